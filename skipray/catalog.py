@@ -1,0 +1,71 @@
+"""A folder as a registry: the file's name is the name in the YAML.
+
+`skipray/architectures/resnet.py` is the family `resnet`; nothing registers it, and nothing else needs to know it.
+A user's own entry is written `module:name`, where `name` is an object in an importable module (or file on the path)
+that has the attributes which a file of that folder has.
+"""
+
+import difflib
+import hashlib
+import importlib
+import inspect
+import pkgutil
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+FOLDERS = ("architectures", "curves", "datasets", "initialisations")
+
+
+@lru_cache
+def names(folder: str) -> tuple[str, ...]:
+    """The names in a folder, sorted. Files that start with an underscore are not entries."""
+    if folder not in FOLDERS:
+        raise ValueError(f"no catalog folder {folder!r}; there are {', '.join(FOLDERS)}")
+    package = importlib.import_module(f"skipray.{folder}")
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")))
+
+
+def find(folder: str, name: str) -> Any:
+    """The entry `name` of a folder: its module, or the object that a user's `module:name` points to.
+
+    Raises:
+        ValueError: no such name, with the nearest ones and all that exist.
+    """
+    if ":" in name:
+        return _load_foreign(folder, name)
+    if name not in names(folder):
+        near = difflib.get_close_matches(name, names(folder), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ValueError(
+            f"found {name!r}{hint}; allowed: {', '.join(names(folder))}, or module:name for your own"
+        )
+    return importlib.import_module(f"skipray.{folder}.{name}")
+
+
+def _load_foreign(folder: str, name: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ValueError(
+            f"found {name!r}, but importing {module_name!r} failed: {error}; allowed: a module on the Python path"
+        ) from error
+    entry: Any = module
+    for part in attribute.split("."):
+        if not hasattr(entry, part):
+            raise ValueError(f"found {name!r}, but {module_name!r} has no {attribute!r}; it has {_public(module)}")
+        entry = getattr(entry, part)
+    return entry
+
+
+def _public(module: ModuleType) -> str:
+    return ", ".join(sorted(n for n in vars(module) if not n.startswith("_"))) or "nothing public"
+
+
+def source_hash(name: str) -> str | None:
+    """sha256 of the source file behind a `module:name` entry; None for skipray's own, which NUMERICS_VERSION covers."""
+    if ":" not in name:
+        return None
+    module = importlib.import_module(name.partition(":")[0])
+    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()

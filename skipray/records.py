@@ -1,0 +1,66 @@
+"""What a trial hands up: plain values, no torch, no Ray, no MLflow."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+Outcome = Literal["trained", "untrained", "diverged"]
+"""How a finished trial ended. A trial that raised has the outcome `failed`, and no record."""
+
+LAYER_COLUMNS = (
+    "epoch",
+    "layer",
+    "layer_index",
+    "tensor",
+    "unfolding",
+    "centred",
+    "phase",
+    "statistic",
+    "version",
+    "value",
+    "censored",
+    "reason",
+)
+"""One row a statistic: the columns of layers.parquet.
+
+epoch int; layer str; layer_index int (0 = stem); tensor str (hidden, branch, skip, weight, weight_update,
+weight_gradient, output_gradient); unfolding str (matrix, samples, channels, height, width, out, in); centred bool;
+phase str (train | eval: batch or running statistics); statistic str and version int: the definition; value float64;
+censored int (-1 the truth is below, 0, 1 above); reason str, empty unless the value is absent (NaN).
+"""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """Scalars of one epoch under their MLflow keys. Every value is finite."""
+
+    epoch: int
+    time_ms: int
+    """Wall clock in milliseconds since 1970 when the epoch ended; a resend carries the same."""
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """All that a finished trial leaves."""
+
+    trial_id: str
+    outcome: Outcome
+    epochs: tuple[EpochRecord, ...]
+    """Epoch 0 is the network at initialisation. The last one also holds the final generalization metrics."""
+    layers: pd.DataFrame
+    """Columns LAYER_COLUMNS."""
+    spectra: dict[str, np.ndarray] = field(default_factory=dict)
+    """`epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending."""
+    profiles: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """`profile.hidden.log10_condition` -> one finite value a layer, at the last epoch."""
+    profile_layers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """The layer index of each value in `profiles` (absent ones leave gaps)."""
+    weights: bytes | None = None
+    """Final weights and buffers as a safetensors file."""
+    train_seconds: float = 0.0
+    probe_seconds: float = 0.0
+    environment: dict[str, str] = field(default_factory=dict)
+    """Versions and hardware of the worker: torch, numpy, device name, hostname."""
