@@ -1,0 +1,50 @@
+# Two commands do everything on a machine with Python 3.11, make and a compiler: `make sweep` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install sweep test check format ui bench faults scale lock clean
+
+help:  ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Installing the locked environment into $(VENV) (torch is large: a minute or two)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install uv
+	@$(BIN)/uv --quiet pip install --python $(BIN)/python --require-hashes --requirement requirements.lock
+	@$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -m compileall -q $(VENV)/lib/python3*/site-packages/mlflow $(VENV)/lib/python3*/site-packages/ray >/dev/null 2>&1 || true
+	@touch $@
+
+install: $(READY)  ## create .venv with the locked packages
+
+sweep: $(READY)  ## run sweeps/quickstart.yaml; print the claims and the report's path
+	@$(BIN)/python -m skipray.launch sweeps/quickstart.yaml
+
+test: $(READY)  ## run the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+check: $(READY)  ## format, lint, types, import contracts, and a plan of every sweep
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@for sweep in sweeps/*.yaml; do $(BIN)/skipray plan --offline --brief $$sweep || exit 1; done
+
+format: $(READY)  ## format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+ui: $(READY)  ## MLflow's pages over the runs in this folder
+	@$(BIN)/skipray ui
+
+bench: $(READY)  ## speed, side by side with what one would otherwise write
+	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+lock: $(READY)  ## resolve requirements.lock anew
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --python-version 3.11 --all-extras --constraints constraints.txt \
+		pyproject.toml --output-file requirements.lock >/dev/null

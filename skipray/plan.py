@@ -1,0 +1,114 @@
+"""What would run: every trial with its size, its estimated time, its state, and the order. Starts nothing."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from skipray import architectures, catalog, datasets
+from skipray.architectures import Sizes
+from skipray.spec import SweepSpec, TrialSpec
+
+State = Literal["finished", "running", "failed", "missing"]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """A machine's speed, as the two numbers that a training step's time is made of."""
+
+    flops_per_second: float
+    """Of convolutions and matrix products, one trial's share of the machine."""
+    layer_step_seconds: float
+    """What a weight layer costs in a step however small it is: launching its forward, backward and update."""
+    source: str
+
+
+CPU = Speed(2.0e10, 1.6e-4, "one core of a 2-core AMD EPYC virtual machine")
+CUDA = Speed(1.0e13, 2.0e-4, "a guess for a data-centre GPU; `launch` shows the measured rate")
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    trial: TrialSpec
+    sizes: Sizes
+    seconds: float
+    """Estimated training time."""
+    state: State
+
+
+@dataclass(frozen=True)
+class Plan:
+    sweep: SweepSpec
+    trials: tuple[PlannedTrial, ...]
+    """In the order in which they would start: the longest first."""
+    speed: Speed
+    concurrency: int
+
+    @property
+    def missing(self) -> tuple[PlannedTrial, ...]:
+        return tuple(t for t in self.trials if t.state != "finished")
+
+    @property
+    def total_seconds(self) -> float:
+        """Estimated wall time of what is missing: never less than the longest trial."""
+        seconds = [t.seconds for t in self.missing]
+        return max([sum(seconds) / self.concurrency, *seconds], default=0.0)
+
+    def count(self, state: State) -> int:
+        return sum(t.state == state for t in self.trials)
+
+
+def make_plan(
+    sweep: SweepSpec,
+    states: Mapping[str, State] | None = None,
+    *,
+    speed: Speed | None = None,
+    concurrency: int = 1,
+) -> Plan:
+    """Size and order the trials of a sweep.
+
+    Args:
+        states: trial_id -> state of the trials that were started before; the others are missing.
+        speed: of the machine; a stated default when left out.
+        concurrency: trials at once, for the wall time.
+    """
+    states = states or {}
+    speed = speed or (CUDA if sweep.resources.device == "cuda" else CPU)
+    sized: dict[str, Sizes] = {}
+    planned = []
+    for trial in sweep.trials():
+        key = trial.model.model_dump_json()
+        if key not in sized:
+            sized[key] = trial_sizes(trial)
+        planned.append(
+            PlannedTrial(
+                trial,
+                sized[key],
+                estimate_seconds(trial, sized[key], speed),
+                states.get(trial.trial_id, "missing"),
+            )
+        )
+    planned.sort(key=lambda p: -p.seconds)  # stable: equal costs keep the file's order
+    return Plan(sweep, tuple(planned), speed, max(1, concurrency))
+
+
+def trial_sizes(trial: TrialSpec) -> Sizes:
+    """Parameters, FLOPs and activation bytes of the trial's network."""
+    shape, classes = datasets.shape_and_classes(trial.dataset)
+    return architectures.sizes(trial.model, shape, classes)
+
+
+def estimate_seconds(trial: TrialSpec, sizes: Sizes, speed: Speed) -> float:
+    """Training time: three forward's worth of FLOPs a sample (Kaplan et al. 2020, section 2.1), and the launches."""
+    samples = train_samples(trial)
+    steps = trial.recipe.epochs * math.ceil(samples / trial.recipe.batch_size)
+    compute = 3 * sizes.flops * samples * trial.recipe.epochs / speed.flops_per_second
+    return compute + steps * trial.model.depth * speed.layer_step_seconds
+
+
+def train_samples(trial: TrialSpec) -> int:
+    """Training samples of an epoch, after the validation split."""
+    entry = catalog.find("datasets", trial.dataset.name)
+    available = entry.train_samples(trial.dataset) if hasattr(entry, "train_samples") else entry.TRAIN_SAMPLES
+    kept = round(available * (1 - trial.dataset.validation_fraction))
+    return min(kept, trial.dataset.train_samples or kept)

@@ -1,0 +1,28 @@
+"""What a sweep is: strict YAML in, frozen trials out.
+
+A sweep file names one question. Its `factors` are crossed into cells, `include` adds and `exclude` removes cells, and
+each cell is run once a seed. Nothing here imports torch, ray or mlflow, and nothing is created on disk.
+
+Every error is a `SpecError` that names the file, the line, the key, what was found and what is allowed.
+"""
+
+from skipray.spec.document import SpecError
+from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, Tracking
+from skipray.spec.reader import load_sweep
+from skipray.spec.sweep import SweepSpec
+from skipray.spec.trial import NUMERICS_VERSION, TrialSpec, canonical_json
+
+__all__ = [
+    "NUMERICS_VERSION",
+    "DatasetSpec",
+    "ModelSpec",
+    "ProbeSpec",
+    "Recipe",
+    "Resources",
+    "SpecError",
+    "SweepSpec",
+    "Tracking",
+    "TrialSpec",
+    "canonical_json",
+    "load_sweep",
+]

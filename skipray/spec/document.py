@@ -1,0 +1,160 @@
+"""A YAML 1.2 text as plain values, with the line of every key, and the overrides of the command line."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from skipray.spec.fields import SweepFile
+from skipray.spec.words import kind_words
+
+MAX_NODES = 100_000
+"""A sweep file holds at most so many values, aliases expanded: no YAML text can fill the memory."""
+
+
+class SpecError(ValueError):
+    """Bad input in a sweep file or an override. One line a mistake: where, what was found, what is allowed."""
+
+    def __init__(self, mistakes: Iterable[str]):
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+
+@dataclass
+class Document:
+    """The parsed file, and where each key stands."""
+
+    path: Path
+    text: str
+    data: dict[str, Any]
+    lines: dict[tuple[str | int, ...], int]
+    overridden: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Document":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise SpecError([f"{path}: no such file; {_sweeps_beside(path)}"]) from None
+        except IsADirectoryError:
+            raise SpecError([f"{path}: found a folder; allowed: a YAML file"]) from None
+        except UnicodeDecodeError as error:
+            raise SpecError(
+                [f"{path}: found bytes that are not UTF-8 ({error.reason}); allowed: a YAML text"]
+            ) from None
+        except OSError as error:
+            raise SpecError([f"{path}: cannot be read: {error.strerror}"]) from None
+        yaml = YAML(typ="rt", pure=True)
+        try:
+            tree = yaml.load(text)
+        except DuplicateKeyError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            problem = str(error.problem).split("\n")[0]
+            raise SpecError([f"{path}:{line}: {problem}; allowed: each key once"]) from None
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise SpecError(
+                [f"{path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem or error.context}"]
+            ) from None
+        except (YAMLError, ValueError) as error:
+            raise SpecError([f"{path}:1: not YAML: {str(error).splitlines()[0]}"]) from None
+        if tree is None:
+            raise SpecError([f"{path}:1: found an empty file; allowed: a sweep with the keys {_top_keys()}"])
+        if not isinstance(tree, dict):
+            raise SpecError([f"{path}:1: found {kind_words(tree)}; allowed: a sweep with the keys {_top_keys()}"])
+        lines: dict[tuple[str | int, ...], int] = {(): 1}
+        try:
+            return cls(path, text, _plain(tree, (), lines, path), lines)
+        except RecursionError:
+            raise SpecError([f"{path}:1: found an alias that holds itself; allowed: a tree"]) from None
+
+    def override(self, text: str) -> None:
+        key, equals, value_text = text.partition("=")
+        keys = tuple(key.strip().split("."))
+        if not equals or not all(keys):
+            raise SpecError([f"--set {text}: found no value; allowed: --set recipe.epochs=2"])
+        try:
+            value = _plain(YAML(typ="rt", pure=True).load(value_text), keys, {}, self.path)
+        except YAMLError:
+            raise SpecError([f"--set {text}: the value is not YAML"]) from None
+        if len(keys) == 2 and keys[1] in self.data.get("factors", {}) and keys[0] in ("model", "recipe"):
+            raise SpecError(
+                [f"--set {text}: {keys[1]} is a factor of this sweep; allowed: --set factors.{keys[1]}=[...]"]
+            )
+        here = self.data
+        for part in keys[:-1]:
+            if not isinstance(here.setdefault(part, {}), dict):
+                raise SpecError([f"--set {text}: {part} holds no keys"])
+            here = here[part]
+        here[keys[-1]] = value
+        self.overridden[keys] = text
+
+    def where(self, loc: tuple[str | int, ...]) -> str:
+        """`file:line` of the nearest key at or above loc, or the override that set it."""
+        for end in range(len(loc), -1, -1):
+            if loc[:end] in self.overridden:
+                return f"--set {self.overridden[loc[:end]]}"
+            if loc[:end] in self.lines:
+                return f"{self.path}:{self.lines[loc[:end]]}"
+        return f"{self.path}:1"
+
+    def mistake(self, loc: tuple[str | int, ...], found: str) -> str:
+        key = ".".join(str(part) for part in loc)
+        return f"{self.where(loc)}: {key + ': ' if key else ''}{found}"
+
+
+def _plain(node: Any, loc: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], path: Path) -> Any:
+    """ruamel's tree as plain Python values, noting the line of every key and item."""
+    if len(lines) > MAX_NODES:
+        raise SpecError([f"{path}: found more than {MAX_NODES:,} values; allowed: fewer"])
+    if isinstance(node, dict):
+        out = {}
+        for key, value in node.items():
+            here = (*loc, str(key))
+            lines[here] = _line(node, key) or lines.get(loc, 1)
+            if not isinstance(key, str):
+                raise SpecError([f"{path}:{lines[here]}: found the key {key!r}; allowed: text"])
+            out[str(key)] = _plain(value, here, lines, path)
+        return out
+    if isinstance(node, list):
+        items = []
+        for i, value in enumerate(node):
+            here = (*loc, i)
+            lines[here] = _line(node, i) or lines.get(loc, 1)
+            items.append(_plain(value, here, lines, path))
+        return items
+    if isinstance(node, bool) or node is None:
+        return node
+    if isinstance(node, int):
+        return int(node)
+    if isinstance(node, float):
+        return float(node)
+    if isinstance(node, str):
+        return str(node)
+    raise SpecError(
+        [f"{path}:{lines.get(loc, 1)}: found {kind_words(node)}; allowed: text, numbers, booleans, lists and mappings"]
+    )
+
+
+def _line(node: Any, key: Any) -> int | None:
+    """The line of a key or item of ruamel's tree, from 1."""
+    position = (node.lc.data or {}).get(key) if hasattr(node, "lc") else None
+    return position[0] + 1 if position else None
+
+
+def _top_keys() -> str:
+    return ", ".join(SweepFile.model_fields)
+
+
+def _sweeps_beside(path: Path) -> str:
+    folder = path.parent if path.parent.is_dir() else Path("sweeps")
+    found = sorted(p.name for p in folder.glob("*.yaml"))
+    near = difflib.get_close_matches(path.name, found, n=1)
+    if near:
+        return f"did you mean {folder / near[0]}?"
+    return f"{folder} holds {', '.join(found)}" if found else f"{folder} holds no sweeps"

@@ -1,0 +1,140 @@
+"""The fields of a sweep file, each with its meaning, and what is allowed in it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+"""Names become folder and experiment names: no separators, no leading dot."""
+
+
+class DatasetSpec(Part):
+    name: str
+    """A file of skipray/datasets/, or `module:name`."""
+    fingerprint: str | None = None
+    """sha256 of the user's own data; skipray's data sets pin theirs in their files."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    """Share of the training set that is held out for selection. The paper does not say; 0.1 is ours."""
+    train_samples: Positive | None = None
+    """Only the first so many training samples, for quick looks; all of them when left out."""
+    test_samples: Positive | None = None
+    options: dict[str, int | float | str | bool] = {}
+    """What the data set's own file asks for (sample shape of synthetic data, folder of images)."""
+
+
+class ModelSpec(Part):
+    """One network. A family reads the fields that it names in its `fields`; the others are dropped from its trials."""
+
+    architecture: str
+    """A file of skipray/architectures/, or `module:name`."""
+    depth: Positive
+    """Weight layers on the main path, the stem and the classifier included."""
+    kind: Literal["mlp", "cnn"]
+    width: Positive
+    """mlp: units of each hidden layer. cnn: channels of the first stage (16 on CIFAR, 64 on ImageNet)."""
+    normalization: Literal["batch", "layer", "none"]
+    initialisation: str
+    """A file of skipray/initialisations/, or `module:name`."""
+    activation: Literal["relu", "tanh", "linear"]
+    residual_scale: Literal[1, "inverse_sqrt_depth", "learned"] | None = None
+    """Factor on the branch before the addition: 1, 1/sqrt(number of blocks), or learned from 0 (SkipInit, ReZero)."""
+    block: Literal["basic", "bottleneck"] | None = None
+    shortcut: Literal["A", "B"] | None = None
+    """cnn, where the shape changes: A pads with zeros, B is a 1x1 convolution (He et al. 2015)."""
+    cardinality: Positive | None = None
+    """ResNeXt: number of groups C."""
+    group_width: Positive | None = None
+    """ResNeXt: channels a group d in the first stage; the inner width is C d."""
+    growth_rate: Positive | None = None
+    """DenseNet: k."""
+    layout: Literal["cifar", "imagenet"] | None = None
+    """cnn: 3x3 stem and three stages, or 7x7 stem, pooling and four stages."""
+
+
+class Recipe(Part):
+    """How a trial is trained. No field is silent: what the paper leaves open has to be written."""
+
+    epochs: NonNegative
+    """Passes over the training set. 0 measures the network at initialisation only."""
+    batch_size: Positive
+    learning_rate: PositiveFloat
+    """Peak learning rate of SGD."""
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    nesterov: bool = False
+    weight_decay: NonNegativeFloat
+    schedule: Literal["constant", "step", "cosine", "he2015"]
+    """step: times `gamma` at each of `milestones`; cosine: to `final_learning_rate`; he2015: times 0.1 after 1/2 and
+    3/4 of the steps (32k and 48k of 64k)."""
+    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+    """step: fractions of all steps, rising."""
+    gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
+    final_learning_rate: NonNegativeFloat = 0.0
+    warmup_epochs: NonNegativeFloat = 0.0
+    """Linear from learning_rate / 10 (Goyal et al. 2017 start low; the length is the user's), or, for he2015, constant
+    at a tenth of the rate until train accuracy passes 20 %, at most so long."""
+    augmentation: Literal["none", "standard"]
+    """standard: pad 4, random crop, horizontal flip where the data set allows it."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    gradient_clip_norm: PositiveFloat | None = None
+
+
+class ProbeSpec(Part):
+    """What is measured; never changes what is trained, so it is not part of the trial_id."""
+
+    preset: Literal["default", "full", "none"] = "default"
+    """default: hidden representations raw and centred, weights raw. full: every tensor of the paper."""
+    samples: Positive = 256
+    """Images of the fixed probe batch. It caps every rank."""
+    every_epochs: NonNegative = 0
+    """0: at initialisation and at the end only."""
+    hessian: bool = False
+    """Top eigenvalue and trace of the loss's Hessian (curvlinops)."""
+    jacobian: bool = False
+    """Singular values of the input-output Jacobian."""
+
+
+class Resources(Part):
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Positive = 1
+    """CPU threads of one trial. Part of the trial_id: another count gives other bits."""
+    gpu_fraction: Annotated[float, Field(gt=0, le=8)] | None = None
+    """Share of one GPU a trial; measured by a memory probe when left out."""
+    max_concurrent: Positive | None = None
+    """At most so many trials at once; as many as fit when left out."""
+    max_failures: NonNegative = 2
+    """How often an attempt that ended in an error is repeated. Lost nodes do not count."""
+    checkpoint_seconds: PositiveFloat = 60.0
+    """A trial saves its state about this often: what a killed attempt can lose."""
+
+
+class Tracking(Part):
+    uri: str | None = None
+    """MLflow address; else MLFLOW_TRACKING_URI, else a SQLite file in the working directory."""
+    storage: str | None = None
+    """Checkpoints, leases and undelivered results: a folder or fsspec address that every node reaches."""
+    save_weights: bool = True
+    """Keep each trial's final weights as an artifact, so that `skipray measure` can look at them later."""
+
+
+class SweepFile(Part):
+    name: Name
+    question: str
+    dataset: DatasetSpec
+    model: dict[str, Any] = {}
+    recipe: dict[str, Any]
+    factors: dict[str, list[Any]]
+    include: list[dict[str, Any]] = []
+    exclude: list[dict[str, Any]] = []
+    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    probe: ProbeSpec = ProbeSpec()
+    resources: Resources = Resources()
+    tracking: Tracking = Tracking()

@@ -1,0 +1,356 @@
+"""From a document to a SweepSpec, collecting every mistake with its place."""
+
+import difflib
+import itertools
+import math
+import re
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from skipray import catalog
+from skipray.spec.document import Document, SpecError
+from skipray.spec.fields import DatasetSpec, ModelSpec, Part, Recipe, SweepFile
+from skipray.spec.sweep import SweepSpec
+from skipray.spec.trial import TrialSpec
+from skipray.spec.words import allowed_words, fields_at, is_union_tag, show, show_cell
+
+MAX_TRIALS = 1_000_000
+
+
+def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> SweepSpec:
+    """Read and check a sweep file.
+
+    Args:
+        path: the YAML file.
+        overrides: `dotted.key=value` texts, the value in YAML, as `--set` takes them.
+
+    Raises:
+        SpecError: with one line for each mistake.
+    """
+    path = Path(path)
+    overrides = tuple(overrides)
+    document = Document.read(path)
+    for override in overrides:
+        document.override(override)
+    return Reader(document).sweep(path, overrides)
+
+
+class Reader:
+    """Turns a document into a SweepSpec, collecting mistakes."""
+
+    def __init__(self, document: Document):
+        self.document = document
+        self.mistakes: list[str] = []
+
+    def sweep(self, path: Path, overrides: tuple[str, ...]) -> SweepSpec:
+        file = self._validate(SweepFile, self.document.data, ())
+        self._stop_on_mistakes()
+        assert file is not None
+        self._check_factors(file)
+        self._stop_on_mistakes()
+        fingerprint = self._fingerprint(file.dataset)
+        self._stop_on_mistakes()
+        count = math.prod(len(values) for values in file.factors.values()) * len(file.seeds)
+        if count > MAX_TRIALS:
+            self._add(("factors",), f"found a product of {count:,} trials; allowed: at most {MAX_TRIALS:,}")
+            self._stop_on_mistakes()
+        cells = list(self._cells(file))
+        trials = self._trials(file, cells, fingerprint)
+        self._stop_on_mistakes()
+        if not trials:
+            self.mistakes.append(self.document.mistake(("exclude",), "found no trial left; allowed: at least one"))
+            self._stop_on_mistakes()
+        return SweepSpec(
+            path=path,
+            text=self.document.text,
+            overrides=overrides,
+            name=file.name,
+            question=file.question,
+            dataset=file.dataset,
+            factors={key: tuple(values) for key, values in file.factors.items()},
+            seeds=file.seeds,
+            probe=file.probe,
+            resources=file.resources,
+            tracking=file.tracking,
+            _trials=tuple(trials),
+        )
+
+    def _stop_on_mistakes(self) -> None:
+        if self.mistakes:
+            raise SpecError(dict.fromkeys(self.mistakes))
+
+    def _validate(self, model: type[Part], data: Any, loc: tuple[str | int, ...]) -> Any:
+        try:
+            return model.model_validate(_tuples(data))
+        except pydantic.ValidationError as error:
+            for detail in error.errors():
+                self.mistakes.append(self._describe(model, detail, loc))
+            return None
+
+    def _describe(self, model: type[Part], detail: Any, loc: tuple[str | int, ...]) -> str:
+        parts = tuple(p for p in detail["loc"] if not is_union_tag(p))
+        here = loc + parts
+        kind = detail["type"]
+        if kind == "extra_forbidden":
+            allowed = fields_at(model, parts[:-1])
+            near = difflib.get_close_matches(str(parts[-1]), allowed, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            return self.document.mistake(here, f"found an unknown key{hint}; allowed: {', '.join(allowed)}")
+        if kind == "missing":
+            above = self.document.where(here[:-1])
+            return f"{above}: {'.'.join(map(str, here))}: found nothing; allowed: {allowed_words(model, parts, detail)}"
+        return self.document.mistake(
+            here, f"found {show(detail['input'])}; allowed: {allowed_words(model, parts, detail)}"
+        )
+
+    def _check_factors(self, file: SweepFile) -> None:
+        known = set(ModelSpec.model_fields) | set(Recipe.model_fields)
+        for key, values in file.factors.items():
+            bare = _bare(key)
+            if bare not in known:
+                near = difflib.get_close_matches(bare, sorted(known), n=1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                allowed = ", ".join([*ModelSpec.model_fields, *Recipe.model_fields])
+                self._add(("factors", key), f"found an unknown factor{hint}; allowed: {allowed}")
+            elif not values:
+                self._add(("factors", key), "found an empty list; allowed: at least one value")
+            for i, value in enumerate(values):
+                if value in values[:i] and type(value) is type(values[values.index(value)]):
+                    self._add(("factors", key, i), f"found {show(value)} twice; allowed: each value once")
+            for section in ("model", "recipe"):
+                if bare in getattr(file, section):
+                    self._add((section, bare), f"found a value beside the factor {key}; allowed: one of the two")
+        for seed in {s for s in file.seeds if file.seeds.count(s) > 1}:
+            self._add(("seeds",), f"found {seed} twice; allowed: each seed once")
+        known_bare = {_bare(key) for key in file.factors}
+        for section in ("include", "exclude"):
+            for i, row in enumerate(getattr(file, section)):
+                if not row:
+                    self._add((section, i), "found an empty row; allowed: factors and their values")
+                for key in row:
+                    allowed_keys = known if section == "include" else known_bare
+                    if _bare(key) not in allowed_keys:
+                        self._add(
+                            (section, i, key), f"found an unknown factor; allowed: {', '.join(sorted(allowed_keys))}"
+                        )
+        for section, model in (("model", ModelSpec), ("recipe", Recipe)):
+            for key in getattr(file, section):
+                if key not in model.model_fields:
+                    near = difflib.get_close_matches(key, list(model.model_fields), n=1)
+                    hint = f" (did you mean {near[0]}?)" if near else ""
+                    self._add((section, key), f"found an unknown key{hint}; allowed: {', '.join(model.model_fields)}")
+
+    def _add(self, loc: tuple[str | int, ...], found: str) -> None:
+        self.mistakes.append(self.document.mistake(loc, found))
+
+    def _fingerprint(self, dataset: DatasetSpec) -> str:
+        try:
+            entry = catalog.find("datasets", dataset.name)
+        except ValueError as error:
+            self._add(("dataset", "name"), str(error))
+            return ""
+        if hasattr(entry, "check"):
+            try:
+                entry.check(dataset)
+            except ValueError as error:
+                self._add(("dataset",), str(error))
+        fingerprint = dataset.fingerprint or getattr(entry, "FINGERPRINT", None)
+        if fingerprint is None:
+            self._add(("dataset",), f"found no fingerprint; allowed: the sha256 of the data of {dataset.name}")
+            return ""
+        return str(fingerprint)
+
+    def _cells(self, file: SweepFile) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
+        """Each cell as factor -> value, and where to point when it is wrong."""
+        keys = [_bare(key) for key in file.factors]
+        used = [0] * len(file.exclude)
+        for values in itertools.product(*file.factors.values()):
+            cell = dict(zip(keys, values, strict=True))
+            hits = [i for i, row in enumerate(file.exclude) if _matches(cell, row)]
+            for i in hits:
+                used[i] += 1
+            if not hits:
+                yield cell, ("factors",)
+        for i, count in enumerate(used):
+            if not count:
+                self._add(("exclude", i), "found a row that excludes nothing; allowed: rows that match a cell")
+        for i, row in enumerate(file.include):
+            yield {_bare(key): value for key, value in row.items()}, ("include", i)
+
+    def _trials(
+        self, file: SweepFile, cells: list[tuple[dict[str, Any], tuple[str | int, ...]]], fingerprint: str
+    ) -> list[TrialSpec]:
+        trials: list[TrialSpec] = []
+        seen: dict[str, str] = {}
+        wrong: set[str] = set()
+        for cell, loc in cells:
+            before = len(self.mistakes)
+            model = self._model(file, cell, loc)
+            recipe = self._recipe(file, cell, loc)
+            if model is None or recipe is None:
+                fresh = [m for m in self.mistakes[before:] if m not in wrong]
+                wrong.update(fresh)
+                self.mistakes[before:] = fresh
+                continue
+            names = [model.architecture, model.initialisation, file.dataset.name]
+            hashes = tuple((n, h) for n in names if (h := catalog.source_hash(n)))
+            for seed in file.seeds:
+                trial = TrialSpec(
+                    sweep=file.name,
+                    dataset=file.dataset,
+                    fingerprint=fingerprint,
+                    model=model,
+                    recipe=recipe,
+                    seed=seed,
+                    probe=file.probe,
+                    resources=file.resources,
+                    save_weights=file.tracking.save_weights,
+                    cell=tuple(cell.items()),
+                    source_hashes=hashes,
+                )
+                if trial.trial_id in seen:
+                    ignored = [k for k in cell if k in ModelSpec.model_fields and getattr(model, k) is None]
+                    why = f" ({model.architecture} has no {', '.join(ignored)})" if ignored else ""
+                    twin = seen[trial.trial_id]
+                    self._add(loc, f"found the cell {show_cell(cell)} twice{why}, as {twin}; allowed: each cell once")
+                    break
+                seen[trial.trial_id] = show_cell(cell)
+                trials.append(trial)
+        return trials
+
+    def _model(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> ModelSpec | None:
+        data = file.model | {k: v for k, v in cell.items() if k in ModelSpec.model_fields}
+        architecture = data.get("architecture")
+        if isinstance(architecture, str):
+            try:
+                family = catalog.find("architectures", architecture)
+            except ValueError as error:
+                self._add(self._source(file, "architecture", architecture, loc, "model"), str(error))
+                return None
+        model = self._validate_at(ModelSpec, data, file, cell, loc, "model")
+        if model is None:
+            return None
+        if hasattr(family, "fields"):
+            used = family.fields(model.kind)
+            optional = {key for key, info in ModelSpec.model_fields.items() if not info.is_required()}
+            for key in sorted(used & optional):
+                if getattr(model, key) is None:
+                    allowed = allowed_words(ModelSpec, (key,), {})
+                    needs = f"{architecture} ({model.kind}) needs it"
+                    self._add(("model", key), f"found nothing, but {needs}; allowed: {allowed}")
+                    return None
+            model = model.model_copy(update=dict.fromkeys(optional - used))
+        try:
+            scheme = catalog.find("initialisations", model.initialisation)
+        except ValueError as error:
+            self._add(self._source(file, "initialisation", model.initialisation, loc, "model"), str(error))
+            return None
+        dataset = catalog.find("datasets", file.dataset.name)
+        shape, classes = _shape_and_classes(dataset, file.dataset)
+        for entry, arguments in ((family, (model, shape, classes)), (scheme, (model,))):
+            if not hasattr(entry, "check"):
+                continue
+            try:
+                entry.check(*arguments)
+            except ValueError as error:
+                key = error.args[1] if len(error.args) > 1 else None
+                message = str(error.args[0])
+                where = self._source(file, key, getattr(model, key, None), loc, "model") if key else loc
+                self._add(where, message)
+                return None
+        return model
+
+    def _recipe(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> Recipe | None:
+        data = file.recipe | {k: v for k, v in cell.items() if k in Recipe.model_fields}
+        recipe = self._validate_at(Recipe, data, file, cell, loc, "recipe")
+        if recipe is None:
+            return None
+        if recipe.schedule == "step" and (recipe.milestones is None or recipe.gamma is None):
+            self._add(("recipe", "schedule"), "found step without milestones and gamma; allowed: all three")
+            return None
+        if recipe.schedule != "step" and (recipe.milestones is not None or recipe.gamma is not None):
+            key = "milestones" if recipe.milestones is not None else "gamma"
+            self._add(("recipe", key), f"found it beside the schedule {recipe.schedule}; allowed: with step only")
+            return None
+        if recipe.milestones is not None and list(recipe.milestones) != sorted(set(recipe.milestones)):
+            self._add(
+                ("recipe", "milestones"), f"found {list(recipe.milestones)}; allowed: fractions of all steps, rising"
+            )
+            return None
+        if recipe.epochs and recipe.warmup_epochs >= recipe.epochs:
+            self._add(
+                ("recipe", "warmup_epochs"), f"found {recipe.warmup_epochs}; allowed: below epochs ({recipe.epochs})"
+            )
+            return None
+        return recipe
+
+    def _validate_at(
+        self,
+        model: type[Part],
+        data: dict[str, Any],
+        file: SweepFile,
+        cell: dict[str, Any],
+        loc: tuple[str | int, ...],
+        section: str,
+    ) -> Any:
+        try:
+            return model.model_validate(_tuples(data))
+        except pydantic.ValidationError as error:
+            for detail in error.errors():
+                parts = tuple(p for p in detail["loc"] if not is_union_tag(p))
+                key = str(parts[0])
+                if detail["type"] == "missing":
+                    where = self.document.where((section,))
+                    self.mistakes.append(
+                        f"{where}: {section}.{key}: found nothing; allowed: {allowed_words(model, parts, detail)} "
+                        f"(in {section} or as a factor)"
+                    )
+                    continue
+                here = self._source(file, key, cell.get(key, data.get(key)), loc, section)
+                self._add(here, f"found {show(detail['input'])}; allowed: {allowed_words(model, parts, detail)}")
+            return None
+
+    def _source(
+        self, file: SweepFile, key: str, value: Any, loc: tuple[str | int, ...], section: str
+    ) -> tuple[str | int, ...]:
+        """Where a cell's value stands in the file."""
+        if loc[0] == "include":
+            row = file.include[typing.cast(int, loc[1])]
+            for name in row:
+                if _bare(name) == key:
+                    return (*loc, name)
+            return (section, key)
+        for name, values in file.factors.items():
+            if _bare(name) == key:
+                for i, other in enumerate(values):
+                    if other == value and type(other) is type(value):
+                        return ("factors", name, i)
+                return ("factors", name)
+        return (section, key)
+
+
+def _shape_and_classes(entry: Any, dataset: DatasetSpec) -> tuple[tuple[int, int, int], int]:
+    if hasattr(entry, "shape_and_classes"):
+        return typing.cast(tuple[tuple[int, int, int], int], entry.shape_and_classes(dataset))
+    return entry.INPUT_SHAPE, entry.CLASSES
+
+
+def _bare(key: str) -> str:
+    """`recipe.learning_rate` and `learning_rate` are the same factor."""
+    return re.sub(r"^(model|recipe)\.", "", key)
+
+
+def _matches(cell: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """A row's value is one value or a list of them."""
+    return all(cell[_bare(key)] in (value if isinstance(value, list) else [value]) for key, value in row.items())
+
+
+def _tuples(data: Any) -> Any:
+    """Lists as tuples where strict pydantic wants them; lists of factors stay lists."""
+    if not isinstance(data, dict):
+        return data
+    return {key: tuple(v) if key in ("seeds", "milestones") and isinstance(v, list) else v for key, v in data.items()}

@@ -1,0 +1,92 @@
+"""One trial: a cell, a hyperparameter setting and a seed, with the identity that its numbers follow from."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
+
+NUMERICS_VERSION = 1
+"""Part of every trial_id. Raised when a change of skipray changes the numbers of an unchanged spec."""
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """A cell, a hyperparameter setting and a seed. Picklable, without torch."""
+
+    sweep: str
+    dataset: DatasetSpec
+    fingerprint: str
+    """sha256 that the data must have; workers verify it."""
+    model: ModelSpec
+    recipe: Recipe
+    seed: int
+    probe: ProbeSpec
+    resources: Resources
+    save_weights: bool = True
+    phase: Literal["tune", "final"] = "final"
+    cell: tuple[tuple[str, Any], ...] = ()
+    """The sweep's scientific factors and their values here, in the file's order."""
+    source_hashes: tuple[tuple[str, str], ...] = ()
+    """module:name and sha256 of its source, for the user's own code."""
+
+    @cached_property
+    def trial_id(self) -> str:
+        """First 32 hex digits of the sha256 over the canonical JSON of all that changes the numbers."""
+        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()[:32]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {
+            "numerics_version": NUMERICS_VERSION,
+            "dataset": self.dataset.model_dump() | {"fingerprint": self.fingerprint},
+            "model": self.model.model_dump(),
+            "recipe": self.recipe.model_dump(),
+            "seed": self.seed,
+            "threads": self.resources.threads,
+            "device": self.resources.device,
+            "source_hashes": dict(self.source_hashes),
+        }
+
+    @property
+    def label(self) -> str:
+        """The run's name, such as `plainnet-d056-s02`; further factors follow in the file's order."""
+        architecture = self.model.architecture.rpartition(":")[2]
+        parts = [architecture, f"d{self.model.depth:03d}", f"s{self.seed:02d}"]
+        if self.phase == "tune":
+            parts.append("tune")
+        parts += [f"{key.rpartition('.')[2]}={value}" for key, value in self.cell if key not in _MAIN_FACTORS]
+        return "-".join(parts)
+
+    def flat(self) -> dict[str, str | int | float | bool]:
+        """Dotted names to scalars, absent fields left out: the MLflow params."""
+        out: dict[str, str | int | float | bool] = {}
+        for part in ("dataset", "model", "recipe", "resources", "probe"):
+            for key, value in getattr(self, part).model_dump().items():
+                if value is None or value == {}:
+                    continue
+                out[f"{part}.{key}"] = value if isinstance(value, str | int | float | bool) else json.dumps(value)
+        out["dataset.fingerprint"] = self.fingerprint
+        out["seed"] = self.seed
+        return out
+
+
+_MAIN_FACTORS = ("architecture", "depth")
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: sorted keys, no spaces, integers and floats of one value alike (`1` is `1.0`)."""
+
+    def normal(x: Any) -> Any:
+        if isinstance(x, Mapping):
+            return {str(k): normal(v) for k, v in x.items()}
+        if isinstance(x, list | tuple):
+            return [normal(v) for v in x]
+        if isinstance(x, float) and x.is_integer() and abs(x) < 2**53:
+            return int(x)
+        return x
+
+    return json.dumps(normal(value), sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,107 @@
+"""What was found and what is allowed, in words for people."""
+
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel
+
+from skipray.spec.fields import Part
+
+
+def is_union_tag(part: Any) -> bool:
+    """pydantic adds the branch of a union to an error's place; a user's key never looks like that."""
+    return isinstance(part, str) and ("[" in part or part in ("int", "float", "str", "bool", "constrained-int"))
+
+
+def fields_at(model: type[Part], parts: tuple[Any, ...]) -> list[str]:
+    here: Any = model
+    for part in parts:
+        info = here.model_fields.get(part) if isinstance(here, type) and issubclass(here, BaseModel) else None
+        here = info.annotation if info else None
+    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+
+
+def kind_words(value: Any) -> str:
+    return {
+        dict: "a mapping",
+        list: "a list",
+        str: "a text",
+        bool: "a boolean",
+        int: "an integer",
+        float: "a number",
+    }.get(type(value), f"a {type(value).__name__}")
+
+
+def show(value: Any) -> str:
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    if isinstance(value, dict):
+        text = "a mapping"
+    hint = ""
+    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", value):
+        hint = " (a text in quotes)"
+    return (text if len(text) <= 60 else text[:57] + "...") + hint
+
+
+def show_cell(cell: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in cell.items()) + "}"
+
+
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def allowed_words(model: type[Part], parts: tuple[Any, ...], detail: Any) -> str:
+    """What a field takes, in words."""
+    here: Any = model
+    info = None
+    for part in parts:
+        fields = getattr(here, "model_fields", {})
+        if part in fields:
+            info = fields[part]
+            here = info.annotation
+    if info is None:
+        return str(detail.get("msg", "another value"))
+    bounds = [
+        f"{words} {getattr(m, name)}" for m in info.metadata for name, words in _BOUNDS.items() if hasattr(m, name)
+    ]
+    text = _type_words(info.annotation, bounds)
+    if any(hasattr(m, "pattern") and m.pattern for m in info.metadata):
+        text = "a name of lower-case letters, digits, '.', '_' and '-', at most 64 long"
+    return text
+
+
+def _type_words(annotation: Any, bounds: list[str]) -> str:
+    if typing.get_origin(annotation) is Annotated:
+        inner, *metadata = typing.get_args(annotation)
+        more = [
+            f"{words} {getattr(m, name)}"
+            for meta in metadata
+            for m in (getattr(meta, "metadata", None) or [meta])
+            for name, words in _BOUNDS.items()
+            if getattr(m, name, None) is not None
+        ]
+        return _type_words(inner, bounds + more)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return ", ".join(str(a) for a in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type_words(a, bounds) for a in arguments if a is not type(None))
+    limits = f" {' and '.join(bounds)}" if bounds else ""
+    if annotation is int:
+        return f"an integer{limits}"
+    if annotation is float:
+        return f"a number{limits}"
+    if annotation is bool:
+        return "true or false"
+    if annotation is str:
+        return "a text"
+    if origin in (list, tuple):
+        inner = _type_words(arguments[0], []) if arguments else "values"
+        return f"a list of at least one item, each {inner}" if origin is tuple else f"a list, each item {inner}"
+    if origin is dict:
+        return "a mapping"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "a mapping with the keys " + ", ".join(annotation.model_fields)
+    return "a value" + limits
