@@ -58,10 +58,9 @@ class Reader:
         if count > MAX_TRIALS:
             self._add(("factors",), f"found a product of {count:,} trials; allowed: at most {MAX_TRIALS:,}")
             self._stop_on_mistakes()
-        cells = list(self._cells(file))
-        trials = self._trials(file, cells, fingerprint)
+        cells = self._trials_of_cells(file, fingerprint)
         self._stop_on_mistakes()
-        if not trials:
+        if not cells:
             self.mistakes.append(self.document.mistake(("exclude",), "found no trial left; allowed: at least one"))
             self._stop_on_mistakes()
         return SweepSpec(
@@ -76,7 +75,7 @@ class Reader:
             probe=file.probe,
             resources=file.resources,
             tracking=file.tracking,
-            _trials=tuple(trials),
+            cells=tuple(cells),
         )
 
     def _stop_on_mistakes(self) -> None:
@@ -181,45 +180,43 @@ class Reader:
         for i, row in enumerate(file.include):
             yield {_bare(key): value for key, value in row.items()}, ("include", i)
 
-    def _trials(
-        self, file: SweepFile, cells: list[tuple[dict[str, Any], tuple[str | int, ...]]], fingerprint: str
-    ) -> list[TrialSpec]:
+    def _trials_of_cells(self, file: SweepFile, fingerprint: str) -> list[TrialSpec]:
+        """Each cell as the trial of its first seed."""
         trials: list[TrialSpec] = []
         seen: dict[str, str] = {}
         wrong: set[str] = set()
-        for cell, loc in cells:
+        for cell, loc in self._cells(file):
             before = len(self.mistakes)
             model = self._model(file, cell, loc)
             recipe = self._recipe(file, cell, loc)
             if model is None or recipe is None:
+                # A wrong value of one factor is wrong in many cells: said once.
                 fresh = [m for m in self.mistakes[before:] if m not in wrong]
                 wrong.update(fresh)
                 self.mistakes[before:] = fresh
                 continue
             names = [model.architecture, model.initialisation, file.dataset.name]
-            hashes = tuple((n, h) for n in names if (h := catalog.source_hash(n)))
-            for seed in file.seeds:
-                trial = TrialSpec(
-                    sweep=file.name,
-                    dataset=file.dataset,
-                    fingerprint=fingerprint,
-                    model=model,
-                    recipe=recipe,
-                    seed=seed,
-                    probe=file.probe,
-                    resources=file.resources,
-                    save_weights=file.tracking.save_weights,
-                    cell=tuple(cell.items()),
-                    source_hashes=hashes,
-                )
-                if trial.trial_id in seen:
-                    ignored = [k for k in cell if k in ModelSpec.model_fields and getattr(model, k) is None]
-                    why = f" ({model.architecture} has no {', '.join(ignored)})" if ignored else ""
-                    twin = seen[trial.trial_id]
-                    self._add(loc, f"found the cell {show_cell(cell)} twice{why}, as {twin}; allowed: each cell once")
-                    break
-                seen[trial.trial_id] = show_cell(cell)
-                trials.append(trial)
+            trial = TrialSpec(
+                sweep=file.name,
+                dataset=file.dataset,
+                fingerprint=fingerprint,
+                model=model,
+                recipe=recipe,
+                seed=file.seeds[0],
+                probe=file.probe,
+                resources=file.resources,
+                save_weights=file.tracking.save_weights,
+                cell=tuple(cell.items()),
+                source_hashes=tuple((n, h) for n in names if (h := catalog.source_hash(n))),
+            )
+            if trial.trial_id in seen:
+                ignored = [k for k in cell if k in ModelSpec.model_fields and getattr(model, k) is None]
+                why = f" ({model.architecture} has no {', '.join(ignored)})" if ignored else ""
+                twin = seen[trial.trial_id]
+                self._add(loc, f"found the cell {show_cell(cell)} twice{why}, as {twin}; allowed: each cell once")
+                continue
+            seen[trial.trial_id] = show_cell(cell)
+            trials.append(trial)
         return trials
 
     def _model(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> ModelSpec | None:

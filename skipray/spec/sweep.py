@@ -1,6 +1,7 @@
 """A sweep: a checked file and its trials."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,13 @@ class SweepSpec:
     probe: ProbeSpec
     resources: Resources
     tracking: Tracking
-    _trials: tuple[TrialSpec, ...] = field(repr=False)
+    cells: tuple[TrialSpec, ...] = field(repr=False)
+    """One trial a cell, with the first seed, in the file's order."""
 
     def trials(self) -> tuple[TrialSpec, ...]:
         """Every trial of the sweep, cells in the file's order, seeds innermost."""
         return self._trials
+
+    @cached_property
+    def _trials(self) -> tuple[TrialSpec, ...]:
+        return tuple(replace(cell, seed=seed) for cell in self.cells for seed in self.seeds)

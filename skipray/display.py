@@ -1,0 +1,228 @@
+"""What the command line prints: plans, states, claims. Text to stdout, or one JSON object."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from skipray.plan import Plan
+from skipray.spec import SweepSpec, TrialSpec
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate
+
+_VERDICT_STYLE = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "not tested": "dim"}
+
+
+def console() -> Console:
+    """Standard output; wide where the width is unknown, so that a pipe gets whole lines."""
+    made = Console(highlight=False, soft_wrap=False)
+    return made if made.is_terminal else Console(highlight=False, width=160)
+
+
+def duration(seconds: float) -> str:
+    """`41 s`, `3.2 min`, `7.5 h`, `2.1 days`."""
+    for limit, unit, size in ((90, "s", 1), (90 * 60, "min", 60), (48 * 3600, "h", 3600)):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "s" else f"{value:.1f} {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def count(number: float) -> str:
+    """`812`, `27.4 k`, `2.60 M`, `1.3 G`."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.0f}"
+
+
+def group_label(trial: TrialSpec) -> str:
+    """The architecture and the sweep's other factors, without the depth."""
+    others = [f"{k.rpartition('.')[2]}={v}" for k, v in trial.cell if k not in ("architecture", "depth")]
+    return " ".join([trial.model.architecture.rpartition(":")[2], *others])
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "sweep": plan.sweep.name,
+        "trials": [
+            {
+                "trial_id": p.trial.trial_id,
+                "label": p.trial.label,
+                "architecture": p.trial.model.architecture,
+                "depth": p.trial.model.depth,
+                "seed": p.trial.seed,
+                **{k: v for k, v in p.trial.cell if k not in ("architecture", "depth")},
+                "parameters": p.sizes.parameters,
+                "flops": p.sizes.flops,
+                "activation_bytes": p.sizes.activation_bytes,
+                "seconds": round(p.seconds, 3),
+                "state": p.state,
+            }
+            for p in plan.trials
+        ],
+        "total_seconds": round(plan.total_seconds, 3),
+        "concurrency": plan.concurrency,
+        "finished": plan.count("finished"),
+    }
+
+
+def plan_line(plan: Plan) -> str:
+    depths = sorted({p.trial.model.depth for p in plan.trials})
+    span = f"depth {depths[0]} to {depths[-1]}" if len(depths) > 1 else f"depth {depths[0]}"
+    return (
+        f"{plan.sweep.path}: {len(plan.trials)} trials, {span}, {plan.count('finished')} finished, "
+        f"about {duration(plan.total_seconds)} at {plan.concurrency} at once"
+    )
+
+
+def show_plan(plan: Plan) -> None:
+    out = console()
+    out.print(f"[bold]{plan.sweep.name}[/bold]: {escape(plan.sweep.question)}")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("architecture", "depth", "trials", "parameters", "FLOPs/sample", "time each", "finished"):
+        table.add_column(name, justify="left" if name == "architecture" else "right")
+    cells: dict[tuple[str, int], list[Any]] = {}
+    for planned in sorted(plan.trials, key=lambda p: (group_label(p.trial), p.trial.model.depth)):
+        cells.setdefault((group_label(planned.trial), planned.trial.model.depth), []).append(planned)
+    last = ""
+    for (group, depth), members in cells.items():
+        done = sum(p.state == "finished" for p in members)
+        table.add_row(
+            escape(group) if group != last else "",
+            str(depth),
+            str(len(members)),
+            count(members[0].sizes.parameters),
+            count(members[0].sizes.flops),
+            duration(members[0].seconds),
+            f"{done}/{len(members)}",
+        )
+        last = group
+    out.print(table)
+    out.print(
+        f"{len(plan.trials)} trials, {plan.count('finished')} finished; about {duration(plan.total_seconds)} for the "
+        f"rest at {plan.concurrency} at once, longest first."
+    )
+    out.print(f"[dim]Times are estimates from {plan.speed.source}.[/dim]")
+
+
+def states_json(sweep: SweepSpec, states: Mapping[str, str]) -> dict[str, Any]:
+    """The counts of `status`, by state and by cell."""
+    trials = sweep.trials()
+    counts = Counter(states.get(t.trial_id, "missing") for t in trials)
+    return {
+        "sweep": sweep.name,
+        "total": len(trials),
+        **{state: counts.get(state, 0) for state in ("finished", "running", "failed", "missing")},
+    }
+
+
+def show_states(sweep: SweepSpec, states: Mapping[str, str], causes: Mapping[str, str]) -> None:
+    out = console()
+    totals = states_json(sweep, states)
+    out.print(f"[bold]{sweep.name}[/bold]: {escape(sweep.question)}")
+    out.print(state_grid(sweep.trials(), states))
+    out.print(", ".join(f"{totals[k]} {k}" for k in ("finished", "running", "failed", "missing")))
+    for trial in sweep.trials():
+        if trial.trial_id in causes:
+            out.print(f"[red]failed[/red] {trial.label}: ", end="")
+            out.print(causes[trial.trial_id], markup=False)
+
+
+def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Table:
+    """Finished of all seeds, architectures down and depths across."""
+    trials = list(trials)
+    depths = sorted({t.model.depth for t in trials})
+    cells: dict[tuple[str, int], Counter[str]] = {}
+    for trial in trials:
+        state = states.get(trial.trial_id, "missing")
+        cells.setdefault((group_label(trial), trial.model.depth), Counter())[state] += 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("architecture")
+    for depth in depths:
+        table.add_column(str(depth), justify="right")
+    for group in dict.fromkeys(group for group, _ in cells):
+        table.add_row(escape(group), *(_cell_text(cells.get((group, depth))) for depth in depths))
+    return table
+
+
+def _cell_text(counts: Counter[str] | None) -> str:
+    if counts is None:
+        return "[dim]-[/dim]"
+    text = f"{counts['finished']}/{counts.total()}"
+    if counts["failed"]:
+        return f"[red]{text}[/red]"
+    if counts["finished"] == counts.total():
+        return f"[green]{text}[/green]"
+    return f"[cyan]{text}[/cyan]" if counts["running"] else f"[dim]{text}[/dim]"
+
+
+def aggregate_json(result: "Aggregate") -> dict[str, Any]:
+    """`skipray aggregate --json`: sweep, trials, trends, claims, limits, audit."""
+    return {
+        "sweep": result.sweep.name,
+        "trials": len(result.trials),
+        "trends": [
+            {
+                "metric": s.metric,
+                **dict(s.group),
+                "curve": s.trend.curve,
+                "verdict": s.trend.verdict,
+                "parameters": {k: list(v) for k, v in s.trend.parameters.items()},
+                "weights": dict(s.trend.weights),
+            }
+            for s in result.series
+        ],
+        "claims": [
+            {
+                "id": c.id,
+                "verdict": c.verdict,
+                "effect": c.effect,
+                "low": c.low,
+                "high": c.high,
+                "p": c.p,
+                "sentence": c.sentence,
+            }
+            for c in result.claims
+        ],
+        "limits": [
+            {**dict(group), "depth": limit.depth, "low": limit.low, "high": limit.high, "censored": limit.censored}
+            for group, limit in result.limits
+        ],
+        "audit": list(result.audit),
+    }
+
+
+def show_aggregate(result: "Aggregate") -> None:
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("claim", "verdict", "what was found"):
+        table.add_column(name, overflow="fold")
+    for claim in result.claims:
+        style = _VERDICT_STYLE.get(claim.verdict, "")
+        table.add_row(
+            claim.id, f"[{style}]{claim.verdict}[/{style}]" if style else claim.verdict, escape(claim.sentence)
+        )
+    out.print(table)
+    for group, limit in result.limits:
+        name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
+        out.print(f"trainability limit of {escape(name)}: {limit_text(limit)}")
+    for breach in result.audit:
+        out.print(f"[yellow]audit:[/yellow] {escape(breach)}")
+
+
+def limit_text(limit: Any) -> str:
+    """A trainability limit in words."""
+    if limit.censored == "above":
+        return "beyond the deepest tried" + (f" (above {limit.low:.0f})" if limit.low else "")
+    if limit.censored == "below":
+        return "below the shallowest tried" + (f" (below {limit.high:.0f})" if limit.high else "")
+    if limit.depth is None:
+        return "unknown"
+    low = f"{limit.low:.0f}" if limit.low is not None else "?"
+    high = f"{limit.high:.0f}" if limit.high is not None else "?"
+    return f"depth {limit.depth:.0f} (95 %: {low} to {high})"

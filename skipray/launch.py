@@ -1,0 +1,150 @@
+"""The command line, and the only place that wires choices together.
+
+`python -m skipray.launch SWEEP` is `skipray launch SWEEP`. Each verb imports what it needs when it runs, so that `plan`
+starts in a moment and `aggregate` and `report` run where torch and ray are not installed.
+
+Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 130 interrupted, resumable.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from skipray import __version__
+from skipray.spec import SpecError, SweepSpec, load_sweep
+
+app = typer.Typer(
+    name="skipray",
+    help="How deep can an architecture go, and why does it break?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SweepArgument = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's YAML file, or its name.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a field, such as recipe.epochs=2. May be repeated."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+UriOption = Annotated[
+    str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow address instead of the sweep's.")
+]
+
+
+class BadInput(Exception):
+    """What the user can mend: printed as it is, exit code 2."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except typer.Exit as leaving:
+        code = leaving.exit_code
+    except (SpecError, BadInput) as error:
+        _complain(str(error))
+        code = 2
+    except KeyboardInterrupt:
+        _complain("interrupted; launch the same file again to go on")
+        code = 130
+    except Exception as error:
+        code = _usage_error(error)
+        if code is None:
+            traceback.print_exc()
+            _complain(f"internal error: {type(error).__name__}: {error}")
+            code = 1
+    sys.stdout.flush()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage_error(error: Exception) -> int | None:
+    """2 for what click refuses (an unknown option, a missing argument), which shows itself; else None."""
+    show = getattr(error, "show", None)
+    if show is None or not hasattr(error, "exit_code"):
+        return None
+    show()
+    return 2
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, default=str, allow_nan=False))
+
+
+def _load(sweep: str, overrides: list[str] | None) -> SweepSpec:
+    return load_sweep(_find_sweep(sweep), overrides or ())
+
+
+def _find_sweep(sweep: str) -> Path:
+    """A path as it is; a bare name is sweeps/NAME.yaml or NAME.yaml."""
+    path = Path(sweep)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    for candidate in (Path("sweeps") / f"{sweep}.yaml", Path(f"{sweep}.yaml")):
+        if candidate.exists():
+            return candidate
+    return Path("sweeps") / f"{sweep}.yaml"
+
+
+def _verb(function: Callable[..., Any]) -> Callable[..., Any]:
+    return app.command()(function)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@_verb
+def plan(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the tracking store what is done.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="One line.")] = False,
+) -> None:
+    """Show what would run: trials, sizes, estimated time, what is done. Starts nothing."""
+    from skipray import display
+    from skipray.plan import make_plan
+
+    spec = _load(sweep, overrides)
+    states: dict[str, Any] = {}
+    if not offline:
+        from skipray import tracking
+
+        if tracking.exists(spec, tracking_uri):
+            states = tracking.states(spec, tracking_uri)
+    made = make_plan(spec, states, concurrency=_concurrency(spec))
+    if as_json:
+        _print_json(display.plan_json(made))
+    elif brief:
+        print(display.plan_line(made))
+    else:
+        display.show_plan(made)
+
+
+def _concurrency(spec: SweepSpec) -> int:
+    """Trials at once on this machine, for an estimate; a cluster's own number is known when it is reached."""
+    if spec.resources.max_concurrent:
+        return spec.resources.max_concurrent
+    if spec.resources.device == "cuda":
+        return max(1, round(1 / (spec.resources.gpu_fraction or 1.0)))
+    return max(1, (os.cpu_count() or 1) // spec.resources.threads)
+
+
+if __name__ == "__main__":
+    main(["launch", *sys.argv[1:]])
