@@ -37,9 +37,7 @@ def find(folder: str, name: str) -> Any:
     if name not in names(folder):
         near = difflib.get_close_matches(name, names(folder), n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ValueError(
-            f"found {name!r}{hint}; allowed: {', '.join(names(folder))}, or module:name for your own"
-        )
+        raise ValueError(f"found {name!r}{hint}; allowed: {', '.join(names(folder))}, or module:name for your own")
     return importlib.import_module(f"skipray.{folder}.{name}")
 
 

@@ -1,0 +1,128 @@
+"""Where to try next: a family's trainability limit, found with as few trials as its width asks for.
+
+A seed trains at depth d with probability `1 / (1 + (d / limit)^slope)`: a logistic curve in log depth. The posterior over
+(log limit, log slope) is kept on a grid, and the next depth is the one whose outcome is expected to tell most about the
+limit (mutual information; Lindley 1956, and Kontsevich & Tyler 1999 for psychometric thresholds, whose problem this is).
+Trials that are still running are averaged over their predicted outcomes, so that workers need not wait for each other.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+SLOPE_LOG_MEAN = np.log(8.0)
+"""Prior of the slope: at 8 the chance of training falls from 90 % to 10 % over a factor of 1.7 in depth, about what
+digits and Fashion-MNIST networks of skipray's own sweeps show."""
+SLOPE_LOG_SD = 0.7
+MARGIN = np.log(2.0)
+"""The limit may lie outside the range that is tried, by up to a factor of 2 on either side."""
+_LIMITS, _SLOPES = 400, 25
+_MAX_PENDING = 6
+"""Outcomes of at most so many running trials are enumerated (2^6); of more, only the latest."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """The posterior of one family's limit after some trials. Immutable: `after` gives the next."""
+
+    low: float
+    high: float
+    log_posterior: np.ndarray = field(repr=False)
+    """Unnormalised log posterior, axes (limit, slope)."""
+
+    @classmethod
+    def prior(cls, low: float, high: float) -> "Belief":
+        """Before any trial: log limit uniform over the range and a margin, log slope normal.
+
+        Raises:
+            ValueError: unless 0 < low < high.
+        """
+        if not 0 < low < high:
+            raise ValueError(f"found the depth range {low} to {high}; allowed: 0 < low < high")
+        log_slope = _log_slopes()
+        prior = -0.5 * ((log_slope - SLOPE_LOG_MEAN) / SLOPE_LOG_SD) ** 2
+        return cls(low, high, np.broadcast_to(prior, (_LIMITS, _SLOPES)).copy())
+
+    @property
+    def log_limits(self) -> np.ndarray:
+        return np.linspace(np.log(self.low) - MARGIN, np.log(self.high) + MARGIN, _LIMITS)
+
+    def after(self, depth: float, trained: bool) -> "Belief":
+        """The belief when a trial at this depth has trained, or not."""
+        probability = self._trains(np.array([depth]))[0]
+        likelihood = np.log(probability if trained else 1.0 - probability)
+        return Belief(self.low, self.high, self.log_posterior + likelihood)
+
+    def _trains(self, depths: np.ndarray) -> np.ndarray:
+        """Probability that a seed trains, axes (depth, limit, slope)."""
+        slope = np.exp(_log_slopes())
+        z = slope * (self.log_limits[:, None] - np.log(depths)[:, None, None])
+        return np.clip(1.0 / (1.0 + np.exp(-z)), 1e-9, 1.0 - 1e-9)
+
+    def _weights(self) -> np.ndarray:
+        weights = np.exp(self.log_posterior - self.log_posterior.max())
+        return weights / weights.sum()
+
+    def quantile(self, share: float) -> float:
+        """Depth below which the limit lies with this probability."""
+        cumulated = np.cumsum(self._weights().sum(axis=1))
+        step = self.log_limits[1] - self.log_limits[0]
+        return float(np.exp(np.interp(share, cumulated, self.log_limits + step / 2)))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float, float]:
+        """(median, low, high) of the limit: the central credible interval."""
+        tail = (1.0 - level) / 2
+        return self.quantile(0.5), self.quantile(tail), self.quantile(1.0 - tail)
+
+    @property
+    def beyond_fraction(self) -> float:
+        """Posterior probability that the limit lies above the deepest depth of the range."""
+        return float(self._weights().sum(axis=1)[self.log_limits > np.log(self.high)].sum())
+
+    def information(self, depths: Sequence[float], pending: Sequence[float] = ()) -> np.ndarray:
+        """Expected gain about the limit, in nats, of one more trial at each depth.
+
+        Args:
+            depths: candidates.
+            pending: depths of trials whose outcome is not known yet.
+        """
+        candidates = np.asarray(depths, dtype=float)
+        waiting = np.asarray(pending, dtype=float)[-_MAX_PENDING:]
+        trains = self._trains(candidates)
+        gain = np.zeros(len(candidates))
+        waiting_trains = self._trains(waiting) if len(waiting) else np.empty((0, _LIMITS, _SLOPES))
+        base = self._weights()
+        for outcomes in itertools.product((True, False), repeat=len(waiting)):
+            joint = base.copy()
+            for outcome, probability in zip(outcomes, waiting_trains, strict=True):
+                joint *= probability if outcome else 1.0 - probability
+            share = joint.sum()
+            if share > 1e-12:
+                gain += share * _mutual_information(joint / share, trains)
+        return gain
+
+    def next_depth(self, depths: Sequence[int], pending: Sequence[float] = ()) -> int:
+        """The candidate that tells most; among equals the shallowest, which is the cheapest."""
+        gain = self.information(depths, pending)
+        return int(np.asarray(depths)[int(np.argmax(np.round(gain, 9)))])
+
+
+def _log_slopes() -> np.ndarray:
+    return np.linspace(SLOPE_LOG_MEAN - 2.5 * SLOPE_LOG_SD, SLOPE_LOG_MEAN + 2.5 * SLOPE_LOG_SD, _SLOPES)
+
+
+def _mutual_information(weights: np.ndarray, trains: np.ndarray) -> np.ndarray:
+    """Between the outcome at each depth and the limit, the slope summed out. Axes: weights (limit, slope), trains
+    (depth, limit, slope); returns (depth,), nats."""
+    limit = weights.sum(axis=1)
+    trains_given_limit = np.einsum("ls,dls->dl", weights, trains) / np.where(limit > 0, limit, 1.0)
+    overall = trains_given_limit @ limit
+    return _entropy(overall) - _entropy(trains_given_limit) @ limit
+
+
+def _entropy(probability: np.ndarray) -> np.ndarray:
+    p = np.clip(probability, 1e-300, 1.0)
+    q = np.clip(1.0 - probability, 1e-300, 1.0)
+    return -(p * np.log(p) + q * np.log(q))
