@@ -1,14 +1,15 @@
 """Where to try next: a family's trainability limit, found with as few trials as its width asks for.
 
-A seed trains at depth d with probability `1 / (1 + (d / limit)^slope)`: a logistic curve in log depth. The posterior over
-(log limit, log slope) is kept on a grid, and the next depth is the one whose outcome is expected to tell most about the
-limit (mutual information; Lindley 1956, and Kontsevich & Tyler 1999 for psychometric thresholds, whose problem this is).
+A seed trains at depth d with probability `1 / (1 + (d / limit)^slope)`: a logistic curve in log depth. The posterior
+over (log limit, log slope) is kept on a grid, and the next depth is the one whose outcome is expected to tell most
+about the limit (mutual information: Lindley 1956; Kontsevich & Tyler 1999 for psychometric thresholds, the same problem).
 Trials that are still running are averaged over their predicted outcomes, so that workers need not wait for each other.
 """
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,7 +19,7 @@ digits and Fashion-MNIST networks of skipray's own sweeps show."""
 SLOPE_LOG_SD = 0.7
 MARGIN = np.log(2.0)
 """The limit may lie outside the range that is tried, by up to a factor of 2 on either side."""
-_LIMITS, _SLOPES = 400, 25
+_LIMITS, _SLOPES = 300, 21
 _MAX_PENDING = 6
 """Outcomes of at most so many running trials are enumerated (2^6); of more, only the latest."""
 
@@ -47,19 +48,13 @@ class Belief:
 
     @property
     def log_limits(self) -> np.ndarray:
-        return np.linspace(np.log(self.low) - MARGIN, np.log(self.high) + MARGIN, _LIMITS)
+        return _log_limits(self.low, self.high)
 
     def after(self, depth: float, trained: bool) -> "Belief":
         """The belief when a trial at this depth has trained, or not."""
-        probability = self._trains(np.array([depth]))[0]
+        probability = _trains(self.low, self.high, (float(depth),))[0]
         likelihood = np.log(probability if trained else 1.0 - probability)
         return Belief(self.low, self.high, self.log_posterior + likelihood)
-
-    def _trains(self, depths: np.ndarray) -> np.ndarray:
-        """Probability that a seed trains, axes (depth, limit, slope)."""
-        slope = np.exp(_log_slopes())
-        z = slope * (self.log_limits[:, None] - np.log(depths)[:, None, None])
-        return np.clip(1.0 / (1.0 + np.exp(-z)), 1e-9, 1.0 - 1e-9)
 
     def _weights(self) -> np.ndarray:
         weights = np.exp(self.log_posterior - self.log_posterior.max())
@@ -88,15 +83,13 @@ class Belief:
             depths: candidates.
             pending: depths of trials whose outcome is not known yet.
         """
-        candidates = np.asarray(depths, dtype=float)
-        waiting = np.asarray(pending, dtype=float)[-_MAX_PENDING:]
-        trains = self._trains(candidates)
-        gain = np.zeros(len(candidates))
-        waiting_trains = self._trains(waiting) if len(waiting) else np.empty((0, _LIMITS, _SLOPES))
+        trains = _trains(self.low, self.high, tuple(float(d) for d in depths))
+        waiting = [_trains(self.low, self.high, (float(d),))[0] for d in pending[-_MAX_PENDING:]]
+        gain = np.zeros(len(depths))
         base = self._weights()
         for outcomes in itertools.product((True, False), repeat=len(waiting)):
             joint = base.copy()
-            for outcome, probability in zip(outcomes, waiting_trains, strict=True):
+            for outcome, probability in zip(outcomes, waiting, strict=True):
                 joint *= probability if outcome else 1.0 - probability
             share = joint.sum()
             if share > 1e-12:
@@ -107,6 +100,18 @@ class Belief:
         """The candidate that tells most; among equals the shallowest, which is the cheapest."""
         gain = self.information(depths, pending)
         return int(np.asarray(depths)[int(np.argmax(np.round(gain, 9)))])
+
+
+def _log_limits(low: float, high: float) -> np.ndarray:
+    return np.linspace(np.log(low) - MARGIN, np.log(high) + MARGIN, _LIMITS)
+
+
+@lru_cache(maxsize=256)
+def _trains(low: float, high: float, depths: tuple[float, ...]) -> np.ndarray:
+    """Probability that a seed trains, axes (depth, limit, slope)."""
+    slope = np.exp(_log_slopes())
+    z = slope * (_log_limits(low, high)[:, None] - np.log(np.array(depths))[:, None, None])
+    return np.clip(1.0 / (1.0 + np.exp(-z)), 1e-9, 1.0 - 1e-9)
 
 
 def _log_slopes() -> np.ndarray:
