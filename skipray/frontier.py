@@ -2,7 +2,7 @@
 
 A seed trains at depth d with probability `1 / (1 + (d / limit)^slope)`: a logistic curve in log depth. The posterior
 over (log limit, log slope) is kept on a grid, and the next depth is the one whose outcome is expected to tell most
-about the limit (mutual information: Lindley 1956; Kontsevich & Tyler 1999 for psychometric thresholds, the same problem).
+about the limit (mutual information: Lindley 1956; Kontsevich & Tyler 1999 for psychometric thresholds).
 Trials that are still running are averaged over their predicted outcomes, so that workers need not wait for each other.
 """
 
