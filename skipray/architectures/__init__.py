@@ -1,1 +1,78 @@
+"""Families of networks, one a file; the file's name is the name in the YAML.
 
+A family is a file with `fields(kind)`, `check(model, input_shape, classes)`, `build(model, input_shape, classes)` and,
+so that a sweep can be planned without building it, `sizes(model, input_shape, classes)`. A user's own `module:name`
+needs `build` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from skipray import catalog
+from skipray.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class HiddenLayer:
+    """Where to see one hidden representation, and what makes it. Hooks on a module see its output."""
+
+    name: str
+    """`stem`, `blocks.0`, `blocks.1`, ..."""
+    output: nn.Module
+    """Its output is the representation, after the activation."""
+    branch: nn.Module | None
+    """Its output is the branch as it is added to the skip; None without a skip."""
+    skip: nn.Module | None
+    """Its output is what the branch is added to: the block's input, or its projection where the shape changes."""
+    weights: tuple[str, ...]
+    """Parameter names of the weight layers on the main path, in order: no projections, no gates."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a network costs."""
+
+    parameters: int
+    """Learned values."""
+    flops: int
+    """One sample forward, convolutions and matrix products, a multiply-add as 2 (as torch.utils.flop_counter)."""
+    activation_bytes: int
+    """What training keeps of one sample between forward and backward, in float32."""
+
+
+def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int, *, seed: int | None = None) -> nn.Module:
+    """The network of a spec, initialised by its scheme.
+
+    Args:
+        input_shape: (channels, height, width) of a sample.
+        classes: number of outputs.
+        seed: of the initial values; drawn from torch's global generator when left out.
+
+    Raises:
+        ValueError: the family or the scheme cannot do this; says what was found and what is allowed.
+    """
+    import torch
+
+    from skipray import initialisations
+
+    family = catalog.find("architectures", model.architecture)
+    if hasattr(family, "check"):
+        family.check(model, input_shape, classes)
+    network: nn.Module = family.build(model, input_shape, classes)
+    if any(p.is_meta for p in network.parameters()):
+        return network
+    if seed is None:
+        seed = int(torch.randint(2**31, ()).item())
+    initialisations.initialise(network, model, seed)
+    return network
+
+
+def sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
+    """Parameters, FLOPs and activation bytes of a spec's network, without building it."""
+    family = catalog.find("architectures", model.architecture)
+    return cast(Sizes, family.sizes(model, input_shape, classes))

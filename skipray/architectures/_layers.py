@@ -1,0 +1,161 @@
+"""Weight layers, normalization, scales and shortcuts as torch modules.
+
+Axes: N samples, C channels, H height, W width; fully connected tensors are (N, C). Nothing works in place, so that a
+hook may keep what it sees.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skipray.architectures._outline import WeightLayer
+
+
+def weight_layer(layer: WeightLayer) -> nn.Module:
+    if layer.kernel:
+        if layer.dirac:
+            return DiracConv2d(layer)
+        padding = layer.kernel // 2
+        return nn.Conv2d(
+            layer.inputs, layer.outputs, layer.kernel, layer.stride, padding, groups=layer.groups, bias=layer.bias
+        )
+    if layer.dirac:
+        return DiracLinear(layer)
+    if layer.groups > 1:
+        return GroupedLinear(layer.inputs, layer.outputs, layer.groups, layer.bias)
+    return nn.Linear(layer.inputs, layer.outputs, layer.bias)
+
+
+def normalization(name: str, kind: str, channels: int) -> nn.Module | None:
+    """batch: over the samples (and space). layer: over the channels (and space) of each sample, which for feature maps
+    is a GroupNorm of one group (Wu & He 2018, section 3.1: layer normalization is its extreme case)."""
+    if name == "none":
+        return None
+    if kind == "mlp":
+        return nn.BatchNorm1d(channels) if name == "batch" else nn.LayerNorm(channels)
+    return nn.BatchNorm2d(channels) if name == "batch" else nn.GroupNorm(1, channels)
+
+
+def grouped_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, groups: int) -> torch.Tensor:
+    """(N, inputs) to (N, outputs) with a weight of (outputs, inputs / groups), as convolutions store it."""
+    if groups == 1:
+        return F.linear(x, weight, bias)
+    split = x.view(len(x), groups, -1).transpose(0, 1)
+    out = torch.bmm(split, weight.view(groups, -1, weight.shape[1]).transpose(1, 2))
+    flat = out.transpose(0, 1).reshape(len(x), -1)
+    return flat if bias is None else flat + bias
+
+
+class GroupedLinear(nn.Module):
+    """The fully connected twin of a grouped convolution: `groups` independent maps side by side."""
+
+    is_linear_map = True
+
+    def __init__(self, inputs: int, outputs: int, groups: int, bias: bool):
+        super().__init__()
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(outputs, inputs // groups))
+        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = self.weight.shape[1] ** -0.5  # as nn.Linear
+        nn.init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return grouped_linear(x, self.weight, self.bias, self.groups)
+
+
+def add_dirac(module: nn.Module, weight: torch.Tensor, groups: int) -> None:
+    """Give a layer the parametrisation `W = diag(a) I + W'`, with `W' = diag(b) V / |V|` by rows.
+
+    Zagoruyko & Komodakis 2017, equations 4 and 5. I is the Dirac delta of the layer's shape: alone it hands the input
+    on, as far as the shapes allow. The layer's `weight` is V; a starts at 1 and b at 0.1, as in their section 3.
+    """
+    module.identity_scale = nn.Parameter(torch.ones(len(weight)))
+    module.weight_scale = nn.Parameter(torch.full((len(weight),), 0.1))
+    at_least_3d = weight.shape if weight.dim() > 2 else (*weight.shape, 1)
+    delta = nn.init.dirac_(torch.empty(at_least_3d, device=weight.device), groups).reshape(weight.shape)
+    module.register_buffer("delta", delta, persistent=False)
+
+
+def dirac_weight(module: nn.Module, weight: torch.Tensor) -> torch.Tensor:
+    """The map that a Dirac layer applies."""
+    assert isinstance(module.identity_scale, torch.Tensor)
+    assert isinstance(module.weight_scale, torch.Tensor)
+    assert isinstance(module.delta, torch.Tensor)
+    column = (-1, *[1] * (weight.dim() - 1))
+    norm = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+    gain = module.weight_scale / norm.clamp_min(1e-12)
+    return module.identity_scale.view(column) * module.delta + gain.view(column) * weight
+
+
+class DiracConv2d(nn.Conv2d):
+    def __init__(self, layer: WeightLayer):
+        padding = layer.kernel // 2
+        super().__init__(layer.inputs, layer.outputs, layer.kernel, layer.stride, padding, 1, layer.groups, layer.bias)
+        add_dirac(self, self.weight, self.groups)
+
+    def effective_weight(self) -> torch.Tensor:
+        return dirac_weight(self, self.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(x, self.effective_weight(), self.bias)
+
+
+class DiracLinear(GroupedLinear):
+    def __init__(self, layer: WeightLayer):
+        super().__init__(layer.inputs, layer.outputs, layer.groups, layer.bias)
+        add_dirac(self, self.weight, self.groups)
+
+    def effective_weight(self) -> torch.Tensor:
+        return dirac_weight(self, self.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return grouped_linear(x, self.effective_weight(), self.bias, self.groups)
+
+
+class FixedScale(nn.Module):
+    """A branch times a constant."""
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+class LearnedScale(nn.Module):
+    """A branch times a scalar that is learned from 0: SkipInit (De & Smith 2020), ReZero (Bachlechner et al. 2020)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.zeros(()))
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.factor)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+def branch_scale(scale: float | str) -> nn.Module | None:
+    if scale == "learned":
+        return LearnedScale()
+    assert isinstance(scale, float)
+    return None if scale == 1 else FixedScale(scale)
+
+
+class PadShortcut(nn.Module):
+    """Shortcut option A of He et al. 2015, section 3.3: every stride-th pixel, zeros for the new channels."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.padding = (0, 0, 0, 0, 0, outputs - inputs)
+        self.stride = stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.pad(x[:, :, :: self.stride, :: self.stride], self.padding)

@@ -1,0 +1,217 @@
+"""A network as plain data: the weight layers of its stem, blocks and classifier, and its sizes. No torch.
+
+A family turns a ModelSpec into an `Outline`; `_network.py` turns the outline into modules, `_sizes.py` into counts.
+Both read the same layers, so the counts are exact by construction, and nothing has to be built to plan a sweep.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from skipray.spec import ModelSpec
+
+Skip = Literal["none", "identity", "pad", "projection"]
+Order = Literal["post", "pre", "highway", "fixup"]
+Plane = tuple[int, int]
+"""Height and width of a feature map; (1, 1) for a fully connected layer."""
+
+
+@dataclass(frozen=True)
+class WeightLayer:
+    """One linear map: fully connected (kernel 0) or a convolution that pads by half its kernel."""
+
+    inputs: int
+    outputs: int
+    kernel: int = 0
+    stride: int = 1
+    groups: int = 1
+    bias: bool = False
+    plane: Plane = (1, 1)
+    """Of its output."""
+    dirac: bool = False
+    """Parametrised as `diag(a) I + W'` (two more vectors of length `outputs`)."""
+
+    @property
+    def parameters(self) -> int:
+        taps = self.kernel**2 if self.kernel else 1
+        vectors = self.bias + 2 * self.dirac
+        return self.outputs * (self.inputs // self.groups * taps + vectors)
+
+    @property
+    def flops(self) -> int:
+        """One sample forward, a multiply-add as 2; biases are not counted, as in torch.utils.flop_counter."""
+        taps = self.kernel**2 if self.kernel else 1
+        return 2 * self.elements * (self.inputs // self.groups) * taps
+
+    @property
+    def elements(self) -> int:
+        """Values in its output for one sample."""
+        return self.outputs * self.plane[0] * self.plane[1]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The weight layers of a branch, in order, and what goes around them."""
+
+    layers: tuple[WeightLayer, ...]
+    skip: Skip
+    projection: WeightLayer | None = None
+    """The 1x1 convolution of shortcut option B, where the shape changes."""
+    inputs: int = 0
+    """Channels (units) of the block's input."""
+    input_plane: Plane = (1, 1)
+
+    @property
+    def outputs(self) -> int:
+        return self.layers[-1].outputs
+
+    @property
+    def stride(self) -> int:
+        return math.prod(layer.stride for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A whole network of stem, blocks, global average pooling (cnn) and classifier."""
+
+    kind: Literal["mlp", "cnn"]
+    order: Order
+    normalization: Literal["batch", "layer", "none"]
+    activation: Literal["relu", "tanh", "linear"]
+    scale: float | Literal["learned"]
+    """Factor on each branch before the addition."""
+    stem: WeightLayer
+    pool: bool
+    """A 3x3 max pooling of stride 2 follows the stem (ImageNet)."""
+    blocks: tuple[Block, ...]
+    classifier: WeightLayer
+
+
+def half(plane: Plane, stride: int) -> Plane:
+    """The plane after a convolution of that stride that pads by half its kernel, rounding up."""
+    return -(-plane[0] // stride), -(-plane[1] // stride)
+
+
+def conv(inputs: int, outputs: int, kernel: int, plane: Plane, stride: int = 1, groups: int = 1) -> WeightLayer:
+    """A convolution of an input plane; the layer holds the plane of its output."""
+    return WeightLayer(inputs, outputs, kernel, stride, groups, plane=half(plane, stride))
+
+
+def residual_scale(model: ModelSpec, blocks: int) -> float | Literal["learned"]:
+    if model.residual_scale == "learned":
+        return "learned"
+    return 1 / math.sqrt(blocks) if model.residual_scale == "inverse_sqrt_depth" else 1.0
+
+
+def mlp(
+    model: ModelSpec,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    widths: tuple[int, ...],
+    blocks: int,
+    *,
+    order: Order = "post",
+    skip: Skip = "identity",
+) -> Outline:
+    """Stem, `blocks` equal blocks, classifier, all fully connected.
+
+    Args:
+        widths: units between the layers of a block, its input and output included; a layer between two equal inner
+            widths has the model's cardinality as its groups (ResNeXt).
+    """
+    pairs = list(itertools.pairwise(widths))
+    layers = tuple(
+        WeightLayer(a, b, groups=(model.cardinality or 1) if len(pairs) == 3 and i == 1 else 1)
+        for i, (a, b) in enumerate(pairs)
+    )
+    return finish(
+        model,
+        stem=WeightLayer(math.prod(input_shape), model.width),
+        pool=False,
+        blocks=[Block(layers, skip, inputs=widths[0])] * blocks,
+        classes=classes,
+        order=order,
+    )
+
+
+def cnn(
+    model: ModelSpec,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    stage_blocks: tuple[int, ...],
+    *,
+    order: Order = "post",
+    skips: bool = True,
+) -> Outline:
+    """Stem and stages of basic or bottleneck blocks, in the layout of the model.
+
+    `cifar` (He et al. 2015, section 4.2): 3x3 stem, stages of widths w, 2w, 4w. `imagenet` (table 1): 7x7 stem of
+    stride 2, 3x3 max pooling of stride 2, stages w, 2w, 4w, 8w. The first block of each stage but the first halves the
+    plane, on its first 3x3 convolution. A bottleneck's outer width is 4 times its stage's; its inner width is the
+    stage's, or cardinality times group width (doubling by stage) for ResNeXt.
+    """
+    imagenet = model.layout == "imagenet"
+    stem = conv(input_shape[0], model.width, 7 if imagenet else 3, input_shape[1:], 2 if imagenet else 1)
+    plane = half(stem.plane, 2) if imagenet else stem.plane
+    bottleneck = model.block == "bottleneck" or model.cardinality is not None
+    channels = model.width
+    blocks = []
+    for stage, count in enumerate(stage_blocks):
+        width = model.width << stage
+        for i in range(count):
+            stride = 2 if stage and i == 0 else 1
+            if bottleneck:
+                groups = model.cardinality or 1
+                inner = groups * model.group_width << stage if model.group_width else width
+                layers: tuple[WeightLayer, ...] = (
+                    conv(channels, inner, 1, plane),
+                    conv(inner, inner, 3, plane, stride, groups),
+                    conv(inner, 4 * width, 1, half(plane, stride)),
+                )
+            else:
+                layers = (conv(channels, width, 3, plane, stride), conv(width, width, 3, half(plane, stride)))
+            blocks.append(_with_skip(layers, channels, plane, stride, model.shortcut if skips else None, skips))
+            channels, plane = layers[-1].outputs, layers[-1].plane
+    return finish(model, stem=stem, pool=imagenet, blocks=blocks, classes=classes, order=order)
+
+
+def _with_skip(
+    layers: tuple[WeightLayer, ...], inputs: int, plane: Plane, stride: int, shortcut: str | None, skips: bool
+) -> Block:
+    outputs = layers[-1].outputs
+    if not skips:
+        return Block(layers, "none", inputs=inputs, input_plane=plane)
+    if inputs == outputs and stride == 1:
+        return Block(layers, "identity", inputs=inputs, input_plane=plane)
+    if shortcut == "A":
+        return Block(layers, "pad", inputs=inputs, input_plane=plane)
+    return Block(layers, "projection", conv(inputs, outputs, 1, plane, stride), inputs, plane)
+
+
+def finish(
+    model: ModelSpec, *, stem: WeightLayer, pool: bool, blocks: list[Block], classes: int, order: Order
+) -> Outline:
+    """The outline of these layers: biases only where no normalization follows, Dirac layers where asked for."""
+    bias = model.normalization == "none" and order != "fixup"
+    made: dict[Block, Block] = {}  # equal blocks are one object, so that sizes at depth 1202 take a millisecond
+    for block in blocks:
+        if block not in made:
+            made[block] = replace(
+                block,
+                layers=tuple(
+                    replace(layer, bias=bias, dirac=model.initialisation == "dirac") for layer in block.layers
+                ),
+                projection=block.projection and replace(block.projection, bias=bias),
+            )
+    return Outline(
+        kind=model.kind,
+        order=order,
+        normalization=model.normalization,
+        activation=model.activation,
+        scale=residual_scale(model, len(blocks)),
+        stem=replace(stem, bias=bias),
+        pool=pool,
+        blocks=tuple(made[block] for block in blocks),
+        classifier=WeightLayer(blocks[-1].outputs, classes, bias=True),
+    )
