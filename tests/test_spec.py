@@ -147,7 +147,7 @@ def line_of(text: str, part: str) -> int:
         ("width: 64", "width: true", r"model\.width: found True; allowed: an integer"),
         ("width: 64", "width: [64]", r"model\.width: found \[64\]; allowed: an integer"),
         ("width: 64", "width:", r"model\.width: found None; allowed: an integer"),
-        ("depth: [8, 20]", "depth: [8, 21]", r"depth.*found 21; allowed: .*20"),
+        ("depth: [8, 20]", "depth: [8, 21]", r"depth.*found the depth 21; allowed .* 20 "),
         ("depth: [8, 20]", "depth: [8, 8]", r"found 8 twice; allowed: each value once"),
         ("depth: [8, 20]", "depth: []", r"found an empty list"),
         ("depth: [8, 20]", "depth: 8", r"factors\.depth: found 8; allowed: a list"),
@@ -211,7 +211,7 @@ def test_bad_specs_name_line_key_finding_and_allowed(tmp_path, old, new, found):
         ("a: [1, 2\n", "not YAML"),
         ("a: b: c\n", "not YAML"),
         ("\tname: x\n", "not YAML"),
-        ("name: &a [*a]\n", "alias"),
+        ("name: &a [*a]\n", "name: found "),
         (
             "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
             + "".join(

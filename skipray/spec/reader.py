@@ -86,8 +86,12 @@ class Reader:
         try:
             return model.model_validate(_tuples(data))
         except pydantic.ValidationError as error:
-            for detail in error.errors():
-                self.mistakes.append(self._describe(model, detail, loc))
+            details = error.errors()
+            misspelt = {_nearest(model, d["loc"]) for d in details if d["type"] == "extra_forbidden"}
+            for detail in details:
+                # A misspelt key is one mistake, not an unknown key and a missing one.
+                if detail["type"] != "missing" or detail["loc"] not in misspelt:
+                    self.mistakes.append(self._describe(model, detail, loc))
             return None
 
     def _describe(self, model: type[Part], detail: Any, loc: tuple[str | int, ...]) -> str:
@@ -96,8 +100,8 @@ class Reader:
         kind = detail["type"]
         if kind == "extra_forbidden":
             allowed = fields_at(model, parts[:-1])
-            near = difflib.get_close_matches(str(parts[-1]), allowed, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
+            near = _nearest(model, parts)
+            hint = f" (did you mean {near[-1]}?)" if near else ""
             return self.document.mistake(here, f"found an unknown key{hint}; allowed: {', '.join(allowed)}")
         if kind == "missing":
             above = self.document.where(here[:-1])
@@ -334,6 +338,12 @@ def _shape_and_classes(entry: Any, dataset: DatasetSpec) -> tuple[tuple[int, int
     if hasattr(entry, "shape_and_classes"):
         return typing.cast(tuple[tuple[int, int, int], int], entry.shape_and_classes(dataset))
     return entry.INPUT_SHAPE, entry.CLASSES
+
+
+def _nearest(model: type[Part], parts: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The place of the field that an unknown key was probably meant to be."""
+    near = difflib.get_close_matches(str(parts[-1]), fields_at(model, parts[:-1]), n=1)
+    return (*parts[:-1], near[0]) if near else None
 
 
 def _bare(key: str) -> str:

@@ -25,14 +25,12 @@ def fields_at(model: type[Part], parts: tuple[Any, ...]) -> list[str]:
 
 
 def kind_words(value: Any) -> str:
-    return {
-        dict: "a mapping",
-        list: "a list",
-        str: "a text",
-        bool: "a boolean",
-        int: "an integer",
-        float: "a number",
-    }.get(type(value), f"a {type(value).__name__}")
+    """What a value of YAML is, in words; ruamel's own types are subclasses of Python's."""
+    kinds = {dict: "a mapping", list: "a list", str: "a text", bool: "a boolean", int: "an integer", float: "a number"}
+    for kind, words in kinds.items():
+        if isinstance(value, kind):
+            return words
+    return f"a {type(value).__name__}"
 
 
 def show(value: Any) -> str:
@@ -61,6 +59,8 @@ def allowed_words(model: type[Part], parts: tuple[Any, ...], detail: Any) -> str
         if part in fields:
             info = fields[part]
             here = info.annotation
+        elif typing.get_origin(here) is dict and part == parts[-1]:
+            return _type_words(typing.get_args(here)[1], [])
     if info is None:
         return str(detail.get("msg", "another value"))
     bounds = [
