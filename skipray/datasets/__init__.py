@@ -1,1 +1,144 @@
+"""Data sets: one a file. Looking up shapes and missing files needs no torch; opening the data does.
 
+A data set is a module (or, as `module:name`, any object) with
+    INPUT_SHAPE (channels, height, width) and CLASSES, or shape_and_classes(dataset)
+    TRAIN_SAMPLES, or train_samples(dataset): training and validation samples together
+    FINGERPRINT: sha256 that identifies the data (or the spec gives it): `fingerprint_of` unless the file says else
+    FLIP: whether a horizontal flip keeps the class
+    load(dataset, root) -> Raw, or open_splits(dataset, fingerprint, root) -> Splits for data that memory cannot hold
+and optionally check(dataset), raising ValueError, and missing(dataset, root) -> str | None.
+Nothing here downloads anything.
+"""
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from skipray import catalog
+from skipray.datasets import _cache
+from skipray.datasets._partition import balanced_order, held_out
+from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
+from skipray.datasets._splits import VERSION, Images, Splits, channel_moments
+from skipray.spec import DatasetSpec, canonical_json
+
+__all__ = [
+    "DataCorrupt",
+    "DataMissing",
+    "Images",
+    "Raw",
+    "Splits",
+    "data_root",
+    "fingerprint_of",
+    "missing",
+    "open_dataset",
+    "shape_and_classes",
+]
+
+
+def shape_and_classes(dataset: DatasetSpec) -> tuple[tuple[int, int, int], int]:
+    """(channels, height, width) and the number of classes, without the data."""
+    entry = catalog.find("datasets", dataset.name)
+    if hasattr(entry, "shape_and_classes"):
+        shape, classes = entry.shape_and_classes(dataset)
+        return tuple(shape), classes
+    return entry.INPUT_SHAPE, entry.CLASSES
+
+
+def data_root(root: str | None = None) -> Path:
+    """Where data sets lie: the argument, else SKIPRAY_DATA, else ./data."""
+    return Path(root or os.environ.get("SKIPRAY_DATA") or "data").expanduser().absolute()
+
+
+def missing(dataset: DatasetSpec, root: str | None = None) -> str | None:
+    """What to do to get the data, or None if they are there. Opens no file."""
+    entry = catalog.find("datasets", dataset.name)
+    if not hasattr(entry, "missing"):
+        return None
+    return entry.missing(dataset, data_root(root))
+
+
+def open_dataset(dataset: DatasetSpec, fingerprint: str, root: str | None = None) -> Splits:
+    """The data set's splits, prepared and verified once a node, mapped after, and opened once a process.
+
+    Args:
+        fingerprint: what the data must have (`TrialSpec.fingerprint`).
+        root: folder of the data sets, see `data_root`.
+
+    Raises:
+        DataMissing: the files are not there; the message says how to get them.
+        DataCorrupt: they are not the data that the fingerprint names.
+    """
+    return _open(dataset.model_dump_json(), fingerprint, str(data_root(root)), str(_cache.cache_folder()))
+
+
+@lru_cache(maxsize=4)
+def _open(dataset_json: str, fingerprint: str, root: str, cache: str) -> Splits:
+    dataset = DatasetSpec.model_validate_json(dataset_json)
+    entry = catalog.find("datasets", dataset.name)
+    if hasattr(entry, "open_splits"):
+        return entry.open_splits(dataset, fingerprint, Path(root))
+    import torch
+
+    key = canonical_json({"version": VERSION, "dataset": dataset.model_dump(), "fingerprint": fingerprint})
+    name = dataset.name.replace(":", "-").replace("/", "-")
+    folder = Path(cache) / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    arrays, meta = _cache.read_or_make(folder, lambda: _prepare(dataset, fingerprint, Path(root)))
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    _, classes = shape_and_classes(dataset)
+    return Splits(
+        **tensors,
+        mean=torch.tensor(meta["mean"], dtype=torch.float32)[:, None, None],
+        std=torch.tensor(meta["std"], dtype=torch.float32)[:, None, None],
+        classes=classes,
+        flip=bool(entry.FLIP),
+    )
+
+
+def _prepare(
+    dataset: DatasetSpec, fingerprint: str, root: Path
+) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
+    entry = catalog.find("datasets", dataset.name)
+    raw = entry.load(dataset, root)
+    found = raw.fingerprint or fingerprint_of(raw)
+    if found != fingerprint:
+        raise DataCorrupt(f"{dataset.name}: found the fingerprint {found}; allowed: {fingerprint}")
+    _check_arrays(dataset, raw)
+    validation = np.flatnonzero(held_out(raw.train_labels, dataset.validation_fraction, raw.train_groups))
+    train = np.setdiff1d(np.arange(len(raw.train_labels)), validation)
+    train = train[_first(raw.train_labels[train], dataset.train_samples)]
+    test = _first(raw.test_labels, dataset.test_samples)
+    mean, std = channel_moments(raw.train_images[train])
+    train_y = raw.train_labels[train].astype(np.int64)
+    return {
+        "train_x": raw.train_images[train],
+        "train_y": train_y,
+        "validation_x": raw.train_images[validation],
+        "validation_y": raw.train_labels[validation].astype(np.int64),
+        "test_x": raw.test_images[test],
+        "test_y": raw.test_labels[test].astype(np.int64),
+        "balanced": balanced_order("probe", train_y),
+    }, {"mean": mean.tolist(), "std": std.tolist()}
+
+
+def _first(labels: np.ndarray, count: int | None) -> np.ndarray:
+    """Rising indices of the first `count` samples in a class-balanced order: files are often sorted by class."""
+    if count is None or count >= len(labels):
+        return np.arange(len(labels))
+    return np.sort(balanced_order("subset", labels)[:count])
+
+
+def _check_arrays(dataset: DatasetSpec, raw: Raw) -> None:
+    shape, classes = shape_and_classes(dataset)
+    for part, images, labels in (
+        ("train", raw.train_images, raw.train_labels),
+        ("test", raw.test_images, raw.test_labels),
+    ):
+        if images.shape[1:] != shape:
+            raise DataCorrupt(f"{dataset.name}: found {part} images of {images.shape[1:]}; allowed: {shape}")
+        if not len(labels) or labels.min() < 0 or labels.max() >= classes:
+            raise DataCorrupt(f"{dataset.name}: found {part} labels outside 0 to {classes - 1}, or none")
+        if images.dtype.kind == "f" and not np.isfinite(images).all():
+            raise DataCorrupt(f"{dataset.name}: found {part} images that are not finite")

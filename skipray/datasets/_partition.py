@@ -1,0 +1,58 @@
+"""Which training samples are held out, and in which order a class-balanced draw takes samples. Fixed, not by seed.
+
+Every trial of every sweep sees the same partition of a data set: seeds vary what is trained, not what it is judged on.
+"""
+
+import hashlib
+
+import numpy as np
+
+
+def fixed_order(name: str, count: int) -> np.ndarray:
+    """A permutation of range(count) that depends on the name alone.
+
+    From the raw words of Philox, whose stream numpy keeps (the streams of Generator's methods it may change).
+    """
+    key = int.from_bytes(hashlib.sha256(f"skipray/{name}".encode()).digest()[:16], "little")
+    return np.argsort(np.random.Philox(key=key).random_raw(count), kind="stable")
+
+
+def balanced_order(name: str, labels: np.ndarray) -> np.ndarray:
+    """All samples in an order whose every beginning holds each class equally often, to one, while it lasts."""
+    order = fixed_order(name, len(labels))
+    turn = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        mine = order[labels[order] == label]
+        turn[mine] = np.arange(len(mine))
+    return order[np.lexsort((labels[order], turn[order]))]
+
+
+def held_out(labels: np.ndarray, fraction: float, groups: np.ndarray | None = None) -> np.ndarray:
+    """Mask of the training samples that validation takes.
+
+    Without groups: n - round(n (1 - fraction)) samples, each class's share to one sample. With groups: whole groups,
+    in a fixed order, at least one and never all, as many as come nearest to that count.
+    """
+    count = len(labels) - round(len(labels) * (1 - fraction))
+    mask = np.zeros(len(labels), bool)
+    if groups is None:
+        mask[balanced_share(labels, count)] = True
+        return mask
+    names = np.unique(groups)
+    if len(names) < 2:
+        raise ValueError(f"found {len(names)} group of training samples; allowed: at least 2, to hold one out")
+    names = names[fixed_order("validation groups", len(names))]
+    sizes = np.cumsum([np.sum(groups == name) for name in names[:-1]])
+    taken = int(np.argmin(np.abs(sizes - count))) + 1
+    return np.isin(groups, names[:taken])
+
+
+def balanced_share(labels: np.ndarray, count: int) -> np.ndarray:
+    """Indices of `count` samples, each class in proportion to its size (largest remainders, the lower label first)."""
+    classes, sizes = np.unique(labels, return_counts=True)
+    exact = sizes * (count / len(labels))
+    taken = np.floor(exact).astype(np.int64)
+    short = count - taken.sum()
+    taken[np.argsort(-(exact - taken), kind="stable")[:short]] += 1
+    order = fixed_order("validation", len(labels))
+    return np.concatenate([order[labels[order] == c][:k] for c, k in zip(classes, taken, strict=True)])

@@ -1,0 +1,96 @@
+"""Decoded data before any split, how they are identified, and what goes wrong with them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+class DataMissing(FileNotFoundError):
+    """The files of a data set are not there. The message says where they were looked for and how to get them."""
+
+
+class DataCorrupt(ValueError):
+    """Files or decoded arrays differ from what their pinned hash says."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A data set as its files hold it.
+
+    Images are (samples, channels, height, width), uint8 or float32; labels are (samples,), integers from 0.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    train_groups: np.ndarray | None = None
+    """(samples,) which writer (or patient, or site) a training sample is from: validation takes whole groups."""
+    fingerprint: str | None = None
+    """What identifies the data where that is not `fingerprint_of` its arrays: the data set's file says what it is."""
+
+    def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
+            if images.ndim != 4 or labels.shape != (len(images),):
+                raise ValueError(
+                    f"found {part} images {images.shape} and labels {labels.shape}; "
+                    "allowed: (samples, channels, height, width) and (samples,)"
+                )
+            if images.dtype not in (np.uint8, np.float32):
+                raise ValueError(f"found {part} images of {images.dtype}; allowed: uint8, float32")
+
+
+def fingerprint_of(raw: Raw) -> str:
+    """sha256 over the decoded arrays: names, types, shapes and values; no matter how the files were packed."""
+    digest = hashlib.sha256()
+    for name in ("train_images", "train_labels", "test_images", "test_labels"):
+        array = getattr(raw, name)
+        array = array.astype("<i8") if name.endswith("labels") else array
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
+def fingerprint_of_md5s(md5s: Mapping[str, str]) -> str:
+    """sha256 over the sorted md5 digests of a data set's files, one a line.
+
+    For sets whose publishers give md5 digests: the identity follows from these, so it is known without the data.
+    """
+    return hashlib.sha256("".join(f"{md5}\n" for md5 in sorted(md5s.values())).encode()).hexdigest()
+
+
+def check_md5s(paths: Mapping[str, Path], published: Mapping[str, str], wanted: str) -> str:
+    """Digest the files and compare them with the wanted fingerprint; returns it.
+
+    Args:
+        paths: file name -> where it is.
+        published: file name -> md5, the set's own digests, to say which file is wrong.
+        wanted: `fingerprint_of_md5s` of the data that are expected.
+
+    Raises:
+        DataCorrupt: with each file that differs from the published one.
+    """
+    found = {name: _digest(path, "md5") for name, path in paths.items()}
+    if fingerprint_of_md5s(found) != wanted:
+        lines = [
+            f"{paths[n]}: found md5 {found[n]}; allowed: {published[n]}" for n in paths if found[n] != published[n]
+        ]
+        lines.append(f"found the fingerprint {fingerprint_of_md5s(found)}; allowed: {wanted}")
+        raise DataCorrupt("\n".join(lines))
+    return wanted
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def say_missing(what: str, looked_in: list[Path], how: list[str]) -> str:
+    """The message for absent data: where they were looked for and each way to get them."""
+    places = ", ".join(str(place) for place in looked_in)
+    return f"found no {what} in {places}; to get it: " + "; or ".join(how)

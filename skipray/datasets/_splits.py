@@ -1,0 +1,79 @@
+"""A data set as trials see it: train, validation and test, how to normalise, and the fixed probe batch."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+VERSION = 1
+"""Of the prepared arrays; part of their folder's name."""
+
+
+class Images(Protocol):
+    """Images by index: a tensor that is mapped from a file, or a folder that is read as it is asked."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: "torch.Tensor") -> "torch.Tensor":
+        """(samples, channels, height, width) in the file's own type and scale."""
+        ...
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Train, validation and test images (raw, see `normalise`) and labels (int64).
+
+    The tensors are backed by mapped files that all processes of a node share. They keep the files' own type: uint8 is
+    a quarter of the memory and of the traffic of float32, and converting a batch of 128 costs 20 microseconds at 64
+    features and 130 at 3072, under 0.5 % of the smallest network's step.
+    """
+
+    train_x: "Images"
+    train_y: "torch.Tensor"
+    validation_x: "Images"
+    validation_y: "torch.Tensor"
+    test_x: "Images"
+    test_y: "torch.Tensor"
+    balanced: "torch.Tensor"
+    """Training samples in a fixed order whose every beginning is class-balanced."""
+    mean: "torch.Tensor"
+    """(channels, 1, 1): of the training images, in their own scale."""
+    std: "torch.Tensor"
+    classes: int
+    flip: bool
+    """Whether `standard` augmentation may flip images horizontally."""
+
+    def normalise(self, images: "torch.Tensor") -> "torch.Tensor":
+        """Raw images as float32 with the training split's mean 0 and deviation 1 in each channel, on their device."""
+        mean, std = self.mean.to(images.device), self.std.to(images.device)
+        return images.float().sub_(mean).div_(std) if images.dtype != mean.dtype else images.sub(mean).div_(std)
+
+    def probe_batch(self, samples: int) -> tuple["torch.Tensor", "torch.Tensor"]:
+        """Normalised inputs and labels of the first samples of the class-balanced order: the same for every trial.
+
+        At most as many as the training split has.
+        """
+        index = self.balanced[:samples]
+        return self.normalise(self.train_x[index]), self.train_y[index]
+
+    @property
+    def majority_share(self) -> float:
+        """Share of the most frequent class in the training split."""
+        return float(self.train_y.bincount().max() / len(self.train_y))
+
+
+def channel_moments(images: np.ndarray, chunk: int = 4096) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each channel, in float64 over chunks; a constant channel has the deviation 1."""
+    channels = images.shape[1]
+    total, square, count = np.zeros(channels), np.zeros(channels), 0
+    for start in range(0, len(images), chunk):
+        part = images[start : start + chunk].astype(np.float64)
+        total += part.sum((0, 2, 3))
+        square += (part * part).sum((0, 2, 3))
+        count += part[:, 0].size
+    mean = total / count
+    std = np.sqrt(np.maximum(square / count - mean * mean, 0))
+    return mean.astype(np.float32), np.where(std > 1e-8 * (1 + np.abs(mean)), std, 1).astype(np.float32)
