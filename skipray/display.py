@@ -24,11 +24,11 @@ def console() -> Console:
 
 
 def duration(seconds: float) -> str:
-    """`41 s`, `3.2 min`, `7.5 h`, `2.1 days`."""
+    """`0.4 s`, `41 s`, `3.2 min`, `7.5 h`, `2.1 days`."""
     for limit, unit, size in ((90, "s", 1), (90 * 60, "min", 60), (48 * 3600, "h", 3600)):
         if seconds < limit:
             value = seconds / size
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "s" else f"{value:.1f} {unit}"
+            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
     return f"{seconds / 86400:.1f} days"
 
 
