@@ -1,1 +1,46 @@
+"""Curves over depth, one a file; the file's name is the curve's name.
 
+Every curve is linear in some parameters once the others are given, so that it is fitted by variable projection (Golub &
+Pereyra 1973): value(depth) = sum_l linear_l * basis_l(depth; nonlinear). A file, or a user's `module:name` object, has
+
+- `LINEAR: dict[str, str]`: names of the linear parameters with their meaning and unit, in the order of the basis;
+- `NONLINEAR: dict[str, str]`: the same for the nonlinear ones (may be empty);
+- `ranges(depth) -> tuple[Range, ...]`: where each nonlinear parameter is looked for, from the sorted distinct depths;
+- `basis(depth, nonlinear)`: array (linear parameters, resamples, depths) for `depth` (depths,) and `nonlinear`
+  (nonlinear parameters, resamples).
+
+Units: depth in weight layers, value in the unit of the series.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a nonlinear parameter is looked for: a grid from low to high, then refined inside."""
+
+    low: float
+    high: float
+    scale: Literal["linear", "log"] = "linear"
+    """log: the parameter is positive, and is refined and given its interval in its logarithm."""
+    points: int = 32
+    """Grid points. 32 find the global minimum on all of our tests; tuned on synthetic sweeps of 5 to 12 depths."""
+
+
+class Curve(Protocol):
+    """What a curve's file offers."""
+
+    LINEAR: dict[str, str]
+    NONLINEAR: dict[str, str]
+
+    def ranges(self, depth: Array) -> tuple[Range, ...]:
+        """Where each nonlinear parameter is looked for."""
+
+    def basis(self, depth: Array, nonlinear: Array) -> Array:
+        """The functions that the linear parameters multiply: (linear parameters, resamples, depths)."""

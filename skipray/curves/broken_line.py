@@ -1,0 +1,25 @@
+"""Two straight lines that meet: value = level + slope_before * min(depth - knee, 0) + slope_after * max(depth - knee, 0).
+
+A quantity that changes its regime at one depth, such as log kappa, which grows until it leaves float precision.
+"""
+
+import numpy as np
+
+from skipray.curves import Array, Range
+
+LINEAR = {
+    "level": "the value at the knee, in the value's unit",
+    "slope_before": "change a layer below the knee, in the value's unit / layer",
+    "slope_after": "change a layer above the knee, in the value's unit / layer",
+}
+NONLINEAR = {"knee": "depth at which the lines meet, in layers"}
+
+
+def ranges(depth: Array) -> tuple[Range, ...]:
+    # Each line needs two depths of its own.
+    return (Range(float(depth[1]), float(depth[-2]), "log", points=40),)
+
+
+def basis(depth: Array, nonlinear: Array) -> Array:
+    beyond = depth - nonlinear[0][:, None]
+    return np.stack([np.ones_like(beyond), np.minimum(beyond, 0.0), np.maximum(beyond, 0.0)])

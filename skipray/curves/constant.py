@@ -1,0 +1,16 @@
+"""No trend: value = level, at every depth."""
+
+import numpy as np
+
+from skipray.curves import Array, Range
+
+LINEAR = {"level": "the value at every depth, in the value's unit"}
+NONLINEAR: dict[str, str] = {}
+
+
+def ranges(depth: Array) -> tuple[Range, ...]:
+    return ()
+
+
+def basis(depth: Array, nonlinear: Array) -> Array:
+    return np.ones((1, nonlinear.shape[1], len(depth)))

@@ -1,0 +1,202 @@
+"""Depth trends: which curve a depth series follows, with intervals that cover at 3 to 10 seeds.
+
+How the intervals come about (after Cameron & Miller 2015 and Davison & Hinkley 1997, section 5.2): each curve is fitted
+by weighted least squares; its covariance is the sandwich over seeds, which holds whatever the values of one seed have in
+common; and the quantiles of (estimate - truth) / standard error are those of a parametric bootstrap with seed effects,
+refitted and re-studentised, which for a straight line are those of t with seeds - 1 degrees of freedom. Without seeds the
+covariance is the model's. `predict` averages over the curves with their AICc weights (Burnham & Anderson 2002, 4.3).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from skipray import catalog
+from skipray.curves import Array
+from skipray.trends import resampling
+from skipray.trends.design import Design, build_design, variance_weights
+from skipray.trends.fitted import FittedCurve
+from skipray.trends.fitting import fit_curve
+from skipray.trends.projection import BoundCurve
+
+TOO_FEW_DEPTHS = "too few depths"
+NO_CURVE_FITS = "no curve fits"
+
+TIED = 2.0
+"""Curves whose AICc is within 2 of the best have substantial support (Burnham & Anderson 2002, section 2.6)."""
+
+LACK_OF_FIT_LEVEL = 0.001
+"""p of the lack-of-fit F test below which no curve fits. Strict, since a sweep fits hundreds of series."""
+
+NEGLIGIBLE_WEIGHT = 0.01
+"""Curves below this share of the AICc weight get no intervals and no say in predictions."""
+
+
+@dataclass(frozen=True)
+class DepthTrend:
+    """A curve fitted to a depth series, with 95 % intervals."""
+
+    curve: str | None
+    """The simplest of the tied curves, the heaviest of equals; None when there are too few depths."""
+    parameters: dict[str, tuple[float, float, float]]
+    """Name -> (estimate, low, high) of that curve. A fixed parameter is its value, three times."""
+    weights: dict[str, float]
+    """Curve -> AICc weight; the curves that could be fitted, summing to 1."""
+    verdict: str
+    """The curve's name, "too few depths" or "no curve fits"."""
+    tied: tuple[str, ...]
+    """Curves that the data cannot tell from the best one."""
+    left_out_error: dict[str, float]
+    """Curve -> root mean square error at a depth that was left out of its fit, in the value's unit."""
+    lack_of_fit: float | None
+    """p of the F test of the curve against a mean for each depth; None without replicates."""
+    notes: tuple[str, ...]
+    """What limits these results, in words."""
+    _fits: tuple[FittedCurve, ...] = field(repr=False, default=())
+    """Those with a say in predictions, the chosen curve first."""
+
+    def predict(self, depth: ArrayLike) -> tuple[Array, Array, Array]:
+        """Mean of the value at each depth, with its pointwise 95 % interval: (mean, low, high), each (depths,).
+
+        Raises:
+            ValueError: nothing was fitted.
+        """
+        return self._average(depth, simultaneous=False)
+
+    def simultaneous(self, depth: ArrayLike) -> tuple[Array, Array, Array]:
+        """As `predict`, with a band that covers the whole mean curve over these depths in 95 % of repetitions."""
+        return self._average(depth, simultaneous=True)
+
+    def _average(self, depth: ArrayLike, simultaneous: bool) -> tuple[Array, Array, Array]:
+        if not self._fits:
+            raise ValueError(f"there is no curve to predict from: {self.verdict}")
+        at = np.atleast_1d(np.asarray(depth, dtype=float))
+        share = np.array([self.weights[f.name] for f in self._fits])
+        share /= share.sum()
+        bands = np.array([f.band(at, simultaneous) for f in self._fits])
+        mean = share @ bands[:, 0]
+        # Each curve's own uncertainty and its distance from the average (Buckland et al. 1997, eq. 9).
+        away = bands[:, 0] - mean
+        low = mean - share @ np.hypot(bands[:, 0] - bands[:, 1], away)
+        high = mean + share @ np.hypot(bands[:, 2] - bands[:, 0], away)
+        return mean, low, high
+
+
+def fit_depth_trend(
+    depth: ArrayLike,
+    value: ArrayLike,
+    *,
+    censored: ArrayLike | None = None,
+    group: ArrayLike | None = None,
+    curves: Sequence[str] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    fixed: Mapping[str, float] | None = None,
+) -> DepthTrend:
+    """Fit curves over depth to the finished trials of one cell group, and choose among them by AICc.
+
+    Args:
+        depth: (values,) weight layers, positive.
+        value: (values,) finite; a censored one is its bound.
+        censored: (values,) -1 where the truth is below the value, 1 where it is above, 0 where it is the value.
+        group: (values,) the seed of each value. Values of one seed may have anything in common; intervals then have
+            seeds - 1 degrees of freedom. None: all values are independent.
+        curves: names from skipray/curves, or `module:name`; all of skipray's when None.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap; the same arguments give the same trend.
+        fixed: parameter name -> value to hold it at, in every curve that has it.
+
+    Raises:
+        ValueError: arrays of different lengths, values that are not finite, depths that are not positive, an unknown
+            curve, a fixed parameter that no curve has.
+    """
+    x, y, signs, seeds = _checked(depth, value, censored, group)
+    bound = _bind(curves, np.unique(x), dict(fixed or {}), x)
+    names = list(curves) if curves is not None else list(catalog.names("curves"))
+    notes: list[str] = []
+    if not bound or (len(np.unique(x)) < 3 and not curves):
+        return DepthTrend(None, {}, {}, TOO_FEW_DEPTHS, (), {}, None, (f"{len(np.unique(x))} depths",))
+    weight = variance_weights(x, seeds, y) if not signs.any() else np.ones(len(x))
+    design = build_design(x, seeds, weight)
+    if seeds is not None and not design.clusters:
+        notes.append("a single seed: the intervals leave out what changes with the seed")
+    fits = [fit_curve(b, design, y, signs) for b in bound]
+    usable = [f for f in fits if np.isfinite(f.aicc)]
+    if not usable:
+        return DepthTrend(None, {}, {}, TOO_FEW_DEPTHS, (), {}, None, (f"{len(y)} values",))
+    missing = [n for n in names if n not in {f.name for f in usable}]
+    if missing:
+        notes.append(f"too few depths or values for {', '.join(missing)}")
+    least = min(f.aicc for f in usable)
+    raw = np.exp(-0.5 * np.array([f.aicc - least for f in usable]))
+    weights = {f.name: float(w) for f, w in zip(usable, raw / raw.sum(), strict=True)}
+    tied = [f for f in usable if f.aicc <= least + TIED]
+    chosen = min(tied, key=lambda f: (f.bound.size, f.aicc))
+    speaking = [chosen] + [f for f in usable if f is not chosen and weights[f.name] >= NEGLIGIBLE_WEIGHT]
+    noise = resampling.draw_noise(design, y, signs, resamples, seed)
+    ready = tuple(resampling.resample(f, design, y, signs, noise) for f in speaking)
+    p = _lack_of_fit(chosen, design, y) if not signs.any() else None
+    verdict = NO_CURVE_FITS if p is not None and p < LACK_OF_FIT_LEVEL else chosen.name
+    if signs.any():
+        notes.append(f"{int(np.count_nonzero(signs))} of {len(y)} values are censored")
+    return DepthTrend(
+        curve=chosen.name,
+        parameters=ready[0].intervals(),
+        weights=weights,
+        verdict=verdict,
+        tied=tuple(f.name for f in sorted(tied, key=lambda f: f.aicc)),
+        left_out_error={f.name: e for f in usable if (e := f.left_out_error(design, y, signs)) is not None},
+        lack_of_fit=p,
+        notes=tuple(notes),
+        _fits=ready,
+    )
+
+
+def _checked(
+    depth: ArrayLike, value: ArrayLike, censored: ArrayLike | None, group: ArrayLike | None
+) -> tuple[Array, Array, np.ndarray, np.ndarray | None]:
+    x, y = np.asarray(depth, dtype=float), np.asarray(value, dtype=float)
+    signs = np.zeros(len(x), dtype=int) if censored is None else np.asarray(censored).astype(int)
+    seeds = None if group is None else np.asarray(group)
+    lengths = {"depth": x.shape, "value": y.shape, "censored": signs.shape}
+    if seeds is not None:
+        lengths["group"] = seeds.shape
+    if x.ndim != 1 or len(set(lengths.values())) > 1:
+        raise ValueError(f"found arrays of shapes {lengths}; allowed: one-dimensional ones of one length")
+    if not len(x):
+        raise ValueError("found no values; allowed: at least one")
+    if not np.all(np.isfinite(y)):
+        raise ValueError("found values that are not finite; allowed: finite ones, a censored one as its bound")
+    if not (np.all(np.isfinite(x)) and np.all(x > 0)):
+        raise ValueError("found depths that are not positive; allowed: weight layers")
+    if not np.all(np.isin(signs, (-1, 0, 1))):
+        raise ValueError(f"found censored {sorted(set(signs.tolist()))}; allowed: -1 below, 0, 1 above")
+    return x, y, signs, seeds
+
+
+def _bind(curves: Sequence[str] | None, depths: Array, fixed: dict[str, float], x: Array) -> list[BoundCurve]:
+    """The curves that these depths can tell from a mean for each depth, with their ranges."""
+    names = catalog.names("curves") if curves is None else tuple(curves)
+    entries = {name: catalog.find("curves", name) for name in names}
+    known = {p for e in entries.values() for p in (*e.LINEAR, *e.NONLINEAR)}
+    if strange := sorted(set(fixed) - known):
+        raise ValueError(f"found fixed {', '.join(strange)}; allowed: {', '.join(sorted(known))}")
+    out = []
+    for name, entry in entries.items():
+        held = {k: float(v) for k, v in fixed.items() if k in entry.LINEAR or k in entry.NONLINEAR}
+        size = len(entry.LINEAR) + len(entry.NONLINEAR) - len(held)
+        if len(depths) > size and len(depths) > 1:
+            out.append(BoundCurve(name, entry, entry.ranges(depths), held))
+    return out
+
+
+def _lack_of_fit(chosen: FittedCurve, design: Design, y: Array) -> float | None:
+    """p of the F test of the curve's squares about the adjusted depth means against those within depths."""
+    within = float(design.saturated_squares(y[None])[0])
+    about, spare = chosen.squares, len(design.depths) - chosen.bound.size
+    if design.saturated_freedom < 4 or spare < 1 or within <= 1e-20 * float(np.sum(y**2)):
+        return None
+    return float(stats.f.sf((about / spare) / (within / design.saturated_freedom), spare, design.saturated_freedom))

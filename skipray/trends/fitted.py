@@ -1,0 +1,108 @@
+"""One curve fitted to one series: estimates, AICc, errors at left-out depths, and, once resampled, intervals."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from skipray.curves import Array
+from skipray.trends.design import Design
+from skipray.trends.projection import BoundCurve, fit
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Bootstrap estimates of a curve and the covariance of each. Axis letters: P parameters, R resamples."""
+
+    covariance: Array
+    """(P, P) of the estimates, nonlinear ones in internal coordinates."""
+    linear: Array
+    """(L, R)."""
+    inner: Array
+    """(Q, R)."""
+    covariances: Array
+    """(R, P, P)."""
+
+
+@dataclass(frozen=True)
+class FittedCurve:
+    bound: BoundCurve
+    linear: Array
+    """(L, 1)."""
+    inner: Array
+    """(Q, 1)."""
+    squares: Array | float
+    """Weighted squares of the adjusted depth means about the curve."""
+    spread: float
+    """Standard deviation of a value of weight 1, without the seed effects where these are fitted."""
+    aicc: float
+    """Corrected Akaike criterion, up to a constant of the series; infinite where there are too few values for it."""
+    resamples: Resamples | None = field(repr=False, default=None)
+
+    @property
+    def name(self) -> str:
+        return self.bound.name
+
+    def intervals(self) -> dict[str, tuple[float, float, float]]:
+        """Name -> (estimate, low, high), 95 %, in the order of the curve's file."""
+        assert self.resamples is not None
+        estimate = np.concatenate([self.linear, self.inner])[:, 0]
+        replica = np.concatenate([self.resamples.linear, self.resamples.inner])
+        error = np.sqrt(np.diag(self.resamples.covariance))
+        errors = np.sqrt(np.einsum("rpp->pr", self.resamples.covariances))
+        low, high = _studentised(estimate, error, replica.T, errors.T)
+        out = {}
+        for k, name in enumerate((*self.bound.linear, *self.bound.nonlinear)):
+            triple = np.array([estimate[k], low[k], high[k]])
+            if self.bound.positive[k]:
+                with np.errstate(over="ignore"):
+                    triple = np.exp(triple)
+            out[name] = (float(triple[0]), float(triple[1]), float(triple[2]))
+        out |= {name: (value, value, value) for name, value in self.bound.fixed.items()}
+        return {n: out[n] for n in (*self.bound.entry.LINEAR, *self.bound.entry.NONLINEAR)}
+
+    def band(self, at: Array, simultaneous: bool) -> Array:
+        """(3, depths): mean, low and high."""
+        assert self.resamples is not None
+        mean = self.bound.value(at, self.linear, self.inner)[0]
+        slopes = self.bound.jacobian(at, self.linear, self.inner)
+        error = np.sqrt(np.einsum("prd,pq,qrd->d", slopes, self.resamples.covariance, slopes))
+        replica = self.bound.value(at, self.resamples.linear, self.resamples.inner)
+        moved = self.bound.jacobian(at, self.resamples.linear, self.resamples.inner)
+        errors = np.sqrt(
+            np.maximum(np.einsum("prd,rpq,qrd->rd", moved, self.resamples.covariances, moved, optimize=True), 0.0)
+        )
+        low, high = _studentised(mean, error, replica, errors, simultaneous=simultaneous)
+        return np.stack([mean, low, high])
+
+    def left_out_error(self, design: Design, y: Array, signs: np.ndarray) -> float | None:
+        """Root mean square error at a depth when its values are left out; None where a fit needs every depth."""
+        count = len(design.depths)
+        if count - 1 < self.bound.size or signs.any():
+            return None
+        means = np.repeat((design.means @ y)[None], count, axis=0)
+        mask = 1.0 - np.eye(count)
+        start = np.repeat(self.inner, count, axis=1)
+        left = fit(self.bound, design.depths, means, design.root, start=start, mask=mask, iterations=25, tolerance=1e-6)
+        guess = np.diagonal(self.bound.value(design.depths, left.linear, left.inner))
+        return float(np.sqrt(np.mean((guess - means[0]) ** 2)))
+
+
+def corrected_akaike(total: float, count: int, size: int) -> float:
+    k = size + 1
+    if count - k - 1 <= 0:
+        return float("inf")
+    return count * float(np.log(total / count)) + 2 * k + 2 * k * (k + 1) / (count - k - 1)
+
+
+def _studentised(
+    estimate: Array, error: Array, replica: Array, errors: Array, simultaneous: bool = False
+) -> tuple[Array, Array]:
+    """Bootstrap-t limits: estimate and error (K,), replica and errors (R, K)."""
+    # A resample in which a parameter is not identified has no standard error and says nothing about the quantiles.
+    known = errors > 1e-12 * np.maximum(error, 1e-300)
+    t = np.where(known, (replica - estimate) / np.where(known, errors, 1.0), 0.0)
+    if simultaneous:
+        reach = np.quantile(np.abs(t).max(axis=1), 0.95)
+        return estimate - reach * error, estimate + reach * error
+    below, above = np.quantile(t, [0.025, 0.975], axis=0)
+    return estimate - above * error, estimate - below * error

@@ -1,0 +1,247 @@
+"""Least squares of a curve by variable projection, over many resamples at once.
+
+The linear parameters are eliminated by an orthonormal basis (modified Gram-Schmidt, vectorised over resamples); the
+nonlinear ones start from the best point of a grid and are refined by Levenberg-Marquardt on the projected problem with
+Kaufman's Jacobian (Kaufman 1975; Golub & Pereyra 2003). Axis letters: R resamples, D depths, L linear and Q nonlinear
+parameters, G grid points.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from skipray.curves import Array, Curve, Range
+
+_TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class BoundCurve:
+    """A curve with its ranges for one series and some parameters held fixed."""
+
+    name: str
+    entry: Curve
+    ranges: tuple[Range, ...]
+    fixed: Mapping[str, float]
+
+    @property
+    def linear(self) -> tuple[str, ...]:
+        return tuple(n for n in self.entry.LINEAR if n not in self.fixed)
+
+    @property
+    def nonlinear(self) -> tuple[str, ...]:
+        return tuple(n for n in self.entry.NONLINEAR if n not in self.fixed)
+
+    @property
+    def free_ranges(self) -> tuple[Range, ...]:
+        pairs = zip(self.entry.NONLINEAR, self.ranges, strict=True)
+        return tuple(r for n, r in pairs if n not in self.fixed)
+
+    @property
+    def size(self) -> int:
+        return len(self.linear) + len(self.nonlinear)
+
+    @property
+    def positive(self) -> np.ndarray:
+        """(L + Q,) which parameters are carried in their logarithm."""
+        return np.array([False] * len(self.linear) + [r.scale == "log" for r in self.free_ranges])
+
+    def bounds(self) -> tuple[Array, Array]:
+        """(Q,) ends of the ranges in internal coordinates (logarithm where the range is logarithmic)."""
+        ends = [[np.log(e) if r.scale == "log" else e for e in (r.low, r.high)] for r in self.free_ranges]
+        return np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
+
+    def grid(self) -> Array:
+        """(Q, G) internal coordinates."""
+        low, high = self.bounds()
+        axes = [np.linspace(a, b, r.points) for a, b, r in zip(low, high, self.free_ranges, strict=True)]
+        return np.stack([m.ravel() for m in np.meshgrid(*axes, indexing="ij")])
+
+    def columns(self, depth: Array, inner: Array) -> tuple[Array, Array]:
+        """Free basis (L, R, D) and the fixed linear part (R, D) for internal coordinates inner (Q, R)."""
+        resamples = inner.shape[1]
+        free = iter(zip(self.free_ranges, inner, strict=True))
+        rows = []
+        for name in self.entry.NONLINEAR:
+            if name in self.fixed:
+                rows.append(np.full(resamples, float(self.fixed[name])))
+            else:
+                limits, row = next(free)
+                rows.append(np.exp(row) if limits.scale == "log" else row)
+        basis = self.entry.basis(depth, np.array(rows).reshape(len(rows), resamples))
+        keep = [i for i, n in enumerate(self.entry.LINEAR) if n not in self.fixed]
+        offset = np.zeros((resamples, len(depth)))
+        for i, name in enumerate(self.entry.LINEAR):
+            if name in self.fixed:
+                offset += self.fixed[name] * basis[i]
+        return basis[keep], offset
+
+    def value(self, depth: Array, linear: Array, inner: Array) -> Array:
+        """(R, D) values for linear (L, R) and internal coordinates (Q, R)."""
+        basis, offset = self.columns(depth, inner)
+        return offset + np.einsum("lr,lrd->rd", linear, basis)
+
+    def slopes(self, depth: Array, linear: Array, inner: Array) -> Array:
+        """(Q, R, D) derivative with respect to the internal coordinates, linear parameters held: central differences."""
+        low, high = self.bounds()
+        out = np.empty((len(inner), inner.shape[1], len(depth)))
+        for k in range(len(inner)):
+            step = 1e-6 * (high[k] - low[k])
+            up, down = inner.copy(), inner.copy()
+            up[k] += step
+            down[k] -= step
+            out[k] = (self.value(depth, linear, up) - self.value(depth, linear, down)) / (2 * step)
+        return out
+
+    def jacobian(self, depth: Array, linear: Array, inner: Array) -> Array:
+        """(L + Q, R, D) derivative with respect to all free parameters, nonlinear ones in internal coordinates."""
+        return np.concatenate([self.columns(depth, inner)[0], self.slopes(depth, linear, inner)])
+
+
+@dataclass(frozen=True)
+class Fit:
+    linear: Array
+    """(L, R)."""
+    inner: Array
+    """(Q, R) nonlinear parameters in internal coordinates."""
+    squares: Array
+    """(R,) residual squares in the metric."""
+
+
+def fit(
+    curve: BoundCurve,
+    depth: Array,
+    target: Array,
+    root: Array,
+    *,
+    start: Array | None = None,
+    mask: Array | None = None,
+    iterations: int = 60,
+    tolerance: float = 1e-11,
+) -> Fit:
+    """Fit target (R, D) in the metric root.T @ root.
+
+    Args:
+        start: (Q, R) internal coordinates to refine from; a grid search when None.
+        mask: (R, D) 1 for the depths that count, 0 for those left out.
+        iterations: at most so many refinements.
+        tolerance: relative size, to the range, of the last step.
+    """
+    whitener = np.diag(root) if np.count_nonzero(root - np.diag(np.diag(root))) == 0 else root.T
+
+    def whiten(columns: Array, rows: np.ndarray | slice) -> Array:
+        if mask is not None:
+            columns = columns * mask[rows]
+        return columns * whitener if whitener.ndim == 1 else columns @ whitener
+
+    goal = whiten(target, slice(None))
+    if not curve.nonlinear:
+        inner = np.empty((0, len(target)))
+        solved = _project(curve, depth, inner, goal, whiten, slice(None))
+        return Fit(solved.linear, inner, np.einsum("rd,rd->r", solved.residual, solved.residual))
+    inner = start.copy() if start is not None else _grid_search(curve, depth, goal, whiten)
+    return _refine(curve, depth, inner, goal, whiten, iterations, tolerance)
+
+
+@dataclass(frozen=True)
+class _Projected:
+    orthonormal: list[Array]
+    linear: Array
+    residual: Array
+
+
+def _orthonormalise(columns: Array) -> tuple[list[Array], Array]:
+    """Gram-Schmidt, twice for accuracy: orthonormal columns, each (R, D), and the triangular factor (L, L, R)."""
+    size, resamples = len(columns), columns.shape[1]
+    factor = np.zeros((size, size, resamples))
+    out: list[Array] = []
+    for j in range(size):
+        vector = columns[j]
+        length = np.sqrt(np.einsum("rd,rd->r", vector, vector))
+        for _ in range(2):
+            for i, unit in enumerate(out):
+                part = np.einsum("rd,rd->r", unit, vector)
+                factor[i, j] += part
+                vector = vector - part[:, None] * unit
+        left = np.sqrt(np.einsum("rd,rd->r", vector, vector))
+        # A column that the earlier ones already span gets no share, instead of one made of rounding.
+        lost = left <= 1e-11 * length + _TINY
+        factor[j, j] = np.where(lost, np.inf, left)
+        out.append(np.where(lost[:, None], 0.0, vector / np.maximum(left, _TINY)[:, None]))
+    return out, factor
+
+
+def _project(curve, depth, inner, goal, whiten, rows) -> _Projected:  # type: ignore[no-untyped-def]
+    columns, offset = curve.columns(depth, inner)
+    units, factor = _orthonormalise(whiten(columns, rows))
+    residual = goal - whiten(offset, rows)
+    parts = []
+    for unit in units:
+        part = np.einsum("rd,rd->r", unit, residual)
+        parts.append(part)
+        residual = residual - part[:, None] * unit
+    linear = np.zeros((len(units), len(residual)))
+    for j in reversed(range(len(units))):
+        later = sum((factor[j, k] * linear[k] for k in range(j + 1, len(units))), np.zeros(len(residual)))
+        linear[j] = (parts[j] - later) / factor[j, j]
+    return _Projected(units, linear, residual)
+
+
+def _grid_search(curve, depth, goal, whiten) -> Array:  # type: ignore[no-untyped-def]
+    """(Q, R) the grid point with the least squares for each resample."""
+    grid = curve.grid()
+    columns, offset = curve.columns(depth, grid)
+    units, _ = _orthonormalise(whiten(columns, slice(0, 1)))
+    shift = whiten(offset, slice(0, 1))
+    explained = np.zeros((len(goal), grid.shape[1]))
+    for unit in units:
+        explained += (goal @ unit.T - np.einsum("gd,gd->g", unit, shift)) ** 2
+    cost = np.einsum("gd,gd->g", shift, shift) - 2 * goal @ shift.T - explained
+    return grid[:, np.argmin(cost, axis=1)]
+
+
+def _refine(curve, depth, inner, goal, whiten, iterations, tolerance) -> Fit:  # type: ignore[no-untyped-def]
+    """Levenberg-Marquardt, each resample with its own damping; those that have arrived are left alone."""
+    low, high = curve.bounds()
+    span = (high - low)[:, None]
+    active = np.arange(len(goal))
+    linear = np.zeros((len(curve.linear), len(goal)))
+    squares = np.full(len(goal), np.inf)
+    damping = np.full(len(goal), 1e-3)
+    inner, trial = inner.copy(), inner.copy()
+    for _ in range(iterations):
+        solved = _project(curve, depth, trial[:, active], goal[active], whiten, active)
+        cost = np.einsum("rd,rd->r", solved.residual, solved.residual)
+        better = cost < squares[active]
+        rows = active[better]
+        squares[rows], linear[:, rows], inner[:, rows] = cost[better], solved.linear[:, better], trial[:, rows]
+        damping[active] *= np.where(better, 0.1, 8.0)
+        if not bool(np.all(better)):
+            # Rejected steps need the basis at the best point again.
+            solved = _project(curve, depth, inner[:, active], goal[active], whiten, active)
+        slopes = whiten(curve.slopes(depth, linear[:, active], inner[:, active]), active)
+        for unit in solved.orthonormal:
+            slopes = slopes - np.einsum("qrd,rd->qr", slopes, unit)[:, :, None] * unit
+        normal = np.einsum("qrd,krd->rqk", slopes, slopes)
+        gradient = np.einsum("qrd,rd->rq", slopes, solved.residual)
+        diagonal = np.einsum("rqq->rq", normal)  # a view
+        diagonal += damping[active][:, None] * diagonal + _TINY
+        step = (
+            gradient / diagonal if len(inner) == 1 else np.linalg.solve(_regular(normal), gradient[:, :, None])[:, :, 0]
+        )
+        moved = np.clip(inner[:, active] + step.T, low[:, None], high[:, None])
+        going = (np.abs(moved - inner[:, active]) / span).max(axis=0) > tolerance
+        going &= damping[active] < 1e10
+        active = active[going]
+        trial[:, active] = moved[:, going]
+        if not len(active):
+            break
+    return Fit(linear, inner, squares)
+
+
+def _regular(matrices: Array) -> Array:
+    """The matrices (R, Q, Q) with so small a ridge that only exactly singular ones notice."""
+    size = matrices.shape[-1]
+    trace = np.einsum("rqq->r", matrices)[:, None, None]
+    return matrices + (1e-14 * trace + _TINY) * np.eye(size)

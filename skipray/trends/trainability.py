@@ -1,0 +1,121 @@
+"""The trainability limit: the depth at which half of the seeds train.
+
+Penalised logistic regression of `trained` on ln(depth) (Firth 1993: Jeffreys' prior, finite where the classes separate,
+which is the usual case: every seed trains up to one depth and none from the next), with the interval from the profile of
+the penalised likelihood (Heinze & Schemper 2002).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from skipray.curves import Array
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Depth at which half of the seeds train, in weight layers, with its 95 % interval."""
+
+    depth: float | None
+    """None where it lies outside of the depths tried."""
+    low: float | None
+    """None where there is no lower bound."""
+    high: float | None
+    """None where there is no upper bound."""
+    censored: Literal["none", "below", "above"]
+    """below: less than half train at the shallowest depth tried. above: more than half train at the deepest."""
+
+
+def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike | None = None) -> Limit:
+    """Where training breaks.
+
+    Args:
+        depth: (trials,) weight layers, positive.
+        trained: (trials,) whether each trial trained. A diverged trial did not.
+        group: (trials,) seed of each trial; where seeds differ as wholes, the interval is widened accordingly.
+
+    Returns:
+        All trained: censored `above`, with the deepest depth tried as `low` ("beyond the deepest tried"; with n seeds the
+        chance of this below the limit is at most 2**-n at that depth). None trained: `below`, with the shallowest as
+        `high`.
+
+    Raises:
+        ValueError: arrays of different lengths, no trials, depths that are not positive.
+    """
+    x = np.asarray(depth, dtype=float)
+    y = np.asarray(trained).astype(bool)
+    seeds = None if group is None else np.asarray(group)
+    if x.ndim != 1 or x.shape != y.shape or (seeds is not None and seeds.shape != x.shape):
+        raise ValueError(f"found depth {x.shape} and trained {y.shape}; allowed: one-dimensional arrays of one length")
+    if not len(x) or not np.all(np.isfinite(x)) or not np.all(x > 0):
+        raise ValueError("found no trials or depths that are not positive; allowed: weight layers")
+    if y.all():
+        return Limit(None, float(x.max()), None, "above")
+    if not y.any():
+        return Limit(None, None, float(x.min()), "below")
+    depths, index = np.unique(x, return_inverse=True)
+    if len(depths) == 1:
+        return Limit(None, None, None, "above" if y.mean() > 0.5 else "below")
+    log_depth = np.log(depths)
+    counts = np.bincount(index).astype(float)
+    wins = np.bincount(index, y).astype(float)
+    middle, steepness = _grid(log_depth)
+    surface = _penalised(log_depth, wins, counts, middle, steepness)
+    profile = surface.max(axis=1)
+    peak = int(np.argmax(profile))
+    estimate = middle[peak]
+    drop = 2 * (profile[peak] - profile)
+    inside = np.flatnonzero(drop <= _cut(log_depth, index, y, seeds, estimate, steepness[np.argmax(surface[peak])]))
+    low = float(np.exp(middle[inside[0]])) if inside[0] > 0 else None
+    high = float(np.exp(middle[inside[-1]])) if inside[-1] < len(middle) - 1 else None
+    if estimate > log_depth[-1]:
+        return Limit(None, low, None, "above")
+    if estimate < log_depth[0]:
+        return Limit(None, None, high, "below")
+    return Limit(float(np.exp(estimate)), low, high, "none")
+
+
+def _grid(log_depth: Array) -> tuple[Array, Array]:
+    """Midpoints from a factor 16 below to 16 above the depths tried, and steepnesses of a falling logistic."""
+    span = log_depth[-1] - log_depth[0]
+    gap = float(np.min(np.diff(log_depth)))
+    middle = np.linspace(log_depth[0] - np.log(16), log_depth[-1] + np.log(16), 3001)
+    return middle, np.geomspace(0.02 / span, 60.0 / gap, 160)
+
+
+def _penalised(log_depth: Array, wins: Array, counts: Array, middle: Array, steepness: Array) -> Array:
+    """(midpoints, steepnesses) log-likelihood plus half the log determinant of the information (Firth 1993)."""
+    eta = steepness[None, :, None] * (middle[:, None, None] - log_depth)
+    log_p, log_q = -np.logaddexp(0.0, -eta), -np.logaddexp(0.0, eta)
+    likelihood = log_p @ wins + log_q @ (counts - wins)
+    weight = np.exp(log_p + log_q) * counts
+    # Determinant of [[sum w, sum w x], [sum w x, sum w x^2]] with x centred at its weighted mean, so that it stays positive.
+    total = weight.sum(axis=-1)
+    centre = (weight @ log_depth) / np.maximum(total, 1e-300)
+    about = np.einsum("msd,msd->ms", weight, (log_depth - centre[..., None]) ** 2)
+    return likelihood + 0.5 * (np.log(np.maximum(total, 1e-300)) + np.log(np.maximum(about, 1e-300)))
+
+
+def _cut(
+    log_depth: Array, index: np.ndarray, y: np.ndarray, seeds: np.ndarray | None, middle: float, steepness: float
+) -> float:
+    """Fall of twice the penalised log-likelihood inside the interval: chi-square's 95 %, times the design effect of seeds."""
+    cut = float(stats.chi2.ppf(0.95, 1))
+    if seeds is None:
+        return cut
+    names, cluster = np.unique(seeds, return_inverse=True)
+    if len(names) < 2:
+        return cut
+    p = 1 / (1 + np.exp(-steepness * (middle - log_depth[index])))
+    slopes = steepness * np.stack([np.ones(len(y)), middle - log_depth[index]])
+    slopes[1] /= steepness
+    information = (slopes * p * (1 - p)) @ slopes.T
+    scores = np.stack([np.bincount(cluster, row * (y - p)) for row in slopes])
+    inverse = np.linalg.pinv(information)
+    moves = inverse @ scores
+    moves -= moves.mean(axis=1, keepdims=True)
+    robust = len(names) / (len(names) - 1) * float(moves[0] @ moves[0])
+    return cut * max(1.0, robust / max(float(inverse[0, 0]), 1e-300))
