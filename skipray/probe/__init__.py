@@ -1,0 +1,130 @@
+"""Measures every layer of a network on one batch, and leaves the network as found.
+
+    table = probe(model, images)                # hidden representations and weights
+    table = probe(model, (images, labels))      # and gradients
+
+A tensor is reduced to its spectra while the pass runs, so that no more than one layer's is kept, apart from one
+backward pass's graph.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor, nn
+
+from skipray.probe import headline
+from skipray.probe.capture import Wanted, capture
+from skipray.probe.reduction import Reduced
+from skipray.probe.rows import rows
+from skipray.spec import ProbeSpec
+
+__all__ = ["Measurement", "measure", "probe"]
+
+PROBE_COLUMNS = [
+    "layer",
+    "layer_index",
+    "tensor",
+    "unfolding",
+    "centred",
+    "phase",
+    "statistic",
+    "version",
+    "value",
+    "censored",
+    "reason",
+]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one probe of a network found."""
+
+    layers: pd.DataFrame
+    """Columns skipray.records.LAYER_COLUMNS."""
+    spectra: dict[str, np.ndarray]
+    """`epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending; of the headline phase, and for
+    another one with `@phase` after the tensor."""
+    metrics: dict[str, float]
+    """Aggregates over layers under their MLflow keys, every one finite: `hidden.log10_condition.median`, ..."""
+    profiles: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """`profile.hidden.log10_condition` -> one finite value a layer."""
+    profile_layers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """The layer index of each value in `profiles`."""
+
+
+def probe(model: nn.Module, batch: Any) -> pd.DataFrame:
+    """Statistics of every layer of any network, in the mode that it is in (train or eval).
+
+    Args:
+        model: skipray's networks are measured at their blocks, any other at every module that computes by itself; a
+            module that is called again is another layer (`relu#2`).
+        batch: inputs of shape (samples, ...), or (inputs, labels); with class labels of shape (samples,) also the
+            gradients of the mean cross-entropy with respect to weights and outputs.
+
+    Returns:
+        One row a statistic: `layer, layer_index, tensor, unfolding, centred, phase, statistic, version, value,
+        censored, reason`. A value that lies at the precision floor is a bound (`censored` -1: the truth is below, 1:
+        above); one that does not exist is NaN, with the reason.
+    """
+    inputs, labels = batch if isinstance(batch, tuple | list) else (batch, None)
+    wanted = Wanted(gradients=labels is not None, branches=True, centre_all=True)
+    phase = "train" if model.training else "eval"
+    return rows(capture(model, inputs, labels, wanted, phase=phase), epoch=0)[PROBE_COLUMNS]
+
+
+def measure(
+    network: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    spec: ProbeSpec,
+    *,
+    epoch: int,
+    weight_updates: Mapping[str, Tensor] | None = None,
+) -> Measurement:
+    """The probe of a trial, by its preset.
+
+    The headline phase has batch statistics at epoch 0, where the running ones are still the identity, and running
+    statistics afterwards.
+
+    Args:
+        inputs: (samples, channels, height, width), the sweep's fixed probe batch.
+        labels: (samples,) classes.
+        weight_updates: parameter name -> the last step's change, measured by the preset `full`.
+    """
+    main = "train" if epoch == 0 else "eval"
+    full = spec.preset == "full"
+    if spec.preset == "none":
+        return Measurement(rows([], epoch), {}, {})
+    wanted = Wanted(gradients=full, branches=full, centre_all=full)
+    reduced = capture(network, inputs, labels, wanted, phase=main, weight_updates=weight_updates if full else None)
+    if full and _modes_differ(network):
+        other = "eval" if main == "train" else "train"
+        passing = Wanted(gradients=True, branches=True, centre_all=True, weights=False)
+        reduced += capture(network, inputs, labels, passing, phase=other)
+    table = rows(reduced, epoch)
+    profiles = headline.profiles(table, main)
+    return Measurement(
+        layers=table,
+        spectra=_spectra(reduced, epoch, main),
+        metrics=headline.metrics(table, main),
+        profiles={name: values for name, (_, values) in profiles.items()},
+        profile_layers={name: indices for name, (indices, _) in profiles.items()},
+    )
+
+
+def _modes_differ(network: nn.Module) -> bool:
+    kinds = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+    return any(isinstance(module, kinds) for module in network.modules())
+
+
+def _spectra(reduced: list[Reduced], epoch: int, main: str) -> dict[str, np.ndarray]:
+    out = {}
+    for r in reduced:
+        tensor = r.place.tensor if r.place.phase == main else f"{r.place.tensor}@{r.place.phase}"
+        for (unfolding, centred), spectrum in r.spectra.items():
+            name = f"{epoch}/{r.place.layer}/{tensor}/{unfolding}/{'centred' if centred else 'raw'}"
+            out[name] = spectrum.values
+    return out

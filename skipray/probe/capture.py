@@ -1,0 +1,154 @@
+"""One pass through a network, each tensor reduced as it appears."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skipray.probe.preserve import as_found
+from skipray.probe.reduction import Place, Reduced, reduce_tensor
+from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
+
+RAW, BOTH = (False,), (False, True)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure besides hidden representations."""
+
+    gradients: bool
+    """With respect to weights and to layer outputs."""
+    branches: bool
+    """Branches before the addition, and skips."""
+    centre_all: bool
+    """Everything centred too, not only hidden representations."""
+    weights: bool = True
+
+
+def capture(
+    network: nn.Module,
+    inputs: Any,
+    labels: Tensor | None,
+    wanted: Wanted,
+    *,
+    phase: str,
+    weight_updates: Mapping[str, Tensor] | None = None,
+) -> list[Reduced]:
+    """Reduced tensors: hidden ones in the order of the pass, weights, updates, gradients.
+
+    Args:
+        labels: (samples,) classes; needed for gradients.
+        phase: `train` or `eval`, the mode that the network is put into for the pass.
+    """
+    hooks: list[Any] = []
+    pass_ = _Pass(wanted, phase)
+    centrings = BOTH if wanted.centre_all else RAW
+    weights = weight_layers(network) if wanted.weights else []
+    with as_found(network):
+        network.train(phase == "train") if network.training != (phase == "train") else None
+        try:
+            for tap in hidden_taps(network, branches=wanted.branches):
+                hooks.append(tap.module.register_forward_hook(pass_.hook(tap)))
+            with torch.set_grad_enabled(wanted.gradients):
+                start = _graph_start(inputs) if wanted.gradients else inputs
+                logits = network(start)
+                for layer in weights:
+                    place = Place(layer.layer, layer.layer_index, "weight", phase)
+                    pass_.reduced.append(reduce_tensor(layer.parameter, place, centrings=centrings))
+                    if weight_updates and layer.name in weight_updates:
+                        place = Place(layer.layer, layer.layer_index, "weight_update", phase)
+                        update = weight_updates[layer.name]
+                        pass_.reduced.append(reduce_tensor(update, place, centrings=centrings))
+                if wanted.gradients:
+                    assert labels is not None
+                    trained = [w for w in weights if w.parameter.requires_grad]
+                    pass_.backward(logits, labels, trained, start)
+        finally:
+            for hook in hooks:
+                hook.remove()
+    return pass_.reduced
+
+
+def _graph_start(inputs: Any) -> Any:
+    # So that layer outputs have gradients even where every weight is frozen.
+    if isinstance(inputs, Tensor) and inputs.is_floating_point():
+        return inputs.detach().clone().requires_grad_()
+    return inputs
+
+
+class _Pass:
+    """What one forward (and backward) pass has found so far."""
+
+    def __init__(self, wanted: Wanted, phase: str) -> None:
+        self.wanted, self.phase = wanted, phase
+        self.reduced: list[Reduced] = []
+        self.calls: Counter[str] = Counter()
+        self.order = 0
+        self.handles: list[Any] = []
+        self.classes: int | None = None
+        self.last: Place | None = None
+        """The last hidden layer: the rank of its gradient is at most classes - 1."""
+
+    def hook(self, tap: Tap) -> Callable[..., None]:
+        def see(module: nn.Module, arguments: Any, output: Any) -> None:
+            for suffix, tensor in _tensors(output):
+                self._see(tap, suffix, tensor)
+
+        return see
+
+    def _see(self, tap: Tap, suffix: str, tensor: Tensor) -> None:
+        name = f"{tap.layer}/{tap.tensor}"
+        call = self.calls[name + suffix] = self.calls[name + suffix] + 1
+        layer = tap.layer + suffix + (f"#{call}" if call > 1 else "")
+        if tap.layer_index is None:
+            index = self.order
+            self.order += 1
+        else:
+            index = tap.layer_index
+        place = Place(layer, index, tap.tensor, self.phase)
+        both = tap.tensor == "hidden" or self.wanted.centre_all
+        self.reduced.append(reduce_tensor(tensor, place, centrings=BOTH if both else RAW))
+        if tap.tensor != "hidden":
+            return
+        if tap.layer_index is not None:
+            self.last = place
+        if self.wanted.gradients and tensor.requires_grad:
+            tensor.register_hook(lambda gradient: self._see_gradient(gradient, place))
+
+    def _see_gradient(self, gradient: Tensor, place: Place) -> None:
+        where = Place(place.layer, place.layer_index, "output_gradient", self.phase)
+        cap = None if self.classes is None or place is not self.last else self.classes - 1
+        centrings = BOTH if self.wanted.centre_all else RAW
+        self.reduced.append(reduce_tensor(gradient, where, centrings=centrings, rank_cap=cap))
+
+    def backward(self, logits: Any, labels: Tensor, weights: Sequence[WeightLayer], start: Any) -> None:
+        scores = next(tensor for _, tensor in _tensors(logits))
+        self.classes = scores.shape[1]
+        loss = nn.functional.cross_entropy(scores, labels)
+        targets = [layer.parameter for layer in weights]
+        # The input is a target too, so that the pass goes all the way where no weight is trained.
+        leaves = [start] if isinstance(start, Tensor) and start.requires_grad else []
+        if not targets + leaves:
+            return
+        gradients = torch.autograd.grad(loss, targets + leaves, allow_unused=True)
+        centrings = BOTH if self.wanted.centre_all else RAW
+        for layer, gradient in zip(weights, gradients, strict=False):
+            if gradient is not None:
+                place = Place(layer.layer, layer.layer_index, "weight_gradient", self.phase)
+                self.reduced.append(reduce_tensor(gradient, place, centrings=centrings))
+
+
+def _tensors(output: Any) -> list[tuple[str, Tensor]]:
+    """Floating tensors with samples and features in a module's output, each with the suffix of its place."""
+    if isinstance(output, Tensor):
+        return [("", output)] if output.is_floating_point() and output.ndim >= 2 else []
+    if isinstance(output, Mapping):
+        items = [(f".{name}", value) for name, value in output.items()]
+    elif isinstance(output, tuple | list):
+        items = [(f"[{i}]", value) for i, value in enumerate(output)]
+    else:
+        return []
+    return [(name + inner, tensor) for name, value in items for inner, tensor in _tensors(value)]

@@ -1,0 +1,46 @@
+"""Leaves a network as found: weights, buffers, mode, gradients, hooks, random numbers, precision settings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def as_found(network: nn.Module) -> Iterator[None]:
+    """Restores, also after an error, whatever a forward or backward pass in any mode may change.
+
+    A forward pass in training mode moves batch norm's running statistics and draws dropout masks; a measurement must
+    not. Inside, float32 products are done in float32 (no TF32, no autocast).
+    """
+    buffers = [
+        (module, name, buffer, None if buffer is None else buffer.clone())
+        for module in network.modules()
+        for name, buffer in module._buffers.items()
+    ]
+    modes = [(module, module.training) for module in network.modules()]
+    requires = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    devices = sorted({p.device.index or 0 for p in network.parameters() if p.device.type == "cuda"})
+    matmul, convolution = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    kind = next((p.device.type for p in network.parameters()), "cpu")
+    try:
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        with torch.random.fork_rng(devices=devices), torch.autocast(kind, enabled=False):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, convolution
+        for module, name, buffer, value in buffers:
+            module._buffers[name] = buffer
+            if buffer is not None and value is not None and not _same(buffer, value):
+                with torch.no_grad():
+                    buffer.copy_(value)
+        for module, training in modes:
+            module.training = training
+        for parameter, flag in requires:
+            parameter.requires_grad_(flag)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())

@@ -1,0 +1,67 @@
+"""Where to look in a network: modules whose outputs are hidden representations, branches and skips; weight layers."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A module whose output is measured."""
+
+    layer: str
+    layer_index: int | None
+    """None: in the order of the calls."""
+    tensor: str
+    module: nn.Module
+
+
+@dataclass(frozen=True)
+class WeightLayer:
+    layer: str
+    layer_index: int
+    name: str
+    """The parameter's name in the network."""
+    parameter: nn.Parameter
+
+
+def hidden_taps(network: nn.Module, *, branches: bool) -> list[Tap]:
+    """skipray's networks say where their representations are; of any other, every module that computes by itself.
+
+    Args:
+        branches: also the branches before the addition and the skips.
+    """
+    if not hasattr(network, "hidden_layers"):
+        return [Tap(name, None, "hidden", module) for name, module in network.named_modules() if _computes(module)]
+    taps = []
+    for index, layer in enumerate(network.hidden_layers()):
+        taps.append(Tap(layer.name, index, "hidden", layer.output))
+        if branches and layer.branch is not None:
+            taps.append(Tap(layer.name, index, "branch", layer.branch))
+        if branches and layer.skip is not None:
+            taps.append(Tap(layer.name, index, "skip", layer.skip))
+    return taps
+
+
+def weight_layers(network: nn.Module) -> list[WeightLayer]:
+    """Weight matrices and kernels in order, each once however often it is shared; no biases, no normalization.
+
+    In skipray's networks those of the main path and the classifier, elsewhere all with two axes or more.
+    """
+    parameters: dict[str, Tensor] = dict(network.named_parameters())
+    if hasattr(network, "hidden_layers"):
+        names = [name for layer in network.hidden_layers() for name in layer.weights]
+        names += [name for name in ("classifier.weight",) if name in parameters]
+    else:
+        names = [name for name, parameter in parameters.items() if parameter.ndim >= 2]
+    layers = []
+    for index, name in enumerate(dict.fromkeys(names)):
+        parameter = parameters[name]
+        assert isinstance(parameter, nn.Parameter)
+        layers.append(WeightLayer(name.removesuffix(".weight"), index, name, parameter))
+    return layers
+
+
+def _computes(module: nn.Module) -> bool:
+    leaf = next(module.children(), None) is None
+    return (leaf and not isinstance(module, nn.Identity)) or any(True for _ in module.parameters(recurse=False))
