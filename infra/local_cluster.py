@@ -38,7 +38,7 @@ INFRA = Path(__file__).resolve().parent
 PORTS = range(20_000, 32_000)
 """Below the range from which Linux takes ports for outgoing connections, so that none is lost before its use."""
 OBJECT_STORE_BYTES = 100 * 1024 * 1024
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 
 
 @dataclass
@@ -269,8 +269,10 @@ class LocalCluster:
         return name
 
     def kill_node(self, name: str) -> None:
-        """SIGKILL to every process of a node at once: the machine is gone."""
+        """SIGKILL to every process of a node at once: the machine is gone, and so is its name."""
         self._kill(name)
+        del self.state.sessions[name]
+        self._save()
 
     def kill_raylet(self, name: str) -> None:
         """SIGKILL to a node's raylet alone; Ray ends the rest of the node."""
