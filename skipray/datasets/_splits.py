@@ -1,7 +1,8 @@
 """A data set as trials see it: train, validation and test, how to normalise, and the fixed probe batch."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,6 +20,16 @@ class Images(Protocol):
 
     def __getitem__(self, index: "torch.Tensor") -> "torch.Tensor":
         """(samples, channels, height, width) in the file's own type and scale."""
+        ...
+
+
+class StreamedImages(Images, Protocol):
+    """Images that are read while they are used."""
+
+    def stream(
+        self, chosen: "Sequence[torch.Tensor]", *, augmentation_seed: int | None, workers: int
+    ) -> "Iterator[torch.Tensor]":
+        """Batches on the CPU, in order, see `skipray.datasets._batches`."""
         ...
 
 
@@ -45,6 +56,13 @@ class Splits:
     classes: int
     flip: bool
     """Whether `standard` augmentation may flip images horizontally."""
+
+    def to(self, device: "torch.device") -> "Splits":
+        """The same splits with all tensors on a device: a whole data set is small beside a network's activations."""
+        import torch
+
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{n: v.to(device) if isinstance(v, torch.Tensor) else v for n, v in values.items()})
 
     def normalise(self, images: "torch.Tensor") -> "torch.Tensor":
         """Raw images as float32 with the training split's mean 0 and deviation 1 in each channel, on their device."""
