@@ -73,6 +73,16 @@ def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int, *, 
 
 
 def sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
-    """Parameters, FLOPs and activation bytes of a spec's network, without building it."""
+    """Parameters, FLOPs and activation bytes of a spec's network.
+
+    In plain Python for skipray's families; a user's family without `sizes` is built on the meta device.
+
+    Raises:
+        ValueError: the family cannot have this model.
+    """
     family = catalog.find("architectures", model.architecture)
-    return cast(Sizes, family.sizes(model, input_shape, classes))
+    if hasattr(family, "sizes"):
+        return cast(Sizes, family.sizes(model, input_shape, classes))
+    from skipray.architectures._measured import measured_sizes
+
+    return measured_sizes(lambda: family.build(model, input_shape, classes), input_shape)

@@ -17,6 +17,11 @@ def require(model: ModelSpec, keys: frozenset[str]) -> None:
             raise ValueError(f"found nothing; {model.architecture} ({model.kind}) needs it", key)
 
 
+def without_normalization(model: ModelSpec) -> None:
+    if model.normalization != "none":
+        raise ValueError(f"found {model.normalization}; allowed for {model.architecture}: none", "normalization")
+
+
 def stage_blocks(model: ModelSpec, block: str) -> tuple[int, ...]:
     """How many blocks each stage of a convolutional network has at the model's depth.
 

@@ -32,8 +32,43 @@ def normalization(name: str, kind: str, channels: int) -> nn.Module | None:
     if name == "none":
         return None
     if kind == "mlp":
-        return nn.BatchNorm1d(channels) if name == "batch" else nn.LayerNorm(channels)
-    return nn.BatchNorm2d(channels) if name == "batch" else nn.GroupNorm(1, channels)
+        return LightBatchNorm1d(channels) if name == "batch" else nn.LayerNorm(channels)
+    return LightBatchNorm2d(channels) if name == "batch" else nn.GroupNorm(1, channels)
+
+
+def _light_batch_norm(module: nn.BatchNorm1d | nn.BatchNorm2d, x: torch.Tensor, momentum: float) -> torch.Tensor:
+    return torch.batch_norm(
+        x,
+        module.weight,
+        module.bias,
+        module.running_mean,
+        module.running_var,
+        module.training,
+        momentum,
+        module.eps,
+        torch.backends.cudnn.enabled,
+    )
+
+
+class LightBatchNorm1d(nn.BatchNorm1d):
+    """nn.BatchNorm1d without its checks and its count of batches, which only `momentum=None` reads.
+
+    They cost 8 microseconds a call, 5 % of a 110-layer network's step at width 64.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.momentum is None or not self.track_running_stats:
+            return super().forward(x)
+        return _light_batch_norm(self, x, self.momentum)
+
+
+class LightBatchNorm2d(nn.BatchNorm2d):
+    """As LightBatchNorm1d."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.momentum is None or not self.track_running_stats:
+            return super().forward(x)
+        return _light_batch_norm(self, x, self.momentum)
 
 
 def grouped_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, groups: int) -> torch.Tensor:
@@ -74,11 +109,18 @@ def add_dirac(module: nn.Module, weight: torch.Tensor, groups: int) -> None:
     Zagoruyko & Komodakis 2017, equations 4 and 5. I is the Dirac delta of the layer's shape: alone it hands the input
     on, as far as the shapes allow. The layer's `weight` is V; a starts at 1 and b at 0.1, as in their section 3.
     """
-    module.identity_scale = nn.Parameter(torch.ones(len(weight)))
-    module.weight_scale = nn.Parameter(torch.full((len(weight),), 0.1))
+    module.identity_scale = nn.Parameter(torch.empty(len(weight)))
+    module.weight_scale = nn.Parameter(torch.empty(len(weight)))
+    reset_dirac(module)
     at_least_3d = weight.shape if weight.dim() > 2 else (*weight.shape, 1)
     delta = nn.init.dirac_(torch.empty(at_least_3d, device=weight.device), groups).reshape(weight.shape)
     module.register_buffer("delta", delta, persistent=False)
+
+
+def reset_dirac(module: nn.Module) -> None:
+    if isinstance(getattr(module, "identity_scale", None), nn.Parameter):  # not yet while the layer itself is built
+        nn.init.ones_(module.identity_scale)  # type: ignore[arg-type]
+        nn.init.constant_(module.weight_scale, 0.1)  # type: ignore[arg-type]
 
 
 def dirac_weight(module: nn.Module, weight: torch.Tensor) -> torch.Tensor:
@@ -98,6 +140,10 @@ class DiracConv2d(nn.Conv2d):
         super().__init__(layer.inputs, layer.outputs, layer.kernel, layer.stride, padding, 1, layer.groups, layer.bias)
         add_dirac(self, self.weight, self.groups)
 
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        reset_dirac(self)
+
     def effective_weight(self) -> torch.Tensor:
         return dirac_weight(self, self.weight)
 
@@ -109,6 +155,10 @@ class DiracLinear(GroupedLinear):
     def __init__(self, layer: WeightLayer):
         super().__init__(layer.inputs, layer.outputs, layer.groups, layer.bias)
         add_dirac(self, self.weight, self.groups)
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        reset_dirac(self)
 
     def effective_weight(self) -> torch.Tensor:
         return dirac_weight(self, self.weight)

@@ -11,8 +11,10 @@ from typing import Literal
 
 from skipray.spec import ModelSpec
 
-Skip = Literal["none", "identity", "pad", "projection"]
-Order = Literal["post", "pre", "highway", "fixup"]
+Skip = Literal["none", "identity", "pad", "projection", "gated", "concatenation"]
+"""How a block's input reaches its output besides through its layers."""
+Order = Literal["post", "pre", "highway", "fixup", "dense"]
+"""Which kind of block: what comes before and after each weight layer."""
 Plane = tuple[int, int]
 """Height and width of a feature map; (1, 1) for a fully connected layer."""
 
@@ -58,9 +60,14 @@ class Block:
     skip: Skip
     projection: WeightLayer | None = None
     """The 1x1 convolution of shortcut option B, where the shape changes."""
-    inputs: int = 0
-    """Channels (units) of the block's input."""
+    gate: WeightLayer | None = None
+    """The transform gate of a highway block."""
     input_plane: Plane = (1, 1)
+
+    @property
+    def inputs(self) -> int:
+        """Channels (units) of the block's input."""
+        return self.layers[0].inputs
 
     @property
     def outputs(self) -> int:
@@ -82,10 +89,17 @@ class Outline:
     scale: float | Literal["learned"]
     """Factor on each branch before the addition."""
     stem: WeightLayer
+    bare_stem: bool
+    """The stem is a weight layer alone: pre-activation blocks normalize and activate it."""
     pool: bool
     """A 3x3 max pooling of stride 2 follows the stem (ImageNet)."""
     blocks: tuple[Block, ...]
     classifier: WeightLayer
+
+
+def name_of(layer: WeightLayer) -> str:
+    """What a weight layer's module is called, before its number."""
+    return "conv" if layer.kernel else "linear"
 
 
 def half(plane: Plane, stride: int) -> Plane:
@@ -129,7 +143,7 @@ def mlp(
         model,
         stem=WeightLayer(math.prod(input_shape), model.width),
         pool=False,
-        blocks=[Block(layers, skip, inputs=widths[0])] * blocks,
+        blocks=[Block(layers, skip, gate=layers[0] if skip == "gated" else None)] * blocks,
         classes=classes,
         order=order,
     )
@@ -176,34 +190,74 @@ def cnn(
     return finish(model, stem=stem, pool=imagenet, blocks=blocks, classes=classes, order=order)
 
 
+def highway_cnn(model: ModelSpec, input_shape: tuple[int, int, int], classes: int, stage_count: int) -> Outline:
+    """Stem and three stages of `stage_count` single 3x3 convolutions, gated where they keep the shape."""
+    stem = conv(input_shape[0], model.width, 3, input_shape[1:])
+    plane, channels = stem.plane, model.width
+    blocks = []
+    for stage in range(3):
+        for i in range(stage_count):
+            stride = 2 if stage and i == 0 else 1
+            layer = conv(channels, model.width << stage, 3, plane, stride)
+            if stride == 1:
+                blocks.append(Block((layer,), "gated", gate=layer, input_plane=plane))
+            else:
+                blocks.append(Block((layer,), "none", input_plane=plane))
+            channels, plane = layer.outputs, layer.plane
+    return finish(model, stem=stem, pool=False, blocks=blocks, classes=classes, order="highway")
+
+
+def dense_cnn(
+    model: ModelSpec, input_shape: tuple[int, int, int], classes: int, stage_layers: tuple[int, ...]
+) -> Outline:
+    """Stem, dense stages and the transitions between them: Huang et al. 2017, section 3 and table 1."""
+    assert model.growth_rate is not None
+    imagenet = model.layout == "imagenet"
+    stem = conv(input_shape[0], model.width, 7 if imagenet else 3, input_shape[1:], 2 if imagenet else 1)
+    plane = half(stem.plane, 2) if imagenet else stem.plane
+    channels = model.width
+    blocks = []
+    for stage, count in enumerate(stage_layers):
+        if stage:
+            if min(plane) < 2:
+                raise ValueError(f"found images that are too small for the {len(stage_layers)} stages", "layout")
+            blocks.append(Block((conv(channels, channels // 2, 1, plane),), "none", input_plane=plane))
+            channels, plane = channels // 2, (plane[0] // 2, plane[1] // 2)
+        for _ in range(count):
+            inner = conv(channels, 4 * model.growth_rate, 1, plane)
+            layers = (inner, conv(inner.outputs, model.growth_rate, 3, plane))
+            blocks.append(Block(layers, "concatenation", input_plane=plane))
+            channels += model.growth_rate
+    return finish(model, stem=stem, pool=imagenet, blocks=blocks, classes=classes, order="dense")
+
+
 def _with_skip(
     layers: tuple[WeightLayer, ...], inputs: int, plane: Plane, stride: int, shortcut: str | None, skips: bool
 ) -> Block:
     outputs = layers[-1].outputs
     if not skips:
-        return Block(layers, "none", inputs=inputs, input_plane=plane)
+        return Block(layers, "none", input_plane=plane)
     if inputs == outputs and stride == 1:
-        return Block(layers, "identity", inputs=inputs, input_plane=plane)
+        return Block(layers, "identity", input_plane=plane)
     if shortcut == "A":
-        return Block(layers, "pad", inputs=inputs, input_plane=plane)
-    return Block(layers, "projection", conv(inputs, outputs, 1, plane, stride), inputs, plane)
+        return Block(layers, "pad", input_plane=plane)
+    return Block(layers, "projection", conv(inputs, outputs, 1, plane, stride), input_plane=plane)
 
 
 def finish(
     model: ModelSpec, *, stem: WeightLayer, pool: bool, blocks: list[Block], classes: int, order: Order
 ) -> Outline:
     """The outline of these layers: biases only where no normalization follows, Dirac layers where asked for."""
-    bias = model.normalization == "none" and order != "fixup"
-    made: dict[Block, Block] = {}  # equal blocks are one object, so that sizes at depth 1202 take a millisecond
+    bias = model.normalization == "none" and order != "fixup"  # Fixup has scalar biases of its own
+    dirac = model.initialisation == "dirac"
+    made: dict[Block, Block] = {}  # equal blocks are one object, so that sizes at depth 1202 take milliseconds
     for block in blocks:
         if block not in made:
-            made[block] = replace(
-                block,
-                layers=tuple(
-                    replace(layer, bias=bias, dirac=model.initialisation == "dirac") for layer in block.layers
-                ),
-                projection=block.projection and replace(block.projection, bias=bias),
-            )
+            layers = tuple(replace(layer, bias=bias, dirac=dirac) for layer in block.layers)
+            projection = block.projection and replace(block.projection, bias=bias)
+            made[block] = replace(block, layers=layers, projection=projection)
+    last = blocks[-1]
+    features = last.outputs + (last.inputs if last.skip == "concatenation" else 0)
     return Outline(
         kind=model.kind,
         order=order,
@@ -211,7 +265,8 @@ def finish(
         activation=model.activation,
         scale=residual_scale(model, len(blocks)),
         stem=replace(stem, bias=bias),
+        bare_stem=order == "pre" or (order == "dense" and not pool),
         pool=pool,
         blocks=tuple(made[block] for block in blocks),
-        classifier=WeightLayer(blocks[-1].outputs, classes, bias=True),
+        classifier=WeightLayer(features, classes, bias=True),
     )

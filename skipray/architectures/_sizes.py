@@ -1,32 +1,92 @@
-"""Parameters, FLOPs and kept activations of an outline, in plain Python."""
+"""Parameters, FLOPs and kept activations of an outline, in plain Python.
 
+What training keeps between forward and backward is what autograd saves: the input of each weight layer and of each
+normalization, the output of each activation, both factors of each product; a tensor that is saved twice counts once.
+"""
+
+import math
 from collections import Counter
 
 from skipray.architectures import Sizes
-from skipray.architectures._outline import Block, Outline, WeightLayer
+from skipray.architectures._outline import Block, Outline
+
+BYTES = 4
 
 
-def sizes(outline: Outline) -> Sizes:
+def sizes(outline: Outline, input_shape: tuple[int, int, int]) -> Sizes:
     """Counts of a whole network, each distinct block counted once and multiplied."""
     blocks = Counter(outline.blocks)
-    parameters = outline.classifier.parameters + outline.stem.parameters + norm(outline, outline.stem.outputs)
-    flops = outline.classifier.flops + outline.stem.flops
+    parameters, flops, kept = _ends(outline, input_shape)
     for block, times in blocks.items():
-        parameters += times * block_parameters(outline, block)
-        flops += times * block_flops(block)
-    return Sizes(parameters, flops, 0)
+        parameters += times * _block_parameters(outline, block)
+        flops += times * _block_flops(block)
+        kept += times * _block_kept(outline, block)
+    return Sizes(parameters, flops, BYTES * kept)
 
 
-def norm(outline: Outline, channels: int) -> int:
+def _norm(outline: Outline, channels: int) -> int:
     """Parameters of a normalization: a scale and a shift a channel."""
     return 0 if outline.normalization == "none" else 2 * channels
 
 
-def block_parameters(outline: Outline, block: Block) -> int:
-    layers: list[WeightLayer] = [*block.layers, *([block.projection] if block.projection else [])]
-    learned_scale = block.skip != "none" and outline.scale == "learned"
-    return sum(layer.parameters + norm(outline, layer.outputs) for layer in layers) + learned_scale
+def _ends(outline: Outline, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Parameters, FLOPs and kept values of the stem, the head and the classifier."""
+    stem, classifier = outline.stem, outline.classifier
+    norm = outline.normalization != "none"
+    parameters = stem.parameters + classifier.parameters
+    kept = math.prod(input_shape) + classifier.inputs
+    if not outline.bare_stem:
+        parameters += _norm(outline, stem.outputs)
+        kept += stem.elements * (1 + norm)
+    elif outline.pool:
+        kept += stem.elements  # max pooling's input; behind an activation it is kept already
+    if outline.pool:
+        kept += 2 * stem.outputs * math.prod(outline.blocks[0].input_plane)  # max pooling's indices are int64
+    last = outline.blocks[-1]
+    if outline.order in ("pre", "dense"):
+        parameters += _norm(outline, classifier.inputs)
+        plane = last.layers[-1].plane
+        kept += classifier.inputs * math.prod(plane) * ((outline.activation != "linear") + norm)
+    if outline.order == "fixup":
+        parameters += 2  # the stem's scalar bias and the classifier's
+    if outline.kind == "mlp" and outline.order in ("post", "highway", "fixup"):
+        kept -= classifier.inputs  # the classifier keeps what the last activation does
+    return parameters, stem.flops + classifier.flops, kept
 
 
-def block_flops(block: Block) -> int:
-    return sum(layer.flops for layer in block.layers) + (block.projection.flops if block.projection else 0)
+def _block_parameters(outline: Outline, block: Block) -> int:
+    total = sum(layer.parameters for layer in block.layers)
+    if block.projection:
+        total += block.projection.parameters
+    if block.gate:
+        total += block.gate.parameters + block.gate.outputs  # a gate's bias is not its layer's
+    if outline.order == "fixup":
+        return total + 2 * len(block.layers) + 1
+    normalized_inputs = outline.order in ("pre", "dense")
+    total += sum(_norm(outline, layer.inputs if normalized_inputs else layer.outputs) for layer in block.layers)
+    if block.projection and outline.order == "post":
+        total += _norm(outline, block.outputs)
+    return total + (outline.scale == "learned" and block.skip not in ("none", "concatenation", "gated"))
+
+
+def _block_flops(block: Block) -> int:
+    return sum(layer.flops for layer in (*block.layers, block.projection, block.gate) if layer)
+
+
+def _block_kept(outline: Outline, block: Block) -> int:
+    norm = outline.normalization != "none"
+    activated = outline.activation != "linear"
+    outputs = [layer.elements for layer in block.layers]
+    inputs = [block.inputs * math.prod(block.input_plane), *outputs[:-1]]
+    scaled = outputs[-1] if outline.scale == "learned" and block.skip != "none" else 0
+    if outline.order == "post":
+        projected = outputs[-1] if norm and block.projection else 0
+        return sum(outputs) * (1 + norm) + projected + scaled
+    if outline.order == "highway":
+        return outputs[0] * (1 + norm + (2 if block.gate else 0))
+    if outline.order == "fixup":
+        return sum(inputs) + activated * sum(inputs[1:]) + outputs[-1] * (1 + activated)
+    kept = sum(inputs) * (1 + norm)
+    if outline.order == "dense" and block.skip == "none":
+        kept += outputs[-1]  # average pooling's input
+    return kept + scaled

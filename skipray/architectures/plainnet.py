@@ -43,4 +43,4 @@ def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> 
 
 
 def sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
-    return sizes_of(outline(model, input_shape, classes))
+    return sizes_of(outline(model, input_shape, classes), input_shape)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+BRANCHES_END_IN_NORM = True
+"""So that the initialisation zero_gamma has something to set."""
+
+
 def fields(kind: str) -> frozenset[str]:
     return frozenset({"residual_scale"} if kind == "mlp" else {"residual_scale", "block", "shortcut", "layout"})
 
@@ -43,4 +47,4 @@ def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> 
 
 
 def sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
-    return sizes_of(outline(model, input_shape, classes))
+    return sizes_of(outline(model, input_shape, classes), input_shape)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+BRANCHES_END_IN_NORM = True
+"""So that the initialisation zero_gamma has something to set."""
+
+
 def fields(kind: str) -> frozenset[str]:
     common = {"residual_scale", "cardinality", "group_width"}
     return frozenset(common if kind == "mlp" else common | {"shortcut", "layout"})
@@ -56,4 +60,4 @@ def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> 
 
 
 def sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
-    return sizes_of(outline(model, input_shape, classes))
+    return sizes_of(outline(model, input_shape, classes), input_shape)

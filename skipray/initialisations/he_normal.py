@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skipray.initialisations._scheme import fan_in
+
 if TYPE_CHECKING:
     import torch
 
@@ -11,5 +13,4 @@ if TYPE_CHECKING:
 
 
 def fill(weight: torch.Tensor, layer: Layer, generator: torch.Generator) -> None:
-    fan_in = weight[0].numel()
-    weight.normal_(0, (2 / fan_in) ** 0.5, generator=generator)
+    weight.normal_(0, (2 / fan_in(weight)) ** 0.5, generator=generator)

@@ -1,0 +1,39 @@
+"""Sizes of any network by running it on the meta device, where tensors have shapes and no values."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from skipray.architectures import Sizes
+
+
+def measured_sizes(build: Callable[[], nn.Module], input_shape: tuple[int, int, int]) -> Sizes:
+    """Count the parameters, the FLOPs of a forward pass and the bytes that autograd keeps of it, a sample.
+
+    The difference between four samples and two: what is kept once a batch, such as a reparametrised weight, drops out,
+    and batch normalization, which refuses a single sample, runs.
+    """
+    with torch.device("meta"):
+        network = build()
+        few, many = (_forward(network, torch.empty(samples, *input_shape)) for samples in (2, 4))
+    parameters = sum(p.numel() for p in network.parameters())
+    return Sizes(parameters, (many[0] - few[0]) // 2, (many[1] - few[1]) // 2)
+
+
+def _forward(network: nn.Module, batch: torch.Tensor) -> tuple[int, int]:
+    """FLOPs, and the bytes of the distinct storages that autograd saves, parameters and buffers left out."""
+    own = {tensor.untyped_storage()._cdata for tensor in (*network.parameters(), *network.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage  # kept alive, so that no later storage gets its number
+        return tensor
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        network(batch)
+    return counter.get_total_flops(), sum(storage.nbytes() for storage in kept.values())

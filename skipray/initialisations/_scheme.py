@@ -1,0 +1,31 @@
+"""What several schemes share. A weight has axes (outputs, inputs / groups, kernel height, kernel width)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from skipray.initialisations import Layer
+
+
+def fan_in(weight: torch.Tensor) -> int:
+    return weight[0].numel()
+
+
+def fan_out(weight: torch.Tensor, groups: int) -> int:
+    return weight[:, 0].numel() // groups
+
+
+def gain(layer: Layer) -> float:
+    """What keeps the mean square of an orthogonal layer's activations: sqrt(2) for relu, which halves it, and 1 for
+    linear and for tanh, whose critical point without biases it is (Pennington et al. 2017, section 3)."""
+    return 2**0.5 if layer.activation == "relu" else 1.0
+
+
+def orthogonal(outputs: int, inputs: int, generator: torch.Generator) -> torch.Tensor:
+    """A random matrix (outputs, inputs) with orthonormal rows or columns, whichever are fewer (Haar measure)."""
+    import torch
+
+    return torch.nn.init.orthogonal_(torch.empty(outputs, inputs), generator=generator)
