@@ -1,0 +1,34 @@
+"""What a sweep keeps while it runs: leases, checkpoints, and finished results that await delivery.
+
+A folder, or any address that fsspec knows (`s3://bucket/prefix`). Nothing read back from it is ever unpickled.
+
+    STORAGE/SWEEP/launch-000001.json                     the launch that owns the sweep, renewed every few seconds
+    STORAGE/SWEEP/TRIAL_ID/attempt-000002.json           the attempt that owns the trial
+    STORAGE/SWEEP/TRIAL_ID/state-000002-000007           its checkpoints, the last two
+    STORAGE/SWEEP/TRIAL_ID/result-000002                 its result, until the tracking store has it
+    STORAGE/SWEEP/TRIAL_ID/failure-000002.json           or its failure, likewise
+
+A trial's folder is removed when its result has been delivered.
+"""
+
+from skipray.storage.folder import Folder
+from skipray.storage.launch_lease import AlreadyRunning, Owner, SweepLease, living_launch
+from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery
+from skipray.storage.result import decode_result, encode_result, layers_to_parquet, spectra_to_npz
+
+__all__ = [
+    "AlreadyRunning",
+    "Failure",
+    "Fenced",
+    "Folder",
+    "Lease",
+    "Owner",
+    "SweepLease",
+    "TrialPlace",
+    "awaiting_delivery",
+    "decode_result",
+    "encode_result",
+    "layers_to_parquet",
+    "living_launch",
+    "spectra_to_npz",
+]

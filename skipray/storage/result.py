@@ -1,0 +1,134 @@
+"""A finished trial as bytes, without pickle: one zip of JSON, Parquet, npz and safetensors.
+
+Parquet and npz are also the artifacts that the tracking store gets: what is kept is what is delivered.
+"""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
+
+FORMAT_VERSION = 1
+
+_WORDS = pa.dictionary(pa.int16(), pa.string())
+LAYER_SCHEMA = pa.schema(
+    [
+        ("epoch", pa.int32()),
+        ("layer", pa.dictionary(pa.int32(), pa.string())),
+        ("layer_index", pa.int32()),
+        ("tensor", _WORDS),
+        ("unfolding", _WORDS),
+        ("centred", pa.bool_()),
+        ("phase", _WORDS),
+        ("statistic", _WORDS),
+        ("version", pa.int16()),
+        ("value", pa.float64()),
+        ("censored", pa.int8()),
+        ("reason", _WORDS),
+    ]
+)
+"""Column types of layers.parquet: words as dictionaries, counts as the smallest integers that hold them."""
+assert tuple(LAYER_SCHEMA.names) == LAYER_COLUMNS
+
+
+def layers_to_parquet(layers: pd.DataFrame) -> bytes:
+    """layers.parquet of a run: columns LAYER_COLUMNS, zstd."""
+    columns = []
+    for field in LAYER_SCHEMA:
+        column = layers[field.name]
+        if pa.types.is_dictionary(field.type):
+            codes, words = pd.factorize(column.to_numpy(dtype=object), sort=False)
+            values: pa.Array = pa.DictionaryArray.from_arrays(
+                pa.array(codes, field.type.index_type), pa.array(list(words), pa.string())
+            )
+        else:
+            values = pa.array(column.to_numpy()).cast(field.type)
+        columns.append(values)
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays(columns, schema=LAYER_SCHEMA), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def layers_from_parquet(data: bytes) -> pd.DataFrame:
+    """The columns of layers.parquet, words as categories. ValueError when it is damaged."""
+    return pq.read_table(pa.BufferReader(data)).to_pandas()
+
+
+def spectra_to_npz(spectra: dict[str, np.ndarray]) -> bytes:
+    """spectra.npz of a run: `epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending.
+
+    numpy.savez with its members written directly, which is several times faster for hundreds of short arrays.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, values in spectra.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
+    return buffer.getvalue()
+
+
+def spectra_from_npz(data: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def artifacts_of(record: TrialRecord) -> dict[str, bytes]:
+    """File name -> bytes of what a run keeps as artifacts."""
+    files = {"layers.parquet": layers_to_parquet(record.layers), "spectra.npz": spectra_to_npz(record.spectra)}
+    if record.weights is not None:
+        files["weights.safetensors"] = record.weights
+    return files
+
+
+def encode_result(record: TrialRecord, artifacts: dict[str, bytes] | None = None) -> bytes:
+    """A result as one file with checksums; `artifacts` when they are made already."""
+    scalars = {
+        "format": FORMAT_VERSION,
+        "trial_id": record.trial_id,
+        "outcome": record.outcome,
+        "epochs": [{"epoch": e.epoch, "time_ms": e.time_ms, "metrics": e.metrics} for e in record.epochs],
+        "profiles": {key: list(values) for key, values in record.profiles.items()},
+        "profile_layers": {key: list(values) for key, values in record.profile_layers.items()},
+        "train_seconds": record.train_seconds,
+        "probe_seconds": record.probe_seconds,
+        "environment": record.environment,
+    }
+    files = {"record.json": json.dumps(scalars, allow_nan=False).encode()}
+    files |= artifacts if artifacts is not None else artifacts_of(record)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
+def decode_result(data: bytes) -> TrialRecord:
+    """What `encode_result` made. ValueError when it is truncated, damaged or of another format."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        scalars = json.loads(files["record.json"])
+    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        raise ValueError(f"it is truncated or damaged ({error})") from None
+    if scalars["format"] != FORMAT_VERSION:
+        raise ValueError(f"its format is {scalars['format']}, not {FORMAT_VERSION}")
+    return TrialRecord(
+        trial_id=scalars["trial_id"],
+        outcome=scalars["outcome"],
+        epochs=tuple(EpochRecord(e["epoch"], e["time_ms"], e["metrics"]) for e in scalars["epochs"]),
+        layers=layers_from_parquet(files["layers.parquet"]),
+        spectra=spectra_from_npz(files["spectra.npz"]),
+        profiles={key: tuple(values) for key, values in scalars["profiles"].items()},
+        profile_layers={key: tuple(values) for key, values in scalars["profile_layers"].items()},
+        weights=files.get("weights.safetensors"),
+        train_seconds=scalars["train_seconds"],
+        probe_seconds=scalars["probe_seconds"],
+        environment=scalars["environment"],
+    )
