@@ -190,24 +190,24 @@ def _newton(
     active = np.arange(len(y))
     trial = (linear, inner, log_spread)
     for _ in range(steps + 1):
-        l, q, e = (t[..., active] for t in trial)
-        mean = bound.value(design.depths, l, q)[:, design.depth_index]
+        w, q, e = (t[..., active] for t in trial)
+        mean = bound.value(design.depths, w, q)[:, design.depth_index]
         likelihood = _terms(y[active], signs[active], mean, e).value.sum(axis=1)
         better = likelihood > best[active]
         rows = active[better]
         gain = likelihood[better] - best[rows]
         best[rows] = likelihood[better]
-        linear[:, rows], inner[:, rows], log_spread[rows] = l[:, better], q[:, better], e[better]
+        linear[:, rows], inner[:, rows], log_spread[rows] = w[:, better], q[:, better], e[better]
         damping[active] *= np.where(better, 0.1, 10.0)
         going = damping[active] < 1e8
         going[np.flatnonzero(better)[gain < 1e-11 * (1 + np.abs(best[rows]))]] = False
         active = active[going]
         if not len(active):
             break
-        l, q, e = linear[:, active], inner[:, active], log_spread[active]
-        mean = bound.value(design.depths, l, q)[:, design.depth_index]
+        w, q, e = linear[:, active], inner[:, active], log_spread[active]
+        mean = bound.value(design.depths, w, q)[:, design.depth_index]
         terms = _terms(y[active], signs[active], mean, e)
-        slopes = bound.jacobian(design.depths, l, q)
+        slopes = bound.jacobian(design.depths, w, q)
         information = _information(design, terms, slopes)
         gradient = np.concatenate(
             [np.einsum("prd,rd->rp", slopes, terms.m @ indicator), terms.e.sum(axis=1)[:, None]], axis=1

@@ -1,0 +1,102 @@
+"""The tables that claims read: metrics with their censoring, pairs of twins, and layer tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+PLAIN = "plainnet"
+TWINS = ("resnet", "resnext")
+
+_NEEDED = ("architecture", "depth", "seed", "outcome")
+_NO_FACTORS = {
+    *_NEEDED, "trial_id", "run_id", "name", "run_name", "status", "attempt", "phase", "sweep", "version", "device",
+    "learning_rate", "parameters", "flops", "label", "cell", "hostname", "start_time", "end_time",
+}  # fmt: skip
+"""Columns without a dot that no twin is paired by. `learning_rate` is a metric (the last epoch's rate)."""
+
+
+@dataclass(frozen=True)
+class SweepData:
+    trials: pd.DataFrame
+    layers: pd.DataFrame | None
+    factors: tuple[str, ...]
+    """Columns of trials, other than architecture, depth and seed, that cells differ in."""
+
+    @classmethod
+    def read(cls, trials: pd.DataFrame, layers: pd.DataFrame | None, factors: Sequence[str] | None) -> "SweepData":
+        missing = [c for c in _NEEDED if c not in trials.columns]
+        if missing:
+            raise ValueError(f"found trials without {', '.join(missing)}; allowed: a table of finished trials")
+        if factors is None:
+            names = [
+                c
+                for c in map(str, trials.columns)
+                if "." not in c and c not in _NO_FACTORS and not c.endswith(("_seconds", "_bytes"))
+            ]
+        else:
+            # A factor may be written with its section; its column may not be.
+            names = [n for f in factors for n in (f, f.rpartition(".")[2]) if n in trials.columns]
+            names = [n for n in dict.fromkeys(names) if n not in _NEEDED]
+        return cls(trials.reset_index(drop=True), layers, tuple(n for n in names if trials[n].nunique(dropna=True) > 1))
+
+    def of(self, architecture: str) -> pd.DataFrame:
+        return self.trials[self.trials["architecture"] == architecture]
+
+    def has(self, *architectures: str) -> bool:
+        return all(bool((self.trials["architecture"] == a).any()) for a in architectures)
+
+    def measured(self, metric: str, rows: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Trials that have the metric: architecture, depth, seed, factors, `value` and `censored` (-1, 0, 1)."""
+        table = self.trials if rows is None else rows
+        if metric not in table.columns:
+            return table.iloc[:0].assign(value=[], censored=[])
+        value = pd.to_numeric(table[metric], errors="coerce")
+        twin = f"{metric}.censored"
+        sign = pd.to_numeric(table[twin], errors="coerce").fillna(0) if twin in table.columns else 0
+        out = table.assign(value=value, censored=sign)
+        return out[np.isfinite(out["value"].to_numpy(dtype=float))].astype({"censored": int})
+
+    def pairs(self, metric: str, first: str, second: str) -> pd.DataFrame:
+        """Twins that share depth, seed and every factor that both have: `difference` (first - second) and `censored`.
+
+        Twins censored to the same side say nothing about their difference and are left out; `attrs["uninformative"]`
+        counts them.
+        """
+        left = self.measured(metric, self.of(first))
+        right = self.measured(metric, self.of(second))
+        shared = [f for f in self.factors if left[f].notna().all() and right[f].notna().all()]
+        keys = ["depth", "seed", *shared]
+        columns = [*keys, "value", "censored", *[c for c in ("trial_id", "model.parameters") if c in left.columns]]
+        both = left[columns].merge(right[columns], on=keys, suffixes=("_first", "_second"))
+        both["difference"] = both["value_first"] - both["value_second"]
+        both["censored"] = np.sign(both["censored_first"] - both["censored_second"]).astype(int)
+        blind = (both["censored_first"] == both["censored_second"]) & (both["censored_first"] != 0)
+        out = both[~blind].reset_index(drop=True)
+        out["cell"] = out[["depth", *shared]].astype(str).agg("|".join, axis=1) if len(out) else pd.Series(dtype=str)
+        out.attrs["uninformative"] = int(blind.sum())
+        return out
+
+    def cells(self, table: pd.DataFrame) -> np.ndarray:
+        """(rows,) one text for each combination of depth and factors."""
+        return table[["depth", *self.factors]].astype(str).agg("|".join, axis=1).to_numpy()
+
+    def layer_rows(self, tensor: str, statistic: str, *, centred: bool = False) -> pd.DataFrame:
+        """Headline rows of one statistic at each trial's last probed epoch: the trial's factors and the layer's
+        `layer_index, value, censored`. 4-D tensors: the unfolding by samples (hidden) or by outputs (weights)."""
+        if self.layers is None or "trial_id" not in self.trials.columns or self.layers.empty:
+            return pd.DataFrame()
+        rows = self.layers
+        rows = rows[
+            (rows["tensor"] == tensor) & (rows["statistic"] == statistic) & (rows["centred"].astype(bool) == centred)
+            & rows["unfolding"].isin(["matrix", "samples", "out"]) & rows["value"].notna()
+        ]  # fmt: skip
+        if rows.empty:
+            return rows
+        last = rows.groupby("trial_id")["epoch"].transform("max")
+        # Running statistics are still the identity at epoch 0: batch statistics are the headline there.
+        headline = np.where(rows["epoch"] > 0, "eval", "train")
+        rows = rows[(rows["epoch"] == last) & (rows["phase"] == headline)]
+        keys = ["trial_id", *_NEEDED, *self.factors]
+        return rows[["trial_id", "layer_index", "value", "censored"]].merge(self.trials[keys], on="trial_id")

@@ -1,0 +1,92 @@
+"""Means and slopes whose intervals hold at 3 to 10 seeds: clustered by seed, t on seeds - 1 degrees of freedom."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from skipray.claims.verdict import Part
+from skipray.trends import fit_depth_trend
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with what its interval needs."""
+
+    mean: float
+    error: float
+    freedom: int
+
+    def part(self, label: str, unit: str, margin: float) -> Part:
+        """The estimate held against a margin, with quantiles of t."""
+        reach = float(stats.t.ppf(0.975, self.freedom)) * self.error
+        if self.error > 0:
+            p = float(stats.t.sf((self.mean - margin) / self.error, self.freedom))
+        else:
+            p = 0.0 if self.mean > margin else 1.0
+        return Part(label, self.mean, unit, self.mean - reach, self.mean + reach, p, margin)
+
+    def negative(self) -> "Estimate":
+        return Estimate(-self.mean, self.error, self.freedom)
+
+
+def mean_over_cells(value: np.ndarray, cell: np.ndarray, seed: np.ndarray, floor: float = 0.0) -> Estimate | None:
+    """Mean over cells of the cell means, its standard error clustered by seed, seeds - 1 degrees of freedom.
+
+    Args:
+        value, cell, seed: (values,). Values of one seed may have anything in common.
+        floor: smallest standard deviation that a seed's mean can have, such as that of rounding.
+
+    Returns:
+        None with fewer than two seeds.
+    """
+    _, cells = np.unique(cell, return_inverse=True)
+    names, seeds = np.unique(seed, return_inverse=True)
+    if len(names) < 2:
+        return None
+    counts = np.bincount(cells)
+    means = np.bincount(cells, value) / counts
+    share = 1.0 / (counts[cells] * len(counts))
+    moves = np.bincount(seeds, share * (value - means[cells]))
+    error = float(np.sqrt(len(names) / (len(names) - 1) * np.sum(moves**2)))
+    return Estimate(float(means.mean()), max(error, floor / float(np.sqrt(len(names)))), len(names) - 1)
+
+
+def censored_mean(table: pd.DataFrame, column: str) -> Estimate | None:
+    """Mean of a column over cells, clustered by seed; by likelihood where values are censored."""
+    seeds = table["seed"].to_numpy()
+    if len(np.unique(seeds)) < 2:
+        return None
+    value, signs = table[column].to_numpy(dtype=float), table["censored"].to_numpy(dtype=int)
+    if not signs.any():
+        return mean_over_cells(value, table["cell"].to_numpy(), seeds)
+    # The cells take the place of depths: a constant over them is their mean.
+    _, cell = np.unique(table["cell"], return_inverse=True)
+    if cell.max() == 0 or np.all(signs != 0):
+        return mean_over_cells(value, cell, seeds)
+    trend = fit_depth_trend(cell + 1.0, value, censored=signs, group=seeds, curves=["constant"])
+    if not trend.parameters:
+        return None
+    mean, low, high = trend.parameters["level"]
+    freedom = len(np.unique(seeds)) - 1
+    return Estimate(mean, (high - low) / 2 / float(stats.t.ppf(0.975, freedom)), freedom)
+
+
+def slope_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Estimate | None:
+    """Rise of `value` over the depths tried, along a line in log depth that is parallel in every stratum, clustered by
+    seed. table has `depth, seed, value`; stratum (rows,) is the combination of the other factors."""
+    log_depth = np.log(table["depth"].to_numpy(dtype=float))
+    value = table["value"].to_numpy(dtype=float)
+    level = log_depth - pd.Series(log_depth).groupby(stratum).transform("mean").to_numpy()
+    about = value - pd.Series(value).groupby(stratum).transform("mean").to_numpy()
+    spread = float(np.sum(level**2))
+    names, seeds = np.unique(table["seed"], return_inverse=True)
+    if spread == 0 or len(names) < 2:
+        return None
+    slope = float(level @ about) / spread
+    moves = np.bincount(seeds, level * (about - slope * level)) / spread
+    moves -= moves.mean()
+    span = float(np.ptp(log_depth))
+    error = float(np.sqrt(len(names) / (len(names) - 1) * np.sum(moves**2)))
+    return Estimate(span * slope, span * error, len(names) - 1)
