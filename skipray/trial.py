@@ -210,6 +210,7 @@ class _Attempt:
                     whole=whole,
                     autocast=autocast(self.trial.recipe, self.device),
                     tick=self.interrupted,
+                    workers=self.trial.resources.threads,
                 )
                 for part in ("train", "validation", "test")
             }

@@ -5,12 +5,11 @@ A data set is a module (or, as `module:name`, any object) with
     TRAIN_SAMPLES, or train_samples(dataset): training and validation samples together
     FINGERPRINT: sha256 that identifies the data (or the spec gives it): `fingerprint_of` unless the file says else
     FLIP: whether a horizontal flip keeps the class
-    load(dataset, root) -> Raw, or open_splits(dataset, fingerprint, root) -> Splits for data that memory cannot hold
+    load(dataset, root) -> Raw, or open_splits(dataset, fingerprint, root, cache) -> Splits where memory is too small
 and optionally check(dataset), raising ValueError, and missing(dataset, root) -> str | None.
 Nothing here downloads anything.
 """
 
-import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -19,10 +18,10 @@ import numpy as np
 
 from skipray import catalog
 from skipray.datasets import _cache
-from skipray.datasets._partition import balanced_order, held_out
+from skipray.datasets._partition import partition
 from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
-from skipray.datasets._splits import VERSION, Images, Splits, channel_moments
-from skipray.spec import DatasetSpec, canonical_json
+from skipray.datasets._splits import Images, Splits, channel_moments
+from skipray.spec import DatasetSpec
 
 __all__ = [
     "DataCorrupt",
@@ -79,12 +78,10 @@ def _open(dataset_json: str, fingerprint: str, root: str, cache: str) -> Splits:
     dataset = DatasetSpec.model_validate_json(dataset_json)
     entry = catalog.find("datasets", dataset.name)
     if hasattr(entry, "open_splits"):
-        return entry.open_splits(dataset, fingerprint, Path(root))
+        return entry.open_splits(dataset, fingerprint, Path(root), Path(cache))
     import torch
 
-    key = canonical_json({"version": VERSION, "dataset": dataset.model_dump(), "fingerprint": fingerprint})
-    name = dataset.name.replace(":", "-").replace("/", "-")
-    folder = Path(cache) / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    folder = _cache.folder_of(Path(cache), dataset, fingerprint)
     arrays, meta = _cache.read_or_make(folder, lambda: _prepare(dataset, fingerprint, Path(root)))
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     _, classes = shape_and_classes(dataset)
@@ -106,28 +103,17 @@ def _prepare(
     if found != fingerprint:
         raise DataCorrupt(f"{dataset.name}: found the fingerprint {found}; allowed: {fingerprint}")
     _check_arrays(dataset, raw)
-    validation = np.flatnonzero(held_out(raw.train_labels, dataset.validation_fraction, raw.train_groups))
-    train = np.setdiff1d(np.arange(len(raw.train_labels)), validation)
-    train = train[_first(raw.train_labels[train], dataset.train_samples)]
-    test = _first(raw.test_labels, dataset.test_samples)
-    mean, std = channel_moments(raw.train_images[train])
-    train_y = raw.train_labels[train].astype(np.int64)
+    parts = partition(dataset, raw.train_labels, raw.test_labels, raw.train_groups)
+    mean, std = channel_moments(raw.train_images[parts.train])
     return {
-        "train_x": raw.train_images[train],
-        "train_y": train_y,
-        "validation_x": raw.train_images[validation],
-        "validation_y": raw.train_labels[validation].astype(np.int64),
-        "test_x": raw.test_images[test],
-        "test_y": raw.test_labels[test].astype(np.int64),
-        "balanced": balanced_order("probe", train_y),
+        "train_x": raw.train_images[parts.train],
+        "train_y": raw.train_labels[parts.train].astype(np.int64),
+        "validation_x": raw.train_images[parts.validation],
+        "validation_y": raw.train_labels[parts.validation].astype(np.int64),
+        "test_x": raw.test_images[parts.test],
+        "test_y": raw.test_labels[parts.test].astype(np.int64),
+        "balanced": parts.balanced,
     }, {"mean": mean.tolist(), "std": std.tolist()}
-
-
-def _first(labels: np.ndarray, count: int | None) -> np.ndarray:
-    """Rising indices of the first `count` samples in a class-balanced order: files are often sorted by class."""
-    if count is None or count >= len(labels):
-        return np.arange(len(labels))
-    return np.sort(balanced_order("subset", labels)[:count])
 
 
 def _check_arrays(dataset: DatasetSpec, raw: Raw) -> None:

@@ -5,6 +5,7 @@ it or nothing. A file lock lets one process make it while the others wait; if lo
 systems), several make it and the first rename wins. Mapped pages are shared by all processes of the node.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from skipray.spec import DatasetSpec, canonical_json
+
 META = "meta.json"
+VERSION = 1
+"""Of what is prepared; part of the folder's name."""
 
 
 def cache_folder() -> Path:
@@ -35,6 +40,13 @@ def cache_folder() -> Path:
         if os.access(folder, os.W_OK):
             return folder
     return Path(tempfile.gettempdir()) / f"skipray-{os.getuid()}"
+
+
+def folder_of(cache: Path, dataset: DatasetSpec, fingerprint: str) -> Path:
+    """The folder of one data set, split as its spec says."""
+    key = canonical_json({"version": VERSION, "dataset": dataset.model_dump(), "fingerprint": fingerprint})
+    name = dataset.name.replace(":", "-").replace("/", "-")
+    return cache / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:

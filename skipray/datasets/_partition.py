@@ -4,8 +4,11 @@ Every trial of every sweep sees the same partition of a data set: seeds vary wha
 """
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
+
+from skipray.spec import DatasetSpec
 
 
 def fixed_order(name: str, count: int) -> np.ndarray:
@@ -25,6 +28,35 @@ def balanced_order(name: str, labels: np.ndarray) -> np.ndarray:
         mine = order[labels[order] == label]
         turn[mine] = np.arange(len(mine))
     return order[np.lexsort((labels[order], turn[order]))]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Rising indices: `train` and `validation` of the training files' samples, `test` of the test files'."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    balanced: np.ndarray
+    """Positions in `train`, in an order whose every beginning is class-balanced."""
+
+
+def partition(
+    dataset: DatasetSpec, train_labels: np.ndarray, test_labels: np.ndarray, groups: np.ndarray | None = None
+) -> Partition:
+    """Split a data set as its spec says."""
+    mask = held_out(train_labels, dataset.validation_fraction, groups)
+    train, validation = np.flatnonzero(~mask), np.flatnonzero(mask)
+    train = train[_first(train_labels[train], dataset.train_samples)]
+    test = _first(test_labels, dataset.test_samples)
+    return Partition(train, validation, test, balanced_order("probe", train_labels[train]))
+
+
+def _first(labels: np.ndarray, count: int | None) -> np.ndarray:
+    """Rising indices of the first `count` samples in a class-balanced order: files are often sorted by class."""
+    if count is None or count >= len(labels):
+        return np.arange(len(labels))
+    return np.sort(balanced_order("subset", labels)[:count])
 
 
 def held_out(labels: np.ndarray, fraction: float, groups: np.ndarray | None = None) -> np.ndarray:

@@ -1,16 +1,13 @@
 """A data set as trials see it: train, validation and test, how to normalise, and the fixed probe batch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
-
-VERSION = 1
-"""Of the prepared arrays; part of their folder's name."""
 
 
 class Images(Protocol):
@@ -62,7 +59,8 @@ class Splits:
         import torch
 
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{n: v.to(device) if isinstance(v, torch.Tensor) else v for n, v in values.items()})
+        values |= {name: value.to(device) for name, value in values.items() if isinstance(value, torch.Tensor)}
+        return Splits(**values)
 
     def normalise(self, images: "torch.Tensor") -> "torch.Tensor":
         """Raw images as float32 with the training split's mean 0 and deviation 1 in each channel, on their device."""

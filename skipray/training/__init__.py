@@ -109,12 +109,19 @@ def train(
         augment = recipe.augmentation == "standard"
         augmentation_seed = derived_seed(seed, f"augmentation/{progress.epoch}") if augment else None
         updates = None
-        for x, y in batches(splits, chosen, augmentation_seed=augmentation_seed, workers=workers):
+        for x, y in batches(
+            splits.train_x,
+            splits.train_y,
+            chosen,
+            augmentation_seed=augmentation_seed,
+            flip=splits.flip,
+            workers=workers,
+        ):
             step = (progress.epoch - 1) * steps_per_epoch + progress.step
             rate = learning_rate(recipe, step, steps, steps_per_epoch, warm=progress.warm)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            inputs = splits.normalise(x.to(device, non_blocking=True))
+            inputs = splits.normalise(x)
             if channels_last:
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
             with autocast(recipe, device):

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from skipray.datasets import Images, Splits
+from skipray.datasets._batches import batches
 from skipray.datasets._partition import fixed_order
 
 INPUTS_PER_BATCH = 2**20
@@ -33,12 +34,14 @@ def evaluate(
     whole: bool,
     autocast: AbstractContextManager[object] | None = None,
     tick: Callable[[], None] | None = None,
+    workers: int = 1,
 ) -> Evaluation:
     """Loss and accuracy on `train`, `validation` or `test`, in the mode that the network is in.
 
     Args:
         whole: all samples; else at most SUBSET, the same in every trial.
         tick: called before each batch; may raise.
+        workers: processes that decode images which are read while they are used.
     """
     images: Images = getattr(splits, f"{part}_x")
     labels: torch.Tensor = getattr(splits, f"{part}_y")
@@ -50,13 +53,13 @@ def evaluate(
     loss = torch.zeros((), dtype=torch.float64, device=labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
     with torch.no_grad():
-        for chosen in index.tensor_split(-(-len(index) // size)):
+        for x, y in batches(images, labels, index.tensor_split(-(-len(index) // size)), workers=workers):
             if tick:
                 tick()
             with autocast or nullcontext():
-                logits = network(splits.normalise(images[chosen]))
-            loss += cross_entropy(logits.float(), labels[chosen], reduction="sum")
-            correct += (logits.argmax(1) == labels[chosen]).sum()
+                logits = network(splits.normalise(x))
+            loss += cross_entropy(logits.float(), y, reduction="sum")
+            correct += (logits.argmax(1) == y).sum()
     return Evaluation(float(loss) / len(index), int(correct) / len(index))
 
 
