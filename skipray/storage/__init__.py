@@ -11,10 +11,10 @@ A folder, or any address that fsspec knows (`s3://bucket/prefix`). Nothing read 
 A trial's folder is removed when its result has been delivered.
 """
 
-from skipray.storage.folder import Folder
+from skipray.storage.folder import Folder, open_folder
 from skipray.storage.launch_lease import AlreadyRunning, Owner, SweepLease, living_launch
-from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery
-from skipray.storage.result import decode_result, encode_result, layers_to_parquet, spectra_to_npz
+from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery, local_path
+from skipray.storage.result import artifacts_of, decode_result, encode_result, layers_from_parquet
 
 __all__ = [
     "AlreadyRunning",
@@ -25,10 +25,12 @@ __all__ = [
     "Owner",
     "SweepLease",
     "TrialPlace",
+    "artifacts_of",
     "awaiting_delivery",
     "decode_result",
     "encode_result",
-    "layers_to_parquet",
+    "layers_from_parquet",
     "living_launch",
-    "spectra_to_npz",
+    "local_path",
+    "open_folder",
 ]

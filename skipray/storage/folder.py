@@ -56,8 +56,8 @@ def open_folder(url: str | os.PathLike[str], *parts: str) -> Folder:
 def check_name(name: str) -> str:
     if not _NAME.match(name):
         raise ValueError(
-            f"found {name!r}; allowed: a name of letters, digits, dots, dashes and underscores that starts with a letter "
-            "or a digit"
+            f"found {name!r}; allowed: a name of letters, digits, dots, dashes and underscores that starts with a "
+            "letter or a digit"
         )
     return name
 
@@ -76,7 +76,7 @@ class LocalFolder:
 
     def write(self, name: str, data: bytes) -> None:
         with self._written_aside(name, data) as aside:
-            os.replace(aside, self.path / name)
+            aside.replace(self.path / name)
 
     def create(self, name: str, data: bytes) -> bool:
         # A hard link is exclusive on local disks and on NFS, and what it names is complete from the start.
@@ -118,7 +118,7 @@ class LocalFolder:
 
     def names(self) -> list[str]:
         try:
-            return sorted(n for n in os.listdir(self.path) if not n.startswith("."))
+            return sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
         except FileNotFoundError:
             return []
 

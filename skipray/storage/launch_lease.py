@@ -192,7 +192,7 @@ def _machine() -> str:
     parts = [socket.gethostname()]
     for path in (Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")):
         try:
-            parts.append(os.readlink(path) if path.is_symlink() else path.read_text().strip())
+            parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
         except OSError:
             continue  # no Linux: the host's name has to do
     return " ".join(parts)

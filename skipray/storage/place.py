@@ -81,12 +81,11 @@ class Lease:
         """The newest checkpoint that is whole and of this trial and format; None when there is none."""
         return self.place.load_state()
 
-    def save_result(self, record: TrialRecord) -> bytes:
-        """Keep a finished trial's result until it is delivered; returns it as encoded."""
-        data = encode_result(record)
+    def save_result(self, record: TrialRecord, artifacts: dict[str, bytes] | None = None) -> None:
+        """Keep a finished trial's result until it is delivered; `artifacts` when they are made already."""
+        data = encode_result(record, artifacts)
         self.check()
         self.place.folder.write(f"result-{self.attempt:06d}", data)
-        return data
 
     def save_failure(self, failure: Failure) -> None:
         """Keep a failure until it is delivered."""
@@ -145,8 +144,8 @@ class TrialPlace:
                 log.warning("checkpoint %s of trial %s is passed over: %s", name, self.trial_id, error)
         return None
 
-    def load_result(self) -> TrialRecord | None:
-        """A result that awaits delivery; None when there is none that is whole."""
+    def load_result(self) -> tuple[TrialRecord, int] | None:
+        """A result that awaits delivery and the attempt that made it; None when there is none that is whole."""
         for name in reversed([n for n in self.folder.names() if n.startswith("result-")]):
             data = self.folder.read(name)
             if data is None:
@@ -157,7 +156,7 @@ class TrialPlace:
                 log.warning("undelivered result %s of trial %s is passed over: %s", name, self.trial_id, error)
                 continue
             if record.trial_id == self.trial_id:
-                return record
+                return record, int(name[7:13])
         return None
 
     def load_failure(self) -> Failure | None:
@@ -170,7 +169,7 @@ class TrialPlace:
 
 
 def awaiting_delivery(storage: str | os.PathLike[str], sweep: str) -> list[str]:
-    """trial_ids whose result or failure the tracking store does not have yet, by the time of their folders' names."""
+    """trial_ids whose result or failure the tracking store does not have yet."""
     found = []
     for trial_id in open_folder(storage, sweep).names():
         if trial_id.startswith("launch-"):

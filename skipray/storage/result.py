@@ -61,16 +61,9 @@ def layers_from_parquet(data: bytes) -> pd.DataFrame:
 
 
 def spectra_to_npz(spectra: dict[str, np.ndarray]) -> bytes:
-    """spectra.npz of a run: `epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending.
-
-    numpy.savez with its members written directly, which is several times faster for hundreds of short arrays.
-    """
+    """spectra.npz of a run: `epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, values in spectra.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
+    np.savez(buffer, allow_pickle=False, **spectra)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
