@@ -23,14 +23,38 @@ def mean_cosine(samples: Tensor | Any) -> float:
     """
     import torch
 
-    x = _tensor(samples).flatten(1).to(torch.float64)
-    peak = x.abs().amax(1, keepdim=True)
-    x = x[peak[:, 0] > 0] / peak[peak[:, 0] > 0]
-    if len(x) < 2:
-        raise ValueError(f"found {len(x)} samples that are not all zero; a pair needs two")
-    total = (x / torch.linalg.vector_norm(x, dim=1, keepdim=True)).sum(0)
-    n = len(x)
-    return float((total @ total - n) / (n * (n - 1)))
+    from skipray.spectrum.unfolding import pieces
+
+    x = _tensor(samples)
+    x = x.reshape(len(x), -1)
+    peaks = x.abs().amax(1).to(torch.float64)
+    kept = peaks > 0
+    x, peaks = x[kept], peaks[kept]
+    _check_pairs(len(x))
+    lengths = torch.linalg.vector_norm(x / peaks[:, None].to(x.dtype), dim=1, dtype=torch.float64)
+    weights = 1 / lengths / peaks
+    square = sum(
+        float(((piece if piece.shape[1] == len(x) else piece.T) @ weights).square().sum()) for piece in pieces(x, 0)
+    )
+    return _mean_over_pairs(square, len(x))
+
+
+def mean_cosine_from_gram(gram: Tensor) -> float:
+    """`mean_cosine` of the samples whose inner products are given, (n, n)."""
+    kept = gram.diagonal() > 0
+    _check_pairs(int(kept.sum()))
+    weights = gram.diagonal()[kept].rsqrt()
+    return _mean_over_pairs(float(weights @ (gram[kept][:, kept] @ weights)), len(weights))
+
+
+def _check_pairs(samples: int) -> None:
+    if samples < 2:
+        raise ValueError(f"found {samples} samples that are not all zero; a pair needs two")
+
+
+def _mean_over_pairs(square: float, n: int) -> float:
+    """From the squared length of the sum of n unit vectors."""
+    return (square - n) / (n * (n - 1))
 
 
 def dead_fraction(hidden: Tensor | Any) -> float:

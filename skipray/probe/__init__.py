@@ -105,13 +105,13 @@ def measure(
         passing = Wanted(gradients=True, branches=True, centre_all=True, weights=False)
         reduced += capture(network, inputs, labels, passing, phase=other)
     table = rows(reduced, epoch)
-    profiles = headline.profiles(table, main)
+    profile = headline.profiles(table, main)
     return Measurement(
         layers=table,
         spectra=_spectra(reduced, epoch, main),
-        metrics=headline.metrics(table, main),
-        profiles={name: values for name, (_, values) in profiles.items()},
-        profile_layers={name: indices for name, (indices, _) in profiles.items()},
+        metrics=headline.metrics(profile),
+        profiles={f"profile.{name}": tuple(v[np.isfinite(v)].tolist()) for name, (_, v, _) in profile.items()},
+        profile_layers={f"profile.{name}": tuple(i[np.isfinite(v)].tolist()) for name, (i, v, _) in profile.items()},
     )
 
 

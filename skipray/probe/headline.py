@@ -11,30 +11,37 @@ AGGREGATED = {
 }
 """(tensor, centred) -> statistics that become metrics: few, since a tracking server draws a chart for each."""
 HEADLINE_UNFOLDINGS = ("matrix", "samples", "out")
-"""Of a 4-D tensor the unfolding by samples (hidden) or by outputs (weights): rows are what the matrix case has as rows."""
+"""Of a 4-D tensor the unfolding by samples (hidden) or by outputs (weights), whose rows are those of the matrix case."""
+
+Profile = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""`hidden.log10_condition` -> (layer index, value, censored), by layer; absent values are NaN."""
 
 
-def metrics(table: pd.DataFrame, phase: str) -> dict[str, float]:
-    """`hidden.log10_condition.last`, `.max`, `.median`, ...; `<key>.censored` = 1 where the truth is beyond the value."""
-    out: dict[str, float] = {}
-    for (tensor, centred), part in _parts(table, phase):
-        for statistic in AGGREGATED[tensor, centred]:
-            chosen = part[part["statistic"] == statistic].sort_values("layer_index")
-            out |= _aggregates(key(tensor, centred, statistic), chosen["value"], chosen["censored"])
+def profiles(table: pd.DataFrame, phase: str) -> Profile:
+    """The statistics that become metrics, by layer, of one phase."""
+    wanted = {(tensor, centred, s) for (tensor, centred), names in AGGREGATED.items() for s in names}
+    columns = ("tensor", "centred", "statistic", "unfolding", "phase", "layer_index", "value", "censored")
+    found: dict[str, list[tuple[int, float, int]]] = {}
+    for tensor, centred, statistic, unfolding, where, index, value, censored in zip(
+        *(table[c].to_list() for c in columns), strict=True
+    ):
+        chosen = (tensor, centred, statistic) in wanted and where == phase and unfolding in HEADLINE_UNFOLDINGS
+        if chosen:
+            found.setdefault(key(tensor, centred, statistic), []).append((index, value, censored))
+    order = [key(tensor, centred, s) for (tensor, centred), names in AGGREGATED.items() for s in names]
+    out: Profile = {}
+    for name in order:
+        if name in found:
+            index, value, censored = (np.array(column) for column in zip(*sorted(found[name]), strict=True))
+            out[name] = index, value, censored
     return out
 
 
-def profiles(table: pd.DataFrame, phase: str) -> dict[str, tuple[tuple[int, ...], tuple[float, ...]]]:
-    """`profile.<key>` -> (layer indices, values), absent layers left out."""
-    out: dict[str, tuple[tuple[int, ...], tuple[float, ...]]] = {}
-    for (tensor, centred), part in _parts(table, phase):
-        for statistic in AGGREGATED[tensor, centred]:
-            chosen = part[part["statistic"] == statistic].dropna(subset="value").sort_values("layer_index")
-            if len(chosen):
-                out[f"profile.{key(tensor, centred, statistic)}"] = (
-                    tuple(int(i) for i in chosen["layer_index"]),
-                    tuple(float(v) for v in chosen["value"]),
-                )
+def metrics(profile: Profile) -> dict[str, float]:
+    """`hidden.log10_condition.last`, `.max`, `.median`, ...; `<key>.censored` = 1 where the truth is beyond it."""
+    out: dict[str, float] = {}
+    for name, (_, value, censored) in profile.items():
+        out |= _aggregates(name, value, censored != 0)
     return out
 
 
@@ -43,28 +50,17 @@ def key(tensor: str, centred: bool, statistic: str) -> str:
     return f"{tensor}.{'centred.' if centred else ''}{statistic}"
 
 
-def _parts(table: pd.DataFrame, phase: str) -> list[tuple[tuple[str, bool], pd.DataFrame]]:
-    headline = table[(table["phase"] == phase) & table["unfolding"].isin(HEADLINE_UNFOLDINGS)]
-    out = []
-    for tensor, centred in AGGREGATED:
-        part = headline[(headline["tensor"] == tensor) & (headline["centred"] == centred)]
-        out.append(((tensor, centred), part))
-    return out
-
-
-def _aggregates(name: str, value: pd.Series, censored: pd.Series) -> dict[str, float]:
-    v, c = value.to_numpy(), censored.to_numpy()
-    known = np.isfinite(v)
+def _aggregates(name: str, value: np.ndarray, censored: np.ndarray) -> dict[str, float]:
+    known = np.isfinite(value)
     if not known.any():
         return {}
-    found = {"max": float(v[known].max()), "median": float(np.median(v[known]))}
+    found = {"max": float(value[known].max()), "median": float(np.median(value[known]))}
     if known[-1]:
-        found["last"] = float(v[-1])
-    out = {f"{name}.{aggregate}": number for aggregate, number in found.items()}
-    # Censored values lie at one bound, so an aggregate is beyond its value when it reaches up to a censored one.
-    marked = {
-        "max": bool((c[known] != 0)[v[known] == v[known].max()].any()),
-        "median": bool((c[known] > 0).mean() >= 0.5),
-        "last": bool(c[-1] != 0),
+        found["last"] = float(value[-1])
+    # Censored condition numbers lie at one bound above all others, so an aggregate that reaches up to it is a bound.
+    reached = float(value[known & censored].min(initial=np.inf))
+    half = (value[known & censored].size * 2) >= known.sum()
+    marked = {"max": found["max"] >= reached, "median": half, "last": bool(censored[-1])}
+    return {f"{name}.{a}": number for a, number in found.items()} | {
+        f"{name}.{a}.censored": 1.0 for a in found if marked[a]
     }
-    return out | {f"{name}.{a}.censored": 1.0 for a in found if marked[a]}

@@ -1,5 +1,6 @@
 """One tensor to its numbers, at once, so that the tensor can go."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -7,11 +8,12 @@ import torch
 from torch import Tensor
 
 from skipray.metrics import entries
-from skipray.spectrum.modes import ModeSpectrum, mode_spectra
+from skipray.spectrum.modes import ModeSpectrum, TensorSpectra
 
 ACTIVATION_AXES = ("samples", "channels", "height", "width")
 WEIGHT_AXES = ("out", "in", "height", "width")
 ACTIVATIONS = ("hidden", "branch", "skip", "output_gradient")
+REPRESENTATIONS = ("hidden", "branch", "skip")
 GRADIENTS = ("weight_gradient", "output_gradient", "weight_update")
 
 
@@ -49,16 +51,49 @@ def reduce_tensor(tensor: Tensor, place: Place, *, centrings: Sequence[bool], ra
         rank_cap: a bound of the rank that the tensor's origin sets, such as classes - 1 for the gradient at the logits.
     """
     tensor = tensor.detach()
-    eps = float(torch.finfo(tensor.dtype).eps)
     names = unfolding_names(tensor.ndim, activation=place.tensor in ACTIVATIONS)
-    numbers, absent = _entries(tensor, place.tensor)
-    spectra: dict[tuple[str, bool], ModeSpectrum] = {}
-    if "spectrum" not in absent:
-        modes = (0,) if tensor.ndim == 2 else tuple(range(tensor.ndim))
-        for s in mode_spectra(tensor, modes, raw=False in centrings, centred=True in centrings):
-            capped = s if rank_cap is None else _capped(s, rank_cap)
-            spectra[names[0] if tensor.ndim == 2 else names[s.mode], s.centred] = capped
+    eps = float(torch.finfo(tensor.dtype).eps)
+    if not tensor.numel():
+        return Reduced(place, eps, {}, {}, {"spectrum": "empty tensor"}, names, tuple(centrings))
+    low, high = tensor.amin(0), tensor.amax(0)
+    bottom, top = float(low.min()), float(high.max())
+    if not (math.isfinite(bottom) and math.isfinite(top)):
+        numbers = {"nonfinite": entries.nonfinite(tensor)}
+        absent = dict.fromkeys(("spectrum", *_entrywise(place.tensor)), "non-finite entries")
+        return Reduced(place, eps, numbers, {}, absent, names, tuple(centrings))
+    work = TensorSpectra(tensor, low, high, centred=True in centrings)
+    modes = (0,) if tensor.ndim == 2 else tuple(range(tensor.ndim))
+    spectra = {
+        (names[s.mode], s.centred): s if rank_cap is None else replace(s, rank=min(s.rank, rank_cap))
+        for s in work.spectra(modes, raw=False in centrings)
+    }
+    numbers = {"nonfinite": 0.0, "range": top - bottom, "rms": _rms(work)}
+    absent = {}
+    if place.tensor in GRADIENTS:
+        numbers["gradient_norm"] = numbers["rms"] * math.sqrt(tensor.numel())
+    if place.tensor in REPRESENTATIONS:
+        units = work.occupied.reshape(tensor.shape[1], -1).any(1)
+        numbers["dead_fraction"] = 1 - float(units.double().mean())
+        try:
+            gram = work.sample_gram
+            numbers["mean_cosine"] = (
+                entries.mean_cosine(tensor) if gram is None else entries.mean_cosine_from_gram(gram)
+            )
+        except ValueError:
+            absent["mean_cosine"] = "fewer than two samples that are not all zero"
     return Reduced(place, eps, numbers, spectra, absent, names, tuple(centrings))
+
+
+def _entrywise(kind: str) -> tuple[str, ...]:
+    """The statistics that a non-finite entry makes absent."""
+    more = ("gradient_norm",) if kind in GRADIENTS else ()
+    return ("range", "rms", *more, *(("mean_cosine", "dead_fraction") if kind in REPRESENTATIONS else ()))
+
+
+def _rms(work: TensorSpectra) -> float:
+    if work.sample_gram is None:
+        return entries.rms(work.tensor)
+    return math.ldexp(math.sqrt(float(work.sample_gram.trace()) / work.tensor.numel()), work.exponent)
 
 
 def unfolding_names(axes: int, *, activation: bool) -> tuple[str, ...]:
@@ -69,31 +104,3 @@ def unfolding_names(axes: int, *, activation: bool) -> tuple[str, ...]:
     if axes == 4:
         return known
     return known[:1] + tuple(f"axis{i}" for i in range(1, axes))
-
-
-def _entries(tensor: Tensor, kind: str) -> tuple[dict[str, float], dict[str, str]]:
-    if not tensor.numel():
-        return {}, {"spectrum": "empty tensor"}
-    numbers: dict[str, float] = {}
-    absent: dict[str, str] = {}
-    low, high = (float(x) for x in tensor.aminmax())
-    if not (abs(low) < float("inf") and abs(high) < float("inf")):
-        numbers["nonfinite"] = entries.nonfinite(tensor)
-        reason = "non-finite entries"
-        return numbers, dict.fromkeys(("spectrum", "range", "rms"), reason)
-    numbers["nonfinite"] = 0.0
-    numbers["range"] = high - low
-    numbers["rms"] = entries.rms(tensor)
-    if kind in GRADIENTS:
-        numbers["gradient_norm"] = entries.gradient_norm(tensor)
-    if kind in ("hidden", "branch", "skip"):
-        numbers["dead_fraction"] = entries.dead_fraction(tensor)
-        try:
-            numbers["mean_cosine"] = entries.mean_cosine(tensor)
-        except ValueError:
-            absent["mean_cosine"] = "fewer than two samples that are not all zero"
-    return numbers, absent
-
-
-def _capped(spectrum: ModeSpectrum, cap: int) -> ModeSpectrum:
-    return replace(spectrum, rank=min(spectrum.rank, cap))

@@ -1,6 +1,7 @@
 """Reduced tensors to rows of layers.parquet: columns first, one table at the end."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,102 +11,114 @@ from skipray.metrics.spectra_table import spectrum_statistics
 from skipray.probe.reduction import Reduced
 from skipray.records import LAYER_COLUMNS
 
-COUNTS = {"zero_rows": 1, "zero_columns": 1, "structural_rank": 1}
-"""What was removed before the spectrum's statistics, and what was left; with the definitions' versions."""
+COUNTS = {"structural_rank": 1, "zero_rows": 1, "zero_columns": 1}
+"""The rank that the spectrum's statistics take for full, and what was removed before, with the definitions' versions.
+Columns are counted for matrices and for the unfolding by samples, where they are features."""
 VERSIONS = singularity.VERSIONS | entries.VERSIONS | COUNTS
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Columns of some rows, one entry a row."""
+
+    source: list[int]
+    """Which of the reduced tensors."""
+    unfolding: list[str]
+    centred: list[bool]
+    statistic: list[str]
+    value: list[float]
+    censored: list[int]
+    reason: list[str]
+
+
 def rows(reduced: Sequence[Reduced], epoch: int) -> pd.DataFrame:
-    """One row a statistic, columns LAYER_COLUMNS."""
-    parts = [_spectral(reduced), _entrywise(reduced), _absent(reduced)]
-    table = {column: np.concatenate([part[column] for part in parts]) for column in LAYER_COLUMNS if column in parts[0]}
-    table["epoch"] = np.full(len(table["value"]), epoch)
-    frame = pd.DataFrame(table, columns=list(LAYER_COLUMNS))
-    order = {id(r.place): i for i, r in enumerate(reduced)}
-    frame["_order"] = np.concatenate([[order[i] for i in part["_place"]] for part in parts]).astype(int)
-    return frame.sort_values("_order", kind="stable", ignore_index=True).drop(columns="_order")
+    """One row a statistic, columns LAYER_COLUMNS, tensor by tensor."""
+    parts = [_spectral(reduced), _counts(reduced), _entrywise(reduced), _absent(reduced)]
 
+    def column(name: str) -> list:
+        return [entry for part in parts for entry in getattr(part, name)]
 
-def _columns(
-    places: list[Reduced],
-    unfolding: list[str],
-    centred: list[bool],
-    statistic: list[str],
-    value: np.ndarray,
-    censored: np.ndarray,
-    reason: list[str],
-) -> dict[str, np.ndarray]:
-    def texts(values: list[str]) -> np.ndarray:
-        return np.array(values, dtype=object)
-
-    return {
-        "layer": texts([r.place.layer for r in places]),
-        "layer_index": np.array([r.place.layer_index for r in places], dtype=int),
-        "tensor": texts([r.place.tensor for r in places]),
-        "unfolding": texts(unfolding),
-        "centred": np.array(centred, dtype=bool),
-        "phase": texts([r.place.phase for r in places]),
-        "statistic": texts(statistic),
+    source = np.array(column("source"), dtype=int)
+    order = np.argsort(source, kind="stable")
+    source = source[order]
+    statistic = np.array(column("statistic"), dtype=object)[order]
+    places = [r.place for r in reduced]
+    table = {
+        "epoch": np.full(len(source), epoch),
+        "layer": np.array([p.layer for p in places], dtype=object)[source],
+        "layer_index": np.array([p.layer_index for p in places], dtype=int)[source],
+        "tensor": np.array([p.tensor for p in places], dtype=object)[source],
+        "unfolding": np.array(column("unfolding"), dtype=object)[order],
+        "centred": np.array(column("centred"), dtype=bool)[order],
+        "phase": np.array([p.phase for p in places], dtype=object)[source],
+        "statistic": statistic,
         "version": np.array([VERSIONS[s] for s in statistic], dtype=int),
-        "value": np.asarray(value, dtype=float),
-        "censored": np.asarray(censored, dtype=int),
-        "reason": texts(reason),
-        "_place": np.array([id(r.place) for r in places], dtype=object),
+        "value": np.array(column("value"), dtype=float)[order],
+        "censored": np.array(column("censored"), dtype=int)[order],
+        "reason": np.array(column("reason"), dtype=object)[order],
     }
+    return pd.DataFrame(table, columns=list(LAYER_COLUMNS))
 
 
-def _spectral(reduced: Sequence[Reduced]) -> dict[str, np.ndarray]:
-    flat = [(r, key, spectrum) for r in reduced for key, spectrum in r.spectra.items()]
+def _spectral(reduced: Sequence[Reduced]) -> _Rows:
+    flat = [(i, key, s, r.eps) for i, r in enumerate(reduced) for key, s in r.spectra.items()]
     results = spectrum_statistics(
-        [s.values for _, _, s in flat], [s.rank for _, _, s in flat], [r.eps for r, _, _ in flat]
+        [s.values for _, _, s, _ in flat], [s.rank for _, _, s, _ in flat], [eps for _, _, _, eps in flat]
     )
-    zeros = np.zeros(len(flat), dtype=int)
-    results["zero_rows"] = (np.array([s.zero_rows for _, _, s in flat], dtype=float), zeros)
-    results["zero_columns"] = (np.array([s.zero_columns for _, _, s in flat], dtype=float), zeros)
-    results["structural_rank"] = (np.array([s.rank for _, _, s in flat], dtype=float), zeros)
     names = list(results)
     value = np.stack([results[n][0] for n in names], axis=1).reshape(-1)
     censored = np.stack([results[n][1] for n in names], axis=1).reshape(-1)
-    repeated = [item for item in flat for _ in names]
-    return _columns(
-        [r for r, _, _ in repeated],
-        [key[0] for _, key, _ in repeated],
-        [key[1] for _, key, _ in repeated],
-        names * len(flat),
-        value,
-        censored,
-        ["" if np.isfinite(v) else "all-zero tensor" for v in value],
+    return _Rows(
+        source=[i for i, _, _, _ in flat for _ in names],
+        unfolding=[key[0] for _, key, _, _ in flat for _ in names],
+        centred=[key[1] for _, key, _, _ in flat for _ in names],
+        statistic=names * len(flat),
+        value=value.tolist(),
+        censored=censored.tolist(),
+        reason=["" if known else "all-zero matrix" for known in np.isfinite(value)],
     )
 
 
-def _entrywise(reduced: Sequence[Reduced]) -> dict[str, np.ndarray]:
-    flat = [(r, name, value) for r in reduced for name, value in r.entries.items()]
-    return _columns(
-        [r for r, _, _ in flat],
-        [r.unfoldings[0] for r, _, _ in flat],
-        [False] * len(flat),
-        [name for _, name, _ in flat],
-        np.array([value for _, _, value in flat], dtype=float),
-        np.zeros(len(flat), dtype=int),
-        [""] * len(flat),
+def _counts(reduced: Sequence[Reduced]) -> _Rows:
+    flat = [
+        (i, key, name, float(count))
+        for i, r in enumerate(reduced)
+        for key, s in r.spectra.items()
+        for name, count in zip(COUNTS, (s.rank, s.zero_rows, s.zero_columns), strict=True)
+        if count is not None
+    ]
+    return _plain([(i, key[0], key[1], name, value) for i, key, name, value in flat])
+
+
+def _entrywise(reduced: Sequence[Reduced]) -> _Rows:
+    return _plain(
+        [(i, r.unfoldings[0], False, name, value) for i, r in enumerate(reduced) for name, value in r.entries.items()]
     )
 
 
-def _absent(reduced: Sequence[Reduced]) -> dict[str, np.ndarray]:
-    flat: list[tuple[Reduced, str, bool, str, str]] = []
-    for r in reduced:
+def _plain(flat: list[tuple[int, str, bool, str, float]]) -> _Rows:
+    source, unfolding, centred, statistic, value = (
+        (list(column) for column in zip(*flat, strict=True)) if flat else ([],) * 5
+    )
+    return _Rows(source, unfolding, centred, statistic, value, [0] * len(flat), [""] * len(flat))
+
+
+def _absent(reduced: Sequence[Reduced]) -> _Rows:
+    flat: list[tuple[int, str, bool, str, str]] = []
+    for i, r in enumerate(reduced):
         for name, reason in r.absent.items():
             if name != "spectrum":
-                flat.append((r, r.unfoldings[0], False, name, reason))
+                flat.append((i, r.unfoldings[0], False, name, reason))
                 continue
-            for unfolding in r.unfoldings:
-                flat += [(r, unfolding, c, s, reason) for c in r.centrings for s in singularity.VERSIONS]
-    return _columns(
-        [f[0] for f in flat],
-        [f[1] for f in flat],
-        [f[2] for f in flat],
-        [f[3] for f in flat],
-        np.full(len(flat), np.nan),
-        np.zeros(len(flat), dtype=int),
-        [f[4] for f in flat],
+            spectra = [(u, c) for u in r.unfoldings for c in r.centrings]
+            flat += [(i, u, c, statistic, reason) for u, c in spectra for statistic in singularity.VERSIONS]
+    rows_ = _plain([(i, u, c, s, float("nan")) for i, u, c, s, _ in flat])
+    return _Rows(
+        rows_.source,
+        rows_.unfolding,
+        rows_.centred,
+        rows_.statistic,
+        rows_.value,
+        rows_.censored,
+        [reason for *_, reason in flat],
     )

@@ -1,4 +1,4 @@
-"""Singular values, exactly and cheaply: float64, from the Gram matrix where the spectrum shows that it suffices, else QR.
+"""Singular values, exactly and cheaply: float64, by the Gram matrix where the spectrum shows that it suffices, else QR.
 
 >>> singular_values(torch.diag(torch.tensor([3.0, 4.0])))
 array([4., 3.])
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skipray.spectrum import gram, sketch, triangle
+from skipray.spectrum.modes import scale_exponent
 from skipray.spectrum.unfolding import sides
 
 __all__ = ["singular_values"]
@@ -49,18 +50,12 @@ def singular_values(tensor: Tensor | np.ndarray, mode: int | None = None) -> np.
     return np.ldexp(_values(tensor, axis, exponent), exponent)
 
 
-def scale_exponent(peak: float) -> int:
-    """Power of two to divide by, so that squares neither overflow nor vanish: 0 for all that float32 can hold."""
-    return 0 if 1e-60 < peak < 1e60 else int(np.frexp(peak)[1])
-
-
 def _values(tensor: Tensor, mode: int, exponent: int) -> np.ndarray:
     if sketch.gram_promises(tensor, mode, exponent=exponent):
         matrix = gram.gram(tensor, mode, exponent=exponent)
-        out = gram.values(matrix, gram.nonzero(matrix))
-        if out is not None:
-            return out
-    return triangle.values(tensor, mode, exponent=exponent)
+        if gram.suffices(matrix):
+            return gram.values(matrix, gram.nonzero(matrix))
+    return triangle.values(triangle.triangle(tensor, mode, exponent=exponent))
 
 
 def _checked_mode(tensor: Tensor, mode: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Singular values by QR: the long side is folded into a triangle piece by piece, whose SVD has full relative accuracy."""
+"""Singular values by QR: the long side is folded into a triangle piece by piece, and the triangle has the same ones."""
 
 import numpy as np
 import torch
@@ -6,21 +6,35 @@ from torch import Tensor
 
 from skipray.spectrum.unfolding import pieces, sides
 
+NEARLY_SQUARE = 1.3
+"""Below this ratio of the sides the SVD of the matrix itself is no slower than QR first."""
 
-def values(tensor: Tensor, mode: int, *, exponent: int = 0) -> np.ndarray:
-    """Singular values of the unfolding, each within a few eps64 s_1 (streaming TSQR, Demmel et al. 2012, section 3.2)."""
+
+def triangle(tensor: Tensor, mode: int, *, exponent: int = 0, mean: Tensor | None = None) -> Tensor:
+    """R of the unfolding, its longer side upright: (k, k), or the matrix itself where it is nearly square. On the CPU.
+
+    Streaming TSQR (Demmel et al. 2012, section 3.2): every singular value is within a few eps64 s_1.
+    """
     rows, columns = sides(tensor, mode)
-    if max(rows, columns) < 1.3 * min(rows, columns):
-        whole = torch.cat(list(pieces(tensor, mode, exponent=exponent)))
-        return _svd(whole)
-    triangle: Tensor | None = None
-    for piece in pieces(tensor, mode, exponent=exponent):
-        stacked = piece if triangle is None else torch.cat([triangle, piece])
-        triangle = torch.linalg.qr(stacked, mode="r").R
-    assert triangle is not None
-    return _svd(triangle)
+    parts = pieces(tensor, mode, exponent=exponent, mean=mean)
+    if max(rows, columns) < NEARLY_SQUARE * min(rows, columns):
+        return torch.cat(list(parts)).cpu()
+    folded: Tensor | None = None
+    for part in parts:
+        folded = fold(part if folded is None else torch.cat([folded, part]))
+    assert folded is not None
+    return folded.cpu()
 
 
-def _svd(matrix: Tensor) -> np.ndarray:
-    out: np.ndarray = torch.linalg.svdvals(matrix).cpu().numpy()
+def fold(tall: Tensor) -> Tensor:
+    """R of a tall matrix."""
+    out: Tensor = torch.linalg.qr(tall, mode="r").R
+    return out
+
+
+def values(matrix: Tensor, rank: int | None = None) -> np.ndarray:
+    """Singular values of what `triangle` gave; what lies beyond the structural rank is rounding, and set to zero."""
+    out: np.ndarray = torch.linalg.svdvals(matrix).numpy()
+    if rank is not None:
+        out[rank:] = 0.0
     return out
