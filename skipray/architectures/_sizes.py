@@ -29,28 +29,41 @@ def _norm(outline: Outline, channels: int) -> int:
     return 0 if outline.normalization == "none" else 2 * channels
 
 
+def _statistics(outline: Outline) -> int:
+    """Values that one normalization keeps besides its input: layer normalization a mean and a deviation a sample."""
+    return 2 if outline.normalization == "layer" else 0
+
+
 def _ends(outline: Outline, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """Parameters, FLOPs and kept values of the stem, the head and the classifier."""
     stem, classifier = outline.stem, outline.classifier
     norm = outline.normalization != "none"
     parameters = stem.parameters + classifier.parameters
     kept = math.prod(input_shape) + classifier.inputs
+    activated = outline.activation != "linear"
     if not outline.bare_stem:
         parameters += _norm(outline, stem.outputs)
-        kept += stem.elements * (1 + norm)
+        # Behind Fixup's stem comes a shift, which hands a new tensor on; elsewhere a layer reads the stem's output.
+        own_output = activated or outline.pool or outline.order != "fixup"
+        kept += stem.elements * (own_output + norm) + _statistics(outline)
     elif outline.pool:
         kept += stem.elements  # max pooling's input; behind an activation it is kept already
     if outline.pool:
-        kept += 2 * stem.outputs * math.prod(outline.blocks[0].input_plane)  # max pooling's indices are int64
+        pooled = stem.outputs * math.prod(outline.blocks[0].input_plane)
+        kept += pooled * (2 + (outline.order in ("post", "highway")))  # the indices are int64; the others count theirs
     last = outline.blocks[-1]
     if outline.order in ("pre", "dense"):
         parameters += _norm(outline, classifier.inputs)
         plane = last.layers[-1].plane
-        kept += classifier.inputs * math.prod(plane) * ((outline.activation != "linear") + norm)
+        kept += classifier.inputs * math.prod(plane) * (activated + norm) + _statistics(outline)
+        if outline.kind == "mlp" and activated:
+            kept -= classifier.inputs  # the activation's output is what the classifier reads
     if outline.order == "fixup":
         parameters += 2  # the stem's scalar bias and the classifier's
-    if outline.kind == "mlp" and outline.order in ("post", "highway", "fixup"):
-        kept -= classifier.inputs  # the classifier keeps what the last activation does
+    if outline.order == "highway" or (outline.order == "post" and (outline.kind == "mlp" or not activated)):
+        # The last block's output is counted as kept by its reader; that is the classifier (mlp) or averaging, which
+        # keeps nothing (cnn).
+        kept -= last.layers[-1].elements
     return parameters, stem.flops + classifier.flops, kept
 
 
@@ -81,12 +94,13 @@ def _block_kept(outline: Outline, block: Block) -> int:
     scaled = outputs[-1] if outline.scale == "learned" and block.skip != "none" else 0
     if outline.order == "post":
         projected = outputs[-1] if norm and block.projection else 0
-        return sum(outputs) * (1 + norm) + projected + scaled
+        norms = len(outputs) + (block.projection is not None)
+        return sum(outputs) * (1 + norm) + projected + scaled + norms * _statistics(outline)
     if outline.order == "highway":
-        return outputs[0] * (1 + norm + (2 if block.gate else 0))
+        return outputs[0] * (1 + norm + (2 if block.gate else 0)) + _statistics(outline)
     if outline.order == "fixup":
         return sum(inputs) + activated * sum(inputs[1:]) + outputs[-1] * (1 + activated)
-    kept = sum(inputs) * (1 + norm)
+    kept = sum(inputs) * (1 + norm) + len(inputs) * _statistics(outline)
     if outline.order == "dense" and block.skip == "none":
         kept += outputs[-1]  # average pooling's input
     return kept + scaled
