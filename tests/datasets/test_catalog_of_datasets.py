@@ -1,0 +1,69 @@
+"""Every file of the catalog has what planning and opening need. A new data set is tested by being there."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from skipray import catalog, datasets
+from skipray.spec import DatasetSpec
+
+NAMES = catalog.names("datasets")
+NEED_FILES = [n for n in NAMES if hasattr(catalog.find("datasets", n), "missing")]
+
+
+def test_the_data_sets_of_the_design_are_there():
+    wanted = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "imagenet", "gaussian"}
+    assert wanted <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry_can_be_planned_without_data(name):
+    entry = catalog.find("datasets", name)
+    (channels, height, width), classes = datasets.shape_and_classes(DatasetSpec(name=name))
+    assert min(channels, height, width) >= 1
+    assert classes >= 2
+    assert re.fullmatch("[0-9a-f]{64}", entry.FINGERPRINT)
+    assert isinstance(entry.FLIP, bool)
+    samples = entry.train_samples(DatasetSpec(name=name)) if hasattr(entry, "train_samples") else entry.TRAIN_SAMPLES
+    assert samples >= 100
+    assert hasattr(entry, "load") or hasattr(entry, "open_splits")
+
+
+def test_fingerprints_differ():
+    assert len({catalog.find("datasets", n).FINGERPRINT for n in NAMES}) == len(NAMES)
+
+
+@pytest.mark.parametrize("name", NEED_FILES)
+def test_missing_files_are_named_with_a_way_to_get_them(name, tmp_path, monkeypatch):
+    if name == "fashion_mnist":
+        monkeypatch.setattr(catalog.find("datasets", name), "DEBIAN_FOLDER", tmp_path / "nothing")
+    dataset = DatasetSpec(name=name)
+    message = datasets.missing(dataset, str(tmp_path))
+    assert message is not None
+    assert str(tmp_path) in message
+    assert "torchvision.datasets." in message
+    assert "SKIPRAY_DATA" in message
+    fingerprint = catalog.find("datasets", name).FINGERPRINT
+    with pytest.raises(datasets.DataMissing) as raised:
+        datasets.open_dataset(dataset, fingerprint, str(tmp_path))
+    assert str(raised.value) == message
+
+
+def test_data_root_is_the_argument_then_the_environment_then_data(tmp_path, monkeypatch):
+    assert datasets.data_root() == tmp_path / "data"
+    monkeypatch.setenv("SKIPRAY_DATA", str(tmp_path / "of-the-environment"))
+    assert datasets.data_root() == tmp_path / "of-the-environment"
+    assert datasets.data_root(str(tmp_path / "given")) == tmp_path / "given"
+
+
+def test_planning_imports_no_torch():
+    code = (
+        "import sys; from skipray import datasets, catalog; from skipray.spec import DatasetSpec\n"
+        "for n in catalog.names('datasets'):\n"
+        "    datasets.shape_and_classes(DatasetSpec(name=n)); datasets.missing(DatasetSpec(name=n))\n"
+        "print(sorted({m.partition('.')[0] for m in sys.modules} & {'torch', 'torchvision', 'sklearn', 'ray'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
