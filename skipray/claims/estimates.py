@@ -1,6 +1,7 @@
 """Means and slopes whose intervals hold at 3 to 10 seeds: clustered by seed, t on seeds - 1 degrees of freedom."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,17 +19,15 @@ class Estimate:
     error: float
     freedom: int
 
-    def part(self, label: str, unit: str, margin: float) -> Part:
+    def part(self, label: str, unit: str, margin: float, wanted: Literal["above", "below"] = "above") -> Part:
         """The estimate held against a margin, with quantiles of t."""
         reach = float(stats.t.ppf(0.975, self.freedom)) * self.error
+        ahead = self.mean - margin if wanted == "above" else margin - self.mean
         if self.error > 0:
-            p = float(stats.t.sf((self.mean - margin) / self.error, self.freedom))
+            p = float(stats.t.sf(ahead / self.error, self.freedom))
         else:
-            p = 0.0 if self.mean > margin else 1.0
-        return Part(label, self.mean, unit, self.mean - reach, self.mean + reach, p, margin)
-
-    def negative(self) -> "Estimate":
-        return Estimate(-self.mean, self.error, self.freedom)
+            p = 0.0 if ahead > 0 else 1.0
+        return Part(label, self.mean, unit, self.mean - reach, self.mean + reach, p, margin, wanted)
 
 
 def mean_over_cells(value: np.ndarray, cell: np.ndarray, seed: np.ndarray, floor: float = 0.0) -> Estimate | None:

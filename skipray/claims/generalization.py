@@ -38,6 +38,9 @@ def c8(data: SweepData) -> Claim:
     )  # fmt: skip
 
 
+_TAU = "Kendall's tau "
+
+
 def c9(data: SweepData) -> Claim:
     """Lower kappa goes with a smaller generalization gap.
 
@@ -58,10 +61,10 @@ def c9(data: SweepData) -> Claim:
     for label, strata in (("over all runs", None), ("within depth", table["depth"].to_numpy())):
         tau = granulated_tau(kappa, gap, strata=strata, cluster=table["seed"].to_numpy())
         if tau is not None:
-            parts.append(Part(f"Kendall's tau {label}", tau.tau, "tau", tau.low, tau.high, tau.p, 0.0))
+            parts.append(Part(f"{_TAU}{label}", tau.tau, "tau", tau.low, tau.high, tau.p, 0.0))
     if len(parts) < 2:
         return untested("C9", statement, what, "no depth with two trained runs that differ")
-    words = ", ".join(f"{q.effect:.2f} {q.label.removeprefix('Kendall')}".replace("'s tau", "") for q in parts)
+    words = ", ".join(f"{q.effect:.2f} {q.label.removeprefix(_TAU)}" for q in parts)
     return decided(
         "C9", statement, parts, table["seed"], table["depth"],
         {
@@ -96,7 +99,7 @@ def c10(data: SweepData) -> Claim:
     if change is None or more is None:
         return untested("C10", statement, what, f"no pairs with {metric} and two seeds")
     parts = [
-        change.negative().part("resnet's change (negated)", "relative change", -NEAR_CHANGE),
+        change.part("resnet's change", "relative change", NEAR_CHANGE, "below"),
         more.part("plainnet's change above resnet's", "relative change", 0.0),
     ]
     words = f"resnet's logits change by {change.mean:.2g}, plainnet's by {change.mean + more.mean:.2g}"

@@ -4,6 +4,8 @@ Hidden condition numbers are those of the median layer, in decades (log10): its 
 and counted before (dead units make exact infinities), and one odd layer does not decide.
 """
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -51,8 +53,8 @@ def c2(data: SweepData) -> Claim:
         return untested("C2", statement, what, "no layer table of plainnet with two seeds and six uncensored layers")
     parts = [
         growth.part("growth of log10 kappa", "decades / layer", 0.0),
-        bend.part("bend of the profile, lower side", "share of the growth", -BEND_MARGIN),
-        bend.negative().part("bend of the profile, upper side (negated)", "share of the growth", -BEND_MARGIN),
+        bend.part("bend of the profile", "share of the growth", -BEND_MARGIN),
+        bend.part("bend of the profile", "share of the growth", BEND_MARGIN, "below"),
     ]
     words = f"{growth.mean:.2g} decades a layer, bend {bend.mean:.2g} of the growth"
     return decided(
@@ -87,10 +89,11 @@ def c3(data: SweepData) -> Claim:
     what = "Run plainnet at two or more depths and two or more seeds, with the probe on."
     parts: list[Part] = []
     used: list[pd.DataFrame] = []
-    for key, label, sign, margin in (
-        ("effective_rank", "effective rank", -1.0, RANK_ONE_MARGIN),
-        ("mean_cosine", "mean cosine", 1.0, COSINE_MARGIN),
-    ):
+    ends: tuple[tuple[str, str, float, Literal["above", "below"]], ...] = (
+        ("effective_rank", "effective rank", RANK_ONE_MARGIN, "below"),
+        ("mean_cosine", "mean cosine", COSINE_MARGIN, "above"),
+    )
+    for key, label, margin, wanted in ends:
         table = data.measured(f"hidden.{key}.last", data.of(PLAIN))
         if table.empty or table["depth"].nunique() < 2:
             continue
@@ -99,18 +102,17 @@ def c3(data: SweepData) -> Claim:
         way = slope_over_depths(table, data.cells(table.assign(depth=0)))
         if end is None or way is None:
             continue
-        signed = end if sign > 0 else end.negative()
-        trend = way if sign > 0 else way.negative()
-        side = "" if sign > 0 else " (negated)"
-        parts.append(signed.part(f"{label} at the deepest depth{side}", "", sign * margin))
-        parts.append(trend.part(f"{'rise' if sign > 0 else 'fall'} of {label} over the depths tried", "", 0.0))
+        parts.append(end.part(f"{label} at the deepest depth", "", margin, wanted))
+        parts.append(way.part(f"change of {label} over the depths tried", "", 0.0, wanted))
         used.append(table)
     if len(parts) < 4:
         return untested(
             "C3", statement, what, "no effective rank and mean cosine of plainnet at two depths and two seeds"
         )
     rows = pd.concat(used)
-    words = f"effective rank {-parts[0].effect:.3g} and mean cosine {parts[2].effect:.3g} at depth {rows['depth'].max():.0f}"
+    words = (
+        f"effective rank {parts[0].effect:.3g} and mean cosine {parts[2].effect:.3g} at depth {rows['depth'].max():.0f}"
+    )
     return decided(
         "C3", statement, parts, rows["seed"], rows["depth"],
         {
@@ -145,8 +147,8 @@ def c4(data: SweepData) -> Claim:
         bound = censored_mean(deepest, "value")
         if bound is None:
             continue
-        label = f"log10 kappa of {family} at depth {table['depth'].max():.0f} (negated)"
-        parts.append(bound.negative().part(label, "decades", -FINITE_MARGIN_DECADES))
+        label = f"log10 kappa of {family} at depth {table['depth'].max():.0f}"
+        parts.append(bound.part(label, "decades", FINITE_MARGIN_DECADES, "below"))
         used.append(deepest)
         fall = _fall_over_layers(profiles, family)
         if fall is not None:
@@ -154,7 +156,7 @@ def c4(data: SweepData) -> Claim:
     if not parts:
         return untested("C4", statement, what, f"no {CONDITION} of a residual family with two seeds")
     rows = pd.concat(used)
-    highest = max(-q.effect for q in parts if q.label.startswith("log10"))
+    highest = max(q.effect for q in parts if q.label.startswith("log10"))
     seen = any(q.label.startswith("fall") for q in parts)
     return decided(
         "C4", statement, parts, rows["seed"], rows["depth"],
@@ -249,8 +251,8 @@ def c6(data: SweepData) -> Claim:
         return untested("C6", statement, what, f"no pairs of twins with {metric} and two seeds")
     parts = [
         first.part("plainnet above resnet", "decades", FAR_DECADES),
-        second.part("plainnet - resnext, lower side", "decades", -EQUAL_DECADES),
-        second.negative().part("plainnet - resnext, upper side (negated)", "decades", -EQUAL_DECADES),
+        second.part("plainnet above resnext", "decades", -EQUAL_DECADES),
+        second.part("plainnet above resnext", "decades", EQUAL_DECADES, "below"),
     ]
     words = f"{first.mean:.2g} decades above resnet, {second.mean:.2g} above resnext"
     rows = pd.concat([far, near])

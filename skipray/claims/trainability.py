@@ -99,7 +99,7 @@ degradation; run-to-run noise of a trained network is well below it."""
 def c1b(data: SweepData) -> Claim:
     """ResNet's and ResNeXt's train error does not rise with depth.
 
-    Effect: fall of train error from the shallowest to the deepest depth along a line in log depth fitted seed by seed, in
+    Effect: rise of train error from the shallowest to the deepest depth along a line in log depth fitted seed by seed, in
     percentage points. Supported when a rise of RISE_MARGIN_POINTS is excluded, refuted when the rise surely exceeds it.
     """
     statement = "ResNet's and ResNeXt's train error does not rise with depth"
@@ -113,7 +113,7 @@ def c1b(data: SweepData) -> Claim:
             table.assign(value=100.0 * (1.0 - table["value"])), data.cells(table.assign(depth=0))
         )
         if estimate is not None:
-            parts.append(estimate.negative().part(f"fall of {family}'s train error", "points", -RISE_MARGIN_POINTS))
+            parts.append(estimate.part(f"rise of {family}'s train error", "points", RISE_MARGIN_POINTS, "below"))
             used.append(table)
     if not parts:
         return untested(
@@ -121,10 +121,8 @@ def c1b(data: SweepData) -> Claim:
             "no train accuracy of a residual family at two depths and two seeds",
         )  # fmt: skip
     rows = pd.concat(used)
-    worst = min(parts, key=lambda q: q.effect)
-    words = (
-        f"{abs(worst.effect):.2g} points {'down' if worst.effect >= 0 else 'up'} over the depths tried ({worst.label})"
-    )
+    worst = max(parts, key=lambda q: q.effect)
+    words = f"{abs(worst.effect):.2g} points {'up' if worst.effect >= 0 else 'down'} over the depths tried ({worst.label.split()[2]})"
     return decided(
         "C1b", statement, parts, rows["seed"], rows["depth"],
         {

@@ -1,7 +1,7 @@
 """Verdicts: a claim is one or more parts, each an effect with a 95 % interval held against a margin.
 
-Every part is signed so that a larger effect speaks for the claim. A part is supported when its whole interval lies above
-the margin, refuted when it lies below. A claim is supported when all of its parts are (an intersection-union test, whose
+A part wants its effect above or below a margin; it is supported when its whole interval lies there, and refuted when the
+whole interval lies on the other side. A claim is supported when all of its parts are (an intersection-union test, whose
 level is that of one part: Berger 1982) and refuted when any part is. Its effect is that of its weakest part.
 """
 
@@ -22,14 +22,18 @@ class Part:
     low: float
     high: float
     p: float
-    """One-sided: the chance of so large an effect were the truth at the margin."""
+    """One-sided: the chance of so clear an effect were the truth at the margin."""
     margin: float
+    wanted: Literal["above", "below"] = "above"
+    """The side of the margin that speaks for the claim."""
 
     @property
     def verdict(self) -> Verdict:
         if self.low > self.margin:
-            return "supported"
-        return "refuted" if self.high < self.margin else "inconclusive"
+            return "supported" if self.wanted == "above" else "refuted"
+        if self.high < self.margin:
+            return "refuted" if self.wanted == "above" else "supported"
+        return "inconclusive"
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ def _newton(
 ) -> tuple[_State, Array]:
     """Newton's method with Levenberg's damping, each resample with its own."""
     linear, inner, log_spread = state.linear.copy(), state.inner.copy(), state.log_spread.copy()
-    low, high = bound.bounds()
+    low, high = bound.bounds
     indicator = np.eye(len(design.depths))[design.depth_index]
     damping = np.full(len(y), 1e-4)
     best = np.full(len(y), -np.inf)

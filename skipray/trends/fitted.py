@@ -82,7 +82,7 @@ class FittedCurve:
         means = np.repeat((design.means @ y)[None], count, axis=0)
         mask = 1.0 - np.eye(count)
         start = np.repeat(self.inner, count, axis=1)
-        left = fit(self.bound, design.depths, means, design.root, start=start, mask=mask, iterations=25, tolerance=1e-6)
+        left = fit(self.bound, design.depths, means, design.root, start=start, mask=mask, iterations=8, tolerance=1e-4)
         guess = np.diagonal(self.bound.value(design.depths, left.linear, left.inner))
         return float(np.sqrt(np.mean((guess - means[0]) ** 2)))
 

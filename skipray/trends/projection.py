@@ -8,6 +8,7 @@ parameters, G grid points.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,15 +26,15 @@ class BoundCurve:
     ranges: tuple[Range, ...]
     fixed: Mapping[str, float]
 
-    @property
+    @cached_property
     def linear(self) -> tuple[str, ...]:
         return tuple(n for n in self.entry.LINEAR if n not in self.fixed)
 
-    @property
+    @cached_property
     def nonlinear(self) -> tuple[str, ...]:
         return tuple(n for n in self.entry.NONLINEAR if n not in self.fixed)
 
-    @property
+    @cached_property
     def free_ranges(self) -> tuple[Range, ...]:
         pairs = zip(self.entry.NONLINEAR, self.ranges, strict=True)
         return tuple(r for n, r in pairs if n not in self.fixed)
@@ -42,11 +43,12 @@ class BoundCurve:
     def size(self) -> int:
         return len(self.linear) + len(self.nonlinear)
 
-    @property
+    @cached_property
     def positive(self) -> np.ndarray:
         """(L + Q,) which parameters are carried in their logarithm."""
         return np.array([False] * len(self.linear) + [r.scale == "log" for r in self.free_ranges])
 
+    @cached_property
     def bounds(self) -> tuple[Array, Array]:
         """(Q,) ends of the ranges in internal coordinates (logarithm where the range is logarithmic)."""
         ends = [[np.log(e) if r.scale == "log" else e for e in (r.low, r.high)] for r in self.free_ranges]
@@ -54,7 +56,7 @@ class BoundCurve:
 
     def grid(self) -> Array:
         """(Q, G) internal coordinates."""
-        low, high = self.bounds()
+        low, high = self.bounds
         axes = [np.linspace(a, b, r.points) for a, b, r in zip(low, high, self.free_ranges, strict=True)]
         return np.stack([m.ravel() for m in np.meshgrid(*axes, indexing="ij")])
 
@@ -84,7 +86,7 @@ class BoundCurve:
 
     def slopes(self, depth: Array, linear: Array, inner: Array) -> Array:
         """(Q, R, D) derivative with respect to the internal coordinates, linear parameters held: central differences."""
-        low, high = self.bounds()
+        low, high = self.bounds
         out = np.empty((len(inner), inner.shape[1], len(depth)))
         for k in range(len(inner)):
             step = 1e-6 * (high[k] - low[k])
@@ -203,7 +205,7 @@ def _grid_search(curve, depth, goal, whiten) -> Array:  # type: ignore[no-untype
 
 def _refine(curve, depth, inner, goal, whiten, iterations, tolerance) -> Fit:  # type: ignore[no-untyped-def]
     """Levenberg-Marquardt, each resample with its own damping; those that have arrived are left alone."""
-    low, high = curve.bounds()
+    low, high = curve.bounds
     span = (high - low)[:, None]
     active = np.arange(len(goal))
     linear = np.zeros((len(curve.linear), len(goal)))
@@ -214,6 +216,7 @@ def _refine(curve, depth, inner, goal, whiten, iterations, tolerance) -> Fit:  #
         solved = _project(curve, depth, trial[:, active], goal[active], whiten, active)
         cost = np.einsum("rd,rd->r", solved.residual, solved.residual)
         better = cost < squares[active]
+        level = ~better & (cost <= squares[active] * (1 + 1e-13))
         rows = active[better]
         squares[rows], linear[:, rows], inner[:, rows] = cost[better], solved.linear[:, better], trial[:, rows]
         damping[active] *= np.where(better, 0.1, 8.0)
@@ -232,7 +235,7 @@ def _refine(curve, depth, inner, goal, whiten, iterations, tolerance) -> Fit:  #
         )
         moved = np.clip(inner[:, active] + step.T, low[:, None], high[:, None])
         going = (np.abs(moved - inner[:, active]) / span).max(axis=0) > tolerance
-        going &= damping[active] < 1e10
+        going &= ~level & (damping[active] < 1e10)
         active = active[going]
         trial[:, active] = moved[:, going]
         if not len(active):
