@@ -1,1 +1,5 @@
+"""The report of a sweep: one HTML page, figures for a paper, and the numbers behind them."""
 
+from skipray.report.writing import ReportFiles, write
+
+__all__ = ["ReportFiles", "write"]

@@ -1,0 +1,109 @@
+"""The answer in one or two plain sentences, from the trainability limits and the claims."""
+
+from typing import TYPE_CHECKING, Any
+
+from skipray.report.groups import Layout, family, name
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate
+
+MOST_GROUPS = 6
+"""Groups that a sentence can name one by one."""
+
+
+def limit_words(limit: Any) -> str:
+    """A trainability limit in words."""
+    if limit.censored == "above":
+        return "beyond the deepest tried" + (f" (above {limit.low:.0f})" if limit.low is not None else "")
+    if limit.censored == "below":
+        return "below the shallowest tried" + (f" (below {limit.high:.0f})" if limit.high is not None else "")
+    if limit.depth is None:
+        return "unknown"
+    low = "?" if limit.low is None else f"{limit.low:.0f}"
+    high = "?" if limit.high is None else f"{limit.high:.0f}"
+    return f"depth {limit.depth:.0f} (95 % interval {low} to {high})"
+
+
+def answer(aggregate: "Aggregate", layout: Layout) -> list[str]:
+    """One to three sentences; what is not known yet is said."""
+    total = int(aggregate.coverage["seeds"].sum()) if len(aggregate.coverage) else 0
+    done = len(aggregate.trials)
+    if not done:
+        return [f"Nothing is known yet: none of the {total} trials has finished."]
+    sentences = []
+    if done < total:
+        sentences.append(f"Preliminary, from {done} of {total} trials.")
+    sentences += _limits(aggregate, layout)
+    sentences.append(_claims(aggregate))
+    return [s for s in sentences if s]
+
+
+def _limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
+    several = len(aggregate.limits) > len({family(g) for g, _ in aggregate.limits})
+    if len(aggregate.limits) > MOST_GROUPS:
+        return _many_limits(aggregate)
+    beyond, below, within, unknown = [], [], [], []
+    for group, limit in aggregate.limits:
+        label = name(group) if several else family(group)
+        if limit.censored == "above":
+            beyond.append(label)
+        elif limit.censored == "below":
+            below.append(label)
+        elif limit.depth is not None:
+            within.append(f"{label} at {limit_words(limit)}")
+        else:
+            unknown.append(label)
+    deepest = max((int(d) for d in aggregate.trials["depth"]), default=0)
+    parts = []
+    if within:
+        parts.append(f"half of the seeds no longer train for {_and(within)}")
+    if below:
+        parts.append(f"{_and(below)} {'does' if len(below) == 1 else 'do'} not train at any depth tried")
+    if beyond:
+        verb = "trains" if len(beyond) == 1 else "train"
+        parts.append(f"{_and(beyond)} still {verb} at depth {deepest}, the deepest tried")
+    if unknown:
+        parts.append(f"no limit can be given for {_and(unknown)}")
+    if not parts:
+        return []
+    text = "; ".join(parts) + "."
+    return [text[0].upper() + text[1:]]
+
+
+def _many_limits(aggregate: "Aggregate") -> list[str]:
+    """For many combinations of factors: the range of limits of each family."""
+    parts = []
+    for label in dict.fromkeys(family(g) for g, _ in aggregate.limits):
+        members = [limit for g, limit in aggregate.limits if family(g) == label]
+        known = sorted(limit.depth for limit in members if limit.depth is not None and limit.censored == "none")
+        beyond = sum(limit.censored == "above" for limit in members)
+        below = sum(limit.censored == "below" for limit in members)
+        words = []
+        if known:
+            span = f"{known[0]:.0f}" if len(known) == 1 else f"{known[0]:.0f} to {known[-1]:.0f}"
+            words.append(f"at depth {span} in {len(known)} of {len(members)} combinations of factors")
+        if beyond:
+            words.append(f"beyond the deepest tried in {beyond}" + ("" if known else f" of {len(members)}"))
+        if below:
+            words.append(f"below the shallowest tried in {below}" + ("" if known or beyond else f" of {len(members)}"))
+        if words:
+            parts.append(f"{label}'s trainability limit lies {_and(words)}")
+    return ["; ".join(parts) + "." if parts else ""]
+
+
+def _claims(aggregate: "Aggregate") -> str:
+    by: dict[str, list[str]] = {}
+    for claim in aggregate.claims:
+        by.setdefault(claim.verdict, []).append(claim.id)
+    parts = []
+    for verdict, words in (("supported", "supported"), ("refuted", "refuted"), ("inconclusive", "inconclusive")):
+        if verdict in by:
+            parts.append(f"{', '.join(by[verdict])} {'is' if len(by[verdict]) == 1 else 'are'} {words}")
+    if not parts:
+        return "None of the paper's claims could be tested with these data." if aggregate.claims else ""
+    rest = f" ({len(by['not tested'])} not tested)" if "not tested" in by else ""
+    return "Of the paper's claims, " + "; ".join(parts) + rest + "."
+
+
+def _and(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]

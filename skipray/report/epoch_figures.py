@@ -1,0 +1,100 @@
+"""Training loss and accuracy by epoch: the paper's Figs. 3 and 4."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from skipray.report.chart import Chart, Key, Panel, Trace
+from skipray.report.groups import Layout, group_names, name, positions
+from skipray.report.palette import depth_styles
+from skipray.report.ticks import linear_axis, log_axis, number
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate
+
+SHOWN = {"train.loss": "training loss (logarithmic)", "train.accuracy": "train accuracy"}
+
+
+def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
+    """Median over the seeds by epoch, a line a depth; None when nothing was tracked."""
+    rows = _medians(aggregate, layout)
+    if rows.empty:
+        return None
+    styles = depth_styles([int(d) for d in rows["depth"].unique()])
+    shown = [i for i in range(len(layout.groups)) if (rows["group"] == i).any()]
+    most = 6 if len(layout.styles) <= 6 else 9
+    panels = []
+    for metric, label in SHOWN.items():
+        part = rows[rows["metric"] == metric]
+        if metric.endswith("loss"):
+            part = part[part["value"] > 0]
+        if part.empty:
+            continue
+        drawn = part[part["group"].isin(shown[:most])]
+        y = (
+            log_axis(label, drawn["value"])
+            if metric.endswith("loss")
+            else linear_axis(label, drawn["value"], low=0.0, high=1.0)
+        )
+        x = linear_axis("epoch", drawn["epoch"].astype(float), low=0.0)
+        for i in shown[:most]:
+            traces = []
+            for depth, line in drawn[drawn["group"] == i].groupby("depth", sort=True):
+                hover = tuple(f"epoch {e}: {number(v)}" for e, v in zip(line["epoch"], line["value"], strict=True))
+                traces.append(
+                    Trace(
+                        f"depth {depth}",
+                        styles[int(str(depth))],
+                        line["epoch"].to_numpy(float),
+                        line["value"].to_numpy(float),
+                        hover=hover,
+                    )
+                )
+            if traces:
+                panels.append(Panel(name(layout.groups[i]), x, y, tuple(traces)))
+    named = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[rows["group"].to_numpy(int)]
+    data = pd.concat([named.reset_index(drop=True), rows.drop(columns="group").reset_index(drop=True)], axis=1)
+    return Chart(
+        name="training-by-epoch",
+        title="Training by epoch (Figs. 3 and 4)",
+        caption="Median over the seeds on the training set. Epoch 0 is the network at initialisation; a line that ends "
+        "early is of trials whose loss was no longer finite.",
+        alt="Training loss and accuracy by epoch. " + _ends(layout, rows),
+        panels=tuple(panels),
+        legend=tuple(Key(f"depth {d}", s, "line") for d, s in styles.items()),
+        data=data,
+        left_out=layout.left_out(min(most, len(shown)), len(shown)),
+    )
+
+
+def _medians(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
+    """Columns group (position in layout.groups), metric, depth, epoch, value, seeds."""
+    columns = ["group", "metric", "depth", "epoch", "value", "seeds"]
+    histories, trials = aggregate.histories, aggregate.trials
+    if histories.empty or trials.empty:
+        return pd.DataFrame(columns=columns)
+    rows = histories[histories["metric"].isin(SHOWN)]
+    rows = rows[np.isfinite(rows["value"].to_numpy(float))]
+    place = positions(trials, layout)
+    rows = rows.assign(
+        group=rows["trial_id"].map(place), depth=rows["trial_id"].map(trials.set_index("trial_id")["depth"])
+    ).dropna(subset=["group", "depth"])
+    if rows.empty:
+        return pd.DataFrame(columns=columns)
+    found = rows.groupby(["group", "metric", "depth", "epoch"], sort=True, observed=True).agg(
+        value=("value", "median"), seeds=("trial_id", "nunique")
+    )
+    return found.reset_index().astype({"group": int, "depth": int, "epoch": int})[columns]
+
+
+def _ends(layout: Layout, rows: pd.DataFrame) -> str:
+    accuracy = rows[rows["metric"] == "train.accuracy"]
+    parts = []
+    for i, group in enumerate(layout.groups[:8]):
+        mine = accuracy[accuracy["group"] == i]
+        if mine.empty:
+            continue
+        deep = mine[mine["depth"] == mine["depth"].max()].sort_values("epoch")
+        parts.append(f"{name(group)} at depth {deep['depth'].iloc[0]} ends at {number(deep['value'].iloc[-1])}")
+    return "Train accuracy: " + "; ".join(parts) + "." if parts else ""

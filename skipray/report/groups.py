@@ -1,0 +1,148 @@
+"""Groups of cells: their names, their rows, and the small multiples that they are spread over."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from skipray.report.palette import Style, family_styles
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate, Group
+
+MAX_FACETS = 9
+"""More small multiples than these are not read any more; the CSV file holds all."""
+
+
+def plain(value: object) -> str:
+    """A value as text that HTML and XML can hold: no control characters, no lone surrogates."""
+    text = "none" if _absent(value) else f"{value:g}" if isinstance(value, float) else str(value)
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") else c for c in text)
+
+
+def _absent(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def family(group: "Group") -> str:
+    """The architecture, without the module of a user's own."""
+    return plain(dict(group)["architecture"]).rpartition(":")[2]
+
+
+def others(group: "Group") -> dict[str, str]:
+    """The further factors; one that a family does not have is left out."""
+    return {plain(k): plain(v) for k, v in group if k != "architecture" and not _absent(v)}
+
+
+def name(group: "Group") -> str:
+    """`resnet, normalization batch`"""
+    return ", ".join([family(group), *(f"{k} {v}" for k, v in others(group).items())])
+
+
+def group_names(group: "Group") -> dict[str, str]:
+    return {plain(k): plain(v) for k, v in group}
+
+
+@dataclass(frozen=True)
+class Facet:
+    """Groups that share a panel: one a family."""
+
+    title: str
+    groups: "tuple[Group, ...]"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which groups there are and how figures spread them."""
+
+    groups: "tuple[Group, ...]"
+    styles: dict[str, Style]
+    """By family."""
+    depths: tuple[int, ...]
+    _facets: tuple[Facet, ...]
+
+    def facets(self, most: int = MAX_FACETS) -> tuple[Facet, ...]:
+        """At most so many panels of groups that differ in their family only."""
+        return self._facets[:most]
+
+    def shown_groups(self, most: int = MAX_FACETS) -> "tuple[Group, ...]":
+        """At most so many groups, for figures with a panel a group, spread over the facets."""
+        return self.groups[:most]
+
+    def left_out(self, shown: int, total: int) -> str:
+        return f"{shown} of {total} combinations of factors are drawn; the data file has all." if shown < total else ""
+
+    @property
+    def facet_count(self) -> int:
+        return len(self._facets)
+
+    @property
+    def families(self) -> list[str]:
+        return list(self.styles)
+
+    def style(self, group: "Group") -> Style:
+        return self.styles[family(group)]
+
+
+def lay_out(aggregate: "Aggregate") -> Layout:
+    """Groups in the sweep's order; those only planned count too, so that a colour does not change as trials finish."""
+    coverage = aggregate.coverage
+    counts = ("depth", "seeds", "finished", "diverged", "untrained", "failed", "running", "missing")
+    factors = [c for c in coverage.columns if c not in counts]
+    found: dict[tuple[tuple[str, str], ...], Group] = {}
+    listed: list[Group] = [s.group for s in aggregate.series] + [g for g, _ in aggregate.limits]
+    order: dict[tuple[tuple[str, str], ...], int] = {}
+    if factors:
+        for values in coverage[factors].drop_duplicates().itertuples(index=False, name=None):
+            group = tuple(zip(factors, values, strict=True))
+            order.setdefault(_key(group), len(order))
+            if not listed:
+                found.setdefault(_key(group), group)
+    for group in listed:
+        found.setdefault(_key(group), group)
+    groups = tuple(found[k] for k in sorted(found, key=lambda k: order.get(k, len(order))))
+    families = list(dict.fromkeys([plain(v).rpartition(":")[2] for v in coverage.get("architecture", [])]))
+    families += [f for f in dict.fromkeys(family(g) for g in groups) if f not in families]
+    depths = tuple(sorted({int(d) for d in coverage.get("depth", [])}))
+    return Layout(groups, family_styles(families), depths, _facets(groups))
+
+
+def _key(group: "Group") -> tuple[tuple[str, str], ...]:
+    return tuple((plain(k), plain(v)) for k, v in group)
+
+
+def _facets(groups: "Iterable[Group]") -> tuple[Facet, ...]:
+    """One facet for each combination of the further factors.
+
+    A group whose family lacks a factor (a plain network has no residual scale) is drawn in every facet that agrees with
+    it in the factors that it has, so that there is something to compare with.
+    """
+    groups = tuple(groups)
+    combinations = list(dict.fromkeys(tuple(others(g).items()) for g in groups))
+    whole = [c for c in combinations if not any(set(c) < set(other) for other in combinations)]
+    facets = []
+    for combination in whole:
+        members: dict[str, Group] = {}
+        for group in sorted(groups, key=lambda g: -len(others(g))):
+            if set(others(group).items()) <= set(combination):
+                members.setdefault(family(group), group)
+        ordered = tuple(g for g in groups if g in members.values())
+        facets.append(Facet(", ".join(f"{k} {v}" for k, v in combination), ordered))
+    return tuple(facets)
+
+
+def positions(trials: pd.DataFrame, layout: Layout) -> dict[str, int]:
+    """trial_id -> position of its group in layout.groups; trials of no group are left out."""
+    order = {_key(g): i for i, g in enumerate(layout.groups)}
+    if not order or trials.empty:
+        return {}
+    factors = [k for k, _ in layout.groups[0] if k in trials]
+    keys = zip(*([plain(v) for v in trials[f]] for f in factors), strict=True)
+    found = {}
+    for trial_id, values in zip(trials["trial_id"], keys, strict=True):
+        place = order.get(tuple(zip((plain(f) for f in factors), values, strict=True)))
+        if place is not None:
+            found[trial_id] = place
+    return found

@@ -1,0 +1,109 @@
+"""The page: one HTML file with everything inside. It asks the network for nothing, and its policy forbids it to."""
+
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from skipray.report import tables
+from skipray.report.answer import answer, limit_words
+from skipray.report.chart import Chart
+from skipray.report.groups import Layout, name, plain
+from skipray.report.palette import css_variables
+from skipray.report.svg import Hover, draw, panel_alt, swatch
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate
+    from skipray.report.scatter import Tau
+
+MAX_HOVER_POINTS = 6000
+"""Points a figure can be asked about; a figure with more stays still, so that the page stays light."""
+
+
+def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: list[Chart], taus: "list[Tau]") -> str:
+    """The report as HTML."""
+    hover: dict[str, list[Hover]] = {}
+    drawn = {chart.name: _panels(chart, hover) for chart in ([main] if main else []) + charts}
+    covered = tables.coverage_map(aggregate)
+    claims = tables.claim_rows(aggregate.claims)
+    script = _file("report.js")
+    style = _file("report.css")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _environment().get_template("report.html.j2").render(
+        sweep=aggregate.sweep,
+        question=plain(aggregate.sweep.question),
+        answer=answer(aggregate, layout),
+        facts=_facts(aggregate, layout, covered),
+        tested=[row for row in claims if row.claim.verdict != "not tested"],
+        untested=[row for row in claims if row.claim.verdict == "not tested"],
+        limits=[(name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
+        limits_total=len(aggregate.limits),
+        main=main,
+        charts=charts,
+        panels=drawn,
+        taus=tables.tau_rows(taus),
+        coverage=covered,
+        states=tables.STATES,
+        fits=tables.fit_rows(aggregate),
+        fits_total=len(aggregate.series),
+        audit=[plain(breach) for breach in aggregate.audit],
+        caveats=tables.caveats(aggregate, covered),
+        settings=tables.fixed_settings(aggregate),
+        provenance=tables.provenance_rows(aggregate),
+        hover=hover,
+        script=Markup(script),
+        script_digest=digest,
+        style=Markup(style),
+        light=Markup(css_variables(dark=False)),
+        dark=Markup(css_variables(dark=True)),
+    )  # fmt: skip
+
+
+def _panels(chart: Chart, hover: dict[str, list[Hover]]) -> list[tuple[str, Markup]]:
+    """Id and SVG of each panel; what a pointer reads is added to `hover` under the id."""
+    points = sum(len(t.hover) for p in chart.panels for t in p.traces if t.hover is not None)
+    out = []
+    for place, panel in enumerate(chart.panels):
+        key = f"{chart.name}-{place}"
+        made = draw(panel, panel_alt(chart, panel))
+        if made.hover and points <= MAX_HOVER_POINTS:
+            hover[key] = made.hover
+        out.append((key, made.svg))
+    return out
+
+
+def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) -> list[tuple[str, str]]:
+    total = sum(covered.totals.values())
+    done = sum(covered.totals.get(s, 0) for s in ("trained", "untrained", "diverged"))
+    depths = covered.depths
+    span = f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else ", ".join(map(str, depths))
+    return [
+        ("trials", f"{done} of {total}"),
+        ("data", plain(aggregate.sweep.dataset.name).rpartition(":")[2]),
+        ("families", ", ".join(layout.families)),
+        ("depth", span),
+        ("seeds", str(len(aggregate.sweep.seeds))),
+    ]
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FunctionLoader(_file),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["plain"] = plain
+    made.filters["swatch"] = swatch
+    return made
+
+
+@cache
+def _file(name: str) -> Any:
+    return resources.files("skipray.report").joinpath("templates", name).read_text(encoding="utf-8")

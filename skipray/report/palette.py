@@ -1,0 +1,103 @@
+"""Colours and markers. A family has the same colour in every figure of every sweep; never colour alone carries meaning.
+
+The hues are those of Okabe & Ito (2008, "Color Universal Design"), darkened or lightened until each has a contrast of at
+least 3 : 1 with the page, light or dark. The depth ramp is viridis, cut where it would fade into the page.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Marker = Literal["circle", "square", "triangle", "diamond", "cross", "pentagon"]
+Dash = Literal["solid", "dashed", "dotted"]
+
+MARKERS: tuple[Marker, ...] = ("circle", "square", "triangle", "diamond", "cross", "pentagon")
+
+_FAMILIES = {
+    "plainnet": ("#c8500a", "#f08a4b"),
+    "resnet": ("#0b69a8", "#5cb3ec"),
+    "resnext": ("#008561", "#35c79b"),
+    "densenet": ("#a8457f", "#e08fc0"),
+    "highway": ("#94680a", "#e3b23c"),
+    "preresnet": ("#5d4fb3", "#a79bf0"),
+}
+_OTHERS = (
+    ("#6b6f75", "#b5bac1"),
+    ("#7d3c98", "#c490e4"),
+    ("#8a1f2d", "#f2808e"),
+    ("#3d6b1f", "#9ccf6f"),
+    ("#1f6f78", "#67cdd8"),
+    ("#5b4636", "#cdb49d"),
+)
+_DEPTH_LIGHT = (
+    "#cfb40e",
+    "#9fb81c",
+    "#6db23f",
+    "#3fa75b",
+    "#24976f",
+    "#1f857c",
+    "#276f85",
+    "#315a88",
+    "#3b4186",
+    "#432a70",
+)
+_DEPTH_DARK = (
+    "#fde725",
+    "#c8e020",
+    "#90d743",
+    "#5ec962",
+    "#35b779",
+    "#2fa795",
+    "#4f98b0",
+    "#6a8cc4",
+    "#8680d0",
+    "#a276cf",
+)
+DEPTH_STEPS = len(_DEPTH_LIGHT)
+
+COLOURS: dict[str, tuple[str, str]] = (
+    {f"family-{name}": pair for name, pair in _FAMILIES.items()}
+    | {f"other-{i}": pair for i, pair in enumerate(_OTHERS)}
+    | {f"depth-{i}": pair for i, pair in enumerate(zip(_DEPTH_LIGHT, _DEPTH_DARK, strict=True))}
+    | {"ink": ("#33373d", "#d4d7dc"), "muted": ("#6a6f77", "#9aa0a9")}
+)
+"""Name -> (on a light page, on a dark page). Figures for a paper use the first."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a trace is drawn."""
+
+    colour: str
+    """A key of COLOURS."""
+    marker: Marker = "circle"
+    dash: Dash = "solid"
+
+
+def family_styles(architectures: list[str]) -> dict[str, Style]:
+    """A style for each family: its own where it has one, else the next of the others in alphabetical order."""
+    known = list(_FAMILIES)
+    styles = {}
+    strangers = sorted({a for a in architectures if a not in _FAMILIES})
+    for name in architectures:
+        if name in _FAMILIES:
+            styles[name] = Style(f"family-{name}", MARKERS[known.index(name) % len(MARKERS)])
+        else:
+            place = strangers.index(name)
+            marker = MARKERS[(place + 3) % len(MARKERS)]
+            styles[name] = Style(f"other-{place % len(_OTHERS)}", marker, "solid" if place < len(_OTHERS) else "dashed")
+    return styles
+
+
+def depth_styles(depths: list[int]) -> dict[int, Style]:
+    """A step of the ramp for each depth, shallow to deep, spread over the whole ramp."""
+    rising = sorted(set(depths))
+    last = max(len(rising) - 1, 1)
+    return {
+        depth: Style(f"depth-{round(place * (DEPTH_STEPS - 1) / last)}", MARKERS[place % len(MARKERS)])
+        for place, depth in enumerate(rising)
+    }
+
+
+def css_variables(dark: bool) -> str:
+    """`--family-resnet: #0b69a8; ...` for one scheme."""
+    return " ".join(f"--{name}: {pair[dark]};" for name, pair in COLOURS.items())

@@ -1,0 +1,130 @@
+"""Singularity against generalization: does a larger condition number go with a larger gap?
+
+The scatter of the runs, and Kendall's tau over all of them, within depth and within family, where what only grows with
+depth or differs between families cannot make it (granulated after Jiang et al. 2020).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from skipray.association import Association, granulated_tau
+from skipray.report.chart import Chart, Key, Panel, Trace
+from skipray.report.groups import Layout, family, group_names, name, positions
+from skipray.report.palette import depth_styles
+from skipray.report.ticks import linear_axis, number
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate
+
+SINGULARITY = "hidden.log10_condition.median"
+GENERALIZATION = {
+    "gap.accuracy": "generalization gap (train − test accuracy)",
+    "test.accuracy": "test accuracy",
+}
+MAX_POINTS = 1200
+"""With more runs, a point is the mean of a cell's seeds."""
+
+MAX_RANKED = 2000
+"""With more runs, every so-manieth is ranked: pairs grow with the square, and the interval is narrow already."""
+
+
+@dataclass(frozen=True)
+class Tau:
+    """A rank correlation for a table."""
+
+    against: str
+    over: str
+    found: Association | None
+    """None where there are too few runs or one of the two does not vary."""
+    runs: int
+
+
+def association(aggregate: "Aggregate", layout: Layout) -> tuple[Chart | None, list[Tau]]:
+    """The scatter, and Kendall's tau overall, within depth and within family."""
+    trials = aggregate.trials
+    if trials.empty or SINGULARITY not in trials:
+        return None, []
+    measures = [m for m in GENERALIZATION if m in trials]
+    place = positions(trials, layout)
+    runs = pd.DataFrame(
+        {
+            "group": trials["trial_id"].map(place),
+            "depth": trials["depth"].astype(int),
+            "seed": trials["seed"].astype(int),
+            "x": trials[SINGULARITY].astype(float),
+            **{m: trials[m].astype(float) for m in measures},
+        }
+    )
+    # The gap of an untrained network is absent; its test accuracy says nothing about generalization either.
+    runs = runs[(trials["outcome"] == "trained").to_numpy() & np.isfinite(runs["x"]) & runs["group"].notna()]
+    measures = [m for m in measures if np.isfinite(runs[m]).any()]
+    if runs.empty or not measures:
+        return None, []
+    runs = runs.assign(group=runs["group"].astype(int))
+    runs["family"] = [family(layout.groups[g]) for g in runs["group"]]
+    taus = [tau for m in measures for tau in _taus(runs[np.isfinite(runs[m])], m)]
+    return _scatter(runs, measures, layout), taus
+
+
+def _taus(runs: pd.DataFrame, measure: str) -> list[Tau]:
+    ranked = runs.iloc[:: -(-len(runs) // MAX_RANKED)]
+    found = []
+    for key, words in ((None, "all trained runs"), ("depth", "pairs of one depth"), ("family", "pairs of one family")):
+        strata = None if key is None else ranked[key].to_numpy()
+        tau = granulated_tau(ranked["x"], ranked[measure], strata=strata, cluster=ranked["seed"].to_numpy())
+        found.append(Tau(GENERALIZATION[measure], words, tau, len(ranked)))
+    return found
+
+
+def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout) -> Chart:
+    drawn, what = runs, "A point is a run that trained"
+    if len(runs) > MAX_POINTS:
+        drawn = runs.groupby(["group", "family", "depth"], as_index=False)[["x", *measures]].mean()
+        what = "A point is the mean of a cell's runs that trained"
+    depths = depth_styles([int(d) for d in runs["depth"].unique()])
+    families = [f for f in layout.families if f in set(runs["family"])]
+    panels = []
+    for measure in measures:
+        part = drawn[np.isfinite(drawn[measure])]
+        traces = []
+        for (label, depth), points in part.groupby(["family", "depth"], sort=True):
+            style = depths[int(str(depth))]
+            seeds = points["seed"] if "seed" in points else [None] * len(points)
+            hover = tuple(
+                f"{name(layout.groups[g])}, depth {depth}{'' if s is None else f', seed {s}'}: "
+                f"log₁₀ κ {number(x)}, {number(y)}"
+                for g, s, x, y in zip(points["group"], seeds, points["x"], points[measure], strict=True)
+            )
+            traces.append(
+                Trace(
+                    str(label),
+                    type(style)(style.colour, layout.styles[str(label)].marker),
+                    points["x"].to_numpy(),
+                    points[measure].to_numpy(),
+                    line=False,
+                    marks=True,
+                    hover=hover,
+                )
+            )
+        label = GENERALIZATION[measure]
+        panels.append(
+            Panel("", linear_axis("log₁₀ κ, median layer", part["x"]), linear_axis(label, part[measure]), tuple(traces))
+        )
+    names = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[runs["group"].to_numpy()].reset_index(drop=True)
+    rest = runs.drop(columns=["group", "family"]).rename(columns={"x": SINGULARITY}).reset_index(drop=True)
+    return Chart(
+        name="singularity-generalization",
+        title="Singularity against generalization",
+        caption=f"{what}: shape is the family, colour the depth. Condition number of the median layer's hidden "
+        "representation after training, raw.",
+        alt=f"Scatter of {len(drawn)} points, condition number against {' and '.join(GENERALIZATION[m] for m in measures)}.",
+        panels=tuple(panels),
+        legend=(
+            *(Key(f, type(layout.styles[f])("ink", layout.styles[f].marker), "marks") for f in families),
+            *(Key(f"depth {d}", type(s)(s.colour, "circle"), "marks") for d, s in depths.items()),
+        ),
+        data=pd.concat([names, rest], axis=1),
+    )

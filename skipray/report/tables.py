@@ -1,0 +1,277 @@
+"""The report's tables as plain values: claims, coverage, fits, rank correlations, caveats, provenance."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from skipray.report.groups import group_names, name, plain
+from skipray.report.ticks import number
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate, Series
+    from skipray.claims import Claim
+    from skipray.report.scatter import Tau
+    from skipray.trends import DepthTrend
+
+STATES = ("trained", "untrained", "diverged", "failed", "running", "missing")
+"""What can have become of a trial, as the coverage map shows it."""
+
+MAX_SQUARES = 3000
+"""A map of more trials than these shows counts alone: squares would make the page heavy and say no more."""
+
+MAX_FITS = 240
+"""Rows of the fits' table on the page; trends.parquet has all."""
+
+
+@dataclass(frozen=True)
+class CoverageCell:
+    counts: dict[str, int]
+    """State -> seeds, those above 0."""
+    text: str
+    """`3/3`: seeds finished, of all."""
+    words: str
+    """`2 trained, 1 untrained`"""
+    squares: tuple[str, ...]
+    """A state a seed, or nothing where there are too many."""
+
+    @property
+    def state(self) -> str:
+        """The worst thing in it, which colours it."""
+        return next((s for s in reversed(STATES) if s in self.counts), "missing")
+
+
+@dataclass(frozen=True)
+class CoverageMap:
+    depths: tuple[int, ...]
+    rows: tuple[tuple[str, tuple[CoverageCell | None, ...]], ...]
+    """Name of the group, and a cell a depth; None where the sweep has no such cell."""
+    totals: dict[str, int]
+    """State -> trials."""
+
+
+def coverage_map(aggregate: "Aggregate") -> CoverageMap:
+    frame = aggregate.coverage
+    counted = {"depth", "seeds", "finished", "diverged", "untrained", "failed", "running", "missing"}
+    factors = [c for c in frame.columns if c not in counted]
+    depths = tuple(sorted({int(d) for d in frame.get("depth", [])}))
+    trials = int(frame["seeds"].sum()) if len(frame) else 0
+    rows: dict[str, dict[int, CoverageCell]] = {}
+    totals: Counter[str] = Counter()
+    for record in frame.to_dict("records"):
+        untrained, diverged = int(record["untrained"]), int(record["diverged"])
+        counts = {
+            "trained": int(record["finished"]) - untrained - diverged,
+            "untrained": untrained,
+            "diverged": diverged,
+            "failed": int(record["failed"]),
+            "running": int(record["running"]),
+            "missing": int(record["missing"]),
+        }
+        counts = {state: n for state, n in counts.items() if n > 0}
+        totals.update(counts)
+        cell = CoverageCell(
+            counts,
+            f"{int(record['finished'])}/{int(record['seeds'])}",
+            ", ".join(f"{n} {state}" for state, n in counts.items()),
+            tuple(state for state, n in counts.items() for _ in range(n)) if trials <= MAX_SQUARES else (),
+        )
+        rows.setdefault(name(tuple((f, record[f]) for f in factors)), {})[int(record["depth"])] = cell
+    return CoverageMap(
+        depths,
+        tuple((label, tuple(cells.get(d) for d in depths)) for label, cells in rows.items()),
+        {state: totals[state] for state in STATES if totals[state]},
+    )
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    claim: "Claim"
+    effect: str
+    interval: str
+    p: str
+    basis: str
+    parts: tuple[tuple[str, str, str, str, str], ...]
+    """Label, effect, interval, margin, verdict of each part."""
+
+
+def claim_rows(claims: "Iterable[Claim]") -> list[ClaimRow]:
+    rows = []
+    for c in claims:
+        unit = f" {plain(c.effect_unit)}" if c.effect_unit else ""
+        rows.append(
+            ClaimRow(
+                c,
+                "" if c.effect is None else f"{number(c.effect)}{unit}",
+                _interval(c.low, c.high) if c.effect is not None else "",
+                "" if c.p_holm is None else probability(c.p_holm),
+                f"{_counted(len(c.seeds), 'seed')}, {_span('depth', c.depths)}" if c.seeds or c.depths else "",
+                tuple(
+                    (plain(q.label), number(q.effect), _interval(q.low, q.high), number(q.margin), q.verdict)
+                    for q in c.parts
+                ),
+            )
+        )
+    return rows
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    left = "−∞" if low is not None and low == float("-inf") else number(low)
+    right = "∞" if high is not None and high == float("inf") else number(high)
+    return f"{left} to {right}"
+
+
+def probability(p: float) -> str:
+    """`0.032`, `< 0.001`"""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _span(word: str, values: Iterable[int]) -> str:
+    rising = sorted(values)
+    if len(rising) <= 3:
+        return f"{word}{'' if len(rising) == 1 else 's'} {', '.join(map(str, rising)) or '–'}"
+    return f"{len(rising)} {word}s {rising[0]} to {rising[-1]}"
+
+
+@dataclass(frozen=True)
+class FitRow:
+    metric: str
+    group: str
+    verdict: str
+    parameters: tuple[tuple[str, str, str], ...]
+    """Name, estimate, interval."""
+    weights: str
+    error: str
+    p: str
+    notes: str
+
+
+def fit_rows(aggregate: "Aggregate") -> list[FitRow]:
+    return [_fit_row(s) for s in aggregate.series[:MAX_FITS]]
+
+
+def _fit_row(series: "Series") -> FitRow:
+    t: DepthTrend = series.trend
+    heaviest = sorted(t.weights.items(), key=lambda item: -item[1])[:3]
+    error = t.left_out_error.get(t.curve) if t.curve is not None else None
+    verdict = t.verdict if t.curve in (None, t.verdict) else f"{t.verdict} (best: {t.curve})"
+    return FitRow(
+        series.metric,
+        name(series.group),
+        verdict.replace("_", " "),
+        tuple((n.replace("_", " "), number(v), _interval(low, high)) for n, (v, low, high) in t.parameters.items()),
+        ", ".join(f"{c.replace('_', ' ')} {w:.2f}" for c, w in heaviest if w >= 0.005),
+        number(error),
+        "" if t.lack_of_fit is None else probability(t.lack_of_fit),
+        "; ".join(plain(n) for n in t.notes),
+    )
+
+
+def tau_rows(taus: "list[Tau]") -> list[tuple[str, str, str, str, str]]:
+    """Quantity, over what, tau, interval, runs."""
+    rows = []
+    for t in taus:
+        if t.found is None:
+            rows.append((t.against, t.over, "–", "too few runs that differ", str(t.runs)))
+        else:
+            rows.append((t.against, t.over, f"{t.found.tau:+.2f}".replace("-", "−"),
+                         _interval(t.found.low, t.found.high), str(t.runs)))  # fmt: skip
+    return rows
+
+
+def fixed_settings(aggregate: "Aggregate") -> list[tuple[str, str]]:
+    """What every trial of the sweep has in common: the results hold for these values."""
+    cells = aggregate.sweep.cells
+    if not cells:
+        return []
+    flats = [cell.flat() for cell in cells]
+    skipped = ("seed", "dataset.fingerprint", "resources.max_failures", "resources.checkpoint_seconds")
+    common = {k: v for k, v in flats[0].items() if all(f.get(k, v) == v for f in flats) and k not in skipped}
+    return [(k, plain(v)) for k, v in sorted(common.items())]
+
+
+def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
+    """What limits the answer, in sentences."""
+    found = []
+    total = sum(covered.totals.values())
+    left = sum(covered.totals.get(s, 0) for s in ("failed", "running", "missing"))
+    if left:
+        what = ", ".join(f"{covered.totals[s]} {s}" for s in ("failed", "running", "missing") if s in covered.totals)
+        found.append(f"{left} of {total} trials are not in these results ({what}).")
+    phases = {cell.phase for cell in aggregate.sweep.cells}
+    if phases == {"final"} and "learning_rate" not in {k.rpartition(".")[2] for k in aggregate.sweep.factors}:
+        found.append(
+            "One recipe for all depths, not tuned by depth: a cell that did not train may be untuned rather than "
+            "untrainable."
+        )
+    seeds = len(aggregate.sweep.seeds)
+    if seeds < 5:
+        found.append(f"{_counted(seeds, 'seed')} a cell: intervals are wide, and small effects stay inconclusive.")
+    found.append(
+        f"Singularity is measured on {aggregate.sweep.probe.samples} probe images, which cap every rank; float32 tensors "
+        "cannot show a condition number above about 10⁷ (values at that floor are marked as bounds)."
+    )
+    found.append("The results hold for the fixed settings below; nothing here says what another value would do.")
+    return found
+
+
+def provenance_rows(aggregate: "Aggregate") -> list[tuple[str, str]]:
+    """What made these results: the report's own versions, and what the workers recorded."""
+    rows = [(plain(k), plain(v)) for k, v in aggregate.provenance.items()]
+    trials = aggregate.trials
+    for column in sorted(str(c) for c in trials.columns if str(c).startswith("environment.")):
+        counts = trials[column].dropna().astype(str).value_counts()
+        if counts.empty:
+            continue
+        shown = [f"{plain(v)}" if len(counts) == 1 else f"{plain(v)} ({n} trials)" for v, n in counts.head(8).items()]
+        more = f", and {len(counts) - 8} more" if len(counts) > 8 else ""
+        rows.append((f"workers: {column.partition('.')[2]}", ", ".join(shown) + more))
+    sweep = aggregate.sweep
+    rows.append(("seeds", ", ".join(map(str, sweep.seeds))))
+    rows.append(
+        ("data set", f"{plain(sweep.dataset.name)}, sha256 {sweep.cells[0].fingerprint}" if sweep.cells else "")
+    )
+    if sweep.overrides:
+        rows.append(("overrides", plain(", ".join(sweep.overrides))))
+    return rows
+
+
+def trends_frame(aggregate: "Aggregate") -> pd.DataFrame:
+    """trends.parquet: a row a depth trend; parameters and weights as JSON texts, limits as numbers."""
+    limits: dict[Any, Any] = dict(aggregate.limits)
+    rows = []
+    for s in aggregate.series:
+        t, limit = s.trend, limits.get(s.group)
+        rows.append(
+            {
+                "metric": s.metric,
+                **group_names(s.group),
+                "curve": t.curve,
+                "verdict": t.verdict,
+                "parameters": json.dumps({k: list(v) for k, v in t.parameters.items()}),
+                "weights": json.dumps(dict(t.weights)),
+                "tied": json.dumps(list(t.tied)),
+                "left_out_error": t.left_out_error.get(t.curve) if t.curve else None,
+                "lack_of_fit_p": t.lack_of_fit,
+                "values": len(s.value),
+                "censored_values": sum(c != 0 for c in s.censored),
+                "depths": len(set(s.depth)),
+                "seeds": len(set(s.seed)),
+                "limit_depth": None if limit is None else limit.depth,
+                "limit_low": None if limit is None else limit.low,
+                "limit_high": None if limit is None else limit.high,
+                "limit_censored": None if limit is None else limit.censored,
+                "notes": "; ".join(t.notes),
+            }
+        )
+    columns = ["metric", "architecture", "curve", "verdict", "parameters", "weights"]
+    frame = pd.DataFrame(rows, columns=None if rows else columns)
+    numbers = ["left_out_error", "lack_of_fit_p", "limit_depth", "limit_low", "limit_high"]
+    return frame.astype({c: float for c in numbers if c in frame})

@@ -1,0 +1,169 @@
+"""Writes a report's files."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skipray import catalog
+from skipray.report import depth_figures, epoch_figures, layer_figures, scatter, tables
+from skipray.report.chart import Chart
+from skipray.report.groups import lay_out, plain
+from skipray.report.page import render
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """What `write` has written."""
+
+    html: Path
+    """report.html: the page, with everything inside."""
+    trends: Path
+    """trends.parquet: a row a depth trend."""
+    claims: Path
+    """claims.json: the sweep's name, claims, limits and audit."""
+    figures: tuple[Path, ...]
+    """figures/NAME.svg and figures/NAME.pdf."""
+    data: tuple[Path, ...]
+    """data/NAME.csv: the numbers behind each figure."""
+
+    def all(self) -> tuple[Path, ...]:
+        return (self.html, self.trends, self.claims, *self.figures, *self.data)
+
+
+def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
+    """Write the report of a sweep, finished or not, over what the folder holds of an earlier one.
+
+    Args:
+        aggregate: of `skipray.aggregation.aggregate`.
+        folder: is made where it does not exist.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    figures, data = folder / "figures", folder / "data"
+    for made in (folder, figures, data):
+        made.mkdir(parents=True, exist_ok=True)
+    layout = lay_out(aggregate)
+    main = depth_figures.accuracy_by_depth(aggregate, layout, _chance(aggregate))
+    profiles = layer_figures.profiles(aggregate, layout)
+    points, taus = scatter.association(aggregate, layout)
+    found: list[Chart | None] = [
+        _condition(aggregate, layout),
+        _ranks(aggregate, layout),
+        *layer_figures.condition_profiles(layout, profiles),
+        epoch_figures.by_epoch(aggregate, layout),
+        layer_figures.distributions(layout, profiles),
+        points,
+    ]
+    charts = [chart for chart in found if chart is not None]
+    # matplotlib takes a second to import: only where there is something to draw.
+    drawn: list[Path] = []
+    tabled: list[Path] = []
+    for chart in ([main] if main else []) + charts:
+        from skipray.report import paper
+
+        drawn += paper.save(chart, figures)
+        tabled.append(data / f"{chart.name}.csv")
+        chart.data.to_csv(tabled[-1], index=False)
+    trends = folder / "trends.parquet"
+    tables.trends_frame(aggregate).to_parquet(trends, index=False)
+    claims = folder / "claims.json"
+    claims.write_text(json.dumps(_claims(aggregate), indent=2, allow_nan=False, default=str) + "\n", encoding="utf-8")
+    html = folder / "report.html"
+    unfinished = folder / "report.html.part"
+    unfinished.write_text(render(aggregate, layout, main, charts, taus), encoding="utf-8")
+    # A reader never sees half a page.
+    os.replace(unfinished, html)
+    return ReportFiles(html, trends, claims, tuple(drawn), tuple(tabled))
+
+
+def _condition(aggregate: "Aggregate", layout: Any) -> Chart | None:
+    return depth_figures.by_depth(
+        aggregate,
+        layout,
+        file="condition-by-depth",
+        title="Condition number by depth",
+        metrics={
+            "hidden.log10_condition.median": "log₁₀ κ, median layer",
+            "hidden.log10_condition.last": "log₁₀ κ, last hidden layer",
+            "weight.log10_condition.median": "log₁₀ κ, median weight",
+        },
+        caption="Condition number κ (largest over smallest singular value) of hidden representations and of weights "
+        "after training, raw. Small marks are seeds, lines the fitted trends with simultaneous 95 % bands.",
+        low=0.0,
+    )
+
+
+def _ranks(aggregate: "Aggregate", layout: Any) -> Chart | None:
+    return depth_figures.by_depth(
+        aggregate,
+        layout,
+        file="rank-by-depth",
+        title="Collapse by depth",
+        metrics={
+            "hidden.effective_rank.last": "effective rank, last hidden layer",
+            "hidden.stable_rank.median": "stable rank, median layer",
+            "hidden.mean_cosine.last": "mean cosine, last hidden layer",
+        },
+        caption="How many directions the hidden representations use after training, and how alike those of two samples "
+        "are (a cosine of 1: all samples are one direction).",
+    )
+
+
+def _chance(aggregate: "Aggregate") -> float | None:
+    """Accuracy of guessing; None where the data set's file cannot be found here any more."""
+    dataset = aggregate.sweep.dataset
+    try:
+        entry = catalog.find("datasets", dataset.name)
+    except ValueError:
+        return None
+    classes = entry.shape_and_classes(dataset)[1] if hasattr(entry, "shape_and_classes") else entry.CLASSES
+    return 1.0 / float(classes)
+
+
+def _claims(aggregate: "Aggregate") -> dict[str, Any]:
+    return {
+        "sweep": aggregate.sweep.name,
+        "trials": len(aggregate.trials),
+        "claims": [
+            {
+                "id": c.id,
+                "statement": c.statement,
+                "verdict": c.verdict,
+                "effect": _finite(c.effect),
+                "unit": c.effect_unit,
+                "low": _finite(c.low),
+                "high": _finite(c.high),
+                "p": _finite(c.p),
+                "p_holm": _finite(c.p_holm),
+                "margin": _finite(c.margin),
+                "seeds": list(c.seeds),
+                "depths": list(c.depths),
+                "sentence": c.sentence,
+                "reason": c.reason,
+            }
+            for c in aggregate.claims
+        ],
+        "limits": [
+            {
+                **{plain(k): v if isinstance(v, int | float | str | bool) and v == v else None for k, v in group},
+                "depth": _finite(limit.depth),
+                "low": _finite(limit.low),
+                "high": _finite(limit.high),
+                "censored": limit.censored,
+            }
+            for group, limit in aggregate.limits
+        ],
+        "audit": list(aggregate.audit),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: an open end of an interval is null."""
+    return float(value) if value is not None and abs(value) < float("inf") else None

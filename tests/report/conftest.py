@@ -1,0 +1,182 @@
+"""Aggregates of synthetic sweeps: made-up runs with a known truth, fitted and judged by the real functions."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skipray.aggregation import TREND_METRICS, Aggregate, Series, censoring, coverage, group_factors
+from skipray.claims import judge
+from skipray.records import LAYER_COLUMNS
+from skipray.spec import SweepSpec, TrialSpec, load_sweep
+from skipray.trends import fit_depth_trend, trainability_limit
+
+SWEEP = """\
+name: synthetic
+question: How deep can each of them go?
+dataset: {name: digits}
+model:
+  kind: mlp
+  width: 64
+  initialisation: he_normal
+  activation: relu
+  residual_scale: 1
+  cardinality: 4
+  group_width: 20
+recipe:
+  epochs: 6
+  batch_size: 128
+  learning_rate: 0.05
+  momentum: 0.9
+  weight_decay: 1e-4
+  schedule: constant
+  augmentation: none
+factors:
+  architecture: [plainnet, resnet, resnext]
+  depth: [8, 20, 38, 56, 74, 110]
+  normalization: [batch]
+seeds: [0, 1, 2]
+"""
+
+MIDPOINT = {"plainnet": 34.0, "resnet": 400.0, "resnext": 500.0}
+FLOOR = 7.2
+"""log10 of the largest condition number that float32 can show."""
+
+
+def _trial(trial: TrialSpec, layered: bool) -> tuple[dict, list[dict], list[dict]]:
+    """A row of the trials' table, its history and its layers."""
+    rng = np.random.default_rng(int(trial.trial_id[:8], 16))
+    depth, name = trial.model.depth, trial.model.architecture
+    reach = 1.0 / (1.0 + (depth / MIDPOINT[name]) ** 4)
+    accuracy = float(np.clip(0.1 + 0.9 * reach + rng.normal(0, 0.015), 0.08, 1.0))
+    outcome = "trained" if accuracy > 0.2 else "untrained"
+    slope = {"plainnet": 0.19, "resnet": 0.015, "resnext": 0.01}[name]
+    truth = 1.2 + slope * depth / 2 * 0.6 + rng.normal(0, 0.1)
+    row = {
+        "trial_id": trial.trial_id,
+        "architecture": name,
+        "depth": depth,
+        "seed": trial.seed,
+        "normalization": trial.model.normalization,
+        "outcome": outcome,
+        "train.accuracy": accuracy,
+        "test.accuracy": accuracy - 0.02 - 0.01 * truth if outcome == "trained" else accuracy,
+        "gap.accuracy": 0.02 + 0.01 * truth if outcome == "trained" else np.nan,
+        "hidden.log10_condition.median": min(truth, FLOOR),
+        "hidden.log10_condition.median.censored": float(truth > FLOOR),
+        "hidden.log10_condition.last": min(truth * 1.3, FLOOR),
+        "hidden.log10_condition.last.censored": float(truth * 1.3 > FLOOR),
+        "hidden.effective_rank.last": 1 + 40 * np.exp(-depth / (25 if name == "plainnet" else 200)),
+        "hidden.mean_cosine.last": 1 - 0.6 * np.exp(-depth / (30 if name == "plainnet" else 300)),
+        "hidden.stable_rank.median": 1 + 8 * np.exp(-depth / 60),
+        "weight.log10_condition.median": 2.0 + rng.normal(0, 0.05),
+        "environment.torch": "2.15.0",
+        "environment.device_name": "a CPU",
+        "time.train_seconds": 1.0,
+    }
+    epochs = np.arange(trial.recipe.epochs + 1)
+    history = []
+    for epoch in epochs:
+        share = 1 - np.exp(-epoch / 2)
+        for metric, value in (
+            ("train.accuracy", 0.1 + (accuracy - 0.1) * share),
+            ("train.loss", 2.3 - 2.2 * reach * share),
+        ):
+            history.append({"trial_id": trial.trial_id, "epoch": int(epoch), "metric": metric, "value": float(value)})
+    layers = []
+    for epoch in (0, trial.recipe.epochs) if layered else ():
+        for index in range(depth // 2):
+            for tensor in ("hidden", "weight"):
+                exact = 1.2 + (slope if tensor == "hidden" else 0.001) * 1.8 * index + rng.normal(0, 0.05)
+                for statistic, value, bound in (
+                    ("log10_condition", min(exact, FLOOR), int(exact > FLOOR)),
+                    ("range", 3.0 * 1.05**index, 0),
+                    ("rms", 0.4 * 1.05**index, 0),
+                    ("mean_cosine", 0.3, 0),
+                ):
+                    layers.append(
+                        (trial.trial_id, epoch, f"blocks.{index}", index, tensor, "matrix", False)
+                        + ("train" if epoch == 0 else "eval", statistic, 1, value, bound, "")
+                    )
+    return row, history, layers
+
+
+def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True) -> Aggregate:
+    """An aggregate in which the first `share` of the trials has finished."""
+    planned = sweep.trials()
+    done = planned[: round(share * len(planned))]
+    made = [_trial(t, layered) for t in done]
+    trials = pd.DataFrame([row for row, _, _ in made])
+    for trial_row, trial in zip(made, done, strict=True):
+        for factor, value in trial.cell:
+            trial_row[0].setdefault(factor.rpartition(".")[2], value)
+    trials = pd.DataFrame([row for row, _, _ in made])
+    histories = pd.DataFrame([h for _, hs, _ in made for h in hs], columns=["trial_id", "epoch", "metric", "value"])
+    layers = pd.DataFrame([r for _, _, rows in made for r in rows], columns=["trial_id", *LAYER_COLUMNS])
+    factors = group_factors(sweep)
+    groups = [] if trials.empty else [
+        (tuple(zip(factors, values, strict=True)), rows)
+        for values, rows in trials.groupby(factors, sort=False, dropna=False)
+    ]  # fmt: skip
+    series = []
+    for metric in TREND_METRICS:
+        for group, rows in groups:
+            kept = rows[np.isfinite(rows[metric])]
+            if kept.empty:
+                continue
+            signs = censoring(kept, metric)
+            trend = fit_depth_trend(
+                kept["depth"].to_numpy(float),
+                kept[metric].to_numpy(float),
+                censored=signs if signs.any() else None,
+                group=kept["seed"].to_numpy(),
+                resamples=200,
+            )
+            columns = (kept["depth"], kept[metric], kept["seed"])
+            depth, value, seed = (tuple(c.tolist()) for c in columns)
+            series.append(Series(metric, group, depth, value, seed, tuple(signs.tolist()), trend))
+    limits = tuple(
+        (g, trainability_limit(r["depth"], r["outcome"] == "trained", group=r["seed"].to_numpy())) for g, r in groups
+    )
+    states = {t.trial_id: "finished" for t in done}
+    return Aggregate(
+        sweep=sweep,
+        trials=trials,
+        histories=histories,
+        layers=layers,
+        series=tuple(series),
+        limits=limits,
+        claims=() if trials.empty else judge(trials, layers, histories),
+        audit=(),
+        coverage=coverage(sweep, trials, states),
+        provenance={"skipray": "0.1.0", "command": "python -m skipray.launch sweeps/synthetic.yaml"},
+    )
+
+
+@pytest.fixture(scope="session")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SweepSpec]:
+    """A sweep from the text above, with replacements."""
+
+    def loaded(*replacements: tuple[str, str]) -> SweepSpec:
+        text = SWEEP
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new)
+        path: Path = tmp_path_factory.mktemp("sweep") / "synthetic.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_sweep(path)
+
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Aggregate]:
+    return make_aggregate
+
+
+@pytest.fixture(scope="session")
+def whole(load, make) -> Aggregate:
+    """54 trials of three families, all finished."""
+    return make(load())
