@@ -8,11 +8,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 VERSIONS = {"mean_cosine": 1, "dead_fraction": 1, "nonfinite": 1, "range": 1, "rms": 1, "gradient_norm": 1}
 """The statistics and the version of each definition, as it stands in layers.parquet."""
+CHUNK_ENTRIES = 2**20
+"""So many are held in float64 at once."""
 
 
 def mean_cosine(samples: Tensor | Any) -> float:
@@ -23,33 +27,37 @@ def mean_cosine(samples: Tensor | Any) -> float:
     """
     import torch
 
-    from skipray.spectrum.unfolding import pieces
-
     x = _tensor(samples)
     x = x.reshape(len(x), -1)
-    peaks = x.abs().amax(1).to(torch.float64)
-    kept = peaks > 0
-    x, peaks = x[kept], peaks[kept]
-    _check_pairs(len(x))
-    lengths = torch.linalg.vector_norm(x / peaks[:, None].to(x.dtype), dim=1, dtype=torch.float64)
-    weights = 1 / lengths / peaks
-    square = sum(
-        float(((piece if piece.shape[1] == len(x) else piece.T) @ weights).square().sum()) for piece in pieces(x, 0)
-    )
-    return _mean_over_pairs(square, len(x))
+    total, count = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device), 0
+    for part in x.split(max(1, CHUNK_ENTRIES // max(1, x.shape[1]))):
+        wide = part.to(torch.float64)
+        peak = wide.abs().amax(1, keepdim=True)
+        wide = (wide / peak)[peak[:, 0] > 0]
+        total += (wide / torch.linalg.vector_norm(wide, dim=1, keepdim=True)).sum(0)
+        count += len(wide)
+    if count < 2:
+        raise ValueError(f"found {count} samples that are not all zero; allowed: at least two, for a pair")
+    return _mean_over_pairs(float(total @ total), count)
 
 
-def mean_cosine_from_gram(gram: Tensor) -> float:
-    """`mean_cosine` of the samples whose inner products are given, (n, n)."""
+def mean_cosine_of_gram(gram: Tensor) -> float | None:
+    """`mean_cosine` of the samples whose inner products are given, (n, n); None for fewer than two that are not zero."""
     kept = gram.diagonal() > 0
-    _check_pairs(int(kept.sum()))
     weights = gram.diagonal()[kept].rsqrt()
+    if len(weights) < 2:
+        return None
     return _mean_over_pairs(float(weights @ (gram[kept][:, kept] @ weights)), len(weights))
 
 
-def _check_pairs(samples: int) -> None:
-    if samples < 2:
-        raise ValueError(f"found {samples} samples that are not all zero; a pair needs two")
+def mean_cosine_of_matrix(samples: np.ndarray, squares: np.ndarray) -> float | None:
+    """`mean_cosine` of the rows of (n, f) with the squared lengths (n,); None for fewer than two that are not zero."""
+    kept = squares > 0
+    n = int(kept.sum())
+    if n < 2:
+        return None
+    total = (1 / np.sqrt(squares[kept])) @ (samples if n == len(samples) else samples[kept])
+    return _mean_over_pairs(float(total @ total), n)
 
 
 def _mean_over_pairs(square: float, n: int) -> float:

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from skipray.probe.preserve import as_found
-from skipray.probe.reduction import Place, Reduced, reduce_tensor
+from skipray.probe.reduction import Place, Reduced, is_small, reduce_matrices, reduce_tensor
 from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
-
-RAW, BOTH = (False,), (False, True)
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,6 @@ def capture(
     """
     hooks: list[Any] = []
     pass_ = _Pass(wanted, phase)
-    centrings = BOTH if wanted.centre_all else RAW
     weights = weight_layers(network) if wanted.weights else []
     with as_found(network):
         network.train(phase == "train") if network.training != (phase == "train") else None
@@ -55,13 +52,8 @@ def capture(
             with torch.set_grad_enabled(wanted.gradients):
                 start = _graph_start(inputs) if wanted.gradients else inputs
                 logits = network(start)
-                for layer in weights:
-                    place = Place(layer.layer, layer.layer_index, "weight", phase)
-                    pass_.reduced.append(reduce_tensor(layer.parameter, place, centrings=centrings))
-                    if weight_updates and layer.name in weight_updates:
-                        place = Place(layer.layer, layer.layer_index, "weight_update", phase)
-                        update = weight_updates[layer.name]
-                        pass_.reduced.append(reduce_tensor(update, place, centrings=centrings))
+                pass_.weights(weights, {layer.name: layer.parameter for layer in weights}, "weight")
+                pass_.weights(weights, weight_updates or {}, "weight_update")
                 if wanted.gradients:
                     assert labels is not None
                     trained = [w for w in weights if w.parameter.requires_grad]
@@ -110,7 +102,7 @@ class _Pass:
             index = tap.layer_index
         place = Place(layer, index, tap.tensor, self.phase)
         both = tap.tensor == "hidden" or self.wanted.centre_all
-        self.reduced.append(reduce_tensor(tensor, place, centrings=BOTH if both else RAW))
+        self.reduced.append(reduce_tensor(tensor, place, centred=both))
         if tap.tensor != "hidden":
             return
         if tap.layer_index is not None:
@@ -121,8 +113,7 @@ class _Pass:
     def _see_gradient(self, gradient: Tensor, place: Place) -> None:
         where = Place(place.layer, place.layer_index, "output_gradient", self.phase)
         cap = None if self.classes is None or place is not self.last else self.classes - 1
-        centrings = BOTH if self.wanted.centre_all else RAW
-        self.reduced.append(reduce_tensor(gradient, where, centrings=centrings, rank_cap=cap))
+        self.reduced.append(reduce_tensor(gradient, where, centred=self.wanted.centre_all, rank_cap=cap))
 
     def backward(self, logits: Any, labels: Tensor, weights: Sequence[WeightLayer], start: Any) -> None:
         scores = next(tensor for _, tensor in _tensors(logits))
@@ -134,11 +125,26 @@ class _Pass:
         if not targets + leaves:
             return
         gradients = torch.autograd.grad(loss, targets + leaves, allow_unused=True)
-        centrings = BOTH if self.wanted.centre_all else RAW
-        for layer, gradient in zip(weights, gradients, strict=False):
-            if gradient is not None:
-                place = Place(layer.layer, layer.layer_index, "weight_gradient", self.phase)
-                self.reduced.append(reduce_tensor(gradient, place, centrings=centrings))
+        found = {layer.name: g for layer, g in zip(weights, gradients, strict=False) if g is not None}
+        self.weights(weights, found, "weight_gradient")
+
+    def weights(self, layers: Sequence[WeightLayer], tensors: Mapping[str, Tensor], kind: str) -> None:
+        """Reduces the tensors that belong to weight layers; small ones of equal shape together."""
+        groups: dict[Any, list[WeightLayer]] = {}
+        for layer in layers:
+            if layer.name in tensors:
+                alone = not is_small(tensors[layer.name], self.wanted.centre_all)
+                groups.setdefault(layer.name if alone else tensors[layer.name].shape, []).append(layer)
+        found: dict[int, Reduced] = {}
+        for key, members in groups.items():
+            places = [Place(layer.layer, layer.layer_index, kind, self.phase) for layer in members]
+            group = [tensors[layer.name] for layer in members]
+            if isinstance(key, str):
+                results = [reduce_tensor(group[0], places[0], centred=self.wanted.centre_all)]
+            else:
+                results = reduce_matrices(group, places, centred=self.wanted.centre_all)
+            found |= {layer.layer_index: r for layer, r in zip(members, results, strict=True)}
+        self.reduced += [found[index] for index in sorted(found)]
 
 
 def _tensors(output: Any) -> list[tuple[str, Tensor]]:

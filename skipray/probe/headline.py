@@ -11,7 +11,7 @@ AGGREGATED = {
 }
 """(tensor, centred) -> statistics that become metrics: few, since a tracking server draws a chart for each."""
 HEADLINE_UNFOLDINGS = ("matrix", "samples", "out")
-"""Of a 4-D tensor the unfolding by samples (hidden) or by outputs (weights), whose rows are those of the matrix case."""
+"""Of a 4-D tensor the unfolding by samples (hidden) or outputs (weights), whose rows are those of the matrix case."""
 
 Profile = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 """`hidden.log10_condition` -> (layer index, value, censored), by layer; absent values are NaN."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 @contextmanager
@@ -33,14 +33,10 @@ def as_found(network: nn.Module) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, convolution
         for module, name, buffer, value in buffers:
             module._buffers[name] = buffer
-            if buffer is not None and value is not None and not _same(buffer, value):
+            if buffer is not None and value is not None and not torch.equal(buffer, value):
                 with torch.no_grad():
                     buffer.copy_(value)
         for module, training in modes:
             module.training = training
         for parameter, flag in requires:
             parameter.requires_grad_(flag)
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
