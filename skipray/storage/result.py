@@ -63,7 +63,7 @@ def layers_from_parquet(data: bytes) -> pd.DataFrame:
 def spectra_to_npz(spectra: dict[str, np.ndarray]) -> bytes:
     """spectra.npz of a run: `epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **spectra)  # type: ignore[arg-type]
+    np.savez(buffer, allow_pickle=False, **spectra)
     return buffer.getvalue()
 
 

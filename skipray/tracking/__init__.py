@@ -1,1 +1,54 @@
+"""MLflow: what a worker records, what is finished, and everything read back as tables.
 
+The only package that imports mlflow, and only where something is written or an HTTP address is read: reading from an SQL
+address goes to MLflow's own tables and is ready in a fraction of a second.
+"""
+
+from skipray.tracking.address import (
+    DEFAULT_URI,
+    STORE_FOLDER,
+    Address,
+    TrackingAway,
+    TrackingRefused,
+    is_sql,
+    redact,
+    resolve_uri,
+    storage_url,
+)
+from skipray.tracking.delivery import Pending, deliver_pending
+from skipray.tracking.doctor import Finding, examine, repair
+from skipray.tracking.experiment import finish_sweep, log_files, prepare
+from skipray.tracking.ledger import Ledger, exists, read_ledger, states
+from skipray.tracking.readback import read_histories, read_layers, read_trials, winning_runs
+from skipray.tracking.recorder import Recorder
+from skipray.tracking.ui import ui_command
+
+__all__ = [
+    "DEFAULT_URI",
+    "STORE_FOLDER",
+    "Address",
+    "Finding",
+    "Ledger",
+    "Pending",
+    "Recorder",
+    "TrackingAway",
+    "TrackingRefused",
+    "deliver_pending",
+    "examine",
+    "exists",
+    "finish_sweep",
+    "is_sql",
+    "log_files",
+    "prepare",
+    "read_histories",
+    "read_layers",
+    "read_ledger",
+    "read_trials",
+    "redact",
+    "repair",
+    "resolve_uri",
+    "states",
+    "storage_url",
+    "ui_command",
+    "winning_runs",
+]

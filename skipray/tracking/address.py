@@ -1,0 +1,116 @@
+"""Where a sweep is tracked, and how to say so without giving a secret away."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from skipray.spec import SweepSpec
+
+DEFAULT_URI = "sqlite:///skipray.db"
+"""In the working directory, when neither the caller, the environment nor the sweep names an address."""
+STORE_FOLDER = "skipray-store"
+"""Beside the SQLite file, or in the working directory: artifacts, checkpoints, the cache of what was read back."""
+
+_SQL = ("sqlite", "postgresql", "mysql", "mssql")
+_USER = re.compile(r"(?<=://)[^/@\s'\"]+@")
+_SECRET = re.compile(
+    r"(?i)\b([\w-]*(?:password|passwd|token|secret|access_?key|api_?key|credential)[\w-]*\s*[=:]\s*)([^&\s'\",;]+)"
+)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}")
+_SECRET_VARIABLES = (
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "PGPASSWORD",
+    "RAY_AUTH_TOKEN",
+)
+
+
+class TrackingAway(RuntimeError):
+    """The tracking store cannot be reached, or does not answer as it should; what is written waits in the storage."""
+
+
+class TrackingRefused(RuntimeError):
+    """The tracking store understood and refused: trying again would not help."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a sweep's runs go. Picklable; workers get it from the driver."""
+
+    uri: str
+    """Resolved; may hold a password, which `repr` hides."""
+    experiment_id: str
+    parent_run_id: str
+    artifact_location: str
+
+    def __repr__(self) -> str:
+        return f"Address({redact(self.uri)!r}, experiment {self.experiment_id})"
+
+
+def redact(text: str) -> str:
+    """A text, such as an address, an error or a traceback, without passwords and tokens."""
+    text = _USER.sub("***@", text)
+    text = _SECRET.sub(r"\1***", text)
+    text = _BEARER.sub(r"\1 ***", text)
+    for name in _SECRET_VARIABLES:
+        value = os.environ.get(name)
+        if value and len(value) >= 4:
+            text = text.replace(value, "***")
+    return text
+
+
+def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None) -> str:
+    """The address in use: the argument, else MLFLOW_TRACKING_URI, else the sweep's, else DEFAULT_URI.
+
+    A SQLite path is made absolute, because workers run elsewhere.
+
+    Raises:
+        ValueError: a plain folder or file address, which MLflow no longer writes to.
+    """
+    uri = (
+        tracking_uri
+        or os.environ.get("MLFLOW_TRACKING_URI")
+        or (sweep.tracking.uri if sweep is not None else None)
+        or DEFAULT_URI
+    )
+    if uri.startswith("sqlite:///"):
+        path, mark, options = uri.removeprefix("sqlite:///").partition("?")
+        if path in ("", ":memory:"):
+            raise ValueError("found an in-memory SQLite address; allowed: sqlite:///FILE")
+        return f"sqlite:///{Path(path).absolute()}{mark}{options}"
+    if is_sql(uri) or uri.startswith(("http://", "https://")):
+        return uri
+    raise ValueError(
+        f"found the tracking address {redact(uri)!r}; allowed: sqlite:///FILE, postgresql://..., mysql://..., mssql://..., "
+        "http://... or https://..."
+    )
+
+
+def is_sql(uri: str) -> bool:
+    """Whether an address is a database, as against a server that speaks HTTP."""
+    return uri.partition("://")[0].partition("+")[0] in _SQL
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a SQLite address; None for others."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
+
+
+def store_folder(uri: str) -> Path:
+    """The folder for what goes with the runs: beside a SQLite file, else in the working directory."""
+    path = sqlite_path(uri)
+    return (path.parent if path is not None else Path.cwd()) / STORE_FOLDER
+
+
+def storage_url(sweep: SweepSpec, tracking_uri: str | None = None) -> str:
+    """Where checkpoints, leases and undelivered results lie: the sweep's storage, else beside the tracking store."""
+    if sweep.tracking.storage:
+        text = sweep.tracking.storage
+        return text if "://" in text else str(Path(text).absolute())
+    return str(store_folder(resolve_uri(sweep, tracking_uri)) / "storage")

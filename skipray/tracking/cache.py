@@ -1,0 +1,93 @@
+"""Finished runs are read once: what was read of them is kept as Parquet files beside the store.
+
+A finished run does not change, so its rows are valid as long as the run exists; which runs exist and win is asked of the
+store each time. A damaged or foreign cache file is passed over and read again.
+"""
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Collection
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from skipray.tracking.address import redact, store_folder
+
+VERSION = 1
+"""Of the cached tables; raised when a change of skipray reads something else out of a run."""
+MAX_PARTS = 16
+"""More files than this are merged into one."""
+
+log = logging.getLogger(__name__)
+
+
+class Cache:
+    """One kind of table of one experiment: rows by `run_id`.
+
+    Args:
+        uri: the store's address; it only enters the folder's name, as a hash of what is left when secrets are removed.
+        kind: trials, histories or layers, with what it was restricted to.
+    """
+
+    def __init__(self, uri: str, experiment: str, kind: str):
+        key = hashlib.sha256(f"{VERSION}/{redact(uri)}/{experiment}/{kind}".encode()).hexdigest()[:16]
+        self.folder = store_folder(uri) / "cache" / key
+
+    def read(self, run_ids: Collection[str], columns: list[str] | None = None) -> tuple[list[pd.DataFrame], set[str]]:
+        """Rows of the given runs as far as they are cached, and the runs that are not."""
+        missing = set(run_ids)
+        frames = []
+        for path in sorted(self.folder.glob("*.parquet")) if self.folder.is_dir() else []:
+            try:
+                held = pq.read_schema(path).metadata[b"run_ids"].decode().split(",")
+                fresh = missing.intersection(held)
+                if not fresh:
+                    continue
+                frame = pq.read_table(path, columns=columns).to_pandas()
+            except (OSError, KeyError, TypeError, pa.ArrowException) as error:
+                log.warning("the cache file %s is passed over: %s", path.name, error)
+                continue
+            frames.append(frame if len(fresh) == len(held) else frame[frame["run_id"].isin(fresh)])
+            missing -= fresh
+        return frames, missing
+
+    def add(self, run_ids: Collection[str], rows: pd.DataFrame) -> None:
+        """Keep the rows of runs; a run without rows is kept as such. Does nothing where the folder cannot be written."""
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"run_ids": ",".join(run_ids).encode()})
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            aside = self.folder / f".{uuid.uuid4().hex}"
+            pq.write_table(table, aside, compression="zstd")
+            aside.replace(self.folder / f"{uuid.uuid4().hex}.parquet")
+        except OSError as error:
+            log.warning("what was read back cannot be cached: %s", error)
+
+    def merge(self) -> None:
+        """Make one file of many."""
+        paths = sorted(self.folder.glob("*.parquet")) if self.folder.is_dir() else []
+        if len(paths) <= MAX_PARTS:
+            return
+        held: dict[str, None] = {}
+        for path in paths:
+            held |= dict.fromkeys(pq.read_schema(path).metadata[b"run_ids"].decode().split(","))
+        frames, _ = self.read(held)
+        self.add(list(held), concatenated(frames))
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Frames one below the other, columns united, categories kept."""
+    frames = [f for f in frames if len(f)]
+    if not frames:
+        return pd.DataFrame()
+    if len(frames) == 1:
+        return frames[0].reset_index(drop=True)
+    for name in {n for f in frames for n in f.columns if isinstance(f[n].dtype, pd.CategoricalDtype)}:
+        having = [f for f in frames if name in f]
+        words = pd.api.types.union_categoricals([f[name].astype("category") for f in having]).categories
+        frames = [f.assign(**{name: f[name].astype(pd.CategoricalDtype(words))}) if name in f else f for f in frames]
+    return pd.concat(frames, ignore_index=True)

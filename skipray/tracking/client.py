@@ -1,0 +1,91 @@
+"""One MLflow client a process and address, with timeouts that do not hold a trial up, and errors in two kinds."""
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+from skipray.tracking.address import TrackingAway, TrackingRefused, is_sql, redact
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+T = TypeVar("T")
+
+_SETTINGS = {
+    # MLflow's own defaults (120 s, 7 retries) would let one outage hold a trial for a quarter of an hour. Retries are
+    # ours, because before a run is created again it has to be looked for.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
+    # Standard output belongs to results; nothing is reported to anybody.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""Environment variables of MLflow that are set where the user has not set them."""
+
+RETRY_SECONDS_SQL = (0.1, 0.3, 0.9, 2.7, 5.0)
+"""A database that is locked or restarting: MLflow has already waited up to 20 s for SQLite's lock in each attempt."""
+RETRY_SECONDS_HTTP = (0.5, 2.0)
+_REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS")
+
+
+class _NoTraceback(logging.Filter):
+    """MLflow prints a traceback for each database error, also for those that the next attempt heals."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "SQLAlchemy database error" not in record.getMessage()
+
+
+@lru_cache(maxsize=8)
+def client(uri: str) -> "MlflowClient":
+    """The client of an address. Opening one checks the database's schema, which takes a second: once a process."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    logging.getLogger("mlflow.store.db.utils").addFilter(_NoTraceback())
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    return MlflowClient(uri, registry_uri=uri)
+
+
+def reach(uri: str, action: Callable[["MlflowClient"], T], *, retries: tuple[float, ...] | None = None) -> T:
+    """Do something with an address's client, again after short pauses when the store is away.
+
+    Args:
+        retries: seconds of the pauses; those that suit the address when left out.
+
+    Raises:
+        TrackingRefused: the store refuses what was asked.
+        TrackingAway: it cannot be reached, or answers with errors, still after the last pause.
+    """
+    pauses = retries if retries is not None else (RETRY_SECONDS_SQL if is_sql(uri) else RETRY_SECONDS_HTTP)
+    for pause in (*pauses, None):
+        try:
+            return action(client(uri))
+        except Exception as error:
+            wrapped = _classified(uri, error)
+            if wrapped is None:
+                raise
+            if isinstance(wrapped, TrackingRefused) or pause is None:
+                raise wrapped from None  # the original may name the address with its password
+            time.sleep(pause * random.uniform(0.7, 1.3))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _classified(uri: str, error: Exception) -> Exception | None:
+    """The error as ours, without secrets; None for one that has nothing to do with the store."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if isinstance(error, MlflowException):
+        text = redact(str(error)).strip().splitlines()
+        words = f"{redact(uri)}: {text[0] if text else type(error).__name__}"
+        return TrackingRefused(words) if error.error_code in _REFUSALS else TrackingAway(words)
+    if isinstance(error, OSError | SQLAlchemyError):  # requests' exceptions are OSErrors
+        return TrackingAway(f"{redact(uri)}: {type(error).__name__}: {redact(str(error)).splitlines()[0]}")
+    return None

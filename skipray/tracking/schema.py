@@ -1,0 +1,99 @@
+"""Names in MLflow: what a run is called, its tags, params and metrics."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from skipray import __version__
+from skipray.records import EpochRecord, TrialRecord
+from skipray.spec import TrialSpec, canonical_json
+
+KIND = "skipray.kind"
+SWEEP = "skipray.sweep"
+TRIAL_ID = "skipray.trial_id"
+OUTCOME = "skipray.outcome"
+ATTEMPT = "skipray.attempt"
+PROBE = "skipray.probe"
+"""Canonical JSON of the ProbeSpec that the run was measured with."""
+ENVIRONMENT = "skipray.environment"
+"""JSON of TrialRecord.environment."""
+FAILURE_CLASS = "skipray.failure.class"
+FAILURE_MESSAGE = "skipray.failure.message"
+PARENT = "mlflow.parentRunId"
+TIME_KEY = "time.train_seconds"
+"""Sent with the last epoch of every finished trial; its step tells which metrics are final."""
+PROBE_TIME_KEY = "time.probe_seconds"
+PROFILE_PREFIX = "profile."
+"""Metrics whose step is a layer's index, not an epoch."""
+OUTCOMES = ("trained", "untrained", "diverged")
+
+LARGEST = 1e300
+"""Beyond it a value is not sent: SQL stores turn +inf into 1.797e308."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One metric value."""
+
+    key: str
+    value: float
+    time_ms: int
+    step: int
+
+
+def run_tags(trial: TrialSpec, parent_run_id: str, attempt: int) -> dict[str, str]:
+    """Tags of a trial's run from its start."""
+    return {
+        KIND: "trial",
+        SWEEP: trial.sweep,
+        TRIAL_ID: trial.trial_id,
+        "skipray.architecture": trial.model.architecture,
+        "skipray.depth": str(trial.model.depth),
+        "skipray.seed": str(trial.seed),
+        "skipray.phase": trial.phase,
+        ATTEMPT: str(attempt),
+        "skipray.version": __version__,
+        PARENT: parent_run_id,
+    }
+
+
+def result_tags(trial: TrialSpec, record: TrialRecord, attempt: int) -> dict[str, str]:
+    """Tags of a finished trial's run."""
+    return {
+        OUTCOME: record.outcome,
+        ATTEMPT: str(attempt),
+        PROBE: canonical_json(trial.probe.model_dump()),
+        ENVIRONMENT: json.dumps(record.environment, sort_keys=True),
+    }
+
+
+def run_params(trial: TrialSpec) -> dict[str, str]:
+    """The flat TrialSpec."""
+    return {key: str(value) for key, value in trial.flat().items()}
+
+
+def epoch_points(epochs: Iterable[EpochRecord]) -> tuple[list[Point], list[str]]:
+    """Metrics of epochs, and the keys of those that are not finite and therefore absent."""
+    points, absent = [], []
+    for epoch in epochs:
+        for key, value in epoch.metrics.items():
+            if math.isfinite(value) and abs(value) < LARGEST:
+                points.append(Point(key, float(value), epoch.time_ms, epoch.epoch))
+            else:
+                absent.append(key)
+    return points, absent
+
+
+def final_points(record: TrialRecord) -> list[Point]:
+    """Layer profiles (step = layer index) and times, stamped like the last epoch so that a resend is identical."""
+    last = record.epochs[-1]
+    points = [
+        Point(key, float(value), last.time_ms, layer)
+        for key, values in record.profiles.items()
+        for value, layer in zip(values, record.profile_layers.get(key, range(len(values))), strict=True)
+        if math.isfinite(value) and abs(value) < LARGEST
+    ]
+    points.append(Point(TIME_KEY, float(record.train_seconds), last.time_ms, last.epoch))
+    points.append(Point(PROBE_TIME_KEY, float(record.probe_seconds), last.time_ms, last.epoch))
+    return points

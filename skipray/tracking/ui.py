@@ -1,0 +1,33 @@
+"""MLflow's own UI on this machine."""
+
+import sys
+
+from skipray.tracking.address import is_sql, redact, store_folder
+
+
+def ui_command(uri: str, port: int = 5000, *, host: str = "127.0.0.1") -> list[str]:
+    """The command that serves MLflow's UI for an SQL address; on loopback unless the caller says otherwise.
+
+    Raises:
+        ValueError: an HTTP address, which has its UI already.
+    """
+    if not is_sql(uri):
+        raise ValueError(f"{redact(uri)} is a server already; open it in a browser")
+    return [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--artifacts-destination",
+        str(store_folder(uri) / "artifacts"),
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--allowed-hosts",
+        f"{host}:{port},localhost:{port}",
+    ]
