@@ -1,7 +1,7 @@
 """MLflow: what a worker records, what is finished, and everything read back as tables.
 
-The only package that imports mlflow, and only where something is written or an HTTP address is read: reading from an SQL
-address goes to MLflow's own tables and is ready in a fraction of a second.
+The only package that imports mlflow, and only where something is written or an HTTP address is read: reading from an
+SQL address goes to MLflow's own tables and is ready in a fraction of a second.
 """
 
 from skipray.tracking.address import (

@@ -85,8 +85,8 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
     if is_sql(uri) or uri.startswith(("http://", "https://")):
         return uri
     raise ValueError(
-        f"found the tracking address {redact(uri)!r}; allowed: sqlite:///FILE, postgresql://..., mysql://..., mssql://..., "
-        "http://... or https://..."
+        f"found the tracking address {redact(uri)!r}; allowed: sqlite:///FILE, postgresql://..., mysql://..., "
+        "mssql://..., http://... or https://..."
     )
 
 

@@ -1,7 +1,7 @@
 """Finished runs are read once: what was read of them is kept as Parquet files beside the store.
 
-A finished run does not change, so its rows are valid as long as the run exists; which runs exist and win is asked of the
-store each time. A damaged or foreign cache file is passed over and read again.
+A finished run does not change, so its rows are valid as long as the run exists; which runs exist and win is asked of
+the store each time. A damaged or foreign cache file is passed over and read again.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ class Cache:
         return frames, missing
 
     def add(self, run_ids: Collection[str], rows: pd.DataFrame) -> None:
-        """Keep the rows of runs; a run without rows is kept as such. Does nothing where the folder cannot be written."""
+        """Keep the rows of runs; a run without rows is kept as such. Where the folder is read-only nothing is kept."""
         table = pa.Table.from_pandas(rows, preserve_index=False)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"run_ids": ",".join(run_ids).encode()})
         try:

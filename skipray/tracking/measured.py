@@ -171,7 +171,7 @@ def read_histories_of(
     order = np.lexsort((table["epoch"].to_numpy(), metric.cat.codes.to_numpy(), rank))
     return pd.DataFrame(
         {
-            "trial_id": pd.Categorical.from_codes(rank[order], [r.trial_id for r in runs]),
+            "trial_id": pd.Categorical.from_codes(rank[order], pd.Index([r.trial_id for r in runs])),
             "epoch": table["epoch"].to_numpy()[order],
             "metric": metric.iloc[order].array,
             "value": table["value"].to_numpy()[order],
@@ -211,8 +211,8 @@ class _Long:
         run, key, step, value = (np.concatenate([b[i] for b in self.blocks]) for i in range(4))
         frame = pd.DataFrame(
             {
-                "run_id": pd.Categorical.from_codes(run, [key_of(r) for r in self.runs]),
-                "metric": pd.Categorical.from_codes(key, list(self.keys)),
+                "run_id": pd.Categorical.from_codes(run, pd.Index([key_of(r) for r in self.runs])),
+                "metric": pd.Categorical.from_codes(key, pd.Index(list(self.keys))),
                 "epoch": step,
                 "value": value,
             }

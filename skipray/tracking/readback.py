@@ -134,7 +134,9 @@ def read_layers(
         frame = read_artifacts(uri, row)
         if frame is not None:
             frame = frame[frame["epoch"].isin([frame["epoch"].min(), frame["epoch"].max()])]
-            frame = frame.assign(run_id=pd.Categorical.from_codes(np.zeros(len(frame), np.int32), [key_of(row)]))
+            frame = frame.assign(
+                run_id=pd.Categorical.from_codes(np.zeros(len(frame), np.int32), pd.Index([key_of(row)]))
+            )
             fresh.append(frame)
             held.append(key_of(row))
             read += len(frame)
@@ -152,7 +154,7 @@ def read_layers(
     run = layers["run_id"].astype("category")
     position = pd.Index(order).get_indexer(run.cat.categories)
     ranks = position[run.cat.codes]
-    layers = layers.assign(trial_id=pd.Categorical.from_codes(ranks, list(order.values())))
+    layers = layers.assign(trial_id=pd.Categorical.from_codes(ranks, pd.Index(list(order.values()))))
     layers = layers.iloc[np.argsort(ranks, kind="stable")].reset_index(drop=True)[["trial_id", *LAYER_COLUMNS]]
     layers.attrs["trials_left_out"] = left_out
     return layers

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from skipray.records import EpochRecord, TrialRecord
 from skipray.spec import TrialSpec, canonical_json
 from skipray.storage import Failure, artifacts_of
-from skipray.tracking.address import Address, TrackingAway, TrackingRefused, redact
+from skipray.tracking.address import Address, TrackingRefused, redact
 from skipray.tracking.client import reach
 from skipray.tracking.schema import (
     ATTEMPT,
@@ -84,6 +84,11 @@ class TrialRun:
         if self.run_id is None:
             self._create()
         self._open = True
+
+    @property
+    def _id(self) -> str:
+        assert self.run_id is not None, "open() comes first"
+        return self.run_id
 
     def _write(self, action: Callable[["MlflowClient"], T]) -> T:
         self._guard()
@@ -188,7 +193,7 @@ class TrialRun:
 
         Going on in it would repeat a (key, step): it is deleted, and this attempt gets a run of its own.
         """
-        old = self.run_id
+        old = self._id
         self._write(lambda c: c.delete_run(old))
         self.run_id, self._logged_times, self._params_sent, self._failure_tags = None, {}, set(), []
         self._look_first = False
@@ -198,7 +203,7 @@ class TrialRun:
         from mlflow.entities import Metric, Param, RunTag
 
         metrics = [Metric(p.key, p.value, p.time_ms, p.step) for p in points]
-        run_id = self.run_id
+        run_id = self._id
         self._write(
             lambda c: c.log_batch(
                 run_id,
@@ -230,7 +235,7 @@ class TrialRun:
 
     def _gone(self) -> bool:
         try:
-            run = reach(self.address.uri, lambda c: c.get_run(self.run_id))
+            run = reach(self.address.uri, lambda c: c.get_run(self._id))
         except TrackingRefused:
             return True
         return bool(run.info.lifecycle_stage == "deleted")
@@ -245,9 +250,9 @@ class TrialRun:
         self._log_files(artifacts if artifacts is not None else artifacts_of(record))
         for key in self._failure_tags:
             if key != OUTCOME:
-                self._write(lambda c, k=key: c.delete_tag(self.run_id, k))  # type: ignore[misc]
+                self._write(lambda c, k=key: c.delete_tag(self._id, k))  # type: ignore[misc]
         self._failure_tags = []
-        self._write(lambda c: c.set_terminated(self.run_id, "FINISHED"))
+        self._write(lambda c: c.set_terminated(self._id, "FINISHED"))
         self.finished = True
         return absent
 
@@ -268,7 +273,7 @@ class TrialRun:
         self.log_epochs((), (), **tags)
         if failure.traceback:
             self._log_files({f"failures/attempt-{self.attempt:03d}.txt": redact(failure.traceback).encode()})
-        self._write(lambda c: c.set_terminated(self.run_id, "FAILED", failure.time_ms))
+        self._write(lambda c: c.set_terminated(self._id, "FAILED", failure.time_ms))
 
     def _log_dataset(self) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -282,7 +287,7 @@ class TrialRun:
             source=source,
         )
         inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
-        self._write(lambda c: c.log_inputs(self.run_id, inputs))
+        self._write(lambda c: c.log_inputs(self._id, inputs))
 
     def _log_files(self, files: Mapping[str, bytes]) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -299,6 +304,3 @@ class TrialRun:
                 return repository.log_artifacts(temporary)
 
             self._write(send)
-
-
-__all__ = ["TrackingAway", "TrialRun"]
