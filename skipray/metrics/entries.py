@@ -42,7 +42,7 @@ def mean_cosine(samples: Tensor | Any) -> float:
 
 
 def mean_cosine_of_gram(gram: Tensor) -> float | None:
-    """`mean_cosine` of the samples whose inner products are given, (n, n); None for fewer than two that are not zero."""
+    """`mean_cosine` of samples whose inner products are given, (n, n); None for fewer than two that are not zero."""
     kept = gram.diagonal() > 0
     weights = gram.diagonal()[kept].rsqrt()
     if len(weights) < 2:

@@ -1,5 +1,6 @@
 """One pass through a network, each tensor reduced as it appears."""
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ def capture(
                 hooks.append(tap.module.register_forward_hook(pass_.hook(tap)))
             with torch.set_grad_enabled(wanted.gradients):
                 start = _graph_start(inputs) if wanted.gradients else inputs
-                logits = network(start)
+                # A copy, since a network may start with an operation in place.
+                logits = network(start.clone() if isinstance(start, Tensor) else start)
                 pass_.weights(weights, {layer.name: layer.parameter for layer in weights}, "weight")
                 pass_.weights(weights, weight_updates or {}, "weight_update")
                 if wanted.gradients:
@@ -79,10 +81,13 @@ class _Pass:
         self.reduced: list[Reduced] = []
         self.calls: Counter[str] = Counter()
         self.order = 0
-        self.handles: list[Any] = []
+        self.indexed = True
+        """Whether the taps come with their layers' indices."""
         self.classes: int | None = None
-        self.last: Place | None = None
-        """The last hidden layer: the rank of its gradient is at most classes - 1."""
+        self.narrow: list[Place] = []
+        """The last hidden layer and the logits: the rank of their gradients is at most classes - 1, since the
+        gradient of the cross-entropy sums to zero over the classes."""
+        self.latest: tuple[weakref.ref[Tensor], Place] | None = None
 
     def hook(self, tap: Tap) -> Callable[..., None]:
         def see(module: nn.Module, arguments: Any, output: Any) -> None:
@@ -98,26 +103,37 @@ class _Pass:
         if tap.layer_index is None:
             index = self.order
             self.order += 1
+            self.indexed = False
         else:
             index = tap.layer_index
         place = Place(layer, index, tap.tensor, self.phase)
         both = tap.tensor == "hidden" or self.wanted.centre_all
         self.reduced.append(reduce_tensor(tensor, place, centred=both))
-        if tap.tensor != "hidden":
+        if tap.tensor != "hidden" or not (self.wanted.gradients and tensor.requires_grad):
             return
-        if tap.layer_index is not None:
-            self.last = place
-        if self.wanted.gradients and tensor.requires_grad:
-            tensor.register_hook(lambda gradient: self._see_gradient(gradient, place))
+        self.latest = weakref.ref(tensor), place
+        tensor.register_hook(lambda gradient: self._see_gradient(gradient, place))
 
     def _see_gradient(self, gradient: Tensor, place: Place) -> None:
         where = Place(place.layer, place.layer_index, "output_gradient", self.phase)
-        cap = None if self.classes is None or place is not self.last else self.classes - 1
+        cap = self.classes - 1 if self.classes is not None and place in self.narrow else None
         self.reduced.append(reduce_tensor(gradient, where, centred=self.wanted.centre_all, rank_cap=cap))
+
+    def _see_logits(self, scores: Tensor) -> None:
+        if self.latest is None:
+            return
+        tensor, place = self.latest
+        self.narrow.append(place)
+        if tensor() is not scores and self.indexed:
+            # skipray's networks name their hidden layers, and the logits are none of them.
+            logits = Place("classifier", place.layer_index + 1, "hidden", self.phase)
+            self.narrow.append(logits)
+            scores.register_hook(lambda gradient: self._see_gradient(gradient, logits))
 
     def backward(self, logits: Any, labels: Tensor, weights: Sequence[WeightLayer], start: Any) -> None:
         scores = next(tensor for _, tensor in _tensors(logits))
         self.classes = scores.shape[1]
+        self._see_logits(scores)
         loss = nn.functional.cross_entropy(scores, labels)
         targets = [layer.parameter for layer in weights]
         # The input is a target too, so that the pass goes all the way where no weight is trained.
@@ -131,20 +147,24 @@ class _Pass:
     def weights(self, layers: Sequence[WeightLayer], tensors: Mapping[str, Tensor], kind: str) -> None:
         """Reduces the tensors that belong to weight layers; small ones of equal shape together."""
         groups: dict[Any, list[WeightLayer]] = {}
+        # The rows of a classifier's gradient sum to zero, as the columns of the logits' gradient do.
+        classes = self.classes or 0
+        last = layers[-1] if layers and kind == "weight_gradient" else None
         for layer in layers:
             if layer.name in tensors:
-                alone = not is_small(tensors[layer.name], self.wanted.centre_all)
+                alone = layer is last or not is_small(tensors[layer.name], self.wanted.centre_all)
                 groups.setdefault(layer.name if alone else tensors[layer.name].shape, []).append(layer)
-        found: dict[int, Reduced] = {}
+        found: dict[str, Reduced] = {}
         for key, members in groups.items():
             places = [Place(layer.layer, layer.layer_index, kind, self.phase) for layer in members]
             group = [tensors[layer.name] for layer in members]
             if isinstance(key, str):
-                results = [reduce_tensor(group[0], places[0], centred=self.wanted.centre_all)]
+                cap = classes - 1 if members[0] is last and group[0].shape[0] == classes else None
+                results = [reduce_tensor(group[0], places[0], centred=self.wanted.centre_all, rank_cap=cap)]
             else:
                 results = reduce_matrices(group, places, centred=self.wanted.centre_all)
-            found |= {layer.layer_index: r for layer, r in zip(members, results, strict=True)}
-        self.reduced += [found[index] for index in sorted(found)]
+            found |= {layer.name: r for layer, r in zip(members, results, strict=True)}
+        self.reduced += [found[layer.name] for layer in layers if layer.name in found]
 
 
 def _tensors(output: Any) -> list[tuple[str, Tensor]]:

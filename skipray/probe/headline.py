@@ -32,8 +32,11 @@ def profiles(table: pd.DataFrame, phase: str) -> Profile:
     out: Profile = {}
     for name in order:
         if name in found:
-            index, value, censored = (np.array(column) for column in zip(*sorted(found[name]), strict=True))
-            out[name] = index, value, censored
+            ordered = sorted(found[name], key=lambda row: row[0])
+            index, value, censored = (np.array(column) for column in zip(*ordered, strict=True))
+            # Blocks of several weight layers: a chart needs one value a step, so these are counted one by one.
+            distinct = len(set(index.tolist())) == len(index)
+            out[name] = (index if distinct else np.arange(len(index))), value, censored
     return out
 
 

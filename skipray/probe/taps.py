@@ -1,8 +1,9 @@
 """Where to look in a network: modules whose outputs are hidden representations, branches and skips; weight layers."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ def hidden_taps(network: nn.Module, *, branches: bool) -> list[Tap]:
     Args:
         branches: also the branches before the addition and the skips.
     """
-    if not hasattr(network, "hidden_layers"):
+    hidden = _hidden_layers(network)
+    if hidden is None:
         return [Tap(name, None, "hidden", module) for name, module in network.named_modules() if _computes(module)]
     taps = []
-    for index, layer in enumerate(network.hidden_layers()):
+    for index, layer in enumerate(hidden):
         taps.append(Tap(layer.name, index, "hidden", layer.output))
         if branches and layer.branch is not None:
             taps.append(Tap(layer.name, index, "branch", layer.branch))
@@ -46,20 +48,22 @@ def hidden_taps(network: nn.Module, *, branches: bool) -> list[Tap]:
 def weight_layers(network: nn.Module) -> list[WeightLayer]:
     """Weight matrices and kernels in order, each once however often it is shared; no biases, no normalization.
 
-    In skipray's networks those of the main path and the classifier, elsewhere all with two axes or more.
+    In skipray's networks those of the main path, each with the index of the hidden representation that it leads to, and
+    the classifier after them; elsewhere all parameters with two axes or more.
     """
-    parameters: dict[str, Tensor] = dict(network.named_parameters())
-    if hasattr(network, "hidden_layers"):
-        names = [name for layer in network.hidden_layers() for name in layer.weights]
-        names += [name for name in ("classifier.weight",) if name in parameters]
+    parameters = dict(network.named_parameters())
+    hidden = _hidden_layers(network)
+    if hidden is None:
+        indexed = list(enumerate(name for name, parameter in parameters.items() if parameter.ndim >= 2))
     else:
-        names = [name for name, parameter in parameters.items() if parameter.ndim >= 2]
-    layers = []
-    for index, name in enumerate(dict.fromkeys(names)):
-        parameter = parameters[name]
-        assert isinstance(parameter, nn.Parameter)
-        layers.append(WeightLayer(name.removesuffix(".weight"), index, name, parameter))
-    return layers
+        indexed = [(index, name) for index, layer in enumerate(hidden) for name in layer.weights]
+        indexed += [(len(hidden), name) for name in ("classifier.weight",) if name in parameters]
+    return [WeightLayer(name.removesuffix(".weight"), index, name, parameters[name]) for index, name in indexed]
+
+
+def _hidden_layers(network: nn.Module) -> list[Any] | None:
+    method = getattr(network, "hidden_layers", None)
+    return list(method()) if callable(method) else None
 
 
 def _computes(module: nn.Module) -> bool:

@@ -75,7 +75,8 @@ def _from_gram(product: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.nd
 def _folded(tall: np.ndarray) -> np.ndarray:
     if tall.shape[-2] < 1.3 * tall.shape[-1]:
         return tall
-    return np.linalg.qr(tall, mode="r")
+    triangle: np.ndarray = np.linalg.qr(tall, mode="r")
+    return triangle
 
 
 def _factor(product: np.ndarray, kept: np.ndarray) -> np.ndarray:
