@@ -32,8 +32,9 @@ from skipray.datasets import Splits, open_dataset, shape_and_classes
 from skipray.probe import Measurement, measure
 from skipray.records import LAYER_COLUMNS, EpochRecord, Outcome, TrialRecord
 from skipray.spec import TrialSpec
-from skipray.training import EpochEnd, Progress, autocast, derived_seed, make_optimizer, train
+from skipray.training import EpochEnd, Progress, autocast, derived_seed, to_device, train
 from skipray.training.evaluation import Evaluation, evaluate, evaluation_mode
+from skipray.training.sgd import SGD
 from skipray.training.state import CheckpointRefused, network_tensors, pack, restore_network, unpack
 
 __all__ = ["CheckpointRefused", "Checkpoints", "run_trial"]
@@ -113,8 +114,8 @@ class _Attempt:
         self.device = torch.device(trial.resources.device)
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
-        self.network = architectures.build(trial.model, shape, classes, seed=trial.seed).to(self.device)
-        self.optimizer = make_optimizer(self.network, trial.recipe)
+        self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
+        self.optimizer = SGD(self.network, trial.recipe)
         self.progress = Progress()
         self.records: list[EpochRecord] = []
         self.sent = 0

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from skipray.spec import DatasetSpec, canonical_json
+from skipray.spec import NUMERICS_VERSION, DatasetSpec, canonical_json
 
 META = "meta.json"
 VERSION = 1
@@ -44,7 +44,8 @@ def cache_folder() -> Path:
 
 def folder_of(cache: Path, dataset: DatasetSpec, fingerprint: str) -> Path:
     """The folder of one data set, split as its spec says."""
-    key = canonical_json({"version": VERSION, "dataset": dataset.model_dump(), "fingerprint": fingerprint})
+    versions = [VERSION, NUMERICS_VERSION]
+    key = canonical_json({"versions": versions, "dataset": dataset.model_dump(), "fingerprint": fingerprint})
     name = dataset.name.replace(":", "-").replace("/", "-")
     return cache / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 

@@ -13,6 +13,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
+from skipray.training.sgd import SGD
+
 STATE_VERSION = 1
 
 
@@ -53,17 +55,13 @@ def _metadata(blob: bytes) -> dict[str, str]:
     return dict(json.loads(blob[8 : 8 + length])["__metadata__"])
 
 
-def network_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+def network_tensors(network: nn.Module, optimizer: SGD) -> dict[str, torch.Tensor]:
     """Parameters, buffers and momenta by name."""
     tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
-    for name, parameter in network.named_parameters():
-        momentum = optimizer.state.get(parameter, {}).get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"momentum/{name}"] = momentum
-    return tensors
+    return tensors | {f"momentum/{name}": momentum for name, momentum in optimizer.momenta.items()}
 
 
-def restore_network(network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+def restore_network(network: nn.Module, optimizer: SGD, tensors: dict[str, torch.Tensor]) -> None:
     """Put back what `network_tensors` gave, in place: memory formats stay.
 
     Raises:
@@ -76,7 +74,5 @@ def restore_network(network: nn.Module, optimizer: torch.optim.Optimizer, tensor
         odd = sorted(n for n in shapes.keys() | allowed.keys() if shapes.get(n) != allowed.get(n))
         raise CheckpointRefused(f"found the state of another network: it differs in {', '.join(odd[:5])}")
     network.load_state_dict(saved)
-    for name, parameter in network.named_parameters():
-        momentum = tensors.get(f"momentum/{name}")
-        if momentum is not None:
-            optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).detach().copy_(momentum)
+    for name, momentum in optimizer.momenta.items():
+        momentum.copy_(tensors[f"momentum/{name}"])
