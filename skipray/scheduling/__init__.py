@@ -1,1 +1,13 @@
+"""Ray Tune runs the trials: on this machine, or on a cluster. The only package that imports ray and optuna.
 
+    work.py        the queue: what is to be run, one trial at a time, and what came of it
+    searcher.py    Tune's searcher over a queue; counts failures by class and suggests again
+    worker.py      the warm process that runs one trial after the other
+    attempt.py     one attempt: lease, checkpoints, training, delivery
+    run.py         a launch, from the first trial to the last, or to Ctrl-C
+    cluster.py     joining or starting Ray
+    preflight.py   what is checked before the first trial
+    resources.py   threads, and the share of a GPU
+
+Nothing is imported here: `plan` and `aggregate` run where Ray is not installed.
+"""

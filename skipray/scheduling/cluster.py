@@ -1,0 +1,238 @@
+"""The Ray cluster that trials run on: one that is there, or one started on this machine for this launch."""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skipray.spec import SweepSpec
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a worker stays in the launch's folder
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default; else a warning a start
+    "RAY_AIR_NEW_OUTPUT": "0",  # prints tables of its own even when told to be quiet
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they write every result, and keep every configuration
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # see stopping.py
+    "TUNE_DISABLE_AUTO_INIT": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own state is never read
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_THRESHOLD_S": "1e9",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # `feasible` has checked them
+}
+"""Settings that Ray reads from the environment. What the user has set stays."""
+
+_INSIDE_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+
+
+class ClusterError(RuntimeError):
+    """The cluster cannot be reached or cannot be used. The message names the remedy."""
+
+
+@dataclass(frozen=True)
+class Node:
+    node_id: str
+    host: str
+    cpus: float
+    gpus: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process is connected to."""
+
+    address: str | None
+    """None: started by this process, and ended with it."""
+    nodes: tuple[Node, ...]
+    temp_dir: str | None = field(default=None, repr=False)
+
+    @property
+    def one_local_node(self) -> bool:
+        """Workers share this machine, its files and this environment."""
+        return len(self.nodes) == 1 and self.nodes[0].host == socket.gethostname()
+
+    def fits(self, cpus: float, gpus: float) -> int:
+        """How many trials of that size run at once."""
+        return sum(_fits(node, cpus, gpus) for node in self.nodes)
+
+
+def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = False) -> Cluster:
+    """Join a cluster, or start one on this machine.
+
+    Args:
+        sweep: whose `module:name` code the workers need, and whose threads they use.
+        address: `host:port` or `auto`; else RAY_ADDRESS; else, or with `local`, a cluster of this machine alone, which
+            listens on the loopback interface only and asks for Ray's token.
+
+    Raises:
+        ClusterError: it cannot be reached, refuses the token, or is an address of another kind.
+    """
+    for key, value in QUIET.items():
+        os.environ.setdefault(key, value)
+    _quiet_logs()
+    import ray
+
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address == "local":
+        address = None
+    if address and "://" in address:
+        raise ClusterError(_WRONG_KIND.format(address=address))
+    if ray.is_initialized():
+        return Cluster(address or "auto", _nodes())
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "skipray"}
+    if address is None:
+        # A folder of our own, short because Unix sockets live in it, removed at the end: Ray leaves its logs forever.
+        temp_dir = tempfile.mkdtemp(prefix="skipray-", dir="/tmp" if Path("/tmp").is_dir() else None)
+        os.environ.pop("RAY_ADDRESS", None)
+        options |= {"include_dashboard": dashboard, "_temp_dir": temp_dir, "address": "local"}
+        options["_node_ip_address"] = "127.0.0.1"
+        if not dashboard:
+            options["num_cpus"] = os.cpu_count()
+    else:
+        temp_dir = None
+        options["address"] = address
+    options["runtime_env"] = runtime_env(sweep, remote=address is not None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(**options)
+    except Exception as error:
+        if temp_dir:
+            shutil.rmtree(temp_dir, ignore_errors=True)
+        raise ClusterError(_unreachable(address, error)) from error
+    _quiet_logs()
+    return Cluster(address, _nodes(), temp_dir)
+
+
+def disconnect(cluster: Cluster) -> None:
+    """Leave a cluster; end it when this process started it, with all its processes and files."""
+    import ray
+
+    with suppress(Exception):
+        ray.shutdown()
+    if cluster.temp_dir:
+        shutil.rmtree(cluster.temp_dir, ignore_errors=True)
+
+
+def refresh(cluster: Cluster) -> Cluster:
+    """The same cluster with the nodes that it has now."""
+    return Cluster(cluster.address, _nodes(), cluster.temp_dir)
+
+
+class Connecting:
+    """A connection that is made in a thread, while the caller reads the ledger: Ray takes several seconds to start."""
+
+    def __init__(self, sweep: SweepSpec, *, address: str | None = None, dashboard: bool = False):
+        """Arguments as `connect` has them."""
+        self._made: Cluster | None = None
+        self._error: BaseException | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._connect, args=(sweep, address, dashboard), name="skipray-ray", daemon=True
+        )
+        self._thread.start()
+
+    def _connect(self, sweep: SweepSpec, address: str | None, dashboard: bool) -> None:
+        try:
+            self._made = connect(sweep, address=address, dashboard=dashboard)
+        except BaseException as error:
+            self._error = error
+        self._ready.set()
+        # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it has to live on.
+        threading.Event().wait()
+
+    def result(self) -> Cluster:
+        """The cluster, or what `connect` raised."""
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._made is not None
+        return self._made
+
+
+def runtime_env(sweep: SweepSpec, *, remote: bool) -> dict[str, Any]:
+    """What workers need beyond what their node has.
+
+    On this machine, nothing but the thread count. On another cluster, skipray and the `module:name` code of the sweep
+    as they are here; inside `ray job submit` the job's own environment has brought them.
+    """
+    threads = str(sweep.resources.threads)
+    env: dict[str, Any] = {
+        "env_vars": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+    }
+    if remote and _INSIDE_A_JOB not in os.environ:
+        env["py_modules"] = [str(path) for path in code_paths(sweep)]
+    return env
+
+
+def code_paths(sweep: SweepSpec) -> tuple[Path, ...]:
+    """Folders and files of skipray and of the user's own code that a sweep names."""
+    import importlib
+
+    import skipray
+
+    paths = [Path(skipray.__file__).parent]
+    names = {name for trial in sweep.trials() for name, _ in trial.source_hashes}
+    for module in sorted({name.partition(":")[0].partition(".")[0] for name in names} - {"skipray"}):
+        source = importlib.import_module(module).__file__
+        if source is not None:
+            path = Path(source)
+            paths.append(path.parent if path.name == "__init__.py" else path)
+    return tuple(dict.fromkeys(paths))
+
+
+def _fits(node: Node, cpus: float, gpus: float) -> int:
+    by_cpu = int(node.cpus / cpus + 1e-9) if cpus else 10**6
+    if not gpus:
+        return by_cpu
+    by_gpu = int(node.gpus) * int(1 / gpus + 1e-9) if gpus <= 1 else int(node.gpus / gpus)
+    return min(by_cpu, by_gpu)
+
+
+def _nodes() -> tuple[Node, ...]:
+    import ray
+
+    return tuple(
+        Node(
+            node["NodeID"],
+            node["NodeManagerHostname"],
+            node["Resources"].get("CPU", 0.0),
+            node["Resources"].get("GPU", 0.0),
+        )
+        for node in ray.nodes()
+        if node["Alive"]
+    )
+
+
+def _quiet_logs() -> None:
+    for name in ("ray", "ray.tune", "ray.train", "ray.data", "ray._private"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+_WRONG_KIND = (
+    "found the Ray address {address}; allowed: host:port of the cluster's head, or auto on one of its nodes. To start "
+    "from outside: ray job submit --address http://HEAD:8265 --working-dir . -- python -m skipray.launch SWEEP"
+)
+
+
+def _unreachable(address: str | None, error: Exception) -> str:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if "token" in str(error).lower() or "auth" in type(error).__name__.lower():
+        return (
+            f"the Ray cluster at {address or 'this machine'} refuses the token: {first}; set RAY_AUTH_MODE=token and "
+            "put the cluster's token into ~/.ray/auth_token, or into RAY_AUTH_TOKEN"
+        )
+    if address is None:
+        return f"Ray did not start on this machine: {first}"
+    return (
+        f"no Ray cluster answers at {address}: {first}; start one with `ray start --head`, give --address, or unset "
+        "RAY_ADDRESS to use this machine alone"
+    )

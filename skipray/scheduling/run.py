@@ -1,0 +1,185 @@
+"""A launch: Ray Tune drives the trials of a Work on a connected cluster, until none is left or it is stopped."""
+
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from skipray.scheduling.cluster import Cluster, refresh
+from skipray.scheduling.events import Event, Summary
+from skipray.scheduling.resources import Shares
+from skipray.scheduling.stopping import Stop
+from skipray.scheduling.ticket import Execute, Place, Ticket
+from skipray.scheduling.work import TrialResult, Work
+from skipray.spec import SweepSpec, TrialSpec
+
+REFRESH_SECONDS = 10.0
+"""A node that joins or leaves is noticed after so long."""
+STOP_POLLS_A_SECOND = 100.0
+"""Workers together ask the cluster's head about so often whether they should stop."""
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""Go to the workers with the trial: a runtime environment would show them on Ray's dashboard."""
+
+
+def run(
+    work: Work,
+    sweep: SweepSpec,
+    place: Place,
+    cluster: Cluster,
+    *,
+    shares: Shares | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    run_ids: Callable[[str], str | None] = lambda trial_id: None,
+    execute: Execute | None = None,
+    fresh_processes: bool = False,
+) -> Summary:
+    """Run everything that a Work hands out.
+
+    Ctrl-C and SIGTERM stop it: workers get `GRACE_SECONDS` to save and close their runs; a second signal raises
+    KeyboardInterrupt at once. The cluster stays connected either way: the caller ends it.
+
+    Args:
+        place: where workers read and write.
+        shares: GPU fraction of each trial; from the spec alone when left out.
+        on_event: called in this thread for each event, between two steps of Tune's loop; keep it quick.
+        run_ids: trial_id -> the trial's run in the tracking store (`Ledger.run_id`).
+        execute: what a worker does with an attempt; skipray's own trials when left out.
+        fresh_processes: a process a trial, instead of warm ones.
+    """
+    from ray import tune
+    from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_put
+
+    from skipray.scheduling.searcher import LoopAbandoned, LoopEnded, TuneEvents, WorkSearcher
+    from skipray.scheduling.worker import TrialWorker, stop_key
+
+    shares = shares or Shares(sweep)
+    size = Size(cluster, sweep, shares)
+    place = replace(
+        place,
+        launch_id=uuid.uuid4().hex,
+        credentials={name: os.environ[name] for name in CREDENTIALS if name in os.environ},
+        stop_poll_seconds=max(place.stop_poll_seconds, size.concurrency() / STOP_POLLS_A_SECOND),
+    )
+    given_up = _record_death if execute is None else _record_nothing
+    execute = execute or _execute_trial
+    key = stop_key(place.launch_id)
+
+    def ticket(trial: TrialSpec, attempt: int, share: int) -> Ticket:
+        cpus, gpus = shares.of(trial, share)
+        cpus, gpus = size.at_most(cpus, gpus)
+        return Ticket(trial, attempt, share, cpus, gpus, place, execute, run_ids(trial.trial_id))
+
+    def announce() -> None:
+        with suppress(Exception):  # the head may be gone
+            _internal_kv_put(key, b"1")
+
+    stop = Stop(announce)
+    searcher = WorkSearcher(
+        work,
+        ticket,
+        max_failures=sweep.resources.max_failures,
+        limit=size.concurrency,
+        stopping=lambda: stop.requested,
+        on_event=on_event,
+        on_given_up=given_up,
+    )
+    folder = tempfile.mkdtemp(prefix="skipray-tune-")
+    started = time.monotonic()
+    tuner = tune.Tuner(
+        TrialWorker,
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=-1,
+            max_concurrent_trials=size.most(),
+            reuse_actors=not fresh_processes,
+            trial_name_creator=_trial_name,
+            trial_dirname_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name=sweep.name,
+            storage_path=folder,
+            callbacks=[TuneEvents(searcher, overdue=lambda: stop.overdue)],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=0),
+            verbose=0,
+        ),
+    )
+    try:
+        with stop, suppress(LoopEnded, LoopAbandoned):
+            tuner.fit()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(Exception):
+            _internal_kv_del(key)
+    unfinished = list(searcher.running.values())
+    for left in unfinished:
+        on_event(Event("interrupted", left.trial, left.attempt))
+    return Summary(
+        finished=len(searcher.finished),
+        failed=tuple(searcher.failed),
+        unfinished=len(unfinished) + len(searcher.interrupted),
+        interrupted=stop.requested,
+        seconds=time.monotonic() - started,
+        train_seconds=sum(train for train, _ in searcher.finished),
+        probe_seconds=sum(probe for _, probe in searcher.finished),
+    )
+
+
+class Size:
+    """How many trials fit at once, asked again while the launch runs: nodes come and go."""
+
+    def __init__(self, cluster: Cluster, sweep: SweepSpec, shares: Shares):
+        self._cluster = cluster
+        self._most = sweep.resources.max_concurrent
+        self._smallest = shares.smallest()
+        self._asked = time.monotonic()
+        self._concurrency = self._count()
+
+    def concurrency(self) -> int:
+        now = time.monotonic()
+        if now - self._asked > REFRESH_SECONDS:
+            self._asked = now
+            with suppress(Exception):  # the head may be restarting; the last answer serves
+                self._cluster = refresh(self._cluster)
+            self._concurrency = self._count()
+        return self._concurrency
+
+    def most(self) -> int:
+        """An upper bound for Tune, which takes a fixed number: growth included."""
+        return self._most or max(1000, 4 * self._concurrency)
+
+    def at_most(self, cpus: float, gpus: float) -> tuple[float, float]:
+        """A doubled share, cut to what the largest node has."""
+        nodes = self._cluster.nodes
+        most_gpus = max((node.gpus for node in nodes), default=0.0)
+        most_cpus = max((node.cpus for node in nodes if node.gpus >= min(gpus, most_gpus)), default=cpus)
+        return min(cpus, most_cpus), min(gpus, most_gpus) if gpus else 0.0
+
+    def _count(self) -> int:
+        fit = max(1, self._cluster.fits(*self._smallest))
+        return min(fit, self._most) if self._most else fit
+
+
+def _execute_trial(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
+    from skipray.scheduling.attempt import run_attempt  # in the worker: the driver needs no torch
+
+    return run_attempt(ticket, interrupted)
+
+
+def _record_death(ticket: Ticket, result: TrialResult) -> None:
+    from skipray.scheduling.attempt import record_death
+
+    record_death(ticket, result)
+
+
+def _record_nothing(ticket: Ticket, result: TrialResult) -> None:
+    return
+
+
+def _trial_name(trial: Any) -> str:
+    return str(trial.trial_id)
