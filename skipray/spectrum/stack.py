@@ -75,7 +75,7 @@ def _from_gram(product: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.nd
 def _folded(tall: np.ndarray) -> np.ndarray:
     if tall.shape[-2] < 1.3 * tall.shape[-1]:
         return tall
-    triangle: np.ndarray = np.linalg.qr(tall, mode="r")
+    triangle: np.ndarray = np.asarray(np.linalg.qr(tall, mode="r"))
     return triangle
 
 
