@@ -8,7 +8,7 @@ covariance is the model's. `predict` averages over the curves with their AICc we
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -127,6 +127,8 @@ def fit_depth_trend(
         notes.append("a single seed: the intervals leave out what changes with the seed")
     fits = [fit_curve(b, design, y, signs) for b in bound]
     usable = [f for f in fits if np.isfinite(f.aicc)]
+    if not usable and len(names) == 1 and design.effective > fits[0].bound.size:
+        usable = [replace(fits[0], aicc=0.0)]  # nothing to choose between
     if not usable:
         return DepthTrend(None, {}, {}, TOO_FEW_DEPTHS, (), {}, None, (f"{len(y)} values",))
     missing = [n for n in names if n not in {f.name for f in usable}]

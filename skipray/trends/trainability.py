@@ -60,17 +60,15 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike
     if len(depths) == 1:
         return Limit(None, None, None, "above" if y.mean() > 0.5 else "below")
     log_depth = np.log(depths)
-    counts = np.bincount(index).astype(float)
-    wins = np.bincount(index, y).astype(float)
     middle, steepness = _grid(log_depth)
-    surface = _penalised(log_depth, wins, counts, middle, steepness)
-    profile = surface.max(axis=1)
+    surface = _penalised(log_depth, np.bincount(index, y), np.bincount(index).astype(float), middle, steepness)
+    profile = _peak_height(surface)
     peak = int(np.argmax(profile))
     estimate = middle[peak]
-    drop = 2 * (profile[peak] - profile)
-    inside = np.flatnonzero(drop <= _cut(log_depth, index, y, seeds, estimate, steepness[np.argmax(surface[peak])]))
-    low = float(np.exp(middle[inside[0]])) if inside[0] > 0 else None
-    high = float(np.exp(middle[inside[-1]])) if inside[-1] < len(middle) - 1 else None
+    best_steepness = float(steepness[np.argmax(surface[peak])])
+    cut = CHI_SQUARE_95 * _design_effect(log_depth[index], y, seeds, float(estimate), best_steepness)
+    outside = 2 * (profile[peak] - profile) > cut
+    low, high = _crossing(middle, outside, peak, -1), _crossing(middle, outside, peak, 1)
     if estimate > log_depth[-1]:
         return Limit(None, low, None, "above")
     if estimate < log_depth[0]:
@@ -82,8 +80,8 @@ def _grid(log_depth: Array) -> tuple[Array, Array]:
     """Midpoints from a factor 16 below to 16 above the depths tried, and steepnesses of a falling logistic."""
     span = log_depth[-1] - log_depth[0]
     gap = float(np.min(np.diff(log_depth)))
-    middle = np.linspace(log_depth[0] - np.log(16), log_depth[-1] + np.log(16), 3001)
-    return middle, np.geomspace(0.02 / span, 60.0 / gap, 160)
+    middle = np.linspace(log_depth[0] - np.log(16), log_depth[-1] + np.log(16), 1201)
+    return middle, np.geomspace(0.02 / span, 60.0 / gap, 48)
 
 
 def _penalised(log_depth: Array, wins: Array, counts: Array, middle: Array, steepness: Array) -> Array:
@@ -92,30 +90,46 @@ def _penalised(log_depth: Array, wins: Array, counts: Array, middle: Array, stee
     log_p, log_q = -np.logaddexp(0.0, -eta), -np.logaddexp(0.0, eta)
     likelihood = log_p @ wins + log_q @ (counts - wins)
     weight = np.exp(log_p + log_q) * counts
-    # Determinant of [[sum w, sum w x], [sum w x, sum w x^2]] with x centred at its weighted mean, so that it stays positive.
+    # |[[sum w, sum w x], [sum w x, sum w x^2]]| with x about its weighted mean, so that it stays positive.
     total = weight.sum(axis=-1)
     centre = (weight @ log_depth) / np.maximum(total, 1e-300)
     about = np.einsum("msd,msd->ms", weight, (log_depth - centre[..., None]) ** 2)
     return likelihood + 0.5 * (np.log(np.maximum(total, 1e-300)) + np.log(np.maximum(about, 1e-300)))
 
 
-def _cut(
-    log_depth: Array, index: np.ndarray, y: np.ndarray, seeds: np.ndarray | None, middle: float, steepness: float
-) -> float:
-    """Fall of twice the penalised log-likelihood inside the interval: chi-square's 95 %, times the design effect of seeds."""
-    cut = float(stats.chi2.ppf(0.95, 1))
-    if seeds is None:
-        return cut
+def _peak_height(surface: Array) -> Array:
+    """(midpoints,) the maximum over steepness, through a parabola at the best of its grid."""
+    best = np.clip(np.argmax(surface, axis=1), 1, surface.shape[1] - 2)
+    rows = np.arange(len(surface))
+    left, top, right = (surface[rows, best + k] for k in (-1, 0, 1))
+    bend = np.minimum(left - 2 * top + right, -1e-12)
+    return np.maximum(surface.max(axis=1), top - (left - right) ** 2 / (8 * bend))
+
+
+def _crossing(middle: Array, outside: np.ndarray, peak: int, side: int) -> float | None:
+    """The depth at which the profile leaves the interval on one side of the peak; None where it never does."""
+    beyond = np.flatnonzero(outside[peak::side])
+    return float(np.exp(middle[peak + side * beyond[0]])) if len(beyond) else None
+
+
+CHI_SQUARE_95 = float(stats.chi2.ppf(0.95, 1))
+"""Fall of twice the penalised log-likelihood inside a 95 % interval."""
+
+
+def _design_effect(x: Array, y: np.ndarray, seeds: np.ndarray | None, middle: float, steepness: float) -> float:
+    """How much larger the variance of the limit is than that of independent trials: the sandwich over seeds, at least 1.
+    The more of it is the seeds', the more of t's wider quantile on seeds - 1 degrees of freedom comes on top."""
+    if seeds is None or len(np.unique(seeds)) < 2:
+        return 1.0
     names, cluster = np.unique(seeds, return_inverse=True)
-    if len(names) < 2:
-        return cut
-    p = 1 / (1 + np.exp(-steepness * (middle - log_depth[index])))
-    slopes = steepness * np.stack([np.ones(len(y)), middle - log_depth[index]])
-    slopes[1] /= steepness
+    p = 1 / (1 + np.exp(-steepness * (middle - x)))
+    slopes = np.stack([np.full(len(y), steepness), middle - x])
     information = (slopes * p * (1 - p)) @ slopes.T
     scores = np.stack([np.bincount(cluster, row * (y - p)) for row in slopes])
     inverse = np.linalg.pinv(information)
     moves = inverse @ scores
     moves -= moves.mean(axis=1, keepdims=True)
     robust = len(names) / (len(names) - 1) * float(moves[0] @ moves[0])
-    return cut * max(1.0, robust / max(float(inverse[0, 0]), 1e-300))
+    effect = max(1.0, robust / max(float(inverse[0, 0]), 1e-300))
+    wider = float(stats.t.ppf(0.975, len(names) - 1)) ** 2 / CHI_SQUARE_95
+    return effect * (1 + (wider - 1) * (1 - 1 / effect))

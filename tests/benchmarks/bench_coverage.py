@@ -1,6 +1,6 @@
 """How often nominal 95 % intervals cover, and how often the right curve is chosen or tied, on synthetic sweeps.
 
-Run: python tests/benchmarks/bench_coverage.py [repetitions, default 200]. Each row is one truth at one number of seeds and
+Run: python tests/benchmarks/bench_coverage.py [repetitions, default 200] [truths ..., default all]. Each row is one truth at one number of seeds and
 depths; `band` is the coverage of `predict` at the depths tried (mean over them), `picked` the same when the curve has to
 be chosen too, `parameters` that of the curve's parameters, `right` the share in which the true curve is chosen or tied.
 The standard error of a share near 0.95 is 0.015 at 200 repetitions (the mean over depths has less).
@@ -120,9 +120,7 @@ def limit_coverage(seeds, depths, repetitions, *, between, within, rng_seed=0):
         own = np.log(truth) + between * rng.standard_normal(seeds)
         luck = within * rng.standard_normal((depths, seeds))
         trained = np.log(at)[:, None] < own[None, :] + luck
-        limit = trainability_limit(
-            np.repeat(at, seeds), trained.ravel(), group=np.tile(np.arange(seeds), depths)
-        )
+        limit = trainability_limit(np.repeat(at, seeds), trained.ravel(), group=np.tile(np.arange(seeds), depths))
         hits.append((limit.low is None or limit.low <= truth) and (limit.high is None or truth <= limit.high))
         known += limit.low is not None and limit.high is not None
     return float(np.mean(hits)), known / repetitions
@@ -130,18 +128,25 @@ def limit_coverage(seeds, depths, repetitions, *, between, within, rng_seed=0):
 
 def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    wanted = sys.argv[2:] or [*(t.curve for t in TRUTHS), "limit"]
     start = time.perf_counter()
     columns = ("band", "whole", "parameters", "worst", "picked", "right")
     print(f"{'truth':12} {'case':34} " + " ".join(f"{c:>10}" for c in columns))
-    for truth in TRUTHS:
-        for seeds, depths, effect, share in ((3, 6, 0.0, None), (5, 8, 2.0, None), (10, 12, 1.0, None), (5, 8, 1.0, 0.3)):
+    for truth in [t for t in TRUTHS if t.curve in wanted]:
+        for seeds, depths, effect, share in (
+            (3, 6, 0.0, None),
+            (5, 8, 2.0, None),
+            (10, 12, 1.0, None),
+            (5, 8, 1.0, 0.3),
+        ):
             if share is not None and truth.curve == "constant":
                 continue
             case = Truth(truth.curve, truth.parameters, truth.noise, effect)
             row = coverage(case, seeds, depths, repetitions, share=share)
             name = f"{seeds} seeds, {depths} depths, effect {effect:g}" + (f", {share:.0%} cens." if share else "")
             print(f"{truth.curve:12} {name:34} " + " ".join(f"{row[c]:10.3f}" for c in columns), flush=True)
-    for seeds, depths, between, within in ((3, 6, 0.05, 0.2), (5, 8, 0.2, 0.2), (5, 12, 0.4, 0.05), (10, 12, 0.2, 0.1)):
+    limits = ((3, 6, 0.05, 0.2), (3, 12, 0.4, 0.05), (5, 8, 0.2, 0.2), (5, 12, 0.4, 0.05), (10, 12, 0.2, 0.1))
+    for seeds, depths, between, within in limits if "limit" in wanted else ():
         hit, known = limit_coverage(seeds, depths, repetitions, between=between, within=within)
         print(
             f"limit: {seeds} seeds, {depths} depths, spread {between:g} between and {within:g} within seeds: "
