@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from skipray.report.groups import Layout, family, name
+from skipray.report.groups import Layout, family
 
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate
@@ -44,19 +44,19 @@ def _limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
         return _many_limits(aggregate)
     beyond, below, within, unknown = [], [], [], []
     for group, limit in aggregate.limits:
-        label = name(group) if several else family(group)
+        label = layout.name(group) if several else family(group)
         if limit.censored == "above":
             beyond.append(label)
         elif limit.censored == "below":
             below.append(label)
         elif limit.depth is not None:
-            within.append(f"{label} at {limit_words(limit)}")
+            within.append(f"at {limit_words(limit)} for {label}")
         else:
             unknown.append(label)
     deepest = max((int(d) for d in aggregate.trials["depth"]), default=0)
     parts = []
     if within:
-        parts.append(f"half of the seeds no longer train for {_and(within)}")
+        parts.append(f"half of the seeds no longer train {_and(within)}")
     if below:
         parts.append(f"{_and(below)} {'does' if len(below) == 1 else 'do'} not train at any depth tried")
     if beyond:
@@ -96,13 +96,18 @@ def _claims(aggregate: "Aggregate") -> str:
     for claim in aggregate.claims:
         by.setdefault(claim.verdict, []).append(claim.id)
     parts = []
-    for verdict, words in (("supported", "supported"), ("refuted", "refuted"), ("inconclusive", "inconclusive")):
+    for verdict, one, many in (
+        ("supported", "is supported", "are supported"),
+        ("refuted", "is refuted", "are refuted"),
+        ("inconclusive", "stays open", "stay open"),
+    ):
         if verdict in by:
-            parts.append(f"{', '.join(by[verdict])} {'is' if len(by[verdict]) == 1 else 'are'} {words}")
+            ids = by[verdict]
+            parts.append(f"{len(ids)} {one if len(ids) == 1 else many} ({', '.join(ids)})")
     if not parts:
         return "None of the paper's claims could be tested with these data." if aggregate.claims else ""
-    rest = f" ({len(by['not tested'])} not tested)" if "not tested" in by else ""
-    return "Of the paper's claims, " + "; ".join(parts) + rest + "."
+    tested = sum(len(ids) for verdict, ids in by.items() if verdict != "not tested")
+    return f"Of the {tested} claims of the paper that could be tested, {_and(parts)}."
 
 
 def _and(items: list[str]) -> str:

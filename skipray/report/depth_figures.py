@@ -7,7 +7,7 @@ import pandas as pd
 
 from skipray.report.answer import limit_words
 from skipray.report.chart import Chart, Key, Level, Limit, Panel, Trace
-from skipray.report.groups import Facet, Layout, family, group_names, name
+from skipray.report.groups import Facet, Layout, family, group_names
 from skipray.report.ticks import depth_axis, linear_axis, number
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | No
         title="Accuracy by depth",
         metrics={"train.accuracy": "train accuracy", "test.accuracy": "test accuracy"},
         caption=(
-            "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no curve "
-            "fits, thin lines join the means). Above the curves: the trainability limit of each family, the depth at "
-            "which half of the seeds train, with its 95 % interval; an arrow means beyond the depths tried."
+            "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
+            "curve fits, thin lines join the means). Above the curves: the trainability limit of each family, the depth "
+            "at which half of the seeds train, with its 95 % interval; an arrow means beyond the depths tried."
         ),
         low=0.0,
         high=1.0,
@@ -82,7 +82,7 @@ def by_depth(
         name=file,
         title=title,
         caption=caption,
-        alt=_alt(title, list(found.values()), metrics),
+        alt=_alt(title, list(found.values()), metrics, layout),
         panels=tuple(panels),
         legend=tuple(Key(f, layout.styles[f], "both") for f in shown),
         data=data,
@@ -122,7 +122,13 @@ def _panel(
         wanted = {g for g, _ in members}
         marks = [
             Limit(
-                family(g), layout.style(g), lim.depth, lim.low, lim.high, lim.censored, f"{name(g)}: {limit_words(lim)}"
+                family(g),
+                layout.style(g),
+                lim.depth,
+                lim.low,
+                lim.high,
+                lim.censored,
+                f"{layout.name(g)}: {limit_words(lim)}",
             )
             for g, lim in aggregate.limits
             if g in wanted
@@ -191,18 +197,18 @@ def _summary(series: "list[Series]", metrics: dict[str, str], layout: Layout) ->
     rows = []
     for s in series[:24]:
         frame = pd.DataFrame({"depth": s.depth, "value": s.value}).groupby("depth")["value"].mean()
-        label = name(s.group) if len(metrics) == 1 else f"{name(s.group)}: {metrics[s.metric]}"
+        label = layout.name(s.group) if len(metrics) == 1 else f"{layout.name(s.group)}: {metrics[s.metric]}"
         rows.append({"mean of the seeds": label} | {str(d): number(frame.get(d)) for d in layout.depths})
     return pd.DataFrame(rows)
 
 
-def _alt(title: str, series: "list[Series]", metrics: dict[str, str]) -> str:
+def _alt(title: str, series: "list[Series]", metrics: dict[str, str], layout: Layout) -> str:
     parts = []
     for s in series[:8]:
         frame = pd.DataFrame({"depth": s.depth, "value": s.value}).groupby("depth")["value"].mean()
         ends = f"{number(frame.iloc[0])} at depth {frame.index[0]}"
         if len(frame) > 1:
             ends += f" to {number(frame.iloc[-1])} at depth {frame.index[-1]}"
-        parts.append(f"{name(s.group)}, {metrics[s.metric]}: {ends}")
+        parts.append(f"{layout.name(s.group)}, {metrics[s.metric]}: {ends}")
     more = f"; and {len(series) - 8} more series" if len(series) > 8 else ""
     return f"{title}. Means: " + "; ".join(parts) + more + "."

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from skipray.report.chart import Chart, Key, Panel, Trace
-from skipray.report.groups import Layout, group_names, name, positions
+from skipray.report.groups import Layout, group_names, positions
 from skipray.report.palette import depth_styles
 from skipray.report.ticks import linear_axis, log_axis, number
 
@@ -52,7 +52,7 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
                     )
                 )
             if traces:
-                panels.append(Panel(name(layout.groups[i]), x, y, tuple(traces)))
+                panels.append(Panel(layout.name(layout.groups[i]), x, y, tuple(traces)))
     named = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[rows["group"].to_numpy(int)]
     data = pd.concat([named.reset_index(drop=True), rows.drop(columns="group").reset_index(drop=True)], axis=1)
     return Chart(
@@ -96,5 +96,5 @@ def _ends(layout: Layout, rows: pd.DataFrame) -> str:
         if mine.empty:
             continue
         deep = mine[mine["depth"] == mine["depth"].max()].sort_values("epoch")
-        parts.append(f"{name(group)} at depth {deep['depth'].iloc[0]} ends at {number(deep['value'].iloc[-1])}")
+        parts.append(f"{layout.name(group)} at depth {deep['depth'].iloc[0]} ends at {number(deep['value'].iloc[-1])}")
     return "Train accuracy: " + "; ".join(parts) + "." if parts else ""

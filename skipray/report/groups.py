@@ -31,14 +31,9 @@ def family(group: "Group") -> str:
     return plain(dict(group)["architecture"]).rpartition(":")[2]
 
 
-def others(group: "Group") -> dict[str, str]:
+def _others(group: "Group") -> dict[str, str]:
     """The further factors; one that a family does not have is left out."""
     return {plain(k): plain(v) for k, v in group if k != "architecture" and not _absent(v)}
-
-
-def name(group: "Group") -> str:
-    """`resnet, normalization batch`"""
-    return ", ".join([family(group), *(f"{k} {v}" for k, v in others(group).items())])
 
 
 def group_names(group: "Group") -> dict[str, str]:
@@ -61,15 +56,18 @@ class Layout:
     styles: dict[str, Style]
     """By family."""
     depths: tuple[int, ...]
+    varying: frozenset[str]
+    """The further factors that have more than one value here; naming the others would only be noise."""
     _facets: tuple[Facet, ...]
+
+    def name(self, group: "Group") -> str:
+        """`resnet, normalization batch`"""
+        rest = (f"{k} {v}" for k, v in _others(group).items() if k in self.varying)
+        return ", ".join([family(group), *rest])
 
     def facets(self, most: int = MAX_FACETS) -> tuple[Facet, ...]:
         """At most so many panels of groups that differ in their family only."""
         return self._facets[:most]
-
-    def shown_groups(self, most: int = MAX_FACETS) -> "tuple[Group, ...]":
-        """At most so many groups, for figures with a panel a group, spread over the facets."""
-        return self.groups[:most]
 
     def left_out(self, shown: int, total: int) -> str:
         return f"{shown} of {total} combinations of factors are drawn; the data file has all." if shown < total else ""
@@ -106,30 +104,36 @@ def lay_out(aggregate: "Aggregate") -> Layout:
     families = list(dict.fromkeys([plain(v).rpartition(":")[2] for v in coverage.get("architecture", [])]))
     families += [f for f in dict.fromkeys(family(g) for g in groups) if f not in families]
     depths = tuple(sorted({int(d) for d in coverage.get("depth", [])}))
-    return Layout(groups, family_styles(families), depths, _facets(groups))
+    seen: dict[str, set[str]] = {}
+    planned = (tuple(zip(factors, row, strict=True)) for row in coverage[factors].itertuples(index=False, name=None))
+    for group in [*groups, *planned]:
+        for key, value in _others(group).items():
+            seen.setdefault(key, set()).add(value)
+    varying = frozenset(key for key, found_values in seen.items() if len(found_values) > 1)
+    return Layout(groups, family_styles(families), depths, varying, _facets(groups, varying))
 
 
 def _key(group: "Group") -> tuple[tuple[str, str], ...]:
     return tuple((plain(k), plain(v)) for k, v in group)
 
 
-def _facets(groups: "Iterable[Group]") -> tuple[Facet, ...]:
+def _facets(groups: "Iterable[Group]", varying: frozenset[str]) -> tuple[Facet, ...]:
     """One facet for each combination of the further factors.
 
     A group whose family lacks a factor (a plain network has no residual scale) is drawn in every facet that agrees with
     it in the factors that it has, so that there is something to compare with.
     """
     groups = tuple(groups)
-    combinations = list(dict.fromkeys(tuple(others(g).items()) for g in groups))
+    combinations = list(dict.fromkeys(tuple(_others(g).items()) for g in groups))
     whole = [c for c in combinations if not any(set(c) < set(other) for other in combinations)]
     facets = []
     for combination in whole:
         members: dict[str, Group] = {}
-        for group in sorted(groups, key=lambda g: -len(others(g))):
-            if set(others(group).items()) <= set(combination):
+        for group in sorted(groups, key=lambda g: -len(_others(g))):
+            if set(_others(group).items()) <= set(combination):
                 members.setdefault(family(group), group)
         ordered = tuple(g for g in groups if g in members.values())
-        facets.append(Facet(", ".join(f"{k} {v}" for k, v in combination), ordered))
+        facets.append(Facet(", ".join(f"{k} {v}" for k, v in combination if k in varying), ordered))
     return tuple(facets)
 
 

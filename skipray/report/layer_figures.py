@@ -1,14 +1,15 @@
 """Quantities by layer: the paper's Figs. 11 to 13, and by range and rms what its Figs. 5 to 10 show as histograms."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from skipray.report.chart import Chart, Key, Panel, Trace
-from skipray.report.groups import Facet, Layout, family, group_names, name, positions
-from skipray.report.palette import Style, depth_styles
+from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names, positions
+from skipray.report.palette import Dash, Style, depth_styles
 from skipray.report.ticks import Axis, linear_axis, log_axis, number
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ STATISTICS = {
     "hidden": ("log10_condition", "range", "rms"),
     "weight": ("log10_condition", "range", "rms"),
 }
+DASHES: dict[str, Dash] = {"range": "solid", "rms": "dotted"}
 KEYS = ["tensor", "statistic", "stage", "depth", "layer_index"]
 
 
@@ -69,61 +71,99 @@ def profiles(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
     )
 
 
-def condition_profiles(layout: Layout, found: pd.DataFrame) -> list[Chart]:
-    """Condition number by layer: of hidden representations after and before training, and of weights after it."""
-    charts = []
-    for file, tensor, stage, title, what in (
-        ("hidden-profile", "hidden", "end", "Hidden representations: condition number by layer (Fig. 13)", "after"),
-        ("weight-profile", "weight", "end", "Weights: condition number by layer (Figs. 11 and 12)", "after"),
-        ("hidden-profile-start", "hidden", "start", "Hidden representations at initialisation", "before"),
-    ):
-        rows = _rows(found, tensor, "log10_condition", stage)
-        if rows.empty:
-            continue
-        caption = (
-            f"Median over the seeds {what} training, raw (not centred). First panels: the families at the largest depth "
-            "that they share; then each of them at every depth. Hollow arrowheads: at least half of the seeds are at the "
-            "precision floor, so that the truth lies above."
-        )
-        charts.append(_chart(layout, rows, file, title, caption, "log₁₀ κ", linear=True))
-    return charts
+def condition_profiles(layout: Layout, found: pd.DataFrame) -> Chart | None:
+    """Condition number by layer at the largest depth that the families share: the paper's Figs. 11 to 13."""
+    parts = [
+        ("hidden, after training", "log₁₀ κ of hidden", _rows(found, "hidden", "log10_condition", "end")),
+        ("hidden, at initialisation", "log₁₀ κ of hidden", _rows(found, "hidden", "log10_condition", "start")),
+        ("weights, after training", "log₁₀ κ of weights", _rows(found, "weight", "log10_condition", "end")),
+    ]
+    panels = []
+    facets = layout.facets(3)
+    for facet in facets:
+        for title, label, rows in parts:
+            part = _at_shared_depth(layout, facet, rows)
+            if part:
+                traces = tuple(_trace(family(g), layout.style(g), mine) for g, mine in part.items())
+                panels.append(_panel(facet, title, label, part, traces, linear_axis))
+    rows = pd.concat([rows for *_, rows in parts])
+    if not panels:
+        return None
+    return Chart(
+        name="condition-by-layer",
+        title="Condition number by layer (the paper's Figs. 11 to 13)",
+        caption="Hidden representations and weights, raw, at the largest depth that the families share; median over "
+        "the seeds. Hollow arrowheads: at least half of the seeds are at the precision floor, the truth lies above.",
+        alt="Condition number by layer. " + _first_last(layout, parts[0][2], "log10 of it after training"),
+        panels=tuple(panels),
+        legend=_families(layout, facets),
+        data=_named(layout, rows),
+        left_out=layout.left_out(len(facets), layout.facet_count),
+    )
+
+
+def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
+    """Condition number of hidden representations by layer at every depth, a panel a group."""
+    rows = _rows(found, "hidden", "log10_condition", "end")
+    if rows["depth"].nunique() < 2:
+        return None
+    styles = depth_styles([int(d) for d in rows["depth"].unique()])
+    present = [i for i in range(len(layout.groups)) if (rows["group"] == i).any()]
+    shown = present[:MAX_FACETS]
+    drawn = rows[rows["group"].isin(shown)]
+    # One scale for all of them, so that panels compare at a glance.
+    x, y = _layer_axis(drawn), linear_axis("log₁₀ κ of hidden", drawn["value"])
+    panels = []
+    for i in shown:
+        parts = drawn[drawn["group"] == i].groupby("depth", sort=True)
+        traces = tuple(_trace(f"depth {depth}", styles[int(str(depth))], part) for depth, part in parts)
+        panels.append(Panel(layout.name(layout.groups[i]), x, y, traces))
+    return Chart(
+        name="condition-by-layer-and-depth",
+        title="Condition number by layer at every depth",
+        caption="Hidden representations after training, raw; median over the seeds.",
+        alt="Condition number of hidden representations by layer, a line a depth. "
+        + _first_last(layout, rows, "log10 of it"),
+        panels=tuple(panels),
+        legend=tuple(Key(f"depth {d}", s, "line") for d, s in styles.items()),
+        data=_named(layout, rows),
+        left_out=layout.left_out(len(shown), len(present)),
+    )
 
 
 def distributions(layout: Layout, found: pd.DataFrame) -> Chart | None:
     """Range and root mean square of activations and weights by layer, after training."""
     panels: list[Panel] = []
-    parts = [
-        (tensor, statistic, title, _rows(found, tensor, statistic, "end"))
-        for tensor, statistic, title in (
-            ("hidden", "range", "activations: range"),
-            ("hidden", "rms", "activations: rms"),
-            ("weight", "range", "weights: range"),
-            ("weight", "rms", "weights: rms"),
-        )
-    ]
-    parts = [p for p in parts if not p[3].empty]
-    if not parts:
-        return None
-    facets = layout.facets(2)
+    facets = layout.facets(3)
     for facet in facets:
-        for _, statistic, title, rows in parts:
-            panel = _shared_depth_panel(layout, facet, rows, title, statistic, log_axis)
-            if panel is not None:
-                panels.append(panel)
-    data = pd.concat([rows for *_, rows in parts])
-    shown = list(dict.fromkeys(family(g) for f in facets for g in f.groups))
+        for tensor, title in (("hidden", "activations"), ("weight", "weights")):
+            traces: list[Trace] = []
+            parts: dict[Group, pd.DataFrame] = {}
+            for statistic, dash in DASHES.items():
+                part = _at_shared_depth(layout, facet, _rows(found, tensor, statistic, "end"))
+                for group, mine in part.items():
+                    style = replace(layout.style(group), dash=dash)
+                    traces.append(_trace(f"{family(group)}, {statistic}", style, mine[mine["value"] > 0]))
+                    parts[group] = pd.concat([parts.get(group, mine.iloc[:0]), mine])
+            if traces:
+                panels.append(_panel(facet, title, "entries (logarithmic)", parts, tuple(traces), log_axis))
+    if not panels:
+        return None
+    rows = found[found["statistic"].isin(["range", "rms"]) & (found["stage"] == "end")]
     return Chart(
-        name="distributions",
-        title="Spread of activations and weights by layer (Figs. 5 to 10)",
-        caption=(
-            "Largest minus smallest entry, and root mean square, of each layer's hidden representation and weights after "
-            "training; median over the seeds, logarithmic, at the largest depth that the families share."
-        ),
-        alt="Range and root mean square of activations and weights by layer. "
-        + _first_last(layout, parts[0][3], parts[0][2]),
+        name="spread-by-layer",
+        title="Spread of activations and weights by layer (the paper's Figs. 5 to 10)",
+        caption="Largest minus smallest entry (solid) and root mean square (dotted) after training, at the largest "
+        "depth that the families share; median over the seeds.",
+        alt="Spread by layer. "
+        + _first_last(layout, _rows(found, "hidden", "range", "end"), "Range of the activations"),
         panels=tuple(panels),
-        legend=tuple(Key(f, layout.styles[f], "both") for f in shown),
-        data=_named(layout, data),
+        legend=(
+            *_families(layout, facets),
+            Key("range", Style("ink"), "line"),
+            Key("root mean square", Style("ink", dash="dotted"), "line"),
+        ),
+        data=_named(layout, rows),
         left_out=layout.left_out(len(facets), layout.facet_count),
     )
 
@@ -132,62 +172,30 @@ def _rows(found: pd.DataFrame, tensor: str, statistic: str, stage: str) -> pd.Da
     return found[(found["tensor"] == tensor) & (found["statistic"] == statistic) & (found["stage"] == stage)]
 
 
-def _chart(
-    layout: Layout, rows: pd.DataFrame, file: str, title: str, caption: str, label: str, *, linear: bool
-) -> Chart:
-    axis: Callable[..., Axis] = linear_axis if linear else log_axis
-    facets = layout.facets(3)
-    panels = []
-    for facet in facets:
-        shared = _shared_depth_panel(layout, facet, rows, "", label, axis)
-        if shared is not None and len(shared.traces) > 1:
-            panels.append(shared)
-    depths = sorted(rows["depth"].unique())
-    styles = depth_styles([int(d) for d in depths])
-    groups = [g for f in facets for g in f.groups] if layout.facet_count > len(facets) else list(layout.groups)
-    shown = [g for g in dict.fromkeys(groups) if (rows["group"] == layout.groups.index(g)).any()]
-    values = rows[rows["group"].isin([layout.groups.index(g) for g in shown])]["value"]
-    for group in shown[:9]:
-        mine = rows[rows["group"] == layout.groups.index(group)]
-        traces = [
-            _trace(f"depth {depth}", styles[int(depth)], part) for depth, part in mine.groupby("depth", sort=True)
-        ]
-        # One scale for all of them, so that panels compare at a glance.
-        panels.append(Panel(name(group), _layer_axis(mine), axis(label, values), tuple(traces)))
-    families = list(dict.fromkeys(family(g) for g in shown))
-    return Chart(
-        name=file,
-        title=title,
-        caption=caption,
-        alt=f"{title}. " + _first_last(layout, rows, "log10 condition number"),
-        panels=tuple(panels),
-        legend=(
-            *(Key(f, layout.styles[f], "both") for f in families if len(families) > 1),
-            *(Key(f"depth {d}", s, "line") for d, s in styles.items()),
-        ),
-        data=_named(layout, rows),
-        left_out=layout.left_out(min(len(shown), 9), len(set(rows["group"]))),
-    )
+def _families(layout: Layout, facets: tuple[Facet, ...]) -> tuple[Key, ...]:
+    shown = dict.fromkeys(family(g) for f in facets for g in f.groups)
+    return tuple(Key(f, layout.styles[f], "line") for f in shown)
 
 
-def _shared_depth_panel(
-    layout: Layout, facet: Facet, rows: pd.DataFrame, title: str, label: str, axis: Callable[..., Axis]
-) -> Panel | None:
-    """The facet's groups at the largest depth that they share."""
+def _at_shared_depth(layout: Layout, facet: Facet, rows: pd.DataFrame) -> "dict[Group, pd.DataFrame]":
+    """The rows of each of the facet's groups at the largest depth that they share; empty where there is none."""
     parts = {g: rows[rows["group"] == layout.groups.index(g)] for g in facet.groups}
     parts = {g: part for g, part in parts.items() if not part.empty}
     common = set.intersection(*(set(part["depth"]) for part in parts.values())) if parts else set()
-    if not common:
-        return None
-    depth = max(common)
-    chosen = {g: part[part["depth"] == depth] for g, part in parts.items()}
-    values = np.concatenate([part["value"].to_numpy(float) for part in chosen.values()])
-    return Panel(
-        " · ".join(t for t in (facet.title, title, f"depth {depth}") if t),
-        _layer_axis(pd.concat(list(chosen.values()))),
-        axis(label, values),
-        tuple(_trace(family(g), layout.style(g), part) for g, part in chosen.items()),
-    )
+    return {g: part[part["depth"] == max(common)] for g, part in parts.items()} if common else {}
+
+
+def _panel(
+    facet: Facet,
+    title: str,
+    label: str,
+    parts: "dict[Group, pd.DataFrame]",
+    traces: tuple[Trace, ...],
+    axis: Callable[..., Axis],
+) -> Panel:
+    rows = pd.concat(list(parts.values()))
+    words = " · ".join(t for t in (facet.title, title, f"depth {rows['depth'].iloc[0]}") if t)
+    return Panel(words, _layer_axis(rows), axis(label, rows["value"].to_numpy(float)), traces)
 
 
 def _layer_axis(rows: pd.DataFrame) -> Axis:
@@ -226,5 +234,5 @@ def _first_last(layout: Layout, rows: pd.DataFrame, what: str) -> str:
             continue
         deep = mine[mine["depth"] == mine["depth"].max()].sort_values("layer_index")
         ends = f"{number(deep['value'].iloc[0])} at the first and {number(deep['value'].iloc[-1])} at the last layer"
-        parts.append(f"{name(group)} at depth {deep['depth'].iloc[0]}: {ends}")
+        parts.append(f"{layout.name(group)} at depth {deep['depth'].iloc[0]}: {ends}")
     return f"{what}: " + "; ".join(parts) + "."

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from skipray.report import tables
 from skipray.report.answer import answer, limit_words
 from skipray.report.chart import Chart
-from skipray.report.groups import Layout, name, plain
+from skipray.report.groups import Layout, plain
 from skipray.report.palette import css_variables
 from skipray.report.svg import Hover, draw, panel_alt, swatch
 
@@ -28,7 +28,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
     """The report as HTML."""
     hover: dict[str, list[Hover]] = {}
     drawn = {chart.name: _panels(chart, hover) for chart in ([main] if main else []) + charts}
-    covered = tables.coverage_map(aggregate)
+    covered = tables.coverage_map(aggregate, layout)
     claims = tables.claim_rows(aggregate.claims)
     script = _file("report.js")
     style = _file("report.css")
@@ -40,7 +40,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         facts=_facts(aggregate, layout, covered),
         tested=[row for row in claims if row.claim.verdict != "not tested"],
         untested=[row for row in claims if row.claim.verdict == "not tested"],
-        limits=[(name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
+        limits=[(layout.name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
         limits_total=len(aggregate.limits),
         main=main,
         charts=charts,
@@ -48,7 +48,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         taus=tables.tau_rows(taus),
         coverage=covered,
         states=tables.STATES,
-        fits=tables.fit_rows(aggregate),
+        fits=tables.fit_rows(aggregate, layout),
         fits_total=len(aggregate.series),
         audit=[plain(breach) for breach in aggregate.audit],
         caveats=tables.caveats(aggregate, covered),

@@ -1,7 +1,7 @@
-"""Colours and markers. A family has the same colour in every figure of every sweep; never colour alone carries meaning.
+"""Colours and markers. A family has the same colour in every figure of every sweep; colour never carries meaning alone.
 
-The hues are those of Okabe & Ito (2008, "Color Universal Design"), darkened or lightened until each has a contrast of at
-least 3 : 1 with the page, light or dark. The depth ramp is viridis, cut where it would fade into the page.
+The hues are those of Okabe & Ito (2008, "Color Universal Design"), darkened or lightened until each has a contrast of
+at least 3 : 1 with the page, light or dark. The depth ramp is viridis, with a page's contrast kept at its ends.
 """
 
 from dataclasses import dataclass

@@ -5,6 +5,7 @@ Sizes are fixed in inches, since fitting a layout costs more than drawing it. Fi
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.lines import Line2D
 from skipray.report.chart import Chart, Key, Limit, Panel, Trace
 from skipray.report.groups import plain
 from skipray.report.palette import COLOURS, Dash, Marker, Style
+from skipray.report.paper_font import families
 
 PANEL_INCHES = (3.1, 2.35)
 LEFT, RIGHT, TOP, BOTTOM = 0.58, 0.12, 0.34, 0.46
@@ -30,10 +32,9 @@ _MARKERS: dict[Marker, str] = {
     "cross": "P",
     "pentagon": "p",
 }
-_DASHES: dict[Dash, str] = {"solid": "-", "dashed": "--", "dotted": ":"}
-_SETTINGS = {
+_DASHES: dict[Dash, Any] = {"solid": "-", "dashed": "--", "dotted": ":"}
+_SETTINGS: Any = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 7.5,
     "axes.titlesize": 8,
     "axes.linewidth": 0.6,
@@ -53,7 +54,7 @@ _SETTINGS = {
 def save(chart: Chart, folder: Path) -> tuple[Path, Path]:
     """Write NAME.svg and NAME.pdf into the folder; returns their paths."""
     svg, pdf = folder / f"{chart.name}.svg", folder / f"{chart.name}.pdf"
-    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+    with mpl.rc_context(_SETTINGS | {"font.sans-serif": families()}), warnings.catch_warnings():
         # A name may hold letters that the font has not; they are drawn as boxes.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         figure = _figure(chart)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from skipray.association import Association, granulated_tau
 from skipray.report.chart import Chart, Key, Panel, Trace
-from skipray.report.groups import Layout, family, group_names, name, positions
+from skipray.report.groups import Layout, family, group_names, positions
 from skipray.report.palette import depth_styles
 from skipray.report.ticks import linear_axis, number
 
@@ -94,7 +94,7 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout) -> Chart:
             style = depths[int(str(depth))]
             seeds = points["seed"] if "seed" in points else [None] * len(points)
             hover = tuple(
-                f"{name(layout.groups[g])}, depth {depth}{'' if s is None else f', seed {s}'}: "
+                f"{layout.name(layout.groups[g])}, depth {depth}{'' if s is None else f', seed {s}'}: "
                 f"log₁₀ κ {number(x)}, {number(y)}"
                 for g, s, x, y in zip(points["group"], seeds, points["x"], points[measure], strict=True)
             )
@@ -120,7 +120,9 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout) -> Chart:
         title="Singularity against generalization",
         caption=f"{what}: shape is the family, colour the depth. Condition number of the median layer's hidden "
         "representation after training, raw.",
-        alt=f"Scatter of {len(drawn)} points, condition number against {' and '.join(GENERALIZATION[m] for m in measures)}.",
+        alt=f"Scatter of {len(drawn)} points, condition number against "
+        + " and ".join(GENERALIZATION[m] for m in measures)
+        + ".",
         panels=tuple(panels),
         legend=(
             *(Key(f, type(layout.styles[f])("ink", layout.styles[f].marker), "marks") for f in families),

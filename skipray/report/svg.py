@@ -3,10 +3,11 @@
 Coordinates are those of a 420 x 300 box that the page scales. What a pointer reads is returned beside the drawing.
 """
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from skipray.report.chart import Chart, Key, Limit, Panel, Trace
 from skipray.report.groups import plain
@@ -36,8 +37,9 @@ def draw(panel: Panel, alt: str) -> Drawing:
     parts = [_title(panel), _axes(frame)]
     parts += [_level(frame, level.y, level.text) for level in panel.levels]
     inner = [_band(frame, t) for t in panel.traces] + [_line(frame, t) for t in panel.traces]
-    clip = f'<svg x="{frame.left:g}" y="{frame.top:g}" width="{frame.width:g}" height="{frame.height:g}" overflow="hidden">'
-    parts.append(Markup(clip) + Markup("").join(inner) + Markup("</svg>"))
+    box = (f"{v:g}" for v in (frame.left, frame.top, frame.width, frame.height))
+    clip = Markup('<svg class="clip" x="{}" y="{}" width="{}" height="{}">{}</svg>')
+    parts.append(clip.format(*box, Markup("").join(inner)))
     parts += [_marks(frame, t) for t in panel.traces]
     parts += [_limit(frame, row, limit) for row, limit in enumerate(panel.limits)]
     body = Markup("").join(parts)
@@ -197,7 +199,7 @@ def _shape(style: Style, x: np.ndarray, y: np.ndarray, radius: float, kind: str)
         path = "".join(f"M{a - radius:.1f} {b:.1f}{arc}" for a, b in zip(x, y, strict=True))
     else:
         corners = _SHAPES[style.marker]
-        steps = [(c[0] - p[0], c[1] - p[1]) for p, c in zip(corners, corners[1:], strict=False)]
+        steps = [(c[0] - p[0], c[1] - p[1]) for p, c in itertools.pairwise(corners)]
         tail = "l" + " ".join(f"{dx * radius:.3g} {dy * radius:.3g}" for dx, dy in steps) + "z"
         start = corners[0]
         path = "".join(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from skipray.report.groups import group_names, name, plain
+from skipray.report.groups import Layout, group_names, plain
 from skipray.report.ticks import number
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class CoverageMap:
     """State -> trials."""
 
 
-def coverage_map(aggregate: "Aggregate") -> CoverageMap:
+def coverage_map(aggregate: "Aggregate", layout: Layout) -> CoverageMap:
     frame = aggregate.coverage
     counted = {"depth", "seeds", "finished", "diverged", "untrained", "failed", "running", "missing"}
     factors = [c for c in frame.columns if c not in counted]
@@ -79,7 +79,7 @@ def coverage_map(aggregate: "Aggregate") -> CoverageMap:
             ", ".join(f"{n} {state}" for state, n in counts.items()),
             tuple(state for state, n in counts.items() for _ in range(n)) if trials <= MAX_SQUARES else (),
         )
-        rows.setdefault(name(tuple((f, record[f]) for f in factors)), {})[int(record["depth"])] = cell
+        rows.setdefault(layout.name(tuple((f, record[f]) for f in factors)), {})[int(record["depth"])] = cell
     return CoverageMap(
         depths,
         tuple((label, tuple(cells.get(d) for d in depths)) for label, cells in rows.items()),
@@ -153,18 +153,18 @@ class FitRow:
     notes: str
 
 
-def fit_rows(aggregate: "Aggregate") -> list[FitRow]:
-    return [_fit_row(s) for s in aggregate.series[:MAX_FITS]]
+def fit_rows(aggregate: "Aggregate", layout: Layout) -> list[FitRow]:
+    return [_fit_row(s, layout) for s in aggregate.series[:MAX_FITS]]
 
 
-def _fit_row(series: "Series") -> FitRow:
+def _fit_row(series: "Series", layout: Layout) -> FitRow:
     t: DepthTrend = series.trend
     heaviest = sorted(t.weights.items(), key=lambda item: -item[1])[:3]
     error = t.left_out_error.get(t.curve) if t.curve is not None else None
     verdict = t.verdict if t.curve in (None, t.verdict) else f"{t.verdict} (best: {t.curve})"
     return FitRow(
         series.metric,
-        name(series.group),
+        layout.name(series.group),
         verdict.replace("_", " "),
         tuple((n.replace("_", " "), number(v), _interval(low, high)) for n, (v, low, high) in t.parameters.items()),
         ", ".join(f"{c.replace('_', ' ')} {w:.2f}" for c, w in heaviest if w >= 0.005),
@@ -215,8 +215,8 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
     if seeds < 5:
         found.append(f"{_counted(seeds, 'seed')} a cell: intervals are wide, and small effects stay inconclusive.")
     found.append(
-        f"Singularity is measured on {aggregate.sweep.probe.samples} probe images, which cap every rank; float32 tensors "
-        "cannot show a condition number above about 10⁷ (values at that floor are marked as bounds)."
+        f"Singularity is measured on {aggregate.sweep.probe.samples} probe images, which cap every rank; float32 "
+        "tensors cannot show a condition number above about 10⁷ (values at that floor are marked as bounds)."
     )
     found.append("The results hold for the fixed settings below; nothing here says what another value would do.")
     return found

@@ -1,7 +1,6 @@
 """Writes a report's files."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from skipray import catalog
 from skipray.report import depth_figures, epoch_figures, layer_figures, scatter, tables
 from skipray.report.chart import Chart
-from skipray.report.groups import lay_out, plain
+from skipray.report.groups import group_names, lay_out
 from skipray.report.page import render
 
 if TYPE_CHECKING:
@@ -56,7 +55,8 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
     found: list[Chart | None] = [
         _condition(aggregate, layout),
         _ranks(aggregate, layout),
-        *layer_figures.condition_profiles(layout, profiles),
+        layer_figures.condition_profiles(layout, profiles),
+        layer_figures.every_depth(layout, profiles),
         epoch_figures.by_epoch(aggregate, layout),
         layer_figures.distributions(layout, profiles),
         points,
@@ -79,7 +79,7 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
     unfinished = folder / "report.html.part"
     unfinished.write_text(render(aggregate, layout, main, charts, taus), encoding="utf-8")
     # A reader never sees half a page.
-    os.replace(unfinished, html)
+    unfinished.replace(html)
     return ReportFiles(html, trends, claims, tuple(drawn), tuple(tabled))
 
 
@@ -152,7 +152,7 @@ def _claims(aggregate: "Aggregate") -> dict[str, Any]:
         ],
         "limits": [
             {
-                **{plain(k): v if isinstance(v, int | float | str | bool) and v == v else None for k, v in group},
+                **group_names(group),
                 "depth": _finite(limit.depth),
                 "low": _finite(limit.low),
                 "high": _finite(limit.high),
