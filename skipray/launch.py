@@ -8,16 +8,22 @@ Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 
 
 import json
 import os
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skipray import __version__
 from skipray.spec import SpecError, SweepSpec, load_sweep
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate
+    from skipray.report import ReportFiles
+    from skipray.tracking import Address, Ledger
 
 app = typer.Typer(
     name="skipray",
@@ -36,6 +42,11 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 UriOption = Annotated[
     str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow address instead of the sweep's.")
+]
+
+
+FolderOption = Annotated[
+    Path | None, typer.Option("--folder", metavar="DIR", help="Where the report goes; reports/NAME when left out.")
 ]
 
 
@@ -135,6 +146,144 @@ def plan(
         print(display.plan_line(made))
     else:
         display.show_plan(made)
+
+
+@_verb
+def status(
+    sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False, tracking_uri: UriOption = None
+) -> None:
+    """What is finished, running, failed (with the cause) and missing."""
+    from skipray import display, tracking
+
+    spec = _load(sweep, overrides)
+    ledger = _read_ledger(spec, tracking_uri)
+    states = tracking.states(spec, tracking_uri) if ledger is not None else {}
+    if as_json:
+        _print_json(display.states_json(spec, states))
+        return
+    causes = {}
+    if ledger is not None:
+        causes = {
+            i: f"{row.failure_class or 'error'}: {row.failure_message or 'no message was recorded'}"
+            for i, row in ledger.failed.items()
+        }
+    display.show_states(spec, states, causes)
+
+
+@_verb
+def aggregate(
+    sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False, tracking_uri: UriOption = None
+) -> None:
+    """Fit depth trends and judge the claims from what is tracked. Partial at any time."""
+    from skipray import display
+    from skipray.aggregation import aggregate as make
+
+    spec = _load(sweep, overrides)
+    result = make(spec, tracking_uri)
+    if as_json:
+        _print_json(display.aggregate_json(result))
+    else:
+        display.show_aggregate(result)
+
+
+@_verb
+def report(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    folder: FolderOption = None,
+    log: Annotated[bool, typer.Option("--log/--no-log", help="Also log it on the sweep's MLflow run.")] = False,
+) -> None:
+    """Write the report: one HTML file, its figures and the data behind them."""
+    spec = _load(sweep, overrides)
+    address = None
+    if log:
+        from skipray import tracking
+
+        address = tracking.prepare(spec, tracking_uri)
+    _, files = _report(spec, tracking_uri, folder, log_on=address)
+    if as_json:
+        _print_json({"sweep": spec.name, "report": str(files.html)})
+    else:
+        print(files.html)
+
+
+@_verb
+def launch(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster, or auto; else RAY_ADDRESS."),
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie.")] = None,
+    folder: FolderOption = None,
+) -> None:
+    """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
+    from skipray.driver import launch_sweep
+
+    spec = _load(sweep, overrides)
+    if data is not None:
+        os.environ["SKIPRAY_DATA"] = str(Path(data).expanduser().absolute())
+    ended = launch_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
+    result, files = _report(spec, tracking_uri, folder, log_on=ended.address)
+    if as_json:
+        from skipray import display
+
+        _print_json(ended.as_json() | {"report": str(files.html)} | display.aggregate_json(result))
+    else:
+        from skipray import display
+
+        display.show_aggregate(result)
+        print(f"report: {files.html}")
+    if ended.interrupted:
+        raise KeyboardInterrupt
+    if ended.failed:
+        _complain(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
+        raise typer.Exit(3)
+
+
+@_verb
+def ui(
+    port: Annotated[int, typer.Option("--port", help="On this machine's loopback interface.")] = 5000,
+    tracking_uri: UriOption = None,
+) -> None:
+    """Look at the runs in MLflow's own pages."""
+    from skipray import tracking
+
+    try:
+        command = tracking.ui_command(tracking.resolve_uri(None, tracking_uri), port)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    print(f"MLflow's pages: http://127.0.0.1:{port} (Ctrl-C ends them)", flush=True)
+    raise typer.Exit(subprocess.call(command, env=os.environ | {"GIT_PYTHON_REFRESH": "quiet"}))
+
+
+def _read_ledger(spec: SweepSpec, tracking_uri: str | None) -> "Ledger | None":
+    from skipray import tracking
+
+    return tracking.read_ledger(spec, tracking_uri) if tracking.exists(spec, tracking_uri) else None
+
+
+def _report(
+    spec: SweepSpec, tracking_uri: str | None, folder: Path | None, log_on: "Address | None" = None
+) -> tuple["Aggregate", "ReportFiles"]:
+    """Aggregate and write the report; log it on the sweep's run when that is given."""
+    from skipray import report as reporting
+    from skipray import tracking
+    from skipray.aggregation import aggregate as make
+
+    result = make(spec, tracking_uri)
+    files = reporting.write(result, folder or Path("reports") / spec.name)
+    if log_on is not None:
+        root = files.html.parent
+        contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
+        tracking.log_files(log_on, contents, folder="report")
+        tracking.finish_sweep(log_on)
+    return result, files
 
 
 def _concurrency(spec: SweepSpec) -> int:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,6 +19,9 @@ from rich.text import Text
 
 from skipray.display import duration, state_grid
 from skipray.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from skipray.scheduling.events import Event
 
 LINE_SECONDS = 15.0
 """Off a terminal, at most one line of progress in this time, so that a log of a week stays readable."""
@@ -34,7 +38,6 @@ class Progress:
             seconds: trial_id -> estimated training seconds, for the time that is left.
         """
         self.trials = tuple(trials)
-        self.labels = {t.trial_id: t.label for t in self.trials}
         self.states = {t.trial_id: states.get(t.trial_id, "missing") for t in self.trials}
         for trial_id, state in self.states.items():
             if state in ("running", "failed"):
@@ -65,25 +68,25 @@ class Progress:
         """A line of its own, such as what is being waited for."""
         self.console.print(text, markup=False, style="dim" if self.console.is_terminal else None)
 
-    def started_trial(self, trial_id: str) -> None:
-        self.states[trial_id] = "running"
-        self._refresh()
-
-    def finished_trial(self, trial_id: str, outcome: str) -> None:
-        self.states[trial_id] = "finished"
-        self.ran += 1
-        self.done_estimate += self.estimates.get(trial_id, 0.0)
+    def on_event(self, event: "Event") -> None:
+        """Tell it what has happened."""
+        trial_id, cause = event.trial.trial_id, event.result.message if event.result else ""
+        if event.kind == "started":
+            self.states[trial_id] = "running"
+        elif event.kind == "finished":
+            self.states[trial_id] = "finished"
+            self.ran += 1
+            self.done_estimate += self.estimates.get(trial_id, 0.0)
+        elif event.kind == "interrupted":
+            self.states[trial_id] = "missing"
+        else:
+            again = event.kind == "again"
+            self.states[trial_id] = "missing" if again else "failed"
+            text = f"{event.trial.label} {'is tried again' if again else 'failed'}: {cause}"
+            self.failures.append(text)
+            if self._live is None:
+                print(text, file=sys.stderr, flush=True)
         self._refresh(force=self._left() == 0)
-
-    def failed_trial(self, trial_id: str, cause: str, *, again: bool) -> None:
-        """A trial has failed; `again` when it will be tried once more."""
-        label = self.labels.get(trial_id, trial_id)
-        text = f"{label} {'is tried again' if again else 'failed'}: {cause}"
-        self.states[trial_id] = "missing" if again else "failed"
-        self.failures.append(text)
-        if self._live is None:
-            print(text, file=sys.stderr, flush=True)
-        self._refresh()
 
     def _left(self) -> int:
         return sum(state in ("missing", "running") for state in self.states.values())
