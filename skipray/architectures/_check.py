@@ -1,6 +1,7 @@
-"""Checks that several families share. Each raises ValueError(message, key of the ModelSpec)."""
+"""Checks that several families share. Each raises Refused."""
 
 from skipray.architectures._depth import LinearRule, tabled
+from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
 
 IMAGENET_BLOCKS = {
@@ -14,12 +15,12 @@ def require(model: ModelSpec, keys: frozenset[str]) -> None:
     """Every field that a family reads has to be written out."""
     for key in sorted(keys):
         if getattr(model, key) is None:
-            raise ValueError(f"found nothing; {model.architecture} ({model.kind}) needs it", key)
+            raise Refused(f"found nothing; {model.architecture} ({model.kind}) needs it", key)
 
 
 def without_normalization(model: ModelSpec) -> None:
     if model.normalization != "none":
-        raise ValueError(f"found {model.normalization}; allowed for {model.architecture}: none", "normalization")
+        raise Refused(f"found {model.normalization}; allowed for {model.architecture}: none", "normalization")
 
 
 def stage_blocks(model: ModelSpec, block: str) -> tuple[int, ...]:

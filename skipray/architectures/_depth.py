@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from skipray.initialisations import Refused
+
 T = TypeVar("T")
 
 
@@ -36,16 +38,16 @@ class LinearRule:
         smallest = self.step + self.offset
         near = f"{below} and {above}" if n >= 1 else f"{smallest} and {smallest + self.step}"
         rule = f"{self.step}n + {self.offset}" if self.step > 1 else f"{smallest} or more"
-        raise ValueError(f"found the depth {depth}; allowed for {who}: {rule}, the nearest are {near}", "depth")
+        raise Refused(f"found the depth {depth}; allowed for {who}: {rule}, the nearest are {near}", "depth")
 
 
 def tabled(depth: int, table: Mapping[int, T], who: str) -> T:
     """What a table of published depths holds for one.
 
     Raises:
-        ValueError: (message, "depth") for a depth that is not in the table; the message names all, nearest first.
+        Refused: for a depth that is not in the table; the message names all, nearest first.
     """
     if depth not in table:
         near = ", ".join(str(d) for d in sorted(table, key=lambda d: (abs(d - depth), d)))
-        raise ValueError(f"found the depth {depth}; allowed for {who}: {near} (nearest first)", "depth")
+        raise Refused(f"found the depth {depth}; allowed for {who}: {near} (nearest first)", "depth")
     return table[depth]

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
 
 Skip = Literal["none", "identity", "pad", "projection", "gated", "concatenation"]
@@ -220,7 +221,12 @@ def dense_cnn(
     for stage, count in enumerate(stage_layers):
         if stage:
             if min(plane) < 2:
-                raise ValueError(f"found images that are too small for the {len(stage_layers)} stages", "layout")
+                last = 2 ** (len(stage_layers) - 1)  # pixels a side before the first transition, for one after the last
+                raise Refused(
+                    f"found images of {input_shape[1]} x {input_shape[2]}; allowed for densenet ({model.layout}): "
+                    f"at least {4 * last - 3 if imagenet else last} pixels a side",
+                    "layout",
+                )
             blocks.append(Block((conv(channels, channels // 2, 1, plane),), "none", input_plane=plane))
             channels, plane = channels // 2, (plane[0] // 2, plane[1] // 2)
         for _ in range(count):

@@ -15,6 +15,7 @@ from skipray.architectures._check import require
 from skipray.architectures._depth import LinearRule, tabled
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
+from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def check(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> 
 def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Outline:
     require(model, fields(model.kind))
     if model.kind == "mlp":
-        raise ValueError("found mlp; allowed for densenet: cnn", "kind")
+        raise Refused("found mlp; allowed for densenet: cnn", "kind")
     layers: tuple[int, ...]
     if model.layout == "imagenet":
         layers = tabled(model.depth, IMAGENET_LAYERS, "densenet (cnn, imagenet)")

@@ -13,6 +13,7 @@ from skipray.architectures import _outline as outlines
 from skipray.architectures._check import mlp_blocks, require, stage_blocks, without_normalization
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
+from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
     require(model, fields(model.kind))
     without_normalization(model)
     if model.initialisation != "fixup":
-        raise ValueError(f"found {model.initialisation}; allowed for fixup: fixup", "initialisation")
+        raise Refused(f"found {model.initialisation}; allowed for fixup: fixup", "initialisation")
     if model.kind == "mlp":
         n = model.width
         return outlines.mlp(model, input_shape, classes, (n, n, n), mlp_blocks(model, 2), order="fixup")

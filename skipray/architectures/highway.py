@@ -15,6 +15,7 @@ from skipray.architectures._check import require
 from skipray.architectures._depth import LinearRule
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
+from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
         count = LinearRule(1, 2).count(model.depth, "highway (mlp)")
         return outlines.mlp(model, input_shape, classes, (model.width,) * 2, count, order="highway", skip="gated")
     if model.layout != "cifar":
-        raise ValueError(f"found {model.layout}; allowed for highway: cifar", "layout")
+        raise Refused(f"found {model.layout}; allowed for highway: cifar", "layout")
     stage_count = LinearRule(3, 2).count(model.depth, "highway (cnn)")
     return outlines.highway_cnn(model, input_shape, classes, stage_count)
 

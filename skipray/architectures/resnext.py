@@ -14,6 +14,7 @@ from skipray.architectures import _outline as outlines
 from skipray.architectures._check import mlp_blocks, require, stage_blocks
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
+from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
     if outer % model.cardinality:
         # Nothing breaks without this rule, but no published network is outside it, and a slip is likelier than a wish.
         divisors = ", ".join(str(c) for c in range(1, outer + 1) if outer % c == 0)
-        raise ValueError(
+        raise Refused(
             f"found the cardinality {model.cardinality}, which does not divide the block's width {outer}; "
             f"allowed: {divisors}",
             "cardinality",

@@ -31,6 +31,16 @@ class Layer:
     """The network's."""
 
 
+class Refused(ValueError):
+    """A model that a family or a scheme cannot have. `args`: what was found and what is allowed, the field to blame."""
+
+    def __init__(self, message: str, key: str):
+        super().__init__(message, key)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def initialise(network: nn.Module, model: ModelSpec, seed: int) -> None:
     """Set every parameter of a network in place.
 

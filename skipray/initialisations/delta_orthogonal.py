@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skipray.initialisations import Refused
 from skipray.initialisations._scheme import gain, orthogonal
 from skipray.spec import ModelSpec
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def check(model: ModelSpec) -> None:
     if model.kind == "mlp":
-        raise ValueError(
+        raise Refused(
             "found delta_orthogonal with mlp, which has no kernels; allowed: cnn, or orthogonal, its equal there",
             "initialisation",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skipray.initialisations import Refused
 from skipray.initialisations.he_normal import fill
 from skipray.spec import ModelSpec
 
@@ -20,7 +21,7 @@ __all__ = ["fill", "finish"]
 
 def finish(network: nn.Module, model: ModelSpec) -> None:
     if not any(hasattr(module, "effective_weight") for module in network.modules()):
-        raise ValueError(
+        raise Refused(
             f"found dirac, but {model.architecture} builds no layers with an effective_weight; "
             "allowed: a family that builds them, or another scheme",
             "initialisation",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skipray.initialisations import Refused
 from skipray.initialisations.he_normal import fill
 from skipray.spec import ModelSpec
 
@@ -19,7 +20,7 @@ __all__ = ["check", "fill", "finish"]
 
 def check(model: ModelSpec) -> None:
     if model.architecture != "fixup":
-        raise ValueError(
+        raise Refused(
             f"found fixup with {model.architecture}; allowed: the family fixup, which has the scalars it needs",
             "initialisation",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skipray import catalog
+from skipray.initialisations import Refused
 from skipray.initialisations.he_normal import fill
 from skipray.spec import ModelSpec
 
@@ -21,15 +22,15 @@ __all__ = ["check", "fill", "finish"]
 def check(model: ModelSpec) -> None:
     if not _ends_in_norm(model.architecture):
         able = ", ".join(name for name in catalog.names("architectures") if _ends_in_norm(name))
-        raise ValueError(
+        raise Refused(
             f"found zero_gamma with {model.architecture}, whose branches do not end in a normalization before an "
             f"addition; allowed: {able}",
             "initialisation",
         )
     if model.normalization == "none":
-        raise ValueError("found zero_gamma without normalization; allowed: batch, layer", "normalization")
+        raise Refused("found zero_gamma without normalization; allowed: batch, layer", "normalization")
     if model.residual_scale == "learned":
-        raise ValueError(
+        raise Refused(
             "found zero_gamma with a residual scale learned from 0: two factors of 0 have no gradient; "
             "allowed: 1, inverse_sqrt_depth",
             "residual_scale",
