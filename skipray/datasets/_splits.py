@@ -78,7 +78,7 @@ class Splits:
     @property
     def majority_share(self) -> float:
         """Share of the most frequent class in the training split."""
-        return float(self.train_y.bincount().max() / len(self.train_y))
+        return int(self.train_y.bincount().max()) / len(self.train_y)
 
 
 def channel_moments(images: np.ndarray, chunk: int = 4096) -> tuple[np.ndarray, np.ndarray]:
