@@ -29,7 +29,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -48,6 +50,15 @@ class Session:
     pid: int
     created: float
     """The leader's creation time: tells it from a later process with the same id."""
+
+    @property
+    def led(self) -> bool:
+        """The process that was started is alive; what it started in turn may outlive it."""
+        try:
+            leader = psutil.Process(self.pid)
+            return leader.create_time() == self.created and _alive(leader)
+        except psutil.NoSuchProcess:
+            return False
 
     def processes(self) -> list[psutil.Process]:
         """Living processes of the session, zombies left out."""
@@ -200,10 +211,8 @@ class LocalCluster:
             if self.with_mlflow:
                 self.start_postgres()
                 self.start_mlflow(wait=False)  # both take seconds: MLflow and the head start side by side
-            self.start_head(wait=False)
-            for _ in range(self.state.nodes - 1):
-                self.start_node(wait=False)
-            self.wait_for_nodes(self.state.nodes)
+            self.start_head()
+            self._start_nodes([f"node-{number}" for number in range(1, self.state.nodes)], self.state.cpus)
             if self.with_mlflow:
                 self._wait("mlflow", self._mlflow_answers)
         except BaseException:
@@ -247,8 +256,8 @@ class LocalCluster:
 
     # Ray
 
-    def start_head(self, *, wait: bool = True) -> None:
-        """Start the head node, always on the same port. Without `wait`, only until other nodes can join."""
+    def start_head(self) -> None:
+        """Start the head node, always on the same port."""
         ports = self.state.ports
         self._start_ray(
             "head",
@@ -256,17 +265,30 @@ class LocalCluster:
             *("--head", f"--port={ports['gcs']}", f"--ray-client-server-port={ports['client']}"),
             *("--include-dashboard=true", f"--dashboard-host={HOST}", f"--dashboard-port={ports['dashboard']}"),
         )
-        self._wait("head", self._head_answers if wait else self._head_listens)
+        self._wait("head", lambda: self.alive_nodes() >= 1)
 
-    def start_node(self, name: str | None = None, *, cpus: int | None = None, wait: bool = True) -> str:
-        """Add a raylet. Returns its name."""
+    def start_node(self, name: str | None = None, *, cpus: int | None = None) -> str:
+        """Add a raylet and wait until the head knows it. Returns its name."""
         numbers = [int(n.removeprefix("node-")) for n in self.state.sessions if n.startswith("node-")]
         name = name or f"node-{max(numbers, default=0) + 1}"
-        before = self.alive_nodes() if wait else 0
-        self._start_ray(name, self.state.cpus if cpus is None else cpus, f"--address={self.address}")
-        if wait:
-            self.wait_for_nodes(before + 1)
+        self._start_nodes([name], self.state.cpus if cpus is None else cpus)
         return name
+
+    def _start_nodes(self, names: list[str], cpus: int) -> None:
+        """Start raylets side by side. One that gave up, since Ray waits only 30 s for its agents, is started again."""
+        before = {node["node_id"] for node in self._nodes()}  # may hold raylets that are gone, not yet missed
+        for name in names:
+            self._start_ray(name, cpus, f"--address={self.address}", "--include-log-monitor=false")
+        for name in names:
+            for left in (2, 1, 0):
+                try:
+                    self._wait(name, partial(self._joined, name, before), START_SECONDS / 3)
+                    break
+                except RuntimeError:
+                    if not left:
+                        raise
+                    self._kill(name)
+                    self._start_ray(name, cpus, f"--address={self.address}", "--include-log-monitor=false")
 
     def kill_node(self, name: str) -> None:
         """SIGKILL to every process of a node at once: the machine is gone, and so is its name."""
@@ -293,10 +315,8 @@ class LocalCluster:
         nodes = [name for name in self.state.sessions if name.startswith("node-")]
         for name in ("head", *nodes):
             self._kill(name)
-        self.start_head(wait=False)
-        for name in nodes:
-            self.start_node(name, wait=False)
-        self.wait_for_nodes(1 + len(nodes))
+        self.start_head()
+        self._start_nodes(nodes, self.state.cpus)
 
     def workers(self, name: str | None = None) -> list[psutil.Process]:
         """Processes of a node, or of all, that run actors or tasks at this moment (Ray titles them `ray::...`)."""
@@ -310,13 +330,8 @@ class LocalCluster:
         return found
 
     def alive_nodes(self) -> int:
-        """Raylets that the head counts as alive; 0 when it does not answer."""
-        try:
-            with urllib.request.urlopen(self._request("/api/v0/nodes"), timeout=5) as answer:
-                nodes = json.load(answer)["data"]["result"]["result"]
-        except (OSError, ValueError):
-            return 0
-        return sum(node["state"] == "ALIVE" for node in nodes)
+        """Raylets that the head counts as alive (a dead one up to half a minute long); 0 when it does not answer."""
+        return len(self._nodes())
 
     def wait_for_nodes(self, count: int, seconds: float = START_SECONDS) -> None:
         """Wait until the head counts `count` raylets alive.
@@ -333,9 +348,12 @@ class LocalCluster:
         port = self.state.ports["mlflow"]
         self._start(
             "mlflow",
-            [sys.executable, "-m", "mlflow", "server", f"--host={HOST}", f"--port={port}", "--workers=1"]
-            + [f"--allowed-hosts={HOST}:{port},localhost:{port}"]
-            + [f"--backend-store-uri={self.database_uri}", f"--artifacts-destination={self.folder / 'artifacts'}"],
+            [
+                *(sys.executable, "-m", "mlflow", "server", f"--host={HOST}", f"--port={port}", "--workers=1"),
+                f"--allowed-hosts={HOST}:{port},localhost:{port}",
+                f"--backend-store-uri={self.database_uri}",
+                f"--artifacts-destination={self.folder / 'artifacts'}",
+            ],
             {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         )
         if wait:
@@ -361,7 +379,7 @@ class LocalCluster:
             folder.mkdir(mode=0o700, exist_ok=True)
             if user:
                 os.chown(folder, user.pw_uid, user.pw_gid)
-        who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        who: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
         if not (data / "PG_VERSION").exists():
             subprocess.run(
                 [binaries / "initdb", "-D", data, "-U", "skipray", "--auth=trust", "--encoding=UTF8", "--no-sync"],
@@ -372,8 +390,10 @@ class LocalCluster:
             )
         self._start(
             "postgres",
-            [str(binaries / "postgres"), "-D", str(data), "-k", str(sockets), "-c", "listen_addresses="]
-            + ["-c", "fsync=off", "-c", "max_connections=50"],
+            [
+                *(str(binaries / "postgres"), "-D", str(data), "-k", str(sockets)),
+                *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=50"),
+            ],
             {},
             **who,
         )
@@ -397,25 +417,26 @@ class LocalCluster:
         agent_http, agent_grpc, environment_agent, metrics = _free_ports(4)
         self._start(
             name,
-            [str(Path(sys.executable).with_name("ray")), "start", "--block", "--log-style=record", *options]
-            + [f"--node-ip-address={HOST}", f"--node-name={name}", f"--num-cpus={cpus}", "--num-gpus=0"]
-            + [f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={self.state.short}/{name}"]
-            # Ray's defaults are one range and one port a machine; several raylets need their own.
-            + ["--min-worker-port=0", "--max-worker-port=0", f"--dashboard-agent-listen-port={agent_http}"]
-            + [f"--dashboard-agent-grpc-port={agent_grpc}", f"--runtime-env-agent-port={environment_agent}"]
-            + [f"--metrics-export-port={metrics}", "--disable-usage-stats"],
+            [
+                *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--log-style=record", *options),
+                *(f"--node-ip-address={HOST}", f"--node-name={name}", f"--num-cpus={cpus}", "--num-gpus=0"),
+                *(f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={self.state.short}/{name}"),
+                # Ray's defaults are one range and one port a machine; several raylets need their own.
+                *("--min-worker-port=0", "--max-worker-port=0", f"--dashboard-agent-listen-port={agent_http}"),
+                *(f"--dashboard-agent-grpc-port={agent_grpc}", f"--runtime-env-agent-port={environment_agent}"),
+                *(f"--metrics-export-port={metrics}", "--disable-usage-stats"),
+            ],
             {
-                "PYTHONPATH": os.pathsep.join(
-                    filter(None, [str(INFRA / "hooks"), os.environ.get("PYTHONPATH", "")])
-                ),
+                "PYTHONPATH": os.pathsep.join(filter(None, [str(INFRA / "hooks"), os.environ.get("PYTHONPATH", "")])),
                 "RAY_START_HOOK": "skipray_loopback.keep_on_loopback",
+                "RAY_agent_register_timeout_ms": "120000",
                 "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
             },
         )
 
-    def _start(self, name: str, command: list[str], variables: Mapping[str, str], **options: object) -> None:
+    def _start(self, name: str, command: list[str], variables: Mapping[str, str], **options: Any) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "MLFLOW_"))}
-        environment |= self.environment | self.state.extra | variables
+        environment |= self.environment | dict(variables) | self.state.extra
         if name in ("mlflow", "postgres"):
             environment = {k: v for k, v in environment.items() if not k.startswith("RAY_")}
         if name == "mlflow":
@@ -429,7 +450,7 @@ class LocalCluster:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd="/" if name == "postgres" else self.folder,
-                **options,  # type: ignore[call-overload]
+                **options,
             )
         self._children.append(process)
         self.state.sessions[name] = Session(process.pid, psutil.Process(process.pid).create_time())
@@ -467,7 +488,7 @@ class LocalCluster:
         deadline = time.monotonic() + seconds
         while not ready():
             self._reap()
-            dead = must_live and not self.state.sessions[name].processes()
+            dead = must_live and not self.state.sessions[name].led
             if dead or time.monotonic() > deadline:
                 why = "ended" if dead else f"was not ready within {seconds:g} s"
                 tail = self.log(name).read_text(errors="replace")[-2000:] if self.log(name).exists() else ""
@@ -482,16 +503,21 @@ class LocalCluster:
 
     # Do they answer?
 
+    def _joined(self, name: str, before: set[str]) -> bool:
+        return any(node["node_name"] == name and node["node_id"] not in before for node in self._nodes())
+
+    def _nodes(self) -> list[dict[str, str]]:
+        """`node_id`, `node_name`, ... of each raylet that the head counts as alive."""
+        try:
+            with urllib.request.urlopen(self._request("/api/v0/nodes"), timeout=5) as answer:
+                nodes = json.load(answer)["data"]["result"]["result"]
+        except (OSError, ValueError):
+            return []
+        return [node for node in nodes if node["state"] == "ALIVE"]
+
     def _request(self, path: str) -> urllib.request.Request:
         token = self.token_file.read_text().strip()
         return urllib.request.Request(self.dashboard + path, headers={"Authorization": f"Bearer {token}"})
-
-    def _head_listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex((HOST, self.state.ports["gcs"])) == 0
-
-    def _head_answers(self) -> bool:
-        return self.alive_nodes() >= 1
 
     def _mlflow_answers(self) -> bool:
         try:

@@ -4,4 +4,6 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "image: runs the Dockerfile's install steps (a minute; gigabytes with a cold cache)")
+    config.addinivalue_line(
+        "markers", "image: runs the Dockerfile's install steps (a minute; gigabytes with a cold cache)"
+    )

@@ -27,7 +27,7 @@ def every_object() -> list[Any]:
 
 def pod_templates(thing: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every pod that the object makes, with where it stands."""
-    spec = thing["spec"] if "spec" in thing else {}
+    spec = thing.get("spec", {})
     if thing["kind"] in ("Deployment", "StatefulSet"):
         yield thing["kind"], spec["template"]
     if thing["kind"] == "RayJob":

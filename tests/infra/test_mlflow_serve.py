@@ -55,7 +55,9 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, auth_packages: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, auth_packages: Path
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -78,7 +80,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, auth_packages: Path) -> Ite
         process.wait()
 
 
-def ask(port: int, path: str, *, password: str | None = None, host: str | None = None, post: bytes | None = None) -> int:
+def ask(
+    port: int, path: str, *, password: str | None = None, host: str | None = None, post: bytes | None = None
+) -> int:
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=post)
     if post is not None:
         request.add_header("Content-Type", "application/json")

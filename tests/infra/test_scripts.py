@@ -29,7 +29,10 @@ SECRETS = {
     "a token": r"\b(ghp|gho|glpat|xox[bap]|hf)_?[-_A-Za-z0-9]{20,}\b",
     "a long random text": r"(?<!sha256:)(?<![0-9a-f])[0-9a-f]{40,}(?![0-9a-f])",
     "a password in an address": r"[a-z0-9+]+://[^\s/:@${}]+:[^\s/@${}]+@",
-    "a password as a value": r"(?i)(password|passwd|secret|token)['\"]?\s*[:=]\s*['\"]?(?!.*(/run/|file:|token\b))[A-Za-z0-9]{8,}['\"]?\s*$",
+    "a password as a value": (
+        r"(?i)(password|passwd|secret|token)['\"]?\s*[:=]\s*['\"]?"
+        r"(?!.*(/run/|file:|token\b))[A-Za-z0-9]{8,}['\"]?\s*$"
+    ),
 }
 
 
