@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skipray.probe.preserve import as_found
+from skipray.metrics.as_found import as_found
 from skipray.probe.reduction import Place, Reduced, is_small, reduce_matrices, reduce_tensor
 from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
 

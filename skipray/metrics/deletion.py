@@ -1,0 +1,77 @@
+"""What a network loses with one block (claim C10)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skipray.metrics.as_found import as_found
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One block deleted."""
+
+    layer: str
+    output_change: float
+    """Frobenius norm of the change of the logits, relative to that of the logits."""
+    accuracy_change: float
+    """Accuracy without the block less accuracy with it."""
+
+
+def block_deletion(network: nn.Module, inputs: Tensor, labels: Tensor) -> list[Deletion]:
+    """Each block deleted in turn (Veit, Wilber and Belongie 2016, section 4.1).
+
+    A residual block loses its branch, so that its skip is what is left. A plain block is replaced by the identity; one
+    that changes the shape cannot be, and is left out, as is the stem. Measured in the mode that the network is in.
+
+    Args:
+        network: one of skipray's, which name their blocks.
+    """
+    with as_found(network), torch.no_grad():
+        whole = network(inputs)
+        found = []
+        previous: nn.Module | None = None
+        for layer in network.hidden_layers():  # type: ignore[operator]
+            if previous is not None:
+                logits = _without(network, inputs, layer, previous)
+                if logits is not None:
+                    found.append(_compare(layer.name, logits, whole, labels))
+            previous = layer.output
+    return found
+
+
+def _without(network: nn.Module, inputs: Tensor, layer: Any, previous: nn.Module) -> Tensor | None:
+    handles = []
+    seen: dict[str, Tensor] = {}
+    fits = True
+
+    def keep(module: nn.Module, arguments: Any, output: Tensor) -> None:
+        seen["input"] = output
+
+    def replace(module: nn.Module, arguments: Any, output: Tensor) -> Tensor:
+        nonlocal fits
+        fits = seen["input"].shape == output.shape
+        return seen["input"] if fits else output
+
+    def silence(module: nn.Module, arguments: Any, output: Tensor) -> Tensor:
+        return torch.zeros_like(output)
+
+    hooks: list[tuple[nn.Module, Callable[..., Any]]] = [(layer.branch, silence)]
+    if layer.branch is None:
+        hooks = [(previous, keep), (layer.output, replace)]
+    try:
+        handles = [module.register_forward_hook(hook) for module, hook in hooks]
+        logits: Tensor = network(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return logits if fits else None
+
+
+def _compare(name: str, logits: Tensor, whole: Tensor, labels: Tensor) -> Deletion:
+    change = float((logits - whole).double().norm() / whole.double().norm())
+    accuracy = [(scores.argmax(1) == labels).double().mean() for scores in (logits, whole)]
+    return Deletion(name, change, float(accuracy[0] - accuracy[1]))

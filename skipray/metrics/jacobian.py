@@ -1,0 +1,24 @@
+"""The input-output map, sample by sample."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skipray.metrics.as_found import as_found
+from skipray.spectrum import singular_values
+
+
+def jacobian_singular_values(network: nn.Module, inputs: Tensor) -> np.ndarray:
+    """Singular values of d logits / d input at each sample, (samples, min(classes, features)), descending.
+
+    Pennington, Schoenholz and Ganguli 2017. Samples must not depend on each other: evaluation mode.
+
+    Args:
+        inputs: (samples, ...).
+    """
+    with as_found(network), torch.enable_grad():
+        x = inputs.detach().clone().requires_grad_()
+        logits = network(x.clone())
+        rows = [torch.autograd.grad(logits[:, c].sum(), x, retain_graph=True)[0] for c in range(logits.shape[1])]
+    jacobian = torch.stack(rows, 1).flatten(2)
+    return np.stack([singular_values(j) for j in jacobian])

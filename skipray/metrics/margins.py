@@ -1,0 +1,36 @@
+"""How far the right class is ahead of the others."""
+
+import math
+
+import torch
+from torch import Tensor
+
+QUANTILES = (0.1, 0.5, 0.9)
+
+
+def margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """Score of the right class minus the largest other one, (samples,), float64 (Bartlett et al. 2017, section 1).
+
+    Args:
+        logits: (samples, classes), at least two classes.
+        labels: (samples,).
+    """
+    scores = logits.detach().to(torch.float64)
+    right = scores.gather(1, labels[:, None])[:, 0]
+    others = scores.scatter(1, labels[:, None], -math.inf).amax(1)
+    return right - others
+
+
+def margin_quantiles(logits: Tensor, labels: Tensor, log_norm_product: float = 0.0) -> tuple[float, ...]:
+    """10, 50 and 90 % quantiles of the margins, each divided by the product of the layers' spectral norms.
+
+    Args:
+        log_norm_product: natural logarithm of that product (`norms.log_spectral_product`), which may be beyond float64.
+    """
+    found = torch.quantile(margins(logits, labels), torch.tensor(QUANTILES, dtype=torch.float64, device=logits.device))
+    return tuple(math.copysign(_scaled(abs(float(q)), log_norm_product), float(q)) for q in found)
+
+
+def _scaled(value: float, log_divisor: float) -> float:
+    exponent = math.log(value) - log_divisor if value else -math.inf
+    return math.exp(exponent) if exponent < 709 else math.inf

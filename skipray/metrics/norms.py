@@ -1,0 +1,82 @@
+"""Norms of a network's weights, and what bounds are made of."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from skipray.spectrum import singular_values
+
+
+def log_spectral_product(weights: Sequence[Tensor]) -> float:
+    """Natural logarithm of the product of the layers' spectral norms; a kernel counts as its unfolding by outputs.
+
+    -inf where a weight is zero.
+    """
+    return sum(_log(float(singular_values(w, 0)[0])) for w in weights)
+
+
+def distance_from_initialisation(weights: Sequence[Tensor], initial: Sequence[Tensor]) -> float:
+    """Frobenius norm of all changes together (Nagarajan and Kolter 2019)."""
+    squares = (float((w.detach().double() - w0.detach().double()).square().sum()) for w, w0 in _pairs(weights, initial))
+    return math.sqrt(sum(squares))
+
+
+def log_spectral_complexity(weights: Sequence[Tensor], initial: Sequence[Tensor]) -> float:
+    """Natural logarithm of the spectral complexity (Bartlett, Foster and Telgarsky 2017, equation 1.2).
+
+    prod_i |A_i| (sum_i (|A_i' - M_i'|_{2,1} / |A_i|)^(2/3))^(3/2), |.| the spectral norm, M the initial weights, the
+    activations 1-Lipschitz. |.|_{2,1} sums the norms of the units' incoming weights (rows of A). Kernels count as
+    their unfoldings by outputs, normalization layers as part of the activations, so there it is a measure and no bound.
+    """
+    total = 0.0
+    for weight, start in _pairs(weights, initial):
+        moved = (weight.detach().double() - start.detach().double()).reshape(len(weight), -1)
+        norm = float(singular_values(weight, 0)[0])
+        if norm == 0:
+            return -math.inf
+        total += (float(moved.norm(dim=1).sum()) / norm) ** (2 / 3)
+    return log_spectral_product(weights) + 1.5 * _log(total)
+
+
+def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
+    """Natural logarithm of the l2 path norm: sqrt of the sum over paths of the products of squared weights.
+
+    One pass of the network with squared weights on an input of ones (Neyshabur, Salakhutdinov and Srebro 2015,
+    section 4), biases as weights of a constant input. In evaluation mode, normalization as the affine map it is then:
+    gain / sqrt(variance + eps), without its shift. Exact for networks of such maps and rectifiers.
+
+    Args:
+        input_shape: of one sample, without the sample axis.
+    """
+    squared = {name: p.detach().double().square() for name, p in network.named_parameters()}
+    buffers = {name: b.detach().double() if b.is_floating_point() else b for name, b in network.named_buffers()}
+    for prefix, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.running_var is not None:
+            dot = f"{prefix}." if prefix else ""
+            # The module divides by sqrt(variance + eps): this variance makes that variance + eps, the square.
+            variance = buffers[f"{dot}running_var"]
+            assert module.running_mean is not None
+            buffers[f"{dot}running_var"] = (variance + module.eps).square() - module.eps
+            buffers[f"{dot}running_mean"] = torch.zeros_like(variance)
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        network.eval()
+        device = next(iter(squared.values())).device
+        ones = torch.ones(1, *input_shape, dtype=torch.float64, device=device)
+        with torch.no_grad():
+            total = functional_call(network, {**squared, **buffers}, (ones,)).sum()
+    finally:
+        for module, training in modes:
+            module.training = training
+    return 0.5 * _log(float(total))
+
+
+def _pairs(weights: Sequence[Tensor], initial: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    return list(zip(weights, initial, strict=True))
+
+
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf

@@ -1,0 +1,419 @@
+"""The probe: what it measures, against definitions written out here; and that it leaves everything as found."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from skipray import architectures, catalog
+from skipray.probe import measure, probe
+from skipray.records import LAYER_COLUMNS
+from skipray.spec import ModelSpec, ProbeSpec
+
+PUBLIC_COLUMNS = [
+    "layer", "layer_index", "tensor", "unfolding", "centred", "phase", "statistic", "version", "value", "censored",
+]  # fmt: skip
+FULL, DEFAULT = ProbeSpec(preset="full"), ProbeSpec()
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def family(
+    name: str, kind: str = "mlp", depth: int = 8, normalization: str = "batch", initialisation: str = "he_normal"
+) -> nn.Module:
+    fields = {"residual_scale": 1, "block": "basic", "shortcut": "A", "cardinality": 2, "group_width": 8,
+              "growth_rate": 4, "layout": "cifar"}  # fmt: skip
+    entry = catalog.find("architectures", name)
+    used = {key: value for key, value in fields.items() if key in entry.fields(kind)}
+    model = ModelSpec(
+        architecture=name, depth=depth, kind=kind, width=16, normalization=normalization,
+        initialisation=initialisation, activation="relu", **used,
+    )  # fmt: skip
+    return architectures.build(model, (1, 8, 8), 10, seed=0)
+
+
+def batch(samples: int = 24, shape: tuple[int, ...] = (1, 8, 8)) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(samples, *shape, generator=generator), torch.randint(10, (samples,), generator=generator)
+
+
+def value(table: pd.DataFrame, **where: object) -> float:
+    for column, wanted in where.items():
+        table = table[table[column] == wanted]
+    assert len(table) == 1, (where, len(table))
+    return float(table["value"].iloc[0])
+
+
+class Shared(nn.Module):
+    """The same module twice, operations in place, a branch that gives a tuple, and dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 12)
+        self.twice = nn.Linear(12, 12)
+        self.rectified = nn.ReLU(inplace=True)
+        self.recurrent = nn.GRU(12, 5, batch_first=True)
+        self.dropout = nn.Dropout(0.5)
+        self.norm = nn.BatchNorm1d(12)
+        self.last = nn.Linear(5, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.rectified(self.first(x))
+        x = self.rectified(self.twice(x))
+        x = self.norm(self.dropout(self.twice(x)))
+        return self.last(self.recurrent(x[:, None])[0][:, 0])
+
+
+def models() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
+    small_vit = torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=10)
+    # Its classifier starts at zero, and so would all gradients before it.
+    nn.init.normal_(small_vit.heads.head.weight)
+    return {
+        "resnet18": (torchvision.models.resnet18(num_classes=10), (3, 32, 32)),
+        "vision transformer": (small_vit, (3, 32, 32)),
+        "in place and shared": (Shared(), (6,)),
+        "starts in place": (nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 5), nn.Linear(5, 4)), (6,)),
+    }
+
+
+def state(model: nn.Module) -> dict[str, object]:
+    """Everything that a measurement might move, by value."""
+    return {
+        "tensors": {k: v.clone() for k, v in model.state_dict(keep_vars=False).items()},
+        "identity": [id(t) for t in (*model.parameters(), *model.buffers())],
+        "gradients": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
+        "requires": [p.requires_grad for p in model.parameters()],
+        "modes": [m.training for m in model.modules()],
+        "hooks": [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()],
+        "rng": torch.get_rng_state(),
+        "numpy": np.random.get_state()[1].copy(),  # noqa: NPY002
+        "grad mode": torch.is_grad_enabled(),
+        "tf32": (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32),
+    }
+
+
+def assert_same(found: object, expected: object) -> None:
+    if isinstance(expected, dict):
+        for key in expected:
+            assert_same(found[key], expected[key])
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for a, b in zip(found, expected, strict=True):
+            assert_same(a, b)
+    elif isinstance(expected, torch.Tensor):
+        assert found.dtype == expected.dtype
+        assert torch.equal(found, expected)
+    elif isinstance(expected, np.ndarray):
+        assert (found == expected).all()
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "training"),
+    [(n, t) for n in ("vision transformer", "in place and shared", "starts in place") for t in (True, False)]
+    + [("resnet18", True)],
+)
+def test_leaves_any_model_as_found(name, training):
+    model, shape = models()[name]
+    inputs, labels = batch(6, shape)
+    labels = labels % 4
+    model.train()
+    nn.functional.cross_entropy(model(inputs.clone()), labels).backward()
+    model.train(training)
+    next(model.parameters()).requires_grad_(False)
+    list(model.modules())[-1].training = not training
+    before, kept = state(model), inputs.clone()
+    large = name == "resnet18"
+    table = probe(model, inputs if large else (inputs, labels))
+    assert_same(state(model), before)
+    assert torch.equal(inputs, kept)
+    gradients = set() if large else {"weight_gradient", "output_gradient"}
+    assert set(table["tensor"]) == {"hidden", "weight"} | gradients
+    assert set(table["phase"]) == {"train" if training else "eval"}
+    assert_same(state(model), before)
+
+
+def _smallest(name: str, kind: str) -> dict[str, object] | None:
+    """Settings that a family takes, the smallest depth first."""
+    for depth in range(6, 41):
+        for normalization, initialisation in (("batch", "he_normal"), ("none", "he_normal"), ("none", name)):
+            settings = {"depth": depth, "normalization": normalization, "initialisation": initialisation}
+            try:
+                family(name, kind, **settings)
+            except ValueError:
+                continue
+            return settings
+    return None
+
+
+CASES = {(n, k): _smallest(n, k) for n in catalog.names("architectures") for k in ("mlp", "cnn")}
+
+
+def test_every_family_is_among_the_cases():
+    assert {name for (name, _), settings in CASES.items() if settings} == set(catalog.names("architectures"))
+
+
+@pytest.mark.parametrize(("name", "kind"), [case for case, settings in CASES.items() if settings])
+def test_leaves_every_family_as_found_and_training_bits_alike(name, kind):
+    settings = CASES[name, kind]
+    inputs, labels = batch(16)
+    trained = []
+    for probed in (True, False):
+        network = family(name, kind, **settings)
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+        for epoch in range(3):
+            if probed:
+                before, momentum = state(network), copy.deepcopy(optimizer.state_dict())
+                found = measure(network, inputs, labels, FULL, epoch=epoch)
+                assert {"hidden", "weight", "weight_gradient", "output_gradient"} <= set(found.layers["tensor"])
+                assert_same(state(network), before)
+                assert_same(optimizer.state_dict(), momentum)
+            network.train()
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(network(inputs), labels).backward()
+            optimizer.step()
+        trained.append(network.state_dict())
+    assert_same(trained[0], trained[1])
+
+
+def test_restores_after_an_error():
+    class Failing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.norm(x)
+            torch.rand(3)
+            self.norm.num_batches_tracked = torch.tensor(99)
+            raise RuntimeError("half way")
+
+    model = Failing()
+    before = state(model)
+    with pytest.raises(RuntimeError, match="half way"):
+        probe(model, torch.randn(5, 3, generator=torch.Generator().manual_seed(0)))
+    assert_same(state(model), before)
+
+
+def test_columns_and_order():
+    inputs, labels = batch()
+    table = probe(family("resnet"), (inputs, labels))
+    assert list(table.columns)[: len(PUBLIC_COLUMNS)] == PUBLIC_COLUMNS
+    assert table["censored"].isin([-1, 0, 1]).all()
+    assert (table["value"].notna() == (table["reason"] == "")).all()
+    assert np.isfinite(table["value"].dropna()).all()
+    unique = table[["layer", "tensor", "unfolding", "centred", "phase", "statistic"]]
+    assert not unique.duplicated().any()
+    assert list(measure(family("resnet"), inputs, labels, DEFAULT, epoch=0).layers.columns) == list(LAYER_COLUMNS)
+
+
+def test_no_gradients_without_labels():
+    table = probe(family("resnet"), batch()[0])
+    assert set(table["tensor"]) == {"hidden", "branch", "skip", "weight"}
+
+
+def test_hidden_statistics_by_their_definitions():
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 4))
+    inputs = torch.randn(30, 6)
+    table = probe(model, inputs)
+    h = model[:2](inputs).detach().double().numpy()
+    u = h[np.linalg.norm(h, axis=1) > 0]
+    u = u / np.linalg.norm(u, axis=1, keepdims=True)
+    cosines = (u @ u.T)[~np.eye(len(u), dtype=bool)]
+    for centred in (False, True):
+        s = np.linalg.svd(h - h.mean(0) * centred, compute_uv=False)
+        p = s / s.sum()
+        q = s**2 / (s**2).sum()
+        expected = {
+            "log10_condition": np.log10(s[0] / s[-1]),
+            "log10_sigma_min": np.log10(s[-1]),
+            "spectral_norm": s[0],
+            "numerical_rank": 9,
+            "rank_1e3": (s > s[0] / 1e3).sum(),
+            "stable_rank": (s**2).sum() / s[0] ** 2,
+            "effective_rank": np.exp(-(p * np.log(p)).sum()),
+            "effective_rank_energy": np.exp(-(q * np.log(q)).sum()),
+            "participation_ratio": (s**2).sum() ** 2 / (s**4).sum(),
+            "log_volume": np.log(s).sum(),
+            "structural_rank": 9,
+        }
+        for statistic, wanted in expected.items():
+            where = {"layer": "1", "tensor": "hidden", "centred": centred, "statistic": statistic}
+            assert value(table, **where) == pytest.approx(wanted, rel=1e-9), statistic
+    entrywise = {
+        "mean_cosine": cosines.mean(), "dead_fraction": (h == 0).all(0).mean(), "nonfinite": 0,
+        "range": np.ptp(h), "rms": np.sqrt((h**2).mean()),
+    }  # fmt: skip
+    for statistic, wanted in entrywise.items():
+        assert value(table, layer="1", tensor="hidden", statistic=statistic) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_in_place_layers_are_seen_before_and_after():
+    torch.manual_seed(4)
+    model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(inplace=True), nn.Linear(8, 4))
+    inputs, labels = torch.randn(20, 5), torch.randint(4, (20,))
+    table = probe(model, (inputs, labels))
+    before = model[0](inputs).detach()
+    assert value(table, layer="0", tensor="hidden", statistic="range") == pytest.approx(float(np.ptp(before.numpy())))
+    z = before.double().requires_grad_()
+    logits = nn.functional.linear(z.relu(), model[2].weight.double(), model[2].bias.double())
+    (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(logits, labels), z)
+    found = value(table, layer="0", tensor="output_gradient", statistic="gradient_norm")
+    assert found == pytest.approx(float(gradient.norm()), rel=1e-5)
+
+
+def test_calls_of_a_shared_module_are_layers_of_their_own():
+    table = probe(Shared().eval(), batch(7, (6,))[0])
+    hidden = table[table["tensor"] == "hidden"].drop_duplicates("layer")
+    assert list(hidden["layer"]) == [
+        "first", "rectified", "twice", "rectified#2", "twice#2", "dropout", "norm", "recurrent[0]", "recurrent[1]",
+        "last",
+    ]  # fmt: skip
+    assert list(hidden["layer_index"]) == list(range(10))
+    assert set(table[table["tensor"] == "weight"]["layer"]) == {
+        "first", "twice", "last", "recurrent.weight_ih_l0", "recurrent.weight_hh_l0",
+    }  # fmt: skip
+
+
+def test_gradients_of_logits_lose_a_rank_to_the_classes():
+    model = nn.Sequential(nn.Linear(20, 16), nn.Tanh(), nn.Linear(16, 5))
+    table = probe(model, (torch.randn(40, 20), torch.randint(5, (40,))))
+    for layer, tensor in (("2", "output_gradient"), ("2", "weight_gradient")):
+        rows = table[(table["layer"] == layer) & (table["tensor"] == tensor) & ~table["centred"]]
+        assert value(rows, statistic="structural_rank") == 4
+        assert int(rows[rows["statistic"] == "log10_condition"]["censored"].iloc[0]) == 0
+
+
+def test_family_gradients_and_taps():
+    network = family("resnet")
+    inputs, labels = batch()
+    table = measure(network, inputs, labels, FULL, epoch=1).layers
+    hidden = network.hidden_layers()
+    for tensor in ("branch", "skip"):
+        rows = table[table["tensor"] == tensor]
+        assert set(rows["layer"]) == {layer.name for layer in hidden if getattr(layer, tensor) is not None}
+    last = table[(table["tensor"] == "output_gradient") & (table["statistic"] == "structural_rank") & ~table["centred"]]
+    assert value(last, layer="classifier", phase="eval") == 9
+    assert value(last, layer=hidden[-1].name, phase="eval") == 9
+    assert set(table["phase"]) == {"train", "eval"}
+
+
+def test_weight_updates_are_those_given():
+    network = family("plainnet")
+    updates = {name: torch.full_like(p, 2.0) for name, p in network.named_parameters() if p.ndim == 2}
+    table = measure(network, *batch(), FULL, epoch=1, weight_updates=updates).layers
+    found = table[(table["tensor"] == "weight_update") & (table["statistic"] == "rms")]
+    assert len(found) == len(updates)
+    assert (found["value"] == 2).all()
+
+
+def test_a_spectrum_at_the_floor_is_a_bound():
+    model = nn.Linear(8, 8, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.ones(8, 8))
+    table = probe(model, torch.randn(20, 8))
+    row = table[(table["tensor"] == "weight") & ~table["centred"]].set_index("statistic")
+    assert row.loc["log10_condition", "value"] == pytest.approx(np.log10(2**23))
+    assert row.loc["log10_condition", "censored"] == 1
+    assert row.loc["log10_sigma_min", "censored"] == -1
+    assert row.loc["numerical_rank", "value"] == 1
+    assert row.loc["effective_rank", "value"] == pytest.approx(1)
+
+
+def test_non_finite_entries_make_absent_with_a_reason():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+    inputs = torch.randn(6, 4)
+    inputs[2, 1] = float("nan")
+    table = probe(model, inputs)
+    rows = table[(table["layer"] == "1") & (table["tensor"] == "hidden")].set_index(["statistic", "centred"])
+    assert rows.loc[("nonfinite", False), "value"] == 4
+    absent = rows.drop(("nonfinite", False))
+    assert absent["value"].isna().all()
+    assert (absent["reason"] == "non-finite entries").all()
+    assert ("log10_condition", True) in rows.index
+
+
+def test_all_zero_tensors_are_absent_with_a_reason():
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    with torch.no_grad():
+        model[0].weight.zero_()
+        model[0].bias.fill_(-1)
+    rows = probe(model, torch.randn(6, 4))
+    rows = rows[(rows["layer"] == "1") & (rows["tensor"] == "hidden") & ~rows["centred"]].set_index("statistic")
+    assert rows.loc["dead_fraction", "value"] == 1
+    assert rows.loc["zero_columns", "value"] == 4
+    assert rows.loc["numerical_rank", "value"] == 0
+    assert np.isnan(rows.loc["log10_condition", "value"])
+    assert rows.loc["log10_condition", "reason"] == "all-zero matrix"
+    assert rows.loc["mean_cosine", "reason"] == "fewer than two samples that are not all zero"
+
+
+def test_headline_aggregates_are_those_of_the_table():
+    network = family("resnet", depth=14)
+    found = measure(network, *batch(32), DEFAULT, epoch=0)
+    rows = found.layers
+    rows = rows[(rows["tensor"] == "hidden") & ~rows["centred"] & (rows["statistic"] == "effective_rank")]
+    assert set(rows["phase"]) == {"train"}
+    v = rows.sort_values("layer_index")["value"].to_numpy()
+    assert found.metrics["hidden.effective_rank.last"] == v[-1]
+    assert found.metrics["hidden.effective_rank.max"] == v.max()
+    assert found.metrics["hidden.effective_rank.median"] == np.median(v)
+    assert found.profiles["profile.hidden.effective_rank"] == tuple(v)
+    assert found.profile_layers["profile.hidden.effective_rank"] == tuple(range(len(v)))
+    assert len(found.profiles["profile.weight.log10_condition"]) == 14
+    assert found.profile_layers["profile.weight.log10_condition"] == tuple(range(14))
+    assert len(found.metrics) <= 40
+    assert all(np.isfinite(list(found.metrics.values())))
+    assert set(measure(network, *batch(32), DEFAULT, epoch=2).layers["phase"]) == {"eval"}
+    assert found.spectra["0/stem/hidden/matrix/raw"].shape == (16,)
+
+
+def test_censored_aggregates_say_so():
+    network = family("plainnet", depth=8)
+    with torch.no_grad():
+        dict(network.named_parameters())["classifier.weight"].copy_(torch.ones(10, 16))
+    found = measure(network, *batch(32), DEFAULT, epoch=0).metrics
+    assert found["weight.log10_condition.last.censored"] == 1
+    assert found["weight.log10_condition.max.censored"] == 1
+    assert "weight.log10_condition.median.censored" not in found
+
+
+def test_nothing_is_measured_on_request():
+    found = measure(family("plainnet"), *batch(), ProbeSpec(preset="none"), epoch=0)
+    assert found.layers.empty
+    assert found.metrics == {}
+
+
+def test_maps_have_four_unfoldings():
+    table = measure(family("plainnet", "cnn"), *batch(), DEFAULT, epoch=1).layers
+    of = table.groupby("tensor")["unfolding"].unique()
+    assert set(of["hidden"]) == {"samples", "channels", "height", "width"}
+    assert set(of["weight"]) == {"out", "in", "height", "width", "matrix"}
+
+
+def test_tensors_do_not_outlive_their_layer():
+    """Weak references to every hidden tensor: at most the one being passed on is alive when the next is measured."""
+    import weakref
+
+    alive: list[weakref.ref[torch.Tensor]] = []
+    most = 0
+
+    class Watched(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            nonlocal most
+            most = max(most, sum(r() is not None for r in alive))
+            out = x * 1.01
+            alive.append(weakref.ref(out))
+            return out
+
+    probe(nn.Sequential(*[Watched() for _ in range(12)]), torch.randn(9, 5))
+    assert most <= 1
