@@ -30,6 +30,7 @@ from safetensors.torch import save as save_tensors
 from skipray import __version__, architectures
 from skipray.datasets import Splits, open_dataset, shape_and_classes
 from skipray.probe import Measurement, measure
+from skipray.probe.generalization import generalization_measures
 from skipray.records import LAYER_COLUMNS, EpochRecord, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.training import EpochEnd, Progress, autocast, derived_seed, to_device, train
@@ -115,6 +116,8 @@ class _Attempt:
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
+        self.initial = {n: p.detach().clone() for n, p in self.network.named_parameters() if p.ndim >= 2}
+        """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
         self.optimizer = SGD(self.network, trial.recipe)
         self.progress = Progress()
         self.records: list[EpochRecord] = []
@@ -196,6 +199,8 @@ class _Attempt:
             self.layers.append(self.last.layers)
             self.spectra |= self.last.spectra
             metrics |= self.last.metrics
+            if final and epoch > 0:
+                metrics |= self._generalization(inputs, labels)
         self.probe_seconds += self._lap()
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
         self.records.append(EpochRecord(epoch, time.time_ns() // 1_000_000, finite))
@@ -215,6 +220,19 @@ class _Attempt:
                 )
                 for part in ("train", "validation", "test")
             }
+
+    def _generalization(self, inputs: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+        spec = self.trial.probe
+        return generalization_measures(
+            self.network,
+            inputs,
+            labels,
+            initial=self.initial,
+            full=spec.preset == "full",
+            hessian=spec.hessian,
+            jacobian=spec.jacobian,
+            seed=self.trial.seed,
+        )
 
     def _is_trained(self, found: Evaluation) -> bool:
         """Better than always naming the most frequent class, by more than 3 binomial standard errors."""
