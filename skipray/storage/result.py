@@ -93,7 +93,7 @@ def encode_result(record: TrialRecord, artifacts: dict[str, bytes] | None = None
         "probe_seconds": record.probe_seconds,
         "environment": record.environment,
     }
-    files = {"record.json": json.dumps(scalars, allow_nan=False).encode()}
+    files = {"record.json": json.dumps(scalars).encode()}
     files |= artifacts if artifacts is not None else artifacts_of(record)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

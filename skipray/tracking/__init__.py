@@ -21,7 +21,7 @@ from skipray.tracking.experiment import finish_sweep, log_files, prepare
 from skipray.tracking.ledger import Ledger, exists, read_ledger, states
 from skipray.tracking.readback import read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.recorder import Recorder
-from skipray.tracking.ui import ui_command
+from skipray.tracking.ui import ui_command, ui_environment
 
 __all__ = [
     "DEFAULT_URI",
@@ -50,5 +50,6 @@ __all__ = [
     "states",
     "storage_url",
     "ui_command",
+    "ui_environment",
     "winning_runs",
 ]

@@ -1,0 +1,265 @@
+"""Stores to test against: SQLite files, PostgreSQL, and an MLflow server behind a proxy that can fail."""
+
+import contextlib
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skipray import tracking
+from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
+from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, SweepSpec, Tracking, TrialSpec
+from skipray.storage import TrialPlace
+from skipray.tracking import recorder
+
+
+def make_trial(
+    architecture: str = "plainnet", depth: int = 8, seed: int = 0, *, sweep: str = "toy", learning_rate: float = 0.1
+) -> TrialSpec:
+    return TrialSpec(
+        sweep=sweep,
+        dataset=DatasetSpec(name="digits"),
+        fingerprint="ab" * 32,
+        model=ModelSpec(
+            architecture=architecture,
+            depth=depth,
+            kind="mlp",
+            width=64,
+            normalization="batch",
+            initialisation="he_normal",
+            activation="relu",
+        ),
+        recipe=Recipe(
+            epochs=2,
+            batch_size=64,
+            learning_rate=learning_rate,
+            momentum=0.9,
+            weight_decay=0.0,
+            schedule="constant",
+            augmentation="none",
+        ),
+        seed=seed,
+        probe=ProbeSpec(),
+        resources=Resources(),
+        cell=(("architecture", architecture), ("depth", depth)),
+    )
+
+
+def make_sweep(
+    name: str = "toy",
+    *,
+    depths: tuple[int, ...] = (8, 14),
+    seeds: tuple[int, ...] = (0, 1),
+    learning_rate: float = 0.1,
+    uri: str | None = None,
+) -> SweepSpec:
+    cells = tuple(
+        make_trial(a, d, seeds[0], sweep=name, learning_rate=learning_rate)
+        for a in ("plainnet", "resnet")
+        for d in depths
+    )
+    return SweepSpec(
+        path=Path("toy.yaml"),
+        text=f"name: {name}\n",
+        overrides=(),
+        name=name,
+        question="Does it add up?",
+        dataset=cells[0].dataset,
+        factors={"architecture": ("plainnet", "resnet"), "depth": depths},
+        seeds=seeds,
+        probe=ProbeSpec(),
+        resources=Resources(),
+        tracking=Tracking(uri=uri),
+        cells=cells,
+    )
+
+
+def make_record(trial: TrialSpec, *, layers: int = 3, epochs: int = 2, time_ms: int = 1_700_000_000_000) -> TrialRecord:
+    """A result whose numbers follow from the trial_id, as a real one's do; times are the caller's."""
+    rng = np.random.default_rng(int(trial.trial_id[:8], 16))
+    rows = [
+        (epoch, f"blocks.{i}", i, "hidden", "matrix", False, "eval", statistic, 1, rng.normal(), 0, "")
+        for epoch in range(epochs + 1)
+        for i in range(layers)
+        for statistic in ("log10_condition", "stable_rank")
+    ]
+    return TrialRecord(
+        trial_id=trial.trial_id,
+        outcome="trained",
+        epochs=tuple(
+            EpochRecord(
+                epoch,
+                time_ms + 1000 * epoch,
+                {
+                    "train.loss": 1 / (epoch + 1),
+                    "train.accuracy": float(rng.uniform()),
+                    "hidden.log10_condition.last": float(rng.normal()),
+                },
+            )
+            for epoch in range(epochs + 1)
+        ),
+        layers=pd.DataFrame(rows, columns=list(LAYER_COLUMNS)),
+        spectra={f"{epochs}/blocks.{i}/hidden/matrix/raw": np.sort(rng.random(8))[::-1] for i in range(layers)},
+        profiles={"profile.hidden.log10_condition": tuple(rng.random(layers - 1).tolist())},
+        profile_layers={"profile.hidden.log10_condition": (0, *range(2, layers))},
+        weights=b"\x02\x00\x00\x00\x00\x00\x00\x00{}",
+        train_seconds=1.25,
+        probe_seconds=0.25,
+        environment={"torch": "2.15.0", "hostname": "here"},
+    )
+
+
+def record_one(sweep: SweepSpec, trial: TrialSpec, uri: str | None = None, **changes: int) -> tracking.Recorder:
+    """A whole attempt of a trial, as a worker makes it."""
+    address = tracking.prepare(sweep, uri)
+    lease = TrialPlace(tracking.storage_url(sweep, uri), sweep.name, trial.trial_id).acquire()
+    made = tracking.Recorder(address, trial, lease)
+    made.start()
+    made.finish(make_record(trial, **changes))
+    return made
+
+
+@pytest.fixture
+def toys() -> SimpleNamespace:
+    """Hand-made sweeps, trials and results."""
+    return SimpleNamespace(sweep=make_sweep, trial=make_trial, record=make_record, record_one=record_one)
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test in a folder of its own, with no address in the environment and no memory of an outage."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(recorder, "_away_until", {})
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with MLflow's schema, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("schema") / "empty.db"
+    tracking.prepare(make_sweep("unused"), f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite(empty_database: Path, tmp_path: Path) -> str:
+    """The address of a fresh SQLite store, which is also the working directory's default."""
+    shutil.copy(empty_database, tmp_path / "skipray.db")
+    return f"sqlite:///{tmp_path}/skipray.db"
+
+
+class FaultyProxy(ThreadingHTTPServer):
+    """Passes requests on to an MLflow server, counts them, and fails on demand."""
+
+    daemon_threads = True
+
+    def __init__(self, upstream_port: int):
+        self.upstream_port = upstream_port
+        self.requests: list[str] = []
+        self.fault: str | None = None
+        """500, 403, drop (the connection is cut), slow (seconds before the answer), late (done, then cut)."""
+        super().__init__(("127.0.0.1", 0), _Passing)
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Passing(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: FaultyProxy
+
+    def _pass(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.requests.append(f"{self.command} {self.path}")
+        fault = self.server.fault
+        if fault == "drop":
+            self.close_connection = True
+            return
+        if fault in ("500", "403"):
+            self._answer(int(fault), b'{"error_code": "INTERNAL_ERROR", "message": "no"}', "application/json")
+            return
+        if fault == "slow":
+            time.sleep(1.5)
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=60)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "content-length")}
+        upstream.request(self.command, self.path, body, headers)
+        response = upstream.getresponse()
+        content = response.read()
+        upstream.close()
+        if fault == "late":
+            self.close_connection = True
+            return
+        with contextlib.suppress(BrokenPipeError):
+            self._answer(response.status, content, response.headers.get("Content-Type", "application/json"))
+
+    def _answer(self, status: int, content: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _pass
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def server_port(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[int]:
+    """A real MLflow server on loopback, started as `skipray ui` starts it."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_database, folder / "server.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            tracking.ui_command(f"sqlite:///{folder}/server.db", port),
+            env=tracking.ui_environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            start_new_session=True,
+        )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/health", process, folder / "log")
+        yield port
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
+        process.wait(20)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"no MLflow server within two minutes:\n{log.read_text()}")
+
+
+@pytest.fixture
+def proxy(server_port: int) -> Iterator[FaultyProxy]:
+    server = FaultyProxy(server_port)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
