@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skipray.spec import SweepSpec
+from skipray.spec import SpecError, SweepSpec
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -33,8 +33,11 @@ QUIET = {
 _INSIDE_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
-class ClusterError(RuntimeError):
-    """The cluster cannot be reached or cannot be used. The message names the remedy."""
+class ClusterError(SpecError):
+    """The cluster cannot be reached or cannot be used: bad input, of which the message names the remedy."""
+
+    def __init__(self, message: str):
+        super().__init__([message])
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,18 @@ def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = F
     """
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
-    _quiet_logs()
-    import ray
-
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address == "local":
         address = None
     if address and "://" in address:
         raise ClusterError(_WRONG_KIND.format(address=address))
+    if address is None:
+        # Ray's own switch for a machine that takes part in no cluster: its node is 127.0.0.1, so that nothing listens
+        # on another interface. Read when ray is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    import ray
+
+    _quiet()
     if ray.is_initialized():
         return Cluster(address or "auto", _nodes())
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "skipray"}
@@ -93,7 +100,6 @@ def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = F
         temp_dir = tempfile.mkdtemp(prefix="skipray-", dir="/tmp" if Path("/tmp").is_dir() else None)
         os.environ.pop("RAY_ADDRESS", None)
         options |= {"include_dashboard": dashboard, "_temp_dir": temp_dir, "address": "local"}
-        options["_node_ip_address"] = "127.0.0.1"
         if not dashboard:
             options["num_cpus"] = os.cpu_count()
     else:
@@ -108,7 +114,6 @@ def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = F
         if temp_dir:
             shutil.rmtree(temp_dir, ignore_errors=True)
         raise ClusterError(_unreachable(address, error)) from error
-    _quiet_logs()
     return Cluster(address, _nodes(), temp_dir)
 
 
@@ -212,9 +217,14 @@ def _nodes() -> tuple[Node, ...]:
     )
 
 
-def _quiet_logs() -> None:
+def _quiet() -> None:
+    import ray._private.worker
+
     for name in ("ray", "ray.tune", "ray.train", "ray.data", "ray._private"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # The raylet's messages would go to standard output, which belongs to results; the searcher tells each death itself.
+    # There is no public switch: Ray's debugger silences them in the same way.
+    ray._private.worker._worker_logs_enabled = False
 
 
 _WRONG_KIND = (

@@ -1,9 +1,20 @@
 """What a trial gets of a machine: CPU threads, and a share of a GPU."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.spec.trial import canonical_json
+
+MARGIN = 1.15
+"""Over the measured peak: the allocator's fragments grow with the time that a process runs."""
+CONTEXT_BYTES = 600 * 2**20
+"""What a process takes of a GPU besides its tensors: CUDA's context and the libraries' kernels. A guess for data-centre
+GPUs, to be measured on yours with nvidia-smi."""
+MOST_ON_A_GPU = 8
+"""More processes on one GPU gain nothing: they take turns."""
+PROBE_STEPS = 2
 
 
 class Shares:
@@ -47,3 +58,55 @@ def memory_key(trial: TrialSpec) -> str:
             "probe": trial.probe.model_dump(),
         }
     )
+
+
+def fraction_of(peak_bytes: int, total_bytes: int) -> float:
+    """The share of a GPU for a trial: 1, 1/2, 1/3, ... so that as many fit as have room.
+
+    Args:
+        peak_bytes: most that the trial's tensors took, without the process's own share.
+        total_bytes: of the GPU.
+
+    >>> fraction_of(20 * 2**30, 80 * 2**30) == 1 / 3
+    True
+    """
+    need = peak_bytes * MARGIN + CONTEXT_BYTES
+    return 1.0 / max(1, min(MOST_ON_A_GPU, math.floor(total_bytes / need)))
+
+
+def measure_fractions(trials: Iterable[TrialSpec], data_root: str | None = None) -> dict[str, float]:
+    """Memory of each cell on a GPU of the connected cluster: a few steps and a probe, as the trial will run them.
+
+    Cells that need the same memory are measured once, one after the other on one GPU. A cell that does not fit at all
+    gets the whole GPU, and its trials say so themselves.
+
+    Returns:
+        `memory_key` -> fraction, for `Shares`.
+    """
+    import ray
+
+    cells = {memory_key(trial): trial for trial in trials}
+    measure = ray.remote(num_gpus=1, num_cpus=1, max_retries=2)(_peak_memory)
+    found = ray.get([measure.remote(trial, data_root) for trial in cells.values()])
+    return {key: fraction_of(peak, total) for key, (peak, total) in zip(cells, found, strict=True)}
+
+
+def _peak_memory(trial: TrialSpec, data_root: str | None) -> tuple[int, int]:
+    """(most bytes reserved while the trial's first steps and probe ran, bytes of the GPU), in a worker."""
+    import torch
+
+    from skipray.trial import run_trial
+
+    total = int(torch.cuda.get_device_properties(0).total_memory)
+    torch.cuda.reset_peak_memory_stats()
+    short = replace(
+        trial,
+        dataset=trial.dataset.model_copy(update={"train_samples": PROBE_STEPS * trial.recipe.batch_size}),
+        recipe=trial.recipe.model_copy(update={"epochs": 1, "warmup_epochs": 0.0}),
+        save_weights=False,
+    )
+    try:
+        run_trial(short, data_root=data_root)
+    except torch.OutOfMemoryError:
+        return total, total
+    return int(torch.cuda.max_memory_reserved()), total

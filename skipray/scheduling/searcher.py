@@ -61,6 +61,9 @@ class WorkSearcher(Searcher):
         self.interrupted: dict[str, TrialResult | None] = {}
         """trial_id -> what its worker said when it was stopped."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune saves its Tuner for a restore that never comes; the display cannot be pickled
+
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         return True  # `limit` does it
 
@@ -176,6 +179,9 @@ class TuneEvents(Callback):
         """
         self._searcher = searcher
         self._overdue = overdue
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # as the searcher
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._searcher.on_trial_start(trial.trial_id)
