@@ -21,7 +21,7 @@ def limit_words(limit: Any) -> str:
         return "unknown"
     low = "?" if limit.low is None else f"{limit.low:.0f}"
     high = "?" if limit.high is None else f"{limit.high:.0f}"
-    return f"depth {limit.depth:.0f} (95 % interval {low} to {high})"
+    return f"depth {limit.depth:.0f} (95\u00a0% interval {low} to {high})"
 
 
 def answer(aggregate: "Aggregate", layout: Layout) -> list[str]:

@@ -30,8 +30,8 @@ def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | No
         metrics={"train.accuracy": "train accuracy", "test.accuracy": "test accuracy"},
         caption=(
             "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
-            "curve fits, thin lines join the means). Above the curves: the trainability limit of each family, the depth "
-            "at which half of the seeds train, with its 95 % interval; an arrow means beyond the depths tried."
+            "curve fits, thin lines join the means). Above the curves: the trainability limit of each family, the "
+            "depth at which half of the seeds train, with its 95 % interval; an arrow means beyond the depths tried."
         ),
         low=0.0,
         high=1.0,

@@ -1,5 +1,6 @@
 """Groups of cells: their names, their rows, and the small multiples that they are spread over."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ MAX_FACETS = 9
 def plain(value: object) -> str:
     """A value as text that HTML and XML can hold: no control characters, no lone surrogates."""
     text = "none" if _absent(value) else f"{value:g}" if isinstance(value, float) else str(value)
+    text = re.sub(r"[\t\r\n]", " ", text)
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") else c for c in text)
 
 

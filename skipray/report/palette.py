@@ -1,7 +1,7 @@
 """Colours and markers. A family has the same colour in every figure of every sweep; colour never carries meaning alone.
 
 The hues are those of Okabe & Ito (2008, "Color Universal Design"), darkened or lightened until each has a contrast of
-at least 3 : 1 with the page, light or dark. The depth ramp is viridis, with a page's contrast kept at its ends.
+at least 3 : 1 with the page, light or dark. The depth ramp is viridis, darkened or lightened likewise.
 """
 
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ _OTHERS = (
     ("#5b4636", "#cdb49d"),
 )
 _DEPTH_LIGHT = (
-    "#cfb40e",
-    "#9fb81c",
-    "#6db23f",
-    "#3fa75b",
-    "#24976f",
+    "#a38a00",
+    "#7e9310",
+    "#55963a",
+    "#2f9553",
+    "#1d8d68",
     "#1f857c",
     "#276f85",
     "#315a88",

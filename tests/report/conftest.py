@@ -96,10 +96,9 @@ def _trial(trial: TrialSpec, layered: bool) -> tuple[dict, list[dict], list[dict
                     ("rms", 0.4 * 1.05**index, 0),
                     ("mean_cosine", 0.3, 0),
                 ):
-                    layers.append(
-                        (trial.trial_id, epoch, f"blocks.{index}", index, tensor, "matrix", False)
-                        + ("train" if epoch == 0 else "eval", statistic, 1, value, bound, "")
-                    )
+                    phase = "train" if epoch == 0 else "eval"
+                    place = (trial.trial_id, epoch, f"blocks.{index}", index, tensor, "matrix", False, phase)
+                    layers.append((*place, statistic, 1, value, bound, ""))
     return row, history, layers
 
 
@@ -121,7 +120,8 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
         for values, rows in trials.groupby(factors, sort=False, dropna=False)
     ]  # fmt: skip
     series = []
-    for metric in TREND_METRICS:
+    # What a test does not look at is not fitted.
+    for metric in TREND_METRICS if layered else ("train.accuracy", "test.accuracy", "hidden.log10_condition.median"):
         for group, rows in groups:
             kept = rows[np.isfinite(rows[metric])]
             if kept.empty:
@@ -132,7 +132,7 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
                 kept[metric].to_numpy(float),
                 censored=signs if signs.any() else None,
                 group=kept["seed"].to_numpy(),
-                resamples=200,
+                resamples=100,
             )
             columns = (kept["depth"], kept[metric], kept["seed"])
             depth, value, seed = (tuple(c.tolist()) for c in columns)
