@@ -1,5 +1,7 @@
 """Curvature of the loss, through curvlinops' matrix-free Hessian."""
 
+import warnings
+
 import numpy as np
 import torch
 from scipy.sparse.linalg import eigsh
@@ -15,13 +17,19 @@ def hessian_top_eigenvalue_and_trace(
 ) -> tuple[float, float]:
     """Largest eigenvalue (Lanczos) and trace (Hutchinson 1990, `draws` sign vectors) of the mean loss's Hessian.
 
-    The loss is the cross-entropy.
-    Both follow from `seed`. Measured in the mode that the network is in, which is left as found; batch norm in training
-    mode couples samples and is refused by curvlinops' determinism check, so measure in evaluation mode.
+    The loss is the cross-entropy. Both follow from `seed`. Measured in the mode that the network is in, which is left
+    as found; batch norm in training mode couples samples, so measure in evaluation mode.
     """
+    with warnings.catch_warnings():
+        # torch's forward-mode derivatives and a dependency of curvlinops compile functions in a deprecated way.
+        warnings.filterwarnings("ignore", message=".*torch.jit")
+        return _top_and_trace(network, inputs, labels, seed, draws)
+
+
+def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int, draws: int) -> tuple[float, float]:
     from curvlinops import HessianLinearOperator
 
-    parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    parameters = [p for p in network.parameters() if p.requires_grad]
     with as_found(network), torch.enable_grad():
         operator = HessianLinearOperator(network, nn.CrossEntropyLoss(), parameters, [(inputs, labels)])
         size = operator.shape[1]
