@@ -130,7 +130,7 @@ def test_dashboard_and_job_interface_refuse_without_the_token(cluster) -> None: 
 
 
 def test_everything_listens_on_loopback_alone(cluster) -> None:  # type: ignore[no-untyped-def]
-    addresses = {}
+    addresses: dict[str, list[tuple[str, int]]] = {}
     for name, session in cluster.state.sessions.items():
         for process in session.processes():
             for connection in process.net_connections("inet"):

@@ -25,7 +25,16 @@ ADMIN = "a-long-password-of-the-test"
 def auth_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages of auth.lock, in a folder of their own, as the image has them beside the main lock."""
     target = tmp_path_factory.mktemp("auth")
-    command = [BIN / "uv", "pip", "install", "--quiet", "--target", target, "--no-deps", "--require-hashes"]
+    command: list[str | Path] = [
+        BIN / "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--target",
+        target,
+        "--no-deps",
+        "--require-hashes",
+    ]
     lock = ROOT / "infra" / "mlflow" / "auth.lock"
     subprocess.run([*command, "--python", sys.executable, "--requirement", lock], check=True, timeout=120)
     return target
