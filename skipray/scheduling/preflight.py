@@ -6,11 +6,10 @@ versions, at the tracking store, at the data, and at the storage, which two node
 
 import platform
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skipray.scheduling.cluster import Cluster, Node
 from skipray.scheduling.resources import Shares
@@ -118,7 +117,7 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, place: Place) -> None:
             for ref in late
         ]
         for ref in ready:
-            mistakes += _judge(pending[ref], partial(ray.get, ref))
+            mistakes += _judge(pending[ref], ref)
         for title, folder in opened.items():
             seen = set(folder.names())
             answered = {pending[ref].node_id: pending[ref].host for ref in ready}
@@ -195,11 +194,11 @@ def where(sweep: SweepSpec, *key: str) -> str:
     return document.where(key)
 
 
-def _judge(node: Node, get: Callable[[], Seen]) -> list[str]:
+def _judge(node: Node, answer: Any) -> list[str]:
     import ray
 
     try:
-        seen = get()
+        seen: Seen = ray.get(answer)
     except ray.exceptions.RayError as error:
         last = str(error).strip().splitlines()[-1]
         return [f"node {node.host}: no worker could look around: {last}; is skipray installed there, as here?"]

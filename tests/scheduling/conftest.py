@@ -1,0 +1,67 @@
+"""One local Ray for the whole session, and a small sweep whose trials do nothing."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from skipray.scheduling.ticket import Execute, Place, Ticket
+from skipray.scheduling.work import TrialResult
+from skipray.spec import SweepSpec, load_sweep
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def sweep() -> SweepSpec:
+    """Six trials: three families, two depths, one seed."""
+    return load_sweep(ROOT / "sweeps" / "quickstart.yaml", ["factors.depth=[8, 20]", "seeds=[0]"])
+
+
+@pytest.fixture(scope="session")
+def cluster(sweep: SweepSpec) -> Iterator[object]:
+    from skipray.scheduling import cluster as clusters
+
+    os.environ.pop("RAY_ADDRESS", None)
+    made = clusters.connect(sweep)
+    yield made
+    clusters.disconnect(made)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(None, str(tmp_path))
+
+
+@pytest.fixture
+def pretend() -> Callable[..., Execute]:
+    """A stand-in for a trial. A closure, so that Ray sends its code: workers cannot import tests."""
+
+    def make(
+        folder: Path, *, kill: str = "", raises: str = "", memory: str = "", seconds: float = 0.0, deaf: bool = False
+    ) -> Execute:
+        log = str(folder)
+
+        def execute(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
+            import signal
+
+            label = ticket.trial.label
+            (Path(log) / f"{label}.{ticket.attempt}").write_text(f"{os.getpid()} {ticket.cpus}")
+            if kill in label and kill and ticket.attempt == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if raises and raises in label:
+                raise ValueError(f"bad luck in {label}")
+            if memory and memory in label and ticket.attempt == 1:
+                raise MemoryError("no room")
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                if not deaf:
+                    interrupted()
+                time.sleep(0.02)
+            return TrialResult(ticket.trial.trial_id, "finished", ticket.attempt, outcome="trained", train_seconds=0.1)
+
+        return execute
+
+    return make

@@ -1,0 +1,67 @@
+import pickle
+
+import pytest
+import torch
+
+from skipray.scheduling.failures import MAX_DEATHS, Again, Attempts, classify, classify_death, spoils_process
+
+
+def test_errors_are_repeated_at_most_so_often() -> None:
+    attempts = Attempts(max_failures=2)
+    assert [attempts.after("a", "error") for _ in range(3)] == [Again(1), Again(1), None]
+    assert attempts.after("b", "error") == Again(1)
+
+
+def test_no_failures_allowed() -> None:
+    assert Attempts(max_failures=0).after("a", "error") is None
+
+
+def test_out_of_memory_is_repeated_once_with_twice_the_share() -> None:
+    attempts = Attempts(max_failures=5)
+    assert attempts.after("a", "out_of_memory") == Again(2)
+    assert attempts.after("a", "error") == Again(2), "the doubled share stays"
+    assert attempts.after("a", "out_of_memory") is None
+
+
+def test_lost_is_not_counted_but_ends() -> None:
+    attempts = Attempts(max_failures=0)
+    assert all(attempts.after("a", "lost", with_node=True) == Again(1) for _ in range(10 * MAX_DEATHS))
+    assert all(attempts.after("a", "lost") == Again(1) for _ in range(MAX_DEATHS))
+    assert attempts.after("a", "lost") is None
+
+
+def test_a_forgotten_trial_starts_anew() -> None:
+    attempts = Attempts(max_failures=0)
+    attempts.after("a", "out_of_memory")
+    attempts.forget("a")
+    assert attempts.after("a", "out_of_memory") == Again(2)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "spoils"),
+    [
+        (MemoryError(), "out_of_memory", True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory", True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "out_of_memory", True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), "error", True),
+        (ValueError("found 3; allowed: 4"), "error", False),
+        (pickle.UnpicklingError("x"), "error", False),
+    ],
+)
+def test_classes(error: Exception, expected: str, spoils: bool) -> None:
+    assert (classify(error), spoils_process(error)) == (expected, spoils)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("The actor died unexpectedly before finishing this task.\n\tWorker exit type: SYSTEM_ERROR", ("lost", False)),
+        ("The actor died because its node has died. Node Id: 12ab", ("lost", True)),
+        (
+            "Memory on the node (IP: 10.0.0.1) was 62GB / 64GB, which exceeds the memory usage threshold of 0.95",
+            ("out_of_memory", False),
+        ),
+    ],
+)
+def test_deaths(message: str, expected: tuple[str, bool]) -> None:
+    assert classify_death(message) == expected

@@ -1,0 +1,101 @@
+"""The loop on a real local Ray, with trials that do nothing: every trial once, whatever happens to its workers."""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from skipray.scheduling.cluster import Cluster
+from skipray.scheduling.events import Event, Summary
+from skipray.scheduling.run import run
+from skipray.scheduling.ticket import Execute, Place
+from skipray.scheduling.work import FixedWork
+from skipray.spec import SweepSpec
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("ray")]
+
+Pretend = Callable[..., Execute]
+
+
+def launch(sweep: SweepSpec, place: Place, cluster: Cluster, execute: Execute) -> tuple[Summary, list[Event]]:
+    events: list[Event] = []
+    trials = sweep.trials()
+    work = FixedWork(trials, [float(t.model.depth) for t in trials])
+    return run(work, sweep, place, cluster, on_event=events.append, execute=execute), events
+
+
+def pids(folder: Path) -> set[str]:
+    return {path.read_text().split()[0] for path in folder.iterdir()}
+
+
+def test_every_trial_once_in_warm_processes(
+    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path
+) -> None:
+    summary, events = launch(sweep, place, cluster, pretend(tmp_path))
+    assert (summary.finished, summary.failed, summary.unfinished, summary.interrupted) == (6, (), 0, False)
+    assert summary.train_seconds == pytest.approx(0.6)
+    finished = Counter(e.trial.trial_id for e in events if e.kind == "finished")
+    assert finished == {t.trial_id: 1 for t in sweep.trials()}
+    started = [e.trial.model.depth for e in events if e.kind == "started"]
+    assert set(started[:3]) == {20}, "longest first"
+    assert len(pids(tmp_path)) <= cluster.fits(1, 0) + 1, "processes are reused"
+
+
+def test_a_killed_worker_costs_an_attempt_and_nothing_else(
+    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path
+) -> None:
+    summary, events = launch(sweep, place, cluster, pretend(tmp_path, kill="resnet-d020"))
+    assert (summary.finished, summary.failed) == (6, ())
+    again = [e for e in events if e.kind == "again"]
+    assert [(e.trial.label, e.result and e.result.failure) for e in again] == [("resnet-d020-s00", "lost")]
+
+
+def test_an_exception_fails_its_trials_alone_with_the_original_traceback(
+    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path
+) -> None:
+    summary, events = launch(sweep, place, cluster, pretend(tmp_path, raises="resnext"))
+    assert (summary.finished, len(summary.failed)) == (4, 2)
+    for result in summary.failed:
+        assert result.failure == "error"
+        assert result.attempt == 1 + sweep.resources.max_failures
+        assert result.message.startswith("ValueError: bad luck in resnext-d0")
+        assert 'raise ValueError(f"bad luck in {label}")' in result.traceback
+    assert Counter(e.kind for e in events if "resnext" in e.trial.label) == {"started": 6, "again": 4, "failed": 2}
+
+
+def test_out_of_memory_gets_twice_the_share_in_a_fresh_process(
+    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path
+) -> None:
+    summary, _ = launch(sweep, place, cluster, pretend(tmp_path, memory="plainnet-d008"))
+    assert (summary.finished, summary.failed) == (6, ())
+    first, second = ((tmp_path / f"plainnet-d008-s00.{n}").read_text().split() for n in (1, 2))
+    assert first[0] != second[0]
+    assert float(second[1]) == min(2.0, max(n.cpus for n in cluster.nodes)) >= float(first[1]) == 1.0
+
+
+@pytest.mark.parametrize("deaf", [False, True], ids=["workers that listen", "workers that do not"])
+def test_ctrl_c_ends_within_ten_seconds(
+    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path, deaf: bool
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        while not any(tmp_path.iterdir()):
+            time.sleep(0.05)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    summary, events = launch(sweep, place, cluster, pretend(tmp_path, seconds=20.0, deaf=deaf))
+    assert time.monotonic() - sent[0] < 10
+    assert summary.interrupted
+    assert summary.finished == 0
+    started = [e for e in events if e.kind == "started"]
+    assert summary.unfinished == sum(e.kind == "interrupted" for e in events) >= len(started) > 0
+    assert signal.getsignal(signal.SIGINT) is before
