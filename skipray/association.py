@@ -72,8 +72,8 @@ def granulated_tau(
 
 
 def _pair_sums(a: Array, b: Array, layer: np.ndarray, index: np.ndarray, clusters: int) -> Array:
-    """(4, clusters, clusters) sums over ordered pairs by the clusters of both runs: concordance, untied in a, untied in b,
-    pairs."""
+    """(4, clusters, clusters) sums over ordered pairs by the clusters of both runs: concordance, untied in a, untied
+    in b, pairs."""
     sign_a, sign_b = np.sign(a[:, None] - a), np.sign(b[:, None] - b)
     same = (layer[:, None] == layer) & ~np.eye(len(a), dtype=bool)
     member = np.eye(clusters)[index]

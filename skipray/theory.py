@@ -1,7 +1,7 @@
 """Closed-form predictions for networks at initialisation: plain functions of depth, width and samples.
 
-n = width, m = layers, N = samples; weights are Gaussian with variance 1/n unless said. What a sweep measures at epoch 0 is
-drawn over these. "Derived here" marks formulas without a published source; the tests check them by Monte Carlo.
+n = width, m = layers, N = samples; weights are Gaussian with variance 1/n unless said. What a sweep measures at epoch
+0 is drawn over these. "Derived here" marks formulas without a published source; the tests check them by Monte Carlo.
 """
 
 import numpy as np
@@ -28,7 +28,8 @@ def marchenko_pastur_edges(width: int, samples: int) -> tuple[float, float]:
 
 
 def marchenko_pastur_log10_condition(width: int, samples: int) -> float:
-    """log10 kappa that samples of independent Gaussian features have without any network: the null beside a measured one.
+    """log10 kappa that samples of independent Gaussian features have without any network: the null beside a measured
+    one.
 
     log10[(sqrt N + sqrt n) / |sqrt N - sqrt n|].
 
@@ -69,7 +70,8 @@ def plain_log10_condition(depth: float, width: int) -> float:
 
 
 def collapse_depth(width: int) -> float:
-    """Layers after which one direction leads by a factor e in a plain linear network: 1 / (lambda_1 - lambda_2), about 2n.
+    """Layers after which one direction leads by a factor e in a plain linear network: 1 / (lambda_1 - lambda_2), about
+    2n.
 
     Raises:
         ValueError: a width below 2.
@@ -81,8 +83,8 @@ def collapse_depth(width: int) -> float:
 
 
 def fuss_catalan_edge(depth: int) -> float:
-    """Largest squared singular value of a product of `depth` wide Gaussian matrices: (m+1)^(m+1) / m^m (Fuss-Catalan law:
-    Banica et al. 2011), for width far above depth.
+    """Largest squared singular value of a product of `depth` wide Gaussian matrices: (m+1)^(m+1) / m^m (Fuss-Catalan
+    law: Banica et al. 2011), for width far above depth.
 
     Raises:
         ValueError: a depth below 1.

@@ -1,7 +1,7 @@
 """The paper's claims C1a to C11, judged from what was measured.
 
-Source of the claims: Oyedotun, Al Ismaeil & Aouada, IEEE TNNLS 34(9), 2023. Margins are ours where the paper states none;
-each claim's function gives its own. numpy, scipy and pandas only.
+Source of the claims: Oyedotun, Al Ismaeil & Aouada, IEEE TNNLS 34(9), 2023. Margins are ours where the paper states
+none; each claim's function gives its own. numpy, scipy and pandas only.
 """
 
 from collections.abc import Sequence
@@ -40,8 +40,9 @@ def judge(
     """A verdict on every claim, in the order C1a, C1b, C2, ..., C11.
 
     Args:
-        trials: one row a finished trial, as `skipray.tracking.read_trials` gives it: `trial_id, architecture, depth, seed,
-            outcome`, the sweep's factors, params, and final metrics under their MLflow keys with `.censored` twins.
+        trials: one row a finished trial, as `skipray.tracking.read_trials` gives it: `trial_id, architecture, depth,
+            seed, outcome`, the sweep's factors, params, and final metrics under their MLflow keys with `.censored`
+            twins.
         layers: `trial_id` and the columns of `skipray.records.LAYER_COLUMNS`; claims about layers need it.
         histories: `trial_id, epoch, metric, value`; no claim needs it today.
         factors: the sweep's factors other than architecture and depth, within which twins are paired; when None, all

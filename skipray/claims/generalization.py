@@ -14,7 +14,8 @@ ENOUGH_SEEDS = 5
 def c8(data: SweepData) -> Claim:
     """Test accuracy: ResNeXt above ResNet.
 
-    Effect: percentage points, paired by depth, seed and factors. Margin 0; the paper reports 0.36, 0.92 and 1.16 points.
+    Effect: percentage points, paired by depth, seed and factors. Margin 0; the paper reports 0.36, 0.92 and 1.16
+    points.
     """
     statement = "Test accuracy: ResNeXt above ResNet"
     pairs = data.pairs("test.accuracy", "resnext", "resnet")
@@ -76,7 +77,8 @@ def c9(data: SweepData) -> Claim:
 
 
 NEAR_CHANGE = 0.5
-"""Relative change of the logits below which an output counts as near what it was: closer to itself than to zero; ours."""
+"""Relative change of the logits below which an output counts as near what it was: closer to itself than to zero;
+ours."""
 
 
 def c10(data: SweepData) -> Claim:

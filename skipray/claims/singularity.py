@@ -25,8 +25,8 @@ root leaves it by 0.21, saturation in the first third by more."""
 def c2(data: SweepData) -> Claim:
     """In PlainNet log kappa(H_l) grows linearly with the layer l until it leaves float precision.
 
-    Parts, over each trial's layers before the first censored one: growth a layer (decades, margin 0); how far the profile
-    leaves its chord in mid-profile, as a share of the growth, stays within BEND_MARGIN to either side.
+    Parts, over each trial's layers before the first censored one: growth a layer (decades, margin 0); how far the
+    profile leaves its chord in mid-profile, as a share of the growth, stays within BEND_MARGIN to either side.
     """
     statement = "In PlainNet log kappa(H_l) grows linearly with the layer until it leaves float precision"
     what = "Run plainnet with the probe on (two or more seeds, eight or more layers)."
@@ -82,8 +82,8 @@ COSINE_MARGIN = 0.9
 def c3(data: SweepData) -> Claim:
     """PlainNet's effective rank goes to 1 and mean cosine to 1 with depth.
 
-    Parts, at the last hidden layer: effective rank at the deepest depth below RANK_ONE_MARGIN, and falling with log depth;
-    mean cosine there above COSINE_MARGIN, and rising.
+    Parts, at the last hidden layer: effective rank at the deepest depth below RANK_ONE_MARGIN, and falling with log
+    depth; mean cosine there above COSINE_MARGIN, and rising.
     """
     statement = "PlainNet's effective rank goes to 1 and mean cosine to 1 with depth"
     what = "Run plainnet at two or more depths and two or more seeds, with the probe on."
@@ -131,7 +131,8 @@ def c4(data: SweepData) -> Claim:
     """ResNet's and ResNeXt's kappa stays finite: high early, then falling.
 
     Parts for each family: log10 kappa of the median layer at the deepest depth below FINITE_MARGIN_DECADES; with layer
-    tables also its fall from the first to the last third of the layers (decades, margin 0). Dead units are counted apart.
+    tables also its fall from the first to the last third of the layers (decades, margin 0). Dead units are counted
+    apart.
     """
     statement = "ResNet's and ResNeXt's kappa stays finite: high early, then falling over the layers"
     what = "Run resnet or resnext with the probe on, two or more seeds."
@@ -274,9 +275,9 @@ MATCHED_FRACTION = 0.1
 def c7(data: SweepData) -> Claim:
     """kappa(H): ResNeXt below ResNet at matched parameters; falls with cardinality.
 
-    Effect: decades that ResNet's median layer lies above ResNeXt's, paired. Margin 0: the paper claims the order. Where the
-    cardinality varies, its fall with log2 of the cardinality is a second part. Pairs whose `model.parameters` differ by more
-    than MATCHED_FRACTION are left out.
+    Effect: decades that ResNet's median layer lies above ResNeXt's, paired. Margin 0: the paper claims the order.
+    Where the cardinality varies, its fall with log2 of the cardinality is a second part. Pairs whose
+    `model.parameters` differ by more than MATCHED_FRACTION are left out.
     """
     statement = "kappa(H): ResNeXt below ResNet at matched parameters; falls with cardinality"
     pairs = data.pairs(CONDITION, "resnet", "resnext")
@@ -318,7 +319,8 @@ def c7(data: SweepData) -> Claim:
 
 
 def _fall_with_cardinality(data: SweepData) -> Estimate | None:
-    """Decades that resnext's median log10 kappa falls with each doubling of its cardinality; None if it does not vary."""
+    """Decades that resnext's median log10 kappa falls with each doubling of its cardinality; None if it does not
+    vary."""
     column = next((c for c in ("cardinality", "model.cardinality") if c in data.trials.columns), None)
     table = data.measured(CONDITION, data.of("resnext"))
     if column is None or table.empty or table[column].nunique() < 2:

@@ -10,8 +10,8 @@ from skipray.trends import trainability_limit
 
 
 def _reach(table: pd.DataFrame, factors: list[str]) -> pd.DataFrame:
-    """How far each seed trains: the area under `trained` over log2(depth), which is log2 of the limit / shallowest depth,
-    cut off at the deepest (the restricted mean of survival analysis: Royston & Parmar 2013)."""
+    """How far each seed trains: the area under `trained` over log2(depth), which is log2 of the limit / shallowest
+    depth, cut off at the deepest (the restricted mean of survival analysis: Royston & Parmar 2013)."""
     rows = []
     for key, one in table.sort_values("depth").groupby(["seed", *factors], dropna=False):
         per_depth = one.groupby("depth")["trained"].mean()
@@ -23,9 +23,9 @@ def _reach(table: pd.DataFrame, factors: list[str]) -> pd.DataFrame:
 def c1a(data: SweepData) -> Claim:
     """PlainNet's trainability limit lies below its twins'.
 
-    Effect: doublings of depth that the twin trains further, seed by seed, over the depths tried (a lower bound where the
-    twin never breaks). Margin 0: the paper claims the order, not a size. A limit is known to within the gap between two
-    depths; the standard error is at least that of rounding to these gaps.
+    Effect: doublings of depth that the twin trains further, seed by seed, over the depths tried (a lower bound where
+    the twin never breaks). Margin 0: the paper claims the order, not a size. A limit is known to within the gap
+    between two depths; the standard error is at least that of rounding to these gaps.
     """
     statement = "PlainNet's trainability limit lies below its twins'"
     twins = [t for t in TWINS if data.has(t)]
@@ -99,8 +99,9 @@ degradation; run-to-run noise of a trained network is well below it."""
 def c1b(data: SweepData) -> Claim:
     """ResNet's and ResNeXt's train error does not rise with depth.
 
-    Effect: rise of train error from the shallowest to the deepest depth along a line in log depth fitted seed by seed, in
-    percentage points. Supported when a rise of RISE_MARGIN_POINTS is excluded, refuted when the rise surely exceeds it.
+    Effect: rise of train error from the shallowest to the deepest depth along a line in log depth fitted seed by seed,
+    in percentage points. Supported when a rise of RISE_MARGIN_POINTS is excluded, refuted when the rise surely exceeds
+    it.
     """
     statement = "ResNet's and ResNeXt's train error does not rise with depth"
     parts: list[Part] = []
@@ -122,13 +123,14 @@ def c1b(data: SweepData) -> Claim:
         )  # fmt: skip
     rows = pd.concat(used)
     worst = max(parts, key=lambda q: q.effect)
-    words = f"{abs(worst.effect):.2g} points {'up' if worst.effect >= 0 else 'down'} over the depths tried ({worst.label.split()[2]})"
+    way = "up" if worst.effect >= 0 else "down"
+    words = f"{abs(worst.effect):.2g} points {way} over the depths tried ({worst.label.split()[2]})"
     return decided(
         "C1b", statement, parts, rows["seed"], rows["depth"],
         {
             "supported": f"The residual networks' train error does not rise with depth: at worst {words}.",
             "refuted": f"The train error of residual networks rises with depth here: {words}.",
-            "inconclusive": f"Whether the residual networks' train error rises is open: {words}; more seeds would tell.",
+            "inconclusive": f"Whether the residual networks' train error rises is open: {words}.",
         },
     )  # fmt: skip
 

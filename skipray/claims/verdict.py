@@ -1,8 +1,8 @@
 """Verdicts: a claim is one or more parts, each an effect with a 95 % interval held against a margin.
 
-A part wants its effect above or below a margin; it is supported when its whole interval lies there, and refuted when the
-whole interval lies on the other side. A claim is supported when all of its parts are (an intersection-union test, whose
-level is that of one part: Berger 1982) and refuted when any part is. Its effect is that of its weakest part.
+A part wants its effect above or below a margin; it is supported when its whole interval lies there, and refuted when
+the whole interval lies on the other side. A claim is supported when all of its parts are (an intersection-union test,
+whose level is that of one part: Berger 1982) and refuted when any part is. Its effect is that of its weakest part.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,5 @@
-"""Two straight lines that meet: value = level + slope_before * min(depth - knee, 0) + slope_after * max(depth - knee, 0).
+"""Two straight lines that meet: value = level + slope_before * min(depth - knee, 0) + slope_after * max(depth - knee,
+0).
 
 A quantity that changes its regime at one depth, such as log kappa, which grows until it leaves float precision.
 """

@@ -1,4 +1,5 @@
-"""A straight line: value = intercept + slope * depth. A quantity that every further layer changes by the same amount."""
+"""A straight line: value = intercept + slope * depth. A quantity that every further layer changes by the same
+amount."""
 
 import numpy as np
 

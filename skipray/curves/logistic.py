@@ -2,8 +2,8 @@
 
 value = shallow + (deep - shallow) / (1 + (depth / midpoint) ** -steepness)
 
-A property that networks have up to some depth and lose beyond it. Both levels are free: accuracy falls from what the data
-set allows to chance, not from 1 to 0.
+A property that networks have up to some depth and lose beyond it. Both levels are free: accuracy falls from what the
+data set allows to chance, not from 1 to 0.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ LINEAR = {
 }
 NONLINEAR = {
     "midpoint": "depth at which half of the change has happened, in layers",
-    "steepness": "slope of the log-odds in ln(depth), no unit; 4.4 / steepness is ln of the depth ratio from 10 to 90 %",
+    "steepness": "slope of the log-odds in ln(depth), no unit; the change takes a factor exp(4.4 / steepness) in depth",
 }
 
 

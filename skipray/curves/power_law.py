@@ -1,7 +1,7 @@
 """A power law with an offset: value = offset + coefficient * depth ** exponent.
 
-A negative exponent falls (or rises) to the offset, slower than an exponential: 1 - mean cosine of a ReLU network does so
-with exponent -2. `fixed={"offset": 0}` is the pure power law.
+A negative exponent falls (or rises) to the offset, slower than an exponential: 1 - mean cosine of a ReLU network does
+so with exponent -2. `fixed={"offset": 0}` is the pure power law.
 """
 
 import numpy as np

@@ -56,7 +56,8 @@ def fit_censored_curve(bound: BoundCurve, design: Design, y: Array, signs: np.nd
 def resample_censored(
     fitted: FittedCurve, design: Design, y: Array, signs: np.ndarray, standard: Array, seeds: Array
 ) -> FittedCurve:
-    """The curve with its bootstrap: noise (R, N) of spread 1, seed effects (R, N), censored at the series' own bounds."""
+    """The curve with its bootstrap: noise (R, N) of spread 1, seed effects (R, N), censored at the series' own
+    bounds."""
     bound = fitted.bound
     # The fitted spread holds noise and seed effects; what is not the seeds' is the noise's.
     between = min(float(np.var(seeds)), 0.8 * fitted.spread**2)
@@ -78,6 +79,7 @@ def resample_censored(
             linear=state.linear,
             inner=state.inner,
             covariances=_covariance(bound, design, values, again, state),
+            pivot=None,
         ),
     )
 

@@ -1,10 +1,11 @@
 """Depth trends: which curve a depth series follows, with intervals that cover at 3 to 10 seeds.
 
-How the intervals come about (after Cameron & Miller 2015 and Davison & Hinkley 1997, section 5.2): each curve is fitted
-by weighted least squares; its covariance is the sandwich over seeds, which holds whatever the values of one seed have in
-common; and the quantiles of (estimate - truth) / standard error are those of a parametric bootstrap with seed effects,
-refitted and re-studentised, which for a straight line are those of t with seeds - 1 degrees of freedom. Without seeds the
-covariance is the model's. `predict` averages over the curves with their AICc weights (Burnham & Anderson 2002, 4.3).
+How the intervals come about (after Cameron & Miller 2015 and Davison & Hinkley 1997, section 5.2): each curve is
+fitted by weighted least squares; its covariance is the sandwich over seeds, which holds whatever the values of one
+seed have in common; and the quantiles of (estimate - truth) / standard error are those of a parametric bootstrap with
+seed effects, refitted and re-studentised, which for a straight line are those of t with seeds - 1 degrees of freedom.
+Without seeds the covariance is the model's. `predict` averages over the curves with their AICc weights (Burnham &
+Anderson 2002, 4.3).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +27,9 @@ TOO_FEW_DEPTHS = "too few depths"
 NO_CURVE_FITS = "no curve fits"
 
 TIED = 4.0
-"""Curves whose AICc is within 4 of the best count as tied. Burnham & Anderson (2002, section 2.6) call support substantial
-within 2 and weak from 4; with seven curves, one of the six others beats a true simple one by more than 2 in a tenth of
-series, by more than 4 in a few per cent (tests/benchmarks/bench_coverage.py)."""
+"""Curves whose AICc is within 4 of the best count as tied. Burnham & Anderson (2002, section 2.6) call support
+substantial within 2 and weak from 4; with seven curves, one of the six others beats a true simple one by more than 2
+in a tenth of series, by more than 4 in a few per cent (tests/benchmarks/bench_coverage.py)."""
 
 LACK_OF_FIT_LEVEL = 0.001
 """p of the lack-of-fit F test below which no curve fits. Strict, since a sweep fits hundreds of series."""
@@ -193,7 +194,7 @@ def _bind(curves: Sequence[str] | None, depths: Array, fixed: dict[str, float], 
         held = {k: float(v) for k, v in fixed.items() if k in entry.LINEAR or k in entry.NONLINEAR}
         size = len(entry.LINEAR) + len(entry.NONLINEAR) - len(held)
         if len(depths) > size and len(depths) > 1:
-            out.append(BoundCurve(name, entry, entry.ranges(depths), held))
+            out.append(BoundCurve(name, entry.ranges(depths), held))
     return out
 
 

@@ -9,9 +9,11 @@ parameters, G grid points.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
+from skipray import catalog
 from skipray.curves import Array, Curve, Range
 
 _TINY = 1e-300
@@ -22,9 +24,13 @@ class BoundCurve:
     """A curve with its ranges for one series and some parameters held fixed."""
 
     name: str
-    entry: Curve
+    """As in the catalog, which has its file or object."""
     ranges: tuple[Range, ...]
     fixed: Mapping[str, float]
+
+    @property
+    def entry(self) -> Curve:
+        return cast(Curve, catalog.find("curves", self.name))
 
     @cached_property
     def linear(self) -> tuple[str, ...]:
@@ -85,7 +91,8 @@ class BoundCurve:
         return offset + np.einsum("lr,lrd->rd", linear, basis)
 
     def slopes(self, depth: Array, linear: Array, inner: Array) -> Array:
-        """(Q, R, D) derivative with respect to the internal coordinates, linear parameters held: central differences."""
+        """(Q, R, D) derivative with respect to the internal coordinates, linear parameters held: central
+        differences."""
         low, high = self.bounds
         out = np.empty((len(inner), inner.shape[1], len(depth)))
         for k in range(len(inner)):

@@ -11,7 +11,7 @@ import numpy as np
 from skipray.curves import Array
 from skipray.trends import censoring
 from skipray.trends.design import Design
-from skipray.trends.fitted import FittedCurve, Resamples
+from skipray.trends.fitted import FittedCurve, Pivot, Resamples
 from skipray.trends.projection import fit
 
 
@@ -29,10 +29,16 @@ class Noise:
 def draw_noise(design: Design, y: Array, signs: np.ndarray, resamples: int, seed: int) -> Noise:
     """Noise for `resamples` repetitions of a series."""
     rng = np.random.default_rng(seed)
-    values = rng.standard_normal((resamples, len(y))) / np.sqrt(design.weight)
+    half = (resamples + 1) // 2
+    # In opposite pairs, so that both tails are known equally well.
+    values = _with_opposites(rng.standard_normal((half, len(y))))[:resamples] / np.sqrt(design.weight)
     between = np.sqrt(_seed_variance(design, y))
-    draws = rng.standard_normal((resamples, int(design.seed_index.max()) + 1))
+    draws = _with_opposites(rng.standard_normal((half, int(design.seed_index.max()) + 1)))[:resamples]
     return Noise(values, between * draws[:, design.seed_index])
+
+
+def _with_opposites(draws: Array) -> Array:
+    return np.concatenate([draws, -draws])
 
 
 def _seed_variance(design: Design, y: Array) -> float:
@@ -53,37 +59,45 @@ def resample(fitted: FittedCurve, design: Design, y: Array, signs: np.ndarray, n
         return censoring.resample_censored(fitted, design, y, signs, noise.values, noise.seeds)
     bound, depths = fitted.bound, design.depths
     drawn = noise.at(fitted.spread)
-    fitted_means = bound.value(depths, fitted.linear, fitted.inner)
-    found = fit(bound, depths, fitted_means + drawn @ design.means.T, design.root, iterations=12, tolerance=1e-5)
-    truth = fitted_means[:, design.depth_index]
-    again = bound.value(depths, found.linear, found.inner)[:, design.depth_index]
+    means = bound.value(depths, fitted.linear, fitted.inner)
+    slopes = bound.jacobian(depths, fitted.linear, fitted.inner)
+    noise_means = drawn @ design.means.T
+    found = fit(bound, depths, means + noise_means, design.root, iterations=12, tolerance=1e-5)
+    moved = bound.value(depths, found.linear, found.inner) - means
+    again = bound.jacobian(depths, found.linear, found.inner)
     return replace(
         fitted,
         resamples=Resamples(
-            covariance=_covariance(fitted, design, y[None], fitted.linear, fitted.inner)[0],
+            covariance=_covariances(design, slopes, y - means[:, design.depth_index])[0],
             linear=found.linear,
             inner=found.inner,
-            covariances=_covariance(fitted, design, truth + drawn, found.linear, found.inner, again),
+            covariances=_covariances(design, again, drawn - moved[:, design.depth_index]),
+            pivot=_linearised(design, slopes, drawn, noise_means) if design.balanced else None,
         ),
     )
 
 
-def _covariance(
-    fitted: FittedCurve, design: Design, values: Array, linear: Array, inner: Array, curve: Array | None = None
-) -> Array:
-    """(R, P, P) covariance of the estimates from values (R, N): the sandwich over seeds, or the model's without seeds."""
-    bound = fitted.bound
-    slopes = bound.jacobian(design.depths, linear, inner)
-    if curve is None:
-        curve = bound.value(design.depths, linear, inner)[:, design.depth_index]
-    residual = values - curve
+def _linearised(design: Design, slopes: Array, drawn: Array, noise_means: Array) -> Pivot:
+    """What the resamples would be, were the curve linear in its parameters: slopes (P, 1, D), drawn (R, N)."""
+    flat = slopes[:, 0]
+    moves = noise_means @ design.metric @ flat.T @ np.linalg.pinv(flat @ design.metric @ flat.T, hermitian=True)
+    residual = drawn - (moves @ flat)[:, design.depth_index]
+    freedom = design.clusters - 1 if design.clusters else design.effective - len(flat)
+    wide = np.broadcast_to(slopes, (len(flat), len(drawn), flat.shape[1]))
+    return Pivot(moves, _covariances(design, wide, residual), freedom)
+
+
+def _covariances(design: Design, slopes: Array, residual: Array) -> Array:
+    """(R, P, P) covariance of the estimates from slopes (P, R, D) and residuals (R, N): the sandwich over seeds, or the
+    model's without seeds."""
+    size = len(slopes)
     information = np.einsum("prd,qrd->rpq", slopes @ design.metric, slopes)
     # Unit diagonal, and a ridge that only exactly singular matrices notice.
     scale = np.sqrt(np.maximum(np.einsum("rpp->rp", information), 1e-300))
-    scaled = information / scale[:, :, None] / scale[:, None, :] + 1e-13 * np.eye(bound.size)
+    scaled = information / scale[:, :, None] / scale[:, None, :] + 1e-13 * np.eye(size)
     if not design.clusters:
         total = np.einsum("rn,rn->r", residual @ design.quadratic, residual)
-        spread = total / max(design.effective - bound.size, 1)
+        spread = total / max(design.effective - size, 1)
         inverse = np.linalg.inv(scaled)
         return inverse * spread[:, None, None] / scale[:, :, None] / scale[:, None, :]
     shares = np.stack(

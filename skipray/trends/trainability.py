@@ -1,8 +1,8 @@
 """The trainability limit: the depth at which half of the seeds train.
 
-Penalised logistic regression of `trained` on ln(depth) (Firth 1993: Jeffreys' prior, finite where the classes separate,
-which is the usual case: every seed trains up to one depth and none from the next), with the interval from the profile of
-the penalised likelihood (Heinze & Schemper 2002).
+Penalised logistic regression of `trained` on ln(depth) (Firth 1993: Jeffreys' prior, finite where the classes
+separate, which is the usual case: every seed trains up to one depth and none from the next), with the interval from
+the profile of the penalised likelihood (Heinze & Schemper 2002).
 """
 
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike
         group: (trials,) seed of each trial; where seeds differ as wholes, the interval is widened accordingly.
 
     Returns:
-        All trained: censored `above`, with the deepest depth tried as `low` ("beyond the deepest tried"; with n seeds the
-        chance of this below the limit is at most 2**-n at that depth). None trained: `below`, with the shallowest as
-        `high`.
+        All trained: censored `above`, with the deepest depth tried as `low` ("beyond the deepest tried"; with n seeds
+        the chance of this below the limit is at most 2**-n at that depth). None trained: `below`, with the shallowest
+        as `high`.
 
     Raises:
         ValueError: arrays of different lengths, no trials, depths that are not positive.
@@ -61,7 +61,8 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike
         return Limit(None, None, None, "above" if y.mean() > 0.5 else "below")
     log_depth = np.log(depths)
     middle, steepness = _grid(log_depth)
-    surface = _penalised(log_depth, np.bincount(index, y), np.bincount(index).astype(float), middle, steepness)
+    wins, counts = np.bincount(index, y).astype(float), np.bincount(index).astype(float)
+    surface = _penalised(log_depth, wins, counts, middle, steepness)
     profile = _peak_height(surface)
     peak = int(np.argmax(profile))
     estimate = middle[peak]
@@ -80,8 +81,8 @@ def _grid(log_depth: Array) -> tuple[Array, Array]:
     """Midpoints from a factor 16 below to 16 above the depths tried, and steepnesses of a falling logistic."""
     span = log_depth[-1] - log_depth[0]
     gap = float(np.min(np.diff(log_depth)))
-    middle = np.linspace(log_depth[0] - np.log(16), log_depth[-1] + np.log(16), 1201)
-    return middle, np.geomspace(0.02 / span, 60.0 / gap, 48)
+    middle = np.linspace(log_depth[0] - np.log(16), log_depth[-1] + np.log(16), 801)
+    return middle, np.geomspace(0.02 / span, 60.0 / gap, 32)
 
 
 def _penalised(log_depth: Array, wins: Array, counts: Array, middle: Array, steepness: Array) -> Array:
@@ -117,8 +118,8 @@ CHI_SQUARE_95 = float(stats.chi2.ppf(0.95, 1))
 
 
 def _design_effect(x: Array, y: np.ndarray, seeds: np.ndarray | None, middle: float, steepness: float) -> float:
-    """How much larger the variance of the limit is than that of independent trials: the sandwich over seeds, at least 1.
-    The more of it is the seeds', the more of t's wider quantile on seeds - 1 degrees of freedom comes on top."""
+    """How much larger the variance of the limit is than that of independent trials: the sandwich over seeds, at least
+    1. The more of it is the seeds', the more of t's wider quantile on seeds - 1 degrees of freedom comes on top."""
     if seeds is None or len(np.unique(seeds)) < 2:
         return 1.0
     names, cluster = np.unique(seeds, return_inverse=True)

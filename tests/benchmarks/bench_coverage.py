@@ -1,9 +1,10 @@
 """How often nominal 95 % intervals cover, and how often the right curve is chosen or tied, on synthetic sweeps.
 
-Run: python tests/benchmarks/bench_coverage.py [repetitions, default 200] [truths ..., default all]. Each row is one truth at one number of seeds and
-depths; `band` is the coverage of `predict` at the depths tried (mean over them), `picked` the same when the curve has to
-be chosen too, `parameters` that of the curve's parameters, `right` the share in which the true curve is chosen or tied.
-The standard error of a share near 0.95 is 0.015 at 200 repetitions (the mean over depths has less).
+Run: python tests/benchmarks/bench_coverage.py [repetitions, default 200] [truths ..., default all]. Each row is one
+truth at one number of seeds and depths; `band` is the coverage of `predict` at the depths tried (mean over them),
+`picked` the same when the curve has to be chosen too, `parameters` that of the curve's parameters, `right` the share
+in which the true curve is chosen or tied. The standard error of a share near 0.95 is 0.015 at 200 repetitions (the
+mean over depths has less).
 """
 
 import sys

@@ -22,14 +22,13 @@ FORMULAS = {
         {"start": 5.0, "asymptote": 1.0, "rate": 0.04},
     ),
     "logistic": (
-        lambda d, shallow, deep, midpoint, steepness: shallow
-        + (deep - shallow) / (1 + (d / midpoint) ** -steepness),
+        lambda d, shallow, deep, midpoint, steepness: shallow + (deep - shallow) / (1 + (d / midpoint) ** -steepness),
         {"shallow": 0.98, "deep": 0.1, "midpoint": 41.0, "steepness": 4.0},
     ),
     "broken_line": (
-        lambda d, level, slope_before, slope_after, knee: level
-        + slope_before * np.minimum(d - knee, 0)
-        + slope_after * np.maximum(d - knee, 0),
+        lambda d, level, slope_before, slope_after, knee: (
+            level + slope_before * np.minimum(d - knee, 0) + slope_after * np.maximum(d - knee, 0)
+        ),
         {"level": 6.0, "slope_before": 0.1, "slope_after": -0.01, "knee": 61.0},
     ),
 }

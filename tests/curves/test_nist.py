@@ -1,7 +1,8 @@
-"""NIST's Statistical Reference Datasets (https://www.itl.nist.gov/div898/strd) that our curves can express, to 6 digits.
+"""NIST's Statistical Reference Datasets (https://www.itl.nist.gov/div898/strd) that our curves can express, to 6
+digits.
 
-Nonlinear: DanWood (power law), Misra1a and BoxBOD (exponential approach), Misra1d (logistic in log depth of steepness 1:
-b1 b2 x / (1 + b2 x)), Rat42 (logistic in x, which is log depth of exp(x)). Linear: Norris, NoInt1, NoInt2.
+Nonlinear: DanWood (power law), Misra1a and BoxBOD (exponential approach), Misra1d (logistic in log depth of steepness
+1: b1 b2 x / (1 + b2 x)), Rat42 (logistic in x, which is log depth of exp(x)). Linear: Norris, NoInt1, NoInt2.
 """
 
 import math

@@ -1,0 +1,68 @@
+"""Granulated Kendall's tau against scipy, by hand, and its coverage."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from skipray.association import granulated_tau
+
+
+def test_equals_scipy_without_strata_ties_included() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 6, 40).astype(float)
+    y = x + rng.integers(0, 8, 40)
+    found = granulated_tau(x, y)
+    assert found is not None
+    assert found.tau == pytest.approx(stats.kendalltau(x, y).statistic)
+    assert found.pairs == 40 * 39 // 2
+
+
+def test_strata_take_away_the_common_cause() -> None:
+    """Within each depth the two fall together; depth alone makes them rise."""
+    depth = np.repeat([8, 20, 38], 4)
+    inside = np.tile([0.0, 1.0, 2.0, 3.0], 3)
+    x, y = depth * 10 + inside, depth * 10 - inside
+    overall, within = granulated_tau(x, y), granulated_tau(x, y, strata=depth)
+    assert overall is not None
+    assert within is not None
+    assert overall.tau == pytest.approx((48 - 18) / 66)
+    assert within.tau == -1.0
+    assert within.pairs == 18
+
+
+def test_nothing_to_compare() -> None:
+    assert granulated_tau([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]) is None
+    assert granulated_tau([1.0, 2.0], [1.0, 2.0], strata=[0, 1]) is None
+    assert granulated_tau([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], cluster=[7, 7, 7]) is None
+
+
+def test_bad_arrays() -> None:
+    with pytest.raises(ValueError, match="one length"):
+        granulated_tau([1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match="not finite"):
+        granulated_tau([1.0, np.nan], [1.0, 2.0])
+
+
+def test_intervals_cover_with_seeds() -> None:
+    """Bivariate normal: tau = 2/pi arcsin(rho). Five seeds with effects of their own; 300 repetitions."""
+    rng = np.random.default_rng(1)
+    rho = 0.5
+    hits = 0
+    for _ in range(300):
+        x = rng.standard_normal(40)
+        y = rho * x + np.sqrt(1 - rho**2) * rng.standard_normal(40)
+        found = granulated_tau(x, y, cluster=np.tile(np.arange(5), 8))
+        assert found is not None
+        hits += found.low <= 2 / np.pi * np.arcsin(rho) <= found.high
+    # 95 % of 300, less three binomial standard errors.
+    assert hits >= 300 * 0.95 - 3 * np.sqrt(300 * 0.95 * 0.05)
+
+
+def test_null_is_rarely_positive() -> None:
+    rng = np.random.default_rng(2)
+    low = [
+        granulated_tau(rng.standard_normal(24), rng.standard_normal(24), cluster=np.tile(np.arange(4), 6))
+        for _ in range(300)
+    ]
+    share = np.mean([t is not None and t.low > 0 for t in low])
+    assert share <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 300)

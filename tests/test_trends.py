@@ -1,0 +1,324 @@
+"""Depth trends: arguments, choice, intervals, censoring and the trainability limit, on synthetic sweeps.
+
+Coverage is checked here on few repetitions with binomial tolerance; tests/benchmarks/bench_coverage.py has the table.
+"""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from skipray.trends import fit_depth_trend, trainability_limit
+
+DEPTHS = np.array([8.0, 20, 38, 56, 74, 110])
+
+
+def sweep(mean, seeds: int, noise: float, effect: float, rng: np.random.Generator, depths=DEPTHS):
+    """depth, value, seed of one synthetic sweep: mean(depth) + seed effect + noise."""
+    depth, group = np.repeat(depths, seeds), np.tile(np.arange(seeds), len(depths))
+    value = mean(depth) + (effect * rng.standard_normal(seeds))[group] + noise * rng.standard_normal(len(depth))
+    return depth, value, group
+
+
+def enough(hits: int, repetitions: int, share: float = 0.95) -> bool:
+    """Within three binomial standard errors of the nominal share."""
+    return abs(hits / repetitions - share) <= 3 * np.sqrt(share * (1 - share) / repetitions)
+
+
+def fall(depth):
+    return 0.1 + 0.9 / (1 + (depth / 38) ** 5)
+
+
+def decay(depth):
+    return 1.0 + 5.0 * np.exp(-0.05 * depth)
+
+
+def test_same_arguments_give_the_same_trend() -> None:
+    depth, value, group = sweep(fall, 3, 0.05, 0.05, np.random.default_rng(0))
+    one, two = (fit_depth_trend(depth, value, group=group, resamples=200, seed=7) for _ in range(2))
+    other = fit_depth_trend(depth, value, group=group, resamples=200, seed=8)
+    assert one.parameters == two.parameters
+    assert np.array_equal(one.predict(DEPTHS), two.predict(DEPTHS))
+    assert one.parameters != other.parameters
+    assert pickle.loads(pickle.dumps(one)).parameters == one.parameters
+
+
+def test_order_of_the_values_does_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    depth, value, group = sweep(decay, 3, 0.1, 0.1, rng)
+    order = rng.permutation(len(depth))
+    one = fit_depth_trend(depth, value, group=group, curves=["exponential"], resamples=20)
+    two = fit_depth_trend(depth[order], value[order], group=group[order], curves=["exponential"], resamples=20)
+    for name, (estimate, _, _) in one.parameters.items():
+        assert two.parameters[name][0] == pytest.approx(estimate, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "match"),
+    [
+        ({"value": [1.0]}, "one length"),
+        ({"value": [1.0, np.nan, 2.0]}, "not finite"),
+        ({"depth": [0.0, 1.0, 2.0]}, "not positive"),
+        ({"censored": [0, 2, 0]}, "-1 below, 0, 1 above"),
+        ({"group": [1, 2]}, "one length"),
+        ({"curves": ["logistik"]}, "did you mean logistic"),
+        ({"fixed": {"ofset": 0.0}}, "fixed ofset"),
+        ({"depth": [], "value": []}, "no values"),
+    ],
+)
+def test_bad_arguments(keywords, match) -> None:
+    arguments = {"depth": [8.0, 20.0, 38.0], "value": [1.0, 2.0, 3.0]} | keywords
+    with pytest.raises(ValueError, match=match):
+        fit_depth_trend(arguments.pop("depth"), arguments.pop("value"), **arguments)
+
+
+def test_too_few_depths() -> None:
+    trend = fit_depth_trend([8, 8, 20, 20], [1.0, 1.1, 2.0, 2.1], group=[0, 1, 0, 1])
+    assert trend.verdict == "too few depths"
+    assert trend.curve is None
+    assert not trend.parameters
+    with pytest.raises(ValueError, match="too few depths"):
+        trend.predict([8])
+
+
+def test_curves_that_these_depths_cannot_support_are_named() -> None:
+    depth, value, group = sweep(decay, 5, 0.1, 0.0, np.random.default_rng(0), DEPTHS[:4])
+    trend = fit_depth_trend(depth, value, group=group, resamples=20)
+    assert "logistic" not in trend.weights
+    assert any("broken_line, logistic" in note for note in trend.notes)
+
+
+def test_no_curve_fits_a_zigzag() -> None:
+    def zigzag(depth):
+        return np.where(np.isin(depth, DEPTHS[::2]), 0.0, 5.0)
+
+    depth, value, group = sweep(zigzag, 4, 0.05, 0.0, np.random.default_rng(0))
+    trend = fit_depth_trend(depth, value, group=group, resamples=20)
+    assert trend.verdict == "no curve fits"
+    assert trend.lack_of_fit is not None
+    assert trend.lack_of_fit < 1e-6
+
+
+def test_left_out_error_prefers_the_right_curve() -> None:
+    depth, value, group = sweep(fall, 5, 0.02, 0.0, np.random.default_rng(0))
+    trend = fit_depth_trend(depth, value, group=group, resamples=20)
+    assert trend.curve == trend.verdict == "logistic"
+    assert min(trend.left_out_error, key=trend.left_out_error.__getitem__) == "logistic"
+
+
+def test_left_out_error_by_hand() -> None:
+    """A constant's error at a left-out depth is its distance from the mean of the other depths' means."""
+    value = np.array([1.0, 2.0, 4.0, 7.0])
+    trend = fit_depth_trend([8, 20, 38, 56], value, curves=["constant"], resamples=20)
+    errors = [value[i] - np.delete(value, i).mean() for i in range(4)]
+    assert trend.left_out_error["constant"] == pytest.approx(np.sqrt(np.mean(np.square(errors))))
+
+
+def test_agrees_with_curve_fit() -> None:
+    """Without seeds and with equal variances the estimates are ordinary least squares."""
+    depth, value, _ = sweep(decay, 1, 0.1, 0.0, np.random.default_rng(3))
+    mine = fit_depth_trend(depth, value, curves=["exponential"], resamples=20).parameters
+
+    def formula(x, start, asymptote, rate):
+        return asymptote + (start - asymptote) * np.exp(-rate * x)
+
+    other, _ = optimize.curve_fit(formula, depth, value, p0=(6, 1, 0.05))
+    assert [mine[k][0] for k in ("start", "asymptote", "rate")] == pytest.approx(other, rel=1e-5)
+
+
+def test_line_with_seeds_is_the_t_interval_of_per_seed_lines() -> None:
+    """Balanced, equal variances: the slope's interval is that of the mean of the seeds' own slopes, t on seeds - 1."""
+    depth, group = np.repeat(DEPTHS, 4), np.tile(np.arange(4), 6)
+    # The same spread at every depth, so that the pooled variance function is flat and the weights are equal.
+    scatter = np.stack([np.roll([-1.0, 0.2, 0.3, 0.5], k) for k in (0, 1, 3, 2, 1, 2)]).ravel()
+    value = 1 + 0.02 * depth + scatter
+    slopes = np.array([np.polyfit(depth[group == s], value[group == s], 1)[0] for s in range(4)])
+    reach = stats.t.ppf(0.975, 3) * slopes.std(ddof=1) / 2
+    found = fit_depth_trend(depth, value, group=group, curves=["linear"]).parameters["slope"]
+    assert found[0] == pytest.approx(slopes.mean(), rel=0.02)
+    assert (found[2] - found[1]) / 2 == pytest.approx(reach, rel=0.05)
+
+
+def test_missing_trials_do_not_move_a_line_by_their_seed_effects() -> None:
+    """Seed 0 lies far above the others and misses the deepest depths: a fit that ignored seeds would see a fall."""
+    rng = np.random.default_rng(0)
+    depth, value, group = sweep(lambda d: 0 * d + 1.0, 3, 0.01, 0.0, rng)
+    value = value + np.where(group == 0, 3.0, 0.0)
+    keep = ~((group == 0) & (depth > 50))
+    trend = fit_depth_trend(depth[keep], value[keep], group=group[keep], curves=["linear"], resamples=50)
+    assert abs(trend.parameters["slope"][0]) < 1e-3
+    naive = np.polyfit(depth[keep], value[keep], 1)[0]
+    assert naive < -0.01
+
+
+@pytest.mark.parametrize(("seeds", "effect"), [(3, 0.0), (3, 2.0), (5, 1.0), (10, 0.0)])
+def test_line_intervals_cover(seeds: int, effect: float) -> None:
+    rng = np.random.default_rng([seeds, int(effect)])
+    at = np.array([8.0, 110.0])
+    hits = np.zeros(3)
+    for _ in range(150):
+        depth, value, group = sweep(lambda d: 1 + 0.02 * d, seeds, 0.1, 0.1 * effect, rng)
+        trend = fit_depth_trend(depth, value, group=group, curves=["linear"], resamples=300)
+        _, low, high = trend.predict(at)
+        hits[:2] += (low <= 1 + 0.02 * at) & (1 + 0.02 * at <= high)
+        hits[2] += trend.parameters["slope"][1] <= 0.02 <= trend.parameters["slope"][2]
+    assert all(enough(int(h), 150) for h in hits), hits
+
+
+def test_logistic_intervals_cover() -> None:
+    rng = np.random.default_rng(11)
+    hits = 0
+    for _ in range(60):
+        depth, value, group = sweep(fall, 5, 0.03, 0.03, rng)
+        found = fit_depth_trend(depth, value, group=group, curves=["logistic"], resamples=300).parameters["midpoint"]
+        hits += found[1] <= 38 <= found[2]
+    assert enough(hits, 60)
+
+
+def test_censored_values_count_by_their_likelihood() -> None:
+    """A line cut off at a bound: the slope's interval covers, taking the bound at face value or dropping it does
+    not."""
+    rng = np.random.default_rng(2)
+    hits = 0
+    biased = []
+    for _ in range(40):
+        depth, value, group = sweep(lambda d: 0.1 * d, 5, 1.0, 0.5, rng)
+        cut = np.minimum(value, 5.0)
+        censored = (value > 5.0).astype(int)
+        found = fit_depth_trend(
+            depth, cut, censored=censored, group=group, curves=["linear"], resamples=300
+        ).parameters["slope"]
+        hits += found[1] <= 0.1 <= found[2]
+        biased.append(np.polyfit(depth, cut, 1)[0])
+    assert enough(hits, 40)
+    assert max(biased) < 0.08
+
+
+def test_censored_below_mirrors_censored_above() -> None:
+    rng = np.random.default_rng(4)
+    depth, value, group = sweep(lambda d: 0.1 * d, 3, 0.5, 0.0, rng)
+    cut, censored = np.minimum(value, 6.0), (value > 6.0).astype(int)
+    above = fit_depth_trend(depth, cut, censored=censored, group=group, curves=["linear"], resamples=20)
+    below = fit_depth_trend(depth, -cut, censored=-censored, group=group, curves=["linear"], resamples=20)
+    assert below.parameters["slope"][0] == pytest.approx(-above.parameters["slope"][0], rel=1e-5)
+
+
+def test_tobit_estimates_maximise_the_likelihood() -> None:
+    """Against a direct maximisation of the Tobit likelihood with scipy."""
+    rng = np.random.default_rng(6)
+    depth, value, _ = sweep(lambda d: 0.1 * d, 3, 1.0, 0.0, rng)
+    cut, censored = np.minimum(value, 5.0), (value > 5.0).astype(int)
+
+    def loss(p):
+        mean, spread = p[0] + p[1] * depth, np.exp(p[2])
+        inside = stats.norm.logpdf(cut, mean, spread)
+        return -np.sum(np.where(censored == 1, stats.norm.logsf(cut, mean, spread), inside))
+
+    best = optimize.minimize(loss, [0.0, 0.1, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
+    mine = fit_depth_trend(depth, cut, censored=censored, curves=["linear"], resamples=20).parameters
+    assert [mine["intercept"][0], mine["slope"][0]] == pytest.approx(best.x[:2], rel=1e-4, abs=1e-5)
+
+
+def test_simultaneous_bands_are_wider_and_cover_the_whole_curve() -> None:
+    rng = np.random.default_rng(9)
+    at = np.linspace(8, 110, 12)
+    hits = 0
+    for _ in range(60):
+        depth, value, group = sweep(decay, 5, 0.1, 0.1, rng)
+        trend = fit_depth_trend(depth, value, group=group, curves=["exponential"], resamples=300)
+        _, low, high = trend.simultaneous(at)
+        hits += bool(np.all((low <= decay(at)) & (decay(at) <= high)))
+    _, inner_low, inner_high = trend.predict(at)
+    assert np.all(high - low > inner_high - inner_low)
+    assert enough(hits, 60)
+
+
+def test_right_curve_is_chosen_or_tied() -> None:
+    rng = np.random.default_rng(12)
+    right = 0
+    truths = {"logistic": fall, "exponential": decay, "linear": lambda d: 0.05 * d, "constant": lambda d: 0 * d}
+    for _, (name, mean) in itertools.product(range(10), truths.items()):
+        depth, value, group = sweep(mean, 4, 0.05, 0.05, rng)
+        trend = fit_depth_trend(depth, value, group=group, resamples=4)
+        right += name in trend.tied
+    assert right >= 40 * 0.9 - 3 * np.sqrt(40 * 0.9 * 0.1)
+
+
+def test_own_curve_by_module_and_name(tmp_path, monkeypatch) -> None:
+    (tmp_path / "square_root_curve.py").write_text(
+        "import numpy as np\n"
+        "class root:\n"
+        "    LINEAR = {'intercept': 'at depth 0', 'slope': 'a root'}\n"
+        "    NONLINEAR = {}\n"
+        "    ranges = staticmethod(lambda depth: ())\n"
+        "    basis = staticmethod(lambda depth, q: np.stack([np.ones((q.shape[1], len(depth))),\n"
+        "                         np.broadcast_to(np.sqrt(depth), (q.shape[1], len(depth)))]))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    trend = fit_depth_trend(
+        DEPTHS, 2 + 3 * np.sqrt(DEPTHS), curves=["constant", "square_root_curve:root"], resamples=20
+    )
+    assert trend.curve == "square_root_curve:root"
+    assert trend.parameters["slope"][0] == pytest.approx(3)
+
+
+class TestLimit:
+    seeds = np.tile(np.arange(3), 6)
+    depth = np.repeat(DEPTHS, 3)
+
+    def test_separated_classes(self) -> None:
+        limit = trainability_limit(self.depth, self.depth < 45, group=self.seeds)
+        assert limit.censored == "none"
+        assert limit.low is not None
+        assert limit.depth is not None
+        assert limit.high is not None
+        assert 8 < limit.low <= 38 < limit.depth < 56 <= limit.high < 110
+
+    def test_all_and_none(self) -> None:
+        above = trainability_limit(self.depth, self.depth > 0)
+        assert (above.depth, above.low, above.high, above.censored) == (None, 110.0, None, "above")
+        below = trainability_limit(self.depth, self.depth < 0)
+        assert (below.depth, below.low, below.high, below.censored) == (None, None, 8.0, "below")
+
+    def test_mostly_trained_is_beyond_the_deepest(self) -> None:
+        trained = np.ones(18, dtype=bool)
+        trained[-1] = False
+        limit = trainability_limit(self.depth, trained, group=self.seeds)
+        assert limit.censored == "above"
+        assert limit.depth is None
+        assert limit.low is not None
+
+    def test_firth_by_hand(self) -> None:
+        """Against a direct maximisation of the penalised likelihood with scipy."""
+        rng = np.random.default_rng(3)
+        x = np.log(self.depth)
+        y = rng.random(18) < 1 / (1 + np.exp(2 * (x - np.log(40))))
+
+        def loss(p):
+            eta = p[0] + p[1] * (x - x.mean())
+            w = 1 / (2 + np.exp(eta) + np.exp(-eta))
+            design = np.stack([np.ones(18), x - x.mean()])
+            return -np.sum(y * eta - np.logaddexp(0, eta)) - 0.5 * np.linalg.slogdet((design * w) @ design.T)[1]
+
+        best = optimize.minimize(loss, [0.0, -1.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10}).x
+        limit = trainability_limit(self.depth, y)
+        assert limit.depth == pytest.approx(np.exp(x.mean() - best[0] / best[1]), rel=0.01)
+
+    def test_covers_with_seeds(self) -> None:
+        rng = np.random.default_rng(5)
+        hits = 0
+        for _ in range(60):
+            own = np.log(40) + 0.2 * rng.standard_normal(5)
+            trained = np.log(DEPTHS)[:, None] < own + 0.2 * rng.standard_normal((6, 5))
+            limit = trainability_limit(np.repeat(DEPTHS, 5), trained.ravel(), group=np.tile(np.arange(5), 6))
+            hits += (limit.low or 0) <= 40 <= (limit.high or np.inf)
+        # Discrete data: at least the nominal share, less three binomial standard errors.
+        assert hits >= 60 * 0.95 - 3 * np.sqrt(60 * 0.95 * 0.05)
+
+    def test_bad_arguments(self) -> None:
+        with pytest.raises(ValueError, match="one length"):
+            trainability_limit([8, 20], [True])
+        with pytest.raises(ValueError, match="no trials"):
+            trainability_limit([], [])
