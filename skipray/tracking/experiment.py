@@ -132,10 +132,11 @@ def _provenance(sweep: SweepSpec) -> dict[str, str | bytes]:
     machine = {"skipray": __version__, "python": platform.python_version(), "platform": platform.platform()}
     files: dict[str, str | bytes] = {
         f"sweep/{sweep.path.name}": sweep.text,
-        "sweep/overrides.txt": "".join(f"{o}\n" for o in sweep.overrides),
         "environment/requirements.lock": "".join(f"{line}\n" for line in dict.fromkeys(installed)),
         "environment/machine.json": json.dumps(machine, indent=1),
     }
+    if sweep.overrides:
+        files["sweep/overrides.txt"] = "".join(f"{o}\n" for o in sweep.overrides)
     git = _git_state(sweep.path.parent)
     if git:
         files["environment/git.txt"] = git

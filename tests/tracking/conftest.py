@@ -177,12 +177,18 @@ class FaultyProxy(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
+_HOP_BY_HOP = ("host", "connection", "content-length", "transfer-encoding")
+
+
 class _Passing(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: FaultyProxy
 
     def _pass(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body = self._unchunked()
+        else:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.requests.append(f"{self.command} {self.path}")
         fault = self.server.fault
         if fault == "drop":
@@ -194,7 +200,7 @@ class _Passing(BaseHTTPRequestHandler):
         if fault == "slow":
             time.sleep(1.5)
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=60)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "content-length")}
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
         upstream.request(self.command, self.path, body, headers)
         response = upstream.getresponse()
         content = response.read()
@@ -204,6 +210,14 @@ class _Passing(BaseHTTPRequestHandler):
             return
         with contextlib.suppress(BrokenPipeError):
             self._answer(response.status, content, response.headers.get("Content-Type", "application/json"))
+
+    def _unchunked(self) -> bytes:
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def _answer(self, status: int, content: bytes, kind: str) -> None:
         self.send_response(status)
@@ -241,7 +255,11 @@ def server_port(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) 
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, 15)
-        process.wait(20)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait(10)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
