@@ -109,8 +109,9 @@ def store_folder(uri: str) -> Path:
 
 
 def storage_url(sweep: SweepSpec, tracking_uri: str | None = None) -> str:
-    """Where checkpoints, leases and undelivered results lie: the sweep's storage, else beside the tracking store."""
-    if sweep.tracking.storage:
-        text = sweep.tracking.storage
+    """Where checkpoints, leases and undelivered results lie: the sweep's storage, else SKIPRAY_STORAGE, else beside the
+    tracking store."""
+    text = sweep.tracking.storage or os.environ.get("SKIPRAY_STORAGE")
+    if text:
         return text if "://" in text else str(Path(text).absolute())
     return str(store_folder(resolve_uri(sweep, tracking_uri)) / "storage")
