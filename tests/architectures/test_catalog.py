@@ -1,4 +1,4 @@
-"""Every combination that is allowed builds, trains two steps and shows finite hidden representations; the others say why.
+"""Every combination that is allowed builds, trains two steps and shows finite tensors; the others say why not.
 
 It reads the catalog, so a new family or scheme is covered without being named here.
 """
@@ -18,7 +18,7 @@ SHAPE, CLASSES = (1, 4, 4), 3
 COMBINATIONS = list(
     itertools.product(("batch", "layer", "none"), catalog.names("initialisations"), ("relu", "tanh", "linear"))
 )
-LARGEST = 40
+LARGEST = 30
 
 
 def refusal(model: ModelSpec) -> str | None:

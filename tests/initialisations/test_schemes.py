@@ -76,7 +76,7 @@ def test_a_grouped_dirac_layer_hands_its_input_on(make_model) -> None:
 
 
 def test_dirac_plainnets_start_near_the_identity(make_model) -> None:
-    """So a 164-layer one hands on what distinguishes its inputs, where He's loses it."""
+    """So a 164-layer one hands on more of what distinguishes its inputs; He's loses it all."""
     x = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
     def cosine(scheme: str) -> float:
@@ -89,8 +89,8 @@ def test_dirac_plainnets_start_near_the_identity(make_model) -> None:
                 h = block(h)
         return F.cosine_similarity(h[:4], h[4:]).mean().item()
 
-    assert cosine("he_normal") > 0.99
-    assert cosine("dirac") < 0.9
+    assert cosine("he_normal") > 0.9999
+    assert cosine("dirac") < 0.95
 
 
 @pytest.mark.parametrize("architecture", ["resnet", "resnext"])
