@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Any
 from skipray import datasets, storage, tracking
 from skipray.plan import make_plan
 from skipray.progress import Progress
-from skipray.spec import SweepSpec
+from skipray.spec import SpecError, SweepSpec
 
 if TYPE_CHECKING:
+    from skipray.scheduling.cluster import Cluster
     from skipray.scheduling.events import Event
     from skipray.tracking import Address
-
-
-class CannotStart(RuntimeError):
-    """Something that the user can mend stands in the way of every trial. Nothing was started."""
 
 
 @dataclass(frozen=True)
@@ -48,45 +45,59 @@ def launch_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addre
     """Run the missing trials of a sweep.
 
     Raises:
-        CannotStart: data, store or cluster are not as they must be; the message names the remedy.
+        skipray.spec.SpecError: data, store or cluster are not as they must be; the message names the remedy.
         skipray.storage.AlreadyRunning: another launch of this sweep is living.
     """
-    place = tracking.storage_url(sweep, tracking_uri)
+    uri, storage_url = tracking.resolve_uri(sweep, tracking_uri), tracking.storage_url(sweep, tracking_uri)
     ledger = tracking.read_ledger(sweep, tracking_uri) if tracking.exists(sweep, tracking_uri) else None
     finished = set(ledger.finished) if ledger else set()
     trials = sweep.trials()
     if all(t.trial_id in finished for t in trials):
         return Ended(len(trials), 0, 0, False, 0.0, Counter(), None)
     _check_data(sweep)
+
+    from skipray.scheduling.cluster import Connecting, disconnect
+    from skipray.scheduling.preflight import check_feasible
+
     with ExitStack() as stack:
-        stack.enter_context(storage.SweepLease(place, sweep.name))
-        return _run(sweep, place, tracking_uri, ray_address, stack)
+        # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
+        connecting = Connecting(sweep, address=ray_address)
+        stack.callback(lambda: disconnect(connecting.result()))
+        if ray_address or os.environ.get("RAY_ADDRESS") or _needs_more_than_this_machine(sweep):
+            check_feasible(sweep, connecting.result(), uri)  # before anything is created
+        stack.enter_context(storage.SweepLease(storage_url, sweep.name))
+        address = tracking.prepare(sweep, tracking_uri)
+        return _run(sweep, connecting.result(), address, storage_url)
+
+
+def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
+    return sweep.resources.device != "cpu" or sweep.resources.threads > (os.cpu_count() or 1)
 
 
 def _check_data(sweep: SweepSpec) -> None:
     """Data that are missing here are probably missing everywhere; workers on other nodes are asked by the preflight."""
     said = datasets.missing(sweep.dataset)
     if said:
-        raise CannotStart(f"{sweep.path}: dataset.name: {said}")
+        raise SpecError([f"{sweep.path}: dataset.name: {said}"])
 
 
-def _run(sweep: SweepSpec, place: str, tracking_uri: str | None, ray_address: str | None, stack: ExitStack) -> Ended:
-    from skipray.scheduling import cluster as clusters
+def _run(sweep: SweepSpec, cluster: "Cluster", address: "Address", storage_url: str) -> Ended:
+    from skipray.scheduling.preflight import check_nodes
+    from skipray.scheduling.resources import Shares, measure_fractions
     from skipray.scheduling.run import run
     from skipray.scheduling.ticket import Place
     from skipray.scheduling.work import FixedWork
 
-    # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
-    connecting = clusters.Connecting(sweep, address=ray_address)
-    try:
-        address = tracking.prepare(sweep, tracking_uri)
-        tracking.deliver_pending(address, sweep.trials(), place)
-        ledger = tracking.read_ledger(sweep, tracking_uri)
-    finally:
-        cluster = connecting.result()
-        stack.callback(clusters.disconnect, cluster)
+    data_root = os.environ.get("SKIPRAY_DATA")
+    place = Place(address=address, storage=storage_url, data_root=data_root)
+    check_nodes(sweep, cluster, place)
+    tracking.deliver_pending(address, sweep.trials(), storage_url)
+    ledger = tracking.read_ledger(sweep, address.uri)
     states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
     planned = make_plan(sweep, states).missing
+    shares = None
+    if sweep.resources.device == "cuda" and sweep.resources.gpu_fraction is None:
+        shares = Shares(sweep, measure_fractions([p.trial for p in planned], data_root))
     work = FixedWork([p.trial for p in planned], [p.seconds for p in planned])
     estimates = {p.trial.trial_id: p.seconds for p in planned}
     outcomes: Counter[str] = Counter()
@@ -100,11 +111,13 @@ def _run(sweep: SweepSpec, place: str, tracking_uri: str | None, ray_address: st
         summary = run(
             work,
             sweep,
-            Place(address=address, storage=place, data_root=os.environ.get("SKIPRAY_DATA")),
+            place,
             cluster,
+            shares=shares,
+            run_ids=ledger.run_id,
             on_event=on_event,
         )
-    tracking.deliver_pending(address, sweep.trials(), place)
+    tracking.deliver_pending(address, sweep.trials(), storage_url)
     return Ended(
         len(sweep.trials()),
         summary.finished,

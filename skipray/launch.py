@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         _complain("interrupted; launch the same file again to go on")
         code = 130
     except Exception as error:
-        code = _usage_error(error)
+        code = _usage_error(error) or _refusal(error)
         if code is None:
             traceback.print_exc()
             _complain(f"internal error: {type(error).__name__}: {error}")
@@ -82,6 +82,17 @@ def _usage_error(error: Exception) -> int | None:
     if show is None or not hasattr(error, "exit_code"):
         return None
     show()
+    return 2
+
+
+def _refusal(error: Exception) -> int | None:
+    """2 for what the surroundings refuse: a store that is away, a launch that is living already."""
+    from skipray.storage import AlreadyRunning
+    from skipray.tracking import BadAddress, TrackingAway, TrackingRefused
+
+    if not isinstance(error, AlreadyRunning | BadAddress | TrackingAway | TrackingRefused):
+        return None
+    _complain(str(error))
     return 2
 
 

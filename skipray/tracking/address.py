@@ -29,6 +29,10 @@ _SECRET_VARIABLES = (
 )
 
 
+class BadAddress(ValueError):
+    """No tracking address that MLflow writes to."""
+
+
 class TrackingAway(RuntimeError):
     """The tracking store cannot be reached, or does not answer as it should; what is written waits in the storage."""
 
@@ -69,7 +73,7 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
     A SQLite path is made absolute, because workers run elsewhere.
 
     Raises:
-        ValueError: a plain folder or file address, which MLflow no longer writes to.
+        BadAddress: a plain folder or file address, which MLflow no longer writes to.
     """
     uri = (
         tracking_uri
@@ -80,11 +84,11 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
     if uri.startswith("sqlite:///"):
         path, mark, options = uri.removeprefix("sqlite:///").partition("?")
         if path in ("", ":memory:"):
-            raise ValueError("found an in-memory SQLite address; allowed: sqlite:///FILE")
+            raise BadAddress("found an in-memory SQLite address; allowed: sqlite:///FILE")
         return f"sqlite:///{Path(path).absolute()}{mark}{options}"
     if is_sql(uri) or uri.startswith(("http://", "https://")):
         return uri
-    raise ValueError(
+    raise BadAddress(
         f"found the tracking address {redact(uri)!r}; allowed: sqlite:///FILE, postgresql://..., mysql://..., "
         "mssql://..., http://... or https://..."
     )

@@ -1,0 +1,243 @@
+"""From one file to the report, by the user's own commands, on real images."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from skipray.spec import load_sweep
+from skipray.tracking import read_trials
+
+SWEEP = """\
+name: small
+question: How deep?
+dataset: {name: digits}
+model:
+  kind: mlp
+  width: 32
+  normalization: batch
+  initialisation: he_normal
+  activation: relu
+  residual_scale: 1
+  cardinality: 2
+  group_width: 16
+recipe:
+  epochs: 3
+  batch_size: 128
+  learning_rate: 0.05
+  momentum: 0.9
+  weight_decay: 1e-4
+  schedule: cosine
+  augmentation: none
+factors:
+  architecture: [plainnet, resnet, resnext]
+  depth: [8, 20]
+seeds: [0, 1]
+"""
+VARIES = ("_seconds", "_bytes")
+pytestmark = pytest.mark.cluster
+
+
+def run(folder: Path, *arguments: str, wait: bool = True) -> subprocess.Popen[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "RAY_"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skipray.launch", *arguments]
+        if arguments[0].endswith(".yaml")
+        else [sys.executable, "-c", "from skipray.launch import main; main()", *arguments],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if wait:
+        process.out, process.err = process.communicate(timeout=240)  # type: ignore[attr-defined]
+    return process
+
+
+def told(folder: Path, *arguments: str) -> dict:
+    done = run(folder, *arguments, "--json")
+    assert done.returncode == 0, done.err
+    return json.loads(done.out)
+
+
+def table(folder: Path) -> pd.DataFrame:
+    read = read_trials(load_sweep(folder / "small.yaml"), f"sqlite:///{folder}/skipray.db")
+    kept = [c for c in read.columns if not c.endswith(VARIES) and "attempt" not in c]
+    return read[kept]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A folder with an undisturbed sweep."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "small.yaml").write_text(SWEEP)
+    done = run(folder, "small.yaml")
+    assert done.returncode == 0, done.err
+    assert "C1a" in done.out
+    assert (folder / done.out.rpartition("report: ")[2].strip()).exists()
+    return folder
+
+
+def test_mlflow_holds_the_schema(finished):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{finished}/skipray.db")
+    experiment = client.get_experiment_by_name("small")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    parents = [r for r in runs if r.data.tags["skipray.kind"] == "sweep"]
+    children = [r for r in runs if r.data.tags["skipray.kind"] == "trial"]
+    assert len(parents) == 1
+    assert len(children) == 12
+    for child in children:
+        tags, metrics = child.data.tags, child.data.metrics
+        assert child.info.status == "FINISHED"
+        assert tags["mlflow.parentRunId"] == parents[0].info.run_id
+        for key in ("sweep", "trial_id", "architecture", "depth", "seed", "phase", "attempt", "outcome", "version"):
+            assert f"skipray.{key}" in tags
+        assert child.data.params["model.width"] == "32"
+        assert child.inputs.dataset_inputs[0].dataset.name == "digits"
+        assert len({k for k in metrics if not k.startswith("profile.")}) <= 45
+        assert all(math.isfinite(v) and abs(v) < 1e300 for v in metrics.values())
+        history = client.get_metric_history(child.info.run_id, "train.loss")
+        assert [m.step for m in history] == [0, 1, 2, 3]
+        assert "profile.hidden.log10_condition" in metrics
+        profile = client.get_metric_history(child.info.run_id, "profile.hidden.log10_condition")
+        assert len({m.step for m in profile}) == len(profile) > 1
+        artifacts = {a.path for a in client.list_artifacts(child.info.run_id)}
+        assert {"layers.parquet", "spectra.npz", "weights.safetensors"} <= artifacts
+    report = {a.path for a in client.list_artifacts(parents[0].info.run_id, "report")}
+    assert "report/report.html" in report
+
+
+def test_a_finished_sweep_runs_nothing_again(finished):
+    before = table(finished)
+    told_again = told(finished, "small.yaml")
+    assert told_again["ran"] == 0
+    assert told_again["trials"] == 12
+    assert table(finished).equals(before)
+    status = told(finished, "status", "small.yaml")
+    assert {k: status[k] for k in ("total", "finished", "running", "failed", "missing")} == {
+        "total": 12,
+        "finished": 12,
+        "running": 0,
+        "failed": 0,
+        "missing": 0,
+    }
+    assert {t["state"] for t in told(finished, "plan", "small.yaml")["trials"]} == {"finished"}
+
+
+def test_what_is_added_is_run_alone_and_what_is_taken_away_is_left_out(finished):
+    before = table(finished)
+    file = finished / "small.yaml"
+    try:
+        file.write_text(SWEEP.replace("seeds: [0, 1]", "seeds: [0, 1, 2]").replace("[8, 20]", "[8, 14]"))
+        assert told(finished, "small.yaml")["ran"] == 3 * (2 * 3 - 2)
+        changed = table(finished)
+        assert len(changed) == 18
+        assert set(changed["depth"]) == {8, 14}
+    finally:
+        file.write_text(SWEEP)
+    assert table(finished).equals(before)
+
+
+@pytest.mark.parametrize("moment", [1, 6, 11])
+def test_a_killed_driver_loses_and_doubles_nothing(finished, tmp_path, moment):
+    """SIGKILL when so many trials are finished; the next launch runs what is missing, and every value is the same."""
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    store = tmp_path / "skipray.db"
+    driver = run(tmp_path, "small.yaml", wait=False)
+    deadline = time.monotonic() + 120
+    while _finished_runs(store) < moment and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert driver.poll() is None, "the driver was to be killed while it runs"
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    done_before = _finished_runs(store)
+    again = told(tmp_path, "small.yaml")
+    assert again["ran"] <= 12 - done_before
+    assert again["trials"] == 12
+    pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
+
+
+def _finished_runs(store: Path) -> int:
+    import sqlite3
+
+    if not store.exists():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as connection:
+            query = (
+                "select count(*) from runs r join tags t on t.run_uuid = r.run_uuid "
+                "where r.status = 'FINISHED' and t.key = 'skipray.kind' and t.value = 'trial'"
+            )
+            return connection.execute(query).fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_ctrl_c_ends_within_ten_seconds_and_resumes(finished, tmp_path):
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    driver = run(tmp_path, "small.yaml", wait=False)
+    deadline = time.monotonic() + 120
+    while _finished_runs(tmp_path / "skipray.db") < 2 and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    started = time.monotonic()
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 130, errors
+    assert time.monotonic() - started < 10
+    assert "launch the same file again" in errors
+    assert told(tmp_path, "status", "small.yaml")["running"] == 0
+    told(tmp_path, "small.yaml")
+    pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
+
+
+def test_an_exception_in_one_family_costs_no_other_trial(tmp_path):
+    (tmp_path / "broken.py").write_text(
+        "from skipray.architectures import plainnet\n"
+        "fields, check, sizes = plainnet.fields, plainnet.check, getattr(plainnet, 'sizes', None)\n"
+        "outline = getattr(plainnet, 'outline', None)\n"
+        "class Family:\n"
+        "    fields = staticmethod(plainnet.fields)\n"
+        "    check = staticmethod(plainnet.check)\n"
+        "    @staticmethod\n"
+        "    def build(model, input_shape, classes):\n"
+        "        if model.depth == 20:\n"
+        "            raise RuntimeError('no such depth today')\n"
+        "        return plainnet.build(model, input_shape, classes)\n"
+    )
+    text = SWEEP.replace("[plainnet, resnet, resnext]", "['broken:Family', resnet]").replace(
+        "seeds: [0, 1]", "seeds: [0]"
+    )
+    (tmp_path / "small.yaml").write_text(text + "resources: {max_failures: 1}\n")
+    done = run(tmp_path, "small.yaml")
+    assert done.returncode == 3, done.err
+    status = told(tmp_path, "status", "small.yaml")
+    assert (status["finished"], status["failed"]) == (3, 1)
+    assert "no such depth today" in run(tmp_path, "status", "small.yaml").out
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{tmp_path}/skipray.db")
+    experiment = client.get_experiment_by_name("small")
+    failed = client.search_runs(
+        [experiment.experiment_id], "attributes.status = 'FAILED' and tags.`skipray.kind` = 'trial'"
+    )
+    assert len(failed) == 1
+
+
+def test_bad_input_creates_nothing_and_exits_2(tmp_path):
+    for change in (("depth: [8, 20]", "depth: [8, 21]"), ("{name: digits}", "{name: mnist}")):
+        (tmp_path / "small.yaml").write_text(SWEEP.replace(*change))
+        done = run(tmp_path, "small.yaml")
+        assert done.returncode == 2, done.err
+        assert "small.yaml" in done.err
+        assert done.out == ""
+        assert [p.name for p in tmp_path.iterdir()] == ["small.yaml"]
