@@ -213,7 +213,7 @@ def report(
         from skipray import tracking
 
         address = tracking.prepare(spec, tracking_uri)
-    _, files = _report(spec, tracking_uri, folder, log_on=address)
+    _, files = _report(spec, tracking_uri, folder, address)
     if as_json:
         _print_json({"sweep": spec.name, "report": str(files.html)})
     else:
@@ -240,7 +240,8 @@ def launch(
     if data is not None:
         os.environ["SKIPRAY_DATA"] = str(Path(data).expanduser().absolute())
     ended = launch_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
-    result, files = _report(spec, tracking_uri, folder, log_on=ended.address)
+    parent_status = "KILLED" if ended.interrupted else "FAILED" if ended.failed else "FINISHED"
+    result, files = _report(spec, tracking_uri, folder, ended.address, parent_status)
     if as_json:
         from skipray import display
 
@@ -280,7 +281,11 @@ def _read_ledger(spec: SweepSpec, tracking_uri: str | None) -> "Ledger | None":
 
 
 def _report(
-    spec: SweepSpec, tracking_uri: str | None, folder: Path | None, log_on: "Address | None" = None
+    spec: SweepSpec,
+    tracking_uri: str | None,
+    folder: Path | None,
+    log_on: "Address | None" = None,
+    parent_status: str = "FINISHED",
 ) -> tuple["Aggregate", "ReportFiles"]:
     """Aggregate and write the report; log it on the sweep's run when that is given."""
     from skipray import report as reporting
@@ -293,7 +298,7 @@ def _report(
         root = files.html.parent
         contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
         tracking.log_files(log_on, contents, folder="report")
-        tracking.finish_sweep(log_on)
+        tracking.finish_sweep(log_on, parent_status)
     return result, files
 
 
