@@ -85,7 +85,7 @@ def breaking(limits: dict[str, float], rng: np.random.Generator, spread: float =
     return measure
 
 
-def limit_rate(limits: dict[str, float], wanted: str, repetitions: int = 20) -> float:
+def limit_rate(limits: dict[str, float], wanted: str, repetitions: int = 15) -> float:
     claims = [
         verdict("C1a", table(breaking(limits, np.random.default_rng(r)), seeds=5)).verdict for r in range(repetitions)
     ]

@@ -119,7 +119,7 @@ def test_relu_correlation_runs_into_its_power_law() -> None:
 
 
 def test_batch_norm_gradient_growth() -> None:
-    assert theory.MEAN_FIELD_GRADIENT_GROWTH == pytest.approx(1.467, abs=5e-4)
+    assert pytest.approx(1.467, abs=5e-4) == theory.MEAN_FIELD_GRADIENT_GROWTH
     assert 10 ** theory.batch_norm_log10_gradient_growth(1) == pytest.approx(1.2112, abs=1e-4)
     # Depth 164: the first-to-last ratio is above 1e12.
     assert theory.batch_norm_log10_gradient_growth(163) > 12
@@ -156,5 +156,5 @@ def test_positive_branches_grow_exponentially() -> None:
     ],
 )
 def test_impossible_arguments_say_what_was_found(call) -> None:
-    with pytest.raises(ValueError, match="found .* allowed"):
+    with pytest.raises(ValueError, match=r"found .* allowed"):
         call()

@@ -8,7 +8,7 @@ parameters, G grid points.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import cast
 
 import numpy as np
@@ -17,6 +17,11 @@ from skipray import catalog
 from skipray.curves import Array, Curve, Range
 
 _TINY = 1e-300
+
+
+@lru_cache
+def _entry(name: str) -> Curve:
+    return cast(Curve, catalog.find("curves", name))
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class BoundCurve:
 
     @property
     def entry(self) -> Curve:
-        return cast(Curve, catalog.find("curves", self.name))
+        return _entry(self.name)
 
     @cached_property
     def linear(self) -> tuple[str, ...]:
@@ -60,10 +65,11 @@ class BoundCurve:
         ends = [[np.log(e) if r.scale == "log" else e for e in (r.low, r.high)] for r in self.free_ranges]
         return np.array([e[0] for e in ends]), np.array([e[1] for e in ends])
 
-    def grid(self) -> Array:
-        """(Q, G) internal coordinates."""
+    def grid(self, thinning: int = 1) -> Array:
+        """(Q, G) internal coordinates; one point in `thinning` along each axis."""
         low, high = self.bounds
-        axes = [np.linspace(a, b, r.points) for a, b, r in zip(low, high, self.free_ranges, strict=True)]
+        points = [max(limits.points // thinning, 2) for limits in self.free_ranges]
+        axes = [np.linspace(a, b, count) for a, b, count in zip(low, high, points, strict=True)]
         return np.stack([m.ravel() for m in np.meshgrid(*axes, indexing="ij")])
 
     def columns(self, depth: Array, inner: Array) -> tuple[Array, Array]:
@@ -126,6 +132,7 @@ def fit(
     *,
     start: Array | None = None,
     mask: Array | None = None,
+    thinning: int = 1,
     iterations: int = 60,
     tolerance: float = 1e-11,
 ) -> Fit:
@@ -134,6 +141,7 @@ def fit(
     Args:
         start: (Q, R) internal coordinates to refine from; a grid search when None.
         mask: (R, D) 1 for the depths that count, 0 for those left out.
+        thinning: of the grid; near a known estimate a coarse one finds the same minimum.
         iterations: at most so many refinements.
         tolerance: relative size, to the range, of the last step.
     """
@@ -149,7 +157,7 @@ def fit(
         inner = np.empty((0, len(target)))
         solved = _project(curve, depth, inner, goal, whiten, slice(None))
         return Fit(solved.linear, inner, np.einsum("rd,rd->r", solved.residual, solved.residual))
-    inner = start.copy() if start is not None else _grid_search(curve, depth, goal, whiten)
+    inner = start.copy() if start is not None else _grid_search(curve, depth, goal, whiten, thinning)
     return _refine(curve, depth, inner, goal, whiten, iterations, tolerance)
 
 
@@ -197,9 +205,9 @@ def _project(curve, depth, inner, goal, whiten, rows) -> _Projected:  # type: ig
     return _Projected(units, linear, residual)
 
 
-def _grid_search(curve, depth, goal, whiten) -> Array:  # type: ignore[no-untyped-def]
+def _grid_search(curve, depth, goal, whiten, thinning) -> Array:  # type: ignore[no-untyped-def]
     """(Q, R) the grid point with the least squares for each resample."""
-    grid = curve.grid()
+    grid = curve.grid(thinning)
     columns, offset = curve.columns(depth, grid)
     units, _ = _orthonormalise(whiten(columns, slice(0, 1)))
     shift = whiten(offset, slice(0, 1))

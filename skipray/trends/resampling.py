@@ -62,7 +62,7 @@ def resample(fitted: FittedCurve, design: Design, y: Array, signs: np.ndarray, n
     means = bound.value(depths, fitted.linear, fitted.inner)
     slopes = bound.jacobian(depths, fitted.linear, fitted.inner)
     noise_means = drawn @ design.means.T
-    found = fit(bound, depths, means + noise_means, design.root, iterations=12, tolerance=1e-5)
+    found = fit(bound, depths, means + noise_means, design.root, thinning=2, iterations=8, tolerance=1e-4)
     moved = bound.value(depths, found.linear, found.inner) - means
     again = bound.jacobian(depths, found.linear, found.inner)
     return replace(

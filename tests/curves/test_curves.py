@@ -40,7 +40,7 @@ def test_contract(name: str) -> None:
     assert curve.__doc__
     ranges = curve.ranges(DEPTHS)
     assert len(ranges) == len(curve.NONLINEAR)
-    assert all(0 < len(meaning) for meaning in (*curve.LINEAR.values(), *curve.NONLINEAR.values()))
+    assert all(len(meaning) > 0 for meaning in (*curve.LINEAR.values(), *curve.NONLINEAR.values()))
     for limits in ranges:
         assert limits.low < limits.high
         assert limits.low > 0 or limits.scale == "linear"
