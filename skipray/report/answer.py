@@ -19,9 +19,15 @@ def limit_words(limit: Any) -> str:
         return "below the shallowest tried" + (f" (below {limit.high:.0f})" if limit.high is not None else "")
     if limit.depth is None:
         return "unknown"
-    low = "?" if limit.low is None else f"{limit.low:.0f}"
-    high = "?" if limit.high is None else f"{limit.high:.0f}"
-    return f"depth {limit.depth:.0f} (95\u00a0% interval {low} to {high})"
+    if limit.low is None and limit.high is None:
+        interval = "with these few trials its interval is open at both ends"
+    elif limit.low is None or limit.high is None:
+        interval = (
+            f"95\u00a0% interval: {f'above {limit.low:.0f}' if limit.high is None else f'below {limit.high:.0f}'}"
+        )
+    else:
+        interval = f"95\u00a0% interval {limit.low:.0f} to {limit.high:.0f}"
+    return f"depth {limit.depth:.0f} ({interval})"
 
 
 def answer(aggregate: "Aggregate", layout: Layout) -> list[str]:
@@ -87,8 +93,9 @@ def _many_limits(aggregate: "Aggregate") -> list[str]:
         if below:
             words.append(f"below the shallowest tried in {below}" + ("" if known or beyond else f" of {len(members)}"))
         if words:
-            parts.append(f"{label}'s trainability limit lies {_and(words)}")
-    return ["; ".join(parts) + "." if parts else ""]
+            parts.append(f"the trainability limit of {label} lies {_and(words)}")
+    text = "; ".join(parts) + "."
+    return [text[0].upper() + text[1:]] if parts else []
 
 
 def _claims(aggregate: "Aggregate") -> str:

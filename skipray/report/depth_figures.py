@@ -7,7 +7,7 @@ import pandas as pd
 
 from skipray.report.answer import limit_words
 from skipray.report.chart import Chart, Key, Level, Limit, Panel, Trace
-from skipray.report.groups import Facet, Layout, family, group_names
+from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
 from skipray.report.ticks import depth_axis, linear_axis, number
 
 if TYPE_CHECKING:
@@ -63,16 +63,20 @@ def by_depth(
     if not tracked:
         return None
     found = {(s.metric, s.group): s for s in aggregate.series if s.metric in tracked}
-    facets = layout.facets(max(1, 9 // len(tracked)))
+    # Many combinations of factors: rather all of them of one metric than a few of all.
+    shown_metrics = tracked[: max(1, MAX_FACETS // layout.facet_count)]
+    facets = layout.facets(MAX_FACETS // len(shown_metrics))
     panels, censored = [], False
-    for facet in facets:
-        for metric in tracked:
+    for metric in shown_metrics:
+        for facet in facets:
             members = [(g, found[metric, g]) for g in facet.groups if (metric, g) in found]
             if not members:
                 continue
             censored |= any(any(s.censored) for _, s in members)
             label = metrics[metric]
-            panels.append(_panel(aggregate, layout, facet, members, label, low, high, levels, limits, len(tracked) > 1))
+            panels.append(
+                _panel(aggregate, layout, facet, members, label, low, high, levels, limits, len(shown_metrics) > 1)
+            )
     data = _data(list(found.values()))
     shown = list(dict.fromkeys(family(g) for f in facets for g in f.groups))
     summary = _summary(list(found.values()), metrics, layout)
@@ -87,7 +91,12 @@ def by_depth(
         legend=tuple(Key(f, layout.styles[f], "both") for f in shown),
         data=data,
         summary=summary,
-        left_out=layout.left_out(len(facets), layout.facet_count),
+        left_out=" ".join(
+            (
+                *([text] if (text := layout.left_out(len(facets), layout.facet_count)) else []),
+                *(f"The data file also has: {metrics[m]}." for m in tracked[len(shown_metrics) :]),
+            )
+        ),
     )
 
 
@@ -133,7 +142,7 @@ def _panel(
             for g, lim in aggregate.limits
             if g in wanted
         ]
-    title = " · ".join(part for part in (facet.title, label if several else "") if part)
+    title = facet.title or (label if several else "")
     return Panel(
         title,
         depth_axis(layout.depths or [d for _, s in members for d in s.depth]),

@@ -37,7 +37,7 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
             if metric.endswith("loss")
             else linear_axis(label, drawn["value"], low=0.0, high=1.0)
         )
-        x = linear_axis("epoch", drawn["epoch"].astype(float), low=0.0)
+        x = linear_axis("epoch", drawn["epoch"].astype(float), low=0.0, whole=True)
         for i in shown[:most]:
             traces = []
             for depth, line in drawn[drawn["group"] == i].groupby("depth", sort=True):

@@ -199,7 +199,7 @@ def _panel(
 
 
 def _layer_axis(rows: pd.DataFrame) -> Axis:
-    return linear_axis("layer", rows["layer_index"].astype(float), low=0.0)
+    return linear_axis("layer", rows["layer_index"].astype(float), low=0.0, whole=True)
 
 
 def _trace(title: str, style: Style, rows: pd.DataFrame) -> Trace:

@@ -45,7 +45,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         main=main,
         charts=charts,
         panels=drawn,
-        taus=tables.tau_rows(taus),
+        taus=tables.tau_rows(taus) if any(t.found for t in taus) else [],
         coverage=covered,
         states=tables.STATES,
         fits=tables.fit_rows(aggregate, layout),

@@ -27,9 +27,9 @@ class Axis:
 
 
 def linear_axis(
-    label: str, values: Iterable[float], *, low: float | None = None, high: float | None = None, count: int = 5
+    label: str, values: Iterable[float], *, low: float | None = None, high: float | None = None, whole: bool = False
 ) -> Axis:
-    """An axis that holds the values and, where given, `low` and `high`."""
+    """An axis that holds the values and, where given, `low` and `high`; `whole`: of things that are counted."""
     found = np.asarray([v for v in values if math.isfinite(v)], dtype=float)
     least = min(found.min() if len(found) else math.inf, math.inf if low is None else low)
     most = max(found.max() if len(found) else -math.inf, -math.inf if high is None else high)
@@ -40,7 +40,9 @@ def linear_axis(
     room = 0.04 * (most - least)
     start = least if low is not None and least >= low else least - room
     end = most if high is not None and most <= high else most + room
-    step = _step((end - start) / count)
+    step = _step((end - start) / 5)
+    if whole:
+        step = max(step, 1.0)
     ticks = np.arange(math.ceil(start / step - 1e-9), math.floor(end / step + 1e-9) + 1) * step
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     large = max(abs(start), abs(end)) >= 1e5
