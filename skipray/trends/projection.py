@@ -84,6 +84,8 @@ class BoundCurve:
                 limits, row = next(free)
                 rows.append(np.exp(row) if limits.scale == "log" else row)
         basis = self.entry.basis(depth, np.array(rows).reshape(len(rows), resamples))
+        if not self.fixed:
+            return basis, np.zeros((resamples, len(depth)))
         keep = [i for i, n in enumerate(self.entry.LINEAR) if n not in self.fixed]
         offset = np.zeros((resamples, len(depth)))
         for i, name in enumerate(self.entry.LINEAR):
@@ -94,20 +96,21 @@ class BoundCurve:
     def value(self, depth: Array, linear: Array, inner: Array) -> Array:
         """(R, D) values for linear (L, R) and internal coordinates (Q, R)."""
         basis, offset = self.columns(depth, inner)
-        return offset + np.einsum("lr,lrd->rd", linear, basis)
+        for row, column in zip(linear, basis, strict=True):
+            offset += row[:, None] * column
+        return offset
 
     def slopes(self, depth: Array, linear: Array, inner: Array) -> Array:
         """(Q, R, D) derivative with respect to the internal coordinates, linear parameters held: central
         differences."""
         low, high = self.bounds
-        out = np.empty((len(inner), inner.shape[1], len(depth)))
-        for k in range(len(inner)):
-            step = 1e-6 * (high[k] - low[k])
-            up, down = inner.copy(), inner.copy()
-            up[k] += step
-            down[k] -= step
-            out[k] = (self.value(depth, linear, up) - self.value(depth, linear, down)) / (2 * step)
-        return out
+        count, resamples = inner.shape
+        step = 1e-6 * (high - low)
+        # Both sides of every parameter in one call: for a single series the calls are what costs.
+        shifts = np.concatenate([np.diag(step), -np.diag(step)])
+        moved = (inner[:, None, :] + shifts.T[:, :, None]).reshape(count, 2 * count * resamples)
+        values = self.value(depth, np.tile(linear, (1, 2 * count)), moved).reshape(2, count, resamples, len(depth))
+        return (values[0] - values[1]) / (2 * step)[:, None, None]
 
     def jacobian(self, depth: Array, linear: Array, inner: Array) -> Array:
         """(L + Q, R, D) derivative with respect to all free parameters, nonlinear ones in internal coordinates."""
