@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -70,7 +71,7 @@ def redact(text: str) -> str:
 def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None) -> str:
     """The address in use: the argument, else MLFLOW_TRACKING_URI, else the sweep's, else DEFAULT_URI.
 
-    A SQLite path is made absolute, because workers run elsewhere.
+    A SQLite path is made absolute, because workers run elsewhere, and a PostgreSQL address names the installed driver.
 
     Raises:
         BadAddress: a plain folder or file address, which MLflow no longer writes to.
@@ -86,12 +87,20 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
         if path in ("", ":memory:"):
             raise BadAddress("found an in-memory SQLite address; allowed: sqlite:///FILE")
         return f"sqlite:///{Path(path).absolute()}{mark}{options}"
+    scheme, mark, rest = uri.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        return f"postgresql{_postgresql_driver()}{mark}{rest}"
     if is_sql(uri) or uri.startswith(("http://", "https://")):
         return uri
     raise BadAddress(
         f"found the tracking address {redact(uri)!r}; allowed: sqlite:///FILE, postgresql://..., mysql://..., "
         "mssql://..., http://... or https://..."
     )
+
+
+def _postgresql_driver() -> str:
+    """SQLAlchemy 2.1 takes psycopg (version 3) where no driver is named; most installations have psycopg2."""
+    return "+psycopg2" if find_spec("psycopg") is None and find_spec("psycopg2") is not None else ""
 
 
 def is_sql(uri: str) -> bool:

@@ -86,6 +86,8 @@ def _classified(uri: str, error: Exception) -> Exception | None:
         text = redact(str(error)).strip().splitlines()
         words = f"{redact(uri)}: {text[0] if text else type(error).__name__}"
         return TrackingRefused(words) if error.error_code in _REFUSALS else TrackingAway(words)
+    if isinstance(error, ModuleNotFoundError):
+        return TrackingRefused(f"{redact(uri)}: {error}; install its driver, as skipray[cluster] does for PostgreSQL")
     if isinstance(error, OSError | SQLAlchemyError):  # requests' exceptions are OSErrors
         return TrackingAway(f"{redact(uri)}: {type(error).__name__}: {redact(str(error)).splitlines()[0]}")
     return None

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, column, create_engine, event, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
-from skipray.tracking.address import TrackingAway, redact, sqlite_path
+from skipray.tracking.address import TrackingAway, TrackingRefused, redact, sqlite_path
 
 EXPERIMENTS = table("experiments", column("experiment_id"), column("name"), column("lifecycle_stage"))
 RUNS = table(
@@ -33,7 +33,11 @@ FETCHED_ROWS = 20_000
 @lru_cache(maxsize=8)
 def engine(uri: str) -> Engine:
     """A read connection to an SQL address."""
-    made = create_engine(uri, pool_pre_ping=True)
+    try:
+        made = create_engine(uri, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        hint = "install its driver, as skipray[cluster] does for PostgreSQL"
+        raise TrackingRefused(f"{redact(uri)}: {error}; {hint}") from None
     if made.dialect.name == "sqlite":
 
         @event.listens_for(made, "connect")

@@ -121,9 +121,14 @@ def make_record(trial: TrialSpec, *, layers: int = 3, epochs: int = 2, time_ms: 
     )
 
 
+_addresses: dict[tuple[str, str], tracking.Address] = {}
+"""Store and sweep -> address: preparing takes as long as several toy trials."""
+
+
 def record_one(sweep: SweepSpec, trial: TrialSpec, uri: str | None = None, **changes: int) -> tracking.Recorder:
     """A whole attempt of a trial, as a worker makes it."""
-    address = tracking.prepare(sweep, uri)
+    key = (tracking.resolve_uri(sweep, uri), sweep.name)
+    address = _addresses[key] = _addresses.get(key) or tracking.prepare(sweep, uri)
     lease = TrialPlace(tracking.storage_url(sweep, uri), sweep.name, trial.trial_id).acquire()
     made = tracking.Recorder(address, trial, lease)
     made.start()

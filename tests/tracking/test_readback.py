@@ -1,0 +1,204 @@
+"""Runs read back as tables: of the sweep's trials alone, one row each, the same from SQL and over HTTP."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from skipray import tracking
+from skipray.storage import Failure, SweepLease, TrialPlace
+from skipray.tracking import measured
+
+
+def run_all(toys: SimpleNamespace, sweep: Any, uri: str, **changes: int) -> None:
+    for trial in sweep.trials():
+        toys.record_one(sweep, trial, uri, **changes)
+
+
+def test_one_row_a_trial_in_the_sweeps_order(sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep()
+    for trial in reversed(sweep.trials()):
+        toys.record_one(sweep, trial, sqlite)
+    table = tracking.read_trials(sweep, sqlite)
+    trials = sweep.trials()
+    assert table["trial_id"].tolist() == [t.trial_id for t in trials]
+    assert table["architecture"].tolist() == [t.model.architecture for t in trials]
+    assert table["depth"].tolist() == [t.model.depth for t in trials]
+    assert table["seed"].tolist() == [t.seed for t in trials]
+    assert set(table["model.width"]) == {64}
+    assert set(table["recipe.learning_rate"]) == {0.1}
+    assert set(table["probe.samples"]) == {256}
+    assert set(table["outcome"]) == {"trained"}
+    assert set(table["time.train_seconds"]) == {1.25}
+    for trial, row in zip(trials, table.to_dict("records"), strict=True):
+        for key, value in toys.record(trial).epochs[-1].metrics.items():
+            assert row[key] == value
+    assert not [c for c in table.columns if c.startswith("profile.") or "run_id" in c or "host" in c]
+
+
+def test_values_depend_on_the_trial_alone(sqlite: str, toys: SimpleNamespace) -> None:
+    """Another order, other times, other attempts, other runs beside: the same table."""
+    name_free = toys.sweep("one"), toys.sweep("two")
+    for trial in name_free[0].trials():
+        toys.record_one(name_free[0], trial, sqlite)
+    for trial in reversed(name_free[1].trials()):
+        storage = tracking.storage_url(name_free[1], sqlite)
+        TrialPlace(storage, "two", trial.trial_id).acquire()
+        toys.record_one(name_free[1], trial, sqlite, time_ms=1_800_000_000_000)
+    one, two = (tracking.read_trials(s, sqlite) for s in name_free)
+    assert two["attempt"].tolist() == [2] * len(two)
+    pd.testing.assert_frame_equal(one.drop(columns="attempt"), two.drop(columns="attempt"))
+
+
+def test_only_the_sweeps_own_trials_are_read(sqlite: str, toys: SimpleNamespace) -> None:
+    run_all(toys, toys.sweep(depths=(8, 14)), sqlite)
+    run_all(toys, toys.sweep(depths=(8,), learning_rate=0.5), sqlite)
+    fewer = toys.sweep(depths=(8,))
+    assert set(tracking.read_trials(fewer, sqlite)["depth"]) == {8}
+    assert len(tracking.read_trials(fewer, sqlite)) == 4
+    more = toys.sweep(depths=(8, 14, 20))
+    assert len(tracking.read_trials(more, sqlite)) == 8
+    assert sum(s == "finished" for s in tracking.states(more, sqlite).values()) == 8
+
+
+def test_the_first_to_finish_wins(sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep()
+    trial = sweep.trials()[0]
+    first = toys.record_one(sweep, trial, sqlite)
+    client = MlflowClient(sqlite)
+    run = client.get_run(str(first.run_id))
+    copy = client.create_run(run.info.experiment_id, tags=run.data.tags)
+    client.log_metric(copy.info.run_id, "train.loss", 99.0, step=2)
+    client.set_terminated(copy.info.run_id, "FINISHED", run.info.end_time + 1)
+    assert tracking.winning_runs(sweep, sqlite) == {trial.trial_id: first.run_id}
+    assert len(tracking.read_trials(sweep, sqlite)) == 1
+    client.delete_run(str(first.run_id))
+    assert tracking.winning_runs(sweep, sqlite) == {trial.trial_id: copy.info.run_id}
+
+
+def test_a_metric_that_is_absent_at_the_last_epoch_is_absent(sqlite: str, toys: SimpleNamespace) -> None:
+    """The store's `latest` value of such a key is that of an earlier epoch."""
+    sweep = toys.sweep()
+    made = toys.record_one(sweep, sweep.trials()[0], sqlite)
+    MlflowClient(sqlite).log_batch(str(made.run_id), metrics=[Metric("gap.accuracy", 0.3, 1_700_000_001_000, 1)])
+    table = tracking.read_trials(sweep, sqlite)
+    assert table["gap.accuracy"].isna().all()
+    history = tracking.read_histories(sweep, sqlite, metrics=["gap.accuracy"])
+    assert history[["epoch", "value"]].to_numpy().tolist() == [[1, 0.3]]
+
+
+def test_an_empty_place_gives_an_empty_table_and_creates_nothing(tmp_path: Any, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep()
+    assert tracking.exists(sweep) is False
+    assert tracking.states(sweep) == {}
+    table = tracking.read_trials(sweep)
+    assert table.empty
+    assert {"trial_id", "architecture", "depth", "seed", "outcome"} <= set(table.columns)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_histories_and_layers(sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep()
+    run_all(toys, sweep, sqlite)
+    history = tracking.read_histories(sweep, sqlite)
+    layers = tracking.read_layers(sweep, sqlite)
+    again = tracking.read_layers(sweep, sqlite)  # from the cache
+    pd.testing.assert_frame_equal(again, layers)
+    for trial in sweep.trials():
+        record = toys.record(trial)
+        mine = history[(history["trial_id"] == trial.trial_id) & (history["metric"] == "train.loss")]
+        assert dict(zip(mine["epoch"], mine["value"], strict=True)) == {
+            e.epoch: e.metrics["train.loss"] for e in record.epochs
+        }
+        rows = layers[layers["trial_id"] == trial.trial_id]
+        expected = record.layers[record.layers["epoch"].isin([0, 2])]
+        np.testing.assert_array_equal(rows["value"], expected["value"])
+        assert rows["layer"].tolist() == expected["layer"].tolist()
+    few = tracking.read_layers(sweep, sqlite, max_rows=1)
+    assert set(few["trial_id"]) <= set(layers["trial_id"])
+
+
+def test_finished_runs_are_read_once(sqlite: str, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "CACHE_FROM", 1)
+    asked: list[int] = []
+    reading = measured._read_sql
+
+    def counted(uri: str, experiment: str, runs: Any) -> pd.DataFrame:
+        asked.append(len(runs))
+        return reading(uri, experiment, runs)
+
+    monkeypatch.setattr(measured, "_read_sql", counted)
+    small, large = toys.sweep(depths=(8,)), toys.sweep(depths=(8, 14))
+    run_all(toys, small, sqlite)
+    cold = tracking.read_trials(small, sqlite)
+    pd.testing.assert_frame_equal(tracking.read_trials(small, sqlite), cold)
+    for trial in large.trials()[2:4]:
+        toys.record_one(large, trial, sqlite)
+    grown = tracking.read_trials(large, sqlite)
+    assert asked == [4, 2]
+    assert len(grown) == 6
+    runs = tracking.winning_runs(small, sqlite)
+    MlflowClient(sqlite).delete_run(runs[small.trials()[0].trial_id])
+    assert len(tracking.read_trials(small, sqlite)) == 3
+    assert asked == [4, 2]
+    for path in (measured.Cache(sqlite, "toy", "trials").folder).glob("*.parquet"):
+        path.write_bytes(b"damaged")
+    assert len(tracking.read_trials(small, sqlite)) == 3
+    assert asked == [4, 2, 3]
+
+
+def test_a_chunked_read_equals_a_whole_one(sqlite: str, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = toys.sweep()
+    run_all(toys, sweep, sqlite)
+    whole = tracking.read_trials(sweep, sqlite)
+    monkeypatch.setattr(measured, "WHOLE_EXPERIMENT", 1e9)
+    monkeypatch.setattr(measured, "CHUNK", 3)
+    pd.testing.assert_frame_equal(tracking.read_trials(sweep, sqlite), whole)
+
+
+def test_http_and_sql_read_the_same(sqlite: str, proxy: Any, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep("both")
+    run_all(toys, sweep, sqlite)
+    run_all(toys, sweep, proxy.uri)
+    assert tracking.exists(sweep, proxy.uri)
+    assert tracking.states(sweep, proxy.uri) == tracking.states(sweep, sqlite)
+    pd.testing.assert_frame_equal(tracking.read_trials(sweep, proxy.uri), tracking.read_trials(sweep, sqlite))
+    for read in (tracking.read_histories, tracking.read_layers):
+        pd.testing.assert_frame_equal(read(sweep, proxy.uri), read(sweep, sqlite))
+
+
+def test_states_tell_running_from_interrupted(sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep()
+    done, failed, begun, untouched = sweep.trials()[:4]
+    toys.record_one(sweep, done, sqlite)
+    address = tracking.prepare(sweep, sqlite)
+    storage = tracking.storage_url(sweep, sqlite)
+    broken = tracking.Recorder(address, failed, TrialPlace(storage, "toy", failed.trial_id).acquire())
+    broken.start()
+    broken.fail(Failure("out_of_memory", "no room", "trace", 1_700_000_000_000))
+    tracking.Recorder(address, begun, TrialPlace(storage, "toy", begun.trial_id).acquire()).start()
+    expected = {done.trial_id: "finished", failed.trial_id: "failed"}
+    assert tracking.states(sweep, sqlite) == expected
+    with SweepLease(storage, "toy"):
+        assert tracking.states(sweep, sqlite) == expected | {begun.trial_id: "running"}
+    assert untouched.trial_id not in expected
+    ledger = tracking.read_ledger(sweep, sqlite)
+    row = ledger.failed[failed.trial_id]
+    assert (row.failure_class, row.failure_message) == ("out_of_memory", "no room")
+    assert ledger.run_id(begun.trial_id) == ledger.running[begun.trial_id].run_id
+
+
+def test_a_finished_run_without_an_outcome_does_not_count(sqlite: str, toys: SimpleNamespace) -> None:
+    """Ended by hand in mid-trial: its probe is not complete."""
+    sweep = toys.sweep()
+    trial = sweep.trials()[0]
+    address = tracking.prepare(sweep, sqlite)
+    lease = TrialPlace(tracking.storage_url(sweep, sqlite), "toy", trial.trial_id).acquire()
+    made = tracking.Recorder(address, trial, lease)
+    made.start()
+    MlflowClient(sqlite).set_terminated(str(made.run_id), "FINISHED")
+    assert tracking.states(sweep, sqlite) == {}
