@@ -52,9 +52,9 @@ def table(threads: int) -> bool:
             tall = best(lambda x=x: torch.linalg.svdvals(x.double().T))
             single = best(lambda x=x: torch.linalg.svdvals(x))
             good &= mine <= target * stored and error < 1e-6
-            print(f"{rows:>6}x{columns:<7} {condition:>7.0e} {1e3 * mine:>9.2f} {1e3 * stored:>9.2f} {1e3 * tall:>9.2f} "
-                  f"{1e3 * single:>9.2f} {mine / stored:>6.2f} {target:>6.2f} {mine / tall:>7.2f} {error:>8.0e}",
-                  flush=True)  # fmt: skip
+            print(f"{rows:>6}x{columns:<7} {condition:>7.0e} {1e3 * mine:>9.2f} {1e3 * stored:>9.2f} "
+                  f"{1e3 * tall:>9.2f} {1e3 * single:>9.2f} {mine / stored:>6.2f} {target:>6.2f} "
+                  f"{mine / tall:>7.2f} {error:>8.0e}", flush=True)  # fmt: skip
     return good
 
 
