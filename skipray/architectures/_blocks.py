@@ -80,7 +80,8 @@ class PostActivationBlock(nn.Module):
             h = norm(h)
         if self.scale is not None:
             h = self.scale(h)
-        return self.activation(h if self.shortcut is None else h + self.shortcut(x))
+        shortcut = self.shortcut
+        return self.activation(h if shortcut is None else h + shortcut(x))
 
     @property
     def branch_end(self) -> nn.Module | None:

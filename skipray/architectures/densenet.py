@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skipray.architectures import Sizes
-from skipray.architectures import _outline as outlines
+from skipray.architectures import _stages as stages
 from skipray.architectures._check import require
 from skipray.architectures._depth import LinearRule, tabled
 from skipray.architectures._outline import Outline
@@ -43,7 +43,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
         layers = tabled(model.depth, IMAGENET_LAYERS, "densenet (cnn, imagenet)")
     else:
         layers = (LinearRule(6, 4).count(model.depth, "densenet (cnn, cifar)"),) * 3
-    return outlines.dense_cnn(model, input_shape, classes, layers)
+    return stages.dense_cnn(model, input_shape, classes, layers)
 
 
 def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> nn.Module:

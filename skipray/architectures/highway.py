@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from skipray.architectures import Sizes
 from skipray.architectures import _outline as outlines
+from skipray.architectures import _stages as stages
 from skipray.architectures._check import require
 from skipray.architectures._depth import LinearRule
 from skipray.architectures._outline import Outline
@@ -38,7 +39,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
     if model.layout != "cifar":
         raise Refused(f"found {model.layout}; allowed for highway: cifar", "layout")
     stage_count = LinearRule(3, 2).count(model.depth, "highway (cnn)")
-    return outlines.highway_cnn(model, input_shape, classes, stage_count)
+    return stages.highway_cnn(model, input_shape, classes, stage_count)
 
 
 def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> nn.Module:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from skipray.architectures import Sizes
 from skipray.architectures import _outline as outlines
+from skipray.architectures import _stages as stages
 from skipray.architectures._check import mlp_blocks, require, stage_blocks
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
@@ -33,7 +34,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
         n = model.width
         return outlines.mlp(model, input_shape, classes, (n, n, n), mlp_blocks(model, 2), skip="none")
     assert model.block is not None
-    return outlines.cnn(model, input_shape, classes, stage_blocks(model, model.block), skips=False)
+    return stages.cnn(model, input_shape, classes, stage_blocks(model, model.block), skips=False)
 
 
 def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> nn.Module:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from skipray.architectures import Sizes
 from skipray.architectures import _outline as outlines
+from skipray.architectures import _stages as stages
 from skipray.architectures._check import mlp_blocks, require, stage_blocks
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
@@ -51,7 +52,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
         q = model.cardinality * model.group_width
         widths = (model.width, q, q, model.width)
         return outlines.mlp(model, input_shape, classes, widths, mlp_blocks(model, 3))
-    return outlines.cnn(model, input_shape, classes, stage_blocks(model, "bottleneck"))
+    return stages.cnn(model, input_shape, classes, stage_blocks(model, "bottleneck"))
 
 
 def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> nn.Module:

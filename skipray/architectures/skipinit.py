@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from skipray.architectures import Sizes
 from skipray.architectures import _outline as outlines
+from skipray.architectures import _stages as stages
 from skipray.architectures._check import mlp_blocks, require, stage_blocks, without_normalization
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
@@ -36,7 +37,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
         plain = outlines.mlp(model, input_shape, classes, (n, n, n), mlp_blocks(model, 2), order="pre")
     else:
         assert model.block is not None
-        plain = outlines.cnn(model, input_shape, classes, stage_blocks(model, model.block), order="pre")
+        plain = stages.cnn(model, input_shape, classes, stage_blocks(model, model.block), order="pre")
     return replace(plain, scale="learned")
 
 
