@@ -12,6 +12,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -256,6 +257,29 @@ def launch(
     if ended.failed:
         _complain(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
         raise typer.Exit(3)
+
+
+@_verb
+def doctor(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what is found.")] = False,
+) -> None:
+    """List stale runs, duplicates, orphans, damaged files and undelivered results; with --repair, mend them."""
+    from skipray import tracking
+
+    spec = _load(sweep, overrides)
+    findings = tracking.examine(spec, tracking_uri) if tracking.exists(spec, tracking_uri) else []
+    mended = tracking.repair(spec, findings, tracking_uri) if repair else []
+    if as_json:
+        _print_json({"sweep": spec.name, "findings": [asdict(f) | {"repaired": f in mended} for f in findings]})
+        return
+    for finding in findings:
+        remedy = "repaired" if finding in mended else finding.remedy or "left alone"
+        print(f"{finding.kind}: {finding.what} (trial {finding.trial_id[:8]}, run {finding.run_id[:8]}): {remedy}")
+    print(f"{len(findings)} findings, {len(mended)} repaired" if findings else "nothing is wrong")
 
 
 @_verb
