@@ -48,6 +48,31 @@ def test_the_same_steps_as_torchs(momentum, nesterov, weight_decay):
         assert torch.allclose(p, q, rtol=1e-5, atol=1e-7)
 
 
+def test_channels_last_takes_the_same_steps():
+    nets = [nn.Sequential(nn.Conv2d(2, 3, 3), nn.Conv2d(3, 4, 1)) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    nets[1].to(memory_format=torch.channels_last)
+    recipe = Recipe(
+        epochs=1,
+        batch_size=1,
+        learning_rate=0.1,
+        momentum=0.9,
+        weight_decay=0.1,
+        schedule="constant",
+        augmentation="none",
+    )
+    optimizers = [SGD(net, recipe) for net in nets]
+    for step in range(3):
+        x = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(step))
+        for net, optimizer in zip(nets, optimizers, strict=True):
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step(0.1)
+    assert nets[1][0].weight.is_contiguous(memory_format=torch.channels_last)
+    for p, q in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        assert torch.allclose(p, q, rtol=1e-4, atol=1e-6)
+
+
 def test_a_parameter_without_a_gradient_is_left_alone():
     net = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
     before = net[1].weight.clone()
