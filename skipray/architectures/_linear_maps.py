@@ -42,8 +42,8 @@ class GroupedLinear(nn.Module):
 def add_dirac(module: nn.Module, weight: torch.Tensor, groups: int) -> None:
     """Give a layer the parametrisation `W = diag(a) I + W'`, with `W' = diag(b) V / |V|` by rows.
 
-    Zagoruyko & Komodakis 2017, equations 4 and 5. I is the Dirac delta of the layer's shape: alone it hands the input
-    on, as far as the shapes allow. The layer's `weight` is V; a starts at 1 and b at 0.1, as in their section 3.
+    Zagoruyko & Komodakis 2017 (DiracNets). I is the Dirac delta of the layer's shape: alone it hands the input on, as
+    far as the shapes allow. The layer's `weight` is V; a starts at 1 and b at 0.1, as in their code.
     """
     module.identity_scale = nn.Parameter(torch.empty(len(weight)))
     module.weight_scale = nn.Parameter(torch.empty(len(weight)))

@@ -1,7 +1,7 @@
 """Dirac parametrisation (Zagoruyko & Komodakis 2017): every weight layer of a block is `W = diag(a) I + W'`.
 
 A parametrisation rather than a scheme: the networks are built from layers that learn a, b and V in
-`W' = diag(b) V / |V|`, and start from a = 1, b = 0.1 (their section 3). V starts as He normal, of which only the
+`W' = diag(b) V / |V|`, and start from a = 1, b = 0.1 (their code). V starts as He normal, of which only the
 direction counts. Stem, classifier and projections are ordinary He-normal layers.
 """
 
