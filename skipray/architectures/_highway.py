@@ -8,8 +8,8 @@ from skipray.architectures._layers import normalization, weight_layer
 from skipray.architectures._outline import Block, Outline, name_of
 
 GATE_BIAS = -2.0
-"""Where the gates' biases start: mostly carrying. Srivastava et al. 2015 ask for a negative value, such as -1 or -3, and tune
-it; -2 between the two is ours, tuned on nothing."""
+"""Where the gates' biases start: mostly carrying. Srivastava et al. 2015 ask for a negative value,
+such as -1 or -3, and tune it; -2 between the two is ours, tuned on nothing."""
 
 
 class HighwayBlock(nn.Module):
