@@ -44,7 +44,14 @@ class _Terms:
 
 def fit_censored_curve(bound: BoundCurve, design: Design, y: Array, signs: np.ndarray) -> FittedCurve:
     """Maximum-likelihood estimates of one curve; y and signs are (values,)."""
-    state, likelihood = _maximise(bound, design, y[None], signs[None], None, em_steps=30, newton_steps=40)
+    grid = bound.grid(thinning=4) if bound.nonlinear else np.empty((0, 1))
+    values, sides = np.repeat(y[None], grid.shape[1], axis=0), np.repeat(signs[None], grid.shape[1], axis=0)
+    # The likelihood can have several maxima: climb from all over the ranges, keep the highest.
+    start = _at_face_value(bound, design, values, grid)
+    states, heights = _maximise(bound, design, values, sides, start, em_steps=10, newton_steps=60)
+    best = [int(np.argmax(heights))]
+    likelihood = heights[best]
+    state = _State(states.linear[:, best], states.inner[:, best], states.log_spread[best])
     count, k = len(y), bound.size + 1
     spare = count - k - 1
     criterion = -2 * float(likelihood[0]) + 2 * k + 2 * k * (k + 1) / spare if spare > 0 else float("inf")
@@ -100,35 +107,41 @@ def _censor(truth: Array, y: Array, signs: np.ndarray, design: Design) -> tuple[
     return values, again
 
 
+def _at_face_value(bound: BoundCurve, design: Design, y: Array, inner: Array) -> _State:
+    """Least squares at given nonlinear parameters (Q, R), as if nothing were censored."""
+    counts = np.bincount(design.depth_index).astype(float)
+    means = y @ np.eye(len(counts))[design.depth_index] / counts
+    first = fit(bound, design.depths, means, np.diag(np.sqrt(counts)), start=inner, iterations=1)
+    about = y - bound.value(design.depths, first.linear, first.inner)[:, design.depth_index]
+    return _State(first.linear, first.inner, np.log(np.maximum(np.sqrt(np.mean(about**2, axis=1)), _floor(y))))
+
+
+def _floor(y: Array) -> float:
+    """Smallest spread that is told from none."""
+    return 1e-9 * (1.0 + float(np.abs(y).max()))
+
+
 def _maximise(
     bound: BoundCurve,
     design: Design,
     y: Array,
     signs: np.ndarray,
-    start: _State | None,
+    state: _State,
     *,
     em_steps: int,
     newton_steps: int,
 ) -> tuple[_State, Array]:
-    """Maximum likelihood for each row of y (R, N); the state and the log-likelihoods (R,)."""
+    """Maximum likelihood for each row of y (R, N) from a state; the states and the log-likelihoods (R,)."""
     counts = np.bincount(design.depth_index).astype(float)
     indicator = np.eye(len(counts))[design.depth_index]
     root = np.diag(np.sqrt(counts))
-    if start is None:
-        first = fit(bound, design.depths, y @ indicator / counts, root)
-        about = y - bound.value(design.depths, first.linear, first.inner)[:, design.depth_index]
-        floor = 1e-9 * (1.0 + np.abs(y).max())
-        state = _State(first.linear, first.inner, np.log(np.maximum(np.sqrt(np.mean(about**2, axis=1)), floor)))
-    else:
-        state = start
     for _ in range(em_steps):
         mean = bound.value(design.depths, state.linear, state.inner)[:, design.depth_index]
         full, spare = _impute(y, signs, mean, np.exp(state.log_spread))
         found = fit(bound, design.depths, full @ indicator / counts, root, start=state.inner, iterations=3)
         mean = bound.value(design.depths, found.linear, found.inner)[:, design.depth_index]
         squares = np.sum((full - mean) ** 2 + spare, axis=1) / y.shape[1]
-        floor = 1e-9 * (1.0 + np.abs(y).max())
-        state = _State(found.linear, found.inner, 0.5 * np.log(np.maximum(squares, floor**2)))
+        state = _State(found.linear, found.inner, 0.5 * np.log(np.maximum(squares, _floor(y) ** 2)))
     return _newton(bound, design, y, signs, state, newton_steps)
 
 

@@ -77,7 +77,7 @@ def coverage(truth, seeds, depths, repetitions, *, share=None, grouped=True, cho
     rng = np.random.default_rng([rng_seed, seeds, depths])
     at = depths_of(depths)
     exact = truth.mean(at)
-    bound = None if share is None else float(np.quantile(truth.mean(np.linspace(at[0], at[-1], 200)), 1 - share))
+    bound = None if share is None else float(np.quantile(exact, 1 - share))
     band, picked, right, parameters, whole = [], [], [], [], []
     for repetition in range(repetitions):
         depth, value, censored, group = draw(truth, seeds, depths, rng, censored_above=bound)
