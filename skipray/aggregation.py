@@ -1,8 +1,9 @@
-"""From the tracked runs of a sweep to what the report says. Reads only what was tracked; knows neither torch nor Ray."""
+"""From the tracked runs of a sweep to what the report says. Reads only what was tracked; needs no torch, no Ray."""
 
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata
 
 import numpy as np
@@ -87,7 +88,7 @@ def aggregate(
         claims=judge(trials, layers, histories),
         audit=tuple(audit(sweep, trials)),
         coverage=coverage(sweep, trials, states),
-        provenance=provenance(sweep),
+        provenance=provenance(sweep, trials),
     )
 
 
@@ -160,7 +161,7 @@ def _limits(groups: list[tuple[Group, pd.DataFrame]]) -> list[tuple[Group, Limit
 
 
 def coverage(sweep: SweepSpec, trials: pd.DataFrame, states: Mapping[str, str]) -> pd.DataFrame:
-    """What was run, cell by cell. Columns: the factors, seeds, finished, diverged, untrained, failed, running, missing."""
+    """What was run, cell by cell; columns as `Aggregate.coverage` has them."""
     outcomes = dict(zip(trials["trial_id"], trials["outcome"], strict=True)) if len(trials) else {}
     factors = [*group_factors(sweep), "depth"]
     rows: dict[tuple[object, ...], dict[str, object]] = {}
@@ -184,7 +185,7 @@ def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:
     breaches = []
     for column, what in (
         ("environment.torch", "torch versions"),
-        ("environment.device_name", "devices"),
+        ("environment.device", "devices"),
         ("environment.skipray", "skipray versions"),
     ):
         if column in trials:
@@ -192,14 +193,26 @@ def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:
             if len(found) > 1:
                 breaches.append(f"the trials were run with several {what}: {', '.join(found)}")
     if len(sweep.seeds) < 3:
-        breaches.append(f"{len(sweep.seeds)} seeds a cell: at least 3 are needed to tell noise from a trend")
+        seeds = "1 seed" if len(sweep.seeds) == 1 else f"{len(sweep.seeds)} seeds"
+        breaches.append(f"{seeds} a cell: at least 3 are needed to tell noise from a trend")
     return breaches
 
 
-def provenance(sweep: SweepSpec) -> dict[str, str]:
-    """Versions and the command, for the report's last section."""
-    found = {"skipray": __version__, "python": platform.python_version()}
+def provenance(sweep: SweepSpec, trials: pd.DataFrame) -> dict[str, str]:
+    """What made the numbers: command, versions, source and hardware, for the report's last section."""
+    found = {
+        "command": " ".join(["python -m skipray.launch", str(sweep.path), *(f"--set {o}" for o in sweep.overrides)]),
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "skipray": __version__,
+        "python": platform.python_version(),
+    }
     for package in ("mlflow", "numpy", "scipy", "pandas"):
         found[package] = metadata.version(package)
-    found["command"] = " ".join(["python -m skipray.launch", str(sweep.path), *(f"--set {o}" for o in sweep.overrides)])
+    for key in ("torch", "device", "threads", "hostname"):
+        column = f"environment.{key}"
+        if column in trials:
+            found[f"trials: {key}"] = ", ".join(sorted(str(v) for v in trials[column].dropna().unique()))
+    commit = tracking.git_state(sweep.path.parent).split("\n")[0]
+    if commit:
+        found["git commit"] = commit
     return found

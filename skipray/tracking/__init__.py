@@ -18,7 +18,7 @@ from skipray.tracking.address import (
 )
 from skipray.tracking.delivery import Pending, deliver_pending
 from skipray.tracking.doctor import Finding, examine, repair
-from skipray.tracking.experiment import finish_sweep, log_files, prepare
+from skipray.tracking.experiment import finish_sweep, git_state, log_files, prepare
 from skipray.tracking.ledger import Ledger, exists, read_ledger, states
 from skipray.tracking.readback import read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.recorder import Recorder
@@ -39,6 +39,7 @@ __all__ = [
     "examine",
     "exists",
     "finish_sweep",
+    "git_state",
     "is_sql",
     "log_files",
     "prepare",

@@ -137,13 +137,13 @@ def _provenance(sweep: SweepSpec) -> dict[str, str | bytes]:
     }
     if sweep.overrides:
         files["sweep/overrides.txt"] = "".join(f"{o}\n" for o in sweep.overrides)
-    git = _git_state(sweep.path.parent)
+    git = git_state(sweep.path.parent)
     if git:
         files["environment/git.txt"] = git
     return files
 
 
-def _git_state(folder: Path) -> str:
+def git_state(folder: Path) -> str:
     """Commit and changed files of the repository that holds the sweep; empty where there is none."""
     lines = []
     for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
