@@ -1,7 +1,7 @@
 """One trial's run in MLflow: found or made, filled, ended. Every step may be repeated without a trace.
 
-Longer than other files, because the ways in which a run can be half there belong together: made without an answer, begun
-by an attempt that died, begun with other probe settings, deleted by hand, ahead of the checkpoint that survived.
+Longer than other files, because the ways in which a run can be half there belong together: made without an answer,
+begun by an attempt that died, begun with other probe settings, deleted by hand, ahead of the checkpoint that survived.
 """
 
 import tempfile
