@@ -63,7 +63,8 @@ def c1a(data: SweepData) -> Claim:
             "fewer than two seeds or depths",
         )
     rows = pd.concat(used)
-    words = ", ".join(f"{a} {_limit_words(rows[rows['architecture'] == a])}" for a in [PLAIN, *twins])
+    kept = [a for a in [PLAIN, *twins] if (rows["architecture"] == a).any()]
+    words = ", ".join(f"{a} {_limit_words(rows[rows['architecture'] == a])}" for a in kept)
     return decided(
         "C1a", statement, parts, rows["seed"], rows["depth"],
         {
