@@ -3,8 +3,8 @@
 What an epoch's record holds, under its MLflow keys:
 - `train.*`, `validation.*`, `test.*`: mean cross-entropy and accuracy of the network as it stands at the epoch's end,
   in evaluation mode (at epoch 0 with batch statistics, because the running ones are still the identity). The last epoch
-  is judged on all samples, the others on at most 2,500 of a split, a fixed random choice. Nothing is a running average
-  over a changing network.
+  is judged on all samples, the others on a fixed random part of each split (`skipray.training.evaluation`: 256 of the
+  digits, 2,500 of CIFAR). Nothing is a running average over a changing network.
 - `gap.accuracy` = train - test, `gap.loss` = test - train; only where the network has learned anything.
 - `learning_rate` of the epoch's last step; the probe's aggregates; at the end the generalization measures.
 A value that is not finite is absent.

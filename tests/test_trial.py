@@ -1,6 +1,7 @@
 """Whole trials: their records, the same bits however they were run, resuming, refusing, failing."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load
 from torch import nn
 
@@ -394,3 +396,30 @@ def test_trials_share_one_prepared_data_set(monkeypatch):
 def test_the_probe_does_not_change_the_identity_but_the_threads_do():
     assert trial(probe={"samples": 8}).trial_id == trial().trial_id
     assert dataclasses.replace(trial(), resources=Resources(threads=2)).trial_id != trial().trial_id
+
+
+def test_images_that_are_decoded_while_they_are_used_resume_bit_for_bit(tmp_path):
+    random = np.random.RandomState(0)
+    listing = ""
+    for part, count in (("train", 12), ("val", 4)):
+        for name in ("n01", "n02"):
+            folder = tmp_path / "imagenet" / part / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(random.randint(0, 256, (40, 36, 3)).astype(np.uint8)).save(folder / f"{i:02d}.jpg")
+        paths = sorted((tmp_path / "imagenet" / part).glob("*/*"))
+        listing += "".join(f"{part}/{p.parent.name}/{p.name} {p.stat().st_size}\n" for p in paths)
+    fingerprint = hashlib.sha256(listing.encode()).hexdigest()
+    spec = trial(
+        dataset=DatasetSpec(name="imagenet", fingerprint=fingerprint, options={"image_size": 32, "classes": 2}),
+        fingerprint=fingerprint,
+        model={"kind": "cnn", "layout": "imagenet", "block": "basic", "width": 4, "depth": 18},
+        recipe={"epochs": 2, "batch_size": 6, "augmentation": "standard"},
+        probe={"samples": 8},
+    )
+    kept = Kept()
+    with pytest.raises(Stopped):
+        run_trial(spec, data_root=str(tmp_path), checkpoints=kept, interrupted=stop_after(5))  # two of four steps
+    resumed = run_trial(spec, data_root=str(tmp_path), checkpoints=kept)
+    assert len(kept.states) == 1
+    assert essence(resumed) == essence(run_trial(spec, data_root=str(tmp_path)))

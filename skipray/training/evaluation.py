@@ -14,9 +14,10 @@ from skipray.datasets._partition import fixed_order
 
 INPUTS_PER_BATCH = 2**20
 """Numbers in an evaluation batch's input, about: 4096 digits, 341 images of CIFAR; large batches spare launches."""
-SUBSET = 2_500
-"""Samples of a larger split that are evaluated before the last epoch: on CIFAR, train, validation and test then cost
-under 6 % of an epoch's training. The last epoch evaluates all."""
+SUBSET_FRACTION, SUBSET_LEAST, SUBSET_MOST = 0.1, 256, 2_500
+"""How much of a larger split is evaluated before the last epoch, as a fraction of the training split's size: a forward
+pass costs a third of a training step, so that train, validation and test together take at most a tenth of an epoch
+(under 6 % on CIFAR). The last epoch evaluates all."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,16 @@ def evaluate(
     """Loss and accuracy on `train`, `validation` or `test`, in the mode that the network is in.
 
     Args:
-        whole: all samples; else at most SUBSET, the same in every trial.
+        whole: all samples; else at most `subset_size` of them, the same in every trial.
         tick: called before each batch; may raise.
         workers: processes that decode images which are read while they are used.
     """
     images: Images = getattr(splits, f"{part}_x")
     labels: torch.Tensor = getattr(splits, f"{part}_y")
     index = torch.arange(len(labels))
-    if not whole and len(labels) > SUBSET:
-        index = torch.from_numpy(fixed_order("evaluation", len(labels))[:SUBSET]).sort().values
+    if not whole:
+        chosen = fixed_order("evaluation", len(labels))[: subset_size(len(splits.train_y))]
+        index = torch.from_numpy(chosen).sort().values
     index = index.to(labels.device)
     size = max(64, INPUTS_PER_BATCH // images[index[:1]].numel())
     loss = torch.zeros((), dtype=torch.float64, device=labels.device)
@@ -61,6 +63,11 @@ def evaluate(
             loss += cross_entropy(logits.float(), y, reduction="sum")
             correct += (logits.argmax(1) == y).sum()
     return Evaluation(float(loss) / len(index), int(correct) / len(index))
+
+
+def subset_size(train_samples: int) -> int:
+    """Samples of a split that are evaluated before the last epoch, at most."""
+    return min(SUBSET_MOST, max(SUBSET_LEAST, round(SUBSET_FRACTION * train_samples)))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from skipray.training.evaluation import SUBSET, evaluate, evaluation_mode
+from skipray.training.evaluation import evaluate, evaluation_mode, subset_size
 
 
 def splits(samples, features=4):
@@ -34,18 +34,19 @@ def test_mean_over_all_samples_whatever_the_batches(monkeypatch):
 
 
 def test_a_part_is_the_same_part_every_time_and_of_the_stated_size():
-    data = splits(2 * SUBSET)
+    data = splits(2 * 500)
+    assert subset_size(1000) == 256
     seen = []
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     net.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     for _ in range(2):
         evaluate(net, data, "train", whole=False)
     first, second = torch.cat(seen).chunk(2)
-    assert len(first) == SUBSET
+    assert len(first) == 256
     assert torch.equal(first, second)
     seen.clear()
     evaluate(net, data, "train", whole=True)
-    assert sum(map(len, seen)) == 2 * SUBSET
+    assert sum(map(len, seen)) == 1000
 
 
 @pytest.mark.parametrize("batch_statistics", [False, True])
@@ -77,3 +78,8 @@ def test_overflow_is_reported_not_hidden():
     data, net = splits(10), nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     nn.init.constant_(net[1].weight, 3e38)
     assert not math.isfinite(evaluate(net, data, "train", whole=True).loss)
+
+
+@pytest.mark.parametrize(("train_samples", "size"), [(100, 256), (1286, 256), (5000, 500), (45_000, 2500)])
+def test_the_size_of_the_part(train_samples, size):
+    assert subset_size(train_samples) == size
