@@ -11,6 +11,7 @@ import pandas as pd
 
 from skipray import __version__, tracking
 from skipray.claims import Claim, judge
+from skipray.plan import trial_sizes
 from skipray.spec import SweepSpec
 from skipray.trends import DepthTrend, Limit, fit_depth_trend, trainability_limit
 
@@ -73,7 +74,7 @@ def aggregate(
 ) -> Aggregate:
     """Read a sweep's runs back and judge them. Partial at any time: what is missing is said, not filled in."""
     states = tracking.states(sweep, tracking_uri)
-    trials = tracking.read_trials(sweep, tracking_uri)
+    trials = with_parameters(sweep, tracking.read_trials(sweep, tracking_uri))
     say(f"{len(trials)} of {len(sweep.trials())} trials read; fitting depth trends")
     histories = tracking.read_histories(sweep, tracking_uri)
     layers = tracking.read_layers(sweep, tracking_uri)
@@ -85,11 +86,19 @@ def aggregate(
         layers=layers,
         series=tuple(_series(groups)),
         limits=tuple(_limits(groups)),
-        claims=judge(trials, layers, histories),
+        claims=judge(trials, layers, histories, factors=group_factors(sweep)),
         audit=tuple(audit(sweep, trials)),
         coverage=coverage(sweep, trials, states),
         provenance=provenance(sweep, trials),
     )
+
+
+def with_parameters(sweep: SweepSpec, trials: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column `model.parameters`, which follows from the spec: what matched comparisons match on."""
+    counted = {trial.trial_id: trial_sizes(trial).parameters for trial in sweep.trials()}
+    out = trials.copy()
+    out["model.parameters"] = out["trial_id"].map(counted)
+    return out
 
 
 def group_factors(sweep: SweepSpec) -> list[str]:

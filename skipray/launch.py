@@ -295,7 +295,7 @@ def ui(
     except ValueError as error:
         raise BadInput(str(error)) from None
     print(f"MLflow's pages: http://127.0.0.1:{port} (Ctrl-C ends them)", flush=True)
-    raise typer.Exit(subprocess.call(command, env=os.environ | {"GIT_PYTHON_REFRESH": "quiet"}))
+    raise typer.Exit(subprocess.call(command, env=tracking.ui_environment()))
 
 
 def _read_ledger(spec: SweepSpec, tracking_uri: str | None) -> "Ledger | None":

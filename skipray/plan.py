@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from skipray import architectures, catalog, datasets
 from skipray.architectures import Sizes
-from skipray.spec import SweepSpec, TrialSpec
+from skipray.spec import ModelSpec, SweepSpec, TrialSpec
 
 State = Literal["finished", "running", "failed", "missing"]
 
@@ -74,20 +75,10 @@ def make_plan(
     """
     states = states or {}
     speed = speed or (CUDA if sweep.resources.device == "cuda" else CPU)
-    sized: dict[str, Sizes] = {}
     planned = []
     for trial in sweep.trials():
-        key = trial.model.model_dump_json()
-        if key not in sized:
-            sized[key] = trial_sizes(trial)
-        planned.append(
-            PlannedTrial(
-                trial,
-                sized[key],
-                estimate_seconds(trial, sized[key], speed),
-                states.get(trial.trial_id, "missing"),
-            )
-        )
+        sizes, state = trial_sizes(trial), states.get(trial.trial_id, "missing")
+        planned.append(PlannedTrial(trial, sizes, estimate_seconds(trial, sizes, speed), state))
     planned.sort(key=lambda p: -p.seconds)  # stable: equal costs keep the file's order
     return Plan(sweep, tuple(planned), speed, max(1, concurrency))
 
@@ -95,7 +86,12 @@ def make_plan(
 def trial_sizes(trial: TrialSpec) -> Sizes:
     """Parameters, FLOPs and activation bytes of the trial's network."""
     shape, classes = datasets.shape_and_classes(trial.dataset)
-    return architectures.sizes(trial.model, shape, classes)
+    return _sizes(trial.model, shape, classes)
+
+
+@lru_cache(maxsize=10_000)
+def _sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
+    return architectures.sizes(model, input_shape, classes)
 
 
 def estimate_seconds(trial: TrialSpec, sizes: Sizes, speed: Speed) -> float:
