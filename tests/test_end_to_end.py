@@ -241,3 +241,22 @@ def test_bad_input_creates_nothing_and_exits_2(tmp_path):
         assert "small.yaml" in done.err
         assert done.out == ""
         assert [p.name for p in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_reading_fitting_and_reporting_need_no_torch_and_no_ray(finished, tmp_path):
+    """A machine without them: importing any of them fails."""
+    for package in ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn", "curvlinops"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text(f"raise ImportError('no {package} on this machine')\n")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from skipray.launch import main; main()"
+    for arguments in (["plan"], ["status"], ["aggregate"], ["report", "--folder", str(tmp_path / "report")]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, arguments[0], "small.yaml", "--json", *arguments[1:]],
+            cwd=finished,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
+    assert (tmp_path / "report" / "report.html").exists()
