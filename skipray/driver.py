@@ -1,6 +1,7 @@
 """One launch from start to end: lease, ledger, cluster, trials, delivery."""
 
 import os
+import threading
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from skipray.tracking import Address
 
 
+COURIER_SECONDS = 30.0
+"""How often results that could not be delivered are tried again."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a launch ended."""
@@ -30,6 +35,8 @@ class Ended:
     outcomes: Counter[str]
     address: "Address | None"
     """Of the sweep's run; None when nothing was missing."""
+    undelivered: int = 0
+    """Results that wait in the storage because the tracking store is away: the next launch delivers them."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -37,6 +44,7 @@ class Ended:
             "ran": self.ran,
             "failed": self.failed,
             "interrupted": self.interrupted,
+            "undelivered": self.undelivered,
             "seconds": round(self.seconds, 3),
         }
 
@@ -101,10 +109,13 @@ def _run(sweep: SweepSpec, cluster: "Cluster", address: "Address", storage_url: 
     work = FixedWork([p.trial for p in planned], [p.seconds for p in planned])
     estimates = {p.trial.trial_id: p.seconds for p in planned}
     outcomes: Counter[str] = Counter()
-    with Progress(sweep.trials(), states, estimates) as progress:
+    running: set[str] = set()
+    courier = _Courier(address, sweep, storage_url, running)
+    with Progress(sweep.trials(), states, estimates) as progress, courier:
 
         def on_event(event: "Event") -> None:
             progress.on_event(event)
+            (running.add if event.kind == "started" else running.discard)(event.trial.trial_id)
             if event.kind == "finished" and event.result is not None and event.result.outcome:
                 outcomes[event.result.outcome] += 1
 
@@ -117,7 +128,7 @@ def _run(sweep: SweepSpec, cluster: "Cluster", address: "Address", storage_url: 
             run_ids=ledger.run_id,
             on_event=on_event,
         )
-    tracking.deliver_pending(address, sweep.trials(), storage_url)
+    pending = tracking.deliver_pending(address, sweep.trials(), storage_url)
     return Ended(
         len(sweep.trials()),
         summary.finished,
@@ -126,4 +137,29 @@ def _run(sweep: SweepSpec, cluster: "Cluster", address: "Address", storage_url: 
         summary.seconds,
         outcomes,
         address,
+        len(pending.left),
     )
+
+
+class _Courier(threading.Thread):
+    """Delivers, while the launch goes on, what workers had to leave in the storage when the tracking store was away."""
+
+    def __init__(self, address: "Address", sweep: SweepSpec, storage_url: str, running: set[str]):
+        super().__init__(name="skipray-courier", daemon=True)
+        self._address, self._sweep, self._storage_url, self._running = address, sweep, storage_url, running
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(COURIER_SECONDS):
+            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep.name)) - set(self._running)
+            if waiting:
+                trials = [t for t in self._sweep.trials() if t.trial_id in waiting]
+                tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
+
+    def __enter__(self) -> "_Courier":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join(COURIER_SECONDS)

@@ -254,6 +254,9 @@ def launch(
         print(f"report: {files.html}")
     if ended.interrupted:
         raise KeyboardInterrupt
+    if ended.undelivered:
+        _complain(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
+        raise typer.Exit(3)
     if ended.failed:
         _complain(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
         raise typer.Exit(3)
