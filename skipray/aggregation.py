@@ -95,7 +95,8 @@ def aggregate(
 
 def with_parameters(sweep: SweepSpec, trials: pd.DataFrame) -> pd.DataFrame:
     """The table with a column `model.parameters`, which follows from the spec: what matched comparisons match on."""
-    counted = {trial.trial_id: trial_sizes(trial).parameters for trial in sweep.trials()}
+    sizes = {trial.trial_id: trial_sizes(trial) for trial in sweep.trials()}
+    counted = {trial_id: known.parameters for trial_id, known in sizes.items() if known}
     out = trials.copy()
     out["model.parameters"] = out["trial_id"].map(counted)
     return out

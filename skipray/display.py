@@ -57,9 +57,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
                 "depth": p.trial.model.depth,
                 "seed": p.trial.seed,
                 **{k: v for k, v in p.trial.cell if k not in ("architecture", "depth")},
-                "parameters": p.sizes.parameters,
-                "flops": p.sizes.flops,
-                "activation_bytes": p.sizes.activation_bytes,
+                "parameters": p.sizes.parameters if p.sizes else None,
+                "flops": p.sizes.flops if p.sizes else None,
+                "activation_bytes": p.sizes.activation_bytes if p.sizes else None,
                 "seconds": round(p.seconds, 3),
                 "state": p.state,
             }
@@ -96,8 +96,8 @@ def show_plan(plan: Plan) -> None:
             escape(group) if group != last else "",
             str(depth),
             str(len(members)),
-            count(members[0].sizes.parameters),
-            count(members[0].sizes.flops),
+            count(members[0].sizes.parameters) if members[0].sizes else "?",
+            count(members[0].sizes.flops) if members[0].sizes else "?",
             duration(members[0].seconds),
             f"{done}/{len(members)}",
         )

@@ -31,7 +31,8 @@ CUDA = Speed(1.0e13, 2.0e-4, "a guess for a data-centre GPU; `launch` shows the 
 @dataclass(frozen=True)
 class PlannedTrial:
     trial: TrialSpec
-    sizes: Sizes
+    sizes: Sizes | None
+    """None where a user's own family cannot be built here: its trials say why."""
     seconds: float
     """Estimated training time."""
     state: State
@@ -83,10 +84,15 @@ def make_plan(
     return Plan(sweep, tuple(planned), speed, max(1, concurrency))
 
 
-def trial_sizes(trial: TrialSpec) -> Sizes:
-    """Parameters, FLOPs and activation bytes of the trial's network."""
+def trial_sizes(trial: TrialSpec) -> Sizes | None:
+    """Parameters, FLOPs and activation bytes of the trial's network; None where a user's own family cannot be built."""
     shape, classes = datasets.shape_and_classes(trial.dataset)
-    return _sizes(trial.model, shape, classes)
+    try:
+        return _sizes(trial.model, shape, classes)
+    except Exception:
+        if ":" in trial.model.architecture:
+            return None  # the user's code: it must not cost the other families their plan
+        raise
 
 
 @lru_cache(maxsize=10_000)
@@ -94,11 +100,12 @@ def _sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) ->
     return architectures.sizes(model, input_shape, classes)
 
 
-def estimate_seconds(trial: TrialSpec, sizes: Sizes, speed: Speed) -> float:
+def estimate_seconds(trial: TrialSpec, sizes: Sizes | None, speed: Speed) -> float:
     """Training time: three forward's worth of FLOPs a sample (Kaplan et al. 2020, section 2.1), and the launches."""
     samples = train_samples(trial)
     steps = trial.recipe.epochs * math.ceil(samples / trial.recipe.batch_size)
-    compute = 3 * sizes.flops * samples * trial.recipe.epochs / speed.flops_per_second
+    flops = sizes.flops if sizes else 0
+    compute = 3 * flops * samples * trial.recipe.epochs / speed.flops_per_second
     return compute + steps * trial.model.depth * speed.layer_step_seconds
 
 
