@@ -241,8 +241,16 @@ def launch(
     if data is not None:
         os.environ["SKIPRAY_DATA"] = str(Path(data).expanduser().absolute())
     ended = launch_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
-    parent_status = "KILLED" if ended.interrupted else "FAILED" if ended.failed else "FINISHED"
-    result, files = _report(spec, tracking_uri, folder, ended.address, parent_status)
+    if ended.interrupted:
+        from skipray import tracking
+
+        # No report: who presses Ctrl-C wants the prompt back. `skipray report` makes it from what there is.
+        if ended.address:
+            tracking.finish_sweep(ended.address, "KILLED")
+        if as_json:
+            _print_json({"sweep": spec.name} | ended.as_json())
+        raise KeyboardInterrupt
+    result, files = _report(spec, tracking_uri, folder, ended.address, "FAILED" if ended.failed else "FINISHED")
     if as_json:
         from skipray import display
 
@@ -252,8 +260,6 @@ def launch(
 
         display.show_aggregate(result)
         print(f"report: {files.html}")
-    if ended.interrupted:
-        raise KeyboardInterrupt
     if ended.undelivered:
         _complain(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
         raise typer.Exit(3)
