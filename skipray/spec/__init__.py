@@ -7,22 +7,35 @@ Every error is a `SpecError` that names the file, the line, the key, what was fo
 """
 
 from skipray.spec.document import SpecError
-from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, Tracking
+from skipray.spec.fields import (
+    Adaptive,
+    DatasetSpec,
+    ModelSpec,
+    ProbeSpec,
+    Recipe,
+    Resources,
+    SearchRange,
+    Tracking,
+    Tune,
+)
 from skipray.spec.reader import load_sweep
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import NUMERICS_VERSION, TrialSpec, canonical_json
 
 __all__ = [
     "NUMERICS_VERSION",
+    "Adaptive",
     "DatasetSpec",
     "ModelSpec",
     "ProbeSpec",
     "Recipe",
     "Resources",
+    "SearchRange",
     "SpecError",
     "SweepSpec",
     "Tracking",
     "TrialSpec",
+    "Tune",
     "canonical_json",
     "load_sweep",
 ]

@@ -125,6 +125,45 @@ class Tracking(Part):
     """Keep each trial's final weights as an artifact, so that `skipray measure` can look at them later."""
 
 
+class SearchRange(Part):
+    """Where one field of the recipe is searched."""
+
+    low: NonNegativeFloat
+    high: PositiveFloat
+    scale: Literal["log", "linear"]
+    """On which points are spread evenly: log for what matters by its ratio, such as a learning rate."""
+
+
+class Tune(Part):
+    """Nuisance parameters, tuned alike in every cell before it is compared: the same ranges, the same number of trials.
+
+    The recipe still holds the default setting, which is run beside the tuned one.
+    """
+
+    space: Annotated[dict[str, SearchRange], Field(min_length=1)]
+    """Recipe fields and their ranges."""
+    trials: Annotated[int, Field(ge=2, le=1024)]
+    """Points in each cell, before any extension. Powers of 2 are spread best."""
+    sampler: Literal["sobol", "tpe"] = "sobol"
+    """sobol: the same scrambled points in every cell, so that cells are paired. tpe: Optuna's, each cell's own."""
+    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    """Each point is trained with these; none of them is a seed of the sweep, so that finals are fresh."""
+    extensions: Annotated[int, Field(ge=0, le=4)] = 1
+    """How often the ranges may be extended, in all cells, where a cell's best point lies on an edge."""
+
+
+class Adaptive(Part):
+    """Depths are chosen while the sweep runs, where they tell most about each group's trainability limit."""
+
+    low: Positive
+    high: Positive
+    """Depths from low to high; of these, every one that the family can have."""
+    width: Annotated[float, Field(gt=1)]
+    """A group is done when the ends of its limit's 95 % interval are at most this factor apart."""
+    max_trials: Positive
+    """Of one group, however wide its interval is."""
+
+
 class SweepFile(Part):
     name: Name
     question: str
@@ -135,6 +174,8 @@ class SweepFile(Part):
     include: list[dict[str, Any]] = []
     exclude: list[dict[str, Any]] = []
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    tune: Tune | None = None
+    adaptive: Adaptive | None = None
     probe: ProbeSpec = ProbeSpec()
     resources: Resources = Resources()
     tracking: Tracking = Tracking()

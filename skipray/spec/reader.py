@@ -13,10 +13,10 @@ import pydantic
 
 from skipray import catalog
 from skipray.spec.document import Document, SpecError
-from skipray.spec.fields import DatasetSpec, ModelSpec, Part, Recipe, SweepFile
+from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, Recipe, SweepFile, Tune
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
-from skipray.spec.words import allowed_words, fields_at, is_union_tag, show, show_cell
+from skipray.spec.words import allowed_words, fields_at, is_number, is_union_tag, show, show_cell, value_limits
 
 MAX_TRIALS = 1_000_000
 
@@ -51,6 +51,10 @@ class Reader:
         self._stop_on_mistakes()
         assert file is not None
         self._check_factors(file)
+        if file.tune is not None:
+            self._check_tune(file, file.tune)
+        if file.adaptive is not None:
+            self._check_adaptive(file, file.adaptive)
         self._stop_on_mistakes()
         fingerprint = self._fingerprint(file.dataset)
         self._stop_on_mistakes()
@@ -76,6 +80,8 @@ class Reader:
             resources=file.resources,
             tracking=file.tracking,
             cells=tuple(cells),
+            tune=file.tune,
+            adaptive=file.adaptive,
         )
 
     def _stop_on_mistakes(self) -> None:
@@ -147,6 +153,57 @@ class Reader:
                     hint = f" (did you mean {near[0]}?)" if near else ""
                     self._add((section, key), f"found an unknown key{hint}; allowed: {', '.join(model.model_fields)}")
 
+    def _check_tune(self, file: SweepFile, tune: Tune) -> None:
+        numbers = [name for name, info in Recipe.model_fields.items() if is_number(info.annotation)]
+        factors = {_bare(key) for key in file.factors}
+        for name, reach in tune.space.items():
+            here = ("tune", "space", name)
+            if name not in numbers:
+                near = difflib.get_close_matches(name, numbers, n=1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                self._add(here, f"found no number of the recipe{hint}; allowed: {', '.join(numbers)}")
+                continue
+            if name in factors:
+                self._add(here, "found a factor of this sweep; allowed: what is not compared")
+            if reach.low >= reach.high:
+                self._add((*here, "high"), f"found {reach.high}; allowed: above low ({reach.low})")
+            elif reach.scale == "log" and reach.low == 0:
+                self._add((*here, "low"), "found 0 on a log scale; allowed: above 0, or the scale linear")
+            for end in ("low", "high"):
+                limits = value_limits(Recipe, name)
+                if not limits.holds(getattr(reach, end)):
+                    words = allowed_words(Recipe, (name,), {})
+                    self._add((*here, end), f"found {getattr(reach, end)}; allowed: {words}")
+        if file.adaptive is not None:
+            self._add(("adaptive",), "found it beside tune; allowed: one of the two")
+        if file.recipe.get("epochs") == 0:
+            self._add(("tune",), "found a study of 0 epochs; allowed: recipe.epochs of at least 1")
+        warmup, epochs = tune.space.get("warmup_epochs"), file.recipe.get("epochs")
+        if warmup is not None and isinstance(epochs, int) and warmup.high >= epochs:
+            end_key = ("tune", "space", "warmup_epochs", "high")
+            self._add(end_key, f"found {warmup.high}; allowed: below epochs ({epochs})")
+        for seed in {s for s in tune.seeds if tune.seeds.count(s) > 1}:
+            self._add(("tune", "seeds"), f"found {seed} twice; allowed: each seed once")
+        for seed in sorted(set(tune.seeds) & set(file.seeds)):
+            self._add(
+                ("tune", "seeds"), f"found {seed}, a seed of the sweep; allowed: others, so that finals are fresh"
+            )
+
+    def _check_adaptive(self, file: SweepFile, adaptive: Adaptive) -> None:
+        if adaptive.low >= adaptive.high:
+            self._add(("adaptive", "high"), f"found {adaptive.high}; allowed: above low ({adaptive.low})")
+        for key in file.factors:
+            if _bare(key) == "depth":
+                self._add(("factors", key), "found it beside adaptive, which chooses depths; allowed: one of the two")
+        if "depth" in file.model:
+            self._add(("model", "depth"), "found it beside adaptive, which chooses depths; allowed: one of the two")
+        for i, row in enumerate(file.include):
+            for key in row:
+                if _bare(key) == "depth":
+                    self._add(("include", i, key), "found it beside adaptive, which chooses depths; allowed: no depth")
+        if len(file.seeds) < 2:
+            self._add(("seeds",), "found 1 seed; allowed: at least 2 that a depth can be tried with")
+
     def _add(self, loc: tuple[str | int, ...], found: str) -> None:
         self.mistakes.append(self.document.mistake(loc, found))
 
@@ -184,12 +241,44 @@ class Reader:
         for i, row in enumerate(file.include):
             yield {_bare(key): value for key, value in row.items()}, ("include", i)
 
+    def _candidates(self, file: SweepFile) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
+        """The cells; of an adaptive sweep each at every depth that its family can have."""
+        for cell, loc in self._cells(file):
+            if file.adaptive is None:
+                yield cell, loc
+                continue
+            depths = list(self._valid_depths(file, cell, file.adaptive))
+            if not depths:
+                reach = f"{file.adaptive.low} to {file.adaptive.high}"
+                self._add(("adaptive",), f"found no depth of {show_cell(cell)} from {reach}; allowed: at least one")
+            for depth in depths:
+                yield cell | {"depth": depth}, loc
+
+    def _valid_depths(self, file: SweepFile, cell: dict[str, Any], adaptive: Adaptive) -> Iterator[int]:
+        """Depths that the family does not refuse. What else is wrong with the cell is found, and said, at each."""
+        data = file.model | {k: v for k, v in cell.items() if k in ModelSpec.model_fields}
+        try:
+            family = catalog.find("architectures", data.get("architecture", ""))
+            model = ModelSpec.model_validate(_tuples(data | {"depth": adaptive.low}))
+            shape, classes = _shape_and_classes(catalog.find("datasets", file.dataset.name), file.dataset)
+        except ValueError:
+            yield adaptive.low
+            return
+        for depth in range(adaptive.low, adaptive.high + 1):
+            try:
+                if hasattr(family, "check"):
+                    family.check(model.model_copy(update={"depth": depth}), shape, classes)
+            except ValueError as error:
+                if len(error.args) > 1 and error.args[1] == "depth":
+                    continue
+            yield depth
+
     def _trials_of_cells(self, file: SweepFile, fingerprint: str) -> list[TrialSpec]:
         """Each cell as the trial of its first seed."""
         trials: list[TrialSpec] = []
         seen: dict[str, str] = {}
         wrong: set[str] = set()
-        for cell, loc in self._cells(file):
+        for cell, loc in self._candidates(file):
             before = len(self.mistakes)
             model = self._model(file, cell, loc)
             recipe = self._recipe(file, cell, loc)
@@ -360,4 +449,7 @@ def _tuples(data: Any) -> Any:
     """Lists as tuples where strict pydantic wants them; lists of factors stay lists."""
     if not isinstance(data, dict):
         return data
-    return {key: tuple(v) if key in ("seeds", "milestones") and isinstance(v, list) else v for key, v in data.items()}
+    return {
+        key: tuple(v) if key in ("seeds", "milestones") and isinstance(v, list) else _tuples(v) if key == "tune" else v
+        for key, v in data.items()
+    }

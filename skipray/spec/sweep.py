@@ -5,7 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from skipray.spec.fields import DatasetSpec, ProbeSpec, Resources, Tracking
+from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Tune
+from skipray.spec.points import first_points, point_trials, study_key
 from skipray.spec.trial import TrialSpec
 
 
@@ -26,12 +27,32 @@ class SweepSpec:
     resources: Resources
     tracking: Tracking
     cells: tuple[TrialSpec, ...] = field(repr=False)
-    """One trial a cell, with the first seed, in the file's order."""
+    """One trial a cell, with the first seed, in the file's order. Of an adaptive sweep: the candidates."""
+    tune: Tune | None = None
+    adaptive: Adaptive | None = None
 
     def trials(self) -> tuple[TrialSpec, ...]:
-        """Every trial of the sweep, cells in the file's order, seeds innermost."""
+        """Every trial that is known before anything has run, cells in the file's order, seeds innermost.
+
+        Of a tuned sweep: the Sobol points of all cells, then the default setting's finals; the tuned finals follow from
+        results (`skipray.tuning`). Of an adaptive one: all candidates, of which few are run.
+        """
         return self._trials
 
     @cached_property
     def _trials(self) -> tuple[TrialSpec, ...]:
-        return tuple(replace(cell, seed=seed) for cell in self.cells for seed in self.seeds)
+        return (*self._points, *(replace(cell, seed=seed) for cell in self.cells for seed in self.seeds))
+
+    @property
+    def _points(self) -> tuple[TrialSpec, ...]:
+        tune = self.tune
+        if tune is None or tune.sampler != "sobol":
+            return ()
+        settings = first_points(tune)
+        return tuple(
+            trial
+            for cell in self.cells
+            for key in [study_key(cell, tune)]
+            for index, setting in enumerate(settings)
+            for trial in point_trials(cell, tune, setting, index, key)
+        )

@@ -28,6 +28,13 @@ class TrialSpec:
     resources: Resources
     save_weights: bool = True
     phase: Literal["tune", "final"] = "final"
+    """tune: a point of a tuning study, which only helps to choose a setting. final: what trends and claims rest on."""
+    setting: Literal["default", "tuned", "point"] = "default"
+    """The recipe as the file has it, as tuning chose it for the cell, or one point of the study."""
+    study: str = ""
+    """Of a tuning trial: the study's key, the same for all its points (`skipray.tuning.study_key`)."""
+    point: int | None = None
+    """Of a tuning trial: the point's number in its study, from 0."""
     cell: tuple[tuple[str, Any], ...] = ()
     """The sweep's scientific factors and their values here, in the file's order."""
     source_hashes: tuple[tuple[str, str], ...] = ()
@@ -57,7 +64,9 @@ class TrialSpec:
         architecture = self.model.architecture.rpartition(":")[2]
         parts = [architecture, f"d{self.model.depth:03d}", f"s{self.seed:02d}"]
         if self.phase == "tune":
-            parts.append("tune")
+            parts.append("tune" if self.point is None else f"p{self.point:02d}")
+        elif self.setting == "tuned":
+            parts.append("tuned")
         parts += [f"{key.rpartition('.')[2]}={value}" for key, value in self.cell if key not in _MAIN_FACTORS]
         return "-".join(parts)
 

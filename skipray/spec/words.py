@@ -4,6 +4,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
@@ -19,9 +20,54 @@ def is_union_tag(part: Any) -> bool:
 def fields_at(model: type[Part], parts: tuple[Any, ...]) -> list[str]:
     here: Any = model
     for part in parts:
+        if typing.get_origin(here) is dict:
+            here = typing.get_args(here)[1]
+            continue
         info = here.model_fields.get(part) if isinstance(here, type) and issubclass(here, BaseModel) else None
-        here = info.annotation if info else None
+        here = _present(info.annotation) if info else None
     return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+
+
+def _present(annotation: Any) -> Any:
+    """A part that may be left out, as the part."""
+    parts = [a for a in typing.get_args(annotation) if a is not type(None)]
+    is_optional = typing.get_origin(annotation) in (typing.Union, types.UnionType) and len(parts) == 1
+    return parts[0] if is_optional else annotation
+
+
+def is_number(annotation: Any) -> bool:
+    """Whether a field takes any number of a range."""
+    here = _present(annotation)
+    return here is float or (typing.get_origin(here) is Annotated and typing.get_args(here)[0] is float)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of a number's field; None where there is none."""
+
+    low: float | None
+    high: float | None
+    includes_low: bool
+    includes_high: bool
+
+    def holds(self, value: float) -> bool:
+        above = self.low is None or value > self.low or (self.includes_low and value == self.low)
+        below = self.high is None or value < self.high or (self.includes_high and value == self.high)
+        return above and below
+
+
+def value_limits(model: type[Part], name: str) -> Limits:
+    """The range that a number's field takes."""
+    info = model.model_fields[name]
+    found: dict[str, float] = {}
+    metadata = list(info.metadata)
+    here = _present(info.annotation)
+    if typing.get_origin(here) is Annotated:
+        metadata += typing.get_args(here)[1:]
+    for one in metadata:
+        for part in getattr(one, "metadata", None) or [one]:
+            found |= {n: getattr(part, n) for n in _BOUNDS if getattr(part, n, None) is not None}
+    return Limits(found.get("ge", found.get("gt")), found.get("le", found.get("lt")), "ge" in found, "le" in found)
 
 
 def kind_words(value: Any) -> str:
@@ -36,7 +82,7 @@ def kind_words(value: Any) -> str:
 def show(value: Any) -> str:
     text = repr(list(value) if isinstance(value, tuple) else value)
     if isinstance(value, dict):
-        text = "a mapping"
+        text = "a mapping" if value else "an empty mapping"
     hint = ""
     if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", value):
         hint = " (a text in quotes)"
@@ -58,9 +104,11 @@ def allowed_words(model: type[Part], parts: tuple[Any, ...], detail: Any) -> str
         fields = getattr(here, "model_fields", {})
         if part in fields:
             info = fields[part]
-            here = info.annotation
+            here = _present(info.annotation)
         elif typing.get_origin(here) is dict and part == parts[-1]:
             return _type_words(typing.get_args(here)[1], [])
+        elif typing.get_origin(here) is dict:
+            here = typing.get_args(here)[1]
     if info is None:
         return str(detail.get("msg", "another value"))
     bounds = [

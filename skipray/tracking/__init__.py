@@ -15,10 +15,12 @@ from skipray.tracking.address import (
     redact,
     resolve_uri,
     storage_url,
+    store_folder,
 )
 from skipray.tracking.delivery import Pending, deliver_pending
 from skipray.tracking.doctor import Finding, examine, repair
 from skipray.tracking.experiment import finish_sweep, git_state, log_files, prepare
+from skipray.tracking.known import Known, known_trials, read_study
 from skipray.tracking.ledger import Ledger, exists, read_ledger, states
 from skipray.tracking.readback import read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.recorder import Recorder
@@ -30,6 +32,7 @@ __all__ = [
     "Address",
     "BadAddress",
     "Finding",
+    "Known",
     "Ledger",
     "Pending",
     "Recorder",
@@ -41,17 +44,20 @@ __all__ = [
     "finish_sweep",
     "git_state",
     "is_sql",
+    "known_trials",
     "log_files",
     "prepare",
     "read_histories",
     "read_layers",
     "read_ledger",
+    "read_study",
     "read_trials",
     "redact",
     "repair",
     "resolve_uri",
     "states",
     "storage_url",
+    "store_folder",
     "ui_command",
     "ui_environment",
     "winning_runs",

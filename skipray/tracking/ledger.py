@@ -14,7 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.storage import living_launch
 from skipray.tracking.address import is_sql, resolve_uri, storage_url
-from skipray.tracking.schema import ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, KIND, OUTCOME, OUTCOMES, PROBE, TRIAL_ID
+from skipray.tracking.schema import (
+    ATTEMPT,
+    FAILURE_CLASS,
+    FAILURE_MESSAGE,
+    KIND,
+    OUTCOME,
+    OUTCOMES,
+    POINT,
+    PROBE,
+    RECIPE,
+    STUDY,
+    TRIAL_ID,
+)
 from skipray.tracking.tables import FETCHED_ROWS, RUNS, TAGS, away, engine, find_experiment
 
 if TYPE_CHECKING:
@@ -23,7 +35,7 @@ if TYPE_CHECKING:
 State = Literal["finished", "running", "failed", "missing"]
 PAGE = 1000
 """Runs asked for at a time over HTTP."""
-_TAGS = (TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE)
+_TAGS = (TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE, STUDY, POINT, RECIPE)
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,10 @@ class RunRow:
     artifact_uri: str
     probe: str | None
     """Canonical JSON of the probe settings that a finished run was measured with."""
+    study: str | None = None
+    """Of a tuning trial, as the next two: the study's key, the point's number, canonical JSON of the recipe."""
+    point: int | None = None
+    recipe: str | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -222,4 +238,7 @@ def _row(
         tags.get(FAILURE_MESSAGE) or None,
         artifact_uri or "",
         tags.get(PROBE),
+        tags.get(STUDY),
+        int(tags[POINT]) if tags.get(POINT) else None,
+        tags.get(RECIPE),
     )

@@ -19,6 +19,7 @@ from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.artifacts import read_artifacts
 from skipray.tracking.cache import Cache, concatenated
+from skipray.tracking.known import known_trials
 from skipray.tracking.ledger import RunRow, read_ledger
 from skipray.tracking.measured import WideTable, key_of, read_histories_of, read_wide
 from skipray.tracking.schema import PROBE_TIME_KEY, TIME_KEY
@@ -42,16 +43,18 @@ def read_trials(
     trials: Sequence[TrialSpec] | None = None,
     say: Say = _silent,
 ) -> pd.DataFrame:
-    """One row a finished trial of the sweep, in the sweep's order.
+    """One row a finished trial of the sweep, in the sweep's order: of a tuned one its points too, of an adaptive one
+    those of its candidates that were run.
 
     Args:
         sweep: a loaded sweep, or its file. Only its own trial_ids are read, whatever else the experiment holds.
         tracking_uri: the address; else MLFLOW_TRACKING_URI, else the sweep's, else the working directory's store.
-        trials: read these instead of the sweep's own (a tuning study's, for instance).
+        trials: read these instead of the sweep's own.
         say: told about progress over HTTP, where reading takes minutes for very many trials.
 
     Returns:
-        Columns `trial_id`; the factors by their bare names (`architecture`, `depth`, ..., `seed`); `phase`; the flat
+        Columns `trial_id`; the factors by their bare names (`architecture`, `depth`, ..., `seed`); `phase` (tune,
+        final); `setting` (default, tuned, point); `point`, its number in the study, where a trial is one; the flat
         spec (`model.width`, `recipe.learning_rate`, ...); `outcome`; `attempt`; `environment.*`; the metrics of the
         last epoch under their MLflow keys (NaN where a trial has none); `time.train_seconds`, `time.probe_seconds`.
         Apart from columns that end in `_seconds` or `_bytes` and `attempt`, values depend on the trial alone.
@@ -61,7 +64,7 @@ def read_trials(
     """
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
-    asked = spec.trials() if trials is None else tuple(trials)
+    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
     ledger = read_ledger(spec, uri, trials=asked)
     found = [t for t in asked if t.trial_id in ledger.finished]
     runs = [ledger.finished[t.trial_id] for t in found]
@@ -71,7 +74,8 @@ def read_trials(
 
 def winning_runs(sweep: SweepSpec, tracking_uri: str | None = None) -> dict[str, str]:
     """trial_id -> MLflow run id of each finished trial."""
-    return {i: row.run_id for i, row in read_ledger(sweep, tracking_uri).finished.items()}
+    asked = known_trials(sweep, tracking_uri).trials
+    return {i: row.run_id for i, row in read_ledger(sweep, tracking_uri, trials=asked).finished.items()}
 
 
 def read_histories(
@@ -91,7 +95,7 @@ def read_histories(
     """
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
-    asked = spec.trials() if trials is None else tuple(trials)
+    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
     ledger = read_ledger(spec, uri, trials=asked)
     runs = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
     return read_histories_of(uri, spec.name, runs, None if metrics is None else tuple(sorted(set(metrics))))
@@ -116,7 +120,7 @@ def read_layers(
     """
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
-    asked = spec.trials() if trials is None else tuple(trials)
+    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
     ledger = read_ledger(spec, uri, trials=asked)
     rows = [ledger.finished[i] for i in _evenly(asked) if i in ledger.finished]
     cache = Cache(uri, spec.name, "layers")
@@ -192,6 +196,9 @@ def _described(trials: Sequence[TrialSpec], asked: Sequence[TrialSpec]) -> pd.Da
         columns[name] = flat.pop(f"cell {name}")
     columns["seed"] = np.array([t.seed for t in trials])
     columns["phase"] = [t.phase for t in trials]
+    columns["setting"] = [t.setting for t in trials]
+    if any(t.phase == "tune" for t in asked):
+        columns["point"] = pd.array([t.point for t in trials], dtype="Int64")
     return pd.concat([pd.DataFrame(columns), flat], axis=1)
 
 
@@ -253,5 +260,15 @@ def _environment(text: str) -> dict[str, str]:
 
 
 def _empty(trials: Sequence[TrialSpec]) -> pd.DataFrame:
-    columns = ["trial_id", *_factors(trials), "seed", "phase", "outcome", "attempt", TIME_KEY, PROBE_TIME_KEY]
+    columns = [
+        "trial_id",
+        *_factors(trials),
+        "seed",
+        "phase",
+        "setting",
+        "outcome",
+        "attempt",
+        TIME_KEY,
+        PROBE_TIME_KEY,
+    ]
     return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})

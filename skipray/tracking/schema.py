@@ -20,6 +20,12 @@ ENVIRONMENT = "skipray.environment"
 """JSON of TrialRecord.environment."""
 FAILURE_CLASS = "skipray.failure.class"
 FAILURE_MESSAGE = "skipray.failure.message"
+SETTING = "skipray.setting"
+STUDY = "skipray.study"
+"""Of a tuning trial's run: its study's key. A sampler's own points are found again by it."""
+POINT = "skipray.point"
+RECIPE = "skipray.recipe"
+"""Of a tuning trial's run: canonical JSON of its recipe, whose numbers params hold as texts only."""
 PARENT = "mlflow.parentRunId"
 TIME_KEY = "time.train_seconds"
 """Sent with the last epoch of every finished trial; its step tells which metrics are final."""
@@ -44,7 +50,10 @@ class Point:
 
 def run_tags(trial: TrialSpec, parent_run_id: str, attempt: int) -> dict[str, str]:
     """Tags of a trial's run from its start."""
-    return {
+    point = {}
+    if trial.phase == "tune":
+        point = {STUDY: trial.study, POINT: str(trial.point), RECIPE: canonical_json(trial.recipe.model_dump())}
+    return point | {
         KIND: "trial",
         SWEEP: trial.sweep,
         TRIAL_ID: trial.trial_id,
@@ -52,6 +61,7 @@ def run_tags(trial: TrialSpec, parent_run_id: str, attempt: int) -> dict[str, st
         "skipray.depth": str(trial.model.depth),
         "skipray.seed": str(trial.seed),
         "skipray.phase": trial.phase,
+        SETTING: trial.setting,
         ATTEMPT: str(attempt),
         "skipray.version": __version__,
         PARENT: parent_run_id,

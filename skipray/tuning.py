@@ -1,0 +1,305 @@
+"""Tuning cells alike before they are compared: which points, which choice, which edges, and whether it was fair.
+
+Every cell gets the same ranges and the same number of trials (`../spec`'s `tune:`); the best point on validation is
+chosen, a best point on the edge of a range extends that range in all cells, and the chosen setting is then run with
+fresh seeds. "Untrainable" (no point trains) and "untuned" (the default setting does not) are thus told apart; Google's
+Deep Learning Tuning Playbook gives the number of layers as its example of why.
+
+Pure: from results to decisions, and the same decisions from the same results in whatever order they came.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from skipray.spec import SearchRange, SweepSpec, TrialSpec, Tune
+from skipray.spec.fields import Recipe
+from skipray.spec.points import Setting, first_points, fraction, point_trials, sobol_points, study_key
+from skipray.spec.words import value_limits
+
+Side = tuple[str, Literal["low", "high"]]
+"""A field of the recipe, and an end of its range."""
+Round = frozenset[Side]
+"""The sides to which all cells' ranges are extended together."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one trial of a point ended."""
+
+    outcome: str
+    """trained, untrained, diverged, or failed (given up: nothing is known)."""
+    accuracy: float | None = None
+    """validation.accuracy at the last epoch; None where it is not known or the trial diverged."""
+    loss: float | None = None
+    """validation.loss at the last epoch."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting in one cell, with the scores of its seeds as far as they are known."""
+
+    setting: Setting
+    trials: tuple[TrialSpec, ...]
+    scores: tuple[Score | None, ...]
+
+    @property
+    def told(self) -> bool:
+        return all(s is not None for s in self.scores)
+
+    @property
+    def outcome(self) -> str:
+        """diverged or failed if a seed has; trained if all have; else untrained. Of a point that is told."""
+        found = {s.outcome for s in self.scores if s is not None}
+        return next((o for o in ("failed", "diverged", "untrained") if o in found), "trained")
+
+    @property
+    def accuracy(self) -> float | None:
+        """Mean over the seeds; None unless every seed has one."""
+        values = [s.accuracy for s in self.scores if s is not None and s.accuracy is not None]
+        finite = self.outcome in ("trained", "untrained") and len(values) == len(self.scores)
+        return sum(values) / len(values) if finite else None
+
+    @property
+    def loss(self) -> float:
+        values = [math.inf if s is None or s.loss is None or math.isnan(s.loss) else s.loss for s in self.scores]
+        return sum(values) / len(values)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What tuning made of one cell."""
+
+    cell: TrialSpec
+    points: tuple[Point, ...]
+    best: int | None
+    """Index of the chosen point; None where no trial gave a result to choose by."""
+    edges: Round
+    """Sides of the final ranges on which the chosen point lies: the cell may be better than it looks."""
+
+    @property
+    def untrainable(self) -> bool:
+        """No point trains: a result, not a lack of tuning."""
+        return self.best is not None and not any(p.outcome == "trained" for p in self.points)
+
+    @property
+    def setting(self) -> Setting | None:
+        return None if self.best is None else self.points[self.best].setting
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where a study of all cells stands."""
+
+    rounds: tuple[Round, ...]
+    """Extensions so far. The last is not complete while `complete` is False and other cells may still add to it."""
+    complete: bool
+    """Every point of every cell is told, and no range is to be extended any more."""
+    choices: tuple[Choice, ...]
+    """In the order of the sweep's cells; empty unless complete."""
+
+
+def extended(tune: Tune, rounds: Sequence[Round]) -> dict[str, SearchRange]:
+    """The ranges after some extensions: each widens its sides by half of the first range, on its scale.
+
+    A range never leaves what the recipe allows: it ends halfway to a bound that it would cross.
+    """
+    space = dict(tune.space)
+    for sides in rounds:
+        for name, side in sorted(sides):
+            space[name] = _wider(name, tune.space[name], space[name], side)
+    return space
+
+
+def _wider(name: str, first: SearchRange, now: SearchRange, side: str) -> SearchRange:
+    limits = value_limits(Recipe, name)
+    if first.scale == "log":
+        step = (first.high / first.low) ** 0.5
+        low, high = now.low / step, now.high * step
+    else:
+        half = (first.high - first.low) / 2
+        low, high = now.low - half, now.high + half
+    if side == "low":
+        floor = limits.low or 0.0
+        return now.model_copy(update={"low": low if low > floor else (now.low + floor) / 2})
+    ceiling = math.inf if limits.high is None else limits.high
+    return now.model_copy(update={"high": high if high < ceiling else (now.high + ceiling) / 2})
+
+
+def extra_points(tune: Tune) -> int:
+    """Points that each extended side adds to every cell: as dense as the first ones."""
+    return math.ceil(tune.trials / 2)
+
+
+@lru_cache(maxsize=64)
+def _settings(tune_json: str, rounds: tuple[Round, ...]) -> tuple[Setting, ...]:
+    tune = Tune.model_validate_json(tune_json)
+    settings = list(first_points(tune))
+    for number, sides in enumerate(rounds):
+        before = extended(tune, rounds[:number])
+        for name, side in sorted(sides):
+            # Only the new slab; the other ranges as they were, so that no side's points wait for another's.
+            new = _wider(name, tune.space[name], before[name], side)
+            slab = {"low": new.low, "high": before[name].low} if side == "low" else {
+                "low": before[name].high, "high": new.high
+            }  # fmt: skip
+            reach = before | {name: new.model_copy(update=slab)}
+            salt = f"skipray tuning, extension {number + 1}, {name} {side}"
+            settings += sobol_points(reach, extra_points(tune), salt)
+    return tuple(settings)
+
+
+def settings_of(tune: Tune, rounds: Sequence[Round]) -> tuple[Setting, ...]:
+    """The Sobol points of every cell, those of extensions last."""
+    return _settings(tune.model_dump_json(), tuple(rounds))
+
+
+def best_point(points: Sequence[Point]) -> int | None:
+    """The point with the highest validation accuracy; ties: the lower loss, then the earlier point.
+
+    A point that trains always beats one that does not. Where all diverge it is the first that did not fail, whose
+    finals then show the divergence; where all failed there is none.
+    """
+    told = [i for i, p in enumerate(points) if p.told]
+    scored = [(i, a) for i in told if (a := points[i].accuracy) is not None]
+    if scored:
+        return min(scored, key=lambda s: (points[s[0]].outcome != "trained", -s[1], points[s[0]].loss, s[0]))[0]
+    return next((i for i in told if points[i].outcome == "diverged"), None)
+
+
+def edges_of(tune: Tune, rounds: Sequence[Round], points: Sequence[Point]) -> Round:
+    """Sides of the ranges on whose edge the best point lies: in the outermost stratum.
+
+    n Sobol points have one in each n-th of every range; the outermost n-th is the edge. After an extension the strata
+    are as wide as before it. A cell where no point trains has no edge: nothing says on which side it would train.
+    """
+    best = best_point(points)
+    if best is None or points[best].outcome != "trained":
+        return frozenset()
+    space = extended(tune, rounds)
+    found: set[Side] = set()
+    for name, value in points[best].setting:
+        first, now = tune.space[name], space[name]
+        width = 1 / tune.trials
+        here, low, high = fraction(value, first), _end(now.low, first), _end(now.high, first)
+        if here < low + width and _can_extend(name, now, "low"):
+            found.add((name, "low"))
+        if here >= high - width and _can_extend(name, now, "high"):
+            found.add((name, "high"))
+    return frozenset(found)
+
+
+def _end(value: float, first: SearchRange) -> float:
+    return fraction(value, first)
+
+
+def _can_extend(name: str, now: SearchRange, side: str) -> bool:
+    """Whether anything lies beyond a side: a range that ends at a bound of the recipe has no edge there."""
+    limits = value_limits(Recipe, name)
+    return now.low > (limits.low or 0.0) if side == "low" else limits.high is None or now.high < limits.high
+
+
+class Study:
+    """The tuning of all cells of a sweep: from what is known to what is to be run and what is chosen.
+
+    Sobol points follow from the spec and the extensions. Those of another sampler are given by `add`, in order.
+    """
+
+    def __init__(self, sweep: SweepSpec):
+        assert sweep.tune is not None, "a Study needs a tuned sweep"
+        self.sweep, self.tune = sweep, sweep.tune
+        self.cells = sweep.cells
+        self.keys = [study_key(cell, self.tune) for cell in self.cells]
+        self._index = {key: i for i, key in enumerate(self.keys)}
+        self._added: list[dict[int, Setting]] = [{} for _ in self.cells]
+        self._points: dict[tuple[int, int, Setting], tuple[TrialSpec, ...]] = {}
+        self.scores: dict[str, Score] = {}
+        """trial_id -> how it ended."""
+
+    def add(self, key: str, number: int, setting: Setting) -> None:
+        """A point of a study that is not known beforehand, with its number; points of other studies are left out."""
+        if key in self._index:
+            self._added[self._index[key]][number] = setting
+
+    def cell_of(self, key: str) -> int:
+        """Index of a study's cell."""
+        return self._index[key]
+
+    def count(self, rounds: Sequence[Round]) -> int:
+        """Points of each cell."""
+        return self.tune.trials + extra_points(self.tune) * sum(len(sides) for sides in rounds)
+
+    def trials_of(self, cell: int, number: int, setting: Setting) -> tuple[TrialSpec, ...]:
+        """The trials of one point."""
+        key = (cell, number, setting)
+        if key not in self._points:
+            self._points[key] = point_trials(self.cells[cell], self.tune, setting, number, self.keys[cell])
+        return self._points[key]
+
+    def points(self, cell: int, rounds: Sequence[Round]) -> tuple[Point, ...]:
+        """The points of a cell that are known, in order."""
+        if self.tune.sampler == "sobol":
+            numbered = list(enumerate(settings_of(self.tune, rounds)))
+        else:
+            numbered = sorted(self._added[cell].items())[: self.count(rounds)]
+        found = []
+        for number, setting in numbered:
+            trials = self.trials_of(cell, number, setting)
+            found.append(Point(setting, trials, tuple(self.scores.get(t.trial_id) for t in trials)))
+        return tuple(found)
+
+    def decide(self) -> Decision:
+        """Where the study stands. The same scores give the same decision."""
+        rounds: list[Round] = []
+        while True:
+            cells = [self.points(i, rounds) for i in range(len(self.cells))]
+            done = [len(points) == self.count(rounds) and all(p.told for p in points) for points in cells]
+            hit: set[Side] = set()
+            if len(rounds) < self.tune.extensions:
+                for points, is_done in zip(cells, done, strict=True):
+                    if is_done:
+                        hit |= edges_of(self.tune, rounds, points)
+            if not all(done):
+                # What one cell asks for every cell will get: its points need not wait for the slowest cell.
+                return Decision((*rounds, frozenset(hit)) if hit else tuple(rounds), False, ())
+            if not hit:
+                choices = [
+                    Choice(cell, points, best_point(points), edges_of(self.tune, rounds, points))
+                    for cell, points in zip(self.cells, cells, strict=True)
+                ]
+                return Decision(tuple(rounds), True, tuple(choices))
+            rounds.append(frozenset(hit))
+
+    def point_trials(self) -> tuple[TrialSpec, ...]:
+        """Every tuning trial that is known by now, cells in the file's order."""
+        rounds = self.decide().rounds
+        return tuple(t for i in range(len(self.cells)) for p in self.points(i, rounds) for t in p.trials)
+
+    def trials(self) -> tuple[TrialSpec, ...]:
+        """Every trial of the sweep that is known by now: points, the default setting's finals, the tuned finals."""
+        return (*self.point_trials(), *default_finals(self.sweep), *finals(self.sweep, self.decide()))
+
+    def to_come(self) -> int:
+        """Trials that will follow from results: points not yet suggested and tuned finals. Extensions are not in it."""
+        decision = self.decide()
+        if decision.complete:
+            return 0
+        points = sum(self.count(decision.rounds) - len(self.points(i, decision.rounds)) for i in range(len(self.cells)))
+        return points * len(self.tune.seeds) + len(self.cells) * len(self.sweep.seeds)
+
+
+def default_finals(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
+    """The recipe as the file has it, with every seed of the sweep, in every cell."""
+    return tuple(replace(cell, seed=seed) for cell in sweep.cells for seed in sweep.seeds)
+
+
+def finals(sweep: SweepSpec, decision: Decision) -> tuple[TrialSpec, ...]:
+    """The chosen setting of each cell with every seed of the sweep; none before the study is complete."""
+    return tuple(
+        replace(choice.cell, recipe=choice.cell.recipe.model_copy(update=dict(setting)), seed=seed, setting="tuned")
+        for choice in decision.choices
+        if (setting := choice.setting) is not None
+        for seed in sweep.seeds
+    )
