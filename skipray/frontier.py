@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,8 @@ digits and Fashion-MNIST networks of skipray's own sweeps show."""
 SLOPE_LOG_SD = 0.7
 MARGIN = np.log(2.0)
 """The limit may lie outside the range that is tried, by up to a factor of 2 on either side."""
+TAIL = 0.025
+"""Outside either end of an interval."""
 _LIMITS, _SLOPES = 300, 21
 _MAX_PENDING = 6
 """Outcomes of at most so many running trials are enumerated (2^6); of more, only the latest."""
@@ -76,6 +79,11 @@ class Belief:
         """Posterior probability that the limit lies above the deepest depth of the range."""
         return float(self._weights().sum(axis=1)[self.log_limits > np.log(self.high)].sum())
 
+    @property
+    def below_fraction(self) -> float:
+        """Posterior probability that the limit lies below the shallowest depth of the range."""
+        return float(self._weights().sum(axis=1)[self.log_limits < np.log(self.low)].sum())
+
     def information(self, depths: Sequence[float], pending: Sequence[float] = ()) -> np.ndarray:
         """Expected gain about the limit, in nats, of one more trial at each depth.
 
@@ -131,3 +139,61 @@ def _entropy(probability: np.ndarray) -> np.ndarray:
     p = np.clip(probability, 1e-300, 1.0)
     q = np.clip(1.0 - probability, 1e-300, 1.0)
     return -(p * np.log(p) + q * np.log(q))
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """What some trials of one group say about its limit."""
+
+    limit: float
+    """Median of the posterior."""
+    low: float
+    high: float
+    """Ends of the central 95 % interval."""
+    trials: int
+    verdict: Literal["found", "beyond", "below", "open"]
+    """found: the interval is as narrow as was asked. beyond, below: the limit lies outside the depths that were tried,
+    with a probability of at least 97.5 %. open: more trials are needed."""
+
+    @property
+    def width(self) -> float:
+        """How many times the interval's low end its high end is."""
+        return self.high / self.low
+
+
+def find_frontier(
+    low: float,
+    high: float,
+    width: float,
+    depths: Sequence[float],
+    trained: Sequence[bool],
+    *,
+    reach: tuple[float, float] | None = None,
+) -> Frontier:
+    """Judge the trials of one group.
+
+    Args:
+        low, high: the range of depths.
+        width: the interval's ends may be this factor apart.
+        depths, trained: of each trial, axes (trials,) each.
+        reach: the shallowest and deepest depth that the group can have in the range; the range when left out.
+    """
+    belief = Belief.prior(low, high)
+    for depth, one in zip(depths, trained, strict=True):
+        belief = belief.after(depth, one)
+    return frontier_of(belief, width, depths, reach or (low, high))
+
+
+def frontier_of(belief: Belief, width: float, depths: Sequence[float], reach: tuple[float, float]) -> Frontier:
+    """Judge the belief that the trials at these depths have led to; arguments as of `find_frontier`."""
+    median, lower, upper = belief.interval()
+    outside = 1.0 - TAIL
+    shallowest, deepest = reach
+    verdict: Literal["found", "beyond", "below", "open"] = "open"
+    if len(depths) and belief.beyond_fraction > outside and max(depths) >= deepest:
+        verdict = "beyond"
+    elif len(depths) and belief.below_fraction > outside and min(depths) <= shallowest:
+        verdict = "below"
+    elif upper / lower <= width:
+        verdict = "found"
+    return Frontier(median, lower, upper, len(depths), verdict)

@@ -41,6 +41,7 @@ class Score:
 class Point:
     """One setting in one cell, with the scores of its seeds as far as they are known."""
 
+    number: int
     setting: Setting
     trials: tuple[TrialSpec, ...]
     scores: tuple[Score | None, ...]
@@ -134,9 +135,11 @@ def extra_points(tune: Tune) -> int:
 
 
 @lru_cache(maxsize=64)
-def _settings(tune_json: str, rounds: tuple[Round, ...]) -> tuple[Setting, ...]:
+def _settings(tune_json: str, rounds: tuple[Round, ...]) -> tuple[tuple[int, Setting], ...]:
     tune = Tune.model_validate_json(tune_json)
-    settings = list(first_points(tune))
+    settings = list(enumerate(first_points(tune)))
+    sides_of_space = [(name, side) for name in tune.space for side in ("low", "high")]
+    extra = extra_points(tune)
     for number, sides in enumerate(rounds):
         before = extended(tune, rounds[:number])
         for name, side in sorted(sides):
@@ -147,12 +150,16 @@ def _settings(tune_json: str, rounds: tuple[Round, ...]) -> tuple[Setting, ...]:
             }  # fmt: skip
             reach = before | {name: new.model_copy(update=slab)}
             salt = f"skipray tuning, extension {number + 1}, {name} {side}"
-            settings += sobol_points(reach, extra_points(tune), salt)
-    return tuple(settings)
+            place = number * len(sides_of_space) + sides_of_space.index((name, side))
+            settings += enumerate(sobol_points(reach, extra, salt), start=tune.trials + place * extra)
+    return tuple(sorted(settings))
 
 
-def settings_of(tune: Tune, rounds: Sequence[Round]) -> tuple[Setting, ...]:
-    """The Sobol points of every cell, those of extensions last."""
+def settings_of(tune: Tune, rounds: Sequence[Round]) -> tuple[tuple[int, Setting], ...]:
+    """The Sobol points of every cell with their numbers, those of extensions last.
+
+    A point's number depends on its own side alone, not on which other sides are extended; so there may be gaps.
+    """
     return _settings(tune.model_dump_json(), tuple(rounds))
 
 
@@ -241,13 +248,13 @@ class Study:
     def points(self, cell: int, rounds: Sequence[Round]) -> tuple[Point, ...]:
         """The points of a cell that are known, in order."""
         if self.tune.sampler == "sobol":
-            numbered = list(enumerate(settings_of(self.tune, rounds)))
+            numbered = list(settings_of(self.tune, rounds))
         else:
             numbered = sorted(self._added[cell].items())[: self.count(rounds)]
         found = []
         for number, setting in numbered:
             trials = self.trials_of(cell, number, setting)
-            found.append(Point(setting, trials, tuple(self.scores.get(t.trial_id) for t in trials)))
+            found.append(Point(number, setting, trials, tuple(self.scores.get(t.trial_id) for t in trials)))
         return tuple(found)
 
     def decide(self) -> Decision:

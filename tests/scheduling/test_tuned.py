@@ -1,0 +1,283 @@
+"""Tuned sweeps without Ray: a simulated event loop, a fake ledger, kills at any moment."""
+
+import heapq
+import itertools
+import math
+import random
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+import pytest
+
+from skipray.scheduling.studies import Studies
+from skipray.scheduling.tuned import TunedWork
+from skipray.scheduling.work import TrialResult
+from skipray.spec import SweepSpec, TrialSpec, load_sweep
+from skipray.tuning import Score, Study, default_finals, finals
+
+ROOT = Path(__file__).resolve().parents[2]
+Truth = Callable[[TrialSpec], Score]
+
+
+def tuned_sweep(*overrides: str) -> SweepSpec:
+    return load_sweep(ROOT / "sweeps" / "tuned-quickstart.yaml", overrides)
+
+
+SMALL = tuned_sweep("factors.depth=[8, 20]", "seeds=[0, 1]", "factors.architecture=[plainnet, resnet]")
+EIGHTEEN = tuned_sweep()
+
+
+def peak_at(best: Callable[[TrialSpec], float]) -> Truth:
+    """Accuracy falls with the distance from the cell's best learning rate, in decades; far above it all diverges."""
+
+    def truth(trial: TrialSpec) -> Score:
+        distance = math.log10(trial.recipe.learning_rate / best(trial))
+        if distance > 1.0:
+            return Score("diverged")
+        accuracy = round(0.95 - 0.2 * distance**2, 4)
+        return Score("trained" if accuracy > 0.2 else "untrained", accuracy, 1 - accuracy)
+
+    return truth
+
+
+def by_depth(trial: TrialSpec) -> float:
+    return 0.8 / trial.model.depth
+
+
+@dataclass
+class Ledger:
+    """What a tracking store would keep: finished trials, and the tags of tuning points."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    points: dict[tuple[str, int], TrialSpec] = field(default_factory=dict)
+    runs: Counter[str] = field(default_factory=Counter)
+
+
+class Killed(Exception):
+    """The driver, by us."""
+
+
+def seconds(trial: TrialSpec) -> float:
+    return float(trial.model.depth)
+
+
+def drive(
+    sweep: SweepSpec,
+    truth: Truth,
+    ledger: Ledger,
+    journal: Path | None,
+    *,
+    workers: int = 2,
+    kill_after: int | None = None,
+    noise: Callable[[TrialSpec], float] = lambda trial: 1.0,
+) -> tuple[TunedWork, list[tuple[float, float]]]:
+    """A launch: from the ledger to the end, or until it is killed after so many results. Returns the intervals during
+    which workers were busy."""
+    study = Study(sweep)
+    for (key, number), trial in ledger.points.items():
+        study.add(key, number, tuple((n, getattr(trial.recipe, n)) for n in study.tune.space))
+    study.scores |= {i: s for i, s in ledger.scores.items() if s.outcome != "failed"}
+    work = TunedWork(study, Studies(study, journal), seconds, finished=list(ledger.scores))
+    clock, told = 0.0, 0
+    running: list[tuple[float, int, TrialSpec]] = []
+    busy: list[tuple[float, float]] = []
+    order = itertools.count()
+    while True:
+        while len(running) < workers and (trial := work.next()) is not None:
+            ledger.runs[trial.trial_id] += 1
+            if trial.phase == "tune":
+                assert trial.point is not None
+                ledger.points[trial.study, trial.point] = trial
+            duration = seconds(trial) * noise(trial)
+            busy.append((clock, clock + duration))
+            heapq.heappush(running, (clock + duration, next(order), trial))
+        if not running:
+            assert work.exhausted, "nothing runs and nothing comes: the sweep would hang"
+            return work, busy
+        clock, _, trial = heapq.heappop(running)
+        score = truth(trial)
+        if score.outcome != "failed":
+            ledger.scores[trial.trial_id] = score
+        told += 1
+        if kill_after is not None and told >= kill_after:
+            raise Killed
+        scalars = {} if score.loss is None else {"validation.loss": score.loss}
+        status = "failed" if score.outcome == "failed" else "finished"
+        outcome = None if score.outcome == "failed" else score.outcome
+        work.tell(
+            trial,
+            TrialResult(
+                trial.trial_id,
+                status,  # type: ignore[arg-type]
+                outcome=outcome,  # type: ignore[arg-type]
+                validation_accuracy=score.accuracy,
+                scalars=scalars,
+            ),
+        )
+
+
+@pytest.fixture(autouse=True)
+def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+
+
+def test_every_cell_gets_the_same_points_and_its_own_choice() -> None:
+    ledger = Ledger()
+    work, _ = drive(SMALL, peak_at(by_depth), ledger, None)
+    decision = work.decision
+    assert decision.complete
+    settings = {tuple(p.setting for p in c.points) for c in decision.choices}
+    assert len(settings) == 1, "paired"
+    for choice in decision.choices:
+        chosen = dict(choice.setting or ())["learning_rate"]
+        tried = [dict(p.setting)["learning_rate"] for p in choice.points]
+        assert chosen == min(tried, key=lambda x: abs(math.log(x / by_depth(choice.cell))))
+    wanted = {t.trial_id for t in (*finals(SMALL, decision), *default_finals(SMALL))}
+    assert wanted <= set(ledger.scores)
+    assert set(ledger.runs.values()) == {1}
+    assert {t.trial_id for t in work.study.trials()} == set(ledger.scores)
+
+
+@pytest.mark.parametrize("edge", ["none", "high", "low and high"])
+def test_killed_at_any_moment_a_resumed_launch_ends_like_an_undisturbed_one(tmp_path: Path, edge: str) -> None:
+    def best(trial: TrialSpec) -> float:
+        if edge == "none":
+            return by_depth(trial)
+        if trial.model.depth == 20:
+            return 5.0
+        return 1e-4 if edge == "low and high" else 0.05
+
+    truth = peak_at(best)
+    undisturbed = Ledger()
+    expected, _ = drive(SMALL, truth, undisturbed, tmp_path / "undisturbed.log")
+    assert bool(expected.decision.rounds) == (edge != "none")
+    total = len(undisturbed.scores)
+    dice = random.Random(edge)
+    for kills in ([1], [7], [total - 1], *([dice.randrange(1, 12) for _ in range(6)] for _ in range(3))):
+        journal = tmp_path / f"{'-'.join(map(str, kills))}.log"
+        ledger = Ledger()
+        for kill in kills:
+            with pytest.raises(Killed):
+                drive(SMALL, truth, ledger, journal, kill_after=kill, workers=dice.randrange(1, 4))
+            if dice.random() < 0.5:  # in the middle of a write
+                with journal.open("ab") as file:
+                    file.write(b'{"op_code": 4, "wor')
+        finished_before = dict(ledger.scores)
+        runs_before = Counter(ledger.runs)
+        work, _ = drive(SMALL, truth, ledger, journal)
+        assert ledger.scores == undisturbed.scores
+        assert work.decision == expected.decision
+        assert all(ledger.runs[i] == runs_before[i] for i in finished_before), "none doubled"
+        shown = {s.study_name: s.trials for s in work._studies.studies}
+        for trials in shown.values():
+            assert all(t.state.is_finished() for t in trials)
+            numbers = Counter(t.user_attrs["skipray.point"] for t in trials)
+            assert set(numbers.values()) == {1}
+            assert len(numbers) == work.study.count(work.decision.rounds)
+
+
+@pytest.mark.parametrize("sampler", ["sobol", "tpe"])
+def test_nan_losses_in_a_third_of_the_points(tmp_path: Path, sampler: str) -> None:
+    sweep = tuned_sweep("factors.depth=[8, 20]", "seeds=[0, 1]", f"tune.sampler={sampler}")
+    usual = peak_at(by_depth)
+    dice = random.Random(3)
+
+    def truth(trial: TrialSpec) -> Score:
+        luck = dice.random()
+        if trial.phase == "final" or luck > 1 / 3:
+            return usual(trial)
+        return (Score("diverged"), Score("diverged", math.nan, math.nan), Score("failed"))[int(luck * 9)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ledger = Ledger()
+        work, _ = drive(sweep, truth, ledger, tmp_path / "journal.log")
+    assert work.decision.complete
+    states = Counter(t.state.name for s in work._studies.studies for t in s.trials)
+    assert set(states) == {"COMPLETE", "PRUNED", "FAIL"}
+    assert states.total() == 6 * work.study.count(work.decision.rounds)
+    for s in work._studies.studies:
+        for t in s.trials:
+            outcome = t.user_attrs["skipray.outcome"]
+            assert t.state.name == {"diverged": "PRUNED", "failed": "FAIL"}.get(outcome, "COMPLETE")
+
+
+def test_all_diverged_and_all_failed_end_too() -> None:
+    diverged, _ = drive(SMALL, lambda t: Score("diverged"), Ledger(), None)
+    assert all(c.untrainable and not c.edges for c in diverged.decision.choices)
+    assert len(finals(SMALL, diverged.decision)) == 8, "the divergence is shown with fresh seeds"
+    failed, _ = drive(SMALL, lambda t: Score("failed"), Ledger(), None)
+    assert all(c.best is None and not c.untrainable for c in failed.decision.choices)
+    assert finals(SMALL, failed.decision) == ()
+
+
+@pytest.mark.parametrize("best", [by_depth, lambda trial: 5.0], ids=["inside", "extended"])
+@pytest.mark.parametrize("seed", range(3))
+def test_cells_interleave_and_two_workers_are_idle_for_less_than_five_percent(
+    best: Callable[[TrialSpec], float], seed: int
+) -> None:
+    dice = random.Random(seed)
+    assert len(EIGHTEEN.cells) == 18
+    work, busy = drive(EIGHTEEN, peak_at(best), Ledger(), None, noise=lambda trial: dice.uniform(0.6, 1.6))
+    span = max(end for _, end in busy) - min(begin for begin, _ in busy)
+    idle = 1 - sum(end - begin for begin, end in busy) / (2 * span)
+    assert idle < 0.05
+    assert bool(work.decision.rounds) == (best is not by_depth)
+
+
+def test_no_cell_is_ahead_of_another_by_more_than_a_point() -> None:
+    study = Study(EIGHTEEN)
+    work = TunedWork(study, Studies(study), seconds)
+    handed: Counter[str] = Counter()
+    for _ in range(18 * 8):
+        trial = work.next()
+        assert trial is not None
+        assert trial.phase == "tune"
+        handed[trial.study] += 1
+        counts = [handed[key] for key in study.keys]
+        assert max(counts) - min(counts) <= 1
+    following = work.next()
+    assert following is not None
+    assert following.setting == "default", "finals fill the wait"
+
+
+def test_tpe_points_are_found_again(tmp_path: Path) -> None:
+    sweep = tuned_sweep("factors.depth=[8, 20]", "seeds=[0, 1]", "tune.sampler=tpe", "factors.architecture=[resnet]")
+    assert all(t.phase == "final" for t in sweep.trials())
+    ledger, journal, truth = Ledger(), tmp_path / "journal.log", peak_at(by_depth)
+    for kill in (1, 5, 9):
+        with pytest.raises(Killed):
+            drive(sweep, truth, ledger, journal, kill_after=kill)
+    journal.unlink()  # a new head node
+    work, _ = drive(sweep, truth, ledger, journal)
+    points = Counter(key for key, _ in ledger.points)
+    assert set(points.values()) == {work.study.count(work.decision.rounds)}
+    assert {t.trial_id for t in work.study.trials()} == set(ledger.scores)
+    tried = [dict(p.setting)["learning_rate"] for p in work.study.points(0, ())]
+    assert len(set(tried)) == 8
+
+
+def test_a_damaged_journal_is_kept_and_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ledger, journal = Ledger(), tmp_path / "journal.log"
+    drive(SMALL, peak_at(by_depth), ledger, journal)
+    journal.write_bytes(b"not a journal\n" + journal.read_bytes())
+    work, _ = drive(SMALL, peak_at(by_depth), ledger, journal)
+    assert "made again" in caplog.text
+    assert journal.with_suffix(".damaged").exists()
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal)))
+    assert len(optuna.get_all_study_names(storage)) == 4
+    assert set(ledger.runs.values()) == {1}
+    assert work.exhausted
+
+
+def test_a_point_that_was_found_finished_is_looked_up() -> None:
+    study = Study(SMALL)
+    work = TunedWork(study, Studies(study), seconds, look_up=lambda trial: Score("trained", 0.5, 1.0))
+    trial = work.next()
+    assert trial is not None
+    work.tell(trial, TrialResult(trial.trial_id, "finished", message="found finished in the tracking store"))
+    assert study.scores[trial.trial_id] == Score("trained", 0.5, 1.0)
