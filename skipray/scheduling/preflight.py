@@ -15,7 +15,6 @@ from skipray.scheduling.cluster import Cluster, Node
 from skipray.scheduling.resources import Shares
 from skipray.scheduling.ticket import Place
 from skipray.spec import DatasetSpec, SpecError, SweepSpec
-from skipray.spec.document import Document
 
 if TYPE_CHECKING:
     from skipray.tracking import Address
@@ -45,31 +44,31 @@ def check_feasible(sweep: SweepSpec, cluster: Cluster, tracking_uri: str, shares
     most_gpus = max((node.gpus for node in cluster.nodes), default=0.0)
     if resources.threads > most_cpus:
         found = f"found {resources.threads}, but the largest node has {most_cpus:g} CPUs"
-        mistakes.append(f"{where(sweep, 'resources', 'threads')}: resources.threads: {found}; allowed: at most that")
+        mistakes.append(f"{sweep.where('resources', 'threads')}: resources.threads: {found}; allowed: at most that")
     if resources.device == "cuda" and most_gpus == 0:
         found = f"found cuda, but no node of the {_words(cluster)} has a GPU"
         mistakes.append(
-            f"{where(sweep, 'resources', 'device')}: resources.device: {found}; allowed: cpu, or --address of a "
+            f"{sweep.where('resources', 'device')}: resources.device: {found}; allowed: cpu, or --address of a "
             "cluster with GPUs"
         )
     elif gpus > most_gpus:
         found = f"found {gpus:g}, but the largest node of the {_words(cluster)} has {most_gpus:g} GPUs"
         mistakes.append(
-            f"{where(sweep, 'resources', 'gpu_fraction')}: resources.gpu_fraction: {found}; allowed: at most that"
+            f"{sweep.where('resources', 'gpu_fraction')}: resources.gpu_fraction: {found}; allowed: at most that"
         )
     elif gpus > 1 and gpus != int(gpus):
         mistakes.append(
-            f"{where(sweep, 'resources', 'gpu_fraction')}: resources.gpu_fraction: found {gpus:g}; allowed: a "
+            f"{sweep.where('resources', 'gpu_fraction')}: resources.gpu_fraction: found {gpus:g}; allowed: a "
             "fraction of one GPU, or whole ones"
         )
     if not mistakes and not cluster.fits(cpus, gpus):
         mistakes.append(
-            f"{where(sweep, 'resources')}: resources: a trial needs {cpus:g} CPUs and {gpus:g} GPUs on one node, and "
+            f"{sweep.where('resources')}: resources: a trial needs {cpus:g} CPUs and {gpus:g} GPUs on one node, and "
             f"no node has both; the nodes have {_nodes_words(cluster.nodes)}"
         )
     if len(cluster.nodes) > 1 and tracking_uri.startswith(("sqlite:", "file:")):
         mistakes.append(
-            f"{where(sweep, 'tracking', 'uri')}: tracking.uri: found a file ({tracking_uri.partition(':')[0]}) on a "
+            f"{sweep.where('tracking', 'uri')}: tracking.uri: found a file ({tracking_uri.partition(':')[0]}) on a "
             f"cluster of {len(cluster.nodes)} nodes; allowed: the address of an MLflow server (http://...) or of a "
             "database server, in the sweep, in MLFLOW_TRACKING_URI or as --tracking-uri"
         )
@@ -184,14 +183,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "missing"
     return found
-
-
-def where(sweep: SweepSpec, *key: str) -> str:
-    """`file:line` of a key of a sweep file, of the key above where it is left out, or the override that set it."""
-    document = Document.read(sweep.path)
-    for override in sweep.overrides:
-        document.override(override)
-    return document.where(key)
 
 
 def _judge(node: Node, answer: Any) -> list[str]:

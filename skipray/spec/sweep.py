@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from skipray.spec.document import Document
 from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Tune
 from skipray.spec.points import first_points, point_trials, study_key
 from skipray.spec.trial import TrialSpec
@@ -30,6 +31,13 @@ class SweepSpec:
     """One trial a cell, with the first seed, in the file's order. Of an adaptive sweep: the candidates."""
     tune: Tune | None = None
     adaptive: Adaptive | None = None
+
+    def where(self, *key: str) -> str:
+        """`file:line` of a key, or of the nearest one above it, or the override that set it; for messages."""
+        document = Document.read(self.path)
+        for override in self.overrides:
+            document.override(override)
+        return document.where(key)
 
     def trials(self) -> tuple[TrialSpec, ...]:
         """Every trial that is known before anything has run, cells in the file's order, seeds innermost.
