@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from skipray.budget import Fit
 from skipray.plan import Plan
 from skipray.spec import SweepSpec, TrialSpec
 
@@ -56,6 +57,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
                 "architecture": p.trial.model.architecture,
                 "depth": p.trial.model.depth,
                 "seed": p.trial.seed,
+                "phase": p.trial.phase,
+                "setting": p.trial.setting,
                 **{k: v for k, v in p.trial.cell if k not in ("architecture", "depth")},
                 "parameters": p.sizes.parameters if p.sizes else None,
                 "flops": p.sizes.flops if p.sizes else None,
@@ -67,15 +70,16 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         ],
         "total_seconds": round(plan.total_seconds, 3),
         "concurrency": plan.concurrency,
+        "to_come": plan.to_come,
         "finished": plan.count("finished"),
     }
 
 
 def plan_line(plan: Plan) -> str:
-    depths = sorted({p.trial.model.depth for p in plan.trials})
+    depths = sorted({cell.model.depth for cell in plan.sweep.cells})
     span = f"depth {depths[0]} to {depths[-1]}" if len(depths) > 1 else f"depth {depths[0]}"
     return (
-        f"{plan.sweep.path}: {len(plan.trials)} trials, {span}, {plan.count('finished')} finished, "
+        f"{plan.sweep.path}: {len(plan.trials)} trials{_to_come(plan)}, {span}, {plan.count('finished')} finished, "
         f"about {duration(plan.total_seconds)} at {plan.concurrency} at once"
     )
 
@@ -103,31 +107,85 @@ def show_plan(plan: Plan) -> None:
         )
         last = group
     out.print(table)
+    if plan.sweep.adaptive is not None:
+        depths = [cell.model.depth for cell in plan.sweep.cells]
+        out.print(
+            f"Depths are chosen while it runs, from {len(set(depths))} between {min(depths)} and {max(depths)}: "
+            f"at most {plan.sweep.adaptive.max_trials} trials a group."
+        )
     out.print(
-        f"{len(plan.trials)} trials, {plan.count('finished')} finished; about {duration(plan.total_seconds)} for the "
-        f"rest at {plan.concurrency} at once, longest first."
+        f"{len(plan.trials)} trials{_to_come(plan)}, {plan.count('finished')} finished; about "
+        f"{duration(plan.total_seconds)} for the rest at {plan.concurrency} at once, longest first."
     )
     out.print(f"[dim]Times are estimates from {plan.speed.source}.[/dim]")
 
 
-def states_json(sweep: SweepSpec, states: Mapping[str, str]) -> dict[str, Any]:
-    """The counts of `status`, by state and by cell."""
-    trials = sweep.trials()
+def _to_come(plan: Plan) -> str:
+    """The trials that will follow from results, in words."""
+    if not plan.to_come:
+        return ""
+    return f" and at most {plan.to_come} more" if plan.sweep.adaptive else f" and {plan.to_come} tuned ones to come"
+
+
+def fit_json(reached: Fit) -> dict[str, Any]:
+    """What a budget reaches for."""
+    return {
+        "budget_seconds": reached.budget.seconds,
+        "budget_trials": reached.budget.trials,
+        "trials": reached.trials,
+        "seconds": round(reached.seconds, 3),
+        "lost": [{"depth": depth, "seed": seed} for depth, seed in reached.lost],
+    }
+
+
+def fit_lines(reached: Fit) -> list[str]:
+    """What a budget reaches for, and what is lost in which order."""
+    kept = f"budget of {reached.budget}: {reached.trials} trials, about {duration(reached.seconds)}"
+    if not reached.lost:
+        return [f"{kept}; everything fits"]
+    lost = ", ".join(f"depth {depth} seed {seed}" for depth, seed in reached.lost[:12])
+    more = f" and {len(reached.lost) - 12} more" if len(reached.lost) > 12 else ""
+    return [f"{kept}; left out, what tells least first: {lost}{more}"]
+
+
+def show_fit(reached: Fit) -> None:
+    for line in fit_lines(reached):
+        console().print(line)
+
+
+def states_json(
+    sweep: SweepSpec, states: Mapping[str, str], trials: Iterable[TrialSpec] | None = None, to_come: int = 0
+) -> dict[str, Any]:
+    """The counts of `status` by state.
+
+    Args:
+        trials: those that the sweep has by now; its own when left out.
+        to_come: how many will follow from results; they are missing.
+    """
+    trials = sweep.trials() if trials is None else tuple(trials)
     counts = Counter(states.get(t.trial_id, "missing") for t in trials)
+    counts["missing"] += to_come
     return {
         "sweep": sweep.name,
-        "total": len(trials),
+        "total": len(trials) + to_come,
         **{state: counts.get(state, 0) for state in ("finished", "running", "failed", "missing")},
     }
 
 
-def show_states(sweep: SweepSpec, states: Mapping[str, str], causes: Mapping[str, str]) -> None:
+def show_states(
+    sweep: SweepSpec,
+    states: Mapping[str, str],
+    causes: Mapping[str, str],
+    trials: Iterable[TrialSpec] | None = None,
+    to_come: int = 0,
+) -> None:
     out = console()
-    totals = states_json(sweep, states)
+    trials = sweep.trials() if trials is None else tuple(trials)
+    totals = states_json(sweep, states, trials, to_come)
     out.print(f"[bold]{sweep.name}[/bold]: {escape(sweep.question)}")
-    out.print(state_grid(sweep.trials(), states))
+    out.print(state_grid(trials, states))
     out.print(", ".join(f"{totals[k]} {k}" for k in ("finished", "running", "failed", "missing")))
-    for trial in sweep.trials():
+    for trial in trials:
         if trial.trial_id in causes:
             out.print(f"[red]failed[/red] {trial.label}: ", end="")
             out.print(causes[trial.trial_id], markup=False)

@@ -3,19 +3,22 @@
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skipray import datasets, storage, tracking
-from skipray.plan import make_plan
+from skipray.budget import Budget, Fit, fit
+from skipray.plan import CPU, CUDA, estimate_seconds, make_plan, trial_sizes
 from skipray.progress import Progress
-from skipray.spec import SpecError, SweepSpec
+from skipray.spec import SpecError, SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
     from skipray.scheduling.cluster import Cluster
     from skipray.scheduling.events import Event
-    from skipray.tracking import Address
+    from skipray.scheduling.resources import Shares
+    from skipray.tracking import Address, Known, Ledger
 
 
 COURIER_SECONDS = 30.0
@@ -37,6 +40,17 @@ class Ended:
     """Of the sweep's run; None when nothing was missing."""
     undelivered: int = 0
     """Results that wait in the storage because the tracking store is away: the next launch delivers them."""
+    fit: Fit | None = None
+    """What a budget reached for."""
+    estimated_seconds: float = 0.0
+    """Training and probing of the trials that ended, as the budget's estimate had it; 0 without one."""
+    measured_seconds: float = 0.0
+    """The same, as it was."""
+
+    @property
+    def estimate_error(self) -> float | None:
+        """By which share the trials took longer than was estimated; None without an estimate."""
+        return self.measured_seconds / self.estimated_seconds - 1 if self.estimated_seconds else None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -46,22 +60,34 @@ class Ended:
             "interrupted": self.interrupted,
             "undelivered": self.undelivered,
             "seconds": round(self.seconds, 3),
-        }
+        } | ({} if self.estimate_error is None else {"estimate_error": round(self.estimate_error, 3)})
 
 
-def launch_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_address: str | None = None) -> Ended:
+def launch_sweep(
+    sweep: SweepSpec,
+    *,
+    tracking_uri: str | None = None,
+    ray_address: str | None = None,
+    budget: Budget | None = None,
+    on_fit: Callable[[Fit], None] = lambda fit: None,
+) -> Ended:
     """Run the missing trials of a sweep.
+
+    Args:
+        budget: how much may be spent; what tells least is left out.
+        on_fit: told what fits into the budget, before the first trial starts.
 
     Raises:
         skipray.spec.SpecError: data, store or cluster are not as they must be; the message names the remedy.
         skipray.storage.AlreadyRunning: another launch of this sweep is living.
     """
     uri, storage_url = tracking.resolve_uri(sweep, tracking_uri), tracking.storage_url(sweep, tracking_uri)
-    ledger = tracking.read_ledger(sweep, tracking_uri) if tracking.exists(sweep, tracking_uri) else None
-    finished = set(ledger.finished) if ledger else set()
-    trials = sweep.trials()
-    if all(t.trial_id in finished for t in trials):
-        return Ended(len(trials), 0, 0, False, 0.0, Counter(), None)
+    if tracking.exists(sweep, tracking_uri):
+        from skipray.scheduling.queue import is_complete
+
+        known = tracking.known_trials(sweep, tracking_uri)
+        if is_complete(sweep, tracking.read_ledger(sweep, tracking_uri, trials=known.trials), known):
+            return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), None)
     _check_data(sweep)
 
     from skipray.scheduling.cluster import Connecting, disconnect
@@ -75,7 +101,7 @@ def launch_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addre
             check_feasible(sweep, connecting.result(), uri)  # before anything is created
         stack.enter_context(storage.SweepLease(storage_url, sweep.name))
         address = tracking.prepare(sweep, tracking_uri)
-        return _run(sweep, connecting.result(), address, storage_url)
+        return _run(sweep, connecting.result(), address, storage_url, budget, on_fit)
 
 
 def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
@@ -86,38 +112,59 @@ def _check_data(sweep: SweepSpec) -> None:
     """Data that are missing here are probably missing everywhere; workers on other nodes are asked by the preflight."""
     said = datasets.missing(sweep.dataset)
     if said:
-        raise SpecError([f"{sweep.path}: dataset.name: {said}"])
+        raise SpecError([f"{sweep.where('dataset', 'name')}: dataset.name: {said}"])
 
 
-def _run(sweep: SweepSpec, cluster: "Cluster", address: "Address", storage_url: str) -> Ended:
+def _run(
+    sweep: SweepSpec,
+    cluster: "Cluster",
+    address: "Address",
+    storage_url: str,
+    budget: Budget | None,
+    on_fit: Callable[[Fit], None],
+) -> Ended:
     from skipray.scheduling.preflight import check_nodes
-    from skipray.scheduling.resources import Shares, measure_fractions
-    from skipray.scheduling.run import run
+    from skipray.scheduling.queue import work_of
+    from skipray.scheduling.run import Size, run
     from skipray.scheduling.ticket import Place
-    from skipray.scheduling.work import FixedWork
+    from skipray.scheduling.timing import time_sweep
 
     data_root = os.environ.get("SKIPRAY_DATA")
     place = Place(address=address, storage=storage_url, data_root=data_root)
     check_nodes(sweep, cluster, place)
-    tracking.deliver_pending(address, sweep.trials(), storage_url)
-    ledger = tracking.read_ledger(sweep, address.uri)
+    known = tracking.known_trials(sweep, address.uri)
+    tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
+    known = tracking.known_trials(sweep, address.uri)
+    ledger = tracking.read_ledger(sweep, address.uri, trials=known.trials)
     states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
-    planned = make_plan(sweep, states).missing
-    shares = None
-    if sweep.resources.device == "cuda" and sweep.resources.gpu_fraction is None:
-        shares = Shares(sweep, measure_fractions([p.trial for p in planned], data_root))
-    work = FixedWork([p.trial for p in planned], [p.seconds for p in planned])
+    shares = _shares(sweep, known, ledger, data_root)
+    concurrency = Size(cluster, sweep, shares).concurrency()
+    timed = time_sweep(sweep, data_root) if budget is not None and budget.seconds is not None else None
+    seconds = timed or _Guess(sweep)
+    reached = None
+    if budget is not None and sweep.adaptive is None:
+        missing = [t for t in known.trials if t.trial_id not in ledger.finished]
+        reached = fit(sweep, missing, seconds, budget, concurrency)
+        on_fit(reached)
+        if missing and not reached.trials:
+            raise SpecError([f"--budget {budget}: found no room for a single depth; allowed: a larger budget"])
+    work = work_of(sweep, address.uri, ledger, known, seconds, fit=reached, budget=budget, concurrency=concurrency)
+    planned = make_plan(sweep, states, trials=known.trials, seconds=seconds).missing
     estimates = {p.trial.trial_id: p.seconds for p in planned}
+    spent = [0.0, 0.0]
     outcomes: Counter[str] = Counter()
     running: set[str] = set()
-    courier = _Courier(address, sweep, storage_url, running)
-    with Progress(sweep.trials(), states, estimates) as progress, courier:
+    courier = _Courier(address, lambda: _deliverable(sweep, address, known), sweep.name, storage_url, running)
+    with Progress(known.trials, states, estimates) as progress, courier:
 
         def on_event(event: "Event") -> None:
             progress.on_event(event)
             (running.add if event.kind == "started" else running.discard)(event.trial.trial_id)
             if event.kind == "finished" and event.result is not None and event.result.outcome:
                 outcomes[event.result.outcome] += 1
+                if timed is not None and event.result.train_seconds > 0:
+                    spent[0] += timed(event.trial)
+                    spent[1] += event.result.train_seconds + event.result.probe_seconds
 
         summary = run(
             work,
@@ -128,9 +175,9 @@ def _run(sweep: SweepSpec, cluster: "Cluster", address: "Address", storage_url: 
             run_ids=ledger.run_id,
             on_event=on_event,
         )
-    pending = tracking.deliver_pending(address, sweep.trials(), storage_url)
+    pending = tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
     return Ended(
-        len(sweep.trials()),
+        len(_known(sweep, address, known).trials),
         summary.finished,
         len(summary.failed),
         summary.interrupted,
@@ -138,22 +185,74 @@ def _run(sweep: SweepSpec, cluster: "Cluster", address: "Address", storage_url: 
         outcomes,
         address,
         len(pending.left),
+        reached,
+        spent[0],
+        spent[1],
     )
+
+
+def _known(sweep: SweepSpec, address: "Address", before: "Known") -> "Known":
+    """The trials by now; those that were known before while the store is away."""
+    try:
+        return tracking.known_trials(sweep, address.uri)
+    except tracking.TrackingAway:
+        return before
+
+
+def _deliverable(sweep: SweepSpec, address: "Address", known: "Known") -> tuple[TrialSpec, ...]:
+    """Trials whose results may wait in the storage; of an adaptive sweep also those that no run shows yet."""
+    return sweep.trials() if sweep.tune is None else _known(sweep, address, known).trials
+
+
+def _shares(sweep: SweepSpec, known: "Known", ledger: "Ledger", data_root: str | None) -> "Shares":
+    """What each trial gets of a machine; GPU fractions are measured where the sweep does not give them."""
+    from skipray.scheduling.resources import Shares, measure_fractions, memory_key
+    from skipray.scheduling.timing import deepest
+
+    if sweep.resources.device != "cuda" or sweep.resources.gpu_fraction is not None:
+        return Shares(sweep)
+    if sweep.adaptive is None:
+        missing = [t for t in known.trials if t.trial_id not in ledger.finished]
+        return Shares(sweep, measure_fractions([*missing, *sweep.cells], data_root))
+    # Hundreds of candidates: what the deepest of a group needs is enough for the others.
+    fractions: dict[str, float] = {}
+    for cell, members in deepest(sweep):
+        needed = measure_fractions([cell], data_root)[memory_key(cell)]
+        fractions |= {memory_key(member): needed for member in members}
+    return Shares(sweep, fractions)
+
+
+class _Guess:
+    """Seconds of a trial from its FLOPs and a stated speed."""
+
+    def __init__(self, sweep: SweepSpec):
+        self._speed = CUDA if sweep.resources.device == "cuda" else CPU
+
+    def __call__(self, trial: TrialSpec) -> float:
+        return estimate_seconds(trial, trial_sizes(trial), self._speed)
 
 
 class _Courier(threading.Thread):
     """Delivers, while the launch goes on, what workers had to leave in the storage when the tracking store was away."""
 
-    def __init__(self, address: "Address", sweep: SweepSpec, storage_url: str, running: set[str]):
+    def __init__(
+        self,
+        address: "Address",
+        trials: Callable[[], tuple[TrialSpec, ...]],
+        sweep_name: str,
+        storage_url: str,
+        running: set[str],
+    ):
         super().__init__(name="skipray-courier", daemon=True)
-        self._address, self._sweep, self._storage_url, self._running = address, sweep, storage_url, running
+        self._address, self._trials, self._sweep_name = address, trials, sweep_name
+        self._storage_url, self._running = storage_url, running
         self._ended = threading.Event()
 
     def run(self) -> None:
         while not self._ended.wait(COURIER_SECONDS):
-            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep.name)) - set(self._running)
+            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
             if waiting:
-                trials = [t for t in self._sweep.trials() if t.trial_id in waiting]
+                trials = [t for t in self._trials() if t.trial_id in waiting]
                 tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
 
     def __enter__(self) -> "_Courier":

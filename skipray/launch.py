@@ -23,8 +23,9 @@ from skipray.spec import SpecError, SweepSpec, load_sweep
 
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate
+    from skipray.budget import Budget, Fit
     from skipray.report import ReportFiles
-    from skipray.tracking import Address, Ledger
+    from skipray.tracking import Address
 
 app = typer.Typer(
     name="skipray",
@@ -46,6 +47,10 @@ UriOption = Annotated[
 ]
 
 
+BudgetOption = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="3h|100", help="At most this time, or so many trials: what tells least is lost."),
+]
 FolderOption = Annotated[
     Path | None, typer.Option("--folder", metavar="DIR", help="Where the report goes; reports/NAME when left out.")
 ]
@@ -139,25 +144,43 @@ def plan(
     tracking_uri: UriOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the tracking store what is done.")] = False,
     brief: Annotated[bool, typer.Option("--brief", help="One line.")] = False,
+    budget: BudgetOption = None,
 ) -> None:
     """Show what would run: trials, sizes, estimated time, what is done. Starts nothing."""
     from skipray import display
     from skipray.plan import make_plan
 
     spec = _load(sweep, overrides)
+    limit = _budget(budget)
     states: dict[str, Any] = {}
+    trials = None
     if not offline:
         from skipray import tracking
 
         if tracking.exists(spec, tracking_uri):
-            states = tracking.states(spec, tracking_uri)
-    made = make_plan(spec, states, concurrency=_concurrency(spec))
+            trials = tracking.known_trials(spec, tracking_uri).trials
+            states = tracking.states(spec, tracking_uri, trials=trials)
+    seconds = None
+    if limit is not None and limit.seconds is not None:
+        from skipray.scheduling.timing import time_here
+
+        seconds = time_here(spec, os.environ.get("SKIPRAY_DATA"))
+    made = make_plan(spec, states, trials=trials, seconds=seconds, concurrency=_concurrency(spec))
+    reached = None
+    if limit is not None and spec.adaptive is None:
+        from skipray.budget import fit
+
+        costs = {p.trial.trial_id: p.seconds for p in made.trials}
+        missing = [p.trial for p in made.missing]
+        reached = fit(spec, missing, seconds or (lambda t: costs.get(t.trial_id, 0.0)), limit, made.concurrency)
     if as_json:
-        _print_json(display.plan_json(made))
+        _print_json(display.plan_json(made) | ({} if reached is None else {"budget": display.fit_json(reached)}))
     elif brief:
         print(display.plan_line(made))
     else:
         display.show_plan(made)
+        if reached is not None:
+            display.show_fit(reached)
 
 
 @_verb
@@ -168,18 +191,21 @@ def status(
     from skipray import display, tracking
 
     spec = _load(sweep, overrides)
-    ledger = _read_ledger(spec, tracking_uri)
-    states = tracking.states(spec, tracking_uri) if ledger is not None else {}
+    states, causes, trials, to_come = {}, {}, (() if spec.adaptive else spec.trials()), 0
+    if tracking.exists(spec, tracking_uri):
+        known = tracking.known_trials(spec, tracking_uri)
+        trials, to_come = known.trials, known.to_come
+        states = tracking.states(spec, tracking_uri, trials=trials)
+        ledger = tracking.read_ledger(spec, tracking_uri, trials=trials)
     if as_json:
-        _print_json(display.states_json(spec, states))
+        _print_json(display.states_json(spec, states, trials, to_come))
         return
-    causes = {}
-    if ledger is not None:
+    if states:
         causes = {
             i: f"{row.failure_class or 'error'}: {row.failure_message or 'no message was recorded'}"
             for i, row in ledger.failed.items()
         }
-    display.show_states(spec, states, causes)
+    display.show_states(spec, states, causes, trials, to_come)
 
 
 @_verb
@@ -233,6 +259,7 @@ def launch(
     ] = None,
     data: Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie.")] = None,
     folder: FolderOption = None,
+    budget: BudgetOption = None,
 ) -> None:
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
     from skipray.driver import launch_sweep
@@ -240,7 +267,12 @@ def launch(
     spec = _load(sweep, overrides)
     if data is not None:
         os.environ["SKIPRAY_DATA"] = str(Path(data).expanduser().absolute())
-    ended = launch_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
+    ended = launch_sweep(spec, tracking_uri=tracking_uri, ray_address=address, budget=_budget(budget), on_fit=_say_fit)
+    if ended.estimate_error is not None:
+        _complain(
+            f"the trials were estimated at {ended.estimated_seconds:.1f} s and took {ended.measured_seconds:.1f} s "
+            f"({ended.estimate_error:+.0%})"
+        )
     if ended.interrupted:
         from skipray import tracking
 
@@ -307,10 +339,20 @@ def ui(
     raise typer.Exit(subprocess.call(command, env=tracking.ui_environment()))
 
 
-def _read_ledger(spec: SweepSpec, tracking_uri: str | None) -> "Ledger | None":
-    from skipray import tracking
+def _budget(text: str | None) -> "Budget | None":
+    from skipray.budget import parse_budget
 
-    return tracking.read_ledger(spec, tracking_uri) if tracking.exists(spec, tracking_uri) else None
+    try:
+        return parse_budget(text) if text is not None else None
+    except ValueError as error:
+        raise BadInput(f"--budget: {error}") from None
+
+
+def _say_fit(reached: "Fit") -> None:
+    from skipray import display
+
+    for line in display.fit_lines(reached):
+        _complain(line)
 
 
 def _report(

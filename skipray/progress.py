@@ -71,6 +71,8 @@ class Progress:
     def on_event(self, event: "Event") -> None:
         """Tell it what has happened."""
         trial_id, cause = event.trial.trial_id, event.result.message if event.result else ""
+        if trial_id not in self.states:
+            self.trials += (event.trial,)  # it has followed from results
         if event.kind == "started":
             self.states[trial_id] = "running"
         elif event.kind == "finished":
