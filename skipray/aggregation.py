@@ -1,8 +1,8 @@
 """From the tracked runs of a sweep to what the report says. Reads only what was tracked; needs no torch, no Ray."""
 
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 
@@ -11,8 +11,10 @@ import pandas as pd
 
 from skipray import __version__, tracking
 from skipray.claims import Claim, judge
+from skipray.fairness import CELL_METRICS, cell_words, fairness_table, headline
+from skipray.frontier import Frontier, find_frontier
 from skipray.plan import trial_sizes
-from skipray.spec import SweepSpec
+from skipray.spec import SweepSpec, TrialSpec
 from skipray.trends import DepthTrend, Limit, fit_depth_trend, trainability_limit
 
 TREND_METRICS = (
@@ -27,6 +29,9 @@ TREND_METRICS = (
     "weight.log10_condition.median",
 )
 """The depth series that every aggregation fits, where they were tracked."""
+
+DEFAULT_METRICS = ("train.accuracy", "test.accuracy", "gap.accuracy")
+"""The depth series that are fitted in the default setting too, where a sweep is tuned."""
 
 Group = tuple[tuple[str, object], ...]
 """Factors but depth and their values, such as (("architecture", "plainnet"),)."""
@@ -52,7 +57,7 @@ class Aggregate:
 
     sweep: SweepSpec
     trials: pd.DataFrame
-    """skipray.tracking.read_trials: one row a finished trial."""
+    """skipray.tracking.read_trials: one row a finished trial; of a tuned sweep the finals of the chosen settings."""
     histories: pd.DataFrame
     """Columns trial_id, epoch, metric, value: metrics by epoch."""
     layers: pd.DataFrame
@@ -67,19 +72,36 @@ class Aggregate:
     """Columns: the factors, seeds, finished, diverged, untrained, failed, running, missing."""
     provenance: Mapping[str, str]
     """What the report was made with."""
+    default_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of a tuned sweep: the finals in the default setting, to be drawn beside the tuned ones."""
+    default_series: tuple[Series, ...] = ()
+    """Depth series of DEFAULT_METRICS in the default setting."""
+    default_limits: tuple[tuple[Group, Limit], ...] = ()
+    tuning_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of a tuned sweep: the points of the study."""
+    fairness: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of a tuned sweep: skipray.fairness.fairness_table, one row a cell; where `breach` says something the cell is to
+    be marked."""
+    frontiers: tuple[tuple[Group, Frontier], ...] = ()
+    """Of an adaptive sweep: where the search for each group's limit stands."""
 
 
 def aggregate(
     sweep: SweepSpec, tracking_uri: str | None = None, *, say: Callable[[str], None] = lambda text: None
 ) -> Aggregate:
     """Read a sweep's runs back and judge them. Partial at any time: what is missing is said, not filled in."""
-    states = tracking.states(sweep, tracking_uri)
-    trials = with_parameters(sweep, tracking.read_trials(sweep, tracking_uri))
-    say(f"{len(trials)} of {len(sweep.trials())} trials read; fitting depth trends")
-    histories = tracking.read_histories(sweep, tracking_uri)
-    layers = tracking.read_layers(sweep, tracking_uri)
+    known = tracking.known_trials(sweep, tracking_uri)
+    states = tracking.states(sweep, tracking_uri, trials=known.trials)
+    everything = with_parameters(known.trials, tracking.read_trials(sweep, tracking_uri, trials=known.trials))
+    say(f"{len(everything)} of {len(known.trials) + known.to_come} trials read; fitting depth trends")
+    trials = headline(sweep, everything)
+    asked = asked_for(sweep, known.trials)
+    wanted = set(trials["trial_id"])
+    headlined = [t for t in known.trials if t.trial_id in wanted]
+    histories = tracking.read_histories(sweep, tracking_uri, trials=headlined)
+    layers = tracking.read_layers(sweep, tracking_uri, trials=headlined)
     groups = list(_groups(sweep, trials))
-    return Aggregate(
+    result = Aggregate(
         sweep=sweep,
         trials=trials,
         histories=histories,
@@ -88,14 +110,80 @@ def aggregate(
         limits=tuple(_limits(groups)),
         claims=judge(trials, layers, histories, factors=group_factors(sweep)),
         audit=tuple(audit(sweep, trials)),
-        coverage=coverage(sweep, trials, states),
-        provenance=provenance(sweep, trials),
+        coverage=coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep)),
+        provenance=provenance(sweep, everything),
+        frontiers=tuple(_frontiers(sweep, groups)),
+    )
+    if sweep.tune is None:
+        return result
+    study = tracking.read_study(sweep, tracking_uri, failed=True)
+    table = fairness_table(study, everything, [*group_factors(sweep), "depth"])
+    return _with_tuning(result, everything, table)
+
+
+def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFrame) -> Aggregate:
+    """The aggregate of a tuned sweep, with what the tuning itself has shown."""
+    sweep, factors = result.sweep, [*group_factors(result.sweep), "depth"]
+    is_final = (everything["phase"] == "final").to_numpy(dtype=bool)
+    is_default = (everything["setting"] == "default").to_numpy(dtype=bool)
+    default = everything[is_final & is_default].reset_index(drop=True)
+    default_groups = _groups(sweep, default)
+    marked = table[table["breach"] != ""]
+    return replace(
+        result,
+        series=(*result.series, *_series(_groups(sweep, table.assign(seed=0)), CELL_METRICS)),
+        claims=tuple(_leaning(claim, marked, factors) for claim in result.claims),
+        audit=(*result.audit, *(f"{cell_words(row, factors)}: {row['breach']}" for row in marked.to_dict("records"))),
+        default_trials=default,
+        default_series=tuple(_series(default_groups, DEFAULT_METRICS)),
+        default_limits=tuple(_limits(default_groups)),
+        tuning_trials=everything[~is_final].reset_index(drop=True),
+        fairness=table,
     )
 
 
-def with_parameters(sweep: SweepSpec, trials: pd.DataFrame) -> pd.DataFrame:
+def _leaning(claim: Claim, marked: pd.DataFrame, factors: list[str]) -> Claim:
+    """A claim that leans on cells that break the protocol says so."""
+    leans_on = marked[marked["depth"].isin(claim.depths)] if len(marked) else marked
+    if claim.verdict == "not tested" or leans_on.empty:
+        return claim
+    cells = ", ".join(cell_words(row, factors) for row in leans_on.to_dict("records"))
+    return replace(claim, sentence=f"{claim.sentence} It leans on cells that break the tuning's protocol: {cells}.")
+
+
+def _frontiers(sweep: SweepSpec, groups: list[tuple[Group, pd.DataFrame]]) -> list[tuple[Group, Frontier]]:
+    """Where the search for each group's limit stands; of an adaptive sweep."""
+    if sweep.adaptive is None:
+        return []
+    asked = sweep.adaptive
+    found = []
+    for group, rows in groups:
+        of_group = [c.model.depth for c in sweep.cells if all(_cell_value(c, k) == v for k, v in group)]
+        depths = rows["depth"].to_numpy(float).tolist()
+        trained = (rows["outcome"] == "trained").to_numpy(dtype=bool).tolist()
+        reach = (min(of_group), max(of_group))
+        found.append((group, find_frontier(asked.low, asked.high, asked.width, depths, trained, reach=reach)))
+    return found
+
+
+def _cell_value(cell: TrialSpec, factor: str) -> object:
+    values = {"architecture": cell.model.architecture} | {k.rpartition(".")[2]: v for k, v in cell.cell}
+    return values.get(factor)
+
+
+def asked_for(sweep: SweepSpec, known: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:
+    """The trials that the answer rests on: of a tuned sweep the tuned finals, none before tuning is complete."""
+    return tuple(t for t in known if sweep.tune is None or t.setting == "tuned")
+
+
+def stand_ins(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
+    """A trial for each final that a tuned sweep will have; nothing has run of them."""
+    return tuple(replace(c, seed=s, setting="tuned") for c in sweep.cells for s in sweep.seeds if sweep.tune)
+
+
+def with_parameters(known: Sequence[TrialSpec], trials: pd.DataFrame) -> pd.DataFrame:
     """The table with a column `model.parameters`, which follows from the spec: what matched comparisons match on."""
-    sizes = {trial.trial_id: trial_sizes(trial) for trial in sweep.trials()}
+    sizes = {trial.trial_id: trial_sizes(trial) for trial in known}
     counted = {trial_id: known.parameters for trial_id, known in sizes.items() if known}
     out = trials.copy()
     out["model.parameters"] = out["trial_id"].map(counted)
@@ -120,9 +208,9 @@ def _groups(sweep: SweepSpec, trials: pd.DataFrame) -> list[tuple[Group, pd.Data
     return found
 
 
-def _series(groups: list[tuple[Group, pd.DataFrame]]) -> list[Series]:
+def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str] = TREND_METRICS) -> list[Series]:
     fitted = []
-    for metric in TREND_METRICS:
+    for metric in metrics:
         for group, rows in groups:
             if metric not in rows:
                 continue
@@ -170,12 +258,14 @@ def _limits(groups: list[tuple[Group, pd.DataFrame]]) -> list[tuple[Group, Limit
     ]
 
 
-def coverage(sweep: SweepSpec, trials: pd.DataFrame, states: Mapping[str, str]) -> pd.DataFrame:
+def coverage(
+    sweep: SweepSpec, trials: pd.DataFrame, states: Mapping[str, str], asked: Sequence[TrialSpec] | None = None
+) -> pd.DataFrame:
     """What was run, cell by cell; columns as `Aggregate.coverage` has them."""
     outcomes = dict(zip(trials["trial_id"], trials["outcome"], strict=True)) if len(trials) else {}
     factors = [*group_factors(sweep), "depth"]
     rows: dict[tuple[object, ...], dict[str, object]] = {}
-    for trial in sweep.trials():
+    for trial in sweep.trials() if asked is None else asked:
         values = {"architecture": trial.model.architecture, "depth": trial.model.depth, **dict(trial.cell)}
         key = tuple(values.get(f) for f in factors)
         row = rows.setdefault(
@@ -202,7 +292,7 @@ def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:
             found = sorted(str(v) for v in trials[column].dropna().unique())
             if len(found) > 1:
                 breaches.append(f"the trials were run with several {what}: {', '.join(found)}")
-    if len(sweep.seeds) < 3:
+    if len(sweep.seeds) < 3 and sweep.adaptive is None:
         seeds = "1 seed" if len(sweep.seeds) == 1 else f"{len(sweep.seeds)} seeds"
         breaches.append(f"{seeds} a cell: at least 3 are needed to tell noise from a trend")
     return breaches
