@@ -1,6 +1,7 @@
 """The sweep file: what is read, what is refused, and how it is said."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -277,3 +278,105 @@ def test_trials_pickle_small(tmp_path):
     assert isinstance(again, TrialSpec)
     assert again == trial
     assert again.trial_id == trial.trial_id
+
+
+TUNE = """\
+tune:
+  space:
+    learning_rate: {low: 1e-3, high: 1.0, scale: log}
+    weight_decay: {low: 0.0, high: 1e-3, scale: linear}
+  trials: 4
+  sampler: sobol
+  seeds: [100]
+"""
+ADAPTIVE = "adaptive: {low: 8, high: 60, width: 1.5, max_trials: 20}\n"
+CHOSEN = GOOD.replace("  depth: [8, 20]\n", "") + ADAPTIVE
+
+
+def test_a_tuned_sweep_knows_its_points_and_the_default_finals(tmp_path):
+    trials = load(tmp_path, GOOD + TUNE).trials()
+    points = [t for t in trials if t.phase == "tune"]
+    finals = [t for t in trials if t.phase == "final"]
+    assert len(points) == 6 * 4
+    assert {t.seed for t in points} == {100}
+    assert {(t.probe.preset, t.save_weights, t.setting) for t in points} == {("none", False, "point")}
+    assert [t.trial_id for t in finals] == [t.trial_id for t in load(tmp_path, GOOD).trials()]
+    assert {t.setting for t in finals} == {"default"}
+    assert len({t.trial_id for t in trials}) == len(trials)
+    assert len({t.label for t in trials}) == len(trials)
+
+
+def test_the_points_of_tpe_are_not_known_beforehand(tmp_path):
+    assert all(t.phase == "final" for t in load(tmp_path, GOOD + TUNE, "tune.sampler=tpe").trials())
+
+
+def test_phase_setting_and_point_are_not_in_the_trial_id(tmp_path):
+    trial = load(tmp_path, GOOD).trials()[0]
+    assert replace(trial, phase="tune", setting="point", point=3, study="x").trial_id == trial.trial_id
+
+
+def test_an_adaptive_sweep_has_every_depth_that_a_family_can_have(tmp_path):
+    sweep = load(tmp_path, CHOSEN)
+    depths = {}
+    for cell in sweep.cells:
+        depths.setdefault(cell.model.architecture, []).append(cell.model.depth)
+    assert depths["plainnet"] == depths["resnet"] == list(range(8, 61, 2))
+    assert depths["resnext"] == list(range(8, 61, 3))
+    assert dict(sweep.cells[0].cell) == {"architecture": "plainnet", "depth": 8}
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "found"),
+    [
+        (TUNE, ["tune.space.lerning_rate={low: 1, high: 2, scale: log}"], "did you mean learning_rate?"),
+        (TUNE, ["tune.space.epochs={low: 1, high: 2, scale: log}"], "found no number of the recipe"),
+        (TUNE, ["tune.space.learning_rate.low=1.0"], r"tune.space.learning_rate.high: found 1.0; allowed: above low"),
+        (TUNE, ["tune.space.weight_decay.scale=log"], "found 0 on a log scale"),
+        (TUNE, ["tune.space.learning_rate.scale=cubic"], "found 'cubic'; allowed: log, linear"),
+        (TUNE, ["tune.space.learning_rate.hgh=1"], r"did you mean high\?"),
+        (TUNE, ["tune.space.learning_rate.low=-1"], "found -1; allowed: a number at least 0"),
+        (TUNE, ["tune.space.learning_rate.low=slow"], "found 'slow'; allowed: a number at least 0"),
+        (TUNE, ["tune.space.momentum={low: 0.5, high: 1.0, scale: linear}"], "a number at least 0 and below 1"),
+        (TUNE, ["tune.space.warmup_epochs={low: 0.5, high: 2, scale: linear}"], r"found 2.0; allowed: below epochs"),
+        (TUNE, ["tune.space={}"], "tune.space: found an empty mapping"),
+        (TUNE, ["tune.trials=1"], "found 1; allowed: an integer at least 2 and at most 1024"),
+        (TUNE, ["tune.sampler=grid"], "found 'grid'; allowed: sobol, tpe"),
+        (TUNE, ["tune.seeds=[1]"], "found 1, a seed of the sweep"),
+        (TUNE, ["tune.seeds=[7, 7]"], "found 7 twice"),
+        (TUNE, ["tune.seeds=[]"], "tune.seeds: found"),
+        (TUNE, ["tune.extensions=-1"], "found -1; allowed: an integer at least 0"),
+        (TUNE, ["recipe.epochs=0"], "found a study of 0 epochs"),
+        (TUNE, ["tune.budget=3"], "found an unknown key"),
+        (TUNE.replace("  trials: 4\n", ""), [], "tune.trials: found nothing"),
+        (TUNE, ["factors.weight_decay=[1e-4, 1e-3]"], "found a factor of this sweep"),
+        (TUNE + ADAPTIVE, [], "found it beside tune; allowed: one of the two"),
+        (ADAPTIVE, [], "factors.depth: found it beside adaptive"),
+    ],
+)  # fmt: skip
+def test_bad_tuning_is_refused(tmp_path, text, overrides, found):
+    said = refused(tmp_path, GOOD + text, *overrides)
+    assert re.search(found, said), said
+    assert re.search(r"small\.yaml:\d+: |--set ", said)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        (["adaptive.high=8"], "adaptive.high: found 8; allowed: above low"),
+        (["adaptive.width=1.0"], "found 1.0; allowed: a number above 1"),
+        (["adaptive.max_trials=0"], "found 0; allowed: an integer at least 1"),
+        (["adaptive.low=9", "adaptive.high=9"], "allowed: above low"),
+        (
+            ["adaptive={low: 3, high: 4, width: 2.0, max_trials: 4}", "factors.architecture=[resnext]"],
+            "found no depth of",
+        ),
+        (["model.depth=8"], "model.depth: found it beside adaptive"),
+        (["seeds=[0]"], "found 1 seed; allowed: at least 2"),
+        (["adaptive.depth=8"], "found an unknown key"),
+        (["model.width=0"], "found 0; allowed: an integer at least 1"),
+    ],
+)
+def test_bad_adaptive_sweeps_are_refused(tmp_path, overrides, found):
+    said = refused(tmp_path, CHOSEN, *overrides)
+    assert re.search(found, said), said
+    assert len(said.splitlines()) <= 3, "a mistake of every depth is said once"
