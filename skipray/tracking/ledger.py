@@ -135,6 +135,10 @@ def states(
 
     A RUNNING run is `running` only while a launch of the sweep is living; after a crash it is missing.
     """
+    if trials is None:
+        from skipray.tracking.known import known_trials  # which reads this module
+
+        trials = known_trials(sweep, tracking_uri).trials
     ledger = read_ledger(sweep, tracking_uri, trials=trials)
     found: dict[str, State] = dict.fromkeys(ledger.finished, "finished")
     found |= dict.fromkeys(ledger.failed, "failed")
