@@ -56,6 +56,12 @@ FolderOption = Annotated[
 ]
 
 
+AddressOption = Annotated[
+    str | None, typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster, or auto; else RAY_ADDRESS.")
+]
+DataOption = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie.")]
+
+
 class BadInput(Exception):
     """What the user can mend: printed as it is, exit code 2."""
 
@@ -253,11 +259,8 @@ def launch(
     overrides: SetOption = None,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
-    address: Annotated[
-        str | None,
-        typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster, or auto; else RAY_ADDRESS."),
-    ] = None,
-    data: Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie.")] = None,
+    address: AddressOption = None,
+    data: DataOption = None,
     folder: FolderOption = None,
     budget: BudgetOption = None,
 ) -> None:
@@ -265,8 +268,7 @@ def launch(
     from skipray.driver import launch_sweep
 
     spec = _load(sweep, overrides)
-    if data is not None:
-        os.environ["SKIPRAY_DATA"] = str(Path(data).expanduser().absolute())
+    _use_data(data)
     ended = launch_sweep(spec, tracking_uri=tracking_uri, ray_address=address, budget=_budget(budget), on_fit=_say_fit)
     if ended.estimate_error is not None:
         _complain(
@@ -297,6 +299,43 @@ def launch(
         raise typer.Exit(3)
     if ended.failed:
         _complain(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
+        raise typer.Exit(3)
+
+
+@_verb
+def measure(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    preset: Annotated[str | None, typer.Option("--preset", help="default or full; the sweep's when left out.")] = None,
+    hessian: Annotated[bool, typer.Option("--hessian", help="Also the Hessian's top eigenvalue and trace.")] = False,
+    jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's singular values.")] = False,
+    address: AddressOption = None,
+    data: DataOption = None,
+) -> None:
+    """Measure the saved final weights of finished runs anew, without training, and add what is found to the runs."""
+    from skipray.measuring import measure_sweep
+
+    asked = [f"probe.preset={preset}"] if preset is not None else []
+    asked += ["probe.hessian=true"] if hessian else []
+    asked += ["probe.jacobian=true"] if jacobian else []
+    spec = _load(sweep, [*(overrides or ()), *asked])
+    _use_data(data)
+    ended = measure_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
+    if as_json:
+        _print_json({"sweep": spec.name} | ended.as_json())
+    else:
+        print(f"measurement {ended.measurement}: {ended.measured} runs measured, {ended.already} had it already")
+    for label in ended.without_weights:
+        _complain(f"{label}: its run has kept no weights; run it again with tracking.save_weights")
+    for failure in ended.failed:
+        _complain(failure)
+    if ended.unfinished:
+        _complain(f"{ended.unfinished} trials are not finished and were left out")
+    if ended.interrupted:
+        raise KeyboardInterrupt
+    if ended.failed or ended.without_weights:
         raise typer.Exit(3)
 
 
@@ -337,6 +376,12 @@ def ui(
         raise BadInput(str(error)) from None
     print(f"MLflow's pages: http://127.0.0.1:{port} (Ctrl-C ends them)", flush=True)
     raise typer.Exit(subprocess.call(command, env=tracking.ui_environment()))
+
+
+def _use_data(folder: str | None) -> None:
+    """Workers find it in their environment, as the launch's own."""
+    if folder is not None:
+        os.environ["SKIPRAY_DATA"] = str(Path(folder).expanduser().absolute())
 
 
 def _budget(text: str | None) -> "Budget | None":

@@ -38,7 +38,7 @@ from skipray.training.evaluation import Evaluation, evaluate, evaluation_mode
 from skipray.training.sgd import SGD
 from skipray.training.state import CheckpointRefused, network_tensors, pack, restore_network, unpack
 
-__all__ = ["CheckpointRefused", "Checkpoints", "run_trial"]
+__all__ = ["CheckpointRefused", "Checkpoints", "numerics", "run_trial"]
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def run_trial(
         DataMissing, DataCorrupt: see skipray.datasets.
         Exception: whatever a user's own code raises.
     """
-    with _numerics(trial):
+    with numerics(trial):
         attempt = _Attempt(trial, data_root, checkpoints, on_saved, interrupted)
         try:
             return attempt.run()
@@ -324,7 +324,7 @@ def _concatenate(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 @contextmanager
-def _numerics(trial: TrialSpec) -> Iterator[None]:
+def numerics(trial: TrialSpec) -> Iterator[None]:
     """Threads, precision and random numbers as the trial says; a warm process gets its own back afterwards."""
     cuda = trial.resources.device == "cuda"
     backends: tuple[tuple[Any, str], ...] = (

@@ -83,6 +83,7 @@ def measure(
     *,
     epoch: int,
     weight_updates: Mapping[str, Tensor] | None = None,
+    no_updates: str = "",
 ) -> Measurement:
     """The probe of a trial, by its preset.
 
@@ -93,13 +94,16 @@ def measure(
         inputs: (samples, channels, height, width), the sweep's fixed probe batch.
         labels: (samples,) classes.
         weight_updates: parameter name -> the last step's change, measured by the preset `full`.
+        no_updates: why there are none, which the preset `full` then notes.
     """
     main = "train" if epoch == 0 else "eval"
     full = spec.preset == "full"
     if spec.preset == "none":
         return Measurement(rows([], epoch), {}, {})
     wanted = Wanted(gradients=full, branches=full, centre_all=full)
-    reduced = capture(network, inputs, labels, wanted, phase=main, weight_updates=weight_updates if full else None)
+    updates = weight_updates if full else None
+    why = no_updates if full else ""
+    reduced = capture(network, inputs, labels, wanted, phase=main, weight_updates=updates, no_updates=why)
     if full and _modes_differ(network):
         other = "eval" if main == "train" else "train"
         passing = Wanted(gradients=True, branches=True, centre_all=True, weights=False)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skipray.metrics.as_found import as_found
-from skipray.probe.reduction import Place, Reduced, is_small, reduce_matrices, reduce_tensor
+from skipray.probe.reduction import Place, Reduced, absent_tensor, is_small, reduce_matrices, reduce_tensor
 from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
 
 
@@ -35,12 +35,14 @@ def capture(
     *,
     phase: str,
     weight_updates: Mapping[str, Tensor] | None = None,
+    no_updates: str = "",
 ) -> list[Reduced]:
     """Reduced tensors: hidden ones in the order of the pass, weights, updates, gradients.
 
     Args:
         labels: (samples,) classes; needed for gradients.
         phase: `train` or `eval`, the mode that the network is put into for the pass.
+        no_updates: why there are no weight updates, where they are to be named as absent.
     """
     hooks: list[Any] = []
     pass_ = _Pass(wanted, phase)
@@ -56,6 +58,8 @@ def capture(
                 logits = network(start.clone() if isinstance(start, Tensor) else start)
                 pass_.weights(weights, {layer.name: layer.parameter for layer in weights}, "weight")
                 pass_.weights(weights, weight_updates or {}, "weight_update")
+                if no_updates:
+                    pass_.no_weights(weights, "weight_update", no_updates)
                 if wanted.gradients:
                     assert labels is not None
                     trained = [w for w in weights if w.parameter.requires_grad]
@@ -143,6 +147,12 @@ class _Pass:
         gradients = torch.autograd.grad(loss, targets + leaves, allow_unused=True)
         found = {layer.name: g for layer, g in zip(weights, gradients, strict=False) if g is not None}
         self.weights(weights, found, "weight_gradient")
+
+    def no_weights(self, layers: Sequence[WeightLayer], kind: str, reason: str) -> None:
+        """Notes that there is no tensor of a kind, and why."""
+        for layer in layers:
+            place = Place(layer.layer, layer.layer_index, kind, self.phase)
+            self.reduced.append(absent_tensor(layer.parameter, place, centred=self.wanted.centre_all, reason=reason))
 
     def weights(self, layers: Sequence[WeightLayer], tensors: Mapping[str, Tensor], kind: str) -> None:
         """Reduces the tensors that belong to weight layers; small ones of equal shape together."""

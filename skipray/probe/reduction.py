@@ -117,6 +117,13 @@ def reduce_matrices(
     return [out[i] for i in range(len(tensors))]
 
 
+def absent_tensor(like: Tensor, place: Place, *, centred: bool, reason: str) -> Reduced:
+    """What stands for a tensor that does not exist, with the shape of another: all is absent, and the reason."""
+    blank = _blank(like, place, centred)
+    names = _statistics(place.tensor)
+    return replace(blank, absent=dict.fromkeys([*names, "nonfinite"], reason))
+
+
 def is_small(tensor: Tensor, centred: bool) -> bool:
     """Whether equal-shaped ones are better reduced together, by `reduce_matrices`."""
     fits = tensor.ndim == 2 and 0 < tensor.numel() <= stack.MOST_ENTRIES and tensor.device.type == "cpu"
@@ -140,13 +147,16 @@ def _blank(tensor: Tensor, place: Place, centred: bool) -> Reduced:
 
 
 def _nonfinite(blank: Reduced, tensor: Tensor) -> Reduced:
-    kind = blank.place.tensor
-    absent = ["spectrum", "range", "rms"]
-    absent += ["gradient_norm"] if kind in GRADIENTS else []
-    absent += ["dead_fraction", "mean_cosine"] if kind in REPRESENTATIONS else []
-    return replace(
-        blank, entries={"nonfinite": entries.nonfinite(tensor)}, absent=dict.fromkeys(absent, "non-finite entries")
-    )
+    absent = dict.fromkeys(_statistics(blank.place.tensor), "non-finite entries")
+    return replace(blank, entries={"nonfinite": entries.nonfinite(tensor)}, absent=absent)
+
+
+def _statistics(kind: str) -> list[str]:
+    """What a tensor of a kind has besides the count of its non-finite entries."""
+    names = ["spectrum", "range", "rms"]
+    names += ["gradient_norm"] if kind in GRADIENTS else []
+    names += ["dead_fraction", "mean_cosine"] if kind in REPRESENTATIONS else []
+    return names
 
 
 def _filled(

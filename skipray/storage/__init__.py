@@ -14,7 +14,14 @@ A trial's folder is removed when its result has been delivered.
 from skipray.storage.folder import Folder, open_folder
 from skipray.storage.launch_lease import AlreadyRunning, Owner, SweepLease, living_launch
 from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery, local_path
-from skipray.storage.result import artifacts_of, decode_result, encode_result, layers_from_parquet
+from skipray.storage.result import (
+    artifacts_of,
+    decode_result,
+    encode_result,
+    layers_from_parquet,
+    layers_to_parquet,
+    spectra_to_npz,
+)
 
 __all__ = [
     "AlreadyRunning",
@@ -30,7 +37,9 @@ __all__ = [
     "decode_result",
     "encode_result",
     "layers_from_parquet",
+    "layers_to_parquet",
     "living_launch",
     "local_path",
     "open_folder",
+    "spectra_to_npz",
 ]

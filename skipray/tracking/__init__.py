@@ -22,6 +22,7 @@ from skipray.tracking.doctor import Finding, examine, repair
 from skipray.tracking.experiment import finish_sweep, git_state, log_files, prepare
 from skipray.tracking.known import Known, known_trials, read_study
 from skipray.tracking.ledger import Ledger, exists, read_ledger, states
+from skipray.tracking.measurement import Measured, add_measurement, address_of, finished_run, read_weights
 from skipray.tracking.readback import read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.recorder import Recorder
 from skipray.tracking.ui import ui_command, ui_environment
@@ -34,14 +35,18 @@ __all__ = [
     "Finding",
     "Known",
     "Ledger",
+    "Measured",
     "Pending",
     "Recorder",
     "TrackingAway",
     "TrackingRefused",
+    "add_measurement",
+    "address_of",
     "deliver_pending",
     "examine",
     "exists",
     "finish_sweep",
+    "finished_run",
     "git_state",
     "is_sql",
     "known_trials",
@@ -52,6 +57,7 @@ __all__ = [
     "read_ledger",
     "read_study",
     "read_trials",
+    "read_weights",
     "redact",
     "repair",
     "resolve_uri",

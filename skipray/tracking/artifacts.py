@@ -7,9 +7,16 @@ from urllib.parse import unquote, urlparse
 import pandas as pd
 import pyarrow as pa
 
+from skipray.records import LAYER_COLUMNS
 from skipray.storage import layers_from_parquet
+from skipray.tracking.cache import concatenated
 from skipray.tracking.client import reach
 from skipray.tracking.ledger import RunRow
+
+_KEY = [c for c in LAYER_COLUMNS if c not in ("version", "value", "censored", "reason")]
+"""What tells one row of layers.parquet from another."""
+_PLAIN = {c: object for c in _KEY if c not in ("epoch", "layer_index", "centred")}
+"""Words of two tables have different categories, which do not compare."""
 
 
 def local_folder(row: RunRow) -> Path | None:
@@ -40,12 +47,34 @@ def read_file(uri: str, row: RunRow, name: str) -> bytes | None:
         return reach(uri, fetch)
 
 
-def read_artifacts(uri: str, row: RunRow) -> pd.DataFrame | None:
+def read_artifacts(uri: str, row: RunRow, name: str = "layers.parquet") -> pd.DataFrame | None:
     """A run's layers.parquet; None when it is missing or damaged (`skipray doctor` says which)."""
-    data = read_file(uri, row, "layers.parquet")
+    data = read_file(uri, row, name)
     if data is None:
         return None
     try:
         return layers_from_parquet(data)
     except (pa.ArrowException, ValueError, OSError):
         return None
+
+
+def read_measurement(uri: str, row: RunRow, measurement: str) -> pd.DataFrame | None:
+    """The layers of one measurement of a run's weights; None where the run has not got it."""
+    if measurement not in row.measured:
+        return None
+    return read_artifacts(uri, row, f"measurements/{measurement}/layers.parquet")
+
+
+def read_with_measurements(uri: str, row: RunRow) -> pd.DataFrame | None:
+    """A run's layers, and what only later measurements of its weights have, from the oldest that has it."""
+    layers = read_artifacts(uri, row)
+    if layers is None or not row.measured:
+        return layers
+    for measurement in row.measured:
+        found = read_measurement(uri, row, measurement)
+        if found is not None:
+            new = ~pd.MultiIndex.from_frame(found[_KEY].astype(_PLAIN)).isin(
+                pd.MultiIndex.from_frame(layers[_KEY].astype(_PLAIN))
+            )
+            layers = concatenated([layers, found[new]])
+    return layers

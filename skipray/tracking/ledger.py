@@ -19,6 +19,7 @@ from skipray.tracking.schema import (
     FAILURE_CLASS,
     FAILURE_MESSAGE,
     KIND,
+    MEASURED,
     OUTCOME,
     OUTCOMES,
     POINT,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 State = Literal["finished", "running", "failed", "missing"]
 PAGE = 1000
 """Runs asked for at a time over HTTP."""
-_TAGS = (TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE, STUDY, POINT, RECIPE)
+_TAGS = (TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE, STUDY, POINT, RECIPE, MEASURED)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class RunRow:
     """Of a tuning trial, as the next two: the study's key, the point's number, canonical JSON of the recipe."""
     point: int | None = None
     recipe: str | None = None
+    measured: tuple[str, ...] = ()
+    """Names of the measurements that were added after the run's end, oldest first."""
 
     @property
     def is_finished(self) -> bool:
@@ -245,4 +248,5 @@ def _row(
         tags.get(STUDY),
         int(tags[POINT]) if tags.get(POINT) else None,
         tags.get(RECIPE),
+        tuple(name for name in tags.get(MEASURED, "").split(",") if name),
     )

@@ -17,7 +17,7 @@ import pandas as pd
 from skipray.records import LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.tracking.address import resolve_uri
-from skipray.tracking.artifacts import read_artifacts
+from skipray.tracking.artifacts import read_measurement, read_with_measurements
 from skipray.tracking.cache import Cache, concatenated
 from skipray.tracking.known import known_trials
 from skipray.tracking.ledger import RunRow, read_ledger
@@ -106,12 +106,17 @@ def read_layers(
     tracking_uri: str | None = None,
     *,
     trials: Sequence[TrialSpec] | None = None,
+    measurement: str | None = None,
     max_rows: int = MAX_LAYER_ROWS,
     say: Say = _silent,
 ) -> pd.DataFrame:
     """Statistics by layer of finished trials, at the first and the last epoch, from their layers.parquet.
 
+    What `skipray measure` has found later is read too: statistics that a run had not got, and the name of a measurement
+    gives all of that one.
+
     Args:
+        measurement: read this one alone (`skipray measure --json` names it), of the runs that have it.
         max_rows: trials are read evenly over the cells, first seeds first, until there are so many rows; how many
             trials were left out is in `.attrs["trials_left_out"]`.
 
@@ -123,7 +128,7 @@ def read_layers(
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
     ledger = read_ledger(spec, uri, trials=asked)
     rows = [ledger.finished[i] for i in _evenly(asked) if i in ledger.finished]
-    cache = Cache(uri, spec.name, "layers")
+    cache = Cache(uri, spec.name, f"layers {measurement}" if measurement else "layers")
     frames, missing = cache.read([key_of(r) for r in rows])
     read = sum(len(f) for f in frames)
     fresh: list[pd.DataFrame] = []
@@ -135,7 +140,10 @@ def read_layers(
         if read >= max_rows:
             left_out += 1
             continue
-        frame = read_artifacts(uri, row)
+        if measurement is None:
+            frame = read_with_measurements(uri, row)
+        else:
+            frame = read_measurement(uri, row, measurement)
         if frame is not None:
             frame = frame[frame["epoch"].isin([frame["epoch"].min(), frame["epoch"].max()])]
             frame = frame.assign(
