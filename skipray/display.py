@@ -1,5 +1,6 @@
 """What the command line prints: plans, states, claims. Text to stdout, or one JSON object."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from skipray.plan import Plan
 from skipray.spec import SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from skipray.aggregation import Aggregate
 
 _VERDICT_STYLE = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "not tested": "dim"}
@@ -252,7 +255,20 @@ def aggregate_json(result: "Aggregate") -> dict[str, Any]:
             for group, limit in result.limits
         ],
         "audit": list(result.audit),
+        "fairness": _records(result.fairness),
+        "frontiers": [
+            {**dict(group), "depth": f.limit, "low": f.low, "high": f.high, "trials": f.trials, "verdict": f.verdict}
+            for group, f in result.frontiers
+        ],
     }
+
+
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Rows as JSON takes them: what is absent is null."""
+    return [
+        {str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 def show_aggregate(result: "Aggregate") -> None:
@@ -269,8 +285,39 @@ def show_aggregate(result: "Aggregate") -> None:
     for group, limit in result.limits:
         name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
         out.print(f"trainability limit of {escape(name)}: {limit_text(limit)}")
+    for group, found in result.frontiers:
+        name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
+        where = {"beyond": "beyond the deepest", "below": "below the shallowest"}.get(found.verdict)
+        where = where or f"depth {found.limit:.0f} (95 %: {found.low:.0f} to {found.high:.0f})"
+        more = ", needs more trials" if found.verdict == "open" else ""
+        out.print(f"frontier of {escape(name)}: {where}, {found.trials} trials{more}")
+    if len(result.fairness):
+        out.print(_fairness_table(result.fairness))
     for breach in result.audit:
         out.print(f"[yellow]audit:[/yellow] {escape(breach)}")
+
+
+def _fairness_table(cells: "pd.DataFrame") -> Table:
+    """Tuned beside default, cell by cell."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    factors = list(cells.columns[: list(cells.columns).index("points")])
+    chosen = [c for c in cells.columns if c.startswith("chosen.") and c != "chosen.validation_accuracy"]
+    names = [*factors, "points", "diverged", *(c.removeprefix("chosen.") for c in chosen), "default", "tuned", ""]
+    for name in names:
+        table.add_column(name, justify="left" if name in ("architecture", "") else "right")
+    for row in cells.to_dict("records"):
+        note = row["breach"] or ("untrainable" if row["untrainable"] else "")
+        accuracies = (row["default.test_accuracy"], row["tuned.test_accuracy"])
+        table.add_row(
+            *(str(row[f]) for f in factors),
+            str(row["points"]),
+            f"{row['tuning.diverged_share']:.0%}",
+            *(f"{row[c]:.3g}" for c in chosen),
+            *("-" if math.isnan(a) else f"{a:.3f}" for a in accuracies),
+            note,
+        )
+    table.caption = "test accuracy in the default and in the tuned setting, mean over the seeds"
+    return table
 
 
 def limit_text(limit: Any) -> str:
