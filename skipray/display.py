@@ -143,7 +143,9 @@ def fit_json(reached: Fit) -> dict[str, Any]:
 
 def fit_lines(reached: Fit) -> list[str]:
     """What a budget reaches for, and what is lost in which order."""
-    kept = f"budget of {reached.budget}: {reached.trials} trials, about {duration(reached.seconds)}"
+    seconds = reached.budget.seconds
+    budget = duration(seconds) if seconds is not None else f"{reached.budget.trials} trials"
+    kept = f"budget of {budget}: {reached.trials} trials, about {duration(reached.seconds)}"
     if not reached.lost:
         return [f"{kept}; everything fits"]
     lost = ", ".join(f"depth {depth} seed {seed}" for depth, seed in reached.lost[:12])

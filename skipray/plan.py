@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -86,6 +86,8 @@ def make_plan(
     """
     states = states or {}
     speed = speed or (CUDA if sweep.resources.device == "cuda" else CPU)
+    if seconds is not None:
+        speed = replace(speed, source="timed steps at three depths of each group")
 
     def cost(trial: TrialSpec) -> float:
         return seconds(trial) if seconds is not None else estimate_seconds(trial, trial_sizes(trial), speed)
