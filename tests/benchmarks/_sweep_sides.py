@@ -1,0 +1,154 @@
+"""The baselines of `bench_sweep.py`, each as one would write it without skipray, run as a process of its own:
+
+    python _sweep_sides.py (ray_tune|joblib|one_process) SWEEP.yaml SECONDS_LIMIT
+
+in an empty folder. Prints one JSON object: trials that ended, and the seconds that they trained.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skipray.spec import TrialSpec
+
+Trials = Sequence["TrialSpec"]
+Log = Callable[[dict[str, float], int], None]
+"""Takes an epoch's metrics and the epoch."""
+
+
+def train_plainly(trial: "TrialSpec", log: Log | None) -> float:
+    """Train a trial by a minimal loop: its network, batches and steps. Returns seconds of training, logging left out.
+
+    Evaluates the validation split after each epoch, which no training goes without.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from skipray import architectures
+    from skipray.datasets import open_dataset, shape_and_classes
+
+    recipe = trial.recipe
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    splits = open_dataset(trial.dataset, trial.fingerprint)
+    x, y = splits.normalise(splits.train_x), splits.train_y
+    test_x, test_y = splits.normalise(splits.validation_x), splits.validation_y
+    network = architectures.build(trial.model, *shape_and_classes(trial.dataset), seed=trial.seed)
+    optimizer = torch.optim.SGD(
+        network.parameters(), recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
+    generator = torch.Generator().manual_seed(trial.seed)
+    for epoch in range(1, recipe.epochs + 1):
+        network.train()
+        total = torch.zeros(())
+        chosen = torch.randperm(len(y), generator=generator).tensor_split(-(-len(y) // recipe.batch_size))
+        for index in chosen:
+            loss = cross_entropy(network(x[index]), y[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.detach()
+        network.eval()
+        with torch.no_grad():
+            logits = network(test_x)
+        metrics = {
+            "train_loss": float(total) / len(chosen),
+            "validation_loss": float(cross_entropy(logits, test_y)),
+            "validation_accuracy": float((logits.argmax(1) == test_y).float().mean()),
+        }
+        if log is not None:
+            paused = time.perf_counter()
+            log(metrics, epoch)
+            start += time.perf_counter() - paused
+    return time.perf_counter() - start
+
+
+def parameters(trial: "TrialSpec") -> dict[str, Any]:
+    """What a user would log of a trial."""
+    model, recipe = trial.model, trial.recipe
+    return {"architecture": model.architecture, "depth": model.depth, "width": model.width, "seed": trial.seed} | {
+        "learning_rate": recipe.learning_rate,
+        "batch_size": recipe.batch_size,
+        "epochs": recipe.epochs,
+    }
+
+
+def ray_tune(trials: Trials, limit: float) -> list[float]:
+    """Stock Ray Tune: a function trainable, actors as they come, MLflowLoggerCallback. Stops after `limit` seconds."""
+    import ray
+    from ray import tune
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    def trainable(config: dict[str, Any]) -> None:
+        def log(metrics: dict[str, float], epoch: int) -> None:
+            tune.report(metrics | {"seconds": time.perf_counter() - start, "epoch": epoch})
+
+        start = time.perf_counter()
+        train_plainly(trials[config["index"]], log)
+
+    ray.init("local", log_to_driver=False, logging_level="ERROR")  # never somebody else's cluster
+    tuner = tune.Tuner(
+        trainable,
+        param_space={"index": tune.grid_search(range(len(trials)))},
+        tune_config=tune.TuneConfig(time_budget_s=limit),
+        run_config=tune.RunConfig(
+            name="bench",
+            storage_path=str(Path.cwd() / "ray"),
+            callbacks=[MLflowLoggerCallback(tracking_uri=store(), experiment_name="bench")],
+            verbose=0,
+        ),
+    )
+    results = tuner.fit()
+    ray.shutdown()
+    assert not results.num_errors, results.errors
+    return [r.metrics["seconds"] for r in results if r.metrics and r.metrics.get("epoch") == trials[0].recipe.epochs]
+
+
+def joblib_mlflow(trials: Trials, limit: float) -> list[float]:
+    """A pool of two processes, each with MLflow's fluent API. The limit is not needed."""
+    import mlflow
+    from joblib import Parallel, delayed
+
+    def run(trial: "TrialSpec") -> float:
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_experiment("bench")
+        with mlflow.start_run():
+            mlflow.log_params(parameters(trial))
+            return train_plainly(trial, lambda metrics, epoch: mlflow.log_metrics(metrics, step=epoch))
+
+    uri = store()
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment("bench")  # the schema, before two processes would make it at once
+    return list(Parallel(n_jobs=2)(delayed(run)(trial) for trial in trials))
+
+
+def one_process(trials: Trials, limit: float) -> list[float]:
+    """One warm process, one trial after the other, nothing kept."""
+    return [train_plainly(trial, None) for trial in trials]
+
+
+def store() -> str:
+    return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
+SIDES: dict[str, Callable[[Trials, float], list[float]]] = {
+    "ray_tune": ray_tune,
+    "joblib": joblib_mlflow,
+    "one_process": one_process,
+}
+
+
+def main() -> None:
+    from skipray.spec import load_sweep
+
+    side, sweep, limit = sys.argv[1:4]
+    seconds = SIDES[side](load_sweep(Path(sweep)).trials(), float(limit))
+    print(json.dumps({"trials": len(seconds), "train_seconds": sum(seconds)}))
+
+
+if __name__ == "__main__":
+    main()
