@@ -205,8 +205,7 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
     if left:
         what = ", ".join(f"{covered.totals[s]} {s}" for s in ("failed", "running", "missing") if s in covered.totals)
         found.append(f"{left} of {total} trials are not in these results ({what}).")
-    phases = {cell.phase for cell in aggregate.sweep.cells}
-    if phases == {"final"} and "learning_rate" not in {k.rpartition(".")[2] for k in aggregate.sweep.factors}:
+    if aggregate.sweep.tune is None and "learning_rate" not in {k.rpartition(".")[2] for k in aggregate.sweep.factors}:
         found.append(
             "One recipe for all depths, not tuned by depth: a cell that did not train may be untuned rather than "
             "untrainable."

@@ -11,6 +11,7 @@ from skipray.storage import awaiting_delivery, living_launch
 from skipray.tracking.address import resolve_uri, storage_url
 from skipray.tracking.artifacts import local_folder, read_artifacts, read_file
 from skipray.tracking.client import reach
+from skipray.tracking.known import known_trials
 from skipray.tracking.ledger import RunRow, child_runs, ledger_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def examine(
     """Look at every run of the sweep's experiment, at its files, and at the storage. Changes nothing."""
     uri = resolve_uri(sweep, tracking_uri)
     storage = storage_url(sweep, uri)
-    wanted = {t.trial_id for t in (sweep.trials() if trials is None else trials)}
+    wanted = {t.trial_id for t in (known_trials(sweep, uri).trials if trials is None else trials)}
     rows = list(child_runs(uri, sweep.name))
     ledger = ledger_of(rows)
     launched = living_launch(storage, sweep.name)
