@@ -6,6 +6,7 @@ in an empty folder. Prints one JSON object: trials that ended, and the seconds t
 """
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from skipray.spec import TrialSpec
 
 Trials = Sequence["TrialSpec"]
-Log = Callable[[dict[str, float], int], None]
+Log = Callable[[dict[str, float], int], object]
 """Takes an epoch's metrics and the epoch."""
 
 
@@ -35,6 +36,8 @@ def train_plainly(trial: "TrialSpec", log: Log | None) -> float:
     torch.set_num_threads(1)
     start = time.perf_counter()
     splits = open_dataset(trial.dataset, trial.fingerprint)
+    assert isinstance(splits.train_x, torch.Tensor)
+    assert isinstance(splits.validation_x, torch.Tensor)
     x, y = splits.normalise(splits.train_x), splits.train_y
     test_x, test_y = splits.normalise(splits.validation_x), splits.validation_y
     network = architectures.build(trial.model, *shape_and_classes(trial.dataset), seed=trial.seed)
@@ -90,7 +93,7 @@ def ray_tune(trials: Trials, limit: float) -> list[float]:
         start = time.perf_counter()
         train_plainly(trials[config["index"]], log)
 
-    ray.init("local", log_to_driver=False, logging_level="ERROR")  # never somebody else's cluster
+    ray.init("local", log_to_driver=False, logging_level=logging.ERROR)  # never somebody else's cluster
     tuner = tune.Tuner(
         trainable,
         param_space={"index": tune.grid_search(range(len(trials)))},
@@ -105,7 +108,11 @@ def ray_tune(trials: Trials, limit: float) -> list[float]:
     results = tuner.fit()
     ray.shutdown()
     assert not results.num_errors, results.errors
-    return [r.metrics["seconds"] for r in results if r.metrics and r.metrics.get("epoch") == trials[0].recipe.epochs]
+    return [
+        r.metrics["seconds"]
+        for r in map(results.__getitem__, range(len(results)))
+        if r.metrics and r.metrics.get("epoch") == trials[0].recipe.epochs
+    ]
 
 
 def joblib_mlflow(trials: Trials, limit: float) -> list[float]:
