@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test check format ui bench faults scale lock clean
+.PHONY: help install sweep test image check format ui bench lock
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -25,7 +25,10 @@ sweep: $(READY)  ## run sweeps/quickstart.yaml; print the claims and the report'
 	@$(BIN)/python -m skipray.launch sweeps/quickstart.yaml
 
 test: $(READY)  ## run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not image" $(PYTEST_ARGS)
+
+image: $(READY)  ## run the Dockerfile's install steps in an empty environment (gigabytes where nothing is cached)
+	@$(BIN)/python -m pytest -m image tests/infra $(PYTEST_ARGS)
 
 check: $(READY)  ## format, lint, types, import contracts, and a plan of every sweep
 	@$(BIN)/ruff format --check --quiet .
