@@ -205,7 +205,7 @@ def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Table:
         state = states.get(trial.trial_id, "missing")
         cells.setdefault((group_label(trial), trial.model.depth), Counter())[state] += 1
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("architecture")
+    table.add_column("architecture / depth")
     for depth in depths:
         table.add_column(str(depth), justify="right")
     for group in dict.fromkeys(group for group, _ in cells):
@@ -274,6 +274,8 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
 
 
 def show_aggregate(result: "Aggregate") -> None:
+    from skipray.report.answer import limit_words  # `plan` need not wait for the report's libraries
+
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("claim", "verdict", "what was found"):
@@ -286,7 +288,7 @@ def show_aggregate(result: "Aggregate") -> None:
     out.print(table)
     for group, limit in result.limits:
         name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
-        out.print(f"trainability limit of {escape(name)}: {limit_text(limit)}")
+        out.print(f"trainability limit of {escape(name)}: {limit_words(limit)}")
     for group, found in result.frontiers:
         name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
         where = {"beyond": "beyond the deepest", "below": "below the shallowest"}.get(found.verdict)
@@ -320,16 +322,3 @@ def _fairness_table(cells: "pd.DataFrame") -> Table:
         )
     table.caption = "test accuracy in the default and in the tuned setting, mean over the seeds"
     return table
-
-
-def limit_text(limit: Any) -> str:
-    """A trainability limit in words."""
-    if limit.censored == "above":
-        return "beyond the deepest tried" + (f" (above {limit.low:.0f})" if limit.low else "")
-    if limit.censored == "below":
-        return "below the shallowest tried" + (f" (below {limit.high:.0f})" if limit.high else "")
-    if limit.depth is None:
-        return "unknown"
-    low = f"{limit.low:.0f}" if limit.low is not None else "?"
-    high = f"{limit.high:.0f}" if limit.high is not None else "?"
-    return f"depth {limit.depth:.0f} (95 %: {low} to {high})"

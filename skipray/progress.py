@@ -53,7 +53,7 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if self.console.is_terminal:
-            self._live = Live(self._render(), console=self.console, refresh_per_second=4, transient=True)
+            self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True)
             self._live.__enter__()
         return self
 
@@ -116,7 +116,7 @@ class Progress:
 
     def _refresh(self, *, force: bool = False) -> None:
         if self._live is not None:
-            self._live.update(self._render())
+            self._live.refresh()
             return
         now = time.monotonic()
         if force or now - self._last_line >= LINE_SECONDS:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -27,6 +28,7 @@ from skipray.tracking.address import (
 )
 from skipray.tracking.client import reach
 from skipray.tracking.schema import KIND, SWEEP
+from skipray.tracking.views import NOTE, experiment_tags, sweep_note
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,10 +50,12 @@ def prepare(
         TrackingRefused: the experiment was deleted by hand, or the store refuses it.
     """
     uri = resolve_uri(sweep, tracking_uri)
+    # It says at each new store that it makes its tables.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     with _schema_lock(uri):
         reach(uri, lambda c: c.get_experiment_by_name(sweep.name))
         _use_write_ahead_log(uri)
-    experiment = _experiment(uri, sweep.name)
+    experiment = _experiment(uri, sweep)
     parent = _parent(uri, experiment.experiment_id, sweep)
     address = Address(uri, experiment.experiment_id, parent, experiment.artifact_location)
     log_files(address, _provenance(sweep) | dict(files or {}))
@@ -82,8 +86,11 @@ def finish_sweep(address: Address, status: str = "FINISHED", *, tags: Mapping[st
     reach(address.uri, end)
 
 
-def _experiment(uri: str, name: str) -> "Experiment":
+def _experiment(uri: str, sweep: SweepSpec) -> "Experiment":
+    name = sweep.name
     location = str((store_folder(uri) / "artifacts").absolute()) if is_sql(uri) else None
+
+    tags = {SWEEP: name} | experiment_tags(sweep.question)
 
     def find_or_create(mlflow: "MlflowClient") -> "Experiment":
         from mlflow.exceptions import MlflowException
@@ -91,7 +98,7 @@ def _experiment(uri: str, name: str) -> "Experiment":
         found = mlflow.get_experiment_by_name(name)
         if found is None:
             try:
-                return mlflow.get_experiment(mlflow.create_experiment(name, location, tags={SWEEP: name}))
+                return mlflow.get_experiment(mlflow.create_experiment(name, location, tags=tags))
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
@@ -119,7 +126,7 @@ def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
             KIND: "sweep",
             SWEEP: sweep.name,
             "skipray.version": __version__,
-            "mlflow.note.content": sweep.question,
+            NOTE: sweep_note(sweep.question),
         }
         return str(mlflow.create_run(experiment_id, run_name=sweep.name, tags=tags).info.run_id)
 

@@ -31,6 +31,7 @@ from skipray.tracking.schema import (
     run_params,
     run_tags,
 )
+from skipray.tracking.views import NOTE, trial_note
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -248,7 +249,7 @@ class TrialRun:
         self.open()
         if self.finished:
             return []
-        tags = result_tags(self.trial, record, self.attempt)
+        tags = result_tags(self.trial, record, self.attempt) | {NOTE: trial_note(self.trial, record)}
         absent = self.log_epochs(record.epochs, final_points(record), **tags)
         self._log_dataset()
         self._log_files(artifacts if artifacts is not None else artifacts_of(record))

@@ -16,15 +16,22 @@ def ui_command(uri: str, port: int = 5000, *, host: str = "127.0.0.1") -> list[s
         raise ValueError(f"{redact(uri)} is a server already; open it in a browser")
     arguments = {
         "--backend-store-uri": uri,
+        "--registry-store-uri": uri,  # as it would be anyway; left out, the server says so at each start
         "--artifacts-destination": str(store_folder(uri) / "artifacts"),
         "--host": host,
         "--port": str(port),
         "--workers": "1",
         "--allowed-hosts": f"{host}:{port},localhost:{port}",
+        "--uvicorn-opts": "--log-level warning",  # else a line for each file that a page loads
     }
     return [sys.executable, "-m", "mlflow", "server", *(word for pair in arguments.items() for word in pair)]
 
 
 def ui_environment() -> dict[str, str]:
-    """The environment for `ui_command`: no telemetry, and no job runner, whose seven processes take 1.7 GB."""
-    return os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    """The environment for `ui_command`: no telemetry, no job runner (seven processes, 1.7 GB), no noise."""
+    return os.environ | {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # MLflow's own import, about which its user can do nothing.
+        "PYTHONWARNINGS": "ignore:starlette.middleware.wsgi is deprecated",
+    }
