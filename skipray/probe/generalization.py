@@ -20,6 +20,7 @@ from skipray.metrics.norms import (
     log_path_norm,
     log_spectral_complexity,
     log_spectral_product,
+    spectral_norms,
 )
 from skipray.metrics.shattering import gradient_correlation, neighbour_gradient_correlation
 from skipray.probe.taps import weight_layers
@@ -55,7 +56,8 @@ def generalization_measures(
             return {}
         layers = weight_layers(network)
         weights = [layer.parameter.detach() for layer in layers]
-        log_product = log_spectral_product(weights)
+        norms = spectral_norms(weights)
+        log_product = log_spectral_product(weights, norms=norms)
         if math.isfinite(log_product):
             out["norm.log_spectral_product"] = log_product
             for q, value in zip(QUANTILES, margin_quantiles(logits, labels, log_product), strict=True):
@@ -65,7 +67,7 @@ def generalization_measures(
         if initial is not None:
             start = [initial[layer.name] for layer in layers]
             out["norm.distance"] = distance_from_initialisation(weights, start)
-            out["norm.log_spectral_complexity"] = log_spectral_complexity(weights, start)
+            out["norm.log_spectral_complexity"] = log_spectral_complexity(weights, start, norms=norms)
         if full:
             out["flatness"] = flatness(network, inputs, labels, seed=seed)
             out["gradient_correlation"] = gradient_correlation(network, inputs, labels)

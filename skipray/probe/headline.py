@@ -1,15 +1,24 @@
 """A handful of numbers of a whole network: aggregates over layers for the runs' metrics, and profiles by layer."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-AGGREGATED = {
-    ("hidden", False): ("log10_condition", "effective_rank", "stable_rank", "mean_cosine", "dead_fraction"),
-    ("hidden", True): ("log10_condition", "effective_rank"),
-    ("weight", False): ("log10_condition", "effective_rank"),
-    ("output_gradient", False): ("gradient_norm",),
+AGGREGATED: dict[tuple[str, bool], dict[str, tuple[str, ...]]] = {
+    ("hidden", False): {
+        "log10_condition": ("last", "max", "median"),
+        "effective_rank": ("last", "median"),
+        "stable_rank": ("last", "median"),
+        "mean_cosine": ("last", "median"),
+        "dead_fraction": ("max", "median"),
+    },
+    ("hidden", True): {"log10_condition": ("last", "median"), "effective_rank": ("last",)},
+    ("weight", False): {"log10_condition": ("max", "median"), "effective_rank": ("median",)},
+    ("output_gradient", False): {"gradient_norm": ("max", "median")},
 }
-"""(tensor, centred) -> statistics that become metrics: few, since a tracking server draws a chart for each."""
+"""(tensor, centred) -> statistic -> its aggregates over layers that become metrics: few, since a tracking server draws
+a chart for each. All others can be had from layers.parquet."""
 HEADLINE_UNFOLDINGS = ("matrix", "samples", "out")
 """Of a 4-D tensor the unfolding by samples (hidden) or outputs (weights), whose rows are those of the matrix case."""
 
@@ -43,8 +52,12 @@ def profiles(table: pd.DataFrame, phase: str) -> Profile:
 def metrics(profile: Profile) -> dict[str, float]:
     """`hidden.log10_condition.last`, `.max`, `.median`, ...; `<key>.censored` = 1 where the truth is beyond it."""
     out: dict[str, float] = {}
-    for name, (_, value, censored) in profile.items():
-        out |= _aggregates(name, value, censored != 0)
+    for (tensor, centred), statistics in AGGREGATED.items():
+        for statistic, aggregates in statistics.items():
+            name = key(tensor, centred, statistic)
+            if name in profile:
+                _, value, censored = profile[name]
+                out |= _aggregates(name, aggregates, value, censored != 0)
     return out
 
 
@@ -53,7 +66,7 @@ def key(tensor: str, centred: bool, statistic: str) -> str:
     return f"{tensor}.{'centred.' if centred else ''}{statistic}"
 
 
-def _aggregates(name: str, value: np.ndarray, censored: np.ndarray) -> dict[str, float]:
+def _aggregates(name: str, wanted: Sequence[str], value: np.ndarray, censored: np.ndarray) -> dict[str, float]:
     known = np.isfinite(value)
     if not known.any():
         return {}
@@ -64,6 +77,5 @@ def _aggregates(name: str, value: np.ndarray, censored: np.ndarray) -> dict[str,
     reached = float(value[known & censored].min(initial=np.inf))
     half = (value[known & censored].size * 2) >= known.sum()
     marked = {"max": found["max"] >= reached, "median": half, "last": bool(censored[-1])}
-    return {f"{name}.{a}": number for a, number in found.items()} | {
-        f"{name}.{a}.censored": 1.0 for a in found if marked[a]
-    }
+    kept = [a for a in wanted if a in found]
+    return {f"{name}.{a}": found[a] for a in kept} | {f"{name}.{a}.censored": 1.0 for a in kept if marked[a]}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from skipray.spectrum import gram, sketch, triangle
-from skipray.spectrum.unfolding import scaled, sides
+from skipray.spectrum.unfolding import CHUNK_ELEMENTS, scaled, sides
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,12 @@ class TensorSpectra:
     @cached_property
     def mean(self) -> Tensor:
         """(1, d_1, ..., d_p)."""
-        return self.tensor.mean(0, keepdim=True, dtype=torch.float64)
+        # Piece by piece, because on a CPU torch would convert the whole tensor to float64 first.
+        step = max(CHUNK_ELEMENTS.get(self.tensor.device.type, 2**22) * self.samples // self.tensor.numel(), 1)
+        total = torch.zeros(self.tensor.shape[1:], dtype=torch.float64, device=self.tensor.device)
+        for part in self.tensor.split(step):
+            total += part.sum(0, dtype=torch.float64)
+        return (total / self.samples)[None]
 
     def spectra(self, modes: Sequence[int], *, raw: bool = True) -> list[ModeSpectrum]:
         out: list[ModeSpectrum] = []

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from skipray.spectrum import gram
-from skipray.spectrum.unfolding import sides
+from skipray.spectrum.unfolding import CHUNK_ELEMENTS, sides
 
 WORTH_A_LOOK = 2**20
 """Smallest number of entries: below, the Gram matrix itself costs little more than the look."""
@@ -34,15 +34,20 @@ def gram_promises(tensor: Tensor, mode: int, *, exponent: int = 0) -> bool:
 def _folded(tensor: Tensor, mode: int, buckets: int) -> Tensor:
     """(buckets, short side)."""
     rows, columns = sides(tensor, mode)
-    wide = tensor.movedim(mode, 0).reshape(rows, -1)
     folds = max(rows, columns) // buckets
     signs = torch.randint(0, 2, (folds, buckets), generator=torch.Generator().manual_seed(buckets))
-    signs = (2 * signs - 1).to(wide.device, wide.dtype)
+    signs = (2 * signs - 1).to(tensor.device, tensor.dtype)
+    moved = tensor.movedim(mode, 0)
     if rows <= columns:
-        out = torch.zeros(rows, buckets, dtype=wide.dtype, device=wide.device)
-        for i in range(folds):
-            out.addcmul_(wide[:, i * buckets : (i + 1) * buckets], signs[i])
+        out = torch.zeros(rows, buckets, dtype=tensor.dtype, device=tensor.device)
+        # Some rows at a time: where the entries lie in another order, an unfolding is a copy.
+        step = max(CHUNK_ELEMENTS.get(tensor.device.type, 2**22) // columns, 1)
+        for start in range(0, rows, step):
+            wide = moved[start : start + step].reshape(-1, columns)
+            for i in range(folds):
+                out[start : start + step].addcmul_(wide[:, i * buckets : (i + 1) * buckets], signs[i])
         return out.T
+    wide = moved.reshape(rows, -1)
     out = torch.zeros(buckets, columns, dtype=wide.dtype, device=wide.device)
     for i in range(folds):
         out.addcmul_(wide[i * buckets : (i + 1) * buckets], signs[i][:, None])

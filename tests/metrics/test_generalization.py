@@ -10,6 +10,7 @@ from torch import nn
 
 from skipray import architectures
 from skipray.metrics import generalization as g
+from skipray.metrics.norms import spectral_norms
 from skipray.probe.generalization import generalization_measures
 from skipray.spec import ModelSpec
 
@@ -61,6 +62,15 @@ def test_calibration_error():
             error += chosen.mean() * abs(right[chosen].mean() - confidence[chosen].mean())
     found = g.expected_calibration_error(torch.from_numpy(logits), torch.from_numpy(labels))
     assert found == pytest.approx(error, rel=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_spectral_norms_of_every_shape_at_once(scale):
+    shapes = [(5, 3), (3, 5), (4, 2, 3, 3), (5, 3), (1, 7)]
+    weights = [scale * torch.randn(shape) for shape in shapes]
+    expected = [float(torch.linalg.matrix_norm(w.double().flatten(1), 2)) for w in weights]
+    assert spectral_norms(weights) == pytest.approx(expected, rel=1e-12)
+    assert spectral_norms([torch.zeros(2, 2), torch.full((2, 2), math.inf)]) == [0.0, math.inf]
 
 
 def test_norms_of_two_layers():
