@@ -11,8 +11,9 @@ makes the same networks, batches and steps, with one thread, and has a process a
 - skipray: `python -m skipray.launch`, SQLite: probes each network at the first and last epoch, logs exactly once, can
   be killed at any time, and ends with fits, claims and a report. `until last trial` leaves the latter out.
 Wall times are of the whole process, imports and Ray included. `training` is the sum over trials of the seconds that the
-sides themselves measured, beside one another on two cores (not so in one_process). `CPU` is that of all processes of a
-side (Linux only): on a machine that others use too, the number to compare. The load is printed for the same reason.
+sides themselves measured, beside one another on two cores (not so in one_process). `CPU` is that of the processes
+of a side that were waited for (Linux only; Ray may leave workers out), for machines that others use too. The load is
+printed for the same reason.
 """
 
 import argparse
