@@ -18,6 +18,11 @@ def fan_out(weight: torch.Tensor, groups: int) -> int:
     return weight[:, 0].numel() // groups
 
 
+def he_normal(weight: torch.Tensor, layer: Layer, generator: torch.Generator) -> None:
+    """N(0, 2 / fan_in): He et al. 2015 (Delving Deep into Rectifiers), equation 10, whatever the activation."""
+    weight.normal_(0, (2 / fan_in(weight)) ** 0.5, generator=generator)
+
+
 def gain(layer: Layer) -> float:
     """What keeps the mean square of an orthogonal layer's activations: sqrt(2) for relu, which halves it, and 1 for
     linear and for tanh, whose critical point without biases it is (Pennington et al. 2017, section 3)."""
