@@ -52,8 +52,9 @@ def saved_view(name: str) -> str:
     section = "skipray-section"
     state: dict[str, Any] = {
         "searchFilter": f"tags.`{KIND}` = 'trial'",
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": False,
+        # All cells of the first seed come first. Ordered by time, the page would fold trials into their parent.
+        "orderByKey": "tags.`skipray.seed`",
+        "orderByAsc": True,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
@@ -64,7 +65,7 @@ def saved_view(name: str) -> str:
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunCharts": [_line_chart(key, section) for key in CHARTS],
         "compareRunSections": [
-            {"uuid": section, "name": "Depth", "display": True, "isReordered": True, "deleted": False}
+            {"uuid": section, "name": "Trials", "display": True, "isReordered": True, "deleted": False}
         ],
         "viewMaximized": False,
         "runListHidden": False,
@@ -80,7 +81,6 @@ def saved_view(name: str) -> str:
 
 
 def _line_chart(key: str, section: str) -> dict[str, Any]:
-    title = f"{key} (step = layer)" if key.startswith("profile.") else key
     return {
         "uuid": f"skipray-{key}",
         "type": "LINE",
@@ -88,7 +88,7 @@ def _line_chart(key: str, section: str) -> dict[str, Any]:
         "metricSectionId": section,
         "deleted": False,
         "isGenerated": False,
-        "displayName": title,
+        "displayName": key,
         "metricKey": key,
         "selectedMetricKeys": [key],
         "lineSmoothness": 0,
