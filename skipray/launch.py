@@ -76,7 +76,6 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(str(error))
         code = 2
     except KeyboardInterrupt:
-        _complain("interrupted; launch the same file again to go on")
         code = 130
     except Exception as error:
         code = _usage_error(error) or _refusal(error)
@@ -84,6 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_exc()
             _complain(f"internal error: {type(error).__name__}: {error}")
             code = 1
+    if code == 130:  # typer turns KeyboardInterrupt into this code
+        _complain("interrupted; launch the same file again to go on")
     sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)
 
