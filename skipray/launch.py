@@ -8,7 +8,6 @@ Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 
 
 import json
 import os
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -375,8 +374,9 @@ def ui(
         command = tracking.ui_command(tracking.resolve_uri(None, tracking_uri), port)
     except ValueError as error:
         raise BadInput(str(error)) from None
-    print(f"MLflow's pages: http://127.0.0.1:{port} (Ctrl-C ends them)", flush=True)
-    raise typer.Exit(subprocess.call(command, env=tracking.ui_environment()))
+    print(f"MLflow's pages: http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends them)")
+    sys.stdout.flush()
+    os.execvpe(command[0], command, tracking.ui_environment())  # a signal to this process reaches the server
 
 
 def _use_data(folder: str | None) -> None:

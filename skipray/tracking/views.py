@@ -1,7 +1,7 @@
 """A saved view for MLflow's run list, and what its pages say about a sweep and a trial.
 
 Without it the list has neither depth nor accuracy, and draws a chart for each of some fifty keys in alphabetical order.
-MLflow (3.10 and later; earlier ones ignore the tag) keeps a view as a tag of the experiment: its name and the page's
+MLflow (tried on 3.17) keeps a view as a tag of the experiment: its name and the page's
 state, deflated and in base64.
 """
 
