@@ -19,23 +19,13 @@ from skipray.probe import headline
 from skipray.probe.capture import Wanted, capture
 from skipray.probe.reduction import Reduced
 from skipray.probe.rows import rows
+from skipray.records import LAYER_COLUMNS
 from skipray.spec import ProbeSpec
 
 __all__ = ["Measurement", "measure", "probe"]
 
-PROBE_COLUMNS = [
-    "layer",
-    "layer_index",
-    "tensor",
-    "unfolding",
-    "centred",
-    "phase",
-    "statistic",
-    "version",
-    "value",
-    "censored",
-    "reason",
-]
+PROBE_COLUMNS = list(LAYER_COLUMNS[1:])
+"""All of a trial's columns but the epoch."""
 
 
 @dataclass(frozen=True)
