@@ -70,12 +70,14 @@ def launch_sweep(
     ray_address: str | None = None,
     budget: Budget | None = None,
     on_fit: Callable[[Fit], None] = lambda fit: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Ended:
     """Run the missing trials of a sweep.
 
     Args:
         budget: how much may be spent; what tells least is left out.
         on_fit: told what fits into the budget, before the first trial starts.
+        say: told in words what is being waited for: the first trial starts seconds, on a cluster minutes, later.
 
     Raises:
         skipray.spec.SpecError: data, store or cluster are not as they must be; the message names the remedy.
@@ -89,6 +91,8 @@ def launch_sweep(
         if is_complete(sweep, tracking.read_ledger(sweep, tracking_uri, trials=known.trials), known):
             return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), None)
     _check_data(sweep)
+    ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
+    say("starting Ray on this machine" if ray_address in (None, "local") else f"joining Ray at {ray_address}")
 
     from skipray.scheduling.cluster import Connecting, disconnect
     from skipray.scheduling.preflight import check_feasible
@@ -97,11 +101,12 @@ def launch_sweep(
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
         connecting = Connecting(sweep, address=ray_address)
         stack.callback(lambda: disconnect(connecting.result()))
-        if ray_address or os.environ.get("RAY_ADDRESS") or _needs_more_than_this_machine(sweep):
+        if ray_address or _needs_more_than_this_machine(sweep):
             check_feasible(sweep, connecting.result(), uri)  # before anything is created
         stack.enter_context(storage.SweepLease(storage_url, sweep.name))
         address = tracking.prepare(sweep, tracking_uri)
-        return _run(sweep, connecting.result(), address, storage_url, budget, on_fit)
+        say(f"runs: {tracking.where_to_look(address)}")
+        return _run(sweep, connecting.result(), address, storage_url, budget, on_fit, say)
 
 
 def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
@@ -122,6 +127,7 @@ def _run(
     storage_url: str,
     budget: Budget | None,
     on_fit: Callable[[Fit], None],
+    say: Callable[[str], None],
 ) -> Ended:
     from skipray.scheduling.preflight import check_nodes
     from skipray.scheduling.queue import work_of
@@ -131,6 +137,8 @@ def _run(
 
     data_root = os.environ.get("SKIPRAY_DATA")
     place = Place(address=address, storage=storage_url, data_root=data_root)
+    if not cluster.one_local_node:
+        say(f"asking {len(cluster.nodes)} nodes for versions, data, tracking and storage")
     check_nodes(sweep, cluster, place)
     known = tracking.known_trials(sweep, address.uri)
     tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
@@ -139,7 +147,10 @@ def _run(
     states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
     shares = _shares(sweep, known, ledger, data_root)
     concurrency = Size(cluster, sweep, shares).concurrency()
-    timed = time_sweep(sweep, data_root) if budget is not None and budget.seconds is not None else None
+    timed = None
+    if budget is not None and budget.seconds is not None:
+        say("timing a few steps for the budget")
+        timed = time_sweep(sweep, data_root)
     seconds = timed or _Guess(sweep)
     reached = None
     if budget is not None and sweep.adaptive is None:

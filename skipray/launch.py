@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Exit as leaving:
         code = leaving.exit_code
     except (SpecError, BadInput) as error:
-        _complain(str(error))
+        _tell(str(error))
         code = 2
     except KeyboardInterrupt:
         code = 130
@@ -80,10 +80,10 @@ def main(arguments: list[str] | None = None) -> None:
         code = _usage_error(error) or _refusal(error)
         if code is None:
             traceback.print_exc()
-            _complain(f"internal error: {type(error).__name__}: {error}")
+            _tell(f"internal error: {type(error).__name__}: {error}")
             code = 1
     if code == 130:  # typer turns KeyboardInterrupt into this code
-        _complain("interrupted; launch the same file again to go on")
+        _tell("interrupted; launch the same file again to go on")
     sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -104,11 +104,11 @@ def _refusal(error: Exception) -> int | None:
 
     if not isinstance(error, AlreadyRunning | BadAddress | TrackingAway | TrackingRefused):
         return None
-    _complain(str(error))
+    _tell(str(error))
     return 2
 
 
-def _complain(text: str) -> None:
+def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -269,9 +269,11 @@ def launch(
 
     spec = _load(sweep, overrides)
     _use_data(data)
-    ended = launch_sweep(spec, tracking_uri=tracking_uri, ray_address=address, budget=_budget(budget), on_fit=_say_fit)
+    ended = launch_sweep(
+        spec, tracking_uri=tracking_uri, ray_address=address, budget=_budget(budget), on_fit=_say_fit, say=_tell
+    )
     if ended.estimate_error is not None:
-        _complain(
+        _tell(
             f"the trials were estimated at {ended.estimated_seconds:.1f} s and took {ended.measured_seconds:.1f} s "
             f"({ended.estimate_error:+.0%})"
         )
@@ -295,10 +297,10 @@ def launch(
         display.show_aggregate(result)
         print(f"report: {files.html}")
     if ended.undelivered:
-        _complain(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
+        _tell(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
         raise typer.Exit(3)
     if ended.failed:
-        _complain(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
+        _tell(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
         raise typer.Exit(3)
 
 
@@ -328,11 +330,11 @@ def measure(
     else:
         print(f"measurement {ended.measurement}: {ended.measured} runs measured, {ended.already} had it already")
     for label in ended.without_weights:
-        _complain(f"{label}: its run has kept no weights; run it again with tracking.save_weights")
+        _tell(f"{label}: its run has kept no weights; run it again with tracking.save_weights")
     for failure in ended.failed:
-        _complain(failure)
+        _tell(failure)
     if ended.unfinished:
-        _complain(f"{ended.unfinished} trials are not finished and were left out")
+        _tell(f"{ended.unfinished} trials are not finished and were left out")
     if ended.interrupted:
         raise KeyboardInterrupt
     if ended.failed or ended.without_weights:
@@ -398,7 +400,7 @@ def _say_fit(reached: "Fit") -> None:
     from skipray import display
 
     for line in display.fit_lines(reached):
-        _complain(line)
+        _tell(line)
 
 
 def _report(

@@ -380,3 +380,21 @@ def test_bad_adaptive_sweeps_are_refused(tmp_path, overrides, found):
     said = refused(tmp_path, CHOSEN, *overrides)
     assert re.search(found, said), said
     assert len(said.splitlines()) <= 3, "a mistake of every depth is said once"
+
+
+def test_a_screenful_of_mistakes_is_enough(tmp_path):
+    text = GOOD.replace("[plainnet, resnet, resnext]", "[" + ", ".join(f"net{i}" for i in range(30)) + "]")
+    lines = refused(tmp_path, text).splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == "and 10 more mistakes"
+
+
+@pytest.mark.parametrize("value", [10**30, 100_001])
+def test_a_depth_beyond_reason_is_refused_not_built(tmp_path, value):
+    said = refused(tmp_path, GOOD.replace("[8, 20]", f"[{value}]"))
+    assert f"depth.0: found {value}; allowed: an integer at least 1 and at most 100000" in said
+
+
+def test_an_architecture_that_is_a_number(tmp_path):
+    said = refused(tmp_path, CHOSEN.replace("[plainnet, resnet, resnext]", "[20]"))
+    assert "found 20; allowed: a text" in said

@@ -17,12 +17,18 @@ MAX_NODES = 100_000
 """A sweep file holds at most so many values, aliases expanded: no YAML text can fill the memory."""
 
 
+MAX_SHOWN = 20
+"""Mistakes that a message spells out; a screen of them is enough to begin with."""
+
+
 class SpecError(ValueError):
     """Bad input in a sweep file or an override. One line a mistake: where, what was found, what is allowed."""
 
     def __init__(self, mistakes: Iterable[str]):
         self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(self.mistakes))
+        more = len(self.mistakes) - MAX_SHOWN
+        shown = [*self.mistakes[:MAX_SHOWN], *([f"and {more} more mistakes"] if more > 0 else [])]
+        super().__init__("\n".join(shown))
 
 
 @dataclass

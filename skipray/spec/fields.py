@@ -9,8 +9,12 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-Positive = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[int, Field(ge=0)]
+LARGEST = 10**9
+"""Of any integer: what counts things beyond it is a slip of the pen."""
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+NonNegative = Annotated[int, Field(ge=0, le=LARGEST)]
+Depth = Annotated[int, Field(ge=1, le=100_000)]
+"""The deepest network that we know to have been trained has 10,000 layers (Xiao et al. 2018)."""
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -36,7 +40,7 @@ class ModelSpec(Part):
 
     architecture: str
     """A file of skipray/architectures/, or `module:name`."""
-    depth: Positive
+    depth: Depth
     """Weight layers on the main path, the stem and the classifier included."""
     kind: Literal["mlp", "cnn"]
     width: Positive
@@ -155,8 +159,8 @@ class Tune(Part):
 class Adaptive(Part):
     """Depths are chosen while the sweep runs, where they tell most about each group's trainability limit."""
 
-    low: Positive
-    high: Positive
+    low: Depth
+    high: Depth
     """Depths from low to high; of these, every one that the family can have."""
     width: Annotated[float, Field(gt=1)]
     """A group is done when the ends of its limit's 95 % interval are at most this factor apart."""

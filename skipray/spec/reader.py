@@ -258,7 +258,7 @@ class Reader:
         """Depths that the family does not refuse. What else is wrong with the cell is found, and said, at each."""
         data = file.model | {k: v for k, v in cell.items() if k in ModelSpec.model_fields}
         try:
-            family = catalog.find("architectures", data.get("architecture", ""))
+            family = catalog.find("architectures", str(data.get("architecture", "")))
             model = ModelSpec.model_validate(_tuples(data | {"depth": adaptive.low}))
             shape, classes = _shape_and_classes(catalog.find("datasets", file.dataset.name), file.dataset)
         except ValueError:

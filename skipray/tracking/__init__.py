@@ -25,7 +25,7 @@ from skipray.tracking.ledger import Ledger, exists, read_ledger, states
 from skipray.tracking.measurement import Measured, add_measurement, address_of, finished_run, read_weights
 from skipray.tracking.readback import read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.recorder import Recorder
-from skipray.tracking.ui import ui_command, ui_environment
+from skipray.tracking.ui import ui_command, ui_environment, where_to_look
 
 __all__ = [
     "DEFAULT_URI",
@@ -66,5 +66,6 @@ __all__ = [
     "store_folder",
     "ui_command",
     "ui_environment",
+    "where_to_look",
     "winning_runs",
 ]

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from skipray.tracking.address import is_sql, redact, store_folder
+from skipray.tracking.address import DEFAULT_URI, Address, is_sql, redact, resolve_uri, store_folder
 
 
 def ui_command(uri: str, port: int = 5000, *, host: str = "127.0.0.1") -> list[str]:
@@ -35,3 +35,13 @@ def ui_environment() -> dict[str, str]:
         # MLflow's own import, about which its user can do nothing.
         "PYTHONWARNINGS": "ignore:starlette.middleware.wsgi is deprecated",
     }
+
+
+def where_to_look(address: Address) -> str:
+    """A sweep's page on a server, or the command that shows the runs of a database."""
+    uri = redact(address.uri)
+    if not is_sql(address.uri):
+        return f"{uri.rstrip('/')}/#/experiments/{address.experiment_id}"
+    if address.uri == resolve_uri(None, DEFAULT_URI):
+        return "`skipray ui` shows them"
+    return f"`skipray ui --tracking-uri {uri}` shows them"
