@@ -67,6 +67,8 @@ class BadInput(Exception):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())  # `skipray` finds the user's own `module:name` where `python -m` does
     try:
         code = app(arguments, standalone_mode=False)
     except typer.Exit as leaving:

@@ -68,8 +68,8 @@ def told(folder: Path, *arguments: str) -> dict:
     return json.loads(done.out)
 
 
-def table(folder: Path) -> pd.DataFrame:
-    read = read_trials(load_sweep(folder / "small.yaml"), f"sqlite:///{folder}/skipray.db")
+def table(folder: Path, name: str = "small.yaml") -> pd.DataFrame:
+    read = read_trials(load_sweep(folder / name), f"sqlite:///{folder}/skipray.db")
     kept = [c for c in read.columns if not c.endswith(VARIES) and "attempt" not in c]
     return read[kept]
 
@@ -181,6 +181,42 @@ def _finished_runs(store: Path) -> int:
             return connection.execute(query).fetchone()[0]
     except sqlite3.OperationalError:
         return 0
+
+
+TUNED = SWEEP.replace("name: small", "name: tuned").replace("[plainnet, resnet, resnext]", "[plainnet, resnet]") + """\
+tune:
+  space:
+    learning_rate: {low: 1e-3, high: 1.0, scale: log}
+  trials: 4
+  sampler: sobol
+  seeds: [100]
+"""
+
+
+@pytest.mark.timeout(900)
+def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(tmp_path):
+    """SIGKILL twice in one sweep: among the points, among the finals. tests/scheduling/test_tuned.py has every moment."""
+    calm, disturbed = tmp_path / "calm", tmp_path / "disturbed"
+    for folder in (calm, disturbed):
+        folder.mkdir()
+        (folder / "tuned.yaml").write_text(TUNED)
+    whole = told(calm, "tuned.yaml")
+    assert whole["failed"] == 0
+    expected = table(calm, "tuned.yaml")
+    points = int((expected["phase"] == "tune").sum())
+    assert len(expected) == whole["total"] == points + 16, "points, 8 finals by default, 8 tuned ones"
+    assert points in (16, 24), "4 points a cell, or 6 where a range was extended"
+    for moment in (5, len(expected) - 4):
+        driver = run(disturbed, "tuned.yaml", wait=False)
+        deadline = time.monotonic() + 200
+        while _finished_runs(disturbed / "skipray.db") < moment and time.monotonic() < deadline:
+            assert driver.poll() is None, "the driver was to be killed while it runs"
+            time.sleep(0.05)
+        driver.send_signal(signal.SIGKILL)
+        driver.communicate()
+    told(disturbed, "tuned.yaml")
+    pd.testing.assert_frame_equal(table(disturbed, "tuned.yaml"), expected, check_exact=True)
+    assert _finished_runs(disturbed / "skipray.db") == len(expected), "none is doubled"
 
 
 def test_ctrl_c_ends_within_ten_seconds_and_resumes(finished, tmp_path):
