@@ -11,6 +11,7 @@ import pandas as pd
 
 from skipray import __version__, tracking
 from skipray.claims import Claim, judge
+from skipray.claims.verdict import untested, with_holm
 from skipray.fairness import CELL_METRICS, cell_words, fairness_table, headline
 from skipray.frontier import Frontier, find_frontier
 from skipray.plan import trial_sizes
@@ -29,6 +30,9 @@ TREND_METRICS = (
     "weight.log10_condition.median",
 )
 """The depth series that every aggregation fits, where they were tracked."""
+
+NEED_TRAINING = ("C1a", "C1b", "C8", "C9", "C10", "C11")
+"""Claims about what networks have learned: a sweep of `epochs: 0` says nothing about them."""
 
 DEFAULT_METRICS = ("train.accuracy", "test.accuracy", "gap.accuracy")
 """The depth series that are fitted in the default setting too, where a sweep is tuned."""
@@ -106,9 +110,9 @@ def aggregate(
         trials=trials,
         histories=histories,
         layers=layers,
-        series=tuple(_series(groups)),
-        limits=tuple(_limits(groups)),
-        claims=judge(trials, layers, histories, factors=group_factors(sweep)),
+        series=tuple(_series(groups, TREND_METRICS if trains(sweep) else TREND_METRICS[len(DEFAULT_METRICS) :])),
+        limits=tuple(_limits(groups)) if trains(sweep) else (),
+        claims=_judged(sweep, trials, layers, histories),
         audit=tuple(audit(sweep, trials)),
         coverage=coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep)),
         provenance=provenance(sweep, everything),
@@ -119,6 +123,19 @@ def aggregate(
     study = tracking.read_study(sweep, tracking_uri, failed=True)
     table = fairness_table(study, everything, [*group_factors(sweep), "depth"])
     return _with_tuning(result, everything, table)
+
+
+def trains(sweep: SweepSpec) -> bool:
+    """Whether the sweep trains its networks, or measures them at initialisation alone."""
+    return any(cell.recipe.epochs for cell in sweep.cells)
+
+
+def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histories: pd.DataFrame) -> tuple[Claim, ...]:
+    claims = judge(trials, layers, histories, factors=group_factors(sweep))
+    if trains(sweep):
+        return claims
+    what, reason = "Run with `recipe.epochs` of at least 1.", "nothing was trained"
+    return with_holm([untested(c.id, c.statement, what, reason) if c.id in NEED_TRAINING else c for c in claims])
 
 
 def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFrame) -> Aggregate:

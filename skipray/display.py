@@ -273,6 +273,23 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
+def show_predictions(name: str, rows: list[dict[str, Any]]) -> None:
+    """Closed-form predictions, a row each."""
+    out = console()
+    out.print(f"[bold]{escape(name)}[/bold] at initialisation")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    columns = [c for c in dict.fromkeys(key for row in rows for key in row) if c != "key"]
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("depth", "predicted") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_predicted(row.get(column)) for column in columns))
+    out.print(table)
+
+
+def _predicted(value: object) -> str:
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
 def show_aggregate(result: "Aggregate") -> None:
     from skipray.report.answer import limit_words  # `plan` need not wait for the report's libraries
 

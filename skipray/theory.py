@@ -13,6 +13,10 @@ MEAN_FIELD_GRADIENT_GROWTH = np.pi / (np.pi - 1)
 """1.467: growth of the squared gradient norm a layer in a wide batch-normalised ReLU plain network (Yang et al. 2019,
 "A mean field theory of batch normalization", section 4)."""
 
+EDELMAN_CONSTANT = 1.537
+"""E ln kappa - ln n of a square real Gaussian matrix as n grows (Edelman 1988, "Eigenvalues and condition numbers of
+random matrices", Theorem 6.2)."""
+
 
 def marchenko_pastur_edges(width: int, samples: int) -> tuple[float, float]:
     """Ends of the squared singular values of a samples x width Gaussian matrix with entries of variance 1/samples.
@@ -41,6 +45,16 @@ def marchenko_pastur_log10_condition(width: int, samples: int) -> float:
         raise ValueError(f"found width = samples = {width}; allowed: different ones, since kappa has no limit there")
     a, b = np.sqrt(samples), np.sqrt(width)
     return float(np.log10((a + b) / abs(a - b)))
+
+
+def square_log10_condition(width: int) -> float:
+    """Mean log10 kappa of one square Gaussian matrix: (ln n + 1.537) / ln 10, for large n (Edelman 1988, Theorem 6.2).
+
+    Raises:
+        ValueError: a width below 1.
+    """
+    _positive(width=width)
+    return float((np.log(width) + EDELMAN_CONSTANT) / np.log(10))
 
 
 def lyapunov_exponents(width: int) -> Array:

@@ -50,6 +50,12 @@ def test_plain_condition_is_the_stated_one() -> None:
     assert theory.plain_log10_condition(1, 64) * np.log(10) == pytest.approx(2.7, abs=0.01)
 
 
+def test_square_condition_against_matrices() -> None:
+    rng = np.random.default_rng(0)
+    kappas = [np.linalg.cond(rng.standard_normal((64, 64))) for _ in range(400)]
+    assert theory.square_log10_condition(64) == pytest.approx(np.mean(np.log10(kappas)), abs=0.08)
+
+
 def test_lyapunov_exponents_against_qr() -> None:
     measured = _lyapunov(8, 20_000)
     assert theory.lyapunov_exponents(8) == pytest.approx(measured, abs=0.03)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from skipray.aggregation import trains
 from skipray.report.groups import Layout, family
 
 if TYPE_CHECKING:
@@ -30,8 +31,12 @@ def limit_words(limit: Any) -> str:
     return f"depth {limit.depth:.0f} ({interval})"
 
 
-def answer(aggregate: "Aggregate", layout: Layout) -> list[str]:
-    """One to three sentences; what is not known yet is said."""
+def answer(aggregate: "Aggregate", layout: Layout, predicted: str) -> list[str]:
+    """One to four sentences; what is not known yet is said.
+
+    Args:
+        predicted: how far closed forms hold, in a sentence: the answer of a sweep that trains nothing.
+    """
     total = int(aggregate.coverage["seeds"].sum()) if len(aggregate.coverage) else 0
     done = len(aggregate.trials)
     if not done:
@@ -39,7 +44,13 @@ def answer(aggregate: "Aggregate", layout: Layout) -> list[str]:
     sentences = []
     if done < total:
         sentences.append(f"Preliminary, from {done} of {total} trials.")
-    sentences += _limits(aggregate, layout)
+    if trains(aggregate.sweep):
+        sentences += _limits(aggregate, layout)
+    else:
+        sentences += ["Networks were measured at initialisation; nothing was trained.", predicted]
+    still = [layout.name(g) for g, f in aggregate.frontiers if f.verdict == "open"]
+    if still:
+        sentences.append(f"The search for the limit of {_and(still)} is not finished.")
     sentences.append(_claims(aggregate))
     return [s for s in sentences if s]
 

@@ -27,6 +27,8 @@ class Trace:
     """Each point drawn with the style's marker."""
     faint: bool = False
     """In the background, such as single seeds behind their mean."""
+    look: Literal["full", "open", "ring"] = "full"
+    """Of the marks: open ones are published values, rings go around what breaks the protocol."""
     low: Array | None = None
     high: Array | None = None
     """A band around the line."""
@@ -73,7 +75,20 @@ class Key:
 
     text: str
     style: Style
-    kind: Literal["line", "marks", "both"]
+    kind: Literal["line", "marks", "both", "open", "ring"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that belongs to a figure; every cell is text."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+    """Columns of numbers, which are set flush right."""
+    folded: str = ""
+    """What opens it, where it is folded away on the screen."""
 
 
 @dataclass(frozen=True)
@@ -92,5 +107,7 @@ class Chart:
     """The numbers behind the figure, one row a point."""
     summary: pd.DataFrame = field(default_factory=pd.DataFrame)
     """A small table of the same for the page; empty: none."""
+    tables: tuple[Table, ...] = ()
+    """What is to be read beside the figure."""
     left_out: str = ""
     """What did not fit in, in words."""

@@ -1,14 +1,19 @@
 """Quantities by depth: accuracy with trainability limits, condition number, effective rank."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from skipray.report.answer import limit_words
-from skipray.report.chart import Chart, Key, Level, Limit, Panel, Trace
+from skipray.report.chart import Chart, Key, Level, Limit, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
-from skipray.report.ticks import depth_axis, linear_axis, number
+from skipray.report.marking import keys, ring
+from skipray.report.palette import Style
+from skipray.report.published import Published, published_for
+from skipray.report.ticks import Axis, depth_axis, linear_axis, number
 
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate, Group, Series
@@ -20,9 +25,10 @@ BAND_POINTS = 48
 
 
 def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | None) -> Chart | None:
-    """The main figure: train and test accuracy, the limits, and chance."""
+    """The main figure: train and test accuracy, the limits, chance, and what was published on the data set."""
     levels = () if chance is None else (Level(chance, f"chance {number(chance)}"),)
-    return by_depth(
+    known = published_for(aggregate.sweep.dataset.name, layout.families) if _convolutional(aggregate) else ()
+    chart = by_depth(
         aggregate,
         layout,
         file="accuracy-by-depth",
@@ -37,7 +43,39 @@ def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | No
         high=1.0,
         levels=levels,
         limits=True,
+        published=known,
     )
+    return replace(chart, tables=(_published_table(aggregate, known),)) if chart is not None and known else chart
+
+
+def _convolutional(aggregate: "Aggregate") -> bool:
+    """Published results are those of convolutional networks."""
+    return any(cell.model.kind == "cnn" for cell in aggregate.sweep.cells)
+
+
+def _published_table(aggregate: "Aggregate", known: tuple[Published, ...]) -> Table:
+    rows = []
+    trials = aggregate.trials
+    families = trials["architecture"].astype(str).str.rpartition(":")[2]
+    for one in known:
+        mine = trials[(families == one.architecture) & (trials["depth"] == one.depth)]
+        ours = ["not run" if mine.empty or m not in mine else number(mine[m].astype(float).mean()) for m in _ACCURACIES]
+        below = "below " if one.bound else ""
+        rows.append((
+            f"{one.architecture} {one.variant}".strip(), str(one.depth), number(one.train_accuracy), ours[0],
+            below + number(one.test_accuracy), ours[1], one.source,
+        ))  # fmt: skip
+    return Table(
+        "Published results on this data set beside the mean of this sweep's runs at the same depth. Recipes, seeds and "
+        "parameter counts may differ.",
+        ("Family", "Depth", "Train, published", "here", "Test, published", "here", "Source"),
+        tuple(rows),
+        frozenset({1, 2, 3, 4, 5}),
+        folded="Published results beside these",
+    )
+
+
+_ACCURACIES = ("train.accuracy", "test.accuracy")
 
 
 def by_depth(
@@ -52,12 +90,16 @@ def by_depth(
     high: float | None = None,
     levels: tuple[Level, ...] = (),
     limits: bool = False,
+    published: tuple[Published, ...] = (),
+    value_axis: Callable[..., Axis] = linear_axis,
 ) -> Chart | None:
     """A chart with a panel for each facet and metric; None when nothing of it was tracked.
 
     Args:
         metrics: MLflow key -> what the axis says.
         low, high: what the value axis holds at least.
+        published: drawn as open marks where their depth is among those tried.
+        value_axis: of a label, values, low and high.
     """
     tracked = [m for m in metrics if any(s.metric == m for s in aggregate.series)]
     if not tracked:
@@ -74,9 +116,10 @@ def by_depth(
                 continue
             censored |= any(any(s.censored) for _, s in members)
             label = metrics[metric]
-            panels.append(
-                _panel(aggregate, layout, facet, members, label, low, high, levels, limits, len(shown_metrics) > 1)
-            )
+            open_marks = _published_traces(layout, published, metric)
+            panel = _panel(aggregate, layout, facet, members, label, low, high, levels, limits, len(shown_metrics) > 1)
+            axis = value_axis(label, _axis_values(panel, open_marks, low, high), low=low, high=high)
+            panels.append(replace(panel, y=axis, traces=(*panel.traces, *open_marks)))
     data = _data(list(found.values()))
     shown = list(dict.fromkeys(family(g) for f in facets for g in f.groups))
     summary = _summary(list(found.values()), metrics, layout)
@@ -88,7 +131,11 @@ def by_depth(
         caption=caption,
         alt=_alt(title, list(found.values()), metrics, layout),
         panels=tuple(panels),
-        legend=tuple(Key(f, layout.styles[f], "both") for f in shown),
+        legend=(
+            *(Key(f, layout.styles[f], "both") for f in shown),
+            *((Key("published", Style("ink", "diamond"), "open"),) if _has(panels, "open") else ()),
+            *keys([t for p in panels for t in p.traces]),
+        ),
         data=data,
         summary=summary,
         left_out=" ".join(
@@ -116,16 +163,10 @@ def _panel(
     single = sum(len(s.depth) for _, s in members) <= MAX_SINGLE
     for group, series in members:
         traces += _traces(family(group), layout, group, series, single)
-    values = [v for t in traces for v in t.y]
-    # Bands may be far wider than the data at the ends; the axis follows them only so far.
-    spread = (max(values) - min(values)) or abs(max(values)) or 1.0
-    floor, ceiling = min(values) - 0.6 * spread, max(values) + 0.6 * spread
-    for trace in traces:
-        if trace.low is not None and trace.high is not None:
-            values += [max(v, floor) for v in trace.low] + [min(v, ceiling) for v in trace.high]
-    values += [level.y for level in levels]
-    if low is not None and high is not None:
-        values = [min(max(v, low), high) for v in values]
+    for group, series in members:
+        for depth in sorted({d for d in series.depth if (group, d) in layout.marked}):
+            mean = float(np.mean([v for d, v in zip(series.depth, series.value, strict=True) if d == depth]))
+            traces.append(ring([depth], [mean], f"{layout.name(group)}, depth {depth}"))
     marks: list[Limit] = []
     if limits:
         wanted = {g for g, _ in members}
@@ -146,11 +187,53 @@ def _panel(
     return Panel(
         title,
         depth_axis(layout.depths or [d for _, s in members for d in s.depth]),
-        linear_axis(label, values, low=low, high=high),
+        linear_axis(label, [], low=low, high=high),
         tuple(traces),
         levels,
         tuple(marks),
     )
+
+
+BAND_ROOM = 0.25
+"""How far beyond the values an axis follows a band, as a share of their range: bands may be far wider at the ends."""
+
+
+def _axis_values(panel: Panel, more: list[Trace], low: float | None, high: float | None) -> list[float]:
+    """What the value axis must hold: values, reference lines, and of the bands what lies near."""
+    traces = [*panel.traces, *more]
+    values = [float(v) for t in traces if t.marks for v in t.y]
+    if not values:
+        return []
+    spread = (max(values) - min(values)) or abs(max(values)) or 1.0
+    floor, ceiling = min(values) - BAND_ROOM * spread, max(values) + BAND_ROOM * spread
+    floor = floor if low is None else max(floor, min(low, *values))
+    ceiling = ceiling if high is None else min(ceiling, max(high, *values))
+    for trace in traces:
+        # A trend through values at the precision floor may lie far above them.
+        for drawn in (trace.y, trace.low, trace.high):
+            values += [] if drawn is None else np.clip(drawn, floor, ceiling).tolist()
+    return values + [level.y for level in panel.levels]
+
+
+def _has(panels: list[Panel], look: str) -> bool:
+    return any(t.look == look for p in panels for t in p.traces)
+
+
+def _published_traces(layout: Layout, published: tuple[Published, ...], metric: str) -> list[Trace]:
+    """Open marks at the depths between those that were tried."""
+    reach = (min(layout.depths, default=0), max(layout.depths, default=0))
+    traces = []
+    for one in published:
+        value = one.test_accuracy if metric == "test.accuracy" else one.train_accuracy
+        if value is None or metric not in _ACCURACIES or not reach[0] <= one.depth <= reach[1]:
+            continue
+        bound = one.bound if metric == "test.accuracy" else 0
+        name = f"{one.architecture} {one.variant}".strip()
+        text = f"depth {one.depth}, published: {'below ' if bound else ''}{number(value)} ({one.source})"
+        style = Style(layout.styles[one.architecture].colour, "diamond")
+        x, y = np.array([float(one.depth)]), np.array([value])
+        traces.append(Trace(name, style, x, y, False, True, look="open", censored=np.array([bound]), hover=(text,)))
+    return traces
 
 
 def _traces(title: str, layout: Layout, group: "Group", series: "Series", single: bool) -> list[Trace]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from skipray.report.chart import Chart, Key, Panel, Trace
 from skipray.report.groups import Layout, group_names, positions
+from skipray.report.marking import keys, ring_at_end
 from skipray.report.palette import depth_styles
 from skipray.report.ticks import linear_axis, log_axis, number
 
@@ -19,9 +20,10 @@ SHOWN = {"train.loss": "training loss (logarithmic)", "train.accuracy": "train a
 def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     """Median over the seeds by epoch, a line a depth; None when nothing was tracked."""
     rows = _medians(aggregate, layout)
-    if rows.empty:
+    if rows.empty or rows["epoch"].nunique() < 2:
         return None
-    styles = depth_styles([int(d) for d in rows["depth"].unique()])
+    depths = [int(d) for d in rows["depth"].unique()]
+    styles, dropped = depth_styles(depths), ""
     shown = [i for i in range(len(layout.groups)) if (rows["group"] == i).any()]
     most = 6 if len(layout.styles) <= 6 else 9
     panels = []
@@ -32,25 +34,25 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         if part.empty:
             continue
         drawn = part[part["group"].isin(shown[:most])]
-        y = (
-            log_axis(label, drawn["value"])
-            if metric.endswith("loss")
-            else linear_axis(label, drawn["value"], low=0.0, high=1.0)
-        )
+        if metric.endswith("loss"):
+            ceiling = _ceiling(drawn)
+            if float(drawn["value"].max()) > ceiling:
+                dropped = (
+                    f" Losses above {number(ceiling)} leave the panel; the largest is {number(drawn['value'].max())}."
+                )
+            y = log_axis(label, drawn["value"].clip(upper=ceiling))
+        else:
+            y = linear_axis(label, drawn["value"], low=0.0, high=1.0)
         x = linear_axis("epoch", drawn["epoch"].astype(float), low=0.0, whole=True)
         for i in shown[:most]:
             traces = []
             for depth, line in drawn[drawn["group"] == i].groupby("depth", sort=True):
                 hover = tuple(f"epoch {e}: {number(v)}" for e, v in zip(line["epoch"], line["value"], strict=True))
-                traces.append(
-                    Trace(
-                        f"depth {depth}",
-                        styles[int(str(depth))],
-                        line["epoch"].to_numpy(float),
-                        line["value"].to_numpy(float),
-                        hover=hover,
-                    )
-                )
+                x_values, y_values = line["epoch"].to_numpy(float), line["value"].to_numpy(float)
+                trace = Trace(f"depth {depth}", styles[int(str(depth))], x_values, y_values, hover=hover)
+                traces.append(trace)
+                if (layout.groups[i], int(str(depth))) in layout.marked:
+                    traces += ring_at_end(trace, f"{layout.name(layout.groups[i])}, depth {depth}")
             if traces:
                 panels.append(Panel(layout.name(layout.groups[i]), x, y, tuple(traces)))
     named = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[rows["group"].to_numpy(int)]
@@ -59,13 +61,27 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         name="training-by-epoch",
         title="Training by epoch (Figs. 3 and 4)",
         caption="Median over the seeds on the training set. Epoch 0 is the network at initialisation; a line that ends "
-        "early is of trials whose loss was no longer finite.",
+        "early is of trials whose loss was no longer finite." + dropped,
         alt="Training loss and accuracy by epoch. " + _ends(layout, rows),
         panels=tuple(panels),
-        legend=tuple(Key(f"depth {d}", s, "line") for d, s in styles.items()),
+        legend=(
+            *(Key(f"depth {d}", s, "line") for d, s in styles.items()),
+            *keys([t for p in panels for t in p.traces]),
+        ),
         data=data,
         left_out=layout.left_out(min(most, len(shown)), len(shown)),
     )
+
+
+ABOVE_START = 100.0
+"""How many times its value at initialisation a loss may be and still be drawn: networks that explode and recover would
+press all others flat."""
+
+
+def _ceiling(rows: pd.DataFrame) -> float:
+    """The largest loss that is drawn."""
+    first = rows.loc[rows["epoch"] == rows["epoch"].min(), "value"]
+    return float(max(first.median() * ABOVE_START, rows["value"].median()))
 
 
 def _medians(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Groups of cells: their names, their rows, and the small multiples that they are spread over."""
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from skipray.report.palette import Style, family_styles
 
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate, Group
+    from skipray.spec import SweepSpec, TrialSpec
 
+TITLE_LETTERS = 48
+"""Letters that a panel is wide."""
 MAX_FACETS = 9
 """More small multiples than these are not read any more; the CSV file holds all."""
 
@@ -22,6 +26,14 @@ def plain(value: object) -> str:
     text = "none" if _absent(value) else f"{value:g}" if isinstance(value, float) else str(value)
     text = re.sub(r"[\t\r\n]", " ", text)
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") else c for c in text)
+
+
+def title_lines(title: str) -> list[str]:
+    """A panel's title on at most two lines, cut where it would leave the panel."""
+    lines = textwrap.wrap(plain(title), TITLE_LETTERS, break_long_words=True)
+    if len(lines) > 2:
+        lines = [lines[0], lines[1][: TITLE_LETTERS - 1] + "…"]
+    return lines
 
 
 def _absent(value: object) -> bool:
@@ -61,6 +73,8 @@ class Layout:
     varying: frozenset[str]
     """The further factors that have more than one value here; naming the others would only be noise."""
     _facets: tuple[Facet, ...]
+    marked: "frozenset[tuple[Group, int]]" = frozenset()
+    """Groups and depths that break the tuning's protocol: every figure shows which these are."""
 
     def name(self, group: "Group") -> str:
         """`resnet, normalization batch`"""
@@ -112,7 +126,16 @@ def lay_out(aggregate: "Aggregate") -> Layout:
         for key, value in _others(group).items():
             seen.setdefault(key, set()).add(value)
     varying = frozenset(key for key, found_values in seen.items() if len(found_values) > 1)
-    return Layout(groups, family_styles(families), depths, varying, _facets(groups, varying))
+    marked = frozenset(_marked(aggregate.fairness, groups))
+    return Layout(groups, family_styles(families), depths, varying, _facets(groups, varying), marked)
+
+
+def _marked(fairness: pd.DataFrame, groups: "Iterable[Group]") -> "Iterable[tuple[Group, int]]":
+    order = {_key(g): g for g in groups}
+    for row in fairness.to_dict("records") if len(fairness) else []:
+        for group in order.values():
+            if row["breach"] and all(plain(row.get(k)) == plain(v) for k, v in group):
+                yield group, int(row["depth"])
 
 
 def _key(group: "Group") -> tuple[tuple[str, str], ...]:
@@ -137,6 +160,19 @@ def _facets(groups: "Iterable[Group]", varying: frozenset[str]) -> tuple[Facet, 
         ordered = tuple(g for g in groups if g in members.values())
         facets.append(Facet(", ".join(f"{k} {v}" for k, v in combination if k in varying), ordered))
     return tuple(facets)
+
+
+def cells_of(sweep: "SweepSpec", layout: Layout) -> "dict[tuple[Group, int], TrialSpec]":
+    """The cell of each group and depth, for what follows from the spec alone."""
+    order = {_key(g): g for g in layout.groups}
+    names = [k for k, _ in layout.groups[0]] if layout.groups else []
+    found = {}
+    for cell in sweep.cells:
+        values = {"architecture": cell.model.architecture, **dict(cell.cell)}
+        group = order.get(tuple((plain(k), plain(values.get(k))) for k in names))
+        if group is not None:
+            found[group, cell.model.depth] = cell
+    return found
 
 
 def positions(trials: pd.DataFrame, layout: Layout) -> dict[str, int]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from skipray.report.chart import Chart, Key, Panel, Trace
+from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names, positions
+from skipray.report.marking import keys, ring_at_end
 from skipray.report.palette import Dash, Style, depth_styles
 from skipray.report.ticks import Axis, linear_axis, log_axis, number
+from skipray.theory import marchenko_pastur_log10_condition
 
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate, Group
@@ -19,8 +21,9 @@ HEADLINE_UNFOLDINGS = ("matrix", "samples", "out", "")
 """Of a 4-D tensor: hidden representations by samples, weights by outputs, as in the runs' metrics."""
 
 STATISTICS = {
-    "hidden": ("log10_condition", "range", "rms"),
+    "hidden": ("log10_condition", "range", "rms", "participation_ratio", "mean_cosine"),
     "weight": ("log10_condition", "range", "rms"),
+    "output_gradient": ("gradient_norm",),
 }
 DASHES: dict[str, Dash] = {"range": "solid", "rms": "dotted"}
 KEYS = ["tensor", "statistic", "stage", "depth", "layer_index"]
@@ -71,21 +74,38 @@ def profiles(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
     )
 
 
-def condition_profiles(layout: Layout, found: pd.DataFrame) -> Chart | None:
+def null_level(aggregate: "Aggregate") -> tuple[Level, ...]:
+    """kappa that independent Gaussian features have by themselves, of as many samples and features as were probed."""
+    shapes = {(c.model.kind, c.model.width, c.probe.samples) for c in aggregate.sweep.cells}
+    kind, width, samples = next(iter(shapes)) if len(shapes) == 1 else ("", 0, 0)
+    if kind != "mlp" or width == samples:
+        return ()
+    null = marchenko_pastur_log10_condition(width, samples)
+    return (Level(null, f"random features {null:.2f}"),)
+
+
+def condition_profiles(layout: Layout, found: pd.DataFrame, null: tuple[Level, ...]) -> Chart | None:
     """Condition number by layer at the largest depth that the families share: the paper's Figs. 11 to 13."""
+    ends = ("after training", "end"), ("at initialisation", "start")
     parts = [
-        ("hidden, after training", "log₁₀ κ of hidden", _rows(found, "hidden", "log10_condition", "end")),
-        ("hidden, at initialisation", "log₁₀ κ of hidden", _rows(found, "hidden", "log10_condition", "start")),
-        ("weights, after training", "log₁₀ κ of weights", _rows(found, "weight", "log10_condition", "end")),
+        *((f"hidden, {when}", "log₁₀ κ of hidden", _rows(found, "hidden", "log10_condition", s)) for when, s in ends),
+        *(
+            (f"weights, {when}", "log₁₀ κ of weights", _rows(found, "weight", "log10_condition", s))
+            for when, s in ends[:1]
+        ),
     ]
     panels = []
     facets = layout.facets(3)
     for facet in facets:
         for title, label, rows in parts:
-            part = _at_shared_depth(layout, facet, rows)
+            part = at_shared_depth(layout, facet, rows)
             if part:
-                traces = tuple(_trace(family(g), layout.style(g), mine) for g, mine in part.items())
-                panels.append(_panel(facet, title, label, part, traces, linear_axis))
+                traces: list[Trace] = []
+                for g, mine in part.items():
+                    traces.append(profile_trace(family(g), layout.style(g), mine))
+                    traces += _ring(layout, g, mine, traces[-1])
+                levels = null if title.startswith("hidden") else ()
+                panels.append(_panel(facet, title, label, part, tuple(traces), linear_axis, levels))
     rows = pd.concat([rows for *_, rows in parts])
     if not panels:
         return None
@@ -93,10 +113,11 @@ def condition_profiles(layout: Layout, found: pd.DataFrame) -> Chart | None:
         name="condition-by-layer",
         title="Condition number by layer (the paper's Figs. 11 to 13)",
         caption="Hidden representations and weights, raw, at the largest depth that the families share; median over "
-        "the seeds. Hollow arrowheads: at least half of the seeds are at the precision floor, the truth lies above.",
+        "the seeds. Hollow arrowheads: at least half of the seeds are at the precision floor, the truth lies above."
+        + (" Dotted: what independent Gaussian features have by themselves (Marchenko-Pastur)." if null else ""),
         alt="Condition number by layer. " + _first_last(layout, parts[0][2], "log10 of it after training"),
         panels=tuple(panels),
-        legend=_families(layout, facets),
+        legend=(*_families(layout, facets), *keys([t for p in panels for t in p.traces])),
         data=_named(layout, rows),
         left_out=layout.left_out(len(facets), layout.facet_count),
     )
@@ -104,6 +125,7 @@ def condition_profiles(layout: Layout, found: pd.DataFrame) -> Chart | None:
 
 def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
     """Condition number of hidden representations by layer at every depth, a panel a group."""
+    # At initialisation the layers of two depths have the same weights, and so the same values.
     rows = _rows(found, "hidden", "log10_condition", "end")
     if rows["depth"].nunique() < 2:
         return None
@@ -112,12 +134,15 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
     shown = present[:MAX_FACETS]
     drawn = rows[rows["group"].isin(shown)]
     # One scale for all of them, so that panels compare at a glance.
-    x, y = _layer_axis(drawn), linear_axis("log₁₀ κ of hidden", drawn["value"])
+    x, y = layer_axis(drawn), linear_axis("log₁₀ κ of hidden", drawn["value"])
     panels = []
     for i in shown:
         parts = drawn[drawn["group"] == i].groupby("depth", sort=True)
-        traces = tuple(_trace(f"depth {depth}", styles[int(str(depth))], part) for depth, part in parts)
-        panels.append(Panel(layout.name(layout.groups[i]), x, y, traces))
+        traces: list[Trace] = []
+        for depth, part in parts:
+            traces.append(profile_trace(f"depth {depth}", styles[int(str(depth))], part))
+            traces += _ring(layout, layout.groups[i], part, traces[-1])
+        panels.append(Panel(layout.name(layout.groups[i]), x, y, tuple(traces)))
     return Chart(
         name="condition-by-layer-and-depth",
         title="Condition number by layer at every depth",
@@ -125,14 +150,19 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
         alt="Condition number of hidden representations by layer, a line a depth. "
         + _first_last(layout, rows, "log10 of it"),
         panels=tuple(panels),
-        legend=tuple(Key(f"depth {d}", s, "line") for d, s in styles.items()),
+        legend=(
+            *(Key(f"depth {d}", s, "line") for d, s in styles.items()),
+            *keys([t for p in panels for t in p.traces]),
+        ),
         data=_named(layout, rows),
         left_out=layout.left_out(len(shown), len(present)),
     )
 
 
 def distributions(layout: Layout, found: pd.DataFrame) -> Chart | None:
-    """Range and root mean square of activations and weights by layer, after training."""
+    """Range and root mean square of activations and weights by layer, after training, and a table of the first and the
+    last layer, which are those of the paper's histograms."""
+    stage, when = _stage(found)
     panels: list[Panel] = []
     facets = layout.facets(3)
     for facet in facets:
@@ -140,32 +170,63 @@ def distributions(layout: Layout, found: pd.DataFrame) -> Chart | None:
             traces: list[Trace] = []
             parts: dict[Group, pd.DataFrame] = {}
             for statistic, dash in DASHES.items():
-                part = _at_shared_depth(layout, facet, _rows(found, tensor, statistic, "end"))
+                part = at_shared_depth(layout, facet, _rows(found, tensor, statistic, stage))
                 for group, mine in part.items():
                     style = replace(layout.style(group), dash=dash)
-                    traces.append(_trace(f"{family(group)}, {statistic}", style, mine[mine["value"] > 0]))
+                    traces.append(profile_trace(f"{family(group)}, {statistic}", style, mine[mine["value"] > 0]))
+                    traces += _ring(layout, group, mine, traces[-1])
                     parts[group] = pd.concat([parts.get(group, mine.iloc[:0]), mine])
             if traces:
-                panels.append(_panel(facet, title, "entries (logarithmic)", parts, tuple(traces), log_axis))
+                panels.append(_panel(facet, title, "entries (logarithmic)", parts, tuple(traces), log_axis, ()))
     if not panels:
         return None
-    rows = found[found["statistic"].isin(["range", "rms"]) & (found["stage"] == "end")]
+    rows = found[found["statistic"].isin(["range", "rms"]) & (found["stage"] == stage)]
     return Chart(
         name="spread-by-layer",
         title="Spread of activations and weights by layer (the paper's Figs. 5 to 10)",
-        caption="Largest minus smallest entry (solid) and root mean square (dotted) after training, at the largest "
+        caption=f"Largest minus smallest entry (solid) and root mean square (dotted) {when}, at the largest "
         "depth that the families share; median over the seeds.",
         alt="Spread by layer. "
-        + _first_last(layout, _rows(found, "hidden", "range", "end"), "Range of the activations"),
+        + _first_last(layout, _rows(found, "hidden", "range", stage), "Range of the activations"),
         panels=tuple(panels),
         legend=(
             *_families(layout, facets),
             Key("range", Style("ink"), "line"),
             Key("root mean square", Style("ink", dash="dotted"), "line"),
+            *keys([t for p in panels for t in p.traces]),
         ),
         data=_named(layout, rows),
+        tables=_ends(layout, facets, found, stage),
         left_out=layout.left_out(len(facets), layout.facet_count),
     )
+
+
+def _ends(layout: Layout, facets: tuple[Facet, ...], found: pd.DataFrame, stage: str) -> tuple[Table, ...]:
+    """Range at the first and the last layer of the depth that the families share."""
+    texts = []
+    for facet in facets:
+        for tensor, words in (("hidden", "activations"), ("weight", "weights")):
+            for group, mine in at_shared_depth(layout, facet, _rows(found, tensor, "range", stage)).items():
+                ends = mine.sort_values("layer_index")["value"]
+                place = (layout.name(group), str(mine["depth"].iloc[0]), words)
+                texts.append((*place, number(float(ends.iloc[0])), number(float(ends.iloc[-1]))))
+    if not texts:
+        return ()
+    caption = "Range (largest minus smallest entry) at the first and the last layer, median over the seeds."
+    columns = ("Cells", "Depth", "Of", "First layer", "Last layer")
+    return (Table(caption, columns, tuple(texts), frozenset({1, 3, 4}), folded="First and last layer in numbers"),)
+
+
+def _stage(found: pd.DataFrame) -> tuple[str, str]:
+    """The last stage that was measured: a sweep without training has its initialisation only."""
+    trained = bool((found["stage"] == "end").any())
+    return ("end", "after training") if trained else ("start", "at initialisation")
+
+
+def _ring(layout: Layout, group: "Group", rows: pd.DataFrame, trace: Trace) -> list[Trace]:
+    """A ring around the end of a line whose cell breaks the protocol."""
+    depth = int(rows["depth"].iloc[0])
+    return ring_at_end(trace, f"{layout.name(group)}, depth {depth}") if (group, depth) in layout.marked else []
 
 
 def _rows(found: pd.DataFrame, tensor: str, statistic: str, stage: str) -> pd.DataFrame:
@@ -177,7 +238,7 @@ def _families(layout: Layout, facets: tuple[Facet, ...]) -> tuple[Key, ...]:
     return tuple(Key(f, layout.styles[f], "line") for f in shown)
 
 
-def _at_shared_depth(layout: Layout, facet: Facet, rows: pd.DataFrame) -> "dict[Group, pd.DataFrame]":
+def at_shared_depth(layout: Layout, facet: Facet, rows: pd.DataFrame) -> "dict[Group, pd.DataFrame]":
     """The rows of each of the facet's groups at the largest depth that they share; empty where there is none."""
     parts = {g: rows[rows["group"] == layout.groups.index(g)] for g in facet.groups}
     parts = {g: part for g, part in parts.items() if not part.empty}
@@ -192,17 +253,19 @@ def _panel(
     parts: "dict[Group, pd.DataFrame]",
     traces: tuple[Trace, ...],
     axis: Callable[..., Axis],
+    levels: tuple[Level, ...],
 ) -> Panel:
     rows = pd.concat(list(parts.values()))
-    words = " · ".join(t for t in (facet.title, title, f"depth {rows['depth'].iloc[0]}") if t)
-    return Panel(words, _layer_axis(rows), axis(label, rows["value"].to_numpy(float)), traces)
+    words = " · ".join(t for t in (title, facet.title, f"depth\u00a0{rows['depth'].iloc[0]}") if t)
+    values = [*rows["value"].to_numpy(float), *(level.y for level in levels)]
+    return Panel(words, layer_axis(rows), axis(label, values), traces, levels)
 
 
-def _layer_axis(rows: pd.DataFrame) -> Axis:
-    return linear_axis("layer", rows["layer_index"].astype(float), low=0.0, whole=True)
+def layer_axis(rows: pd.DataFrame) -> Axis:
+    return linear_axis("layer (0 is the stem)", rows["layer_index"].astype(float), low=0.0, whole=True)
 
 
-def _trace(title: str, style: Style, rows: pd.DataFrame) -> Trace:
+def profile_trace(title: str, style: Style, rows: pd.DataFrame) -> Trace:
     words = {0: "", 1: " or more", -1: " or less"}
     hover = tuple(
         f"layer {i}{f' ({layer})' if layer else ''}: {number(v)}{words[c]}"

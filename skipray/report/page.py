@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import Counter
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -9,23 +10,26 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from skipray.aggregation import group_factors
 from skipray.report import tables
-from skipray.report.answer import answer, limit_words
+from skipray.report.answer import MOST_GROUPS, answer, limit_words
 from skipray.report.chart import Chart
 from skipray.report.groups import Layout, plain
 from skipray.report.palette import css_variables
 from skipray.report.svg import Hover, draw, panel_alt, swatch
+from skipray.report.tuning_figures import fairness_listing
 
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate
-    from skipray.report.scatter import Tau
 
+ONE_ROW = 3
+"""Panels beside each other on a wide screen."""
 MAX_HOVER_POINTS = 6000
 """Points a figure can be asked about; a figure with more stays still, so that the page stays light."""
 
 
-def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: list[Chart], taus: "list[Tau]") -> str:
-    """The report as HTML."""
+def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: list[Chart], found: str) -> str:
+    """The report as HTML; `found` is a sentence of the answer."""
     hover: dict[str, list[Hover]] = {}
     drawn = {chart.name: _panels(chart, hover) for chart in ([main] if main else []) + charts}
     covered = tables.coverage_map(aggregate, layout)
@@ -36,16 +40,18 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
     return _environment().get_template("report.html.j2").render(
         sweep=aggregate.sweep,
         question=plain(aggregate.sweep.question),
-        answer=answer(aggregate, layout),
+        answer=answer(aggregate, layout, found),
         facts=_facts(aggregate, layout, covered),
         tested=[row for row in claims if row.claim.verdict != "not tested"],
         untested=[row for row in claims if row.claim.verdict == "not tested"],
         limits=[(layout.name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
         limits_total=len(aggregate.limits),
+        few_limits=len(aggregate.limits) <= MOST_GROUPS,
         main=main,
         charts=charts,
         panels=drawn,
-        taus=tables.tau_rows(taus) if any(t.found for t in taus) else [],
+        frontiers=tables.frontier_table(aggregate, layout),
+        fairness=fairness_listing(aggregate, [*group_factors(aggregate.sweep), "depth"]),
         coverage=covered,
         states=tables.STATES,
         fits=tables.fit_rows(aggregate, layout),
@@ -63,16 +69,20 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
     )  # fmt: skip
 
 
-def _panels(chart: Chart, hover: dict[str, list[Hover]]) -> list[tuple[str, Markup]]:
-    """Id and SVG of each panel; what a pointer reads is added to `hover` under the id."""
+def _panels(chart: Chart, hover: dict[str, list[Hover]]) -> list[tuple[str, Markup, bool]]:
+    """Id and SVG of each panel, and whether it begins a row, as those of another quantity do; what a pointer reads is
+    added to `hover` under the id."""
     points = sum(len(t.hover) for p in chart.panels for t in p.traces if t.hover is not None)
+    labels = Counter(panel.y.label for panel in chart.panels)
+    in_rows = len(chart.panels) > ONE_ROW and min(labels.values()) > 1
     out = []
     for place, panel in enumerate(chart.panels):
         key = f"{chart.name}-{place}"
         made = draw(panel, panel_alt(chart, panel))
         if made.hover and points <= MAX_HOVER_POINTS:
             hover[key] = made.hover
-        out.append((key, made.svg))
+        starts = in_rows and place > 0 and panel.y.label != chart.panels[place - 1].y.label
+        out.append((key, made.svg, starts))
     return out
 
 

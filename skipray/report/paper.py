@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from skipray.report.chart import Chart, Key, Limit, Panel, Trace
-from skipray.report.groups import plain
+from skipray.report.groups import plain, title_lines
 from skipray.report.palette import COLOURS, Dash, Marker, Style
 from skipray.report.paper_font import families
 
@@ -23,6 +23,8 @@ PANEL_INCHES = (3.1, 2.35)
 LEFT, RIGHT, TOP, BOTTOM = 0.58, 0.12, 0.34, 0.46
 LEGEND_INCHES = 0.26
 LIMIT_INCHES = 0.11
+LINE_INCHES = 0.13
+"""A title's second line."""
 
 _MARKERS: dict[Marker, str] = {
     "circle": "o",
@@ -75,7 +77,7 @@ def _figure(chart: Chart) -> Figure:
     FigureCanvasAgg(figure)
     for place, panel in enumerate(chart.panels):
         row, column = divmod(place, columns)
-        room = LIMIT_INCHES * len(panel.limits)
+        room = LIMIT_INCHES * len(panel.limits) + LINE_INCHES * max(len(title_lines(panel.title)) - 1, 0)
         left = column * PANEL_INCHES[0] + LEFT
         bottom = (rows - 1 - row) * PANEL_INCHES[1] + BOTTOM
         size = (PANEL_INCHES[0] - LEFT - RIGHT, PANEL_INCHES[1] - TOP - BOTTOM - room)
@@ -115,9 +117,8 @@ def _draw(axes: Axes, panel: Panel, height_inches: float) -> None:
     for row, limit in enumerate(panel.limits):
         _limit(axes, limit, 1.0 + (len(panel.limits) - row - 0.5) * LIMIT_INCHES / height_inches)
     if panel.title:
-        title = plain(panel.title)
         pad = 3.0 + 72.0 * LIMIT_INCHES * len(panel.limits)
-        axes.set_title(title if len(title) <= 52 else title[:51] + "…", loc="left", pad=pad)
+        axes.set_title("\n".join(title_lines(panel.title)), loc="left", pad=pad)
 
 
 def _trace(axes: Axes, trace: Trace) -> None:
@@ -135,10 +136,8 @@ def _trace(axes: Axes, trace: Trace) -> None:
             trace.y[known],
             linestyle="none",
             marker=_MARKERS[trace.style.marker],
-            color=colour,
-            markersize=2.6 if trace.faint else 3.8,
             alpha=0.55 if trace.faint else 1.0,
-            markeredgewidth=0,
+            **_look(trace.look, colour, 2.6 if trace.faint else 3.8),
         )
     for sign, marker in ((1, "^"), (-1, "v")):
         beyond = signs == sign
@@ -184,11 +183,20 @@ def _handle(key: Key) -> Line2D:
         [],
         [],
         color=_colour(key.style),
-        linestyle="none" if key.kind == "marks" else _DASHES[key.style.dash],
+        linestyle=_DASHES[key.style.dash] if key.kind in ("line", "both") else "none",
         marker="none" if key.kind == "line" else _MARKERS[key.style.marker],
-        markersize=4,
+        **_look(key.kind, _colour(key.style), 4),
         label=_legend_text(plain(key.text)),
     )
+
+
+def _look(look: str, colour: str, size: float) -> dict[str, Any]:
+    """How a mark is filled: published values are open, what breaks the protocol has a ring around it."""
+    if look == "open":
+        return {"markersize": 4.5, "markerfacecolor": "white", "markeredgecolor": colour, "markeredgewidth": 0.8}
+    if look == "ring":
+        return {"markersize": 7.5, "markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 0.9}
+    return {"markersize": size, "markerfacecolor": colour, "markeredgewidth": 0}
 
 
 def _legend_text(text: str) -> str:

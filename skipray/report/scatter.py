@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from skipray.association import Association, granulated_tau
-from skipray.report.chart import Chart, Key, Panel, Trace
+from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import Layout, family, group_names, positions
+from skipray.report.marking import keys, ring
 from skipray.report.palette import depth_styles
 from skipray.report.ticks import linear_axis, number
 
@@ -42,11 +43,11 @@ class Tau:
     runs: int
 
 
-def association(aggregate: "Aggregate", layout: Layout) -> tuple[Chart | None, list[Tau]]:
+def association(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     """The scatter, and Kendall's tau overall, within depth and within family."""
     trials = aggregate.trials
     if trials.empty or SINGULARITY not in trials:
-        return None, []
+        return None
     measures = [m for m in GENERALIZATION if m in trials]
     place = positions(trials, layout)
     runs = pd.DataFrame(
@@ -62,11 +63,11 @@ def association(aggregate: "Aggregate", layout: Layout) -> tuple[Chart | None, l
     runs = runs[(trials["outcome"] == "trained").to_numpy() & np.isfinite(runs["x"]) & runs["group"].notna()]
     measures = [m for m in measures if np.isfinite(runs[m]).any()]
     if runs.empty or not measures:
-        return None, []
+        return None
     runs = runs.assign(group=runs["group"].astype(int))
     runs["family"] = [family(layout.groups[g]) for g in runs["group"]]
     taus = [tau for m in measures for tau in _taus(runs[np.isfinite(runs[m])], m)]
-    return _scatter(runs, measures, layout), taus
+    return _scatter(runs, measures, layout, _table(taus))
 
 
 def _taus(runs: pd.DataFrame, measure: str) -> list[Tau]:
@@ -79,7 +80,26 @@ def _taus(runs: pd.DataFrame, measure: str) -> list[Tau]:
     return found
 
 
-def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout) -> Chart:
+def _table(taus: list[Tau]) -> tuple[Table, ...]:
+    if not any(t.found for t in taus):
+        return ()
+    rows = []
+    for t in taus:
+        tau, interval = "–", "too few runs that differ"
+        if t.found is not None:
+            tau = f"{t.found.tau:+.2f}".replace("-", "−")
+            interval = f"{number(t.found.low)} to {number(t.found.high)}"
+        rows.append((t.against, t.over, tau, interval, str(t.runs)))
+    caption = (
+        "Kendall's tau of log₁₀ κ (median layer) with each quantity: over all trained runs, and over pairs that share "
+        "their depth or their family, so that neither can be the common cause. +1: the two rise together; 0: no "
+        "relation; −1: one falls as the other rises."
+    )
+    columns = ("Quantity", "Over", "τ", "95\u00a0% interval", "Runs")
+    return (Table(caption, columns, tuple(rows), frozenset({2, 3, 4})),)
+
+
+def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout, tables: tuple[Table, ...]) -> Chart:
     drawn, what = runs, "A point is a run that trained"
     if len(runs) > MAX_POINTS:
         drawn = runs.groupby(["group", "family", "depth"], as_index=False)[["x", *measures]].mean()
@@ -109,6 +129,9 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout) -> Chart:
                     hover=hover,
                 )
             )
+        marked = [(layout.groups[g], d) in layout.marked for g, d in zip(part["group"], part["depth"], strict=True)]
+        if any(marked):
+            traces.append(ring(part["x"][marked].tolist(), part[measure][marked].tolist(), "a run of a marked cell"))
         label = GENERALIZATION[measure]
         panels.append(
             Panel("", linear_axis("log₁₀ κ, median layer", part["x"]), linear_axis(label, part[measure]), tuple(traces))
@@ -127,6 +150,8 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout) -> Chart:
         legend=(
             *(Key(f, type(layout.styles[f])("ink", layout.styles[f].marker), "marks") for f in families),
             *(Key(f"depth {d}", type(s)(s.colour, "circle"), "marks") for d, s in depths.items()),
+            *keys([t for p in panels for t in p.traces]),
         ),
+        tables=tables,
         data=pd.concat([names, rest], axis=1),
     )

@@ -10,12 +10,14 @@ import numpy as np
 from markupsafe import Markup
 
 from skipray.report.chart import Chart, Key, Limit, Panel, Trace
-from skipray.report.groups import plain
+from skipray.report.groups import plain, title_lines
 from skipray.report.palette import Marker, Style
 
 WIDTH, HEIGHT = 420.0, 300.0
 LEFT, RIGHT, BOTTOM = 54.0, 12.0, 42.0
 TITLE, TOP = 20.0, 8.0
+TITLE_LINE = 15.0
+"""Height of a title's second line."""
 LIMIT_ROW = 11.0
 """Height of a row that shows one family's trainability limit."""
 
@@ -32,16 +34,19 @@ class Drawing:
 
 def draw(panel: Panel, alt: str) -> Drawing:
     """A panel as SVG; `alt` names it for those who cannot see it."""
-    top = TOP + (TITLE if panel.title else 0.0) + LIMIT_ROW * len(panel.limits)
+    lines = title_lines(panel.title)
+    top = TOP + (TITLE + TITLE_LINE * (len(lines) - 1) if lines else 0.0) + LIMIT_ROW * len(panel.limits)
     frame = _Frame(panel, LEFT, top, WIDTH - LEFT - RIGHT, HEIGHT - top - BOTTOM)
     parts = [_title(panel), _axes(frame)]
-    parts += [_level(frame, level.y, level.text) for level in panel.levels]
+    parts += [_level(frame, level.y) for level in panel.levels]
     inner = [_band(frame, t) for t in panel.traces] + [_line(frame, t) for t in panel.traces]
     box = (f"{v:g}" for v in (frame.left, frame.top, frame.width, frame.height))
     clip = Markup('<svg class="clip" x="{}" y="{}" width="{}" height="{}">{}</svg>')
     parts.append(clip.format(*box, Markup("").join(inner)))
     parts += [_marks(frame, t) for t in panel.traces]
     parts += [_limit(frame, row, limit) for row, limit in enumerate(panel.limits)]
+    # Above the lines, whose crossings its halo covers.
+    parts += [_note(frame, level.y, level.text) for level in panel.levels]
     body = Markup("").join(parts)
     svg = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" tabindex="0">{}</svg>').format(
         f"{WIDTH:g}", f"{HEIGHT:g}", plain(alt), body
@@ -52,9 +57,10 @@ def draw(panel: Panel, alt: str) -> Drawing:
 def swatch(key: Key) -> Markup:
     """A legend's sample of a line or mark."""
     line = Markup('<path class="line {}" d="M1 7H25" style="--c:var(--{})"/>').format(key.style.dash, key.style.colour)
-    mark = _shape(key.style, np.array([13.0]), np.array([7.0]), 4.0, "mark")
+    kind, radius = {"open": ("beyond", 4.5), "ring": ("around", 6.0)}.get(key.kind, ("mark", 4.0))
+    mark = _shape(key.style, np.array([13.0]), np.array([7.0]), radius, kind)
     return Markup('<svg class="swatch" viewBox="0 0 26 14" aria-hidden="true">{}{}</svg>').format(
-        line if key.kind != "marks" else "", mark if key.kind != "line" else ""
+        line if key.kind in ("line", "both") else "", mark if key.kind != "line" else ""
     )
 
 
@@ -78,9 +84,11 @@ class _Frame:
 def _title(panel: Panel) -> Markup:
     if not panel.title:
         return Markup("")
-    shown = plain(panel.title)
-    short = shown if len(shown) <= 62 else shown[:61] + "…"
-    return Markup('<text class="title" x="{}" y="15">{}</text>').format(f"{LEFT:g}", short)
+    lines = (
+        Markup('<tspan x="{}" y="{}">{}</tspan>').format(f"{LEFT:g}", f"{15 + TITLE_LINE * row:g}", line)
+        for row, line in enumerate(title_lines(panel.title))
+    )
+    return Markup('<text class="title">{}</text>').format(Markup("").join(lines))
 
 
 def _axes(frame: _Frame) -> Markup:
@@ -114,11 +122,15 @@ def _axes(frame: _Frame) -> Markup:
     return lines + Markup("").join(labels)
 
 
-def _level(frame: _Frame, value: float, text: str) -> Markup:
+def _level(frame: _Frame, value: float) -> Markup:
+    y, right = float(frame.y(value)), frame.left + frame.width
+    return Markup('<path class="level" d="M{} {}H{}"/>').format(f"{frame.left:g}", f"{y:.1f}", f"{right:g}")
+
+
+def _note(frame: _Frame, value: float, text: str) -> Markup:
     y = float(frame.y(value))
-    right = frame.left + frame.width
-    return Markup('<path class="level" d="M{} {}H{}"/><text class="note" x="{}" y="{}">{}</text>').format(
-        f"{frame.left:g}", f"{y:.1f}", f"{right:g}", f"{frame.left + 4:g}", f"{y - 4:.1f}", plain(text)
+    return Markup('<text class="note" x="{}" y="{}">{}</text>').format(
+        f"{frame.left + 4:g}", f"{y - 4:.1f}", plain(text)
     )
 
 
@@ -137,7 +149,9 @@ def _band(frame: _Frame, trace: Trace) -> Markup:
     x = frame.x(trace.x) - frame.left
     high, low = frame.y(trace.high) - frame.top, frame.y(trace.low) - frame.top
     path = f"M{_points(x, high)}L{_points(x[::-1], low[::-1])}Z"
-    return Markup('<path class="band" d="{}" style="--c:var(--{})"/>').format(path, trace.style.colour)
+    edges = f"M{_points(x, high)}M{_points(x, low)}"
+    drawn = '<g style="--c:var(--{})"><path class="band" d="{}"/><path class="edge" d="{}"/></g>'
+    return Markup(drawn).format(trace.style.colour, path, edges)
 
 
 def _line(frame: _Frame, trace: Trace) -> Markup:
@@ -154,9 +168,10 @@ def _marks(frame: _Frame, trace: Trace) -> Markup:
     out = Markup("")
     known = signs == 0
     if trace.marks:
-        out += _shape(
-            trace.style, x[known], y[known], 2.7 if trace.faint else 3.6, "mark faint" if trace.faint else "mark"
+        kind, radius = {"open": ("beyond", 4.5), "ring": ("around", 7.5)}.get(
+            trace.look, ("mark faint", 2.7) if trace.faint else ("mark", 3.6)
         )
+        out += _shape(trace.style, x[known], y[known], radius, kind)
     for sign in (1, -1):
         beyond = signs == sign
         if beyond.any():

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from skipray.report.chart import Table
 from skipray.report.groups import Layout, group_names, plain
 from skipray.report.ticks import number
 
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate, Series
     from skipray.claims import Claim
-    from skipray.report.scatter import Tau
     from skipray.trends import DepthTrend
 
 STATES = ("trained", "untrained", "diverged", "failed", "running", "missing")
@@ -105,12 +105,12 @@ def claim_rows(claims: "Iterable[Claim]") -> list[ClaimRow]:
         rows.append(
             ClaimRow(
                 c,
-                "" if c.effect is None else f"{number(c.effect)}{unit}",
+                "" if c.effect is None else f"{number(c.effect, 2)}{unit}",
                 _interval(c.low, c.high) if c.effect is not None else "",
                 "" if c.p_holm is None else probability(c.p_holm),
                 f"{_counted(len(c.seeds), 'seed')}, {_span('depth', c.depths)}" if c.seeds or c.depths else "",
                 tuple(
-                    (plain(q.label), number(q.effect), _interval(q.low, q.high), number(q.margin), q.verdict)
+                    (plain(q.label), number(q.effect, 2), _interval(q.low, q.high), number(q.margin), q.verdict)
                     for q in c.parts
                 ),
             )
@@ -119,8 +119,8 @@ def claim_rows(claims: "Iterable[Claim]") -> list[ClaimRow]:
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    left = "−∞" if low is not None and low == float("-inf") else number(low)
-    right = "∞" if high is not None and high == float("inf") else number(high)
+    left = "−∞" if low is not None and low == float("-inf") else number(low, 2)
+    right = "∞" if high is not None and high == float("inf") else number(high, 2)
     return f"{left} to {right}"
 
 
@@ -174,16 +174,28 @@ def _fit_row(series: "Series", layout: Layout) -> FitRow:
     )
 
 
-def tau_rows(taus: "list[Tau]") -> list[tuple[str, str, str, str, str]]:
-    """Quantity, over what, tau, interval, runs."""
-    rows = []
-    for t in taus:
-        if t.found is None:
-            rows.append((t.against, t.over, "–", "too few runs that differ", str(t.runs)))
-        else:
-            rows.append((t.against, t.over, f"{t.found.tau:+.2f}".replace("-", "−"),
-                         _interval(t.found.low, t.found.high), str(t.runs)))  # fmt: skip
-    return rows
+def frontier_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
+    """Of an adaptive sweep: where the search for each group's limit stands."""
+    if not aggregate.frontiers:
+        return None
+    words = {
+        "found": "found: the interval is as narrow as was asked",
+        "beyond": "beyond the deepest depth of the range",
+        "below": "below the shallowest depth of the range",
+        "open": "open: needs more trials",
+    }
+    rows = tuple(
+        (layout.name(g), f"{f.limit:.0f}" if f.verdict in ("found", "open") else "–",
+         f"{f.low:.0f} to {f.high:.0f}", str(f.trials), words[f.verdict])
+        for g, f in aggregate.frontiers
+    )  # fmt: skip
+    return Table(
+        "The search for the limit: depths were chosen while the sweep ran, where a trial tells most. Limit and central "
+        "95\u00a0% interval of the posterior (logistic in log depth).",
+        ("Cells", "Limit", "95\u00a0% interval", "Trials", "State"),
+        rows,
+        frozenset({1, 2, 3}),
+    )
 
 
 def fixed_settings(aggregate: "Aggregate") -> list[tuple[str, str]]:

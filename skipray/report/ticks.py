@@ -98,7 +98,7 @@ def power(exponent: int) -> str:
     return "10" + str(exponent).translate(_SUPERSCRIPT)
 
 
-def number(value: float | None) -> str:
+def number(value: float | None, digits: int = 3) -> str:
     """Three significant digits, `1.23e5` as `1.23·10⁵`; an en dash for what is absent."""
     if value is None or not math.isfinite(value):
         return "–"
@@ -106,10 +106,10 @@ def number(value: float | None) -> str:
         return "0"
     size = math.floor(math.log10(abs(value)))
     if -4 <= size < 5:
-        text = f"{value:.{min(max(2 - size, 0), 6)}f}"
+        text = f"{value:.{min(max(digits - 1 - size, 0), 6)}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return text.replace("-", "−")
-    mantissa = f"{value / 10.0**size:.3g}"
+    mantissa = f"{value / 10.0**size:.{digits}g}"
     if mantissa in ("10", "-10"):
         mantissa, size = mantissa[:-1], size + 1
     shown = power(size) if mantissa == "1" else f"{mantissa}·{power(size)}"

@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skipray import catalog
-from skipray.report import depth_figures, epoch_figures, layer_figures, scatter, tables
+from skipray.aggregation import trains
+from skipray.report import (
+    depth_figures,
+    epoch_figures,
+    layer_figures,
+    prediction_figures,
+    scatter,
+    tables,
+    tuning_figures,
+)
 from skipray.report.chart import Chart
 from skipray.report.groups import group_names, lay_out
 from skipray.report.page import render
@@ -51,17 +60,25 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
     layout = lay_out(aggregate)
     main = depth_figures.accuracy_by_depth(aggregate, layout, _chance(aggregate))
     profiles = layer_figures.profiles(aggregate, layout)
-    points, taus = scatter.association(aggregate, layout)
+    compared = prediction_figures.compare(aggregate, layout, profiles)
     found: list[Chart | None] = [
+        tuning_figures.default_beside_tuned(aggregate, layout),
+        tuning_figures.stability(aggregate, layout),
         _condition(aggregate, layout),
         _ranks(aggregate, layout),
-        layer_figures.condition_profiles(layout, profiles),
+        prediction_figures.predictions_chart(layout, profiles, compared),
+        layer_figures.condition_profiles(layout, profiles, layer_figures.null_level(aggregate)),
         layer_figures.every_depth(layout, profiles),
         epoch_figures.by_epoch(aggregate, layout),
         layer_figures.distributions(layout, profiles),
-        points,
+        scatter.association(aggregate, layout),
     ]
     charts = [chart for chart in found if chart is not None]
+    if main is None and charts:
+        # Of networks at initialisation there is no accuracy to show: the predictions come first.
+        named = {chart.name: chart for chart in charts}
+        main = named.get("predictions-at-initialisation", charts[0])
+        charts.remove(main)
     # matplotlib takes a second to import: only where there is something to draw.
     drawn: list[Path] = []
     tabled: list[Path] = []
@@ -77,7 +94,9 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
     claims.write_text(json.dumps(_claims(aggregate), indent=2, allow_nan=False, default=str) + "\n", encoding="utf-8")
     html = folder / "report.html"
     unfinished = folder / "report.html.part"
-    unfinished.write_text(render(aggregate, layout, main, charts, taus), encoding="utf-8")
+    unfinished.write_text(
+        render(aggregate, layout, main, charts, prediction_figures.summary(compared)), encoding="utf-8"
+    )
     # A reader never sees half a page.
     unfinished.replace(html)
     return ReportFiles(html, trends, claims, tuple(drawn), tuple(tabled))
@@ -95,7 +114,7 @@ def _condition(aggregate: "Aggregate", layout: Any) -> Chart | None:
             "weight.log10_condition.median": "log₁₀ κ, median weight",
         },
         caption="Condition number κ (largest over smallest singular value) of hidden representations and of weights "
-        "after training, raw. Small marks are seeds, lines the fitted trends with simultaneous 95 % bands.",
+        f"{_when(aggregate)}, raw. Small marks are seeds, lines the fitted trends with simultaneous 95 % bands.",
         low=0.0,
     )
 
@@ -111,9 +130,15 @@ def _ranks(aggregate: "Aggregate", layout: Any) -> Chart | None:
             "hidden.stable_rank.median": "stable rank, median layer",
             "hidden.mean_cosine.last": "mean cosine, last hidden layer",
         },
-        caption="How many directions the hidden representations use after training, and how alike those of two samples "
-        "are (a cosine of 1: all samples are one direction).",
+        caption=f"How many directions the hidden representations use {_when(aggregate)}, and how alike those of two "
+        "samples are (a cosine of 1: all samples are one direction).",
+        low=0.0,
     )
+
+
+def _when(aggregate: "Aggregate") -> str:
+    """At which point the runs' last values were measured."""
+    return "after training" if trains(aggregate.sweep) else "at initialisation"
 
 
 def _chance(aggregate: "Aggregate") -> float | None:

@@ -116,6 +116,7 @@ def test_every_figure_of_the_paper_is_drawn_with_its_data(written):
         "accuracy-by-depth",
         "condition-by-depth",
         "rank-by-depth",
+        "predictions-at-initialisation",
         "condition-by-layer",
         "condition-by-layer-and-depth",
         "training-by-epoch",

@@ -1,0 +1,229 @@
+"""Closed-form predictions over what was measured at initialisation, and the ratio of the two."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from skipray.predictions import QUANTITIES, Prediction, predict
+from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace
+from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, family, group_names
+from skipray.report.layer_figures import at_shared_depth, layer_axis, profile_trace
+from skipray.report.palette import Style
+from skipray.report.ticks import Axis, linear_axis, log_axis, number
+
+if TYPE_CHECKING:
+    from skipray.aggregation import Aggregate, Group
+
+MAX_ROWS = 60
+"""Rows of the page's table; the data file has every layer."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A prediction beside what was measured, for one group and depth; rows are layers."""
+
+    group: "Group"
+    depth: int
+    prediction: Prediction
+    measured: pd.DataFrame
+    """Of skipray.report.layer_figures.profiles."""
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """Columns layer_index, measured, censored, predicted: the layers that have both."""
+        predicted = pd.DataFrame({"layer_index": self.prediction.layer_index, "predicted": self.prediction.value})
+        kept = self.measured[["layer_index", "value", "censored", "seeds"]].rename(columns={"value": "measured"})
+        if len(predicted) == 1:  # one value for every layer, such as that of square weights
+            return kept.assign(predicted=self.prediction.value[0])
+        return kept.merge(predicted, on="layer_index")
+
+
+def compare(aggregate: "Aggregate", layout: Layout, found: pd.DataFrame) -> list[Compared]:
+    """Every prediction that has a measurement at initialisation, in the layout's order, shallow to deep."""
+    start = found[found["stage"] == "start"]
+    cells = cells_of(aggregate.sweep, layout)
+    out = []
+    for place, group in enumerate(layout.groups):
+        mine = start[start["group"] == place]
+        for depth, rows in mine.groupby("depth", sort=True):
+            cell = cells.get((group, int(str(depth))))
+            if cell is None:
+                continue
+            parts = {key: _of(rows, key) for key in QUANTITIES}
+            firsts = {key: _first(key, part) for key, part in parts.items() if len(part)}
+            known = {key: value for key, value in firsts.items() if value is not None}
+            samples = cell.probe.samples
+            for prediction in predict(cell.model, samples, known):
+                if prediction.key in known:
+                    out.append(Compared(group, int(str(depth)), prediction, parts[prediction.key]))
+    return [c for c in out if len(c.rows)]
+
+
+def _of(rows: pd.DataFrame, key: str) -> pd.DataFrame:
+    tensor, _, statistic = key.partition(".")
+    part = rows[(rows["tensor"] == tensor) & (rows["statistic"] == statistic)].sort_values("layer_index")
+    # The stem and the classifier have other shapes than the square matrices between them.
+    return part.iloc[1:-1] if tensor == "weight" else part
+
+
+def _first(key: str, rows: pd.DataFrame) -> float | None:
+    """Where a formula begins: the stem, for gradients the last layer; None where it is only known to lie beyond."""
+    row = rows.iloc[-1 if key.startswith("output_gradient") else 0]
+    return float(row["value"]) if row["censored"] == 0 else None
+
+
+def predictions_chart(layout: Layout, found: pd.DataFrame, compared: list[Compared]) -> Chart | None:
+    """Measured (solid) and predicted (dashed) by layer at the largest depth that a panel's families share."""
+    if not compared:
+        return None
+    start = found[found["stage"] == "start"]
+    panels: list[Panel] = []
+    drawn: list[Group] = []
+    wanted = [(key, facet) for key in QUANTITIES for facet in layout.facets()]
+    for key, facet in wanted:
+        of_key = {(c.group, c.depth): c for c in compared if c.prediction.key == key}
+        if not any(group in facet.groups for group, _ in of_key):
+            continue
+        # Square weights of one width are predicted alike, whatever else the facets differ in.
+        if key.startswith("weight") and any(p.y.label == QUANTITIES[key] for p in panels):
+            continue
+        panel, groups = _panel(layout, facet, key, start, of_key)
+        if panel is not None:
+            panels.append(panel)
+            drawn += groups
+    if not panels:
+        return None
+    shown = panels[:MAX_FACETS]
+    families = dict.fromkeys(family(g) for g in drawn)
+    return Chart(
+        name="predictions-at-initialisation",
+        title="Predictions at initialisation",
+        caption="Before training: measured by layer (solid, median over the seeds) and predicted by closed forms "
+        "(dashed), at the largest depth that the families share. A prediction starts from the first measured layer, "
+        "of gradients from the last; a family without a dashed line has no closed form here.",
+        alt="Measured and predicted at initialisation. "
+        + "; ".join(
+            f"{layout.name(c.group)}, depth {c.depth}, {QUANTITIES[c.prediction.key]}: "
+            f"measured {number(_compared(c)[1])}, predicted {number(_compared(c)[2])}"
+            for c in _deepest(compared)[:8]
+        ),
+        panels=tuple(shown),
+        legend=(
+            *(Key(f, layout.styles[f], "line") for f in families),
+            Key("predicted", Style("ink", dash="dashed"), "line"),
+        ),
+        data=_data(compared),
+        tables=(_ratios(layout, compared),),
+        left_out=f"{len(shown)} of {len(panels)} panels are drawn; the data file has all."
+        if len(shown) < len(panels)
+        else "",
+    )
+
+
+def _panel(
+    layout: Layout,
+    facet: Facet,
+    key: str,
+    start: pd.DataFrame,
+    compared: "dict[tuple[Group, int], Compared]",
+) -> "tuple[Panel | None, list[Group]]":
+    tensor, _, statistic = key.partition(".")
+    rows = start[(start["tensor"] == tensor) & (start["statistic"] == statistic)]
+    parts = at_shared_depth(layout, facet, rows)
+    if not parts:
+        return None, []
+    traces: list[Trace] = []
+    levels: tuple[Level, ...] = ()
+    for group, mine in parts.items():
+        name, style = family(group), layout.style(group)
+        traces.append(profile_trace(name, style, mine))
+        one = compared.get((group, int(mine["depth"].iloc[0])))
+        if one is None:
+            continue
+        prediction = one.prediction
+        if len(prediction.value) == 1:
+            levels = (Level(prediction.value[0], f"predicted {prediction.value[0]:.2f}"),)
+            continue
+        hover = tuple(
+            f"layer {i}: {number(v)} predicted" for i, v in zip(prediction.layer_index, prediction.value, strict=True)
+        )
+        x, y = np.array(prediction.layer_index, float), np.array(prediction.value)
+        traces.append(Trace(name, replace(style, dash="dashed"), x, y, hover=hover))
+    values = np.concatenate([part["value"].to_numpy(float) for part in parts.values()])
+    axis = _axis(key, np.concatenate([values, [level.y for level in levels]]))
+    depth = next(iter(parts.values()))["depth"].iloc[0]
+    words = " · ".join(t for t in (facet.title, f"depth\u00a0{depth}") if t)
+    return Panel(words, layer_axis(pd.concat(list(parts.values()))), axis, tuple(traces), levels), list(parts)
+
+
+def _axis(key: str, values: np.ndarray) -> Axis:
+    """Of what was measured: a prediction beyond the precision floor leaves the panel."""
+    if key == "output_gradient.gradient_norm":
+        return log_axis(QUANTITIES[key], values)
+    return linear_axis(QUANTITIES[key], values, low=0.0)
+
+
+def _compared(one: Compared) -> tuple[int, float, float]:
+    """Layer, measured and predicted where the formula has gone furthest and the value is still known."""
+    rows = one.rows
+    if len(one.prediction.value) == 1:
+        return -1, float(rows["measured"].median()), one.prediction.value[0]
+    known = rows[rows["censored"] == 0]
+    row = (known if len(known) else rows).iloc[0 if one.prediction.tensor == "output_gradient" else -1]
+    return int(row["layer_index"]), float(row["measured"]), float(row["predicted"])
+
+
+def _deepest(compared: list[Compared]) -> list[Compared]:
+    """Of each group and quantity the deepest."""
+    return list({(c.group, c.prediction.key): c for c in compared}.values())
+
+
+WITHIN = 0.1
+"""How far from 1 a ratio may be and still count as a hit, in the answer's sentence."""
+
+
+def summary(compared: list[Compared]) -> str:
+    """How far the closed forms hold, in a sentence; empty without any."""
+    ratios = np.array([m / p for _, m, p in map(_compared, compared) if p])
+    if not len(ratios):
+        return ""
+    hits = int((np.abs(ratios - 1) <= WITHIN).sum())
+    least, most = number(float(ratios.min()), 2), number(float(ratios.max()), 2)
+    share = f"within {100 * WITHIN:.0f}\u00a0% in {hits} of {len(ratios)} comparisons of a quantity in a cell"
+    return f"Closed forms hold {share}; measured over predicted is {least} to {most}."
+
+
+def _ratios(layout: Layout, compared: list[Compared]) -> Table:
+    """Measured over predicted, for every depth while they are few."""
+    shown = compared if len(compared) <= MAX_ROWS else _deepest(compared)[:MAX_ROWS]
+    order = {key: place for place, key in enumerate(QUANTITIES)}
+    rows = []
+    for c in sorted(shown, key=lambda c: order[c.prediction.key]):
+        layer, measured, predicted = _compared(c)
+        ratio = measured / predicted if predicted else None
+        rows.append((
+            QUANTITIES[c.prediction.key], layout.name(c.group), str(c.depth), "all" if layer < 0 else str(layer),
+            number(predicted), number(measured), "–" if ratio is None else f"{ratio:.2f}", c.prediction.source,
+        ))  # fmt: skip
+    return Table(
+        "Measured over predicted at initialisation, at the last layer whose value is not beyond the precision floor "
+        "(of gradients the first). A ratio of 1: the closed form holds.",
+        ("Quantity", "Cells", "Depth", "Layer", "Predicted", "Measured", "Measured / predicted", "Formula"),
+        tuple(rows),
+        frozenset({2, 3, 4, 5, 6}),
+        folded="Measured and predicted values" if len(rows) > 6 else "",
+    )
+
+
+def _data(compared: list[Compared]) -> pd.DataFrame:
+    parts = []
+    for c in compared:
+        rows = c.rows.assign(ratio=lambda r: r["measured"] / r["predicted"], source=c.prediction.source)
+        rows.insert(0, "quantity", c.prediction.key)
+        rows.insert(1, "depth", c.depth)
+        for place, (name, value) in enumerate(group_names(c.group).items()):
+            rows.insert(1 + place, name, value)
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
