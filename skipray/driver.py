@@ -3,8 +3,8 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class Ended:
     outcomes: Counter[str]
     address: "Address | None"
     """Of the sweep's run; None when nothing was missing."""
+    why: str = ""
+    """What ended it early, and the remedy; empty after Ctrl-C or SIGTERM."""
     undelivered: int = 0
     """Results that wait in the storage because the tracking store is away: the next launch delivers them."""
     fit: Fit | None = None
@@ -58,6 +60,7 @@ class Ended:
             "ran": self.ran,
             "failed": self.failed,
             "interrupted": self.interrupted,
+            "why": self.why,
             "undelivered": self.undelivered,
             "seconds": round(self.seconds, 3),
         } | ({} if self.estimate_error is None else {"estimate_error": round(self.estimate_error, 3)})
@@ -103,10 +106,23 @@ def launch_sweep(
         stack.callback(lambda: disconnect(connecting.result()))
         if ray_address or _needs_more_than_this_machine(sweep):
             check_feasible(sweep, connecting.result(), uri)  # before anything is created
-        stack.enter_context(storage.SweepLease(storage_url, sweep.name))
+        lease = stack.enter_context(_lease(storage_url, sweep.name))
         address = tracking.prepare(sweep, tracking_uri)
         say(f"runs: {tracking.where_to_look(address)}")
-        return _run(sweep, connecting.result(), address, storage_url, budget, on_fit, say)
+        return _run(sweep, connecting.result(), address, storage_url, lease, budget, on_fit, say)
+
+
+@contextmanager
+def _lease(storage_url: str, sweep_name: str) -> Iterator[storage.SweepLease]:
+    lease = storage.SweepLease(storage_url, sweep_name)
+    try:
+        lease.acquire()
+    except OSError as error:
+        raise SpecError([f"storage: {storage_url} cannot be written: {error}; mend its rights or its room"]) from error
+    try:
+        yield lease
+    finally:
+        lease.release()
 
 
 def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
@@ -125,6 +141,7 @@ def _run(
     cluster: "Cluster",
     address: "Address",
     storage_url: str,
+    lease: storage.SweepLease,
     budget: Budget | None,
     on_fit: Callable[[Fit], None],
     say: Callable[[str], None],
@@ -146,7 +163,7 @@ def _run(
     ledger = tracking.read_ledger(sweep, address.uri, trials=known.trials)
     states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
     shares = _shares(sweep, known, ledger, data_root)
-    concurrency = Size(cluster, sweep, shares).concurrency()
+    concurrency = Size(lambda: cluster, sweep, shares).concurrency()
     timed = None
     if budget is not None and budget.seconds is not None:
         say("timing a few steps for the budget")
@@ -185,6 +202,19 @@ def _run(
             shares=shares,
             run_ids=ledger.run_id,
             on_event=on_event,
+            taken_over=lease.lost.is_set,
+        )
+    if lease.lost.is_set():
+        # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
+        return Ended(
+            len(known.trials),
+            summary.finished,
+            len(summary.failed),
+            True,
+            summary.seconds,
+            outcomes,
+            None,
+            f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on",
         )
     pending = tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
     return Ended(
@@ -195,6 +225,7 @@ def _run(
         summary.seconds,
         outcomes,
         address,
+        summary.why,
         len(pending.left),
         reached,
         spent[0],

@@ -8,9 +8,11 @@ Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 
 
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +25,7 @@ from skipray.spec import SpecError, SweepSpec, load_sweep
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate
     from skipray.budget import Budget, Fit
+    from skipray.driver import Ended
     from skipray.report import ReportFiles
     from skipray.tracking import Address
 
@@ -69,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     if not {"", os.getcwd()} & set(sys.path):
         sys.path.append(os.getcwd())  # `skipray` finds the user's own `module:name` where `python -m` does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, at any moment
     try:
         code = app(arguments, standalone_mode=False)
     except typer.Exit as leaving:
@@ -267,6 +271,7 @@ def launch(
     budget: BudgetOption = None,
 ) -> None:
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
+    from skipray import tracking
     from skipray.driver import launch_sweep
 
     spec = _load(sweep, overrides)
@@ -280,15 +285,23 @@ def launch(
             f"({ended.estimate_error:+.0%})"
         )
     if ended.interrupted:
-        from skipray import tracking
-
         # No report: who presses Ctrl-C wants the prompt back. `skipray report` makes it from what there is.
         if ended.address:
-            tracking.finish_sweep(ended.address, "KILLED")
+            with suppress(tracking.TrackingAway):
+                tracking.finish_sweep(ended.address, "KILLED")
         if as_json:
             _print_json({"sweep": spec.name} | ended.as_json())
+        if ended.why:
+            _tell(ended.why)
         raise KeyboardInterrupt
-    result, files = _report(spec, tracking_uri, folder, ended.address, "FAILED" if ended.failed else "FINISHED")
+    try:
+        result, files = _report(spec, tracking_uri, folder, ended.address, _parent_status(ended))
+    except tracking.TrackingAway as error:
+        _tell(f"{error}; no report: launch again when the tracking store is back")
+        if as_json:
+            _print_json({"sweep": spec.name} | ended.as_json())
+        _say_what_is_left(sweep, ended)
+        raise typer.Exit(3) from None
     if as_json:
         from skipray import display
 
@@ -298,12 +311,23 @@ def launch(
 
         display.show_aggregate(result)
         print(f"report: {files.html}")
+    _say_what_is_left(sweep, ended)
+    if ended.undelivered or ended.failed:
+        raise typer.Exit(3)
+
+
+def _parent_status(ended: "Ended") -> str:
+    """Of the sweep's run, in MLflow's words: KILLED while results wait, since the next launch goes on."""
+    if ended.undelivered:
+        return "KILLED"
+    return "FAILED" if ended.failed else "FINISHED"
+
+
+def _say_what_is_left(sweep: str, ended: "Ended") -> None:
     if ended.undelivered:
         _tell(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
-        raise typer.Exit(3)
     if ended.failed:
         _tell(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
-        raise typer.Exit(3)
 
 
 @_verb

@@ -266,3 +266,14 @@ def test_a_launch_that_was_replaced_notices(tmp_path: Path) -> None:
     with pytest.raises(Fenced):
         lease.check()
     lease.release()
+
+
+def test_a_launch_ends_though_its_storage_has_become_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = SweepLease(str(tmp_path), "sweep").acquire()
+
+    def refuse(name: str) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(lease._folder, "remove", refuse)
+    lease.release()
+    assert living_launch(str(tmp_path), "sweep") is not None, "its file is still there, and this process lives"

@@ -19,6 +19,8 @@ QUIET = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a worker stays in the launch's folder
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default; else a warning a start
+    # Else Ray ends this process, in mid-sentence, when the head was away for a minute; see watching.py.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
     "RAY_AIR_NEW_OUTPUT": "0",  # prints tables of its own even when told to be quiet
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they write every result, and keep every configuration
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # see stopping.py
@@ -29,6 +31,9 @@ QUIET = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # `feasible` has checked them
 }
 """Settings that Ray reads from the environment. What the user has set stays."""
+
+LEAVE_SECONDS = 20.0
+KNOCK_SECONDS = 5.0
 
 _INSIDE_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
@@ -121,15 +126,64 @@ def disconnect(cluster: Cluster) -> None:
     """Leave a cluster; end it when this process started it, with all its processes and files."""
     import ray
 
-    with suppress(Exception):
-        ray.shutdown()
+    def shut_down() -> None:
+        with suppress(Exception):
+            ray.shutdown()
+
+    # In a thread, because it waits for a head that may be gone.
+    leaving = threading.Thread(target=shut_down, name="skipray-ray-end", daemon=True)
+    leaving.start()
+    leaving.join(LEAVE_SECONDS)
     if cluster.temp_dir:
         shutil.rmtree(cluster.temp_dir, ignore_errors=True)
 
 
-def refresh(cluster: Cluster) -> Cluster:
-    """The same cluster with the nodes that it has now."""
-    return Cluster(cluster.address, _nodes(), cluster.temp_dir)
+class Head:
+    """The head of the connected cluster, asked without Ray's own calls.
+
+    Those wait for a head that is away, and end the process when it comes back as another (its state was in memory).
+    """
+
+    def __init__(self) -> None:
+        import ray
+
+        self.address = str(ray.get_runtime_context().gcs_address)
+        self._cluster_id = self._client().cluster_id
+
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that are alive.
+
+        Raises:
+            OSError: it does not answer.
+            AnotherCluster: one answers that knows nothing of this launch.
+        """
+        from ray.exceptions import RayError
+
+        host, _, port = self.address.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()  # Ray's own patience is longer
+        try:
+            client = self._client()
+            if client.cluster_id != self._cluster_id:
+                raise AnotherCluster(f"another Ray cluster answers at {self.address}")
+            found = client.get_all_node_info(timeout=KNOCK_SECONDS).items()
+        except RayError as error:
+            raise OSError(f"the head at {self.address} gives no answer: {error}") from error
+        return tuple(
+            Node(
+                key.hex(), n.node_manager_hostname, n.resources_total.get("CPU", 0.0), n.resources_total.get("GPU", 0.0)
+            )
+            for key, n in found
+            if n.state == n.ALIVE
+        )
+
+    def _client(self) -> Any:
+        from ray._raylet import GcsClient  # type: ignore[attr-defined]  # what `ray health-check` uses
+
+        return GcsClient(address=self.address)
+
+
+class AnotherCluster(RuntimeError):
+    """The head was started anew, and the cluster that this process belongs to is no more."""
 
 
 class Connecting:

@@ -38,3 +38,5 @@ class Summary:
     train_seconds: float
     """Sum over the finished trials."""
     probe_seconds: float
+    why: str = ""
+    """What ended it early, and the remedy; empty after Ctrl-C, SIGTERM or a takeover."""

@@ -224,11 +224,13 @@ def _try_tracking(address: "Address") -> str | None:
 
 def _shared_folders(place: Place) -> dict[str, str]:
     """Title -> address of each folder that all nodes must see alike."""
+    from skipray.storage import local_path
+
     folders = {"storage": place.storage}
     assert place.address is not None
-    location = place.address.artifact_location
-    if "://" not in location or location.startswith("file:"):
-        folders["artifact folder"] = location.removeprefix("file://")
+    location = local_path(place.address.artifact_location)
+    if location is not None:
+        folders["artifact folder"] = str(location)
     return folders
 
 

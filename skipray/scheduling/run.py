@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -10,16 +11,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from skipray.scheduling.cluster import Cluster, refresh
+from skipray.scheduling.cluster import Cluster
 from skipray.scheduling.events import Event, Summary
 from skipray.scheduling.resources import Shares
 from skipray.scheduling.stopping import Stop
 from skipray.scheduling.ticket import Execute, Place, Ticket
+from skipray.scheduling.watching import Watch
 from skipray.scheduling.work import TrialResult, Work
 from skipray.spec import SweepSpec, TrialSpec
 
-REFRESH_SECONDS = 10.0
-"""A node that joins or leaves is noticed after so long."""
+LOOK_SECONDS = 0.2
+"""How often the main thread looks whether the launch has to end."""
 STOP_POLLS_A_SECOND = 100.0
 """Workers together ask the cluster's head about so often whether they should stop."""
 CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
@@ -35,19 +37,24 @@ def run(
     shares: Shares | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
     run_ids: Callable[[str], str | None] = lambda trial_id: None,
+    taken_over: Callable[[], bool] = lambda: False,
     execute: Execute | None = None,
     fresh_processes: bool = False,
 ) -> Summary:
     """Run everything that a Work hands out.
 
     Ctrl-C and SIGTERM stop it: workers get `GRACE_SECONDS` to save and close their runs; a second signal raises
-    KeyboardInterrupt at once. The cluster stays connected either way: the caller ends it.
+    KeyboardInterrupt at once. So does another launch that has taken over; a head that is lost ends it without its
+    workers, which nobody can reach then. The cluster stays connected in every case: the caller ends it.
+
+    Tune's loop runs in a thread of its own: its calls block while the head is away, and somebody must notice.
 
     Args:
         place: where workers read and write.
         shares: GPU fraction of each trial; from the spec alone when left out.
-        on_event: called in this thread for each event, between two steps of Tune's loop; keep it quick.
+        on_event: called for each event in the loop's thread, between two of its steps; keep it quick.
         run_ids: trial_id -> the trial's run in the tracking store (`Ledger.run_id`).
+        taken_over: whether another launch of the sweep has found this one silent and gone on in its place.
         execute: what a worker does with an attempt; skipray's own trials when left out.
         fresh_processes: a process a trial, instead of warm ones.
     """
@@ -58,7 +65,8 @@ def run(
     from skipray.scheduling.worker import TrialWorker, stop_key
 
     shares = shares or Shares(sweep)
-    size = Size(cluster, sweep, shares)
+    watch = Watch(cluster)
+    size = Size(lambda: watch.cluster, sweep, shares)
     place = replace(
         place,
         launch_id=uuid.uuid4().hex,
@@ -78,6 +86,10 @@ def run(
         with suppress(Exception):  # the head may be gone
             _internal_kv_put(key, b"1")
 
+    def tell(event: Event) -> None:
+        if not watch.lost:  # else nobody listens to the loop any more
+            on_event(event)
+
     stop = Stop(announce)
     searcher = WorkSearcher(
         work,
@@ -85,7 +97,7 @@ def run(
         max_failures=sweep.resources.max_failures,
         limit=size.concurrency,
         stopping=lambda: stop.requested,
-        on_event=on_event,
+        on_event=tell,
         on_given_up=given_up,
     )
     folder = tempfile.mkdtemp(prefix="skipray-tune-")
@@ -103,19 +115,33 @@ def run(
         run_config=tune.RunConfig(
             name=sweep.name,
             storage_path=folder,
-            callbacks=[TuneEvents(searcher, overdue=lambda: stop.overdue)],
+            callbacks=[TuneEvents(searcher, overdue=lambda: stop.overdue or bool(watch.lost))],
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),
             verbose=0,
         ),
     )
-    try:
-        with stop, suppress(LoopEnded, LoopAbandoned):
+
+    def fit() -> None:
+        with suppress(LoopEnded, LoopAbandoned):
             tuner.fit()
+
+    why = ""
+    loop = _Loop(fit)
+    try:
+        with watch, stop:
+            loop.start()
+            while loop.is_alive() and not why:
+                loop.join(LOOK_SECONDS)
+                why = watch.lost
+                if taken_over():
+                    stop.request()
+            loop.raise_error()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(Exception):
-            _internal_kv_del(key)
+        if not why:
+            with suppress(Exception):
+                _internal_kv_del(key)
     unfinished = list(searcher.running.values())
     for left in unfinished:
         on_event(Event("interrupted", left.trial, left.attempt))
@@ -123,46 +149,60 @@ def run(
         finished=len(searcher.finished),
         failed=tuple(searcher.failed),
         unfinished=len(unfinished) + len(searcher.interrupted),
-        interrupted=stop.requested,
+        interrupted=stop.requested or bool(why),
         seconds=time.monotonic() - started,
         train_seconds=sum(train for train, _ in searcher.finished),
         probe_seconds=sum(probe for _, probe in searcher.finished),
+        why=why,
     )
 
 
-class Size:
-    """How many trials fit at once, asked again while the launch runs: nodes come and go."""
+class _Loop(threading.Thread):
+    """Tune's loop."""
 
-    def __init__(self, cluster: Cluster, sweep: SweepSpec, shares: Shares):
+    def __init__(self, fit: Callable[[], None]):
+        super().__init__(name="skipray-tune", daemon=True)
+        self._fit = fit
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._fit()
+        except BaseException as error:
+            self._error = error
+
+    def raise_error(self) -> None:
+        """Raises what the loop has raised."""
+        if self._error is not None:
+            raise self._error
+
+
+class Size:
+    """How many trials fit at once, while nodes come and go."""
+
+    def __init__(self, cluster: Callable[[], Cluster], sweep: SweepSpec, shares: Shares):
+        """
+        Args:
+            cluster: with the nodes that it has now.
+        """
         self._cluster = cluster
         self._most = sweep.resources.max_concurrent
         self._smallest = shares.smallest()
-        self._asked = time.monotonic()
-        self._concurrency = self._count()
 
     def concurrency(self) -> int:
-        now = time.monotonic()
-        if now - self._asked > REFRESH_SECONDS:
-            self._asked = now
-            with suppress(Exception):  # the head may be restarting; the last answer serves
-                self._cluster = refresh(self._cluster)
-            self._concurrency = self._count()
-        return self._concurrency
+        fit = max(1, self._cluster().fits(*self._smallest))
+        return min(fit, self._most) if self._most else fit
 
     def most(self) -> int:
         """An upper bound for Tune, which takes a fixed number: growth included."""
-        return self._most or max(1000, 4 * self._concurrency)
+        return self._most or max(1000, 4 * self.concurrency())
 
     def at_most(self, cpus: float, gpus: float) -> tuple[float, float]:
         """A doubled share, cut to what the largest node has."""
-        nodes = self._cluster.nodes
+        nodes = self._cluster().nodes
         most_gpus = max((node.gpus for node in nodes), default=0.0)
         most_cpus = max((node.cpus for node in nodes if node.gpus >= min(gpus, most_gpus)), default=cpus)
         return min(cpus, most_cpus), min(gpus, most_gpus) if gpus else 0.0
-
-    def _count(self) -> int:
-        fit = max(1, self._cluster.fits(*self._smallest))
-        return min(fit, self._most) if self._most else fit
 
 
 def _execute_trial(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:

@@ -5,6 +5,7 @@ while its process is; one of another machine while its file is being renewed, wh
 the two clocks may disagree.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -102,7 +103,9 @@ class SweepLease:
             self._thread.join(self._heartbeat_seconds + 5)
             self._thread = None
             if not self.lost.is_set():
-                self._folder.remove(_file(self._number))
+                # A file that stays behind names a launch that is no more, which the next one finds out.
+                with contextlib.suppress(OSError):
+                    self._folder.remove(_file(self._number))
 
     def check(self) -> None:
         """Raises Fenced when another launch has taken over."""

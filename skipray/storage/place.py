@@ -179,11 +179,17 @@ def awaiting_delivery(storage: str | os.PathLike[str], sweep: str) -> list[str]:
     return found
 
 
-def local_path(storage: str | os.PathLike[str]) -> Path | None:
-    """The storage as a path of this machine; None for an object store."""
-    text = os.fspath(storage)
-    protocol, _, rest = text.partition("://")
-    return Path(rest or text) if not rest or protocol == "file" else None
+def local_path(address: str | os.PathLike[str]) -> Path | None:
+    """An address as a path of this machine; None for what is behind a server, such as s3://... or mlflow-artifacts:/...
+
+    >>> local_path("file:///data"), local_path("mlflow-artifacts:/1"), local_path("s3://bucket/prefix")
+    (PosixPath('/data'), None, None)
+    """
+    text = os.fspath(address)
+    scheme, mark, rest = text.partition(":/")
+    if not mark or not scheme.replace("-", "").replace("+", "").isalnum():
+        return Path(text)
+    return Path("/" + rest.lstrip("/")) if scheme == "file" else None
 
 
 def _numbers(names: list[str], kind: str) -> list[int]:
