@@ -243,6 +243,7 @@ def _covers(have: str | None, asked: ProbeSpec) -> bool:
     return (
         own.samples == asked.samples
         and (own.preset == asked.preset or own.preset == "full")
+        and (own.gradients >= asked.gradients or own.preset == "full")
         and own.hessian >= asked.hessian
         and own.jacobian >= asked.jacobian
     )

@@ -308,6 +308,14 @@ def test_trained_is_three_standard_errors_above_the_majority(monkeypatch):
         assert run_trial(spec).outcome == outcome
 
 
+def test_gradients_on_request_and_nothing_else_changes(undisturbed):
+    asked = run_trial(trial(probe={"every_epochs": 2, "gradients": True}))
+    assert set(asked.layers["tensor"]) - set(undisturbed.layers["tensor"]) == {"weight_gradient", "output_gradient"}
+    assert set(asked.layers["epoch"]) == {0, 2, 4}
+    assert asked.weights == undisturbed.weights
+    assert asked.trial_id == undisturbed.trial_id
+
+
 def test_no_epochs_measure_the_initial_network():
     record = run_trial(trial(recipe={"epochs": 0}))
     assert [e.epoch for e in record.epochs] == [0]

@@ -90,7 +90,7 @@ def measure(
     full = spec.preset == "full"
     if spec.preset == "none":
         return Measurement(rows([], epoch), {}, {})
-    wanted = Wanted(gradients=full, branches=full, centre_all=full)
+    wanted = Wanted(gradients=full or spec.gradients, branches=full, centre_all=full)
     updates = weight_updates if full else None
     why = no_updates if full else ""
     reduced = capture(network, inputs, labels, wanted, phase=main, weight_updates=updates, no_updates=why)

@@ -100,6 +100,8 @@ class ProbeSpec(Part):
     """Images of the fixed probe batch. It caps every rank."""
     every_epochs: NonNegative = 0
     """0: at initialisation and at the end only."""
+    gradients: bool = False
+    """Also the gradients of the loss with respect to weights and layer outputs, which `full` has anyway."""
     hessian: bool = False
     """Top eigenvalue and trace of the loss's Hessian (curvlinops)."""
     jacobian: bool = False
