@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save as save_tensors
+from threadpoolctl import threadpool_limits
 
 from skipray import __version__, architectures
 from skipray.datasets import Splits, open_dataset, shape_and_classes
@@ -325,7 +326,10 @@ def _concatenate(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 @contextmanager
 def numerics(trial: TrialSpec) -> Iterator[None]:
-    """Threads, precision and random numbers as the trial says; a warm process gets its own back afterwards."""
+    """Threads, precision and random numbers as the trial says; a warm process gets its own back afterwards.
+
+    numpy's BLAS too: the last bits of a spectrum depend on its threads.
+    """
     cuda = trial.resources.device == "cuda"
     backends: tuple[tuple[Any, str], ...] = (
         (torch.backends.cuda.matmul, "allow_tf32"),
@@ -333,7 +337,8 @@ def numerics(trial: TrialSpec) -> Iterator[None]:
     )
     found = [getattr(backend, name) for backend, name in backends]
     threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if cuda else []):
+    forked = torch.random.fork_rng(devices=[torch.cuda.current_device()] if cuda else [])
+    with threadpool_limits(trial.resources.threads), forked:
         try:
             torch.set_num_threads(trial.resources.threads)
             for backend, name in backends:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load
+from threadpoolctl import threadpool_info
 from torch import nn
 
 from skipray.datasets import _cache, gaussian, open_dataset
@@ -327,12 +328,15 @@ def test_no_epochs_measure_the_initial_network():
 def test_settings_of_the_process_are_given_back():
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     tf32 = torch.backends.cudnn.allow_tf32
-    seen = []
-    run_trial(
-        trial(resources=Resources(threads=threads + 1)),
-        interrupted=lambda: seen.append((torch.get_num_threads(), torch.backends.cudnn.allow_tf32)),
-    )
-    assert set(seen) == {(threads + 1, False)}
+    seen, blas = [], [pool["num_threads"] for pool in threadpool_info()]
+
+    def look():
+        pools = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+        seen.append((torch.get_num_threads(), *pools, torch.backends.cudnn.allow_tf32))
+
+    run_trial(trial(resources=Resources(threads=threads + 1)), interrupted=look)
+    assert set(seen) == {(threads + 1, threads + 1, False)}
+    assert [pool["num_threads"] for pool in threadpool_info()] == blas
     assert torch.get_num_threads() == threads
     assert torch.backends.cudnn.allow_tf32 == tf32
     assert torch.equal(torch.get_rng_state(), state)
