@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from skipray.budget import Fit
+from skipray.estimate import memory_bytes
 from skipray.plan import Plan
 from skipray.spec import SweepSpec, TrialSpec
 
@@ -91,7 +92,7 @@ def show_plan(plan: Plan) -> None:
     out = console()
     out.print(f"[bold]{plan.sweep.name}[/bold]: {escape(plan.sweep.question)}")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("architecture", "depth", "trials", "parameters", "FLOPs/sample", "time each", "finished"):
+    for name in ("architecture", "depth", "trials", "parameters", "FLOPs/sample", "memory", "time each", "finished"):
         table.add_column(name, justify="left" if name == "architecture" else "right")
     cells: dict[tuple[str, int], list[Any]] = {}
     for planned in sorted(plan.trials, key=lambda p: (group_label(p.trial), p.trial.model.depth)):
@@ -105,6 +106,7 @@ def show_plan(plan: Plan) -> None:
             str(len(members)),
             count(members[0].sizes.parameters) if members[0].sizes else "?",
             count(members[0].sizes.flops) if members[0].sizes else "?",
+            f"{count(memory_bytes(members[0].trial, members[0].sizes))}B" if members[0].sizes else "?",
             duration(members[0].seconds),
             f"{done}/{len(members)}",
         )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from skipray import datasets, storage, tracking
 from skipray.budget import Budget, Fit, fit
-from skipray.plan import CPU, CUDA, estimate_seconds, make_plan, trial_sizes
+from skipray.estimate import CPU, CUDA, estimate_seconds
+from skipray.plan import make_plan, trial_sizes
 from skipray.progress import Progress
 from skipray.spec import SpecError, SweepSpec, TrialSpec
 

@@ -1,32 +1,17 @@
 """What would run: every trial with its size, its estimated time, its state, and the order. Starts nothing."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from skipray import architectures, catalog, datasets
+from skipray import architectures, datasets
 from skipray.architectures import Sizes
+from skipray.estimate import CPU, CUDA, Speed, estimate_seconds
 from skipray.spec import ModelSpec, SweepSpec, TrialSpec
 
 State = Literal["finished", "running", "failed", "missing"]
-
-
-@dataclass(frozen=True)
-class Speed:
-    """A machine's speed, as the two numbers that a training step's time is made of."""
-
-    flops_per_second: float
-    """Of convolutions and matrix products, one trial's share of the machine."""
-    layer_step_seconds: float
-    """What a weight layer costs in a step however small it is: launching its forward, backward and update."""
-    source: str
-
-
-CPU = Speed(2.0e10, 1.6e-4, "one core of a 2-core AMD EPYC virtual machine")
-CUDA = Speed(1.0e13, 2.0e-4, "a guess for a data-centre GPU; `launch` shows the measured rate")
 
 
 @dataclass(frozen=True)
@@ -35,7 +20,7 @@ class PlannedTrial:
     sizes: Sizes | None
     """None where a user's own family cannot be built here: its trials say why."""
     seconds: float
-    """Estimated training time."""
+    """Estimated time: training, evaluation, probes."""
     state: State
 
 
@@ -49,7 +34,7 @@ class Plan:
     to_come: int = 0
     """Trials that will follow from results: a tuned sweep's tuned finals; the most that an adaptive one may need."""
     seconds_to_come: float = 0.0
-    """Estimated training time of those."""
+    """Estimated time of those."""
 
     @property
     def missing(self) -> tuple[PlannedTrial, ...]:
@@ -101,7 +86,7 @@ def make_plan(
 
 
 def _to_come(sweep: SweepSpec, trials: Sequence[TrialSpec], cost: Callable[[TrialSpec], float]) -> tuple[int, float]:
-    """How many trials will follow from results, and their training time."""
+    """How many trials will follow from results, and their time."""
     if sweep.adaptive is not None:
         groups: dict[tuple[object, ...], list[float]] = {}
         for cell in sweep.cells:
@@ -136,20 +121,3 @@ def trial_sizes(trial: TrialSpec) -> Sizes | None:
 @lru_cache(maxsize=10_000)
 def _sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
     return architectures.sizes(model, input_shape, classes)
-
-
-def estimate_seconds(trial: TrialSpec, sizes: Sizes | None, speed: Speed) -> float:
-    """Training time: three forward's worth of FLOPs a sample (Kaplan et al. 2020, section 2.1), and the launches."""
-    samples = train_samples(trial)
-    steps = trial.recipe.epochs * math.ceil(samples / trial.recipe.batch_size)
-    flops = sizes.flops if sizes else 0
-    compute = 3 * flops * samples * trial.recipe.epochs / speed.flops_per_second
-    return compute + steps * trial.model.depth * speed.layer_step_seconds
-
-
-def train_samples(trial: TrialSpec) -> int:
-    """Training samples of an epoch, after the validation split."""
-    entry = catalog.find("datasets", trial.dataset.name)
-    available = entry.train_samples(trial.dataset) if hasattr(entry, "train_samples") else entry.TRAIN_SAMPLES
-    kept = round(available * (1 - trial.dataset.validation_fraction))
-    return min(kept, trial.dataset.train_samples or kept)

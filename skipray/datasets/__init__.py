@@ -18,7 +18,7 @@ import numpy as np
 
 from skipray import catalog
 from skipray.datasets import _cache
-from skipray.datasets._partition import partition
+from skipray.datasets._partition import evaluated_samples, partition
 from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
 from skipray.datasets._splits import Images, Splits, channel_moments
 from skipray.spec import DatasetSpec
@@ -30,6 +30,7 @@ __all__ = [
     "Raw",
     "Splits",
     "data_root",
+    "evaluated_samples",
     "fingerprint_of",
     "missing",
     "open_dataset",

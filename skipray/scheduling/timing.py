@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skipray.plan import train_samples
+from skipray.estimate import train_samples
 from skipray.scheduling.adaptive import Group, group_of
 from skipray.spec import SweepSpec, TrialSpec
 

@@ -10,14 +10,10 @@ from torch.nn.functional import cross_entropy
 
 from skipray.datasets import Images, Splits
 from skipray.datasets._batches import batches
-from skipray.datasets._partition import fixed_order
+from skipray.datasets._partition import fixed_order, subset_size
 
 INPUTS_PER_BATCH = 2**20
 """Numbers in an evaluation batch's input, about: 4096 digits, 341 images of CIFAR; large batches spare launches."""
-SUBSET_FRACTION, SUBSET_LEAST, SUBSET_MOST = 0.1, 256, 2_500
-"""How much of a larger split is evaluated before the last epoch, as a fraction of the training split's size: a forward
-pass costs a third of a training step, so that train, validation and test together take at most a tenth of an epoch
-(under 6 % on CIFAR). The last epoch evaluates all."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +59,6 @@ def evaluate(
             loss += cross_entropy(logits.float(), y, reduction="sum")
             correct += (logits.argmax(1) == y).sum()
     return Evaluation(float(loss) / len(index), int(correct) / len(index))
-
-
-def subset_size(train_samples: int) -> int:
-    """Samples of a split that are evaluated before the last epoch, at most."""
-    return min(SUBSET_MOST, max(SUBSET_LEAST, round(SUBSET_FRACTION * train_samples)))
 
 
 @contextmanager
