@@ -111,7 +111,7 @@ class TensorSpectra:
         flat = level.reshape(1, -1) if mode == 0 else level.movedim(mode, 0).reshape(self.tensor.shape[mode], -1).T
         flat = flat * self.samples**0.5
         factor = None
-        if sketch.gram_promises(self.tensor, mode, exponent=self.exponent):
+        if sketch.gram_promises(self.tensor, mode, exponent=self.exponent, mean=self.mean):
             inner = gram.gram(self.tensor, mode, exponent=self.exponent, mean=self.mean)
             varying = self._varying(mode).cpu()
             # A constant feature leaves rounding here instead of zeros.

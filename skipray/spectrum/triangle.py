@@ -6,6 +6,9 @@ from torch import Tensor
 
 from skipray.spectrum.unfolding import pieces, sides
 
+PIECES = 4
+"""Pieces are so many times larger than a Gram matrix's: each is folded with the triangle so far, whose share of the
+work must stay small."""
 NEARLY_SQUARE = 1.3
 """Below this ratio of the sides the SVD of the matrix itself is no slower than QR first."""
 
@@ -16,7 +19,7 @@ def triangle(tensor: Tensor, mode: int, *, exponent: int = 0, mean: Tensor | Non
     Streaming TSQR (Demmel et al. 2012, section 3.2): every singular value is within a few eps64 s_1.
     """
     rows, columns = sides(tensor, mode)
-    parts = pieces(tensor, mode, exponent=exponent, mean=mean)
+    parts = pieces(tensor, mode, exponent=exponent, mean=mean, size=PIECES)
     if max(rows, columns) < NEARLY_SQUARE * min(rows, columns):
         return torch.cat(list(parts)).cpu()
     folded: Tensor | None = None

@@ -21,20 +21,23 @@ def sides(tensor: Tensor, mode: int) -> tuple[int, int]:
     return rows, tensor.numel() // rows
 
 
-def pieces(tensor: Tensor, mode: int, *, exponent: int = 0, mean: Tensor | None = None) -> Iterator[Tensor]:
+def pieces(
+    tensor: Tensor, mode: int, *, exponent: int = 0, mean: Tensor | None = None, size: int = 1
+) -> Iterator[Tensor]:
     """The unfolding in float64, cut along its longer side; every piece is (some of the longer side, shorter side).
 
     Args:
         exponent: entries are multiplied by 2**-exponent, which does not round.
         mean: float64, (1, d_1, ..., d_p), subtracted from every sample before that.
+        size: pieces are so many times larger than usual.
     """
     rows, columns = sides(tensor, mode)
     axis = mode if rows > columns else _longest_other(tensor, mode)
-    size = tensor.shape[axis]
-    step = max(CHUNK_ELEMENTS.get(tensor.device.type, 2**22) * size // tensor.numel(), 1)
-    step = max(step, -(-TALL * min(rows, columns) * size // max(rows, columns)))
-    for start in range(0, size, step):
-        length = min(step, size - start)
+    entries = tensor.shape[axis]
+    step = max(size * CHUNK_ELEMENTS.get(tensor.device.type, 2**22) * entries // tensor.numel(), 1)
+    step = max(step, -(-size * TALL * min(rows, columns) * entries // max(rows, columns)))
+    for start in range(0, entries, step):
+        length = min(step, entries - start)
         part = tensor.narrow(axis, start, length)
         level = mean if mean is None or axis == 0 else mean.narrow(axis, start, length)
         yield _as_tall(part, mode, level, tall=rows > columns, exponent=exponent)
