@@ -61,9 +61,9 @@ class Measuring:
 
 def measurement_name(probe: ProbeSpec) -> str:
     """Eight hexadecimal digits over the settings and the definitions of the statistics, with their versions."""
-    from skipray.probe.rows import VERSIONS
+    from skipray.probe.rows import TENSORS, VERSIONS
 
-    told = {"probe": _settings(probe), "definitions": VERSIONS}
+    told = {"probe": _settings(probe), "definitions": VERSIONS, "tensors": TENSORS}
     return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:8]
 
 
@@ -186,7 +186,7 @@ def measure_weights(
     from skipray import architectures
     from skipray.datasets import open_dataset, shape_and_classes
     from skipray.probe import measure
-    from skipray.probe.generalization import generalization_measures
+    from skipray.probe.generalization import generalization_measures, initial_weights
     from skipray.tracking import Measured
     from skipray.training import to_device
     from skipray.trial import numerics
@@ -198,7 +198,7 @@ def measure_weights(
         splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(device)
         shape, classes = shape_and_classes(trial.dataset)
         network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), device)
-        initial = {n: p.detach().clone() for n, p in network.named_parameters() if p.ndim >= 2}
+        initial = initial_weights(network)
         try:
             network.load_state_dict(load(weights))
         except (SafetensorError, RuntimeError) as error:

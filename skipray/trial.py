@@ -31,7 +31,7 @@ from threadpoolctl import threadpool_limits
 from skipray import __version__, architectures
 from skipray.datasets import Splits, open_dataset, shape_and_classes
 from skipray.probe import Measurement, measure
-from skipray.probe.generalization import generalization_measures
+from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.records import LAYER_COLUMNS, EpochRecord, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.training import EpochEnd, Progress, autocast, derived_seed, to_device, train
@@ -117,7 +117,7 @@ class _Attempt:
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
-        self.initial = {n: p.detach().clone() for n, p in self.network.named_parameters() if p.ndim >= 2}
+        self.initial = initial_weights(self.network)
         """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
         self.optimizer = SGD(self.network, trial.recipe)
         self.progress = Progress()

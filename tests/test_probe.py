@@ -1,6 +1,8 @@
 """The probe: what it measures, against definitions written out here; and that it leaves everything as found."""
 
 import copy
+import random
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from torch import nn
 
 from skipray import architectures, catalog
 from skipray.probe import measure, probe
+from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.records import LAYER_COLUMNS
 from skipray.spec import ModelSpec, ProbeSpec
 
@@ -49,6 +52,10 @@ def value(table: pd.DataFrame, **where: object) -> float:
         table = table[table[column] == wanted]
     assert len(table) == 1, (where, len(table))
     return float(table["value"].iloc[0])
+
+
+def with_reasons(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(reason=pd.Series(table.attrs["reasons"], dtype=object).reindex(table.index, fill_value=""))
 
 
 class Shared(nn.Module):
@@ -94,6 +101,7 @@ def state(model: nn.Module) -> dict[str, object]:
         "hooks": [(len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()],
         "rng": torch.get_rng_state(),
         "numpy": np.random.get_state()[1].copy(),  # noqa: NPY002
+        "python": list(random.getstate()[1]),
         "grad mode": torch.is_grad_enabled(),
         "tf32": (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32),
     }
@@ -192,7 +200,7 @@ def test_restores_after_an_error():
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             self.norm(x)
-            torch.rand(3)
+            torch.rand(3), np.random.rand(), random.random()  # noqa: NPY002
             self.norm.num_batches_tracked = torch.tensor(99)
             raise RuntimeError("half way")
 
@@ -206,9 +214,9 @@ def test_restores_after_an_error():
 def test_columns_and_order():
     inputs, labels = batch()
     table = probe(family("resnet"), (inputs, labels))
-    assert list(table.columns)[: len(PUBLIC_COLUMNS)] == PUBLIC_COLUMNS
+    assert list(table.columns) == PUBLIC_COLUMNS
     assert table["censored"].isin([-1, 0, 1]).all()
-    assert (table["value"].notna() == (table["reason"] == "")).all()
+    assert set(table.index[table["value"].isna()]) == set(table.attrs["reasons"])
     assert np.isfinite(table["value"].dropna()).all()
     unique = table[["layer", "tensor", "unfolding", "centred", "phase", "statistic"]]
     assert not unique.duplicated().any()
@@ -333,8 +341,8 @@ def test_non_finite_entries_make_absent_with_a_reason():
     model = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
     inputs = torch.randn(6, 4)
     inputs[2, 1] = float("nan")
-    table = probe(model, inputs)
-    rows = table[(table["layer"] == "1") & (table["tensor"] == "hidden")].set_index(["statistic", "centred"])
+    rows = with_reasons(probe(model, inputs))
+    rows = rows[(rows["layer"] == "1") & (rows["tensor"] == "hidden")].set_index(["statistic", "centred"])
     assert rows.loc[("nonfinite", False), "value"] == 4
     absent = rows.drop(("nonfinite", False))
     assert absent["value"].isna().all()
@@ -347,7 +355,7 @@ def test_all_zero_tensors_are_absent_with_a_reason():
     with torch.no_grad():
         model[0].weight.zero_()
         model[0].bias.fill_(-1)
-    rows = probe(model, torch.randn(6, 4))
+    rows = with_reasons(probe(model, torch.randn(6, 4)))
     rows = rows[(rows["layer"] == "1") & (rows["tensor"] == "hidden") & ~rows["centred"]].set_index("statistic")
     assert rows.loc["dead_fraction", "value"] == 1
     assert rows.loc["zero_columns", "value"] == 4
@@ -420,3 +428,95 @@ def test_tensors_do_not_outlive_their_layer():
 
     probe(nn.Sequential(*[Watched() for _ in range(12)]), torch.randn(9, 5))
     assert most <= 1
+
+
+def test_dirac_layers_are_measured_by_what_acts():
+    network = family("plainnet", initialisation="dirac")
+    inputs, labels = batch()
+    rows = measure(network, inputs, labels, DEFAULT, epoch=1).layers
+    rows = rows[(rows["tensor"] == "weight") & (rows["statistic"] == "spectral_norm")].set_index("layer")
+    layer = network.blocks[0].linear1
+    expected = np.linalg.svd(layer.effective_weight().detach().double().numpy(), compute_uv=False)[0]
+    assert rows.loc["blocks.0.linear1", "value"] == pytest.approx(expected, rel=1e-6)
+    assert expected != pytest.approx(float(torch.linalg.matrix_norm(layer.weight.detach(), 2)), rel=0.01)
+    assert set(rows["version"]) == {2}
+    norms = generalization_measures(network, inputs, labels, initial=initial_weights(network))
+    assert norms["norm.log_spectral_product"] == pytest.approx(np.log(rows["value"]).sum(), rel=1e-6)
+    assert norms["norm.distance"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"x": torch.ones(3, 6)}, "found a batch of dict"),
+        ((torch.ones(3, 6), torch.zeros(3, dtype=torch.long), 1), "found a batch of tuple"),
+        (np.ones((3, 6)), "found a batch of ndarray"),
+        (torch.ones(0, 6), "without samples"),
+        (torch.tensor(1.0), "without samples"),
+        ((torch.ones(3, 6), torch.zeros(3)), "found labels torch.float32"),
+        ((torch.ones(3, 6), torch.zeros(2, dtype=torch.long)), "found labels torch.int64"),
+        ((torch.ones(3, 6), [0, 1, 2]), "found labels list"),
+        ((torch.ones(3, 6), torch.tensor([0, 1, 4])), r"labels up to 4 and an output of shape \(3, 4\)"),
+    ],
+)
+def test_a_batch_that_cannot_be_measured_is_named(bad, words):
+    model = nn.Linear(6, 4)
+    with pytest.raises(ValueError, match=words):
+        probe(model, bad)
+    assert model.training
+
+
+class Blocks(nn.Module):
+    """In the style of image-model libraries: one activation for all places, drop path, attention, outputs in dicts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(3, 8, 4, stride=4)
+        self.act = nn.ReLU(inplace=True)
+        self.norms = nn.ModuleList(nn.LayerNorm(8) for _ in range(2))
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.mlp = nn.Sequential(nn.Linear(8, 16), self.act, nn.Linear(16, 8))
+        self.unused = nn.Linear(8, 8)
+        self.lstm = nn.LSTM(8, 8, batch_first=True)
+        self.pre_logits = nn.Identity()
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> dict[str, object]:
+        x = self.act(self.embed(x)).flatten(2).transpose(1, 2)
+        x = x + self.attention(self.norms[0](x), self.norms[0](x), x)[0]
+        x = x * (torch.rand(len(x), 1, 1, dtype=x.dtype) > 0.1) + np.random.rand()  # noqa: NPY002
+        x = x + self.mlp(self.norms[1](x))
+        states, _ = self.lstm(x)
+        return {"logits": self.head(self.pre_logits(states[:, -1])), "features": x, "size": 3}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("grad", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_a_model_of_another_library(dtype, grad):
+    model = Blocks().to(dtype).to(memory_format=torch.channels_last)
+    seen = []
+    model.head.register_forward_hook(lambda *_: seen.append(1))
+    before = state(model)
+    images, labels = batch(6, (3, 16, 16))
+    with grad():
+        table = probe(model, (images.to(dtype), labels % 5))
+    assert_same(state(model), before)
+    assert len(seen) == 1, "its own hooks still see each pass"
+    hidden = list(table[table["tensor"] == "hidden"].drop_duplicates("layer")["layer"])
+    assert hidden[:5] == ["embed", "act", "norms.0", "norms.0#2", "attention[0]"]
+    assert {"act#2", "lstm[0]", "lstm[1][0]", "head"} <= set(hidden)
+    assert "unused" not in hidden
+    gradients = table[table["tensor"] == "weight_gradient"]
+    assert "unused" not in set(gradients["layer"])
+    assert gradients["value"].notna().all()
+
+
+def test_compiled_models_are_seen_through_and_scripted_ones_refused():
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4))
+    inputs = batch(9, (6,))[0]
+    assert probe(torch.compile(model), inputs).equals(probe(model, inputs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        traced = torch.jit.trace(model, inputs)
+    with pytest.raises(ValueError, match="found a scripted model"):
+        probe(traced, inputs)

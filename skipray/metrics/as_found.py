@@ -1,8 +1,10 @@
 """Leaves a network as found: weights, buffers, mode, gradients, hooks, random numbers, precision settings."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -23,6 +25,7 @@ def as_found(network: nn.Module) -> Iterator[None]:
     requires = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     devices = sorted({p.device.index or 0 for p in network.parameters() if p.device.type == "cuda"})
     matmul, convolution = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
     kind = next((p.device.type for p in network.parameters()), "cpu")
     try:
         torch.backends.cuda.matmul.allow_tf32 = False
@@ -31,6 +34,8 @@ def as_found(network: nn.Module) -> Iterator[None]:
             yield
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, convolution
+        random.setstate(python)
+        np.random.set_state(legacy)  # noqa: NPY002
         for module, name, buffer, value in buffers:
             module._buffers[name] = buffer
             if buffer is not None and value is not None and not torch.equal(buffer, value):

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
 from skipray.metrics.as_found import as_found
@@ -27,7 +26,9 @@ def hessian_top_eigenvalue_and_trace(
 
 
 def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int, draws: int) -> tuple[float, float]:
+    # Both are slow to import, and few probes ask for this.
     from curvlinops import HessianLinearOperator
+    from scipy.sparse.linalg import eigsh
 
     parameters = [p for p in network.parameters() if p.requires_grad]
     with as_found(network), torch.enable_grad():

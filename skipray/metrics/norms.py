@@ -75,7 +75,8 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
 
     One pass of the network with squared weights on an input of ones (Neyshabur, Salakhutdinov and Srebro 2015,
     section 4), biases as weights of a constant input. In evaluation mode, normalization as the affine map it is then:
-    gain / sqrt(variance + eps), without its shift. Exact for networks of such maps and rectifiers.
+    gain / sqrt(variance + eps), without its shift; Dirac layers by their effective weights. Exact for networks of such
+    maps and rectifiers; pooling by means is taken for a mean over paths.
 
     Args:
         input_shape: of one sample, without the sample axis.
@@ -90,8 +91,16 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
             assert module.running_mean is not None
             buffers[f"{dot}running_var"] = (variance + module.eps).square() - module.eps
             buffers[f"{dot}running_mean"] = torch.zeros_like(variance)
+        if hasattr(module, "effective_weight"):
+            squared |= _squared_dirac(module, prefix)
     modes = [(module, module.training) for module in network.modules()]
+    # A branch's fixed scale is a weight of its paths too, and no parameter.
+    scales = [
+        (module, module.factor) for module in network.modules() if isinstance(getattr(module, "factor", 0), float)
+    ]
     try:
+        for module, factor in scales:
+            module.factor = factor**2  # type: ignore[assignment, operator]
         network.eval()
         device = next(iter(squared.values())).device
         ones = torch.ones(1, *input_shape, dtype=torch.float64, device=device)
@@ -100,7 +109,17 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
     finally:
         for module, training in modes:
             module.training = training
+        for module, factor in scales:
+            module.factor = factor
     return 0.5 * _log(float(total))
+
+
+def _squared_dirac(module: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """Parameters with which a Dirac layer's effective weight is the square of its present one."""
+    dot = f"{prefix}." if prefix else ""
+    weight: Tensor = module.effective_weight().detach().double().square()  # type: ignore[operator]
+    norms = weight.flatten(1).norm(dim=1)
+    return {f"{dot}weight": weight, f"{dot}weight_scale": norms, f"{dot}identity_scale": torch.zeros_like(norms)}
 
 
 def _pairs(weights: Sequence[Tensor], initial: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:

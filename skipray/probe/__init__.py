@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from skipray.probe import headline
@@ -24,8 +25,7 @@ from skipray.spec import ProbeSpec
 
 __all__ = ["Measurement", "measure", "probe"]
 
-PROBE_COLUMNS = list(LAYER_COLUMNS[1:])
-"""All of a trial's columns but the epoch."""
+PROBE_COLUMNS = [column for column in LAYER_COLUMNS if column not in ("epoch", "reason")]
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,39 @@ def probe(model: nn.Module, batch: Any) -> pd.DataFrame:
 
     Returns:
         One row a statistic: `layer, layer_index, tensor, unfolding, centred, phase, statistic, version, value,
-        censored, reason`. A value that lies at the precision floor is a bound (`censored` -1: the truth is below, 1:
-        above); one that does not exist is NaN, with the reason.
+        censored`. A value that lies at the precision floor is a bound (`censored` -1: the truth is below, 1: above);
+        one that does not exist is NaN, and `table.attrs["reasons"]` says why: row label -> reason.
+
+    Raises:
+        ValueError: the batch is no tensor of samples, or the labels are no classes of them; the model cannot be probed.
     """
-    inputs, labels = batch if isinstance(batch, tuple | list) else (batch, None)
+    model = getattr(model, "_orig_mod", model)  # what torch.compile has wrapped: the same weights, without its graphs
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError("found a scripted model, whose layers cannot be watched; allowed: the module it was made from")
+    inputs, labels = _parts(batch)
     wanted = Wanted(gradients=labels is not None, branches=True, centre_all=True)
     phase = "train" if model.training else "eval"
-    return rows(capture(model, inputs, labels, wanted, phase=phase), epoch=0)[PROBE_COLUMNS]
+    table = rows(capture(model, inputs, labels, wanted, phase=phase), epoch=0)
+    absent = table["reason"] != ""
+    found = table[PROBE_COLUMNS]
+    found.attrs["reasons"] = table["reason"][absent].to_dict()
+    return found
+
+
+def _parts(batch: Any) -> tuple[Tensor, Tensor | None]:
+    """Inputs and labels of a batch, checked."""
+    allowed = "allowed: a tensor of samples, or such a tensor and class labels"
+    inputs, labels = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (batch, None)
+    if not isinstance(inputs, Tensor):
+        raise ValueError(f"found a batch of {type(inputs).__name__}; {allowed}")
+    if inputs.ndim == 0 or len(inputs) == 0:
+        raise ValueError(f"found inputs of shape {tuple(inputs.shape)}, without samples; {allowed}")
+    if labels is None:
+        return inputs, None
+    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != inputs.shape[:1]:
+        what = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        raise ValueError(f"found labels {what}; allowed: one class, an integer, for each of the {len(inputs)} samples")
+    return inputs, labels.long()
 
 
 def measure(

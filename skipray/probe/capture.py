@@ -47,7 +47,7 @@ def capture(
     hooks: list[Any] = []
     pass_ = _Pass(wanted, phase)
     weights = weight_layers(network) if wanted.weights else []
-    with as_found(network):
+    with as_found(network), torch.inference_mode(False):
         network.train(phase == "train") if network.training != (phase == "train") else None
         try:
             for tap in hidden_taps(network, branches=wanted.branches):
@@ -56,7 +56,7 @@ def capture(
                 start = _graph_start(inputs) if wanted.gradients else inputs
                 # A copy, since a network may start with an operation in place.
                 logits = network(start.clone() if isinstance(start, Tensor) else start)
-                pass_.weights(weights, {layer.name: layer.parameter for layer in weights}, "weight")
+                pass_.weights(weights, {layer.name: layer.weight() for layer in weights}, "weight")
                 pass_.weights(weights, weight_updates or {}, "weight_update")
                 if no_updates:
                     pass_.no_weights(weights, "weight_update", no_updates)
@@ -135,10 +135,16 @@ class _Pass:
             scores.register_hook(lambda gradient: self._see_gradient(gradient, logits))
 
     def backward(self, logits: Any, labels: Tensor, weights: Sequence[WeightLayer], start: Any) -> None:
-        scores = next(tensor for _, tensor in _tensors(logits))
+        scores = next((tensor for _, tensor in _tensors(logits)), None)
+        if scores is None or scores.ndim != 2 or len(scores) != len(labels) or int(labels.max()) >= scores.shape[1]:
+            shape = None if scores is None else tuple(scores.shape)
+            raise ValueError(
+                f"found {len(labels)} labels up to {int(labels.max())} and an output of shape {shape}; allowed with "
+                "labels: an output of scores (samples, classes)"
+            )
         self.classes = scores.shape[1]
         self._see_logits(scores)
-        loss = nn.functional.cross_entropy(scores, labels)
+        loss = nn.functional.cross_entropy(scores, labels.clone())  # made in inference mode, they could not be used
         targets = [layer.parameter for layer in weights]
         # The input is a target too, so that the pass goes all the way where no weight is trained.
         leaves = [start] if isinstance(start, Tensor) and start.requires_grad else []

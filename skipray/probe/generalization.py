@@ -26,6 +26,11 @@ from skipray.metrics.shattering import gradient_correlation, neighbour_gradient_
 from skipray.probe.taps import weight_layers
 
 
+def initial_weights(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of every weight that the probe measures, as it acts, by its parameter's name."""
+    return {layer.name: layer.weight().clone() for layer in weight_layers(network)}
+
+
 def generalization_measures(
     network: nn.Module,
     inputs: Tensor,
@@ -42,7 +47,7 @@ def generalization_measures(
     Args:
         inputs: (samples, ...), the fixed probe batch.
         labels: (samples,).
-        initial: parameter name -> value at initialisation, for the distances; without them these are absent.
+        initial: `initial_weights` of the network before training, for the distances; without them these are absent.
         full: also flatness, shattering and block deletion, which take many passes.
         hessian, jacobian: also these, as the probe's spec says.
         seed: of the noise that flatness, neighbours, Lanczos and Hutchinson draw.
@@ -55,7 +60,7 @@ def generalization_measures(
         if not bool(logits.isfinite().all()):
             return {}
         layers = weight_layers(network)
-        weights = [layer.parameter.detach() for layer in layers]
+        weights = [layer.weight() for layer in layers]
         norms = spectral_norms(weights)
         log_product = log_spectral_product(weights, norms=norms)
         if math.isfinite(log_product):

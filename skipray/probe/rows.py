@@ -15,6 +15,9 @@ COUNTS = {"structural_rank": 1, "zero_rows": 1, "zero_columns": 1}
 """The rank that the spectrum's statistics take for full, and what was removed before, with the definitions' versions.
 Columns are counted for matrices and for the unfolding by samples, where they are features."""
 VERSIONS = singularity.VERSIONS | entries.VERSIONS | COUNTS
+TENSORS = {"weight": 2}
+"""Kinds of tensors whose meaning has changed: their statistics have at least this version. Weights, 2: where a layer
+has an effective weight (Dirac) that one, and no longer the learned part alone."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,10 @@ def rows(reduced: Sequence[Reduced], epoch: int) -> pd.DataFrame:
         "centred": np.array(column("centred"), dtype=bool)[order],
         "phase": np.array([p.phase for p in places], dtype=object)[source],
         "statistic": statistic,
-        "version": np.array([VERSIONS[s] for s in statistic], dtype=int),
+        "version": np.maximum(
+            np.array([VERSIONS[s] for s in statistic], dtype=int),
+            np.array([TENSORS.get(p.tensor, 1) for p in places], dtype=int)[source],
+        ),
         "value": np.array(column("value"), dtype=float)[order],
         "censored": np.array(column("censored"), dtype=int)[order],
         "reason": np.array(column("reason"), dtype=object)[order],

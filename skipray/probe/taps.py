@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,14 @@ class WeightLayer:
     name: str
     """The parameter's name in the network."""
     parameter: nn.Parameter
+    """What is learned: updates and gradients are this one's."""
+    module: nn.Module
+    """The layer itself."""
+
+    def weight(self) -> Tensor:
+        """What acts on the input: the parameter, or what a layer with an `effective_weight` makes of it (Dirac)."""
+        effective = getattr(self.module, "effective_weight", None)
+        return (effective() if callable(effective) else self.parameter).detach()
 
 
 def hidden_taps(network: nn.Module, *, branches: bool) -> list[Tap]:
@@ -58,7 +66,12 @@ def weight_layers(network: nn.Module) -> list[WeightLayer]:
     else:
         indexed = [(index, name) for index, layer in enumerate(hidden) for name in layer.weights]
         indexed += [(len(hidden), name) for name in ("classifier.weight",) if name in parameters]
-    return [WeightLayer(name.removesuffix(".weight"), index, name, parameters[name]) for index, name in indexed]
+    return [
+        WeightLayer(
+            name.removesuffix(".weight"), index, name, parameters[name], network.get_submodule(name.rpartition(".")[0])
+        )
+        for index, name in indexed
+    ]
 
 
 def _hidden_layers(network: nn.Module) -> list[Any] | None:

@@ -113,6 +113,28 @@ def test_path_norm_folds_normalization():
     assert model.training
 
 
+@pytest.mark.parametrize("initialisation", ["he_normal", "dirac"])
+def test_path_norm_of_a_scaled_residual_network(initialisation):
+    """Every path through three residual blocks, the branches scaled: a product of squared matrices."""
+    scale = 3**-0.5
+    model = ModelSpec(
+        architecture="resnet", depth=8, kind="mlp", width=6, normalization="none", initialisation=initialisation,
+        activation="relu", residual_scale="inverse_sqrt_depth",
+    )  # fmt: skip
+    network = architectures.build(model, (1, 2, 2), 3, seed=0)
+
+    def squared(layer: nn.Module) -> np.ndarray:
+        weight = layer.effective_weight() if hasattr(layer, "effective_weight") else layer.weight
+        return weight.detach().double().numpy() ** 2
+
+    total = squared(network.stem.linear).sum(1)
+    for block in network.blocks:
+        total = total + scale**2 * squared(block.linear2) @ squared(block.linear1) @ total
+    expected = 0.5 * math.log((squared(network.classifier) @ total).sum())
+    assert g.log_path_norm(network, (1, 2, 2)) == pytest.approx(expected, rel=1e-9)
+    assert g.log_path_norm(network, (1, 2, 2)) == pytest.approx(expected, rel=1e-9), "left as found"
+
+
 def test_flatness_is_where_the_loss_has_risen_by_a_tenth():
     model = nn.Linear(6, 3)
     inputs = torch.randn(200, 6)
