@@ -34,6 +34,12 @@ TREND_METRICS = (
 NEED_TRAINING = ("C1a", "C1b", "C8", "C9", "C10", "C11")
 """Claims about what networks have learned: a sweep of `epochs: 0` says nothing about them."""
 
+EPOCH_METRICS = ("train.accuracy", "train.loss")
+"""What is read by epoch: what the report draws."""
+
+MAX_EPOCH_ROWS = 4_000_000
+"""Values by epoch that an aggregation holds: 0.1 GB. Medians over the seeds need no more."""
+
 DEFAULT_METRICS = ("train.accuracy", "test.accuracy", "gap.accuracy")
 """The depth series that are fitted in the default setting too, where a sweep is tuned."""
 
@@ -63,7 +69,7 @@ class Aggregate:
     trials: pd.DataFrame
     """skipray.tracking.read_trials: one row a finished trial; of a tuned sweep the finals of the chosen settings."""
     histories: pd.DataFrame
-    """Columns trial_id, epoch, metric, value: metrics by epoch."""
+    """Columns trial_id, epoch, metric, value: EPOCH_METRICS by epoch, of very many trials the first seeds'."""
     layers: pd.DataFrame
     """Columns trial_id and skipray.records.LAYER_COLUMNS, first and last epoch."""
     series: tuple[Series, ...]
@@ -76,6 +82,8 @@ class Aggregate:
     """Columns: the factors, seeds, finished, diverged, untrained, failed, running, missing."""
     provenance: Mapping[str, str]
     """What the report was made with."""
+    failures: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Columns trial (its label), cause: trials whose last attempt failed."""
     default_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of a tuned sweep: the finals in the default setting, to be drawn beside the tuned ones."""
     default_series: tuple[Series, ...] = ()
@@ -95,15 +103,20 @@ def aggregate(
 ) -> Aggregate:
     """Read a sweep's runs back and judge them. Partial at any time: what is missing is said, not filled in."""
     known = tracking.known_trials(sweep, tracking_uri)
-    states = tracking.states(sweep, tracking_uri, trials=known.trials)
-    everything = with_parameters(known.trials, tracking.read_trials(sweep, tracking_uri, trials=known.trials))
+    ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials)
+    states = tracking.states(sweep, tracking_uri, trials=known.trials, ledger=ledger)
+    read = tracking.read_trials(sweep, tracking_uri, trials=known.trials, ledger=ledger, say=say)
+    everything = with_parameters(known.trials, read)
     say(f"{len(everything)} of {len(known.trials) + known.to_come} trials read; fitting depth trends")
     trials = headline(sweep, everything)
     asked = asked_for(sweep, known.trials)
     wanted = set(trials["trial_id"])
     headlined = [t for t in known.trials if t.trial_id in wanted]
-    histories = tracking.read_histories(sweep, tracking_uri, trials=headlined)
-    layers = tracking.read_layers(sweep, tracking_uri, trials=headlined)
+    followed = _by_epoch(headlined)
+    histories = tracking.read_histories(
+        sweep, tracking_uri, trials=followed, metrics=EPOCH_METRICS, ledger=ledger, say=say
+    )
+    layers = tracking.read_layers(sweep, tracking_uri, trials=headlined, ledger=ledger, say=say)
     groups = list(_groups(sweep, trials))
     result = Aggregate(
         sweep=sweep,
@@ -116,6 +129,7 @@ def aggregate(
         audit=tuple(audit(sweep, trials)),
         coverage=coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep)),
         provenance=provenance(sweep, everything),
+        failures=_failures(known.trials, ledger),
         frontiers=tuple(_frontiers(sweep, groups)),
     )
     if sweep.tune is None:
@@ -186,6 +200,26 @@ def _frontiers(sweep: SweepSpec, groups: list[tuple[Group, pd.DataFrame]]) -> li
 def _cell_value(cell: TrialSpec, factor: str) -> object:
     values = {"architecture": cell.model.architecture} | {k.rpartition(".")[2]: v for k, v in cell.cell}
     return values.get(factor)
+
+
+def _by_epoch(trials: Sequence[TrialSpec]) -> list[TrialSpec]:
+    """Trials whose metrics are read by epoch: the first seeds of every cell, as many as MAX_EPOCH_ROWS allows."""
+    rows, kept = 0, []
+    for trial in sorted(trials, key=lambda t: t.seed):
+        rows += len(EPOCH_METRICS) * (trial.recipe.epochs + 1)
+        if rows > MAX_EPOCH_ROWS:
+            break
+        kept.append(trial)
+    return kept
+
+
+def _failures(trials: Sequence[TrialSpec], ledger: tracking.Ledger) -> pd.DataFrame:
+    rows = [
+        (t.label, f"{row.failure_class or 'error'}: {row.failure_message or 'no message was recorded'}")
+        for t in (trials if ledger.failed else ())
+        if (row := ledger.failed.get(t.trial_id)) is not None
+    ]
+    return pd.DataFrame(rows, columns=["trial", "cause"])
 
 
 def asked_for(sweep: SweepSpec, known: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:

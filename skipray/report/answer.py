@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from skipray.aggregation import trains
-from skipray.report.groups import Layout, family
+from skipray.report.groups import Layout, family, plain
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate
+    from skipray.aggregation import Aggregate, Group
 
 MOST_GROUPS = 6
 """Groups that a sentence can name one by one."""
@@ -40,7 +42,9 @@ def answer(aggregate: "Aggregate", layout: Layout, predicted: str) -> list[str]:
     total = int(aggregate.coverage["seeds"].sum()) if len(aggregate.coverage) else 0
     done = len(aggregate.trials)
     if not done:
-        return [f"Nothing is known yet: none of the {total} trials has finished."]
+        states = {s: int(aggregate.coverage[s].sum()) for s in ("running", "failed")} if total else {}
+        more = " and ".join(f"{n} {s}" for s, n in states.items() if n)
+        return [f"Nothing is known yet: none of the {total} trials has finished{f' ({more})' if more else ''}."]
     sentences = []
     if done < total:
         sentences.append(f"Preliminary, from {done} of {total} trials.")
@@ -63,28 +67,38 @@ def _limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
     for group, limit in aggregate.limits:
         label = layout.name(group) if several else family(group)
         if limit.censored == "above":
-            beyond.append(label)
+            beyond.append((label, _deepest(aggregate, group)))
         elif limit.censored == "below":
             below.append(label)
         elif limit.depth is not None:
             within.append(f"at {limit_words(limit)} for {label}")
         else:
             unknown.append(label)
-    deepest = max((int(d) for d in aggregate.trials["depth"]), default=0)
     parts = []
     if within:
         parts.append(f"half of the seeds no longer train {_and(within)}")
     if below:
         parts.append(f"{_and(below)} {'does' if len(below) == 1 else 'do'} not train at any depth tried")
-    if beyond:
-        verb = "trains" if len(beyond) == 1 else "train"
-        parts.append(f"{_and(beyond)} still {verb} at depth {deepest}, the deepest tried")
+    for deepest in dict.fromkeys(depth for _, depth in beyond):
+        labels = [label for label, depth in beyond if depth == deepest]
+        parts.append(
+            f"{_and(labels)} still {'trains' if len(labels) == 1 else 'train'} at depth {deepest}, the deepest tried"
+        )
     if unknown:
         parts.append(f"no limit can be given for {_and(unknown)}")
     if not parts:
         return []
     text = "; ".join(parts) + "."
     return [text[0].upper() + text[1:]]
+
+
+def _deepest(aggregate: "Aggregate", group: "Group") -> int:
+    """The deepest depth at which the group has a finished trial."""
+    trials = aggregate.trials
+    mine = np.ones(len(trials), dtype=bool)
+    for name, value in group:
+        mine &= (trials[name].map(plain) == plain(value)).to_numpy()
+    return int(trials["depth"][mine].max())
 
 
 def _many_limits(aggregate: "Aggregate") -> list[str]:
@@ -125,6 +139,8 @@ def _claims(aggregate: "Aggregate") -> str:
     if not parts:
         return "None of the paper's claims could be tested with these data." if aggregate.claims else ""
     tested = sum(len(ids) for verdict, ids in by.items() if verdict != "not tested")
+    if tested == 1:
+        return f"The one claim of the paper that could be tested {parts[0].removeprefix('1 ')}."
     return f"Of the {tested} claims of the paper that could be tested, {_and(parts)}."
 
 

@@ -174,6 +174,20 @@ def _fit_row(series: "Series", layout: Layout) -> FitRow:
     )
 
 
+MAX_FAILURES = 20
+"""Failed trials that the page names; `skipray status` has all."""
+
+
+def failure_table(aggregate: "Aggregate") -> Table | None:
+    """Trials whose last attempt failed, with the cause."""
+    failed = aggregate.failures
+    if failed.empty:
+        return None
+    rows = tuple((plain(t), plain(c)[:400]) for t, c in failed[["trial", "cause"]].head(MAX_FAILURES).to_numpy())
+    more = f"; {len(failed) - MAX_FAILURES} more in `skipray status`" if len(failed) > MAX_FAILURES else ""
+    return Table(f"Trials that failed, and why{more}. The next launch tries them again.", ("Trial", "Cause"), rows)
+
+
 def frontier_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
     """Of an adaptive sweep: where the search for each group's limit stands."""
     if not aggregate.frontiers:

@@ -132,17 +132,25 @@ def _end_order(row: RunRow) -> tuple[int, str]:
 
 
 def states(
-    sweep: SweepSpec, tracking_uri: str | None = None, *, trials: Sequence[TrialSpec] | None = None
+    sweep: SweepSpec,
+    tracking_uri: str | None = None,
+    *,
+    trials: Sequence[TrialSpec] | None = None,
+    ledger: Ledger | None = None,
 ) -> dict[str, State]:
     """trial_id -> finished, running or failed; missing ones are left out.
 
     A RUNNING run is `running` only while a launch of the sweep is living; after a crash it is missing.
+
+    Args:
+        trials: those to look for; the sweep's own when left out.
+        ledger: what was read of them already.
     """
-    if trials is None:
+    if trials is None and ledger is None:
         from skipray.tracking.known import known_trials  # which reads this module
 
         trials = known_trials(sweep, tracking_uri).trials
-    ledger = read_ledger(sweep, tracking_uri, trials=trials)
+    ledger = ledger or read_ledger(sweep, tracking_uri, trials=trials)
     found: dict[str, State] = dict.fromkeys(ledger.finished, "finished")
     found |= dict.fromkeys(ledger.failed, "failed")
     active = [i for i, row in ledger.running.items() if row.status == "RUNNING"]

@@ -20,7 +20,7 @@ from skipray.tracking.address import resolve_uri
 from skipray.tracking.artifacts import read_measurement, read_with_measurements
 from skipray.tracking.cache import Cache, concatenated
 from skipray.tracking.known import known_trials
-from skipray.tracking.ledger import RunRow, read_ledger
+from skipray.tracking.ledger import Ledger, RunRow, read_ledger
 from skipray.tracking.measured import WideTable, key_of, read_histories_of, read_wide
 from skipray.tracking.schema import PROBE_TIME_KEY, TIME_KEY
 
@@ -41,6 +41,7 @@ def read_trials(
     tracking_uri: str | None = None,
     *,
     trials: Sequence[TrialSpec] | None = None,
+    ledger: Ledger | None = None,
     say: Say = _silent,
 ) -> pd.DataFrame:
     """One row a finished trial of the sweep, in the sweep's order: of a tuned one its points too, of an adaptive one
@@ -50,6 +51,7 @@ def read_trials(
         sweep: a loaded sweep, or its file. Only its own trial_ids are read, whatever else the experiment holds.
         tracking_uri: the address; else MLFLOW_TRACKING_URI, else the sweep's, else the working directory's store.
         trials: read these instead of the sweep's own.
+        ledger: what was read of these trials already, here and below.
         say: told about progress over HTTP, where reading takes minutes for very many trials.
 
     Returns:
@@ -65,7 +67,7 @@ def read_trials(
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = read_ledger(spec, uri, trials=asked)
+    ledger = ledger or read_ledger(spec, uri, trials=asked)
     found = [t for t in asked if t.trial_id in ledger.finished]
     runs = [ledger.finished[t.trial_id] for t in found]
     wide = read_wide(uri, spec.name, runs, say)
@@ -84,6 +86,8 @@ def read_histories(
     *,
     trials: Sequence[TrialSpec] | None = None,
     metrics: Iterable[str] | None = None,
+    ledger: Ledger | None = None,
+    say: Say = _silent,
 ) -> pd.DataFrame:
     """Metrics of finished trials by epoch.
 
@@ -96,7 +100,7 @@ def read_histories(
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = read_ledger(spec, uri, trials=asked)
+    ledger = ledger or read_ledger(spec, uri, trials=asked)
     runs = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
     return read_histories_of(uri, spec.name, runs, None if metrics is None else tuple(sorted(set(metrics))))
 
@@ -108,6 +112,7 @@ def read_layers(
     trials: Sequence[TrialSpec] | None = None,
     measurement: str | None = None,
     max_rows: int = MAX_LAYER_ROWS,
+    ledger: Ledger | None = None,
     say: Say = _silent,
 ) -> pd.DataFrame:
     """Statistics by layer of finished trials, at the first and the last epoch, from their layers.parquet.
@@ -126,7 +131,7 @@ def read_layers(
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = read_ledger(spec, uri, trials=asked)
+    ledger = ledger or read_ledger(spec, uri, trials=asked)
     rows = [ledger.finished[i] for i in _evenly(asked) if i in ledger.finished]
     cache = Cache(uri, spec.name, f"layers {measurement}" if measurement else "layers")
     frames, missing = cache.read([key_of(r) for r in rows])

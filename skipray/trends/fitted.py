@@ -66,7 +66,7 @@ class FittedCurve:
         estimate = np.concatenate([self.linear, self.inner])[:, 0]
         replica = np.concatenate([self.resamples.linear, self.resamples.inner])
         error = np.sqrt(np.diag(self.resamples.covariance))
-        errors = np.sqrt(np.einsum("rpp->pr", self.resamples.covariances))
+        errors = np.sqrt(np.maximum(np.einsum("rpp->pr", self.resamples.covariances), 0.0))
         low, high = self._limits(estimate, error, replica.T, errors.T, np.eye(len(estimate)))
         out = {}
         for k, name in enumerate((*self.bound.linear, *self.bound.nonlinear)):
