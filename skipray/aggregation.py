@@ -40,6 +40,9 @@ EPOCH_METRICS = ("train.accuracy", "train.loss")
 MAX_EPOCH_ROWS = 4_000_000
 """Values by epoch that an aggregation holds: 0.1 GB. Medians over the seeds need no more."""
 
+MAX_FITTED_SEEDS = 60
+"""More seeds than these are pooled in blocks before a trend is fitted."""
+
 DEFAULT_METRICS = ("train.accuracy", "test.accuracy", "gap.accuracy")
 """The depth series that are fitted in the default setting too, where a sweep is tuned."""
 
@@ -269,12 +272,7 @@ def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str] = T
             if kept.empty:
                 continue
             censored = censoring(kept, metric)
-            trend = fit_depth_trend(
-                kept["depth"].to_numpy(float),
-                kept[metric].to_numpy(float),
-                censored=censored if censored.any() else None,
-                group=kept["seed"].to_numpy(),
-            )
+            trend = _fit(kept["depth"], kept[metric], kept["seed"], censored)
             fitted.append(
                 Series(
                     metric,
@@ -287,6 +285,32 @@ def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str] = T
                 )
             )
     return fitted
+
+
+def _fit(depth: pd.Series, value: pd.Series, seed: pd.Series, censored: np.ndarray) -> DepthTrend:
+    """The trend of a series; of very many seeds that of the means of MAX_FITTED_SEEDS blocks of seeds.
+
+    A fit's cost grows with the square of the seeds. Blocks keep the means, and their spread is that of the means, so
+    intervals stay what they are; a block with a bound in it is a bound.
+    """
+    seeds, rank = np.unique(seed.to_numpy(), return_inverse=True)
+    rows = pd.DataFrame(
+        {"depth": depth.to_numpy(float), "value": value.to_numpy(float), "seed": seed.to_numpy(), "censored": censored}
+    )
+    pooled = len(seeds) > MAX_FITTED_SEEDS
+    if pooled:
+        rows["seed"] = rank * MAX_FITTED_SEEDS // len(seeds)
+        blocks = rows.groupby(["depth", "seed"], as_index=False)
+        rows = blocks.agg(value=("value", "mean"), low=("censored", "min"), high=("censored", "max"))
+        rows["censored"] = np.where(rows["high"] > 0, 1, np.where(rows["low"] < 0, -1, 0))
+    trend = fit_depth_trend(
+        rows["depth"].to_numpy(),
+        rows["value"].to_numpy(),
+        censored=rows["censored"].to_numpy() if (rows["censored"] != 0).any() else None,
+        group=rows["seed"].to_numpy(),
+    )
+    note = f"means of {MAX_FITTED_SEEDS} blocks of {len(seeds)} seeds were fitted"
+    return replace(trend, notes=(*trend.notes, note)) if pooled else trend
 
 
 def censoring(rows: pd.DataFrame, metric: str) -> np.ndarray:
