@@ -237,11 +237,19 @@ def stand_ins(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
 
 def with_parameters(known: Sequence[TrialSpec], trials: pd.DataFrame) -> pd.DataFrame:
     """The table with a column `model.parameters`, which follows from the spec: what matched comparisons match on."""
-    sizes = {trial.trial_id: trial_sizes(trial) for trial in known}
-    counted = {trial_id: known.parameters for trial_id, known in sizes.items() if known}
+    counted = {trial.trial_id: _parameters(trial) for trial in known}
     out = trials.copy()
     out["model.parameters"] = out["trial_id"].map(counted)
     return out
+
+
+def _parameters(trial: TrialSpec) -> int | None:
+    """None where the family's size cannot be told here, such as that of a user's own."""
+    try:
+        sizes = trial_sizes(trial)
+    except ValueError:
+        return None
+    return sizes.parameters if sizes else None
 
 
 def group_factors(sweep: SweepSpec) -> list[str]:

@@ -20,7 +20,8 @@ import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from skipray import tracking
+from skipray import report, tracking
+from skipray.aggregation import aggregate
 
 CHROMIUM = shutil.which("chromium")
 QUIET = (
@@ -39,10 +40,9 @@ MLFLOWS_OWN = (
     "ResizeObserver loop completed with undelivered notifications",
 )
 """Errors on the console that come from MLflow's own pages, whatever the runs hold; nothing else is let pass."""
+QUESTION = "Does it add up? <script>console.error('markup')</script>"
 SECONDS = 30_000
 """Milliseconds that a page may take on a busy machine."""
-REPORT = """<!doctype html><title>t</title><svg id="s" width="9" height="9"></svg><p id="p">before</p>
-<script>document.getElementById("p").textContent = "scripts run"</script>"""
 
 pytestmark = [
     pytest.mark.browser,
@@ -83,10 +83,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, tracking.Addre
     """A sweep of two finished trials with a report: address, the parent's place, a child's run."""
     toys, folder = _toys(), tmp_path_factory.mktemp("ui")
     uri = f"sqlite:///{folder}/skipray.db"
-    question = "Does it add up? <script>console.error('markup')</script>"
-    sweep = dataclasses.replace(toys.make_sweep("browser", depths=(8,), seeds=(0,)), question=question)
+    sweep = dataclasses.replace(toys.make_sweep("browser", depths=(8,), seeds=(0,)), question=QUESTION)
     runs = [toys.record_one(sweep, trial, uri, layers=9) for trial in sweep.trials()]
-    tracking.log_files(runs[0].address, {"report.html": REPORT}, folder="report")
+    written = report.write(aggregate(sweep, uri), folder / "report")
+    contents = {str(path.relative_to(folder / "report")): path.read_bytes() for path in written.all()}
+    tracking.log_files(runs[0].address, contents, folder="report")
     tracking.finish_sweep(runs[0].address)
     return uri, runs[0].address, str(runs[0].run_id)
 
@@ -187,6 +188,20 @@ def test_a_trial_shows_its_layer_profile(opened: Opened, store: tuple[str, track
 
 def test_the_sweeps_run_shows_the_report(opened: Opened) -> None:
     opened.go(f"runs/{opened.parent}/artifacts/report/report.html")
-    report = opened.page.frame_locator("iframe")
-    expect(report.locator("#p")).to_have_text("scripts run", timeout=SECONDS)
-    expect(report.locator("svg#s")).to_be_visible()
+    page = opened.page.frame_locator("iframe")
+    expect(page.locator("h1")).to_have_text(QUESTION, timeout=SECONDS)
+    for scheme in ("light", "dark"):
+        page.get_by_role("button", name="Colours").click()
+        expect(page.get_by_role("button", name="Colours")).to_have_text(f"Colours: {scheme}")
+    page.locator("#accuracy-by-depth-0 > svg").focus()
+    opened.page.keyboard.press("ArrowRight")
+    expect(page.locator("#tip")).to_contain_text("depth 8, seed 0")
+
+
+def test_no_link_leads_out_of_the_report(opened: Opened) -> None:
+    opened.go(f"runs/{opened.parent}/artifacts/report/report.html")
+    page = opened.page.frame_locator("iframe")
+    page.get_by_role("link", name="Provenance").click(timeout=SECONDS)
+    expect(page.locator("#provenance")).to_be_in_viewport()
+    assert page.locator(".files a").count() == 0, "a browser would leave the page for a blocked one"
+    expect(page.locator(".files").first).to_contain_text("figures/accuracy-by-depth.pdf")

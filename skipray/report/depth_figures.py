@@ -124,7 +124,7 @@ def by_depth(
     shown = list(dict.fromkeys(family(g) for f in facets for g in f.groups))
     summary = _summary(list(found.values()), metrics, layout)
     if censored:
-        caption += " Hollow arrowheads: the value is only known to lie beyond the precision floor."
+        caption += " Hollow arrowheads: a bound (of κ the precision floor); the truth lies beyond."
     return Chart(
         name=file,
         title=title,

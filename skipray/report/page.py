@@ -94,8 +94,10 @@ def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) 
     done = sum(covered.totals.get(s, 0) for s in ("trained", "untrained", "diverged"))
     depths = covered.depths
     span = f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else ", ".join(map(str, depths))
+    points = len(aggregate.tuning_trials)
     return [
         ("trials", f"{done} of {total}"),
+        *([("tuning trials", str(points))] if points else []),
         ("data", plain(aggregate.sweep.dataset.name).rpartition(":")[2]),
         ("families", ", ".join(layout.families)),
         ("depth", span),

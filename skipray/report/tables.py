@@ -249,7 +249,7 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
 
 def provenance_rows(aggregate: "Aggregate") -> list[tuple[str, str]]:
     """What made these results: the report's own versions, and what the workers recorded."""
-    rows = [(plain(k), plain(v)) for k, v in aggregate.provenance.items()]
+    rows = [(plain(k), plain(v)) for k, v in aggregate.provenance.items() if not k.startswith("trials: ")]
     trials = aggregate.trials
     for column in sorted(str(c) for c in trials.columns if str(c).startswith("environment.")):
         counts = trials[column].dropna().astype(str).value_counts()

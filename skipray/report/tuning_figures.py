@@ -142,7 +142,7 @@ def stability(aggregate: "Aggregate", layout: Layout) -> Chart | None:
 def _rate_axis(label: str, values: list[float], *, low: float | None = None, high: float | None = None) -> Axis:
     """Rates are tracked as logarithms and read as rates."""
     if "rate" not in label:
-        return linear_axis(label, values, low=0.0, high=1.0)
+        return linear_axis(label, np.clip(values, 0.0, 1.0), low=0.0, high=1.0)
     axis = log_axis(label, [10.0**v for v in values])
     ticks = tuple((math.log10(value), text) for value, text in axis.ticks)
     return Axis(label, math.log10(axis.low), math.log10(axis.high), ticks)
@@ -162,8 +162,8 @@ def fairness_listing(aggregate: "Aggregate", factors: list[str]) -> Table | None
         rows.append((
             plain(cell_words(row, factors)), str(row["points"]),
             _percent(row[DIVERGED_SHARE]), _percent(row[UNTRAINED_SHARE]),
-            *(_value(row[c]) for c in chosen), _value(row["chosen.validation_accuracy"]),
-            _value(row["default.test_accuracy"]), _value(row["tuned.test_accuracy"]), plain(note),
+            *(_value(row[c]) for c in chosen), _accuracy(row["chosen.validation_accuracy"]),
+            _accuracy(row["default.test_accuracy"]), _accuracy(row["tuned.test_accuracy"]), plain(note),
         ))  # fmt: skip
     return Table(
         "The same search in every cell. Chosen on validation accuracy alone; test accuracy is the mean of the fresh "
@@ -177,6 +177,10 @@ def fairness_listing(aggregate: "Aggregate", factors: list[str]) -> Table | None
 
 def _percent(share: float) -> str:
     return "–" if not math.isfinite(share) else f"{share:.0%}"
+
+
+def _accuracy(share: float) -> str:
+    return "–" if not math.isfinite(share) else f"{share:.3f}"
 
 
 def _value(value: Any) -> str:

@@ -18,6 +18,23 @@
   });
   apply();
 
+  // MLflow shows the page as a blob in a sandboxed frame, where a browser follows no link: neither to a place in the page
+  // nor to a file beside it, for which it would leave the page.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#"]'), place = link && document.getElementById(link.hash.slice(1));
+    if (!place) return;
+    event.preventDefault();
+    place.scrollIntoView();
+    place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+  });
+  if (location.protocol === "blob:") {
+    for (const files of document.querySelectorAll(".files")) {
+      const names = [...files.querySelectorAll("a")].map((a) => a.getAttribute("href"));
+      files.textContent = `Files in this run's report folder: ${names.join(", ")}`;
+    }
+  }
+
   // What is folded away on the screen is printed.
   const folded = () => document.querySelectorAll("details:not([open]):not(.screen)");
   let opened = [];
