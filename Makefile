@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test image check format ui bench lock
+.PHONY: help install sweep test faults image check format ui bench lock
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -26,6 +26,9 @@ sweep: $(READY)  ## run sweeps/quickstart.yaml; print the claims and the report'
 
 test: $(READY)  ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not image" $(PYTEST_ARGS)
+
+faults: $(READY)  ## the fault suite's table: a real cluster, killed and cut in many ways (FAULTS="driver-killed ...")
+	@$(BIN)/python tests/faults $(FAULTS)
 
 image: $(READY)  ## run the Dockerfile's install steps in an empty environment (gigabytes where nothing is cached)
 	@$(BIN)/python -m pytest -m image tests/infra $(PYTEST_ARGS)

@@ -27,7 +27,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -267,18 +267,37 @@ class LocalCluster:
         )
         self._wait("head", lambda: self.alive_nodes() >= 1)
 
-    def start_node(self, name: str | None = None, *, cpus: int | None = None) -> str:
-        """Add a raylet and wait until the head knows it. Returns its name."""
+    def start_node(
+        self,
+        name: str | None = None,
+        *,
+        cpus: int | None = None,
+        variables: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
+    ) -> str:
+        """Add a raylet and wait until the head knows it. Returns its name.
+
+        Args:
+            variables: more environment variables, of this node alone.
+            within: a command that runs the node's command in surroundings of its own, such as `unshare --mount`.
+        """
         numbers = [int(n.removeprefix("node-")) for n in self.state.sessions if n.startswith("node-")]
         name = name or f"node-{max(numbers, default=0) + 1}"
-        self._start_nodes([name], self.state.cpus if cpus is None else cpus)
+        self._start_nodes([name], self.state.cpus if cpus is None else cpus, variables or {}, within)
         return name
 
-    def _start_nodes(self, names: list[str], cpus: int) -> None:
+    def _start_nodes(
+        self, names: list[str], cpus: int, variables: Mapping[str, str] | None = None, within: Sequence[str] = ()
+    ) -> None:
         """Start raylets side by side. One that gave up, since Ray waits only 30 s for its agents, is started again."""
         before = {node["node_id"] for node in self._nodes()}  # may hold raylets that are gone, not yet missed
+
+        def start(name: str) -> None:
+            options = (f"--address={self.address}", "--include-log-monitor=false")
+            self._start_ray(name, cpus, *options, variables=variables or {}, within=within)
+
         for name in names:
-            self._start_ray(name, cpus, f"--address={self.address}", "--include-log-monitor=false")
+            start(name)
         for name in names:
             for left in (2, 1, 0):
                 try:
@@ -288,7 +307,7 @@ class LocalCluster:
                     if not left:
                         raise
                     self._kill(name)
-                    self._start_ray(name, cpus, f"--address={self.address}", "--include-log-monitor=false")
+                    start(name)
 
     def kill_node(self, name: str) -> None:
         """SIGKILL to every process of a node at once: the machine is gone, and so is its name."""
@@ -413,12 +432,26 @@ class LocalCluster:
 
     # Processes
 
-    def _start_ray(self, name: str, cpus: int, *options: str) -> None:
+    def _start_ray(
+        self,
+        name: str,
+        cpus: int,
+        *options: str,
+        variables: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
+    ) -> None:
         agent_http, agent_grpc, environment_agent, metrics = _free_ports(4)
         self._start(
             name,
             [
-                *(str(Path(sys.executable).with_name("ray")), "start", "--block", "--log-style=record", *options),
+                *(
+                    *within,
+                    str(Path(sys.executable).with_name("ray")),
+                    "start",
+                    "--block",
+                    "--log-style=record",
+                    *options,
+                ),
                 *(f"--node-ip-address={HOST}", f"--node-name={name}", f"--num-cpus={cpus}", "--num-gpus=0"),
                 *(f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={self.state.short}/{name}"),
                 # Ray's defaults are one range and one port a machine; several raylets need their own.
@@ -431,6 +464,7 @@ class LocalCluster:
                 "RAY_START_HOOK": "skipray_loopback.keep_on_loopback",
                 "RAY_agent_register_timeout_ms": "120000",
                 "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
+                **(variables or {}),
             },
         )
 

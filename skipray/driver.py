@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     from skipray.scheduling.cluster import Cluster
     from skipray.scheduling.events import Event
     from skipray.scheduling.resources import Shares
-    from skipray.tracking import Address, Known, Ledger
+    from skipray.tracking import Address, Known, Ledger, Pending
 
 
 COURIER_SECONDS = 30.0
 """How often results that could not be delivered are tried again."""
+PATIENCE_SECONDS = 120.0
+"""How long a launch that has run everything waits for a tracking store that is away."""
+RETRY_SECONDS = 5.0
+"""How often it is tried then."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,12 @@ def launch_sweep(
 
         known = tracking.known_trials(sweep, tracking_uri)
         if is_complete(sweep, tracking.read_ledger(sweep, tracking_uri, trials=known.trials), known):
-            return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), None)
+            address = None
+            if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
+                # The last launch was killed between its last trial and its end: the report is still to be logged.
+                with _lease(storage_url, sweep.name):
+                    address = tracking.prepare(sweep, tracking_uri)
+            return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), address)
     _check_data(sweep)
     ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
     say("starting Ray on this machine" if ray_address in (None, "local") else f"joining Ray at {ray_address}")
@@ -217,7 +227,7 @@ def _run(
             None,
             f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on",
         )
-    pending = tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
+    pending = _deliver_rest(sweep, address, known, storage_url, 0 if summary.interrupted else PATIENCE_SECONDS, say)
     return Ended(
         len(_known(sweep, address, known).trials),
         summary.finished,
@@ -232,6 +242,27 @@ def _run(
         spent[0],
         spent[1],
     )
+
+
+def _deliver_rest(
+    sweep: SweepSpec,
+    address: "Address",
+    known: "Known",
+    storage_url: str,
+    patience_seconds: float,
+    say: Callable[[str], None],
+) -> "Pending":
+    """Deliver what still waits, and wait for the store so long if it is away."""
+    end = time.monotonic() + patience_seconds
+    said = False
+    while True:
+        pending = tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
+        if not pending.left or time.monotonic() > end:
+            return pending
+        if not said:
+            said = True
+            say(f"{len(pending.left)} results wait for the tracking store; trying for {patience_seconds:g} s (Ctrl-C)")
+        time.sleep(RETRY_SECONDS)
 
 
 def _known(sweep: SweepSpec, address: "Address", before: "Known") -> "Known":

@@ -183,7 +183,9 @@ def _finished_runs(store: Path) -> int:
         return 0
 
 
-TUNED = SWEEP.replace("name: small", "name: tuned").replace("[plainnet, resnet, resnext]", "[plainnet, resnet]") + """\
+TUNED = (
+    SWEEP.replace("name: small", "name: tuned").replace("[plainnet, resnet, resnext]", "[plainnet, resnet]")
+    + """\
 tune:
   space:
     learning_rate: {low: 1e-3, high: 1.0, scale: log}
@@ -191,6 +193,7 @@ tune:
   sampler: sobol
   seeds: [100]
 """
+)
 
 
 @pytest.mark.timeout(900)

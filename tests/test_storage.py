@@ -26,6 +26,7 @@ from skipray.storage import (
     living_launch,
     open_folder,
 )
+from skipray.storage.folder import ObjectFolder
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -277,3 +278,31 @@ def test_a_launch_ends_though_its_storage_has_become_read_only(tmp_path: Path, m
     monkeypatch.setattr(lease._folder, "remove", refuse)
     lease.release()
     assert living_launch(str(tmp_path), "sweep") is not None, "its file is still there, and this process lives"
+
+
+def test_what_a_stores_client_raises_is_an_os_error() -> None:
+    """botocore's error for an endpoint that is away is none; a worker must take it for a storage that is away."""
+
+    class EndpointAway(Exception):
+        pass
+
+    class Away:
+        async_impl = True
+
+        def __getattr__(self, name: str) -> object:
+            def refuse(*arguments: object, **options: object) -> None:
+                raise EndpointAway("no route")
+
+            return refuse
+
+    folder = ObjectFolder(Away(), "bucket/prefix")
+    for act in (
+        lambda: folder.read("a"),
+        lambda: folder.write("a", b""),
+        lambda: folder.create("a", b""),
+        folder.names,
+        lambda: folder.remove("a"),
+        folder.remove_all,
+    ):
+        with pytest.raises(OSError, match="EndpointAway: no route"):
+            act()

@@ -40,6 +40,13 @@ def run_attempt(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
         os.environ.setdefault(name, value)
     try:
         lease = _acquire(ticket, interrupted)
+    except OSError as error:
+        # Nothing is wrong with the trial, and without the storage it would have no owner: it is tried again.
+        message = f"the storage {ticket.place.storage} cannot be written: {error}"
+        return TrialResult(trial.trial_id, "lost", ticket.attempt, failure="lost", message=redact(message))
+    except Exception as error:
+        return failure_of(ticket, error)
+    try:
         recorder = Recorder(_address(ticket.place), trial, lease, run_id=ticket.run_id)
     except Exception as error:
         return failure_of(ticket, error)

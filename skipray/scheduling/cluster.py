@@ -114,6 +114,8 @@ def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = F
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if address is not None:
+                _knock(address)
             ray.init(**options)
     except Exception as error:
         if temp_dir:
@@ -246,6 +248,18 @@ def code_paths(sweep: SweepSpec) -> tuple[Path, ...]:
             path = Path(source)
             paths.append(path.parent if path.name == "__init__.py" else path)
     return tuple(dict.fromkeys(paths))
+
+
+def _knock(address: str) -> None:
+    """Ray itself says of a wrong token and of a head that is not there the same: that no cluster was found."""
+    from ray._private.services import canonicalize_bootstrap_address
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+
+    found = canonicalize_bootstrap_address(address)
+    if found is not None:
+        host, _, port = found.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+        GcsClient(address=found)
 
 
 def _fits(node: Node, cpus: float, gpus: float) -> int:

@@ -7,11 +7,12 @@ versions, at the tracking store, at the data, and at the storage, which two node
 import platform
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from skipray.scheduling.cluster import Cluster, Node
+from skipray.scheduling.cluster import Cluster, Head, Node
 from skipray.scheduling.resources import Shares
 from skipray.scheduling.ticket import Place
 from skipray.spec import DatasetSpec, SpecError, SweepSpec
@@ -95,9 +96,13 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, place: Place) -> None:
     name = f"preflight-{uuid.uuid4().hex[:8]}"
     folders = _shared_folders(place)
     mistakes = []
+    of_node: dict[str, list[str]] = {}
     opened = {}
     for title, url in folders.items():
         try:
+            for stale in open_folder(url, sweep.name).names():
+                if stale.startswith("preflight-"):  # of a launch that was killed; this one alone has the sweep now
+                    open_folder(url, sweep.name, stale).remove_all()
             opened[title] = open_folder(url, sweep.name, name)
             opened[title].write("driver", name.encode())
         except OSError as error:
@@ -111,24 +116,21 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, place: Place) -> None:
             for node in nodes
         }
         ready, late = ray.wait(list(pending), num_returns=len(pending), timeout=TIMEOUT_SECONDS)
-        mistakes += [
-            f"node {pending[ref].host}: no worker answered within {TIMEOUT_SECONDS:g} s; see `ray status` and its logs"
-            for ref in late
-        ]
-        for ref in ready:
-            mistakes += _judge(pending[ref], ref)
-        for title, folder in opened.items():
-            seen = set(folder.names())
-            answered = {pending[ref].node_id: pending[ref].host for ref in ready}
-            mistakes += [
-                f"node {host}: what it writes to the {title} {folders[title]} is not seen from this machine; "
-                f"{_SHARED_REMEDY}"
-                for node_id, host in answered.items()
-                if node_id not in seen
+        for ref in late:
+            of_node[pending[ref].node_id] = [
+                f"no worker answered within {TIMEOUT_SECONDS:g} s; see `ray status` and its logs"
             ]
+        there = {title: set(folder.names()) for title, folder in opened.items()}
+        for ref in ready:
+            node_id = pending[ref].node_id
+            of_node[node_id] = _judge(ref, [folders[title] for title, names in there.items() if node_id not in names])
     finally:
         for folder in opened.values():
-            folder.remove_all()
+            with suppress(OSError):
+                folder.remove_all()
+    alive = {node.node_id for node in Head().nodes()} if any(of_node.values()) else set()
+    of_living = [node for node in nodes if node.node_id in alive]  # one that died meanwhile is no mistake
+    mistakes += [f"node {node.host}: {said}" for node in of_living for said in of_node.get(node.node_id, ())]
     if mistakes:
         raise PreflightFailed(dict.fromkeys(mistakes))
 
@@ -185,21 +187,21 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _judge(node: Node, answer: Any) -> list[str]:
+def _judge(answer: Any, unseen: Iterable[str]) -> list[str]:
+    """What is wrong with a node, by its worker's answer and the folders where the driver does not see its files."""
     import ray
 
     try:
         seen: Seen = ray.get(answer)
     except ray.exceptions.RayError as error:
         last = str(error).strip().splitlines()[-1]
-        return [f"node {node.host}: no worker could look around: {last}; is skipray installed there, as here?"]
+        return [f"no worker could look around: {last}; is skipray installed there, as here?"]
     here = versions()
+    mistakes = list(seen.mistakes)
     different = [f"{p} {seen.versions.get(p)} (here {v})" for p, v in here.items() if seen.versions.get(p) != v]
-    mistakes = [f"node {node.host}: {said}" for said in seen.mistakes]
     if different:
-        mistakes.append(
-            f"node {node.host}: other versions: {', '.join(different)}; install the same requirements.lock on all nodes"
-        )
+        mistakes.append(f"other versions: {', '.join(different)}; install the same requirements.lock on all nodes")
+    mistakes += [f"what it writes to {url} is not seen from this machine; {_SHARED_REMEDY}" for url in unseen]
     return mistakes
 
 
@@ -211,14 +213,7 @@ def _try_tracking(address: "Address") -> str | None:
     try:
         reach(address.uri, lambda c: c.set_tag(address.parent_run_id, "skipray.preflight", platform.node()))
     except (TrackingAway, TrackingRefused) as error:
-        text = str(error)
-        if "403" in text or "Host header" in text:
-            remedy = "start the server with --allowed-hosts naming this host and port"
-        elif "401" in text:
-            remedy = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or _TOKEN) for the launch"
-        else:
-            remedy = "use an address that every node reaches (not localhost), and see that the server runs"
-        return f"tracking: {text}; {remedy}"
+        return f"tracking: {error}"
     return None
 
 

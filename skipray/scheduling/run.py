@@ -1,6 +1,5 @@
 """A launch: Ray Tune drives the trials of a Work on a connected cluster, until none is left or it is stopped."""
 
-import os
 import shutil
 import tempfile
 import threading
@@ -24,8 +23,6 @@ LOOK_SECONDS = 0.2
 """How often the main thread looks whether the launch has to end."""
 STOP_POLLS_A_SECOND = 100.0
 """Workers together ask the cluster's head about so often whether they should stop."""
-CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-"""Go to the workers with the trial: a runtime environment would show them on Ray's dashboard."""
 
 
 def run(
@@ -70,7 +67,6 @@ def run(
     place = replace(
         place,
         launch_id=uuid.uuid4().hex,
-        credentials={name: os.environ[name] for name in CREDENTIALS if name in os.environ},
         stop_poll_seconds=max(place.stop_poll_seconds, size.concurrency() / STOP_POLLS_A_SECOND),
     )
     given_up = _record_death if execute is None else _record_nothing

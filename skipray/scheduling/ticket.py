@@ -1,5 +1,6 @@
 """What goes to a worker for one attempt, and where that worker finds everything else."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,15 @@ from skipray.spec import TrialSpec
 
 if TYPE_CHECKING:
     from skipray.tracking import Address
+
+
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""Go to the workers with their work: a runtime environment would show them on Ray's dashboard and in its logs."""
+
+
+def credentials() -> dict[str, str]:
+    """This process's own, by the names of their environment variables."""
+    return {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,7 @@ class Place:
     """Checkpoints, leases and undelivered results: a folder or fsspec address, from `skipray.tracking.storage_url`."""
     data_root: str | None = None
     """Folder of the data sets, else SKIPRAY_DATA, else ./data."""
-    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, str] = field(default_factory=credentials, repr=False)
     """Environment variables that a worker sets where its node has not set them."""
     launch_id: str = ""
     """Names this launch; workers look under it whether they should stop."""

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,6 +132,17 @@ class LocalFolder:
             shutil.rmtree(self.path)
 
 
+@contextlib.contextmanager
+def _os_errors() -> Iterator[None]:
+    """Errors of a store's own client, such as botocore's for an endpoint that is away, as the OSErrors they are."""
+    try:
+        yield
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+
+
 class ObjectFolder:
     """In an object store. Stores put an object whole or not at all; exclusive creation is the store's own
     (S3: `If-None-Match: *`, Google: generation 0), which fsspec's file systems offer as `mode="create"`."""
@@ -142,16 +154,19 @@ class ObjectFolder:
     def _path(self, name: str) -> str:
         return f"{self.root}/{check_name(name)}"
 
+    @_os_errors()
     def read(self, name: str) -> bytes | None:
         try:
             return bytes(self.filesystem.cat_file(self._path(name)))
         except FileNotFoundError:
             return None
 
+    @_os_errors()
     def write(self, name: str, data: bytes) -> None:
         self._make_root()
         self.filesystem.pipe_file(self._path(name), data)
 
+    @_os_errors()
     def create(self, name: str, data: bytes) -> bool:
         self._make_root()
         try:
@@ -160,11 +175,13 @@ class ObjectFolder:
             return False
         return True
 
+    @_os_errors()
     def _make_root(self) -> None:
         """Folders of stores that have them, such as fsspec's `memory`; object stores need none."""
         if not self.filesystem.async_impl:
             self.filesystem.makedirs(self.root, exist_ok=True)
 
+    @_os_errors()
     def names(self) -> list[str]:
         try:
             found = self.filesystem.ls(self.root, detail=False)
@@ -172,10 +189,12 @@ class ObjectFolder:
             return []
         return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
 
+    @_os_errors()
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.filesystem.rm_file(self._path(name))
 
+    @_os_errors()
     def remove_all(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.filesystem.rm(self.root, recursive=True)

@@ -21,7 +21,7 @@ from skipray.tracking.delivery import Pending, deliver_pending
 from skipray.tracking.doctor import Finding, examine, repair
 from skipray.tracking.experiment import finish_sweep, git_state, log_files, prepare
 from skipray.tracking.known import Known, known_trials, read_study
-from skipray.tracking.ledger import Ledger, exists, read_ledger, states
+from skipray.tracking.ledger import Ledger, exists, read_ledger, states, sweep_status
 from skipray.tracking.measurement import Measured, add_measurement, address_of, finished_run, read_weights
 from skipray.tracking.readback import read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.recorder import Recorder
@@ -64,6 +64,7 @@ __all__ = [
     "states",
     "storage_url",
     "store_folder",
+    "sweep_status",
     "ui_command",
     "ui_environment",
     "where_to_look",

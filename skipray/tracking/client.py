@@ -34,6 +34,15 @@ RETRY_SECONDS_HTTP = (0.5, 2.0)
 _REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS")
 
 
+REMEDIES = (
+    ("Host header", "start the server with --allowed-hosts naming this host and port"),
+    ("401", "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or _TOKEN), or write ~/.mlflow/credentials"),
+    ("403", "let the server's permissions, or the proxy before it, accept this user and this machine"),
+    ("", "see that the server runs, and that the address is reached from here (localhost is each machine's own)"),
+)
+"""Words in what a server said, or did not say, and what to do about it: the first that fits."""
+
+
 class _NoTraceback(logging.Filter):
     """MLflow prints a traceback for each database error, also for those that the next attempt heals."""
 
@@ -53,11 +62,18 @@ def client(uri: str) -> "MlflowClient":
     return MlflowClient(uri, registry_uri=uri)
 
 
-def reach(uri: str, action: Callable[["MlflowClient"], T], *, retries: tuple[float, ...] | None = None) -> T:
+def reach(
+    uri: str,
+    action: Callable[["MlflowClient"], T],
+    *,
+    retries: tuple[float, ...] | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> T:
     """Do something with an address's client, again after short pauses when the store is away.
 
     Args:
         retries: seconds of the pauses; those that suit the address when left out.
+        before: called before each try; what it raises goes on as it is.
 
     Raises:
         TrackingRefused: the store refuses what was asked.
@@ -65,6 +81,7 @@ def reach(uri: str, action: Callable[["MlflowClient"], T], *, retries: tuple[flo
     """
     pauses = retries if retries is not None else (RETRY_SECONDS_SQL if is_sql(uri) else RETRY_SECONDS_HTTP)
     for pause in (*pauses, None):
+        before()
         try:
             return action(client(uri))
         except Exception as error:
@@ -85,9 +102,14 @@ def _classified(uri: str, error: Exception) -> Exception | None:
     if isinstance(error, MlflowException):
         text = redact(str(error)).strip().splitlines()
         words = f"{redact(uri)}: {text[0] if text else type(error).__name__}"
-        return TrackingRefused(words) if error.error_code in _REFUSALS else TrackingAway(words)
+        return TrackingRefused(words) if error.error_code in _REFUSALS else TrackingAway(_with_remedy(uri, words))
     if isinstance(error, ModuleNotFoundError):
         return TrackingRefused(f"{redact(uri)}: {error}; install its driver, as skipray[cluster] does for PostgreSQL")
     if isinstance(error, OSError | SQLAlchemyError):  # requests' exceptions are OSErrors
-        return TrackingAway(f"{redact(uri)}: {type(error).__name__}: {redact(str(error)).splitlines()[0]}")
+        words = f"{redact(uri)}: {type(error).__name__}: {redact(str(error)).splitlines()[0]}"
+        return TrackingAway(_with_remedy(uri, words))
     return None
+
+
+def _with_remedy(uri: str, words: str) -> str:
+    return words if is_sql(uri) else f"{words}; {next(remedy for part, remedy in REMEDIES if part in words)}"

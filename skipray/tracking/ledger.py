@@ -93,6 +93,41 @@ def exists(sweep: SweepSpec, tracking_uri: str | None = None) -> bool:
     return _http_experiment(uri, sweep.name) is not None
 
 
+def sweep_status(sweep: SweepSpec, tracking_uri: str | None = None) -> str | None:
+    """The status of the sweep's own run, in MLflow's words; None where there is no such run. Creates nothing."""
+    uri = resolve_uri(sweep, tracking_uri)
+    if not is_sql(uri):
+        return _http_sweep_status(uri, sweep.name)
+    experiment = find_experiment(uri, sweep.name)
+    if experiment is None:
+        return None
+    query = (
+        select(RUNS.c.status)
+        .select_from(RUNS.join(TAGS, TAGS.c.run_uuid == RUNS.c.run_uuid))
+        .where(RUNS.c.experiment_id == experiment, RUNS.c.lifecycle_stage == "active")
+        .where(TAGS.c.key == KIND, TAGS.c.value == "sweep")
+        .order_by(RUNS.c.start_time)
+        .limit(1)
+    )
+    try:
+        with engine(uri).connect() as connection:
+            found = connection.execute(query).scalar()
+    except SQLAlchemyError as error:
+        raise away(uri, error) from None
+    return str(found) if found is not None else None
+
+
+def _http_sweep_status(uri: str, name: str) -> str | None:
+    from skipray.tracking.client import reach
+
+    experiment = _http_experiment(uri, name)
+    if experiment is None:
+        return None
+    oldest = ["attributes.start_time ASC"]
+    runs = reach(uri, lambda c: c.search_runs([experiment], f"tags.`{KIND}` = 'sweep'", order_by=oldest, max_results=1))
+    return str(runs[0].info.status) if runs else None
+
+
 def read_ledger(
     sweep: SweepSpec, tracking_uri: str | None = None, *, trials: Iterable[TrialSpec] | None = None
 ) -> Ledger:

@@ -51,7 +51,7 @@ class Recorder:
             return True
         try:
             self._run.open()
-        except TrackingAway as error:
+        except (TrackingAway, OSError) as error:  # OSError: whether the trial is still ours cannot be seen just now
             self._away(error)
         return not self._run.finished
 
@@ -64,7 +64,7 @@ class Recorder:
             return
         try:
             self._note_absent(self._run.log_epochs(records))
-        except TrackingAway as error:
+        except (TrackingAway, OSError) as error:
             self._away(error)
 
     def finish(self, record: TrialRecord) -> bool:
@@ -89,7 +89,7 @@ class Recorder:
             return False
         try:
             self._note_absent(self._run.finish(record, artifacts))
-        except TrackingAway as error:
+        except (TrackingAway, OSError) as error:
             self._away(error)
             if storage_error is not None:
                 raise storage_error from error
@@ -109,7 +109,7 @@ class Recorder:
             return False
         try:
             self._run.fail(failure)
-        except TrackingAway as error:
+        except (TrackingAway, OSError) as error:
             self._away(error)
             return False
         if kept:
@@ -125,7 +125,10 @@ class Recorder:
     def _resting(self) -> bool:
         return time.monotonic() < _away_until.get(self.address.uri, 0.0)
 
-    def _away(self, error: TrackingAway) -> None:
+    def _away(self, error: TrackingAway | OSError) -> None:
+        if isinstance(error, OSError):
+            log.warning("the storage is away, nothing can be tracked: %s", error)
+            return
         _away_until[self.address.uri] = time.monotonic() + PAUSE_SECONDS
         log.warning("tracking is away, results wait in the storage: %s", error)
 

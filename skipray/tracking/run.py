@@ -96,8 +96,7 @@ class TrialRun:
         return self.run_id
 
     def _write(self, action: Callable[["MlflowClient"], T]) -> T:
-        self._guard()
-        return reach(self.address.uri, action)
+        return reach(self.address.uri, action, before=self._guard)  # a slow server may hold a try up for long
 
     def _create(self) -> None:
         tags = run_tags(self.trial, self.address.parent_run_id, self.attempt)

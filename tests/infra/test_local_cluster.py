@@ -1,6 +1,5 @@
 """A real cluster of three raylets on this machine: who gets in, where it listens, what comes back, what stays."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -8,9 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import psutil
 import pytest
@@ -32,41 +29,6 @@ def where():
     return ray.get_runtime_context().get_node_id()
 print(json.dumps(len(set(ray.get([where.remote() for _ in range(3)])))))
 """
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("local_cluster", ROOT / "infra" / "local_cluster.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["local_cluster"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-local_cluster = load()
-
-
-@pytest.fixture(scope="module")
-def bystander() -> Iterator[subprocess.Popen[bytes]]:
-    """A process of somebody else's, which must outlive the cluster."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-    yield process
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, bystander: subprocess.Popen[bytes]) -> Iterator[object]:
-    folder = tmp_path_factory.mktemp("cluster")
-    with local_cluster.LocalCluster(folder, nodes=3, cpus=1) as running:
-        sessions = dict(running.state.sessions)
-        yield running
-    assert not any(session.processes() for session in sessions.values()), "left behind"
-    assert bystander.poll() is None
-    assert not (folder / "cluster.json").exists()
-    assert (folder / "pgdata" / "PG_VERSION").exists(), "the database's data stays"
-    assert not Path(running.state.short).exists()
 
 
 def drive(script: str, variables: dict[str, str], home: Path) -> subprocess.Popen[str]:
@@ -197,7 +159,7 @@ def test_status_of_another_process(cluster) -> None:  # type: ignore[no-untyped-
 
 def test_a_second_start_in_the_same_folder_is_refused(cluster) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(RuntimeError, match="a cluster runs in"):
-        local_cluster.LocalCluster(cluster.folder).start()
+        type(cluster)(cluster.folder).start()
 
 
 def test_a_folder_without_a_cluster_is_bad_input(tmp_path: Path) -> None:

@@ -20,12 +20,29 @@ exec "$@"
 SCONTROL = """#!/usr/bin/env bash
 if [[ $1 == show ]]; then printf 'n1\\nn2\\nn3\\n'; else echo "scontrol $*" >>"$CALLS"; fi
 """
+# The head answers from its third question on; a node that joins before gives up, as Ray's do; each takes its time.
 RAY = """#!/usr/bin/env bash
-[[ $1 == health-check ]] && exit 0
-exec sleep 60
+case "$1 $2 $3" in
+    health-check*)
+        echo . >>"$CALLS.asked"
+        [[ ${HEAD:-} != deaf && $(wc -l <"$CALLS.asked") -ge 3 ]] || exit 1
+        touch "$CALLS.head" ;;
+    status*)
+        printf 'Active:\\n'
+        cat "$CALLS.joined" 2>/dev/null
+        printf 'Pending:\\n (no pending nodes)\\n' ;;
+    "start --block --head")
+        echo ' 1 node_head' >>"$CALLS.joined"
+        exec sleep 60 ;;
+    start*)
+        [[ -e $CALLS.head ]] || exit 1
+        [[ ${NODES:-} == late ]] || { sleep 0.7; echo " 1 node_$RANDOM" >>"$CALLS.joined"; }
+        exec sleep 60 ;;
+esac
 """
 PYTHON = """#!/usr/bin/env bash
-echo "python $* at $RAY_ADDRESS token=$(stat -c %a "$RAY_AUTH_TOKEN_PATH") $(wc -c <"$RAY_AUTH_TOKEN_PATH")" >>"$CALLS"
+echo "python $* at $RAY_ADDRESS token=$(stat -c %a "$RAY_AUTH_TOKEN_PATH") $(wc -c <"$RAY_AUTH_TOKEN_PATH")" \
+    "nodes=$(wc -l <"$CALLS.joined")" >>"$CALLS"
 if [[ ${LAUNCH:-} == long ]]; then
     trap 'echo "launch saved" >>"$CALLS"; kill $!; exit 130' TERM
     sleep 60 & wait $!
@@ -86,15 +103,31 @@ def test_ray_spans_the_allocation_and_the_launch_runs(environment: dict[str, str
     log = calls(environment)
     starts = [line for line in log if line.startswith("srun")]
     port = 20000 + 4711
-    assert starts[0].startswith("srun n1 ray start --head ")
+    assert starts[0].startswith("srun n1 ray start --block --head ")
     assert f"--port={port}" in starts[0]
     assert {line.split()[1] for line in starts} == {"n1", "n2", "n3"}
     assert all(f"--address=10.0.0.1:{port}" in line for line in starts[1:])
     assert all("--num-cpus=8 --num-gpus=2" in line and line.endswith("mode=token") for line in starts)
     launch = [line for line in log if line.startswith("python")]
-    assert launch == [f"python -m skipray.launch sweeps/quickstart.yaml at 10.0.0.1:{port} token=600 64"]
+    assert launch == [f"python -m skipray.launch sweeps/quickstart.yaml at 10.0.0.1:{port} token=600 64 nodes=3"]
     assert not any("scontrol" in line for line in log)
     assert not list(Path(environment["SKIPRAY_STORAGE"]).iterdir()), "the token is gone with the job"
+
+
+def test_a_head_that_never_answers_ends_the_job(environment: dict[str, str]) -> None:
+    process = start({**environment, "HEAD": "deaf", "SKIPRAY_HEAD_SECONDS": "2"})
+    output = finish(process)
+    assert process.returncode == 1
+    assert "Ray's head on n1 does not answer at 10.0.0.1:24711" in output
+    assert not any(line.startswith("python") for line in calls(environment))
+
+
+def test_nodes_that_stay_away_are_not_waited_for_forever(environment: dict[str, str]) -> None:
+    process = start({**environment, "NODES": "late", "SKIPRAY_NODES_SECONDS": "2"})
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "not all of the 3 nodes have joined yet" in output
+    assert any(line.startswith("python") and line.endswith("nodes=1") for line in calls(environment))
 
 
 @pytest.mark.parametrize("code", [2, 3])

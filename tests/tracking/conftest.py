@@ -1,22 +1,24 @@
 """Stores to test against: SQLite files, PostgreSQL, and an MLflow server behind a proxy that can fail."""
 
 import contextlib
-import http.client
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "faults"))
+from faulty_proxy import FaultyProxy
 
 from skipray import tracking
 from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
@@ -163,78 +165,6 @@ def sqlite(empty_database: Path, tmp_path: Path) -> str:
     """The address of a fresh SQLite store, which is also the working directory's default."""
     shutil.copy(empty_database, tmp_path / "skipray.db")
     return f"sqlite:///{tmp_path}/skipray.db"
-
-
-class FaultyProxy(ThreadingHTTPServer):
-    """Passes requests on to an MLflow server, counts them, and fails on demand."""
-
-    daemon_threads = True
-
-    def __init__(self, upstream_port: int):
-        self.upstream_port = upstream_port
-        self.requests: list[str] = []
-        self.fault: str | None = None
-        """500, 403, drop (the connection is cut), slow (seconds before the answer), late (done, then cut)."""
-        super().__init__(("127.0.0.1", 0), _Passing)
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-_HOP_BY_HOP = ("host", "connection", "content-length", "transfer-encoding")
-
-
-class _Passing(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: FaultyProxy
-
-    def _pass(self) -> None:
-        if self.headers.get("Transfer-Encoding") == "chunked":
-            body = self._unchunked()
-        else:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.requests.append(f"{self.command} {self.path}")
-        fault = self.server.fault
-        if fault == "drop":
-            self.close_connection = True
-            return
-        if fault in ("500", "403"):
-            self._answer(int(fault), b'{"error_code": "INTERNAL_ERROR", "message": "no"}', "application/json")
-            return
-        if fault == "slow":
-            time.sleep(1.5)
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=60)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
-        upstream.request(self.command, self.path, body, headers)
-        response = upstream.getresponse()
-        content = response.read()
-        upstream.close()
-        if fault == "late":
-            self.close_connection = True
-            return
-        with contextlib.suppress(BrokenPipeError):
-            self._answer(response.status, content, response.headers.get("Content-Type", "application/json"))
-
-    def _unchunked(self) -> bytes:
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def _answer(self, status: int, content: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _pass
-
-    def log_message(self, *arguments: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="session")
