@@ -4,6 +4,8 @@
     searcher.py    Tune's searcher over a queue; counts failures by class and suggests again
     worker.py      the warm process that runs one trial after the other
     attempt.py     one attempt: lease, checkpoints, training, delivery
+    actor_manager.py  what Tune makes of a worker that Ray has killed
+    watching.py    nodes that come and go, a head that is lost
     run.py         a launch, from the first trial to the last, or to Ctrl-C
     cluster.py     joining or starting Ray
     preflight.py   what is checked before the first trial

@@ -78,6 +78,11 @@ def spoils_process(error: BaseException) -> bool:
     return classify(error) == "out_of_memory" or "AcceleratorError" in names or "CUDA error" in str(error)
 
 
+def memory_line(message: str) -> str | None:
+    """The line of a long text that tells of memory that ran out."""
+    return next((line.strip() for line in message.splitlines() if _OUT_OF_MEMORY.search(line)), None)
+
+
 def classify_death(message: str) -> tuple[FailureClass, bool]:
     """The class of a worker's death by what Ray says about it, and whether its node died with it.
 

@@ -58,6 +58,7 @@ def run(
     from ray import tune
     from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_put
 
+    from skipray.scheduling.actor_manager import tolerant_tune
     from skipray.scheduling.searcher import LoopAbandoned, LoopEnded, TuneEvents, WorkSearcher
     from skipray.scheduling.worker import TrialWorker, stop_key
 
@@ -119,7 +120,7 @@ def run(
     )
 
     def fit() -> None:
-        with suppress(LoopEnded, LoopAbandoned):
+        with tolerant_tune(), suppress(LoopEnded, LoopAbandoned):
             tuner.fit()
 
     why = ""

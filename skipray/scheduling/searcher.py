@@ -14,7 +14,7 @@ from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from skipray.scheduling.events import Event
-from skipray.scheduling.failures import Attempts, classify_death
+from skipray.scheduling.failures import Attempts, classify_death, memory_line
 from skipray.scheduling.ticket import Ticket
 from skipray.scheduling.work import TrialResult, Work
 from skipray.spec import TrialSpec
@@ -111,13 +111,16 @@ class WorkSearcher(Searcher):
         if ticket is None:
             return
         failure, with_node = classify_death(message)
-        lines = [line.strip() for line in message.splitlines() if line.strip()]
+        if failure == "lost":
+            said = "its node died" if with_node else "its process died"
+        else:
+            said = memory_line(message) or "its node ran out of memory"
         result = TrialResult(
             ticket.trial.trial_id,
             "lost" if failure == "lost" else "failed",
             ticket.attempt,
             failure=failure,
-            message=("its node died" if with_node else "its process died") if failure == "lost" else lines[-1],
+            message=said,
             traceback=message,
         )
         self._settle(trial_id, result, died=True, with_node=with_node)

@@ -13,7 +13,7 @@ from stage import Disturbed, Stage
 from skipray.scheduling.stopping import GRACE_SECONDS
 
 HOG_CHUNK_BYTES = 200 * 2**20
-HOG_HEADROOM_BYTES = 2 * 2**30
+HOG_HEADROOM_BYTES = 5 * 2**30
 """From what is in use now to where Ray's memory monitor shall begin to kill."""
 HOG = """
 import sys, time

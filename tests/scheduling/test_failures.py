@@ -3,7 +3,15 @@ import pickle
 import pytest
 import torch
 
-from skipray.scheduling.failures import MAX_DEATHS, Again, Attempts, classify, classify_death, spoils_process
+from skipray.scheduling.failures import (
+    MAX_DEATHS,
+    Again,
+    Attempts,
+    classify,
+    classify_death,
+    memory_line,
+    spoils_process,
+)
 
 
 def test_errors_are_repeated_at_most_so_often() -> None:
@@ -65,3 +73,27 @@ def test_classes(error: Exception, expected: str, spoils: bool) -> None:
 )
 def test_deaths(message: str, expected: tuple[str, bool]) -> None:
     assert classify_death(message) == expected
+
+
+def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.air.execution._internal import TrackedActor
+    from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
+    from ray.exceptions import OutOfMemoryError, RayActorError
+    from ray.tune.execution import tune_controller
+
+    from skipray.scheduling.actor_manager import tolerant_tune
+
+    with tolerant_tune():
+        manager = tune_controller.RayActorManager()
+    monkeypatch.setattr(manager, "_cleanup_actor", lambda tracked_actor: None)
+    told: list[Exception] = []
+    actor = TrackedActor(1, on_error=lambda actor, error: told.append(error))
+    task = TrackedActorTask(actor, on_error=lambda actor, error: told.append(error))
+    killed = OutOfMemoryError("Task was killed due to the node running low on memory.\nTop 10 memory users: ...")
+    manager._actor_task_failed(task, killed)
+    assert len(told) == 2
+    assert all(isinstance(error, RayActorError) for error in told)
+    assert classify_death(str(told[0])) == ("out_of_memory", False)
+    assert "low on memory." in (memory_line(str(told[0])) or "")
+    with pytest.raises(RuntimeError, match="unexpected"):  # an error that is not Ray's is still one of ours
+        manager._actor_task_failed(task, KeyError("ours"))

@@ -1,0 +1,32 @@
+"""Tune's loop survives a worker that Ray ends for a reason that Tune does not know.
+
+Tune tells an actor's death from a task's error by two classes of exceptions, and ends the whole run at any other: also
+at `OutOfMemoryError`, with which Ray's memory monitor reports the worker that it killed. There is no public switch.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.tune.execution import tune_controller
+
+
+class ActorManager(RayActorManager):
+    """Takes every error of Ray's own for the death of the worker that it concerns."""
+
+    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+            exception = RayActorError(error_msg=f"{type(exception).__name__}: {exception}")
+        super()._actor_task_failed(tracked_actor_task, exception)
+
+
+@contextmanager
+def tolerant_tune() -> Iterator[None]:
+    """Within it, a Tuner's loop uses this manager."""
+    tune_controller.RayActorManager = ActorManager
+    try:
+        yield
+    finally:
+        tune_controller.RayActorManager = RayActorManager
