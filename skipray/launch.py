@@ -70,8 +70,9 @@ class BadInput(Exception):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.append(os.getcwd())  # `skipray` finds the user's own `module:name` where `python -m` does
+    here = str(Path.cwd())
+    if not {"", here} & set(sys.path):
+        sys.path.append(here)  # `skipray` finds the user's own `module:name` where `python -m` does
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, at any moment
     try:
         code = app(arguments, standalone_mode=False)

@@ -198,7 +198,7 @@ tune:
 
 @pytest.mark.timeout(900)
 def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(tmp_path):
-    """SIGKILL twice in one sweep: among the points, among the finals. tests/scheduling/test_tuned.py has every moment."""
+    """SIGKILL twice in one sweep: among the points, among the finals. test_tuned.py has every moment."""
     calm, disturbed = tmp_path / "calm", tmp_path / "disturbed"
     for folder in (calm, disturbed):
         folder.mkdir()

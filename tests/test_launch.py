@@ -11,7 +11,8 @@ question: Does my own network train?
 dataset: {name: digits}
 model: {kind: mlp, width: 16, normalization: none, initialisation: he_normal, activation: tanh}
 recipe:
-  {epochs: 1, batch_size: 128, learning_rate: 0.05, momentum: 0.9, weight_decay: 0, schedule: cosine, augmentation: none}
+  {epochs: 1,
+  batch_size: 128, learning_rate: 0.05, momentum: 0.9, weight_decay: 0, schedule: cosine, augmentation: none}
 factors: {architecture: ["tower:Tower"], depth: [4, 8]}
 seeds: [0]
 """

@@ -100,7 +100,7 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
     ]
     try:
         for module, factor in scales:
-            module.factor = factor**2  # type: ignore[assignment, operator]
+            module.factor = factor**2  # type: ignore[operator]
         network.eval()
         device = next(iter(squared.values())).device
         ones = torch.ones(1, *input_shape, dtype=torch.float64, device=device)

@@ -25,8 +25,8 @@ class ActorManager(RayActorManager):
 @contextmanager
 def tolerant_tune() -> Iterator[None]:
     """Within it, a Tuner's loop uses this manager."""
-    tune_controller.RayActorManager = ActorManager
+    setattr(tune_controller, "RayActorManager", ActorManager)  # noqa: B010 - a class is no variable to mypy
     try:
         yield
     finally:
-        tune_controller.RayActorManager = RayActorManager
+        setattr(tune_controller, "RayActorManager", RayActorManager)  # noqa: B010

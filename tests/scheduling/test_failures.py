@@ -76,6 +76,7 @@ def test_deaths(message: str, expected: tuple[str, bool]) -> None:
 
 
 def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.air.execution import FixedResourceManager
     from ray.air.execution._internal import TrackedActor
     from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
     from ray.exceptions import OutOfMemoryError, RayActorError
@@ -84,7 +85,7 @@ def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkey
     from skipray.scheduling.actor_manager import tolerant_tune
 
     with tolerant_tune():
-        manager = tune_controller.RayActorManager()
+        manager = tune_controller.RayActorManager(FixedResourceManager({"CPU": 1}))
     monkeypatch.setattr(manager, "_cleanup_actor", lambda tracked_actor: None)
     told: list[Exception] = []
     actor = TrackedActor(1, on_error=lambda actor, error: told.append(error))
