@@ -64,6 +64,9 @@ AddressOption = Annotated[
 DataOption = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie.")]
 
 
+TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn")
+
+
 class BadInput(Exception):
     """What the user can mend: printed as it is, exit code 2."""
 
@@ -109,6 +112,9 @@ def _refusal(error: Exception) -> int | None:
     from skipray.storage import AlreadyRunning
     from skipray.tracking import BadAddress, TrackingAway, TrackingRefused
 
+    if isinstance(error, ModuleNotFoundError) and error.name in TRAINING_PACKAGES:
+        _tell(f"{error}; training needs what `pip install skipray[train]` installs")
+        return 2
     if not isinstance(error, AlreadyRunning | BadAddress | TrackingAway | TrackingRefused):
         return None
     _tell(str(error))

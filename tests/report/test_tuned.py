@@ -1,0 +1,136 @@
+"""The report of a tuned and of an adaptive sweep: default beside tuned, the audit, marks around breaches, frontiers."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skipray.aggregation import Series
+from skipray.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
+from skipray.frontier import Frontier
+from skipray.report import write
+from skipray.trends import fit_depth_trend
+
+BREACH = "the choice lies on the edge of learning_rate high"
+MARKED = ("plainnet", 38)
+
+
+def _cell_series(metric: str, whole, value) -> list[Series]:
+    found = []
+    for group, _ in whole.limits:
+        depth = tuple(sorted({d for s in whole.series for d in s.depth}))
+        values = tuple(float(value(dict(group)["architecture"], d)) for d in depth)
+        trend = fit_depth_trend(np.array(depth, float), np.array(values), group=np.zeros(len(depth)), resamples=100)
+        found.append(Series(metric, group, depth, values, (0,) * len(depth), (0,) * len(depth), trend))
+    return found
+
+
+@pytest.fixture(scope="module")
+def tuned(whole):
+    """The whole sweep as if its setting had been tuned in every cell, with one choice on an edge."""
+    rows = [
+        {
+            "architecture": dict(group)["architecture"],
+            "normalization": "batch",
+            "depth": depth,
+            "points": 8,
+            "tuning_trials": 8,
+            "failed": 0,
+            "selected_on": "validation",
+            DIVERGED_SHARE: 0.125,
+            UNTRAINED_SHARE: 0.25,
+            STABLE_RATE: -1.0,
+            f"{STABLE_RATE}.censored": 0,
+            "chosen.learning_rate": 0.05,
+            "chosen.validation_accuracy": 0.9,
+            "edges": "",
+            "untrainable": depth == 110,
+            "default.test_accuracy": 0.8,
+            "default.trained_share": 1.0,
+            "tuned.test_accuracy": 0.9,
+            "tuned.trained_share": 1.0,
+            "breach": BREACH if (dict(group)["architecture"], depth) == MARKED else "",
+        }
+        for group, _ in whole.limits
+        for depth in (8, 20, 38, 56, 74, 110)
+    ]
+    default = tuple(replace(s, value=tuple(0.8 * v for v in s.value)) for s in whole.series if "accuracy" in s.metric)
+    return replace(
+        whole,
+        default_series=default,
+        default_limits=whole.limits,
+        fairness=pd.DataFrame(rows),
+        series=(
+            *whole.series,
+            *_cell_series(STABLE_RATE, whole, lambda a, d: -0.5 - (d / 50 if a == "plainnet" else 0)),
+            *_cell_series(DIVERGED_SHARE, whole, lambda a, d: min(1.0, d / 200)),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tuned, tmp_path_factory):
+    return write(tuned, tmp_path_factory.mktemp("tuned"))
+
+
+@pytest.fixture(scope="module")
+def page(files):
+    return files.html.read_text(encoding="utf-8")
+
+
+def test_default_beside_tuned(files, page):
+    frame = pd.read_csv(files.html.parent / "data" / "default-and-tuned.csv")
+    means = frame[(frame["metric"] == "test.accuracy") & (frame["architecture"] == "resnet")]
+    means = means.groupby(["setting", "depth"])["value"].mean().unstack("setting")
+    np.testing.assert_allclose(means["default"], 0.8 * means["tuned"])
+    panel = page.split('id="default-and-tuned-0"')[1].split("</svg></div>")[0]
+    assert panel.count("dashed") == 3
+    assert "Trainability limit in both settings." in page
+
+
+def test_what_tuning_found_has_its_own_figure_and_trend(files, page):
+    frame = pd.read_csv(files.html.parent / "data" / "stability-by-depth.csv")
+    assert set(frame["metric"]) == {STABLE_RATE, DIVERGED_SHARE}
+    assert {"trial", "fit"} == set(frame["kind"])
+    panel = page.split('id="stability-by-depth-0"')[1].split("</svg></div>")[0]
+    ticks = re.findall(r'class="tick end"[^>]*>([^<]+)<', panel)
+    assert {"0.1", "10⁻¹"} & set(ticks), "rates are read as rates"
+
+
+def test_the_audit_lists_every_cell(page):
+    audit = re.sub(r"<[^>]+>", " ", page.split('id="audit"')[1].split("</section>")[0])
+    assert audit.count("plainnet") == audit.count("resnext") == 6
+    assert BREACH in audit
+    assert audit.count("untrainable: no point trains") == 3
+
+
+def test_a_breach_is_marked_in_every_figure(files, page):
+    for figure in re.findall(r'<figure id="([^"]+)".*?</figure>', page, flags=re.S):
+        body = page.split(f'<figure id="{figure}"')[1].split("</figure>")[0]
+        alone = figure in (
+            "stability-by-depth",
+            "predictions-at-initialisation",
+            "condition-by-layer",
+            "spread-by-layer",
+        )
+        # Those by layer are drawn at depth 110, whose cells are clean.
+        assert ('class="around"' in body) == (not alone or figure == "stability-by-depth"), figure
+    legend = page.split('id="accuracy-by-depth"')[1].split("</ul>")[0]
+    assert "breaks the tuning&#39;s protocol" in legend
+
+
+def test_an_adaptive_sweep_shows_where_its_search_stands(whole, tmp_path):
+    groups = [group for group, _ in whole.limits]
+    frontiers = (
+        (groups[0], Frontier(60.0, 50.0, 70.0, 12, "found")),
+        (groups[1], Frontier(400.0, 300.0, 800.0, 8, "beyond")),
+        (groups[2], Frontier(90.0, 40.0, 300.0, 4, "open")),
+    )
+    page = write(replace(whole, frontiers=frontiers), tmp_path).html.read_text(encoding="utf-8")
+    words = re.sub(r"<[^>]+>", " ", page)
+    assert "The search for the limit of resnext is not finished." in re.sub(r"\s+", " ", words)
+    assert "found: the interval is as narrow as was asked" in words
+    assert "50 to 70" in words
+    assert "open: needs more trials" in words
