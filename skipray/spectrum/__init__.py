@@ -39,7 +39,7 @@ def singular_values(tensor: Tensor | np.ndarray, mode: int | None = None) -> np.
         raise ValueError(f"found an empty tensor of shape {tuple(tensor.shape)}; it has no singular values")
     if not tensor.is_floating_point():
         tensor = tensor.to(torch.float64)
-    low, high = (float(x) for x in tensor.aminmax())
+    low, high = _extremes(tensor)
     peak = max(-low, high)
     if not np.isfinite(peak):
         raise ValueError("found NaN or infinite entries; singular values exist for finite tensors only")
@@ -48,6 +48,12 @@ def singular_values(tensor: Tensor | np.ndarray, mode: int | None = None) -> np.
         return np.zeros(min(rows, columns))
     exponent = scale_exponent(peak)
     return np.ldexp(_values(tensor, axis, exponent), exponent)
+
+
+def _extremes(tensor: Tensor) -> tuple[float, float]:
+    # Both at once is faster, but of a tensor in another layout it would make a copy.
+    low, high = tensor.aminmax() if tensor.is_contiguous() else (tensor.amin(), tensor.amax())
+    return float(low), float(high)
 
 
 def _values(tensor: Tensor, mode: int, exponent: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from skipray.spectrum import gram
-from skipray.spectrum.unfolding import CHUNK_ELEMENTS, sides
+from skipray.spectrum.unfolding import pieces, sides
 
 WORTH_A_LOOK = 2**20
 """Smallest number of entries: below, the Gram matrix itself costs little more than the look."""
@@ -35,40 +35,21 @@ def gram_promises(tensor: Tensor, mode: int, *, exponent: int = 0, mean: Tensor 
     buckets = max(OVERSAMPLING * short, long // MOST_FOLDS)
     if tensor.numel() < WORTH_A_LOOK or long < FEWEST_FOLDS * buckets:
         return True
-    folded = _folded(tensor, mode, buckets, mean)
-    return gram.suffices(gram.gram(folded, 1, exponent=exponent), slack=SLACK)
+    folded = _folded(tensor, mode, buckets, exponent, mean)
+    return gram.suffices(gram.gram(folded, 1), slack=SLACK)
 
 
-def _folded(tensor: Tensor, mode: int, buckets: int, mean: Tensor | None) -> Tensor:
+def _folded(tensor: Tensor, mode: int, buckets: int, exponent: int, mean: Tensor | None) -> Tensor:
     """(buckets, short side)."""
     rows, columns = sides(tensor, mode)
     # Sums of many halves would overflow.
-    dtype = tensor.dtype if tensor.dtype == torch.float64 else torch.float32
-    folds = -(-max(rows, columns) // buckets)
-    signs = torch.randint(0, 2, (folds, buckets), generator=torch.Generator().manual_seed(buckets))
-    signs = (2 * signs - 1).to(tensor.device, dtype)
-    moved = tensor.movedim(mode, 0)
-    level = None if mean is None else mean.to(dtype).movedim(mode, 0)
-
-    def unfolded(start: int, stop: int) -> Tensor:
-        part = moved[start:stop].to(dtype)
-        if level is not None:
-            part = part - (level if mode == 0 else level[start:stop])
-        return part.reshape(-1, columns)
-
-    if rows > columns:
-        out = torch.zeros(buckets, columns, dtype=dtype, device=tensor.device)
-        for i in range(folds):
-            piece = unfolded(i * buckets, (i + 1) * buckets)
-            out[: len(piece)].addcmul_(piece, signs[i, : len(piece), None])
-        return out
-    out = torch.zeros(rows, buckets, dtype=dtype, device=tensor.device)
-    # Some rows at a time where the unfolding is a copy.
-    copied = level is not None or tensor.dtype != dtype or not moved.is_contiguous()
-    step = max(CHUNK_ELEMENTS.get(tensor.device.type, 2**22) // columns, 1) if copied else rows
-    for start in range(0, rows, step):
-        wide = unfolded(start, start + step)
-        for i in range(folds):
-            piece = wide[:, i * buckets : (i + 1) * buckets]
-            out[start : start + step, : piece.shape[1]].addcmul_(piece, signs[i, : piece.shape[1]])
-    return out.T
+    dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
+    out = torch.zeros(min(rows, columns), buckets, dtype=dtype, device=tensor.device).T
+    generator = torch.Generator().manual_seed(buckets)
+    for piece in pieces(tensor, mode, exponent=exponent, mean=mean, dtype=dtype):
+        if piece.stride(1) == 1 and out.stride(1) != 1:  # laid out as the pieces are, for speed
+            out = out.contiguous()
+        for part in piece.split(buckets):
+            signs = 2 * torch.randint(0, 2, (len(part), 1), generator=generator) - 1
+            out[: len(part)].addcmul_(part, signs.to(tensor.device, dtype))
+    return out
