@@ -8,6 +8,7 @@ from skipray.metrics.singularity import log10_condition_censored, numerical_rank
 from skipray.spectrum import gram, singular_values, sketch, triangle
 from skipray.spectrum.modes import TensorSpectra
 from skipray.spectrum.stack import raw_and_centred_spectra, raw_spectra
+from skipray.spectrum.unfolding import CHUNK_ELEMENTS, pieces
 
 SHAPES = [
     (1, 1), (1, 7), (9, 1), (2, 3), (5, 5), (8, 8), (16, 40), (40, 16), (33, 32), (64, 64),
@@ -93,6 +94,26 @@ def test_the_look_saves_a_gram_matrix_that_would_not_suffice(monkeypatch):
     tensor = matrix(128, 16384, 1e6).float()
     assert_close(singular_values(tensor), truth(tensor))
     assert made == [(256, 128)]
+
+
+def test_the_look_at_a_centred_unfolding_does_not_see_the_mean():
+    generator = torch.Generator().manual_seed(6)
+    tensor = torch.randn(64, 16, 40, 40, generator=generator) + 1e5
+    mean = tensor.double().mean(0, keepdim=True)
+    assert not sketch.gram_promises(tensor, 1)
+    assert sketch.gram_promises(tensor, 1, mean=mean)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_maps_are_read_in_small_pieces_along_the_memory(layout, mode):
+    tensor = torch.randn(24, 8, 64, 64, generator=torch.Generator().manual_seed(7)).contiguous(memory_format=layout)
+    found = list(pieces(tensor, mode))
+    assert sum(len(p) for p in found) * tensor.shape[mode] == tensor.numel()
+    assert len(found) >= 3
+    assert max(p.numel() for p in found) <= CHUNK_ELEMENTS["cpu"]
+    whole = torch.cat(found)
+    np.testing.assert_allclose(np.linalg.svd(whole.numpy(), compute_uv=False), truth(tensor, mode), rtol=1e-9)
 
 
 def test_double_precision_far_from_one():
