@@ -6,15 +6,29 @@ that has the attributes which a file of that folder has.
 """
 
 import difflib
-import hashlib
 import importlib
-import inspect
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+from skipray import own_code
+
 FOLDERS = ("architectures", "curves", "datasets", "initialisations")
+NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "architectures": (("build",),),
+    "datasets": (
+        ("load", "open_splits"),
+        ("INPUT_SHAPE", "shape_and_classes"),
+        ("CLASSES", "shape_and_classes"),
+        ("TRAIN_SAMPLES", "train_samples"),
+        ("FLIP", "open_splits"),
+    ),
+    "initialisations": (("fill",),),
+}
+"""What a user's entry has at least, one of each row."""
 
 
 @lru_cache
@@ -45,16 +59,33 @@ def _load_foreign(folder: str, name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
-            f"found {name!r}, but importing {module_name!r} failed: {error}; allowed: a module on the Python path"
+            f"found {name!r}, but importing {module_name!r} failed: {own_code.said(error)}; "
+            "allowed: a module on the Python path that can be imported"
         ) from error
     entry: Any = module
     for part in attribute.split("."):
         if not hasattr(entry, part):
             raise ValueError(f"found {name!r}, but {module_name!r} has no {attribute!r}; it has {_public(module)}")
         entry = getattr(entry, part)
+    for names in NEEDS.get(folder, ()):
+        if not any(hasattr(entry, needed) for needed in names):
+            raise ValueError(f"found {name!r}, which has no {' or '.join(names)}; allowed: what {folder} need")
     return entry
+
+
+@contextmanager
+def at_work(name: str) -> Iterator[None]:
+    """Around calls of an entry: what a user's own raises, but a refusal, becomes a ValueError that names its line."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:
+        if ":" not in name:
+            raise
+        raise ValueError(f"found {name!r}, which raised {own_code.said(error)}; allowed: code that runs") from error
 
 
 def _public(module: ModuleType) -> str:
@@ -62,8 +93,8 @@ def _public(module: ModuleType) -> str:
 
 
 def source_hash(name: str) -> str | None:
-    """sha256 of the source file behind a `module:name` entry; None for skipray's own, which NUMERICS_VERSION covers."""
-    if ":" not in name:
-        return None
-    module = importlib.import_module(name.partition(":")[0])
-    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()
+    """sha256 of the source behind a `module:name` entry, what it imports of the user's own included.
+
+    None for skipray's own, which NUMERICS_VERSION covers.
+    """
+    return own_code.source_hash(name.partition(":")[0]) if ":" in name else None

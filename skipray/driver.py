@@ -115,6 +115,8 @@ def launch_sweep(
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
         connecting = Connecting(sweep, address=ray_address)
         stack.callback(lambda: disconnect(connecting.result()))
+        if ray_address in (None, "local"):
+            _verify_data(sweep)
         if ray_address or _needs_more_than_this_machine(sweep):
             check_feasible(sweep, connecting.result(), uri)  # before anything is created
         lease = stack.enter_context(_lease(storage_url, sweep.name))
@@ -143,6 +145,13 @@ def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
 def _check_data(sweep: SweepSpec) -> None:
     """Data that are missing here are probably missing everywhere; workers on other nodes are asked by the preflight."""
     said = datasets.missing(sweep.dataset)
+    if said:
+        raise SpecError([f"{sweep.where('dataset', 'name')}: dataset.name: {said}"])
+
+
+def _verify_data(sweep: SweepSpec) -> None:
+    """Read and compare the data while Ray starts: on the first launch only, trials map what this has prepared."""
+    said = datasets.unusable(sweep.dataset, sweep.cells[0].fingerprint)
     if said:
         raise SpecError([f"{sweep.where('dataset', 'name')}: dataset.name: {said}"])
 

@@ -117,6 +117,8 @@ class _Attempt:
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
+        if ":" in trial.model.architecture:
+            self._check_output(classes)
         self.initial = initial_weights(self.network)
         """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
         self.optimizer = SGD(self.network, trial.recipe)
@@ -134,6 +136,16 @@ class _Attempt:
         self.mark = time.perf_counter()
         """When the time that is not yet in train_seconds or probe_seconds began."""
         self.saved_at = time.monotonic()
+
+    def _check_output(self, classes: int) -> None:
+        samples = self.splits.train_x[torch.arange(2)]
+        with evaluation_mode(self.network), torch.no_grad():
+            found = tuple(self.network(self.splits.normalise(samples)).shape)
+        if found != (2, classes):
+            allowed = f"(2, {classes}), a score for each class"
+            raise ValueError(
+                f"{self.trial.model.architecture}: found an output of {found} for 2 samples; allowed: {allowed}"
+            )
 
     def run(self) -> TrialRecord:
         recipe = self.trial.recipe

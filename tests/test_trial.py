@@ -363,6 +363,26 @@ def test_users_own_networks_raise_their_own_errors(monkeypatch):
         run_trial(trial(model={"architecture": "mine:family"}))
 
 
+@pytest.mark.parametrize(
+    ("made", "error", "message"),
+    [
+        (
+            lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, 5)),
+            ValueError,
+            r"found an output of \(2, 5\) for 2 samples",
+        ),
+        (lambda: nn.Sequential(nn.Linear(16, 4)), ValueError, r"found an output of \(2, 1, 1, 4\)"),
+        (lambda: 3, TypeError, "build returned a int; allowed: a torch.nn.Module"),
+    ],
+)
+def test_what_a_users_family_builds_is_looked_at(monkeypatch, made, error, message):
+    module = types.ModuleType("mine")
+    module.family = types.SimpleNamespace(build=lambda model, shape, classes: made())
+    monkeypatch.setitem(sys.modules, "mine", module)
+    with pytest.raises(error, match=f"mine:family: {message}"):
+        run_trial(trial(model={"architecture": "mine:family"}))
+
+
 def test_dropout_of_a_users_own_network_resumes_bit_for_bit(monkeypatch):
     module = types.ModuleType("mine")
 

@@ -55,15 +55,19 @@ def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int, *, 
 
     Raises:
         ValueError: the family or the scheme cannot do this; says what was found and what is allowed.
+        TypeError: a user's own family built something else than a network.
     """
     import torch
+    from torch import nn
 
     from skipray import initialisations
 
     family = catalog.find("architectures", model.architecture)
     if hasattr(family, "check"):
         family.check(model, input_shape, classes)
-    network: nn.Module = family.build(model, input_shape, classes)
+    network = family.build(model, input_shape, classes)
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"{model.architecture}: build returned a {type(network).__name__}; allowed: a torch.nn.Module")
     if any(p.is_meta for p in network.parameters()):
         return network
     if seed is None:

@@ -6,7 +6,8 @@ A data set is a module (or, as `module:name`, any object) with
     FINGERPRINT: sha256 that identifies the data (or the spec gives it): `fingerprint_of` unless the file says else
     FLIP: whether a horizontal flip keeps the class
     load(dataset, root) -> Raw, or open_splits(dataset, fingerprint, root, cache) -> Splits where memory is too small
-and optionally check(dataset), raising ValueError, and missing(dataset, root) -> str | None.
+and optionally check(dataset), raising ValueError, missing(dataset, root) -> str | None, and, beside open_splits,
+prepare(dataset, fingerprint, root, cache), which verifies without torch.
 Nothing here downloads anything.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray import catalog
+from skipray import catalog, own_code
 from skipray.datasets import _cache
 from skipray.datasets._partition import evaluated_samples, partition
 from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
@@ -34,7 +35,9 @@ __all__ = [
     "fingerprint_of",
     "missing",
     "open_dataset",
+    "prepare",
     "shape_and_classes",
+    "unusable",
 ]
 
 
@@ -74,6 +77,44 @@ def open_dataset(dataset: DatasetSpec, fingerprint: str, root: str | None = None
     return _open(dataset.model_dump_json(), fingerprint, str(data_root(root)), str(_cache.cache_folder()))
 
 
+def prepare(dataset: DatasetSpec, fingerprint: str, root: str | None = None) -> None:
+    """Verify a data set and put it into this node's cache, if it is not there. Needs no torch.
+
+    Raises:
+        DataMissing, DataCorrupt: as open_dataset, before any trial has started.
+        Exception: whatever a user's own `load` raises.
+    """
+    entry, cache = catalog.find("datasets", dataset.name), _cache.cache_folder()
+    if hasattr(entry, "open_splits"):
+        if hasattr(entry, "prepare"):
+            entry.prepare(dataset, fingerprint, data_root(root), cache)
+        return
+    _cached(dataset, fingerprint, data_root(root), cache)
+
+
+def unusable(dataset: DatasetSpec, fingerprint: str, root: str | None = None, *, listing: bool = True) -> str | None:
+    """What keeps trials of this node from using the data, in words; None if nothing does. Prepares them.
+
+    Args:
+        listing: whether data that are read while they are used have their files listed, which may take minutes.
+    """
+    try:
+        if listing or not hasattr(catalog.find("datasets", dataset.name), "open_splits"):
+            prepare(dataset, fingerprint, root)
+        return missing(dataset, root)
+    except (DataMissing, DataCorrupt) as error:
+        return str(error)
+    except Exception as error:
+        return own_code.said(error)
+
+
+def _cached(
+    dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path
+) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
+    folder = _cache.folder_of(cache, dataset, fingerprint)
+    return _cache.read_or_make(folder, lambda: _prepare(dataset, fingerprint, root))
+
+
 @lru_cache(maxsize=4)
 def _open(dataset_json: str, fingerprint: str, root: str, cache: str) -> Splits:
     dataset = DatasetSpec.model_validate_json(dataset_json)
@@ -82,8 +123,7 @@ def _open(dataset_json: str, fingerprint: str, root: str, cache: str) -> Splits:
         return entry.open_splits(dataset, fingerprint, Path(root), Path(cache))
     import torch
 
-    folder = _cache.folder_of(Path(cache), dataset, fingerprint)
-    arrays, meta = _cache.read_or_make(folder, lambda: _prepare(dataset, fingerprint, Path(root)))
+    arrays, meta = _cached(dataset, fingerprint, Path(root), Path(cache))
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     _, classes = shape_and_classes(dataset)
     return Splits(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.datasets._raw import DataMissing, Raw, check_md5s, say_missing
+from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, check_md5s, say_missing
 
 
 def missing_cifar(name: str, root: Path, folder: str, md5s: Mapping[str, str]) -> str | None:
@@ -40,7 +40,11 @@ def load_cifar(name: str, root: Path, folder: str, md5s: Mapping[str, str], labe
 
 
 def _read(path: Path, label_key: str) -> tuple[np.ndarray, np.ndarray]:
-    with path.open("rb") as file:
-        batch = pickle.load(file, encoding="latin1")
-    # A row is an image, the red plane first, each plane row by row.
-    return np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32), np.asarray(batch[label_key], np.int64)
+    try:
+        with path.open("rb") as file:
+            batch = pickle.load(file, encoding="latin1")
+        # A row is an image, the red plane first, each plane row by row.
+        return np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32), np.asarray(batch[label_key], np.int64)
+    except Exception as error:  # a damaged pickle may raise anything
+        found = f"{type(error).__name__}: {error}"
+        raise DataCorrupt(f"{path}: not a pickled batch with data and {label_key}: {found}") from error

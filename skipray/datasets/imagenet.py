@@ -81,14 +81,7 @@ def open_splits(dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path)
     """
     import torch
 
-    message = missing(dataset, root)
-    if message:
-        raise DataMissing(message)
-    folder = _cache.folder_of(cache, dataset, fingerprint)
-    arrays, meta = _cache.read_or_make(folder, lambda: _prepare(dataset, fingerprint, root / FOLDER))
-    if meta["root"] != str(root / FOLDER):
-        # The same files elsewhere; they are listed anew rather than trusted.
-        arrays, _ = _prepare(dataset, fingerprint, root / FOLDER)
+    arrays = prepare(dataset, fingerprint, root, cache)
     (_, size, _), classes = shape_and_classes(dataset)
     parts: dict[str, Any] = {}
     for part in ("train", "validation", "test"):
@@ -104,7 +97,24 @@ def open_splits(dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path)
     )
 
 
-def _prepare(dataset: DatasetSpec, fingerprint: str, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def prepare(dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path) -> dict[str, np.ndarray]:
+    """The files of each split and their labels, listed once a node.
+
+    Raises:
+        DataMissing, DataCorrupt: see above.
+    """
+    message = missing(dataset, root)
+    if message:
+        raise DataMissing(message)
+    folder = _cache.folder_of(cache, dataset, fingerprint)
+    arrays, meta = _cache.read_or_make(folder, lambda: _list_splits(dataset, fingerprint, root / FOLDER))
+    if meta["root"] != str(root / FOLDER):
+        # The same files elsewhere; they are listed anew rather than trusted.
+        arrays, _ = _list_splits(dataset, fingerprint, root / FOLDER)
+    return arrays
+
+
+def _list_splits(dataset: DatasetSpec, fingerprint: str, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     _, classes = shape_and_classes(dataset)
     files = {part: _list(folder / part) for part in ("train", "val")}
     if dataset.fingerprint:
@@ -167,18 +177,30 @@ class JpegFiles:
         loader: DataLoader[torch.Tensor] = DataLoader(
             items,
             batch_sampler=[index.tolist() for index in chosen],
+            collate_fn=_stack,
             num_workers=workers,
             generator=torch.Generator(),  # its own, so that nothing is drawn from the global one
         )
-        return iter(loader)
+        for batch in loader:
+            if isinstance(batch, str):
+                raise DataCorrupt(batch)
+            yield batch
 
     def decode(self, i: int, augmentation_seed: int | None) -> "torch.Tensor":
-        """(3, size, size) uint8; cropped and flipped by what seed and index alone decide."""
+        """(3, size, size) uint8; cropped and flipped by what seed and index alone decide.
+
+        Raises:
+            DataCorrupt: a file that is no whole image, with its path.
+        """
         import torch
         from torchvision.datasets.folder import default_loader
         from torchvision.transforms import v2
 
-        image = default_loader(str(self.folder / self.files[i].decode()))
+        path = self.folder / self.files[i].decode()
+        try:
+            image = default_loader(str(path))
+        except (OSError, SyntaxError) as error:  # what Pillow raises for a damaged file
+            raise DataCorrupt(f"{path}: not a whole image: {error}") from error
         if augmentation_seed is None:
             shorter = round(self.size * 256 / 224)
             steps = v2.Compose([v2.Resize(shorter), v2.CenterCrop(self.size), v2.PILToTensor()])
@@ -200,5 +222,17 @@ class _Items:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, i: int) -> "torch.Tensor":
-        return self.images.decode(i, self.augmentation_seed)
+    def __getitem__(self, i: int) -> "torch.Tensor | str":
+        """The image, or what is wrong with it: an error that a worker raises loses its first line on the way."""
+        try:
+            return self.images.decode(i, self.augmentation_seed)
+        except DataCorrupt as error:
+            return str(error)
+
+
+def _stack(images: "Sequence[torch.Tensor | str]") -> "torch.Tensor | str":
+    """The batch, or what is wrong with the first image that is damaged."""
+    import torch
+
+    damaged = [image for image in images if isinstance(image, str)]
+    return damaged[0] if damaged else torch.stack([image for image in images if not isinstance(image, str)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.datasets._raw import DataMissing, Raw, check_md5s, say_missing
+from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, check_md5s, say_missing
 from skipray.spec import DatasetSpec
 
 INPUT_SHAPE = (3, 32, 32)
@@ -45,7 +45,10 @@ def load(dataset: DatasetSpec, root: Path) -> Raw:
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     from scipy.io import loadmat
 
-    content = loadmat(str(path))
-    labels = content["y"].astype(np.int64).reshape(-1)
-    labels[labels == 10] = 0  # the files call the digit 0 class 10
-    return np.ascontiguousarray(content["X"].transpose(3, 2, 0, 1)), labels
+    try:
+        content = loadmat(str(path))
+        labels = content["y"].astype(np.int64).reshape(-1)
+        labels[labels == 10] = 0  # the files call the digit 0 class 10
+        return np.ascontiguousarray(content["X"].transpose(3, 2, 0, 1)), labels
+    except Exception as error:  # a damaged file may raise anything
+        raise DataCorrupt(f"{path}: not a .mat file with X and y: {type(error).__name__}: {error}") from error

@@ -111,7 +111,7 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, place: Place) -> None:
         look = ray.remote(num_cpus=0, max_retries=2)(look_around)
         pending = {
             look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)).remote(
-                node.node_id, sweep.name, sweep.dataset, place, name, tuple(opened)
+                node.node_id, sweep.name, sweep.dataset, sweep.cells[0].fingerprint, place, name, tuple(opened)
             ): node
             for node in nodes
         }
@@ -143,7 +143,9 @@ class Seen:
     mistakes: tuple[str, ...]
 
 
-def look_around(node_id: str, sweep: str, dataset: DatasetSpec, place: Place, name: str, titles: Iterable[str]) -> Seen:
+def look_around(
+    node_id: str, sweep: str, dataset: DatasetSpec, fingerprint: str, place: Place, name: str, titles: Iterable[str]
+) -> Seen:
     """Runs on a node: what would keep a trial from running there?"""
     import os
 
@@ -157,9 +159,9 @@ def look_around(node_id: str, sweep: str, dataset: DatasetSpec, place: Place, na
     said = _try_tracking(place.address)
     if said:
         mistakes.append(said)
-    missing = datasets.missing(dataset, place.data_root)
-    if missing:
-        mistakes.append(f"dataset.name: {missing}")
+    unusable = datasets.unusable(dataset, fingerprint, place.data_root, listing=False)
+    if unusable:
+        mistakes.append(f"dataset.name: {unusable}")
     folders = _shared_folders(place)
     for title in titles:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from ray import tune
 from ray.experimental.internal_kv import _internal_kv_exists
 
+from skipray import own_code
 from skipray.scheduling.failures import classify, spoils_process
 from skipray.scheduling.ticket import Interrupted, Ticket
 from skipray.scheduling.work import TrialResult
@@ -87,9 +88,8 @@ def failure_of(ticket: Ticket, error: Exception) -> TrialResult:
 
 
 def one_line(error: BaseException) -> str:
-    """`ValueError: the message`, its first line."""
-    lines = str(error).strip().splitlines()
-    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    """`mine.py:12: ValueError: the message`, its first line, and where in the user's own code it arose."""
+    text = own_code.said(error)
     return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."
 
 

@@ -45,6 +45,7 @@ class Reader:
     def __init__(self, document: Document):
         self.document = document
         self.mistakes: list[str] = []
+        self._hashes: dict[str, str | None] = {}
 
     def sweep(self, path: Path, overrides: tuple[str, ...]) -> SweepSpec:
         file = self._validate(SweepFile, self.document.data, ())
@@ -213,14 +214,17 @@ class Reader:
         except ValueError as error:
             self._add(("dataset", "name"), str(error))
             return ""
-        if hasattr(entry, "check"):
-            try:
-                entry.check(dataset)
-            except ValueError as error:
-                self._add(("dataset",), str(error))
+        try:
+            with catalog.at_work(dataset.name):
+                if hasattr(entry, "check"):
+                    entry.check(dataset)
+                _shape_and_classes(entry, dataset)
+        except ValueError as error:
+            self._add(("dataset",), str(error))
         fingerprint = dataset.fingerprint or getattr(entry, "FINGERPRINT", None)
         if fingerprint is None:
-            self._add(("dataset",), f"found no fingerprint; allowed: the sha256 of the data of {dataset.name}")
+            how = "which skipray.datasets.fingerprint_of gives"
+            self._add(("dataset",), f"found no fingerprint; allowed: the sha256 of the data of {dataset.name}, {how}")
             return ""
         return str(fingerprint)
 
@@ -267,7 +271,8 @@ class Reader:
         for depth in range(adaptive.low, adaptive.high + 1):
             try:
                 if hasattr(family, "check"):
-                    family.check(model.model_copy(update={"depth": depth}), shape, classes)
+                    with catalog.at_work(model.architecture):
+                        family.check(model.model_copy(update={"depth": depth}), shape, classes)
             except ValueError as error:
                 if len(error.args) > 1 and error.args[1] == "depth":
                     continue
@@ -300,7 +305,7 @@ class Reader:
                 resources=file.resources,
                 save_weights=file.tracking.save_weights,
                 cell=tuple(cell.items()),
-                source_hashes=tuple((n, h) for n in names if (h := catalog.source_hash(n))),
+                source_hashes=tuple((n, h) for n in names if (h := self._source_hash(n))),
             )
             if trial.trial_id in seen:
                 ignored = [k for k in cell if k in ModelSpec.model_fields and getattr(model, k) is None]
@@ -311,6 +316,11 @@ class Reader:
             seen[trial.trial_id] = show_cell(cell)
             trials.append(trial)
         return trials
+
+    def _source_hash(self, name: str) -> str | None:
+        if name not in self._hashes:
+            self._hashes[name] = catalog.source_hash(name)
+        return self._hashes[name]
 
     def _model(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> ModelSpec | None:
         data = file.model | {k: v for k, v in cell.items() if k in ModelSpec.model_fields}
@@ -325,7 +335,12 @@ class Reader:
         if model is None:
             return None
         if hasattr(family, "fields"):
-            used = family.fields(model.kind)
+            try:
+                with catalog.at_work(model.architecture):
+                    used = family.fields(model.kind)
+            except ValueError as error:
+                self._add(self._source(file, "architecture", architecture, loc, "model"), str(error))
+                return None
             optional = {key for key, info in ModelSpec.model_fields.items() if not info.is_required()}
             for key in sorted(used & optional):
                 if getattr(model, key) is None:
@@ -341,14 +356,18 @@ class Reader:
             return None
         dataset = catalog.find("datasets", file.dataset.name)
         shape, classes = _shape_and_classes(dataset, file.dataset)
-        for entry, arguments in ((family, (model, shape, classes)), (scheme, (model,))):
+        for name, entry, arguments in (
+            (model.architecture, family, (model, shape, classes)),
+            (model.initialisation, scheme, (model,)),
+        ):
             if not hasattr(entry, "check"):
                 continue
             try:
-                entry.check(*arguments)
+                with catalog.at_work(name):
+                    entry.check(*arguments)
             except ValueError as error:
                 key = error.args[1] if len(error.args) > 1 else None
-                message = str(error.args[0])
+                message = str(error.args[0] if error.args else f"{name} refuses it")
                 where = self._source(file, key, getattr(model, key, None), loc, "model") if key else loc
                 self._add(where, message)
                 return None

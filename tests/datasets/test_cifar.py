@@ -88,3 +88,16 @@ def test_an_incomplete_folder_is_missing_data(written):
     module = SETS[name][0]
     (module_root(root) / module.FOLDER / list(module.MD5S)[-1]).unlink()
     assert "SKIPRAY_DATA" in (missing(DatasetSpec(name=name), root) or "")
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps({"data": [[1, 2]]}), pickle.dumps([1])])
+def test_batches_that_are_no_batches_are_named(written, content):
+    """A fingerprint of one's own vouches for digests, not for what is in the files."""
+    name, root, _ = written
+    module = SETS[name][0]
+    path = module_root(root) / module.FOLDER / list(module.MD5S)[1]
+    path.write_bytes(content)
+    found = {file: hashlib.md5((path.parent / file).read_bytes()).hexdigest() for file in module.MD5S}
+    spec = DatasetSpec(name=name, fingerprint=fingerprint_of_md5s(found))
+    with pytest.raises(DataCorrupt, match=f"{path.name}: not a pickled batch with data and"):
+        module.load(spec, module_root(root))

@@ -98,3 +98,14 @@ def test_a_file_that_changed_its_size_is_found(folder, fingerprint):
 def test_bad_options_are_refused(options):
     with pytest.raises(ValueError, match=r"found.*allowed"):
         imagenet.check(DatasetSpec(name="imagenet", options=options))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_damaged_image_is_named_wherever_it_is_decoded(splits, workers):
+    path = splits.train_x.folder / splits.train_x.files[5].decode()
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataCorrupt, match=f"{path.name}: not a whole image"):
+        list(splits.train_x.stream([torch.tensor([1, 5])], augmentation_seed=None, workers=workers))
+    path.write_bytes(b"")
+    with pytest.raises(DataCorrupt, match=f"{path.name}: not a whole image"):
+        splits.train_x[torch.tensor([5])]

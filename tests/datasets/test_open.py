@@ -222,3 +222,32 @@ def test_the_cache_folder(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert _cache.cache_folder().name == f"skipray-{os.getuid()}"
+
+
+def test_what_is_wrong_is_said_before_any_trial_and_without_torch(user_module, tmp_path):
+    fingerprint = fingerprint_of(user_module.raw)
+    assert datasets.unusable(MINE, fingerprint) is None
+    open_dataset(MINE, fingerprint)
+    assert user_module.loads == 1
+    assert "found the fingerprint" in datasets.unusable(MINE, "0" * 64)
+    missing = datasets.unusable(DatasetSpec(name="cifar10"), "0" * 64, str(tmp_path))
+    assert "found no CIFAR10 files" in missing
+    assert "download=True" in missing
+
+    def load(dataset, root):
+        raise KeyError("my column")
+
+    user_module.load = load
+    line = f"test_open.py:{load.__code__.co_firstlineno + 1}"
+    assert datasets.unusable(MINE, "1" * 64).endswith(f"{line}: KeyError: 'my column'")
+
+
+def test_preparing_imports_no_torch(tmp_path):
+    program = (
+        "import sys; from skipray import datasets; from skipray.datasets import digits\n"
+        "from skipray.spec import DatasetSpec\n"
+        "assert datasets.unusable(DatasetSpec(name='digits'), digits.FINGERPRINT) is None\n"
+        "assert 'torch' not in sys.modules"
+    )
+    environment = os.environ | {"SKIPRAY_CACHE": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=100)
