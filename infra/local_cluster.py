@@ -92,7 +92,7 @@ class LocalCluster:
 
     Args:
         folder: holds the token, logs, database, artifacts, storage and `cluster.json`; made if missing.
-        nodes: raylets in all, the head's included.
+        nodes: raylets in all, the head's included; 0 for PostgreSQL and MLflow alone.
         cpus: CPUs that each raylet offers.
         head_cpus: CPUs that the head's raylet offers; as many as the others when left out.
         mlflow: also start PostgreSQL and MLflow.
@@ -112,8 +112,8 @@ class LocalCluster:
         mlflow: bool = True,
         extra: Mapping[str, str] | None = None,
     ):
-        if nodes < 1:
-            raise ValueError(f"found {nodes} nodes; allowed: at least 1, the head")
+        if nodes < 0:
+            raise ValueError(f"found {nodes} nodes; allowed: at least 1, the head, or 0 for no Ray")
         self.folder = folder.resolve()
         self.with_mlflow = mlflow
         self._children: list[subprocess.Popen[bytes]] = []
@@ -211,7 +211,8 @@ class LocalCluster:
             if self.with_mlflow:
                 self.start_postgres()
                 self.start_mlflow(wait=False)  # both take seconds: MLflow and the head start side by side
-            self.start_head()
+            if self.state.nodes:
+                self.start_head()
             self._start_nodes([f"node-{number}" for number in range(1, self.state.nodes)], self.state.cpus)
             if self.with_mlflow:
                 self._wait("mlflow", self._mlflow_answers)

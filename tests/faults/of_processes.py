@@ -198,7 +198,7 @@ def worker_out_of_memory(stage: Stage) -> None:
     )
     with stage.disturb("worker-out-of-memory", seeds=2) as it:
         launch = it.launch()
-        trial, attempt = it.training(lambda a: _node_of(stage, a.pid) == node)
+        _, attempt = it.training(lambda a: _node_of(stage, a.pid) == node)
         chunks = int(memory.available * 0.8) // HOG_CHUNK_BYTES
         it.strike()
         hog = subprocess.Popen([sys.executable, "-c", HOG, str(HOG_CHUNK_BYTES), str(chunks)])
@@ -207,10 +207,11 @@ def worker_out_of_memory(stage: Stage) -> None:
         finally:
             hog.kill()
             hog.wait()
+        hit = it.watch.unfinished_of(attempt.pid)  # the worker may have gone on to another trial meanwhile
         it.expect_exit(launch, 0)
         logs = "".join(p.read_text(errors="replace") for p in _ray_logs(stage, node, "raylet.out"))
         it.expect("memory" in logs.lower() and "kill" in logs.lower(), "the raylet's log tells of the kill")
-        _proven_lost(it, {trial})
+        _proven_lost(it, hit)
     stage.remove(node)
 
 

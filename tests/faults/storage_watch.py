@@ -69,6 +69,15 @@ class StorageWatch(threading.Thread):
                 if a.saved and a.result is None and not a.delivers_only and psutil.pid_exists(a.pid)
             }
 
+    def unfinished_of(self, pid: int) -> set[str]:
+        """trial_ids of the attempts of a process that have kept no result."""
+        with self._lock:
+            return {
+                trial
+                for trial, attempts in self.attempts.items()
+                if any(a.pid == pid and a.result is None for a in attempts.values())
+            }
+
     def newest(self, trial_id: str) -> Attempt:
         with self._lock:
             return self.attempts[trial_id][max(self.attempts[trial_id])]
@@ -100,7 +109,9 @@ class StorageWatch(threading.Thread):
     def repeated(self) -> list[float]:
         """Seconds of work of each attempt that was cut short: from its last usable checkpoint to its end.
 
-        An upper bound of the training that is repeated: evaluation and probing are in it.
+        An upper bound of the training that is repeated: evaluation and probing are in it. An attempt that had not come
+        to its first checkpoint is left out: it had trained for less than an interval, after a start whose length cannot
+        be told from outside.
         """
         found = []
         with self._lock:
@@ -110,16 +121,10 @@ class StorageWatch(threading.Thread):
                     if after is None or attempt.delivers_only or attempt.result is not None:
                         continue
                     end = min(attempt.ended or after.acquired, after.acquired)
-                    usable = [
-                        when
-                        for n, a in attempts.items()
-                        if n <= number
-                        for name, when in a.saved.items()
-                        if (trial, name) not in self.lost and when <= end
-                    ]
-                    # Without a checkpoint at all: since the trial was begun.
-                    first = min(a.acquired for a in attempts.values())
-                    found.append(max(0.0, end - max([*usable, first])))
+                    saved = {name: when for name, when in attempt.saved.items() if when <= end}
+                    if saved:
+                        usable = [when for name, when in saved.items() if (trial, name) not in self.lost]
+                        found.append(max(0.0, end - max([*usable, attempt.acquired])))
         return found
 
     def _look(self) -> None:
