@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +181,7 @@ def _run(
     tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
     known = tracking.known_trials(sweep, address.uri)
     ledger = tracking.read_ledger(sweep, address.uri, trials=known.trials)
+    tracking.forget_finished(ledger.finished, storage_url, sweep.name)
     states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
     shares = _shares(sweep, known, ledger, data_root)
     concurrency = Size(lambda: cluster, sweep, shares).concurrency()
@@ -267,11 +268,17 @@ def _deliver_rest(
     while True:
         pending = tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
         if not pending.left or time.monotonic() > end:
-            return pending
+            break
         if not said:
             said = True
             say(f"{len(pending.left)} results wait for the tracking store; trying for {patience_seconds:g} s (Ctrl-C)")
         time.sleep(RETRY_SECONDS)
+    with suppress(tracking.TrackingAway, OSError):
+        if storage.trials_kept(storage_url, sweep.name):
+            trials = _known(sweep, address, known).trials
+            finished = tracking.read_ledger(sweep, address.uri, trials=trials).finished
+            tracking.forget_finished(finished, storage_url, sweep.name)
+    return pending
 
 
 def _known(sweep: SweepSpec, address: "Address", before: "Known") -> "Known":

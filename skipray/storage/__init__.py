@@ -13,7 +13,7 @@ A trial's folder is removed when its result has been delivered.
 
 from skipray.storage.folder import Folder, open_folder
 from skipray.storage.launch_lease import AlreadyRunning, Owner, SweepLease, living_launch
-from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery, local_path
+from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery, local_path, trials_kept
 from skipray.storage.result import (
     artifacts_of,
     decode_result,
@@ -42,4 +42,5 @@ __all__ = [
     "local_path",
     "open_folder",
     "spectra_to_npz",
+    "trials_kept",
 ]

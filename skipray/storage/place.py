@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 import uuid
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ FORMAT_VERSION = 1
 """Of checkpoints. A checkpoint of another version is passed over, and the trial starts again."""
 KEPT = 2
 """Checkpoints of a trial that are kept: the newest, and one to fall back to if that one is damaged."""
+
+_TRIAL = re.compile(r"^[0-9a-f]{32}$")
 
 log = logging.getLogger(__name__)
 
@@ -177,6 +180,11 @@ def awaiting_delivery(storage: str | os.PathLike[str], sweep: str) -> list[str]:
         if any(n.startswith(("result-", "failure-")) for n in open_folder(storage, sweep, trial_id).names()):
             found.append(trial_id)
     return found
+
+
+def trials_kept(storage: str | os.PathLike[str], sweep: str) -> list[str]:
+    """trial_ids that the storage holds anything of."""
+    return [name for name in open_folder(storage, sweep).names() if _TRIAL.match(name)]
 
 
 def local_path(address: str | os.PathLike[str]) -> Path | None:

@@ -17,7 +17,7 @@ from skipray.tracking.address import (
     storage_url,
     store_folder,
 )
-from skipray.tracking.delivery import Pending, deliver_pending
+from skipray.tracking.delivery import Pending, deliver_pending, forget_finished
 from skipray.tracking.doctor import Finding, examine, repair
 from skipray.tracking.experiment import finish_sweep, git_state, log_files, prepare
 from skipray.tracking.known import Known, known_trials, read_study
@@ -47,6 +47,7 @@ __all__ = [
     "exists",
     "finish_sweep",
     "finished_run",
+    "forget_finished",
     "git_state",
     "is_sql",
     "known_trials",

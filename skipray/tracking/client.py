@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -35,12 +36,18 @@ _REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALR
 
 
 REMEDIES = (
-    ("Host header", "start the server with --allowed-hosts naming this host and port"),
-    ("401", "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or _TOKEN), or write ~/.mlflow/credentials"),
-    ("403", "let the server's permissions, or the proxy before it, accept this user and this machine"),
+    (r"Host header", "start the server with --allowed-hosts naming this host and port"),
+    (
+        r"\b401\b|UNAUTHENTICATED",
+        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or _TOKEN), or write ~/.mlflow/credentials",
+    ),
+    (
+        r"\b403\b|PERMISSION_DENIED",
+        "let the server's permissions, or the proxy before it, accept this user and this machine",
+    ),
     ("", "see that the server runs, and that the address is reached from here (localhost is each machine's own)"),
 )
-"""Words in what a server said, or did not say, and what to do about it: the first that fits."""
+"""A pattern of what a server said, or did not say, and what to do about it: the first that fits."""
 
 
 class _NoTraceback(logging.Filter):
@@ -112,4 +119,4 @@ def _classified(uri: str, error: Exception) -> Exception | None:
 
 
 def _with_remedy(uri: str, words: str) -> str:
-    return words if is_sql(uri) else f"{words}; {next(remedy for part, remedy in REMEDIES if part in words)}"
+    return words if is_sql(uri) else f"{words}; {next(remedy for part, remedy in REMEDIES if re.search(part, words))}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from skipray.spec import TrialSpec
-from skipray.storage import Fenced, TrialPlace, awaiting_delivery
+from skipray.storage import Fenced, TrialPlace, awaiting_delivery, trials_kept
 from skipray.tracking.address import Address, TrackingAway, TrackingRefused
 from skipray.tracking.run import TrialRun
 
@@ -75,6 +75,20 @@ def deliver_pending(
                     log.warning("%s", error)
                     left.append(trial_id)
     return Pending(tuple(delivered), tuple(left), tuple(refused), tuple(unknown))
+
+
+def forget_finished(finished: Iterable[str], storage: str | os.PathLike[str], sweep: str) -> None:
+    """Remove what the storage still holds of finished trials: where it was read-only, or the worker died, at that time.
+
+    For the driver, while it holds the sweep and no worker runs.
+    """
+    done = set(finished)
+    for trial_id in trials_kept(storage, sweep):
+        if trial_id in done:
+            try:
+                TrialPlace(storage, sweep, trial_id).folder.remove_all()
+            except OSError as error:
+                log.warning("what is left of trial %s cannot be removed: %s", trial_id, error)
 
 
 def _deliver(address: Address, trial: TrialSpec, place: TrialPlace) -> bool:

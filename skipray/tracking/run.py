@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+EVERY_EPOCH = ("train.accuracy", "train.loss")
+"""Logged at every epoch, where they are finite: an accuracy always is."""
 HISTORY_KEYS = 2
-"""Keys whose history is read to see whether a run continues what this attempt has: a late one and an early one."""
+"""Keys whose history is read to see whether a run continues what this attempt has."""
 
 
 class TrialRun:
@@ -157,10 +159,10 @@ class TrialRun:
         return all(mine.get(key) == value for key, value in run.data.params.items() if not key.startswith("resources."))
 
     def _history(self, run: "Run") -> dict[int, int]:
-        keys = sorted(k for k in run.data.metrics if not k.startswith((PROFILE_PREFIX, "time.")))
-        early_and_late = dict.fromkeys([*[k for k in keys if k.startswith("hidden.")], *keys[::-1]])
+        known = [k for k in run.data.metrics if not k.startswith((PROFILE_PREFIX, "time."))]
+        keys = [k for k in EVERY_EPOCH if k in known] or sorted(known)
         times: dict[int, int] = {}
-        for key in list(early_and_late)[:HISTORY_KEYS]:
+        for key in keys[:HISTORY_KEYS]:
             for metric in reach(self.address.uri, lambda c, k=key: c.get_metric_history(run.info.run_id, k)):  # type: ignore[misc]
                 times[metric.step] = metric.timestamp
         return times
@@ -199,7 +201,8 @@ class TrialRun:
         """
         old = self._id
         self._write(lambda c: c.delete_run(old))
-        self.run_id, self._logged_times, self._params_sent, self._failure_tags = None, {}, set(), []
+        self.run_id, self._logged_times, self._failure_tags = None, {}, []
+        self._sent_epochs, self._params_sent = set(), set()
         self._look_first = False
         self._create()
 

@@ -66,7 +66,7 @@ class StorageWatch(threading.Thread):
             return {
                 trial: a
                 for trial, a in newest.items()
-                if a.saved and a.result is None and not a.delivers_only and psutil.pid_exists(a.pid)
+                if a.saved and not a.delivers_only and self._is_open(trial, a) and psutil.pid_exists(a.pid)
             }
 
     def unfinished_of(self, pid: int) -> set[str]:
@@ -75,8 +75,12 @@ class StorageWatch(threading.Thread):
             return {
                 trial
                 for trial, attempts in self.attempts.items()
-                if any(a.pid == pid and a.result is None for a in attempts.values())
+                if any(a.pid == pid and self._is_open(trial, a) for a in attempts.values())
             }
+
+    def _is_open(self, trial_id: str, attempt: Attempt) -> bool:
+        """Whether an attempt has no result yet. A delivered trial's folder may be gone before its result was seen."""
+        return attempt.result is None and (self.folder / trial_id).is_dir()
 
     def newest(self, trial_id: str) -> Attempt:
         with self._lock:

@@ -128,6 +128,38 @@ def test_a_lost_checkpoint_gives_the_trial_a_new_run(sqlite: str, toys: SimpleNa
     assert [m.step for m in history] == [0, 1, 2]
 
 
+def test_a_damaged_checkpoint_repeats_no_point(sqlite: str, toys: SimpleNamespace) -> None:
+    """An older checkpoint is used, and epochs that were sent already come again with other times. As in a real trial,
+    the probe's keys, of which there are several, come with the first and the last epoch only."""
+    sweep = toys.sweep()
+    trial = sweep.trials()[0]
+    address = tracking.prepare(sweep, sqlite)
+
+    def epochs(last: int, since: int) -> list[EpochRecord]:
+        probed = {"hidden.log10_condition.last": 1.0, "hidden.log10_condition.max": 2.0}
+        return [
+            EpochRecord(
+                e, since + e, {"train.accuracy": e / 9, "train.loss": 1 / (e + 1), **(probed if e == 0 else {})}
+            )
+            for e in range(last + 1)
+        ]
+
+    first = attempt(address, sweep, trial)
+    first.start()
+    first.epochs(epochs(5, since=1_000))
+    second = attempt(address, sweep, trial)
+    second.start()
+    kept = epochs(3, since=1_000)
+    second.epochs(kept)
+    anew = [*kept, *epochs(7, since=9_000)[4:]]
+    second.epochs(anew[4:])
+    second.finish(dataclasses.replace(toys.record(trial), epochs=tuple(anew)))
+    (run,) = children(sqlite)
+    for key in ("train.accuracy", "train.loss"):
+        history = MlflowClient(sqlite).get_metric_history(run.info.run_id, key)
+        assert [(m.step, m.timestamp) for m in history] == [(e.epoch, e.time_ms) for e in anew]
+
+
 def test_an_attempt_that_was_overtaken_writes_no_more(sqlite: str, toys: SimpleNamespace) -> None:
     sweep = toys.sweep()
     trial = sweep.trials()[0]
