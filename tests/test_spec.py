@@ -398,3 +398,11 @@ def test_a_depth_beyond_reason_is_refused_not_built(tmp_path, value):
 def test_an_architecture_that_is_a_number(tmp_path):
     said = refused(tmp_path, CHOSEN.replace("[plainnet, resnet, resnext]", "[20]"))
     assert "found 20; allowed: a text" in said
+
+
+def test_a_seed_changes_the_identity_by_that_number_alone():
+    for sweep in (load_sweep(p) for p in sorted((Path(__file__).parents[1] / "sweeps").glob("*.yaml"))):
+        for trial in [t for t in sweep.trials() if t.phase == "final"][:: max(1, len(sweep.trials()) // 5)]:
+            assert trial.trial_id == replace(trial, seed=trial.seed).trial_id
+            assert trial.with_seed(7).trial_id == replace(trial, seed=7).trial_id
+            assert trial.with_seed(7).trial_id != trial.with_seed(8).trial_id

@@ -25,7 +25,12 @@ def plain(value: object) -> str:
     """A value as text that HTML and XML can hold: no control characters, no lone surrogates."""
     text = "none" if _absent(value) else f"{value:g}" if isinstance(value, float) else str(value)
     text = re.sub(r"[\t\r\n]", " ", text)
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn") else c for c in text)
+    return "".join("\ufffd" if c in _TURNING or unicodedata.category(c) in _UNSHOWN else c for c in text)
+
+
+_UNSHOWN = ("Cc", "Cs", "Co", "Cn")
+_TURNING = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
+"""Letters that turn the direction of what follows them, on the rest of the line."""
 
 
 def title_lines(title: str) -> list[str]:

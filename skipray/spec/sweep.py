@@ -1,6 +1,6 @@
 """A sweep: a checked file and its trials."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class SweepSpec:
 
     @cached_property
     def _trials(self) -> tuple[TrialSpec, ...]:
-        return (*self._points, *(replace(cell, seed=seed) for cell in self.cells for seed in self.seeds))
+        return (*self._points, *(cell.with_seed(seed) for cell in self.cells for seed in self.seeds))
 
     @property
     def _points(self) -> tuple[TrialSpec, ...]:
