@@ -39,6 +39,8 @@ EPOCH_METRICS = ("train.accuracy", "train.loss")
 
 MAX_EPOCH_ROWS = 4_000_000
 """Values by epoch that an aggregation holds: 0.1 GB. Medians over the seeds need no more."""
+MAX_EPOCH_TRIALS_HTTP = 1000
+"""Through a server a history is a request a run and metric."""
 
 MAX_FITTED_SEEDS = 60
 """More seeds than these are pooled in blocks before a trend is fitted."""
@@ -115,7 +117,8 @@ def aggregate(
     asked = asked_for(sweep, known.trials)
     wanted = set(trials["trial_id"])
     headlined = [t for t in known.trials if t.trial_id in wanted]
-    followed = _by_epoch(headlined)
+    direct = tracking.is_sql(tracking.resolve_uri(sweep, tracking_uri))
+    followed = _by_epoch(headlined, len(headlined) if direct else MAX_EPOCH_TRIALS_HTTP)
     histories = tracking.read_histories(
         sweep, tracking_uri, trials=followed, metrics=EPOCH_METRICS, ledger=ledger, say=say
     )
@@ -205,10 +208,10 @@ def _cell_value(cell: TrialSpec, factor: str) -> object:
     return values.get(factor)
 
 
-def _by_epoch(trials: Sequence[TrialSpec]) -> list[TrialSpec]:
+def _by_epoch(trials: Sequence[TrialSpec], most: int) -> list[TrialSpec]:
     """Trials whose metrics are read by epoch: the first seeds of every cell, as many as MAX_EPOCH_ROWS allows."""
     rows, kept = 0, []
-    for trial in sorted(trials, key=lambda t: t.seed):
+    for trial in sorted(trials, key=lambda t: t.seed)[:most]:
         rows += len(EPOCH_METRICS) * (trial.recipe.epochs + 1)
         if rows > MAX_EPOCH_ROWS:
             break

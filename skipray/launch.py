@@ -64,6 +64,8 @@ AddressOption = Annotated[
 DataOption = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie.")]
 
 
+QUICK_TRIALS_SQL, QUICK_TRIALS_HTTP = 5000, 500
+"""Trials that are read in a few seconds, from an SQL address and through a server."""
 TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn")
 
 
@@ -236,7 +238,7 @@ def aggregate(
     from skipray.aggregation import aggregate as make
 
     spec = _load(sweep, overrides)
-    result = make(spec, tracking_uri)
+    result = make(spec, tracking_uri, say=_progress(spec, tracking_uri))
     if as_json:
         _print_json(display.aggregate_json(result))
     else:
@@ -478,7 +480,7 @@ def _report(
     from skipray import tracking
     from skipray.aggregation import aggregate as make
 
-    result = make(spec, tracking_uri)
+    result = make(spec, tracking_uri, say=_progress(spec, tracking_uri))
     files = reporting.write(result, folder or Path("reports") / spec.name)
     if log_on is not None:
         root = files.html.parent
@@ -486,6 +488,14 @@ def _report(
         tracking.log_files(log_on, contents, folder="report")
         tracking.finish_sweep(log_on, parent_status)
     return result, files
+
+
+def _progress(spec: SweepSpec, tracking_uri: str | None) -> Callable[[str], None]:
+    """Says on stderr how far reading is, where that takes more than a few seconds."""
+    from skipray import tracking
+
+    quick = QUICK_TRIALS_SQL if tracking.is_sql(tracking.resolve_uri(spec, tracking_uri)) else QUICK_TRIALS_HTTP
+    return _tell if len(spec.trials()) > quick else lambda text: None
 
 
 def _concurrency(spec: SweepSpec) -> int:

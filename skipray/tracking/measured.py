@@ -147,7 +147,7 @@ def _read_http(uri: str, experiment: str, runs: Sequence[RunRow], say: Say) -> p
 
 
 def read_histories_of(
-    uri: str, experiment: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None
+    uri: str, experiment: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None, say: Say
 ) -> pd.DataFrame:
     """Columns trial_id, metric (categories), epoch, value of the given runs, sorted by run, metric and epoch."""
     cache = Cache(uri, experiment, f"histories {metrics}")
@@ -155,7 +155,10 @@ def read_histories_of(
     frames, missing = cache.read(keys) if len(runs) >= CACHE_FROM else ([], set(keys))
     wanted = [r for r in runs if key_of(r) in missing]
     if wanted:
-        fresh = (_histories_sql if is_sql(uri) else _histories_http)(uri, experiment, wanted, metrics)
+        if is_sql(uri):
+            fresh = _histories_sql(uri, experiment, wanted, metrics)
+        else:
+            fresh = _histories_http(uri, wanted, metrics, say)
         if len(runs) >= CACHE_FROM:
             cache.add([key_of(r) for r in wanted], fresh)
             cache.merge()
@@ -235,11 +238,13 @@ def _histories_sql(uri: str, experiment: str, runs: Sequence[RunRow], metrics: t
     return rows.frame()
 
 
-def _histories_http(uri: str, experiment: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None) -> pd.DataFrame:
+def _histories_http(uri: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None, say: Say) -> pd.DataFrame:
     from skipray.tracking.client import reach
 
     rows = _Long(runs)
-    for row in runs:
+    for place, row in enumerate(runs):
+        if place % 100 == 99:
+            say(f"{place + 1} of {len(runs)} histories read")
         keys = metrics
         if keys is None:
             found = reach(uri, lambda c, r=row: c.get_run(r.run_id))  # type: ignore[misc]

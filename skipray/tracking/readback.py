@@ -102,7 +102,7 @@ def read_histories(
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
     ledger = ledger or read_ledger(spec, uri, trials=asked)
     runs = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
-    return read_histories_of(uri, spec.name, runs, None if metrics is None else tuple(sorted(set(metrics))))
+    return read_histories_of(uri, spec.name, runs, None if metrics is None else tuple(sorted(set(metrics))), say)
 
 
 def read_layers(
