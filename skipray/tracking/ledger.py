@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 State = Literal["finished", "running", "failed", "missing"]
-PAGE = 1000
-"""Runs asked for at a time over HTTP."""
+PAGE = 200
+"""Runs asked for at a time over HTTP: they come with all that was logged, and a server must answer in time."""
 _TAGS = (TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE, STUDY, POINT, RECIPE, MEASURED)
 
 

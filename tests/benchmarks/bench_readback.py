@@ -1,4 +1,5 @@
-"""How long reading a sweep back takes at 1,000, 10,000 and 100,000 finished trials, and how much memory.
+"""How long reading a sweep back, aggregating and reporting takes at 1,000, 10,000 and 100,000 finished trials, and how
+much memory.
 
 The store is filled through MLflow's own tables, in bulk: runs, tags, params, latest metrics, and metrics of two epochs.
 
@@ -53,6 +54,7 @@ def make_sweep(count: int):
                 normalization="batch",
                 initialisation="he_normal",
                 activation="relu",
+                residual_scale=1 if family == "resnet" else None,
             ),
             recipe=recipe,
             seed=0,
@@ -91,7 +93,7 @@ def fill(uri: str, count: int) -> None:
 
     sweep = make_sweep(count)
     address = tracking.prepare(sweep, uri)
-    engine = create_engine(uri)
+    engine = create_engine(tracking.resolve_uri(sweep, uri))
     tables = MetaData()
     tables.reflect(engine, only=["runs", "tags", "params", "metrics", "latest_metrics"])
     rng = np.random.default_rng(0)
@@ -153,7 +155,8 @@ def _metric(run: str, key: str, value: float, stamp: int, step: int) -> dict[str
 def read(uri: str, count: int) -> None:
     """One read in this process: prints seconds by part and the process's peak memory."""
     started = time.perf_counter()
-    from skipray import tracking
+    from skipray import report, tracking
+    from skipray.aggregation import aggregate
 
     sweep = make_sweep(count)
     seconds = {"import": time.perf_counter() - started}
@@ -170,6 +173,15 @@ def read(uri: str, count: int) -> None:
     assert len(states) == len(table) == count, (len(states), len(table), count)
     assert table["train.accuracy"].notna().all()
     seconds["total"] = sum(seconds.values())
+    processor = time.process_time()
+    started = time.perf_counter()
+    made = aggregate(sweep, uri)
+    seconds["aggregate"] = time.perf_counter() - started
+    started = time.perf_counter()
+    page = report.write(made, Path.cwd() / "report").html
+    seconds["report"] = time.perf_counter() - started
+    seconds["aggregate and report, CPU"] = time.process_time() - processor
+    seconds["page_mb"] = page.stat().st_size / 1e6
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({k: round(v, 2) for k, v in seconds.items()} | {"peak_gb": round(peak_bytes / 1e9, 2)}))
 
