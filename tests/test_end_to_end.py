@@ -288,7 +288,13 @@ def test_reading_fitting_and_reporting_need_no_torch_and_no_ray(finished, tmp_pa
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text(f"raise ImportError('no {package} on this machine')\n")
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from skipray.launch import main; main()"
-    for arguments in (["plan"], ["status"], ["theory"], ["aggregate"], ["report", "--folder", str(tmp_path / "report")]):
+    for arguments in (
+        ["plan"],
+        ["status"],
+        ["theory"],
+        ["aggregate"],
+        ["report", "--folder", str(tmp_path / "report")],
+    ):
         done = subprocess.run(
             [sys.executable, "-c", program, arguments[0], "small.yaml", "--json", *arguments[1:]],
             cwd=finished,
