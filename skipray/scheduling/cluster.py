@@ -27,6 +27,7 @@ QUIET = {
     "TUNE_DISABLE_AUTO_INIT": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # Tune's own state is never read
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_STATE_REFRESH_PERIOD": "1e9",  # it asks Ray for its resources, which aborts this process at another head
     "TUNE_WARN_THRESHOLD_S": "1e9",
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # `feasible` has checked them
 }
