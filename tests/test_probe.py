@@ -295,10 +295,33 @@ def test_calls_of_a_shared_module_are_layers_of_their_own():
 def test_gradients_of_logits_lose_a_rank_to_the_classes():
     model = nn.Sequential(nn.Linear(20, 16), nn.Tanh(), nn.Linear(16, 5))
     table = probe(model, (torch.randn(40, 20), torch.randint(5, (40,))))
-    for layer, tensor in (("2", "output_gradient"), ("2", "weight_gradient")):
+    for layer, tensor in (("2", "output_gradient"), ("1", "output_gradient"), ("2", "weight_gradient")):
         rows = table[(table["layer"] == layer) & (table["tensor"] == tensor) & ~table["centred"]]
         assert value(rows, statistic="structural_rank") == 4
         assert int(rows[rows["statistic"] == "log10_condition"]["censored"].iloc[0]) == 0
+
+
+@pytest.mark.parametrize(("name", "linear"), [("resnet", True), ("fixup", True), ("preresnet", False)])
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+def test_the_last_block_loses_ranks_where_the_head_is_linear(name, linear, kind):
+    """A pre-activation network has a rectifier after its last block: the gradient there has every rank."""
+    fixup = name == "fixup"
+    network = family(
+        name, kind, normalization="none" if fixup else "batch", initialisation=name if fixup else "he_normal"
+    )
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    found = measure(network, *batch(40), FULL, epoch=1)
+    last, unfolding = network.hidden_layers()[-1].name, "matrix" if kind == "mlp" else "samples"
+    spectrum = found.spectra[f"1/{last}/output_gradient/{unfolding}/raw"]
+    assert (spectrum[9] < 1e-6 * spectrum[0]) == linear
+    table = found.layers
+    where = {"layer": last, "tensor": "output_gradient", "unfolding": unfolding, "phase": "eval", "centred": False}
+    rank = int(value(table, statistic="structural_rank", **where))
+    assert rank == 9 if linear else rank > 9
+    condition = value(table, statistic="log10_condition", **where)
+    assert condition == pytest.approx(np.log10(spectrum[0] / spectrum[rank - 1]))
 
 
 def test_family_gradients_and_taps():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skipray.metrics.as_found import as_found
+from skipray.probe.head import linear_end
 from skipray.probe.reduction import Place, Reduced, absent_tensor, is_small, reduce_matrices, reduce_tensor
 from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
 
@@ -88,9 +89,12 @@ class _Pass:
         self.indexed = True
         """Whether the taps come with their layers' indices."""
         self.classes: int | None = None
+        self.functions: list[tuple[Any, Place]] = []
+        """Autograd's function of each hidden tensor."""
         self.narrow: list[Place] = []
-        """The last hidden layer and the logits: the rank of their gradients is at most classes - 1, since the
-        gradient of the cross-entropy sums to zero over the classes."""
+        """The logits, and what reaches them linearly: the rank of their gradients is at most classes - 1."""
+        self.classifier: Tensor | None = None
+        """The weight that makes the logits, where one does."""
         self.latest: tuple[weakref.ref[Tensor], Place] | None = None
 
     def hook(self, tap: Tap) -> Callable[..., None]:
@@ -116,6 +120,7 @@ class _Pass:
         if tap.tensor != "hidden" or not (self.wanted.gradients and tensor.requires_grad):
             return
         self.latest = weakref.ref(tensor), place
+        self.functions.append((tensor.grad_fn, place))
         tensor.register_hook(lambda gradient: self._see_gradient(gradient, place))
 
     def _see_gradient(self, gradient: Tensor, place: Place) -> None:
@@ -127,7 +132,8 @@ class _Pass:
         if self.latest is None:
             return
         tensor, place = self.latest
-        self.narrow.append(place)
+        chain, self.classifier = linear_end(scores)
+        self.narrow += [place for function, place in self.functions if any(function is f for f in chain)]
         if tensor() is not scores and self.indexed:
             # skipray's networks name their hidden layers, and the logits are none of them.
             logits = Place("classifier", place.layer_index + 1, "hidden", self.phase)
@@ -165,7 +171,8 @@ class _Pass:
         groups: dict[Any, list[WeightLayer]] = {}
         # The rows of a classifier's gradient sum to zero, as the columns of the logits' gradient do.
         classes = self.classes or 0
-        last = layers[-1] if layers and kind == "weight_gradient" else None
+        gradient = kind == "weight_gradient" and self.classifier is not None
+        last = next((layer for layer in layers if gradient and layer.parameter is self.classifier), None)
         for layer in layers:
             if layer.name in tensors:
                 alone = layer is last or not is_small(tensors[layer.name], self.wanted.centre_all)
