@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ factors:
   depth: [8, 20]
 seeds: [0, 1]
 """
+README = Path(__file__).parents[1] / "README.md"
 VARIES = ("_seconds", "_bytes")
 pytestmark = pytest.mark.cluster
 
@@ -270,6 +272,35 @@ def test_an_exception_in_one_family_costs_no_other_trial(tmp_path):
         [experiment.experiment_id], "attributes.status = 'FAILED' and tags.`skipray.kind` = 'trial'"
     )
     assert len(failed) == 1
+
+
+def test_the_readmes_own_family_and_data_run(tmp_path, monkeypatch):
+    """As they are written there, on workers that find the module in the working directory."""
+    section = README.read_text().partition("## Your own family and data")[2].partition("\n## ")[0]
+    code, yaml = (re.search(f"```{language}\n(.*?)```", section, re.S)[1] for language in ("python", "yaml"))
+    (tmp_path / "mine.py").write_text(code)
+    dataset, families = (line.strip() for line in (yaml.splitlines()[0], yaml.splitlines()[2]))
+    text = SWEEP.replace("dataset: {name: digits}", dataset).replace(
+        "architecture: [plainnet, resnet, resnext]", families
+    )
+    (tmp_path / "small.yaml").write_text(text.replace("[8, 20]", "[4, 8]"))
+    done = run(tmp_path, "small.yaml")
+    assert done.returncode == 0, done.err
+    monkeypatch.syspath_prepend(tmp_path)
+    read = table(tmp_path)
+    del sys.modules["mine"]
+    assert sorted(zip(read["architecture"], read["depth"], strict=True)) == sorted(
+        2 * [(family, depth) for family in ("mine:tower", "resnet") for depth in (4, 8)]
+    )
+    assert (read["outcome"] == "trained").all()
+    planned = told(tmp_path, "plan", "small.yaml")["trials"]
+    assert {t["state"] for t in planned} == {"finished"}
+    assert {t["parameters"] for t in planned if t["architecture"] == "mine:tower" and t["depth"] == 4} == {
+        14 * 32 + 2 * 33 * 32 + 33 * 3
+    }
+    (tmp_path / "mine.py").write_text(code.replace("nn.ReLU()]", "nn.Tanh()]"))
+    edited = told(tmp_path, "plan", "small.yaml")["trials"]
+    assert {t["state"] for t in edited} == {"missing"}  # all of them, since the data are of the same module
 
 
 def test_bad_input_creates_nothing_and_exits_2(tmp_path):

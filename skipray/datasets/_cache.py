@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from skipray import catalog
 from skipray.spec import NUMERICS_VERSION, DatasetSpec, canonical_json
 
 META = "meta.json"
@@ -43,9 +44,13 @@ def cache_folder() -> Path:
 
 
 def folder_of(cache: Path, dataset: DatasetSpec, fingerprint: str) -> Path:
-    """The folder of one data set, split as its spec says."""
+    """The folder of one data set, split as its spec says; of a user's own, as its module's source reads it."""
     versions = [VERSION, NUMERICS_VERSION]
-    key = canonical_json({"versions": versions, "dataset": dataset.model_dump(), "fingerprint": fingerprint})
+    source = catalog.source_hash(dataset.name)
+    key = canonical_json(
+        {"versions": versions, "dataset": dataset.model_dump(), "fingerprint": fingerprint}
+        | ({} if source is None else {"source": source})
+    )
     name = dataset.name.replace(":", "-").replace("/", "-")
     return cache / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 

@@ -1,5 +1,6 @@
 """Opening a data set: prepared once, shared, verified; user's own data; normalisation and the probe batch."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -251,3 +252,32 @@ def test_preparing_imports_no_torch(tmp_path):
     )
     environment = os.environ | {"SKIPRAY_CACHE": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=100)
+
+
+def test_an_edited_loader_is_not_served_from_the_cache(tmp_path, monkeypatch):
+    text = (
+        "import numpy as np\nfrom skipray.datasets import Raw\n"
+        "class data:\n"
+        "    INPUT_SHAPE, CLASSES, TRAIN_SAMPLES, FLIP = (1, 1, 2), 2, 40, False\n"
+        "    @staticmethod\n"
+        "    def load(dataset, root):\n"
+        "        x = np.arange(100, dtype=np.float32).reshape(50, 1, 1, 2) * SCALE\n"
+        "        y = np.arange(50) % 2\n"
+        "        return Raw(x[:40], y[:40], x[40:], y[40:])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = DatasetSpec(name="edited_loader:data")
+
+    def prepare(scale, fingerprint=None):
+        sys.modules.pop("edited_loader", None)
+        (tmp_path / "edited_loader.py").write_text(f"SCALE = {scale}\n{text}")
+        importlib.invalidate_caches()
+        module = importlib.import_module("edited_loader")
+        return datasets.unusable(spec, fingerprint or fingerprint_of(module.data.load(None, None)))
+
+    assert prepare(1) is None
+    fingerprint = fingerprint_of(sys.modules["edited_loader"].data.load(None, None))
+    assert prepare(1, fingerprint) is None
+    assert "found the fingerprint" in prepare(3, fingerprint)
+    assert prepare(3) is None
+    del sys.modules["edited_loader"]
