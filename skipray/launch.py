@@ -66,6 +66,11 @@ DataOption = Annotated[str | None, typer.Option("--data", metavar="DIR", help="W
 
 QUICK_TRIALS_SQL, QUICK_TRIALS_HTTP = 5000, 500
 """Trials that are read in a few seconds, from an SQL address and through a server."""
+GO_ON = {
+    "launch": "interrupted; launch the same file again to go on",
+    "measure": "interrupted; measure again to go on: what was measured stays, and training is not touched",
+}
+"""Verb -> what an interrupted one says. The others have changed nothing."""
 TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn")
 
 
@@ -95,7 +100,8 @@ def main(arguments: list[str] | None = None) -> None:
             _tell(f"internal error: {type(error).__name__}: {error}")
             code = 1
     if code == 130:  # typer turns KeyboardInterrupt into this code
-        _tell("interrupted; launch the same file again to go on")
+        verb = next((word for word in (sys.argv[1:] if arguments is None else arguments) if word[:1] != "-"), "")
+        _tell(GO_ON.get(verb, "interrupted"))
     sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -371,6 +377,8 @@ def measure(
     if ended.unfinished:
         _tell(f"{ended.unfinished} trials are not finished and were left out")
     if ended.interrupted:
+        if ended.why:
+            _tell(ended.why)
         raise KeyboardInterrupt
     if ended.failed or ended.without_weights:
         raise typer.Exit(3)

@@ -45,6 +45,8 @@ class Measuring:
     """Labels and causes."""
     interrupted: bool
     seconds: float
+    why: str = ""
+    """What has ended it, where nobody did."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -56,6 +58,7 @@ class Measuring:
             "failed": list(self.failed),
             "interrupted": self.interrupted,
             "seconds": round(self.seconds, 3),
+            "why": self.why,
         }
 
 
@@ -132,6 +135,7 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
         tuple(f"{labels[r.trial_id]}: {r.message}" for r in summary.failed),
         summary.interrupted,
         summary.seconds,
+        summary.why,
     )
 
 

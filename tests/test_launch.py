@@ -5,6 +5,11 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
+
+from skipray import aggregation, driver, measuring
+from skipray.launch import main
+
 SWEEP = """\
 name: mine
 question: Does my own network train?
@@ -42,3 +47,33 @@ def test_the_installed_command_finds_code_in_the_working_directory(tmp_path):
     # 64 inputs: 64 x 16 + 2 x 16 x 16 + 16 x 10, and the biases.
     assert "Tower" in done.stdout
     assert "1.75 k" in done.stdout
+
+
+INTERRUPTED_MEASURING = measuring.Measuring("0123abcd", 3, 0, 0, (), (), True, 1.0, "the head is lost; start it again")
+
+
+@pytest.mark.parametrize(
+    ("verb", "module", "function", "outcome", "said"),
+    [
+        ("measure", measuring, "measure_sweep", INTERRUPTED_MEASURING, "the head is lost; start it again\ninterrupted; "
+         "measure again to go on: what was measured stays, and training is not touched\n"),
+        ("launch", driver, "launch_sweep", KeyboardInterrupt(), "interrupted; launch the same file again to go on\n"),
+        ("aggregate", aggregation, "aggregate", KeyboardInterrupt(), "interrupted\n"),
+    ],
+)  # fmt: skip
+def test_an_interrupted_verb_says_how_to_go_on_with_that_verb(
+    verb, module, function, outcome, said, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "mine.yaml").write_text(SWEEP.replace("tower:Tower", "plainnet"))
+    monkeypatch.chdir(tmp_path)
+
+    def ended(*arguments: object, **options: object) -> object:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(module, function, ended)
+    with pytest.raises(SystemExit) as left:
+        main([verb, "mine.yaml"])
+    assert left.value.code == 130
+    assert capsys.readouterr().err == said

@@ -37,7 +37,7 @@ class Watch(threading.Thread):
         if said:
             self.lost = (
                 f"the head of the Ray cluster at {self._head.address} is lost ({said}); start it and its nodes again, "
-                "then launch the same file again to go on"
+                "then run the same command again to go on"
             )
 
     def _took(self, nodes: tuple[Node, ...]) -> None:
