@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test faults image check format ui bench lock
+.PHONY: help install sweep test faults image check format ui bench scale lock
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -49,6 +49,11 @@ ui: $(READY)  ## MLflow's pages over the runs in this folder
 
 bench: $(READY)  ## speed, side by side with what one would otherwise write
 	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+scale: $(READY)  ## 10,000 tracked trials, simulated clusters, 100,000 finished runs read back (an hour or more)
+	@$(BIN)/python tests/benchmarks/bench_scheduling.py 10000
+	@$(BIN)/python tests/benchmarks/bench_overhead.py 1000 10000
+	@$(BIN)/python tests/benchmarks/bench_readback.py --trials 1000 10000 100000
 
 lock: $(READY)  ## resolve requirements.lock anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
