@@ -146,9 +146,8 @@ def test_verb(capsys) -> None:
         main(["theory", str(path), "--json"])
     assert leaving.value.code == 0
     rows = json.loads(capsys.readouterr().out)["predictions"]
-    assert len({(r["architecture"], r["depth"], r["normalization"], r["activation"]) for r in rows}) == len(
-        load_sweep(path).cells
-    )
+    fields = ("architecture", "depth", "normalization", "activation", "residual_scale")
+    assert len({tuple(r[f] for f in fields) for r in rows}) == len(load_sweep(path).cells)
     one = [r for r in rows if r["key"] == "hidden.log10_condition" and r["depth"] == 8]
     assert one[0]["predicted"] == pytest.approx(7 * 1.1756, rel=0.01)
     with pytest.raises(SystemExit) as leaving:

@@ -35,7 +35,7 @@ local_cluster = load()
 @pytest.fixture(scope="session")
 def bystander() -> Iterator[subprocess.Popen[bytes]]:
     """A process of somebody else's, which must outlive the cluster."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
     yield process
     process.kill()
     process.wait()
