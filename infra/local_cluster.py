@@ -471,6 +471,7 @@ class LocalCluster:
 
     def _start(self, name: str, command: list[str], variables: Mapping[str, str], **options: Any) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "MLFLOW_"))}
+        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
         environment |= self.environment | dict(variables) | self.state.extra
         if name in ("mlflow", "postgres"):
             environment = {k: v for k, v in environment.items() if not k.startswith("RAY_")}
