@@ -1,5 +1,7 @@
 """Granulated Kendall's tau against scipy, by hand, and its coverage."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -28,6 +30,49 @@ def test_strata_take_away_the_common_cause() -> None:
     assert overall.tau == pytest.approx((48 - 18) / 66)
     assert within.tau == -1.0
     assert within.pairs == 18
+
+
+def pairwise(x, y, strata, cluster):
+    """tau and its jackknife error from all pairs, one by one."""
+    first, second = np.triu_indices(len(x), 1)
+    same = strata[first] == strata[second]
+    first, second = first[same], second[same]
+    signs = np.sign(x[first] - x[second]), np.sign(y[first] - y[second])
+
+    def tau(keep):
+        a, b = signs[0][keep], signs[1][keep]
+        return np.sum(a * b) / np.sqrt(np.sum(a**2) * np.sum(b**2))
+
+    names = np.unique(cluster)
+    left = np.array([tau((cluster[first] != k) & (cluster[second] != k)) for k in names])
+    return tau(np.full(len(first), True)), np.sqrt((len(names) - 1) / len(names) * np.sum((left - left.mean()) ** 2))
+
+
+@pytest.mark.parametrize("runs", [17, 64, 300])
+def test_equals_all_pairs_with_ties_strata_and_clusters(runs: int) -> None:
+    rng = np.random.default_rng(runs)
+    strata, cluster = rng.integers(0, 3, runs), rng.integers(0, 4, runs)
+    x = rng.integers(-5, 6, runs).astype(float)
+    y = np.round(x + 4 * rng.standard_normal(runs))
+    found = granulated_tau(x, y, strata=strata, cluster=cluster)
+    tau, error = pairwise(x, y, strata, cluster)
+    assert found is not None
+    assert found.tau == pytest.approx(tau)
+    assert found.high == pytest.approx(min(1.0, tau + stats.t.ppf(0.975, 3) * error))
+
+
+def test_many_runs_need_no_table_of_pairs() -> None:
+    """A table of 20,000 x 20,000 signs would be 400 MB at a byte each."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(20_000)
+    y = 0.5 * x + rng.standard_normal(20_000)
+    tracemalloc.start()
+    found = granulated_tau(x, y, cluster=np.arange(20_000) % 5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found is not None
+    assert found.tau == pytest.approx(stats.kendalltau(x, y).statistic)
+    assert peak < 40e6
 
 
 def test_nothing_to_compare() -> None:

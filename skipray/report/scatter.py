@@ -28,9 +28,6 @@ GENERALIZATION = {
 MAX_POINTS = 1200
 """With more runs, a point is the mean of a cell's seeds."""
 
-MAX_RANKED = 2000
-"""With more runs, every so-manieth is ranked: pairs grow with the square, and the interval is narrow already."""
-
 
 @dataclass(frozen=True)
 class Tau:
@@ -71,12 +68,11 @@ def association(aggregate: "Aggregate", layout: Layout) -> Chart | None:
 
 
 def _taus(runs: pd.DataFrame, measure: str) -> list[Tau]:
-    ranked = runs.iloc[:: -(-len(runs) // MAX_RANKED)]
     found = []
     for key, words in ((None, "all trained runs"), ("depth", "pairs of one depth"), ("family", "pairs of one family")):
-        strata = None if key is None else ranked[key].to_numpy()
-        tau = granulated_tau(ranked["x"], ranked[measure], strata=strata, cluster=ranked["seed"].to_numpy())
-        found.append(Tau(GENERALIZATION[measure], words, tau, len(ranked)))
+        strata = None if key is None else runs[key].to_numpy()
+        tau = granulated_tau(runs["x"], runs[measure], strata=strata, cluster=runs["seed"].to_numpy())
+        found.append(Tau(GENERALIZATION[measure], words, tau, len(runs)))
     return found
 
 
