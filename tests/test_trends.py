@@ -41,7 +41,8 @@ def test_same_arguments_give_the_same_trend() -> None:
     other = fit_depth_trend(depth, value, group=group, resamples=200, seed=8)
     assert one.parameters == two.parameters
     assert np.array_equal(one.predict(DEPTHS), two.predict(DEPTHS))
-    assert one.parameters != other.parameters
+    assert np.array_equal(one.simultaneous(DEPTHS), two.simultaneous(DEPTHS))
+    assert not np.array_equal(one.simultaneous(DEPTHS), other.simultaneous(DEPTHS))
     assert pickle.loads(pickle.dumps(one)).parameters == one.parameters
 
 

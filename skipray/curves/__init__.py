@@ -31,6 +31,9 @@ class Range:
     """log: the parameter is positive, and is refined and given its interval in its logarithm."""
     points: int = 32
     """Grid points. 32 find the global minimum on all of our tests; tuned on synthetic sweeps of 5 to 12 depths."""
+    closed: bool = False
+    """Whether the parameter cannot lie beyond. Else an interval that reaches an end of the range is open there: it
+    ends at 0 or infinity."""
 
 
 class Curve(Protocol):

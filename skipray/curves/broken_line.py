@@ -18,7 +18,7 @@ NONLINEAR = {"knee": "depth at which the lines meet, in layers"}
 
 def ranges(depth: Array) -> tuple[Range, ...]:
     # Each line needs two depths of its own.
-    return (Range(float(depth[1]), float(depth[-2]), "log", points=40),)
+    return (Range(float(depth[1]), float(depth[-2]), "log", points=40, closed=True),)
 
 
 def basis(depth: Array, nonlinear: Array) -> Array:

@@ -1,266 +1,144 @@
-"""Censored values by likelihood (Tobin 1958): a value that is only known to lie beyond its bound counts as the
-probability of lying there, instead of being dropped or taken at face value.
+"""Censored series by likelihood: which variances they have, and the estimates of each curve.
 
-The likelihood is that of each value by itself, with one spread for noise and seed effects together; what values of one
-seed have in common enters through the sandwich over seeds (a composite likelihood: Varin, Reid & Firth 2011). A few EM
-steps (impute the expected values, fit by variable projection) lead to Newton's method. Axis letters: R resamples,
-N values, D depths, P parameters of the curve, S seeds.
+The spread of the seed effects and the power of depth that the noise follows belong to the series: they are estimated
+once, with the curve that fits best, and kept for all curves. Letters as in `likelihood`.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr
 
 from skipray.curves import Array
-from skipray.trends.design import Design
-from skipray.trends.fitted import FittedCurve, Resamples
+from skipray.trends.climbing import climb, solve
+from skipray.trends.design import VARIANCE_PRIOR, Design
+from skipray.trends.fitted import FittedCurve
+from skipray.trends.likelihood import Likelihood
+from skipray.trends.likelihood_profile import LikelihoodProfile
 from skipray.trends.projection import BoundCurve, fit
 
-_HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
+LEAST_SEED_SHARE = 0.02
+"""Seed effects below this share of the noise's spread are taken as none."""
+
+POWERS = np.linspace(-3.0, 3.0, 7)
+"""Where the power of depth that the noise's variance follows is looked for."""
 
 
-@dataclass(frozen=True)
-class _State:
-    linear: Array
-    """(L, R)."""
-    inner: Array
-    """(Q, R)."""
-    log_spread: Array
-    """(R,)."""
+def fit_censored_curves(
+    curves: Sequence[BoundCurve], design: Design, y: Array, signs: np.ndarray, resamples: int, seed: int
+) -> list[FittedCurve]:
+    """Restricted maximum-likelihood estimates of each curve, in their order; y and signs are (values,)."""
+    plain = [Likelihood(bound, design, y, signs) for bound in curves]
+    starts = [_from_everywhere(likelihood) for likelihood in plain]
+    scores = [_criterion(one, state) for one, state in zip(plain, starts, strict=True)]
+    best = int(np.argmin(scores))
+    seed_spread, power = _variances(plain[best], starts[best])
+    ready = [replace(one, seed_spread=seed_spread, power=power) for one in plain]
+    return [_fitted(one, state, resamples, seed) for one, state in zip(ready, starts, strict=True)]
 
 
-@dataclass(frozen=True)
-class _Terms:
-    """Log-likelihood of each value and its derivatives in the mean m and in e = log spread, each (R, N)."""
-
-    value: Array
-    m: Array
-    e: Array
-    mm: Array
-    me: Array
-    ee: Array
-
-
-def fit_censored_curve(bound: BoundCurve, design: Design, y: Array, signs: np.ndarray) -> FittedCurve:
-    """Maximum-likelihood estimates of one curve; y and signs are (values,)."""
+def _from_everywhere(likelihood: Likelihood) -> Array:
+    """(1, M) the highest state without seed effects. The likelihood can have several maxima: it is climbed from all
+    over the ranges, from least squares at face value."""
+    bound, design, y = likelihood.bound, likelihood.design, likelihood.y
     grid = bound.grid(thinning=4) if bound.nonlinear else np.empty((0, 1))
-    values, sides = np.repeat(y[None], grid.shape[1], axis=0), np.repeat(signs[None], grid.shape[1], axis=0)
-    # The likelihood can have several maxima: climb from all over the ranges, keep the highest.
-    start = _at_face_value(bound, design, values, grid)
-    states, heights = _maximise(bound, design, values, sides, start, em_steps=10, newton_steps=60)
-    best = [int(np.argmax(heights))]
-    likelihood = heights[best]
-    state = _State(states.linear[:, best], states.inner[:, best], states.log_spread[best])
-    count, k = len(y), bound.size + 1
-    spare = count - k - 1
-    criterion = -2 * float(likelihood[0]) + 2 * k + 2 * k * (k + 1) / spare if spare > 0 else float("inf")
-    unbiased = np.sqrt(count / max(count - bound.size, 1))
-    spread = float(np.exp(state.log_spread[0]) * unbiased)
-    return FittedCurve(bound, state.linear, state.inner, float("nan"), spread, criterion)
-
-
-def resample_censored(
-    fitted: FittedCurve, design: Design, y: Array, signs: np.ndarray, standard: Array, seeds: Array
-) -> FittedCurve:
-    """The curve with its bootstrap: noise (R, N) of spread 1, seed effects (R, N), censored at the series' own
-    bounds."""
-    bound = fitted.bound
-    # The fitted spread holds noise and seed effects; what is not the seeds' is the noise's.
-    between = min(float(np.var(seeds)), 0.8 * fitted.spread**2)
-    shrink = np.sqrt(between / max(float(np.var(seeds)), 1e-300))
-    noise = shrink * seeds + np.sqrt(fitted.spread**2 - between) * standard
-    truth = bound.value(design.depths, fitted.linear, fitted.inner)[:, design.depth_index] + noise
-    values, again = _censor(truth, y, signs, design)
-    start = _State(
-        np.repeat(fitted.linear, len(noise), axis=1),
-        np.repeat(fitted.inner, len(noise), axis=1),
-        np.full(len(noise), np.log(fitted.spread)),
-    )
-    state, _ = _maximise(bound, design, values, again, start, em_steps=3, newton_steps=10)
-    one = _State(fitted.linear, fitted.inner, np.array([np.log(fitted.spread)]))
-    return replace(
-        fitted,
-        resamples=Resamples(
-            covariance=_covariance(bound, design, y[None], signs[None], one)[0],
-            linear=state.linear,
-            inner=state.inner,
-            covariances=_covariance(bound, design, values, again, state),
-            pivot=None,
-        ),
-    )
-
-
-def _censor(truth: Array, y: Array, signs: np.ndarray, design: Design) -> tuple[Array, np.ndarray]:
-    """Apply the series' bounds to new values. A value that was seen has the bound of the nearest depth's censored one,
-    but at least its own value: it would have been seen there."""
-    depth = design.depths[design.depth_index]
-    values, again = truth.copy(), np.zeros(truth.shape, dtype=int)
-    for side in (-1, 1):
-        there = np.flatnonzero(signs == side)
-        if not len(there):
-            continue
-        nearest = there[np.argmin(np.abs(np.log(depth[:, None] / depth[there])), axis=1)]
-        limit = np.where(signs == side, y, side * np.maximum(side * y[nearest], side * y))
-        hit = side * truth > side * limit
-        values, again = np.where(hit, limit, values), np.where(hit, side, again)
-    return values, again
-
-
-def _at_face_value(bound: BoundCurve, design: Design, y: Array, inner: Array) -> _State:
-    """Least squares at given nonlinear parameters (Q, R), as if nothing were censored."""
-    counts = np.bincount(design.depth_index).astype(float)
-    means = y @ np.eye(len(counts))[design.depth_index] / counts
-    first = fit(bound, design.depths, means, np.diag(np.sqrt(counts)), start=inner, iterations=1)
+    counts = np.bincount(design.depth_index)
+    means = np.repeat((np.bincount(design.depth_index, y) / counts)[None], grid.shape[1], axis=0)
+    first = fit(bound, design.depths, means, np.diag(np.sqrt(counts)), start=grid, iterations=1)
     about = y - bound.value(design.depths, first.linear, first.inner)[:, design.depth_index]
-    return _State(first.linear, first.inner, np.log(np.maximum(np.sqrt(np.mean(about**2, axis=1)), _floor(y))))
+    spread = np.maximum(np.log(np.sqrt(np.mean(about**2, axis=1)) + 1e-300), likelihood.least_spread)
+    states, heights = climb(likelihood, np.column_stack([first.linear.T, first.inner.T, spread]), tolerance=1e-8)
+    best = int(np.argmax(heights))
+    return states[best : best + 1]
 
 
-def _floor(y: Array) -> float:
-    """Smallest spread that is told from none."""
-    return 1e-9 * (1.0 + float(np.abs(y).max()))
+def _variances(likelihood: Likelihood, state: Array) -> tuple[float, float]:
+    """Spread of the seed effects and power of the noise, in turns."""
+    spread, power = 0.0, 0.0
+    for _ in range(2):
+        current = replace(likelihood, power=power)
+        spread, state = _seed_spread(current, state)
+        power = _power(replace(current, seed_spread=spread), state)
+    return spread, power
 
 
-def _maximise(
-    bound: BoundCurve,
-    design: Design,
-    y: Array,
-    signs: np.ndarray,
-    state: _State,
-    *,
-    em_steps: int,
-    newton_steps: int,
-) -> tuple[_State, Array]:
-    """Maximum likelihood for each row of y (R, N) from a state; the states and the log-likelihoods (R,)."""
-    counts = np.bincount(design.depth_index).astype(float)
-    indicator = np.eye(len(counts))[design.depth_index]
-    root = np.diag(np.sqrt(counts))
-    for _ in range(em_steps):
-        mean = bound.value(design.depths, state.linear, state.inner)[:, design.depth_index]
-        full, spare = _impute(y, signs, mean, np.exp(state.log_spread))
-        found = fit(bound, design.depths, full @ indicator / counts, root, start=state.inner, iterations=3)
-        mean = bound.value(design.depths, found.linear, found.inner)[:, design.depth_index]
-        squares = np.sum((full - mean) ** 2 + spare, axis=1) / y.shape[1]
-        state = _State(found.linear, found.inner, 0.5 * np.log(np.maximum(squares, _floor(y) ** 2)))
-    return _newton(bound, design, y, signs, state, newton_steps)
-
-
-def _tail(v: Array) -> tuple[Array, Array]:
-    """Hazard phi(v) / Phi(v) and its negative slope, through erfcx, which holds far out in the tail."""
-    hazard = np.sqrt(2 / np.pi) / erfcx(-v / np.sqrt(2))
-    return hazard, np.clip(hazard * (hazard + v), 0.0, 1.0)
-
-
-def _impute(y: Array, signs: np.ndarray, mean: Array, spread: Array) -> tuple[Array, Array]:
-    """Expected value of each censored value, and its remaining variance (both (R, N))."""
-    full, spare = y.copy(), np.zeros_like(y)
-    hit = np.nonzero(signs)
-    side, scale = signs[hit], spread[hit[0]]
-    hazard, bend = _tail(-side * (y[hit] - mean[hit]) / scale)
-    full[hit] = mean[hit] + side * scale * hazard
-    spare[hit] = scale**2 * np.clip(1 - bend, 0.0, 1.0)
-    return full, spare
-
-
-def _terms(y: Array, signs: np.ndarray, mean: Array, log_spread: Array) -> _Terms:
-    scale = np.exp(log_spread)[:, None]
-    z = (y - mean) / scale
-    out = _Terms(
-        -0.5 * z**2 - _HALF_LOG_2PI - log_spread[:, None], z / scale, z**2 - 1, -1 / scale**2 + 0 * z, -2 * z / scale,
-        -2 * z**2,
-    )  # fmt: skip
-    hit = np.nonzero(signs)
-    side, s = signs[hit], scale[hit[0], 0]
-    v = -side * z[hit]
-    hazard, bend = _tail(v)
-    out.value[hit] = log_ndtr(v)
-    out.m[hit] = side * hazard / s
-    out.e[hit] = -v * hazard
-    out.mm[hit] = -bend / s**2
-    out.me[hit] = -side * (hazard - bend * v) / s
-    out.ee[hit] = v * hazard - bend * v**2
-    return out
-
-
-def _information(design: Design, terms: _Terms, slopes: Array) -> Array:
-    """(R, P + 1, P + 1) observed information, the last row for the log spread; the curve's own bend left out."""
-    indicator = np.eye(len(design.depths))[design.depth_index]
-    size = len(slopes) + 1
-    out = np.empty((slopes.shape[1], size, size))
-    out[:, :-1, :-1] = np.einsum("prd,rd,qrd->rpq", slopes, -terms.mm @ indicator, slopes, optimize=True)
-    out[:, :-1, -1] = out[:, -1, :-1] = np.einsum("prd,rd->rp", slopes, -terms.me @ indicator)
-    out[:, -1, -1] = -terms.ee.sum(axis=1)
-    return out
-
-
-def _newton(
-    bound: BoundCurve, design: Design, y: Array, signs: np.ndarray, state: _State, steps: int
-) -> tuple[_State, Array]:
-    """Newton's method with Levenberg's damping, each resample with its own."""
-    linear, inner, log_spread = state.linear.copy(), state.inner.copy(), state.log_spread.copy()
-    low, high = bound.bounds
-    indicator = np.eye(len(design.depths))[design.depth_index]
-    damping = np.full(len(y), 1e-4)
-    best = np.full(len(y), -np.inf)
-    active = np.arange(len(y))
-    trial = (linear, inner, log_spread)
-    for _ in range(steps + 1):
-        w, q, e = (t[..., active] for t in trial)
-        mean = bound.value(design.depths, w, q)[:, design.depth_index]
-        likelihood = _terms(y[active], signs[active], mean, e).value.sum(axis=1)
-        better = likelihood > best[active]
-        rows = active[better]
-        gain = likelihood[better] - best[rows]
-        best[rows] = likelihood[better]
-        linear[:, rows], inner[:, rows], log_spread[rows] = w[:, better], q[:, better], e[better]
-        damping[active] *= np.where(better, 0.1, 10.0)
-        going = damping[active] < 1e8
-        going[np.flatnonzero(better)[gain < 1e-11 * (1 + np.abs(best[rows]))]] = False
-        active = active[going]
-        if not len(active):
+def _seed_spread(likelihood: Likelihood, state: Array) -> tuple[float, Array]:
+    """Restricted maximum likelihood of the seed effects' spread by Harville's fixed point (1977), and the state."""
+    noise = float(np.exp(state[0, -1]))
+    spread, least = 0.7 * noise, 0.1 * LEAST_SEED_SHARE * noise
+    if not likelihood.design.clusters:
+        return 0.0, state
+    for _ in range(25):
+        current = replace(likelihood, seed_spread=spread)
+        state = _restricted(current, _with_seeds(current, state))[1]
+        inverse = _inverse(current, state)
+        own = np.arange(current.size, current.size + current.seeds)
+        known = current.seeds - float(np.sum(np.minimum(inverse[own, own] / spread**2, 0.999)))
+        found = float(np.sqrt(np.sum(state[0, own] ** 2) / known))
+        arrived = abs(found - spread) < 0.01 * spread
+        spread = max(found, least)
+        if arrived or found <= least:
             break
-        w, q, e = linear[:, active], inner[:, active], log_spread[active]
-        mean = bound.value(design.depths, w, q)[:, design.depth_index]
-        terms = _terms(y[active], signs[active], mean, e)
-        slopes = bound.jacobian(design.depths, w, q)
-        information = _information(design, terms, slopes)
-        gradient = np.concatenate(
-            [np.einsum("prd,rd->rp", slopes, terms.m @ indicator), terms.e.sum(axis=1)[:, None]], axis=1
-        )
-        scale = np.sqrt(np.maximum(np.abs(np.einsum("rpp->rp", information)), 1e-300))
-        scaled = information / scale[:, :, None] / scale[:, None, :]
-        scaled += (damping[active][:, None, None] + 1e-12) * np.eye(scaled.shape[-1])
-        step = np.linalg.solve(scaled, (gradient / scale)[:, :, None])[:, :, 0] / scale
-        size = bound.size
-        spots = len(bound.linear)
-        trial = (linear.copy(), inner.copy(), log_spread.copy())
-        trial[0][:, active] += step[:, :spots].T
-        trial[1][:, active] = np.clip(q + step[:, spots:size].T, low[:, None], high[:, None])
-        trial[2][active] += np.clip(step[:, size], -1.0, 1.0)
-    return _State(linear, inner, log_spread), best
+    if spread < LEAST_SEED_SHARE * float(np.exp(state[0, -1])):
+        return 0.0, state
+    return spread, state
 
 
-def _covariance(bound: BoundCurve, design: Design, y: Array, signs: np.ndarray, state: _State) -> Array:
-    """(R, P, P): the sandwich over seeds, or without seeds the inverse information with the spread's bias removed."""
-    slopes = bound.jacobian(design.depths, state.linear, state.inner)
-    mean = bound.value(design.depths, state.linear, state.inner)[:, design.depth_index]
-    terms = _terms(y, signs, mean, state.log_spread)
-    information = _information(design, terms, slopes)
-    scale = np.sqrt(np.maximum(np.abs(np.einsum("rpp->rp", information)), 1e-300))
-    scaled = information / scale[:, :, None] / scale[:, None, :] + 1e-12 * np.eye(bound.size + 1)
-    if not design.clusters:
-        inverse = np.linalg.inv(scaled) / scale[:, :, None] / scale[:, None, :]
-        count = y.shape[1]
-        return inverse[:, :-1, :-1] * count / max(count - bound.size, 1)
-    depths = np.eye(len(design.depths))[design.depth_index]
-    moves = []
-    for s in range(design.clusters):
-        own = design.seed_index == s
-        pull = np.concatenate(
-            [np.einsum("prd,rd->rp", slopes, terms.m[:, own] @ depths[own]), terms.e[:, own].sum(axis=1)[:, None]],
-            axis=1,
-        )
-        moves.append(np.linalg.solve(scaled, (pull / scale)[:, :, None])[:, :, 0] / scale)
-    stacked = np.stack(moves)[:, :, :-1]
-    stacked = stacked - stacked.mean(axis=0)
-    return design.clusters / (design.clusters - 1) * np.einsum("srp,srq->rpq", stacked, stacked)
+def _power(likelihood: Likelihood, state: Array) -> float:
+    """The power of depth that the noise's variance follows: highest likelihood, with a normal prior about 0."""
+    likelihood, state, _ = _restricted(likelihood, state)
+    heights = np.array([climb(replace(likelihood, power=p), state)[1][0] for p in POWERS])
+    heights -= 0.5 * (POWERS / VARIANCE_PRIOR) ** 2
+    best = int(np.clip(np.argmax(heights), 1, len(POWERS) - 2))
+    # The vertex of a parabola through the highest three.
+    before, top, after = heights[best - 1 : best + 2]
+    bend = before - 2 * top + after
+    shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
+    return float(POWERS[best] + (POWERS[1] - POWERS[0]) * np.clip(shift, -1.0, 1.0))
+
+
+def _with_seeds(likelihood: Likelihood, state: Array) -> Array:
+    """The state with as many seed effects as the likelihood has."""
+    seeds = state[:, likelihood.size : -1]
+    if seeds.shape[1] != likelihood.seeds:
+        seeds = np.zeros((len(state), likelihood.seeds))
+    return np.concatenate([state[:, : likelihood.size], seeds, state[:, -1:]], axis=1)
+
+
+def _restricted(likelihood: Likelihood, state: Array) -> tuple[Likelihood, Array, float]:
+    """The likelihood with the degrees of freedom that the fit uses up, its highest state (1, M) and the height."""
+    state, height = climb(likelihood, _with_seeds(likelihood, state))
+    seen = int(np.sum(likelihood.signs == 0))
+    for _ in range(2):
+        used = likelihood.determined(state, _inverse(likelihood, state))
+        likelihood = replace(likelihood, freedom_spent=min(used, max(seen - 1.5, 0.0)))
+        state, height = climb(likelihood, state)
+    return likelihood, state, float(height[0])
+
+
+def _inverse(likelihood: Likelihood, state: Array) -> Array:
+    """(M - 1, M - 1) covariance of curve and seed effects."""
+    information = likelihood.gradient(state)[1][:, :-1, :-1]
+    return solve(information, np.eye(information.shape[-1])[None])[0]
+
+
+def _criterion(likelihood: Likelihood, state: Array) -> float:
+    """Corrected Akaike criterion; infinite where there are too few values for it."""
+    seen = int(np.sum(likelihood.signs == 0))
+    height = float(climb(likelihood, state)[1][0])
+    used = 0.0
+    if likelihood.seeds:
+        own = np.arange(likelihood.size, likelihood.entries - 1)
+        used = likelihood.seeds - float(np.sum(_inverse(likelihood, state)[own, own])) / likelihood.seed_spread**2
+    k = likelihood.size + 1
+    spare = len(likelihood.y) - used - k - 1
+    return -2 * height + 2 * k + 2 * k * (k + 1) / spare if spare > 0 and seen > likelihood.size else float("inf")
+
+
+def _fitted(likelihood: Likelihood, state: Array, resamples: int, seed: int) -> FittedCurve:
+    state = climb(likelihood, _with_seeds(likelihood, state))[0]
+    criterion = _criterion(likelihood, state)
+    restricted, state, _ = _restricted(likelihood, state)
+    linear, inner = restricted.curve(state)
+    limits = LikelihoodProfile(restricted, state, resamples, seed)
+    return FittedCurve(restricted.bound, linear, inner, float("nan"), float(np.exp(state[0, -1])), criterion, limits)

@@ -1,11 +1,9 @@
 """Depth trends: which curve a depth series follows, with intervals that cover at 3 to 10 seeds.
 
-How the intervals come about (after Cameron & Miller 2015 and Davison & Hinkley 1997, section 5.2): each curve is
-fitted by weighted least squares; its covariance is the sandwich over seeds, which holds whatever the values of one
-seed have in common; and the quantiles of (estimate - truth) / standard error are those of a parametric bootstrap with
-seed effects, refitted and re-studentised, which for a straight line are those of t with seeds - 1 degrees of freedom.
-Without seeds the covariance is the model's. `predict` averages over the curves with their AICc weights (Burnham &
-Anderson 2002, 4.3).
+How the intervals come about: each curve is fitted by weighted least squares, or by likelihood where values are
+censored; a limit is where the profile of the squares (`squares_profile`) or of the likelihood (`likelihood_profile`)
+has left the least by as much as the seeds' own scatter allows, with t's quantile on seeds - 1 degrees of freedom or a
+bootstrap's (`studentised`). `predict` averages over the curves with their AICc weights (Burnham & Anderson 2002, 4.3).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +15,9 @@ from scipy import stats
 
 from skipray import catalog
 from skipray.curves import Array
-from skipray.trends import resampling
 from skipray.trends.design import Design, build_design, variance_weights
 from skipray.trends.fitted import FittedCurve
-from skipray.trends.fitting import fit_curve
+from skipray.trends.fitting import fit_curves
 from skipray.trends.projection import BoundCurve
 
 TOO_FEW_DEPTHS = "too few depths"
@@ -45,7 +42,8 @@ class DepthTrend:
     curve: str | None
     """The simplest of the tied curves, the heaviest of equals; None when there are too few depths."""
     parameters: dict[str, tuple[float, float, float]]
-    """Name -> (estimate, low, high) of that curve. A fixed parameter is its value, three times."""
+    """Name -> (estimate, low, high) of that curve. A fixed parameter is its value, three times. A limit is infinite (0
+    for a positive parameter) where the data set none: a level that lies beyond the bound of censored values."""
     weights: dict[str, float]
     """Curve -> AICc weight; the curves that could be fitted, summing to 1."""
     verdict: str
@@ -62,7 +60,8 @@ class DepthTrend:
     """Those with a say in predictions, the chosen curve first."""
 
     def predict(self, depth: ArrayLike) -> tuple[Array, Array, Array]:
-        """Mean of the value at each depth, with its pointwise 95 % interval: (mean, low, high), each (depths,).
+        """Mean of the value at each depth, with its pointwise 95 % interval: (mean, low, high), each (depths,); a limit
+        is infinite where censored values leave the mean open.
 
         Raises:
             ValueError: nothing was fitted.
@@ -108,7 +107,7 @@ def fit_depth_trend(
         group: (values,) the seed of each value. Values of one seed may have anything in common; intervals then have
             seeds - 1 degrees of freedom. None: all values are independent.
         curves: names from skipray/curves, or `module:name`; all of skipray's when None.
-        resamples: bootstrap resamples.
+        resamples: of the bootstrap, which simultaneous bands and series with missing trials need.
         seed: of the bootstrap; the same arguments give the same trend.
         fixed: parameter name -> value to hold it at, in every curve that has it.
 
@@ -122,11 +121,15 @@ def fit_depth_trend(
     notes: list[str] = []
     if not bound or (len(np.unique(x)) < 3 and not curves):
         return DepthTrend(None, {}, {}, TOO_FEW_DEPTHS, (), {}, None, (f"{len(np.unique(x))} depths",))
+    seen = int(np.sum(signs == 0))
+    bound = [b for b in bound if seen > b.size]
+    if not bound:
+        return DepthTrend(None, {}, {}, TOO_FEW_DEPTHS, (), {}, None, (f"{seen} uncensored values",))
     weight = variance_weights(x, seeds, y) if not signs.any() else np.ones(len(x))
     design = build_design(x, seeds, weight)
     if seeds is not None and not design.clusters:
         notes.append("a single seed: the intervals leave out what changes with the seed")
-    fits = [fit_curve(b, design, y, signs) for b in bound]
+    fits = fit_curves(bound, design, y, signs, resamples, seed)
     usable = [f for f in fits if np.isfinite(f.aicc)]
     if not usable and len(names) == 1 and design.effective > fits[0].bound.size:
         usable = [replace(fits[0], aicc=0.0)]  # nothing to choose between
@@ -141,22 +144,20 @@ def fit_depth_trend(
     tied = [f for f in usable if f.aicc <= least + TIED]
     chosen = min(tied, key=lambda f: (f.bound.size, f.aicc))
     speaking = [chosen] + [f for f in usable if f is not chosen and weights[f.name] >= NEGLIGIBLE_WEIGHT]
-    noise = resampling.draw_noise(design, y, signs, resamples, seed)
-    ready = tuple(resampling.resample(f, design, y, signs, noise) for f in speaking)
     p = _lack_of_fit(chosen, design, y) if not signs.any() else None
     verdict = NO_CURVE_FITS if p is not None and p < LACK_OF_FIT_LEVEL else chosen.name
     if signs.any():
         notes.append(f"{int(np.count_nonzero(signs))} of {len(y)} values are censored")
     return DepthTrend(
         curve=chosen.name,
-        parameters=ready[0].intervals(),
+        parameters=chosen.intervals(),
         weights=weights,
         verdict=verdict,
         tied=tuple(f.name for f in sorted(tied, key=lambda f: f.aicc)),
         left_out_error={f.name: e for f in usable if (e := f.left_out_error(design, y, signs)) is not None},
         lack_of_fit=p,
         notes=tuple(notes),
-        _fits=ready,
+        _fits=tuple(speaking),
     )
 
 

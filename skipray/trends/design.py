@@ -3,10 +3,11 @@
 A value is modelled as curve(depth) + seed effect + noise. With the seed effects as contrasts Z (they sum to zero) and
 weights W, least squares over the values is least squares over the D adjusted depth means `means @ value` in the metric
 `metric`, exactly: metric = E'QE and means = metric^-1 E'Q with Q = W - WZ (Z'WZ)^-1 Z'W and E the depth indicator. In a
-balanced series the adjusted means are the means and the metric is diagonal.
+balanced series the adjusted means are the means and the metric is diagonal. `with_seed_effects` adds to the metric what
+all means have in common, the mean of the seed effects.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,17 +27,19 @@ class Design:
     weight: Array
     """(values,) inverse of the relative variance."""
     metric: Array
-    """(depths, depths)."""
+    """(depths, depths): the inverse covariance of the adjusted means, for noise of variance 1."""
     root: Array
     """(depths, depths) upper triangular, root.T @ root = metric."""
     means: Array
     """(depths, values): adjusted depth means are means @ value."""
     scores: Array
-    """(depths, values): E'Q; a cluster's share of the score is scores[:, cluster] @ residuals."""
+    """(depths, values): metric @ means; a cluster's share of the score is scores[:, cluster] @ residuals."""
     quadratic: Array
-    """(values, values): Q; the residual sum of squares about the saturated model is v'Qv - m' metric m."""
+    """(values, values): Q."""
     effective: int
     """Number of values less the seed contrasts that were fitted."""
+    seed_variance: float
+    """Variance of the seed effects, in the value's unit squared."""
 
     @property
     def balanced(self) -> bool:
@@ -54,9 +57,8 @@ class Design:
 
     def saturated_squares(self, values: Array) -> Array:
         """Weighted squares about the adjusted depth means: values (resamples, values) -> (resamples,)."""
-        means = values @ self.means.T
-        total = np.einsum("rn,rn->r", values @ self.quadratic, values)
-        return np.maximum(total - np.einsum("rd,rd->r", means @ self.metric, means), 0.0)
+        away = values - (values @ self.means.T)[:, self.depth_index]
+        return np.maximum(np.einsum("rn,rn->r", away @ self.quadratic, away), 0.0)
 
 
 def build_design(depth: Array, group: np.ndarray | None, weight: Array) -> Design:
@@ -77,7 +79,6 @@ def build_design(depth: Array, group: np.ndarray | None, weight: Array) -> Desig
     scores = indicator.T @ quadratic
     metric = scores @ indicator
     metric = (metric + metric.T) / 2
-    root: Array = np.linalg.cholesky(metric).T.astype(float)
     means: Array = np.linalg.solve(metric, scores).astype(float)
     return Design(
         depths=depths,
@@ -86,12 +87,48 @@ def build_design(depth: Array, group: np.ndarray | None, weight: Array) -> Desig
         clusters=seeds if group is not None and seeds > 1 else 0,
         weight=weight,
         metric=metric,
-        root=root,
+        root=_root(metric),
         means=means,
         scores=scores,
         quadratic=quadratic,
         effective=count - contrasts.shape[1],
+        seed_variance=0.0,
     )
+
+
+def _root(metric: Array) -> Array:
+    return np.asarray(np.linalg.cholesky(metric).T, dtype=float)
+
+
+def with_seed_effects(design: Design, y: Array) -> Design:
+    """The design whose metric knows the seed effects, as large as the values y (values,) show them.
+
+    Their mean moves all adjusted means alike. For a curve with a free level this changes no estimate, only what is
+    said about the level's error.
+    """
+    variance, noise = _seed_variance(design, y)
+    if variance <= 0 or noise <= 0:
+        return design
+    pull = design.metric.sum(axis=1)
+    # At most a thousand times the noise, so that the metric stays regular.
+    between = min(variance / noise / design.clusters, 1e6 / float(pull.sum()))
+    metric = design.metric - np.outer(pull, pull) * between / (1 + between * pull.sum())
+    return replace(
+        design, metric=metric, root=_root(metric), scores=metric @ design.means, seed_variance=variance
+    )
+
+
+def _seed_variance(design: Design, y: Array) -> tuple[float, float]:
+    """Variances of the seed effects and of a value of weight 1, by the method of moments; (0, 0) where seeds cannot be
+    told from depths."""
+    if not design.clusters or design.effective == len(y) or design.saturated_freedom < 1:
+        return 0.0, 0.0
+    within = float(design.saturated_squares(y[None])[0]) / design.saturated_freedom
+    residual = y - (design.means @ y)[design.depth_index]
+    count = np.bincount(design.seed_index)
+    level = np.bincount(design.seed_index, residual) / count
+    noise = within * np.mean(np.bincount(design.seed_index, 1 / design.weight) / count**2)
+    return max(float(np.var(level, ddof=1)) - float(noise), 0.0), within
 
 
 def _seed_contrasts(seed_index: np.ndarray, seeds: int, indicator: Array) -> Array:

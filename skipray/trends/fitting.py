@@ -1,30 +1,37 @@
-"""Which way a curve is fitted: least squares, or likelihood where values are censored."""
+"""Which way curves are fitted: least squares, or likelihood where values are censored."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from skipray.curves import Array
-from skipray.trends.censoring import fit_censored_curve
-from skipray.trends.design import Design
+from skipray.trends.censoring import fit_censored_curves
+from skipray.trends.design import Design, with_seed_effects
 from skipray.trends.fitted import FittedCurve, corrected_akaike
 from skipray.trends.projection import BoundCurve, fit
+from skipray.trends.squares_profile import SquaresProfile
 
 
-def fit_curve(bound: BoundCurve, design: Design, y: Array, signs: np.ndarray) -> FittedCurve:
-    """Estimates of one curve; y and signs are (values,)."""
+def fit_curves(
+    curves: Sequence[BoundCurve], design: Design, y: Array, signs: np.ndarray, resamples: int, seed: int
+) -> list[FittedCurve]:
+    """Each curve fitted to one series; y and signs are (values,)."""
     if signs.any():
-        return fit_censored_curve(bound, design, y, signs)
+        return fit_censored_curves(curves, design, y, signs, resamples, seed)
+    saturated = float(design.saturated_squares(y[None])[0])
+    seeded = with_seed_effects(design, y)
     means = (design.means @ y)[None]
-    found = fit(bound, design.depths, means, design.root)
-    squares = float(found.squares[0])
-    total = float(design.saturated_squares(y[None])[0]) + squares
     # Series without noise: rounding must not choose the curve.
-    total = max(total, 1e-20 * float(np.sum(design.weight * y**2)), 1e-300)
-    free = max(design.effective - bound.size, 1)
-    return FittedCurve(
-        bound,
-        found.linear,
-        found.inner,
-        squares,
-        np.sqrt(total / free),
-        corrected_akaike(total, design.effective, bound.size),
-    )
+    least = max(1e-20 * float(np.sum(design.weight * y**2)), 1e-300)
+    fits = []
+    for bound in curves:
+        found = fit(bound, design.depths, means, design.root)
+        squares = float(found.squares[0])
+        total = max(saturated + squares, least)
+        spread = float(np.sqrt(total / max(design.effective - bound.size, 1)))
+        # Where a level is held fixed, the seeds' mean effect would count as lack of fit.
+        metric = design if bound.fixed else seeded
+        limits = SquaresProfile(bound, metric, y, found.linear, found.inner, spread, resamples, seed)
+        criterion = corrected_akaike(total, design.effective, bound.size)
+        fits.append(FittedCurve(bound, found.linear, found.inner, squares, spread, criterion, limits))
+    return fits

@@ -135,6 +135,7 @@ def fit(
     *,
     start: Array | None = None,
     mask: Array | None = None,
+    held: int | None = None,
     thinning: int = 1,
     iterations: int = 60,
     tolerance: float = 1e-11,
@@ -144,6 +145,7 @@ def fit(
     Args:
         start: (Q, R) internal coordinates to refine from; a grid search when None.
         mask: (R, D) 1 for the depths that count, 0 for those left out.
+        held: a nonlinear parameter that stays where it starts.
         thinning: of the grid; near a known estimate a coarse one finds the same minimum.
         iterations: at most so many refinements.
         tolerance: relative size, to the range, of the last step.
@@ -161,17 +163,42 @@ def fit(
         solved = _project(curve, depth, inner, goal, whiten, slice(None))
         return Fit(solved.linear, inner, np.einsum("rd,rd->r", solved.residual, solved.residual))
     inner = start.copy() if start is not None else _grid_search(curve, depth, goal, whiten, thinning)
-    return _refine(curve, depth, inner, goal, whiten, iterations, tolerance)
+    return _refine(curve, depth, inner, goal, whiten, held, iterations, tolerance)
 
 
 @dataclass(frozen=True)
-class _Projected:
-    orthonormal: list[Array]
+class Projection:
+    """The linear parameters that fit best at given nonlinear ones."""
+
     linear: Array
-    residual: Array
+    """(L, R)."""
+    inverse: Array
+    """(R, L, L) inverse of their information: times the noise's variance, their covariance."""
+    squares: Array
+    """(R,)."""
 
 
-def _orthonormalise(columns: Array) -> tuple[list[Array], Array]:
+def project(curve: BoundCurve, depth: Array, inner: Array, target: Array, root: Array) -> Projection:
+    """Fit the linear parameters to one target (D,) at each column of inner (Q, R), in the metric root.T @ root."""
+
+    def whiten(columns: Array, rows: np.ndarray | slice) -> Array:
+        return columns @ root.T
+
+    goal = np.repeat((root @ target)[None], inner.shape[1], axis=0)
+    found = _project(curve, depth, inner, goal, whiten, slice(None))
+    squares = np.einsum("rd,rd->r", found.residual, found.residual)
+    # The factor's inverse, a column at a time; a lost column has an infinite factor and gets no share.
+    size = len(found.orthonormal)
+    inverse = np.zeros((inner.shape[1], size, size))
+    for j in range(size):
+        inverse[:, j, j] = 1.0 / found.factor[j, j]
+        for i in reversed(range(j)):
+            later = sum(found.factor[i, k] * inverse[:, k, j] for k in range(i + 1, j + 1))
+            inverse[:, i, j] = -later / found.factor[i, i]
+    return Projection(found.linear, np.einsum("rik,rjk->rij", inverse, inverse), squares)
+
+
+def orthonormalise(columns: Array) -> tuple[list[Array], Array]:
     """Gram-Schmidt, twice for accuracy: orthonormal columns, each (R, D), and the triangular factor (L, L, R)."""
     size, resamples = len(columns), columns.shape[1]
     factor = np.zeros((size, size, resamples))
@@ -192,27 +219,44 @@ def _orthonormalise(columns: Array) -> tuple[list[Array], Array]:
     return out, factor
 
 
-def _project(curve, depth, inner, goal, whiten, rows) -> _Projected:  # type: ignore[no-untyped-def]
-    columns, offset = curve.columns(depth, inner)
-    units, factor = _orthonormalise(whiten(columns, rows))
-    residual = goal - whiten(offset, rows)
-    parts = []
+@dataclass(frozen=True)
+class Solved:
+    """Least squares in columns of a matrix for each of R resamples."""
+
+    orthonormal: list[Array]
+    """The columns' basis, each (R, D)."""
+    factor: Array
+    """(L, L, R) triangular."""
+    linear: Array
+    """(L, R)."""
+    residual: Array
+    """(R, D)."""
+
+
+def solve_linear(columns: Array, goal: Array) -> Solved:
+    """The combination of columns (L, R, D) that comes closest to goal (R, D)."""
+    units, factor = orthonormalise(columns)
+    parts, residual = [], goal
     for unit in units:
-        part = np.einsum("rd,rd->r", unit, residual)
-        parts.append(part)
-        residual = residual - part[:, None] * unit
+        parts.append(np.einsum("rd,rd->r", unit, residual))
+        residual = residual - parts[-1][:, None] * unit
     linear = np.zeros((len(units), len(residual)))
     for j in reversed(range(len(units))):
         later = sum((factor[j, k] * linear[k] for k in range(j + 1, len(units))), np.zeros(len(residual)))
         linear[j] = (parts[j] - later) / factor[j, j]
-    return _Projected(units, linear, residual)
+    return Solved(units, factor, linear, residual)
+
+
+def _project(curve, depth, inner, goal, whiten, rows) -> Solved:  # type: ignore[no-untyped-def]
+    columns, offset = curve.columns(depth, inner)
+    return solve_linear(whiten(columns, rows), goal - whiten(offset, rows))
 
 
 def _grid_search(curve, depth, goal, whiten, thinning) -> Array:  # type: ignore[no-untyped-def]
     """(Q, R) the grid point with the least squares for each resample."""
     grid = curve.grid(thinning)
     columns, offset = curve.columns(depth, grid)
-    units, _ = _orthonormalise(whiten(columns, slice(0, 1)))
+    units, _ = orthonormalise(whiten(columns, slice(0, 1)))
     shift = whiten(offset, slice(0, 1))
     explained = np.zeros((len(goal), grid.shape[1]))
     for unit in units:
@@ -221,7 +265,7 @@ def _grid_search(curve, depth, goal, whiten, thinning) -> Array:  # type: ignore
     return grid[:, np.argmin(cost, axis=1)]
 
 
-def _refine(curve, depth, inner, goal, whiten, iterations, tolerance) -> Fit:  # type: ignore[no-untyped-def]
+def _refine(curve, depth, inner, goal, whiten, held, iterations, tolerance) -> Fit:  # type: ignore[no-untyped-def]
     """Levenberg-Marquardt, each resample with its own damping; those that have arrived are left alone."""
     low, high = curve.bounds
     span = (high - low)[:, None]
@@ -242,6 +286,8 @@ def _refine(curve, depth, inner, goal, whiten, iterations, tolerance) -> Fit:  #
             # Rejected steps need the basis at the best point again.
             solved = _project(curve, depth, inner[:, active], goal[active], whiten, active)
         slopes = whiten(curve.slopes(depth, linear[:, active], inner[:, active]), active)
+        if held is not None:
+            slopes[held] = 0.0
         for unit in solved.orthonormal:
             slopes = slopes - np.einsum("qrd,rd->qr", slopes, unit)[:, :, None] * unit
         normal = np.einsum("qrd,krd->rqk", slopes, slopes)

@@ -1,0 +1,170 @@
+"""The maximum of a likelihood by Newton's method, many states at once, some quantity of each held if wanted.
+
+Levenberg's damping, each state with its own. A step is taken in the values of the curve rather than in its linear
+parameters, which follow from the nonlinear ones by projection: a power law can then pass through exponent 0, where its
+coefficient changes sign through infinity. Axis letters as in `likelihood`.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skipray.curves import Array
+from skipray.trends.likelihood import Likelihood
+from skipray.trends.projection import solve_linear
+
+
+@dataclass(frozen=True)
+class Held:
+    """For each of R states the quantity that is held: a parameter, or the mean at a depth."""
+
+    likelihood: Likelihood
+    parameter: np.ndarray
+    """(R,) position of the parameter; -1 for a mean."""
+    depth: Array
+    """(R,) of the mean; any depth for a parameter."""
+
+    def of(self, rows: np.ndarray) -> "Held":
+        return replace(self, parameter=self.parameter[rows], depth=self.depth[rows])
+
+    def value(self, states: Array) -> Array:
+        """(R,)."""
+        rows = np.arange(len(states))
+        basis, offset = self._basis(states)
+        mean = np.sum(basis * states[:, : self.likelihood.spots].T, axis=0) + offset
+        return np.where(self.parameter < 0, mean, states[rows, np.maximum(self.parameter, 0)])
+
+    def gradient(self, states: Array) -> Array:
+        """(R, M)."""
+        rows, size = np.arange(len(states)), self.likelihood.size
+        slopes = self.likelihood.bound.jacobian(self.depth, *self.likelihood.curve(states))[:, rows, rows]
+        out = np.zeros(states.shape)
+        out[:, :size] = np.where(self.parameter < 0, slopes, 0.0).T
+        named = np.flatnonzero(self.parameter >= 0)
+        out[named, self.parameter[named]] = 1.0
+        return out
+
+    def restore(self, states: Array, goal: Array) -> Array:
+        """The states with the quantity at its goal (R,), the curve changed as little as can be."""
+        out, lik = states.copy(), self.likelihood
+        named = np.flatnonzero(self.parameter >= 0)
+        bent = named[(self.parameter >= lik.spots)[named] & (out[named, self.parameter[named]] != goal[named])]
+        before = lik.bound.value(lik.design.depths, *lik.curve(out[bent]))
+        out[named, self.parameter[named]] = goal[named]
+        out[bent] = nearest(lik, out[bent], before)
+        means = np.flatnonzero(self.parameter < 0)
+        basis, offset = self._basis(out)
+        away = goal - np.sum(basis * out[:, : lik.spots].T, axis=0) - offset
+        move = basis * away / np.maximum(np.sum(basis**2, axis=0), 1e-300)
+        out[means, : lik.spots] += move.T[means]
+        return out
+
+    def _basis(self, states: Array) -> tuple[Array, Array]:
+        rows = np.arange(len(states))
+        basis, offset = self.likelihood.bound.columns(self.depth, self.likelihood.curve(states)[1])
+        return basis[:, rows, rows], offset[rows, rows]
+
+
+def climb(
+    likelihood: Likelihood,
+    states: Array,
+    held: Held | None = None,
+    goal: Array | None = None,
+    *,
+    steps: int = 60,
+    tolerance: float = 1e-9,
+) -> tuple[Array, Array]:
+    """The highest states (R, M) from given ones, and their heights (R,).
+
+    Args:
+        held, goal: quantities that stay at their goals (R,).
+        tolerance: gain, relative to the height, below which a state has arrived.
+    """
+    states = _inside(likelihood, states.copy())
+    if held is not None and goal is not None:
+        states = held.restore(states, goal)
+    best = np.full(len(states), -np.inf)
+    damping = np.full(len(states), 1e-4)
+    trial = states.copy()
+    active = np.arange(len(states))
+    for _ in range(steps + 1):
+        height = likelihood.height(trial[active])
+        height = np.where(np.isfinite(height), height, -np.inf)
+        better = height > best[active]
+        arrived = better & (height - best[active] < tolerance * (1 + np.abs(height)))
+        states[active[better]] = trial[active[better]]
+        best[active[better]] = height[better]
+        damping[active] = np.maximum(damping[active] * np.where(better, 0.1, 10.0), 1e-9)
+        active = active[~arrived & (damping[active] < 1e8)]
+        if not len(active):
+            break
+        own = None if held is None else held.of(active)
+        moved = _step(likelihood, states[active], damping[active], own)
+        trial[active] = moved if own is None or goal is None else own.restore(moved, goal[active])
+    return states, best
+
+
+def _step(likelihood: Likelihood, states: Array, damping: Array, held: Held | None) -> Array:
+    gradient, information, slopes = likelihood.gradient(states)
+    pinned = _pinned(likelihood, states, gradient)
+    if held is None:
+        step = solve(information, gradient[:, :, None], damping, pinned)[:, :, 0]
+    else:
+        normal = held.gradient(states)
+        found = solve(information, np.stack([gradient, normal], axis=-1), damping, pinned)
+        free, along = found[:, :, 0], found[:, :, 1]
+        size = np.sum(normal * along, axis=1)
+        share = np.sum(normal * free, axis=1) / np.where(size > 1e-300, size, 1.0)
+        step = free - share[:, None] * along
+    step[:, -1] = np.clip(step[:, -1], -1.0, 1.0)
+    moved = _inside(likelihood, states + step)
+    if likelihood.bound.nonlinear:
+        linear_held = np.zeros(len(states), dtype=bool)
+        if held is not None:
+            linear_held = (held.parameter >= 0) & (held.parameter < likelihood.spots)
+        goal = likelihood.bound.value(likelihood.design.depths, *likelihood.curve(states))
+        goal = goal + np.einsum("prd,rp->rd", slopes, step[:, : likelihood.size])
+        moved[~linear_held] = nearest(likelihood, moved[~linear_held], goal[~linear_held])
+    return moved
+
+
+def nearest(likelihood: Likelihood, states: Array, curve: Array) -> Array:
+    """The states with the linear parameters that come closest to a curve's values (R, D)."""
+    if not len(states):
+        return states
+    basis, offset = likelihood.bound.columns(likelihood.design.depths, likelihood.curve(states)[1])
+    out = states.copy()
+    out[:, : likelihood.spots] = solve_linear(basis, curve - offset).linear.T
+    return out
+
+
+def solve(information: Array, right: Array, damping: Array | None = None, pinned: np.ndarray | None = None) -> Array:
+    """(R, M, K) solution for information (R, M, M) and right (R, M, K), in the parameters' own scales. Pinned entries
+    (R, M) stay where they are."""
+    scale = np.sqrt(np.maximum(np.abs(np.einsum("rmm->rm", information)), 1e-150))
+    eye = np.eye(information.shape[-1])
+    scaled = information / scale[:, :, None] / scale[:, None, :]
+    scaled = scaled + (1e-11 + (np.zeros(len(scale)) if damping is None else damping))[:, None, None] * eye
+    goal = right / scale[:, :, None]
+    if pinned is not None and pinned.any():
+        scaled = np.where(pinned[:, :, None] | pinned[:, None, :], eye, scaled)
+        goal = np.where(pinned[:, :, None], 0.0, goal)
+    return np.asarray(np.linalg.solve(scaled, goal) / scale[:, :, None])
+
+
+def _inside(likelihood: Likelihood, states: Array) -> Array:
+    """The states, nonlinear parameters inside of their ranges and the spread not below the least."""
+    low, high = likelihood.bound.bounds
+    states[:, likelihood.spots : likelihood.size] = np.clip(states[:, likelihood.spots : likelihood.size], low, high)
+    states[:, -1] = np.maximum(states[:, -1], likelihood.least_spread)
+    return states
+
+
+def _pinned(likelihood: Likelihood, states: Array, gradient: Array) -> np.ndarray:
+    """(R, M) nonlinear parameters at an end of their range that would go beyond."""
+    low, high = likelihood.bound.bounds
+    inner = slice(likelihood.spots, likelihood.size)
+    out = np.zeros(states.shape, dtype=bool)
+    outward = gradient[:, inner]
+    out[:, inner] = ((states[:, inner] <= low) & (outward < 0)) | ((states[:, inner] >= high) & (outward > 0))
+    return out
