@@ -17,17 +17,22 @@ class Estimate:
 
     mean: float
     error: float
+    """Standard error, as it tells the mean from what lies below it."""
     freedom: int
+    error_above: float | None = None
+    """The same towards what lies above, where that differs: censored values leave one side open (infinite)."""
 
     def part(self, label: str, unit: str, margin: float, wanted: Literal["above", "below"] = "above") -> Part:
         """The estimate held against a margin, with quantiles of t."""
-        reach = float(stats.t.ppf(0.975, self.freedom)) * self.error
+        above = self.error if self.error_above is None else self.error_above
+        reach = float(stats.t.ppf(0.975, self.freedom))
         ahead = self.mean - margin if wanted == "above" else margin - self.mean
-        if self.error > 0:
-            p = float(stats.t.sf(ahead / self.error, self.freedom))
+        error = self.error if margin < self.mean else above
+        if error > 0:
+            p = float(stats.t.sf(ahead / error, self.freedom))
         else:
             p = 0.0 if ahead > 0 else 1.0
-        return Part(label, self.mean, unit, self.mean - reach, self.mean + reach, p, margin, wanted)
+        return Part(label, self.mean, unit, self.mean - reach * self.error, self.mean + reach * above, p, margin, wanted)
 
 
 def mean_over_cells(value: np.ndarray, cell: np.ndarray, seed: np.ndarray, floor: float = 0.0) -> Estimate | None:
@@ -60,16 +65,23 @@ def censored_mean(table: pd.DataFrame, column: str) -> Estimate | None:
     value, signs = table[column].to_numpy(dtype=float), table["censored"].to_numpy(dtype=int)
     if not signs.any():
         return mean_over_cells(value, table["cell"].to_numpy(), seeds)
-    # The cells take the place of depths: a constant over them is their mean.
     _, cell = np.unique(table["cell"], return_inverse=True)
-    if cell.max() == 0 or np.all(signs != 0):
-        return mean_over_cells(value, cell, seeds)
+    freedom = len(np.unique(seeds)) - 1
+    if np.all(signs != 0):
+        # Only bounds: the mean lies beyond theirs, at no known distance, if all are on one side.
+        bounds = mean_over_cells(value, cell, seeds)
+        if bounds is None or len(set(signs)) > 1:
+            return None
+        inf = float("inf")
+        ends = (bounds.error, inf) if signs[0] > 0 else (inf, bounds.error)
+        return Estimate(bounds.mean, ends[0], freedom, ends[1])
+    # The cells take the place of depths: a constant over them is their mean.
     trend = fit_depth_trend(cell + 1.0, value, censored=signs, group=seeds, curves=["constant"])
     if not trend.parameters:
         return None
     mean, low, high = trend.parameters["level"]
-    freedom = len(np.unique(seeds)) - 1
-    return Estimate(mean, (high - low) / 2 / float(stats.t.ppf(0.975, freedom)), freedom)
+    quantile = float(stats.t.ppf(0.975, freedom))
+    return Estimate(mean, (mean - low) / quantile, freedom, (high - mean) / quantile)
 
 
 def slope_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Estimate | None:

@@ -20,7 +20,10 @@ from skipray.trends.projection import BoundCurve, fit
 LEAST_SEED_SHARE = 0.02
 """Seed effects below this share of the noise's spread are taken as none."""
 
-POWERS = np.linspace(-3.0, 3.0, 7)
+TURNS = 25
+"""At most so many turns between seed effects and noise."""
+
+POWERS = np.linspace(-4.0, 4.0, 81)
 """Where the power of depth that the noise's variance follows is looked for."""
 
 
@@ -29,72 +32,79 @@ def fit_censored_curves(
 ) -> list[FittedCurve]:
     """Restricted maximum-likelihood estimates of each curve, in their order; y and signs are (values,)."""
     plain = [Likelihood(bound, design, y, signs) for bound in curves]
-    starts = [_from_everywhere(likelihood) for likelihood in plain]
-    scores = [_criterion(one, state) for one, state in zip(plain, starts, strict=True)]
+    peaks = [_from_everywhere(likelihood) for likelihood in plain]
+    scores = [_criterion(one, *peak) for one, peak in zip(plain, peaks, strict=True)]
     best = int(np.argmin(scores))
-    seed_spread, power = _variances(plain[best], starts[best])
-    ready = [replace(one, seed_spread=seed_spread, power=power) for one in plain]
-    return [_fitted(one, state, resamples, seed) for one, state in zip(ready, starts, strict=True)]
+    seed_spread, power = _variances(plain[best], peaks[best][0])
+    fits = []
+    for one, (start, _) in zip(plain, peaks, strict=True):
+        likelihood = replace(one, seed_spread=seed_spread, power=power)
+        state, height = climb(likelihood, _with_seeds(likelihood, start))
+        criterion = _criterion(likelihood, state, float(height[0]))
+        for _ in range(2):
+            likelihood = _restricted(likelihood, state)
+            state, _ = climb(likelihood, state)
+        linear, inner = likelihood.curve(state)
+        limits = LikelihoodProfile(likelihood, state, resamples, seed)
+        spread = float(np.exp(state[0, -1]))
+        fits.append(FittedCurve(one.bound, linear, inner, float("nan"), spread, criterion, limits))
+    return fits
 
 
-def _from_everywhere(likelihood: Likelihood) -> Array:
-    """(1, M) the highest state without seed effects. The likelihood can have several maxima: it is climbed from all
-    over the ranges, from least squares at face value."""
+def _from_everywhere(likelihood: Likelihood) -> tuple[Array, float]:
+    """The highest state (1, M) without seed effects, and its height. The likelihood can have several maxima: it is
+    climbed from all over the ranges, from least squares at face value."""
     bound, design, y = likelihood.bound, likelihood.design, likelihood.y
     grid = bound.grid(thinning=4) if bound.nonlinear else np.empty((0, 1))
     counts = np.bincount(design.depth_index)
     means = np.repeat((np.bincount(design.depth_index, y) / counts)[None], grid.shape[1], axis=0)
     first = fit(bound, design.depths, means, np.diag(np.sqrt(counts)), start=grid, iterations=1)
     about = y - bound.value(design.depths, first.linear, first.inner)[:, design.depth_index]
-    spread = np.maximum(np.log(np.sqrt(np.mean(about**2, axis=1)) + 1e-300), likelihood.least_spread)
-    states, heights = climb(likelihood, np.column_stack([first.linear.T, first.inner.T, spread]), tolerance=1e-8)
-    best = int(np.argmax(heights))
-    return states[best : best + 1]
+    spread = np.maximum(0.5 * np.log(np.mean(about**2, axis=1) + 1e-300), likelihood.least_spread)
+    states = np.column_stack([first.linear.T, first.inner.T, spread])
+    states, heights = climb(likelihood, states, steps=30, tolerance=1e-5)
+    best = [int(np.argmax(heights))]
+    state, height = climb(likelihood, states[best])
+    return state, float(height[0])
 
 
 def _variances(likelihood: Likelihood, state: Array) -> tuple[float, float]:
-    """Spread of the seed effects and power of the noise, in turns."""
-    spread, power = 0.0, 0.0
-    for _ in range(2):
-        current = replace(likelihood, power=power)
-        spread, state = _seed_spread(current, state)
-        power = _power(replace(current, seed_spread=spread), state)
-    return spread, power
-
-
-def _seed_spread(likelihood: Likelihood, state: Array) -> tuple[float, Array]:
-    """Restricted maximum likelihood of the seed effects' spread by Harville's fixed point (1977), and the state."""
+    """Spread of the seed effects and power of the noise, in turns until the spread stands: restricted maximum
+    likelihood, the spread by Harville's fixed point (1977)."""
+    clusters = likelihood.design.clusters
+    # With a value a seed, seed effects are not told from noise.
+    seeded = clusters > 0 and len(likelihood.y) >= clusters + 2
     noise = float(np.exp(state[0, -1]))
-    spread, least = 0.7 * noise, 0.1 * LEAST_SEED_SHARE * noise
-    if not likelihood.design.clusters:
-        return 0.0, state
-    for _ in range(25):
-        current = replace(likelihood, seed_spread=spread)
-        state = _restricted(current, _with_seeds(current, state))[1]
-        inverse = _inverse(current, state)
-        own = np.arange(current.size, current.size + current.seeds)
-        known = current.seeds - float(np.sum(np.minimum(inverse[own, own] / spread**2, 0.999)))
+    spread, least = (0.7 * noise if seeded else 0.0), 0.1 * LEAST_SEED_SHARE * noise
+    for _ in range(TURNS):
+        likelihood = _restricted(replace(likelihood, seed_spread=spread), state)
+        state, _ = climb(likelihood, _with_seeds(likelihood, state), steps=6, tolerance=1e-6)
+        likelihood = replace(likelihood, power=_power(likelihood, state))
+        if not spread:
+            continue
+        own = slice(likelihood.size, -1)
+        error = np.diag(_inverse(likelihood, state))[likelihood.size :]
+        known = likelihood.seeds - float(np.sum(np.minimum(error / spread**2, 0.999)))
         found = float(np.sqrt(np.sum(state[0, own] ** 2) / known))
-        arrived = abs(found - spread) < 0.01 * spread
-        spread = max(found, least)
-        if arrived or found <= least:
+        arrived, spread = abs(found - spread) < 0.02 * spread, max(found, least)
+        if arrived or spread == least:
             break
-    if spread < LEAST_SEED_SHARE * float(np.exp(state[0, -1])):
-        return 0.0, state
-    return spread, state
+    return (spread if spread >= LEAST_SEED_SHARE * float(np.exp(state[0, -1])) else 0.0), likelihood.power
 
 
 def _power(likelihood: Likelihood, state: Array) -> float:
-    """The power of depth that the noise's variance follows: highest likelihood, with a normal prior about 0."""
-    likelihood, state, _ = _restricted(likelihood, state)
-    heights = np.array([climb(replace(likelihood, power=p), state)[1][0] for p in POWERS])
-    heights -= 0.5 * (POWERS / VARIANCE_PRIOR) ** 2
-    best = int(np.clip(np.argmax(heights), 1, len(POWERS) - 2))
-    # The vertex of a parabola through the highest three.
-    before, top, after = heights[best - 1 : best + 2]
-    bend = before - 2 * top + after
-    shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    return float(POWERS[best] + (POWERS[1] - POWERS[0]) * np.clip(shift, -1.0, 1.0))
+    """The power of depth that the noise's variance follows, by the chi-square likelihood of the expected squares with a
+    normal prior about 0."""
+    squares = likelihood.expected_squares(state)[0]
+    log_depth = np.log(likelihood.design.depths)
+    log_depth = (log_depth - log_depth.mean())[likelihood.design.depth_index]
+    count = len(squares) - likelihood.freedom_spent
+    share = count / len(squares)
+    height = [
+        -0.5 * share * float(np.sum(p * log_depth)) - 0.5 * count * np.log(np.sum(squares * np.exp(-p * log_depth)))
+        for p in POWERS
+    ]
+    return float(POWERS[np.argmax(height - 0.5 * (POWERS / VARIANCE_PRIOR) ** 2)])
 
 
 def _with_seeds(likelihood: Likelihood, state: Array) -> Array:
@@ -105,15 +115,12 @@ def _with_seeds(likelihood: Likelihood, state: Array) -> Array:
     return np.concatenate([state[:, : likelihood.size], seeds, state[:, -1:]], axis=1)
 
 
-def _restricted(likelihood: Likelihood, state: Array) -> tuple[Likelihood, Array, float]:
-    """The likelihood with the degrees of freedom that the fit uses up, its highest state (1, M) and the height."""
-    state, height = climb(likelihood, _with_seeds(likelihood, state))
+def _restricted(likelihood: Likelihood, state: Array) -> Likelihood:
+    """The likelihood that spends the degrees of freedom which curve and seeds use up at a state (1, M)."""
+    state = _with_seeds(likelihood, state)
     seen = int(np.sum(likelihood.signs == 0))
-    for _ in range(2):
-        used = likelihood.determined(state, _inverse(likelihood, state))
-        likelihood = replace(likelihood, freedom_spent=min(used, max(seen - 1.5, 0.0)))
-        state, height = climb(likelihood, state)
-    return likelihood, state, float(height[0])
+    used = likelihood.determined(state, _inverse(likelihood, state))
+    return replace(likelihood, freedom_spent=min(used, max(seen - 1.5, 0.0)))
 
 
 def _inverse(likelihood: Likelihood, state: Array) -> Array:
@@ -122,23 +129,12 @@ def _inverse(likelihood: Likelihood, state: Array) -> Array:
     return solve(information, np.eye(information.shape[-1])[None])[0]
 
 
-def _criterion(likelihood: Likelihood, state: Array) -> float:
+def _criterion(likelihood: Likelihood, state: Array, height: float) -> float:
     """Corrected Akaike criterion; infinite where there are too few values for it."""
-    seen = int(np.sum(likelihood.signs == 0))
-    height = float(climb(likelihood, state)[1][0])
     used = 0.0
     if likelihood.seeds:
-        own = np.arange(likelihood.size, likelihood.entries - 1)
-        used = likelihood.seeds - float(np.sum(_inverse(likelihood, state)[own, own])) / likelihood.seed_spread**2
+        error = np.diag(_inverse(likelihood, state))[likelihood.size :]
+        used = likelihood.seeds - float(np.sum(error)) / likelihood.seed_spread**2
     k = likelihood.size + 1
     spare = len(likelihood.y) - used - k - 1
-    return -2 * height + 2 * k + 2 * k * (k + 1) / spare if spare > 0 and seen > likelihood.size else float("inf")
-
-
-def _fitted(likelihood: Likelihood, state: Array, resamples: int, seed: int) -> FittedCurve:
-    state = climb(likelihood, _with_seeds(likelihood, state))[0]
-    criterion = _criterion(likelihood, state)
-    restricted, state, _ = _restricted(likelihood, state)
-    linear, inner = restricted.curve(state)
-    limits = LikelihoodProfile(restricted, state, resamples, seed)
-    return FittedCurve(restricted.bound, linear, inner, float("nan"), float(np.exp(state[0, -1])), criterion, limits)
+    return -2 * height + 2 * k + 2 * k * (k + 1) / spare if spare > 0 else float("inf")

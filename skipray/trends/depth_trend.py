@@ -194,7 +194,9 @@ def _bind(curves: Sequence[str] | None, depths: Array, fixed: dict[str, float], 
     for name, entry in entries.items():
         held = {k: float(v) for k, v in fixed.items() if k in entry.LINEAR or k in entry.NONLINEAR}
         size = len(entry.LINEAR) + len(entry.NONLINEAR) - len(held)
-        if len(depths) > size and len(depths) > 1:
+        # One depth has a level, if that is what was asked for.
+        level = curves is not None and not entry.NONLINEAR and size == len(depths) == 1
+        if len(depths) > max(size, 1) or level:
             out.append(BoundCurve(name, entry.ranges(depths), held))
     return out
 

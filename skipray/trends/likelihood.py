@@ -108,17 +108,18 @@ class Likelihood:
         p, rows = self.size, len(states)
         out = np.empty((rows, self.entries))
         information = np.zeros((rows, self.entries, self.entries))
-        out[:, :p] = np.einsum("prd,rd->rp", slopes, pull @ self._by_depth)
+        bent = slopes.transpose(1, 0, 2)
+        out[:, :p] = (bent @ (pull @ self._by_depth)[:, :, None])[:, :, 0]
         out[:, -1] = terms.e.sum(axis=1) + self.freedom_spent
-        information[:, :p, :p] = np.einsum("prd,rd,qrd->rpq", slopes, mm @ self._by_depth, slopes, optimize=True)
-        across = np.einsum("prd,rd->rp", slopes, me @ self._by_depth)
+        information[:, :p, :p] = (bent * (mm @ self._by_depth)[:, None]) @ bent.transpose(0, 2, 1)
+        across = (bent @ (me @ self._by_depth)[:, :, None])[:, :, 0]
         information[:, :p, -1] = information[:, -1, :p] = across
         information[:, -1, -1] = -terms.ee.sum(axis=1)
         if self.seeds:
             own = np.arange(p, p + self.seeds)
             out[:, p:-1] = pull @ self.by_seed - states[:, p:-1] / self.seed_spread**2
             cells = (mm @ self._by_cell).reshape(rows, -1, self.seeds)
-            information[:, :p, p:-1] = np.einsum("prd,rds->rps", slopes, cells)
+            information[:, :p, p:-1] = bent @ cells
             information[:, p:-1, :p] = information[:, :p, p:-1].transpose(0, 2, 1)
             information[:, own, own] = mm @ self.by_seed + 1 / self.seed_spread**2
             information[:, p:-1, -1] = information[:, -1, p:-1] = me @ self.by_seed
@@ -136,6 +137,11 @@ class Likelihood:
             own = np.arange(self.seeds)
             out[own, self.size + own] = cells.sum(axis=0) - state[0, self.size : -1] / self.seed_spread**2
         return out
+
+    def expected_squares(self, states: Array) -> Array:
+        """(R, N) squared distance from the mean, in units of the spread at the mean depth; of a censored value what is
+        expected of it."""
+        return (self._terms(states).e + 1) * self.relative**2
 
     def uncensored_information(self, state: Array) -> Array:
         """(M, M) what the information at one state (1, M) would be, were every value seen."""

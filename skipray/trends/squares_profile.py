@@ -137,7 +137,7 @@ class SquaresProfile:
         information = np.einsum("prd,qrd->rpq", slopes @ design.metric, slopes)
         free = np.delete(np.arange(len(slopes)), spots + j)
         information = information[:, free][:, :, free]
-        scale = np.sqrt(np.maximum(np.einsum("rpp->rp", information), 1e-300))
+        scale = np.sqrt(np.maximum(np.einsum("rpp->rp", information), 1e-150))
         scaled = information / scale[:, :, None] / scale[:, None, :] + 1e-10 * np.eye(len(free))
         errors = self.spread * np.sqrt(np.einsum("rpp->rp", np.linalg.inv(scaled))) / scale
         low, high = bound.bounds

@@ -99,7 +99,7 @@ class Studentised:
 def _information(design: Design, slopes: Array) -> tuple[Array, Array]:
     """(R, P, P) with a unit diagonal, and the scales (R, P) that make it so."""
     information = np.einsum("prd,qrd->rpq", slopes @ design.metric, slopes)
-    scale = np.sqrt(np.maximum(np.einsum("rpp->rp", information), 1e-300))
+    scale = np.sqrt(np.maximum(np.einsum("rpp->rp", information), 1e-150))
     # A ridge that only exactly singular matrices notice.
     scaled = information / scale[:, :, None] / scale[:, None, :] + 1e-13 * np.eye(len(slopes))
     return scaled, scale
