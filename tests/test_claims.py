@@ -132,6 +132,62 @@ def test_c1b(rise: float, wanted: str) -> None:
     assert claim.margin == 1.0
 
 
+def test_c1b_counts_diverged_networks_as_wrong() -> None:
+    """What a diverged network had reached before is not its accuracy."""
+
+    def measure(family, depth, seed):
+        outcome = "diverged" if depth >= 56 else "trained"
+        return {"train.accuracy": 0.99 - 1e-4 * seed if depth < 74 else np.nan, "outcome": outcome}
+
+    claim = verdict("C1b", table(measure))
+    assert claim.verdict == "refuted"
+    assert claim.effect > 50
+    assert "30 of 60 networks diverged: their train error counts as 100 %." in claim.sentence
+
+
+# Claims that say something good of a network, with data that support them as long as it does not diverge.
+GOOD = {
+    "C1b": ("resnext", {"train.accuracy": 0.99}),
+    "C4": ("resnet", {"hidden.log10_condition.median": 2.0}),
+    "C7": ("resnext", {"hidden.log10_condition.median": {"resnet": 4.0, "resnext": 3.0}}),
+    "C8": ("resnext", {"test.accuracy": {"resnet": 0.90, "resnext": 0.92}}),
+    "C10": ("resnet", {"deletion.output_change.median": {"plainnet": 1.2, "resnet": 0.1}}),
+}
+
+
+@pytest.mark.parametrize("claim_id", GOOD)
+def test_a_diverged_network_is_no_missing_one(claim_id: str) -> None:
+    family, metrics = GOOD[claim_id]
+
+    def found(deepest: str):
+        rng = np.random.default_rng(0)
+
+        def measure(name, depth, seed):
+            bad = name == family and depth >= 56
+            own = {k: v.get(name, 0.5) if isinstance(v, dict) else v for k, v in metrics.items()}
+            noise = 0.001 * rng.standard_normal()
+            return {k: v + noise for k, v in own.items()} | {"outcome": deepest if bad else "trained"}
+
+        return verdict(claim_id, table(measure))
+
+    assert found("trained").verdict == "supported"
+    assert found("diverged").verdict == "refuted"
+    assert "networks diverged" in found("diverged").sentence
+
+
+def test_diverged_networks_do_not_speak_for_a_claim() -> None:
+    """ResNets that diverge do not make ResNeXts better."""
+
+    def measure(family, depth, seed):
+        lost = family == "resnet" and depth > 20
+        return {"test.accuracy": 0.9 + 0.001 * np.sin(7 * seed + depth), "outcome": "diverged" if lost else "trained"}
+
+    claim = verdict("C8", table(measure, families=("resnet", "resnext")))
+    assert claim.verdict != "supported"
+    assert set(claim.depths) == {8, 20}
+    assert "20 of 60 networks diverged" in claim.sentence
+
+
 @pytest.mark.parametrize(("collapses", "wanted"), [(True, "supported"), (False, "refuted")])
 def test_c3(collapses: bool, wanted: str) -> None:
     rng = np.random.default_rng(0)

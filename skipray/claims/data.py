@@ -18,6 +18,29 @@ _NO_FACTORS = {
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What a diverged network counts as, where a claim says something good of it: a bad outcome, not a missing one, or
+    the survivors alone would be judged. Where a claim says something bad of it, it is left out: it never speaks for a
+    claim."""
+
+    value: float
+    censored: int = 0
+    """1: at least the value."""
+
+
+NOTHING_RIGHT = Outcome(0.0)
+"""Accuracy of a network with a non-finite loss: it classifies nothing."""
+BEYOND_PRECISION = Outcome(-float(np.log10(np.finfo(np.float32).eps)), 1)
+"""log10 kappa of one whose representations are not finite: beyond float32's precision floor."""
+
+
+def diverged_remark(trials: pd.DataFrame, counted: str) -> str:
+    """What a claim's sentence adds about the diverged networks among these; empty where there are none."""
+    count = int((trials["outcome"] == "diverged").sum())
+    return f" {count} of {len(trials)} networks diverged: {counted}." if count else ""
+
+
+@dataclass(frozen=True)
 class SweepData:
     trials: pd.DataFrame
     layers: pd.DataFrame | None
@@ -41,14 +64,20 @@ class SweepData:
             names = [n for n in dict.fromkeys(names) if n not in _NEEDED]
         return cls(trials.reset_index(drop=True), layers, tuple(n for n in names if trials[n].nunique(dropna=True) > 1))
 
-    def of(self, architecture: str) -> pd.DataFrame:
-        return self.trials[self.trials["architecture"] == architecture]
+    def of(self, *architectures: str) -> pd.DataFrame:
+        return self.trials[self.trials["architecture"].isin(architectures)]
 
     def has(self, *architectures: str) -> bool:
         return all(bool((self.trials["architecture"] == a).any()) for a in architectures)
 
-    def measured(self, metric: str, rows: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Trials that have the metric: architecture, depth, seed, factors, `value` and `censored` (-1, 0, 1)."""
+    def measured(
+        self, metric: str, rows: pd.DataFrame | None = None, *, diverged: Outcome | None = None
+    ) -> pd.DataFrame:
+        """Trials that have the metric: architecture, depth, seed, factors, `value` and `censored` (-1, 0, 1).
+
+        A diverged trial's last values are those of the network before it diverged: they are never taken. It counts as
+        `diverged` says, and is left out when None.
+        """
         table = self.trials if rows is None else rows
         if metric not in table.columns:
             return table.iloc[:0].assign(value=[], censored=[])
@@ -56,16 +85,22 @@ class SweepData:
         twin = f"{metric}.censored"
         sign = pd.to_numeric(table[twin], errors="coerce").fillna(0) if twin in table.columns else 0
         out = table.assign(value=value, censored=sign)
+        lost = (out["outcome"] == "diverged").to_numpy(dtype=bool)
+        out.loc[lost, "value"] = np.nan if diverged is None else diverged.value
+        out.loc[lost, "censored"] = 0 if diverged is None else diverged.censored
         return out[np.isfinite(out["value"].to_numpy(dtype=float))].astype({"censored": int})
 
-    def pairs(self, metric: str, first: str, second: str) -> pd.DataFrame:
+    def pairs(
+        self, metric: str, first: str, second: str, *, diverged: dict[str, Outcome] | None = None
+    ) -> pd.DataFrame:
         """Twins that share depth, seed and every factor that both have: `difference` (first - second) and `censored`.
 
         Twins censored to the same side say nothing about their difference and are left out; `attrs["uninformative"]`
-        counts them.
+        counts them. diverged: what a diverged network of a family counts as; pairs with another one are left out.
         """
-        left = self.measured(metric, self.of(first))
-        right = self.measured(metric, self.of(second))
+        count = diverged or {}
+        left = self.measured(metric, self.of(first), diverged=count.get(first))
+        right = self.measured(metric, self.of(second), diverged=count.get(second))
         shared = [f for f in self.factors if left[f].notna().all() and right[f].notna().all()]
         keys = ["depth", "seed", *shared]
         columns = [*keys, "value", "censored", *[c for c in ("trial_id", "model.parameters") if c in left.columns]]
@@ -84,9 +119,11 @@ class SweepData:
 
     def layer_rows(self, tensor: str, statistic: str, *, centred: bool = False) -> pd.DataFrame:
         """Headline rows of one statistic at each trial's last probed epoch: the trial's factors and the layer's
-        `layer_index, value, censored`. 4-D tensors: the unfolding by samples (hidden) or by outputs (weights)."""
+        `layer_index, value, censored`. 4-D tensors: the unfolding by samples (hidden) or by outputs (weights).
+        Not of diverged trials, whose last probe is of an earlier epoch."""
         if self.layers is None or "trial_id" not in self.trials.columns or self.layers.empty:
             return pd.DataFrame()
+        kept = self.trials[self.trials["outcome"] != "diverged"]
         rows = self.layers
         rows = rows[
             (rows["tensor"] == tensor) & (rows["statistic"] == statistic) & (rows["centred"].astype(bool) == centred)
@@ -99,4 +136,4 @@ class SweepData:
         headline = np.where(rows["epoch"] > 0, "eval", "train")
         rows = rows[(rows["epoch"] == last) & (rows["phase"] == headline)]
         keys = ["trial_id", *_NEEDED, *self.factors]
-        return rows[["trial_id", "layer_index", "value", "censored"]].merge(self.trials[keys], on="trial_id")
+        return rows[["trial_id", "layer_index", "value", "censored"]].merge(kept[keys], on="trial_id")

@@ -32,7 +32,9 @@ class Estimate:
             p = float(stats.t.sf(ahead / error, self.freedom))
         else:
             p = 0.0 if ahead > 0 else 1.0
-        return Part(label, self.mean, unit, self.mean - reach * self.error, self.mean + reach * above, p, margin, wanted)
+        return Part(
+            label, self.mean, unit, self.mean - reach * self.error, self.mean + reach * above, p, margin, wanted
+        )
 
 
 def mean_over_cells(value: np.ndarray, cell: np.ndarray, seed: np.ndarray, floor: float = 0.0) -> Estimate | None:

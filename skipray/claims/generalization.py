@@ -3,7 +3,7 @@
 import pandas as pd
 
 from skipray.association import granulated_tau
-from skipray.claims.data import PLAIN, SweepData
+from skipray.claims.data import NOTHING_RIGHT, PLAIN, Outcome, SweepData, diverged_remark
 from skipray.claims.estimates import mean_over_cells
 from skipray.claims.verdict import Claim, Part, decided, untested
 
@@ -15,10 +15,10 @@ def c8(data: SweepData) -> Claim:
     """Test accuracy: ResNeXt above ResNet.
 
     Effect: percentage points, paired by depth, seed and factors. Margin 0; the paper reports 0.36, 0.92 and 1.16
-    points.
+    points. A diverged ResNeXt has a test accuracy of 0; pairs with a diverged ResNet are left out.
     """
     statement = "Test accuracy: ResNeXt above ResNet"
-    pairs = data.pairs("test.accuracy", "resnext", "resnet")
+    pairs = data.pairs("test.accuracy", "resnext", "resnet", diverged={"resnext": NOTHING_RIGHT})
     seeds = pairs["seed"].nunique() if len(pairs) else 0
     if seeds < ENOUGH_SEEDS:
         return untested(
@@ -36,6 +36,7 @@ def c8(data: SweepData) -> Claim:
             "refuted": f"ResNeXt does not generalize better than ResNet ({words}).",
             "inconclusive": f"ResNeXt and ResNet cannot be told apart in test accuracy ({words}).",
         },
+        remark=diverged_remark(data.of("resnet", "resnext"), "resnexts count as all wrong, resnets are left out"),
     )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def c9(data: SweepData) -> Claim:
     """Lower kappa goes with a smaller generalization gap.
 
     Parts: Kendall's tau of the median layer's log10 kappa with the accuracy gap, over all runs and within depth (where
-    depth cannot be the common cause). Margin 0. Untrained runs have no gap and are left out.
+    depth cannot be the common cause). Margin 0. Untrained and diverged runs have no gap and are left out.
     """
     statement = "Lower kappa goes with a smaller generalization gap"
     table = data.measured("hidden.log10_condition.median")
@@ -73,6 +74,7 @@ def c9(data: SweepData) -> Claim:
             "refuted": f"Better conditioned runs do not have smaller gaps (tau {words}).",
             "inconclusive": f"No clear link between condition number and gap (tau {words}).",
         },
+        remark=diverged_remark(data.trials, "they have no gap and are left out"),
     )  # fmt: skip
 
 
@@ -80,18 +82,22 @@ NEAR_CHANGE = 0.5
 """Relative change of the logits below which an output counts as near what it was: closer to itself than to zero;
 ours."""
 
+WHOLLY_CHANGED = Outcome(1.0)
+"""Relative change of a diverged network's output: as far from itself as zero is."""
+
 
 def c10(data: SweepData) -> Claim:
     """Deleting one block leaves a ResNet's output near what it was; a PlainNet's not (Veit et al. 2016).
 
     Metric: `deletion.output_change.median`, the relative change of the logits when one block is deleted, median over
-    blocks. Parts: ResNet's below NEAR_CHANGE; PlainNet's above ResNet's, paired.
+    blocks. Parts: ResNet's below NEAR_CHANGE; PlainNet's above ResNet's, paired. A diverged ResNet's output counts as
+    wholly changed; diverged PlainNets are left out.
     """
     statement = "Deleting one block leaves a ResNet's output near what it was; a PlainNet's not"
     metric = "deletion.output_change.median"
     what = "Run plainnet and resnet at the same depths and seeds with `probe: {preset: full}`, which deletes blocks."
-    pairs = data.pairs(metric, PLAIN, "resnet")
-    own = data.measured(metric, data.of("resnet"))
+    pairs = data.pairs(metric, PLAIN, "resnet", diverged={"resnet": WHOLLY_CHANGED})
+    own = data.measured(metric, data.of("resnet"), diverged=WHOLLY_CHANGED)
     change = mean_over_cells(own["value"].to_numpy(), data.cells(own), own["seed"].to_numpy()) if len(own) else None
     more = (
         mean_over_cells(pairs["difference"].to_numpy(), pairs["cell"].to_numpy(), pairs["seed"].to_numpy())
@@ -112,4 +118,7 @@ def c10(data: SweepData) -> Claim:
             "refuted": f"Deleting a block does not tell the families apart as claimed: {words}.",
             "inconclusive": f"Whether a deleted block tells the families apart is open: {words}.",
         },
+        remark=diverged_remark(
+            data.of(PLAIN, "resnet"), "a resnet's output counts as wholly changed, plainnets are left out"
+        ),
     )  # fmt: skip

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from skipray.claims.data import PLAIN, TWINS, SweepData
+from skipray.claims.data import BEYOND_PRECISION, PLAIN, TWINS, SweepData, diverged_remark
 from skipray.claims.estimates import Estimate, censored_mean, mean_over_cells, slope_over_depths
 from skipray.claims.verdict import Claim, Part, decided, untested
 
 CONDITION = "hidden.log10_condition.median"
 
+
+LEFT_OUT = "they have no finite spectra and are left out"
 
 BEND_MARGIN = 0.25
 """Share of the growth by which log kappa may leave its chord in mid-profile and still count as a line; ours: a square
@@ -64,6 +66,7 @@ def c2(data: SweepData) -> Claim:
             "refuted": f"In PlainNet log kappa does not grow linearly with the layer ({words}).",
             "inconclusive": f"Whether log kappa grows linearly with PlainNet's layers is open ({words}).",
         },
+        remark=diverged_remark(data.of(PLAIN), LEFT_OUT),
     )  # fmt: skip
 
 
@@ -120,6 +123,7 @@ def c3(data: SweepData) -> Claim:
             "refuted": f"PlainNet's representations do not collapse to one direction here: {words}.",
             "inconclusive": f"Whether PlainNet's representations collapse is open: {words}.",
         },
+        remark=diverged_remark(data.of(PLAIN), LEFT_OUT),
     )  # fmt: skip
 
 
@@ -132,7 +136,7 @@ def c4(data: SweepData) -> Claim:
 
     Parts for each family: log10 kappa of the median layer at the deepest depth below FINITE_MARGIN_DECADES; with layer
     tables also its fall from the first to the last third of the layers (decades, margin 0). Dead units are counted
-    apart.
+    apart. A diverged network's kappa lies beyond float32's precision.
     """
     statement = "ResNet's and ResNeXt's kappa stays finite: high early, then falling over the layers"
     what = "Run resnet or resnext with the probe on, two or more seeds."
@@ -140,7 +144,7 @@ def c4(data: SweepData) -> Claim:
     used: list[pd.DataFrame] = []
     profiles = data.layer_rows("hidden", "log10_condition")
     for family in TWINS:
-        table = data.measured(CONDITION, data.of(family))
+        table = data.measured(CONDITION, data.of(family), diverged=BEYOND_PRECISION)
         if table.empty:
             continue
         deepest = table[table["depth"] == table["depth"].max()]
@@ -168,6 +172,7 @@ def c4(data: SweepData) -> Claim:
             "inconclusive": f"Whether residual networks keep a finite, falling kappa is open (log10 {highest:.2g}).",
         },
         "" if seen else "Without layer tables the fall over the layers was not judged.",
+        diverged_remark(data.of(*TWINS), "their kappa counts as beyond float32's precision"),
     )  # fmt: skip
 
 
@@ -228,6 +233,7 @@ def c5(data: SweepData) -> Claim:
             "refuted": f"Gradients and updates do not follow the hidden condition numbers ({words}).",
             "inconclusive": f"Whether gradients and updates follow the hidden condition numbers is open ({words}).",
         },
+        remark=diverged_remark(data.trials, LEFT_OUT),
     )  # fmt: skip
 
 
@@ -264,6 +270,7 @@ def c6(data: SweepData) -> Claim:
             "refuted": f"The weights' condition numbers are not ordered as claimed: plainnet {words}.",
             "inconclusive": f"The order of the weights' condition numbers is open: plainnet {words}.",
         },
+        remark=diverged_remark(data.of(PLAIN, *TWINS), f"{LEFT_OUT}, with their twins"),
     )  # fmt: skip
 
 
@@ -277,10 +284,11 @@ def c7(data: SweepData) -> Claim:
 
     Effect: decades that ResNet's median layer lies above ResNeXt's, paired. Margin 0: the paper claims the order.
     Where the cardinality varies, its fall with log2 of the cardinality is a second part. Pairs whose
-    `model.parameters` differ by more than MATCHED_FRACTION are left out.
+    `model.parameters` differ by more than MATCHED_FRACTION are left out. A diverged ResNeXt's kappa lies beyond
+    float32's precision; pairs with a diverged ResNet are left out.
     """
     statement = "kappa(H): ResNeXt below ResNet at matched parameters; falls with cardinality"
-    pairs = data.pairs(CONDITION, "resnet", "resnext")
+    pairs = data.pairs(CONDITION, "resnet", "resnext", diverged={"resnext": BEYOND_PRECISION})
     if pairs.empty:
         return untested(
             "C7", statement, "Run resnet and resnext at the same depths and seeds, with the probe on.",
@@ -315,6 +323,7 @@ def c7(data: SweepData) -> Claim:
             "inconclusive": f"ResNeXt's condition number cannot be told from ResNet's: {words}.",
         },
         note,
+        diverged_remark(data.of(*TWINS), "resnexts count as beyond float32's precision, resnets are left out"),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skipray.claims.data import PLAIN, TWINS, SweepData
+from skipray.claims.data import NOTHING_RIGHT, PLAIN, TWINS, SweepData, diverged_remark
 from skipray.claims.estimates import mean_over_cells, slope_over_depths
 from skipray.claims.verdict import Claim, Part, decided, untested
 from skipray.trends import trainability_limit
@@ -102,13 +102,13 @@ def c1b(data: SweepData) -> Claim:
 
     Effect: rise of train error from the shallowest to the deepest depth along a line in log depth fitted seed by seed,
     in percentage points. Supported when a rise of RISE_MARGIN_POINTS is excluded, refuted when the rise surely exceeds
-    it.
+    it. A diverged network has a train error of 100 %.
     """
     statement = "ResNet's and ResNeXt's train error does not rise with depth"
     parts: list[Part] = []
     used: list[pd.DataFrame] = []
     for family in TWINS:
-        table = data.measured("train.accuracy", data.of(family))
+        table = data.measured("train.accuracy", data.of(family), diverged=NOTHING_RIGHT)
         if table.empty or table["depth"].nunique() < 2:
             continue
         estimate = slope_over_depths(
@@ -133,6 +133,7 @@ def c1b(data: SweepData) -> Claim:
             "refuted": f"The train error of residual networks rises with depth here: {words}.",
             "inconclusive": f"Whether the residual networks' train error rises is open: {words}.",
         },
+        remark=diverged_remark(data.of(*TWINS), "their train error counts as 100 %"),
     )  # fmt: skip
 
 
@@ -144,7 +145,8 @@ def c11(data: SweepData) -> Claim:
     """Dirac and delta-orthogonal PlainNets train, but lag the residual networks.
 
     Parts: more than half of these PlainNets train (share of trials against 0.5); the residual twin's test accuracy is
-    higher (percentage points against LAG_MARGIN_POINTS, same depth and seed, whatever the twin's initialisation).
+    higher (percentage points against LAG_MARGIN_POINTS, same depth and seed, whatever the twin's initialisation). A
+    diverged PlainNet does not train, and does not lag; a diverged twin has a test accuracy of 0.
     """
     statement = "Dirac / delta-orthogonal PlainNets train, but lag the residual networks"
     what = "Run plainnet with initialisation dirac or delta_orthogonal, and resnet, at the same depths and seeds."
@@ -153,7 +155,7 @@ def c11(data: SweepData) -> Claim:
         return untested("C11", statement, what, "the initialisation was not tracked")
     plain = data.of(PLAIN)
     plain = plain[plain[column].isin(["dirac", "delta_orthogonal"])]
-    residual = data.measured("test.accuracy", data.of("resnet"))
+    residual = data.measured("test.accuracy", data.of("resnet"), diverged=NOTHING_RIGHT)
     if plain.empty or residual.empty:
         return untested("C11", statement, what, "no such PlainNets, or no resnet with a test accuracy")
     share = mean_over_cells(
@@ -180,4 +182,7 @@ def c11(data: SweepData) -> Claim:
             "refuted": f"Dirac or delta-orthogonal PlainNets do not both train and lag: {words}.",
             "inconclusive": f"Whether these PlainNets train and lag is open: {words}.",
         },
+        remark=diverged_remark(
+            pd.concat([plain, data.of("resnet")]), "PlainNets count as not trained, resnets as all wrong"
+        ),
     )  # fmt: skip

@@ -69,8 +69,10 @@ def decided(
     depths: Iterable[int],
     sentences: dict[str, str],
     reason: str = "",
+    remark: str = "",
 ) -> Claim:
-    """A claim from its parts; `sentences` has a plain sentence for each of supported, refuted and inconclusive."""
+    """A claim from its parts; `sentences` has a plain sentence for each of supported, refuted and inconclusive, and
+    remark is added to whichever it is."""
     verdicts = [part.verdict for part in parts]
     verdict: Verdict = (
         "refuted" if "refuted" in verdicts else "supported" if set(verdicts) == {"supported"} else "inconclusive"
@@ -93,7 +95,7 @@ def decided(
         margin=weakest.margin,
         seeds=tuple(sorted({int(s) for s in seeds})),
         depths=tuple(sorted({int(d) for d in depths})),
-        sentence=sentences[verdict],
+        sentence=sentences[verdict] + remark,
         reason=f"{words}. {reason}".strip(),
         parts=tuple(parts),
     )

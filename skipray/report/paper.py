@@ -124,7 +124,10 @@ def _draw(axes: Axes, panel: Panel, height_inches: float) -> None:
 def _trace(axes: Axes, trace: Trace) -> None:
     colour = _colour(trace.style)
     if trace.low is not None and trace.high is not None:
-        axes.fill_between(trace.x, trace.low, trace.high, color=colour, alpha=0.15, linewidth=0)
+        # A limit may be infinite; the band then ends at the frame.
+        least, most = sorted(axes.get_ylim())
+        low, high = (np.clip(edge, least, most) for edge in (trace.low, trace.high))
+        axes.fill_between(trace.x, low, high, color=colour, alpha=0.15, linewidth=0)
     if trace.line:
         width = 0.8 if trace.marks else 1.4
         axes.plot(trace.x, trace.y, color=colour, linestyle=_DASHES[trace.style.dash], linewidth=width)

@@ -30,7 +30,7 @@ POWERS = np.linspace(-4.0, 4.0, 81)
 def fit_censored_curves(
     curves: Sequence[BoundCurve], design: Design, y: Array, signs: np.ndarray, resamples: int, seed: int
 ) -> list[FittedCurve]:
-    """Restricted maximum-likelihood estimates of each curve, in their order; y and signs are (values,)."""
+    """Maximum-likelihood estimates of each curve, in their order; y and signs are (values,)."""
     plain = [Likelihood(bound, design, y, signs) for bound in curves]
     peaks = [_from_everywhere(likelihood) for likelihood in plain]
     scores = [_criterion(one, *peak) for one, peak in zip(plain, peaks, strict=True)]
@@ -41,10 +41,11 @@ def fit_censored_curves(
         likelihood = replace(one, seed_spread=seed_spread, power=power)
         state, height = climb(likelihood, _with_seeds(likelihood, start))
         criterion = _criterion(likelihood, state, float(height[0]))
+        linear, inner = likelihood.curve(state)
+        # The limits come from the restricted likelihood: the plain one takes the noise for smaller than it is.
         for _ in range(2):
             likelihood = _restricted(likelihood, state)
             state, _ = climb(likelihood, state)
-        linear, inner = likelihood.curve(state)
         limits = LikelihoodProfile(likelihood, state, resamples, seed)
         spread = float(np.exp(state[0, -1]))
         fits.append(FittedCurve(one.bound, linear, inner, float("nan"), spread, criterion, limits))

@@ -3,7 +3,8 @@
 How the intervals come about: each curve is fitted by weighted least squares, or by likelihood where values are
 censored; a limit is where the profile of the squares (`squares_profile`) or of the likelihood (`likelihood_profile`)
 has left the least by as much as the seeds' own scatter allows, with t's quantile on seeds - 1 degrees of freedom or a
-bootstrap's (`studentised`). `predict` averages over the curves with their AICc weights (Burnham & Anderson 2002, 4.3).
+bootstrap's (`studentised`). `predict` averages over the curves with their AICc weights (Burnham & Anderson 2002, 4.3;
+`averaging`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from scipy import stats
 
 from skipray import catalog
 from skipray.curves import Array
+from skipray.trends.averaging import averaged_limits
 from skipray.trends.design import Design, build_design, variance_weights
 from skipray.trends.fitted import FittedCurve
 from skipray.trends.fitting import fit_curves
@@ -79,12 +81,9 @@ class DepthTrend:
         share = np.array([self.weights[f.name] for f in self._fits])
         share /= share.sum()
         bands = np.array([f.band(at, simultaneous) for f in self._fits])
-        mean = share @ bands[:, 0]
-        # Each curve's own uncertainty and its distance from the average (Buckland et al. 1997, eq. 9).
-        away = bands[:, 0] - mean
-        low = mean - share @ np.hypot(bands[:, 0] - bands[:, 1], away)
-        high = mean + share @ np.hypot(bands[:, 2] - bands[:, 0], away)
-        return mean, low, high
+        if len(share) == 1:
+            return bands[0, 0], bands[0, 1], bands[0, 2]
+        return share @ bands[:, 0], *averaged_limits(share, bands[:, 0], bands[:, 1], bands[:, 2])
 
 
 def fit_depth_trend(

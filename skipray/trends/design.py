@@ -113,9 +113,7 @@ def with_seed_effects(design: Design, y: Array) -> Design:
     # At most a thousand times the noise, so that the metric stays regular.
     between = min(variance / noise / design.clusters, 1e6 / float(pull.sum()))
     metric = design.metric - np.outer(pull, pull) * between / (1 + between * pull.sum())
-    return replace(
-        design, metric=metric, root=_root(metric), scores=metric @ design.means, seed_variance=variance
-    )
+    return replace(design, metric=metric, root=_root(metric), scores=metric @ design.means, seed_variance=variance)
 
 
 def _seed_variance(design: Design, y: Array) -> tuple[float, float]:

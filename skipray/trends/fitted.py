@@ -42,10 +42,10 @@ class FittedCurve:
     def intervals(self) -> dict[str, tuple[float, float, float]]:
         """Name -> (estimate, low, high), 95 %, in the order of the curve's file."""
         estimate = np.concatenate([self.linear, self.inner])[:, 0]
-        low, high = self.limits.of_parameters()
+        limits = around(estimate, *self.limits.of_parameters())
         out = {}
         for k, name in enumerate((*self.bound.linear, *self.bound.nonlinear)):
-            triple = np.array([estimate[k], low[k], high[k]])
+            triple = limits[:, k]
             if self.bound.positive[k]:
                 with np.errstate(over="ignore"):
                     triple = np.exp(triple)
@@ -56,7 +56,7 @@ class FittedCurve:
     def band(self, at: Array, simultaneous: bool) -> Array:
         """(3, depths): mean, low and high."""
         mean = self.bound.value(at, self.linear, self.inner)[0]
-        return np.stack([mean, *self.limits.of_means(at, simultaneous)])
+        return around(mean, *self.limits.of_means(at, simultaneous))
 
     def left_out_error(self, design: Design, y: Array, signs: np.ndarray) -> float | None:
         """Root mean square error at a depth when its values are left out; None where a fit needs every depth."""
@@ -69,6 +69,12 @@ class FittedCurve:
         left = fit(self.bound, design.depths, means, design.root, start=start, mask=mask, iterations=8, tolerance=1e-4)
         guess = np.diagonal(self.bound.value(design.depths, left.linear, left.inner))
         return float(np.sqrt(np.mean((guess - means[0]) ** 2)))
+
+
+def around(estimate: Array, low: Array, high: Array) -> Array:
+    """(3, K): estimate, low and high. Limits come from a search or a likelihood of their own, so that they can miss the
+    estimate by a little where the interval is hardly wider than that."""
+    return np.stack([estimate, np.minimum(low, estimate), np.maximum(high, estimate)])
 
 
 def corrected_akaike(total: float, count: int, size: int) -> float:

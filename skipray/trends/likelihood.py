@@ -1,9 +1,10 @@
 """The likelihood of a series with censored values: curve + seed effect + noise.
 
 A censored value counts as the probability of lying beyond its bound (Tobin 1958). Seed effects are drawn from a normal
-law of known spread and are estimated along with the curve (penalised likelihood: Breslow & Clayton 1993), so that a seed
-that lies high at one depth is expected to at the others. The noise's spread follows a power of depth. `freedom_spent`
-takes from the spread's likelihood the degrees of freedom that curve and seeds use up, as restricted likelihood does.
+law of known spread and are estimated along with the curve (penalised likelihood: Breslow & Clayton 1993), so that a
+seed that lies high at one depth is expected to at the others. The noise's spread follows a power of depth.
+`freedom_spent` takes from the spread's likelihood the degrees of freedom that curve and seeds use up, as restricted
+likelihood does.
 
 A state is one row: linear parameters, nonlinear ones in internal coordinates, seed effects, log spread. Axis letters:
 R states, M entries of a state, P parameters of the curve, S seeds, N values, D depths.
@@ -24,7 +25,8 @@ _HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 
 @dataclass(frozen=True)
 class _Terms:
-    """Log-likelihood of each value and its derivatives in the mean m and in e = log spread, each (R, N)."""
+    """Log-likelihood of each value and its derivatives in the mean m and in e = log spread, each (R, N). The second
+    ones of a value that is seen are the expected ones, which keep Newton's steps uphill far from the peak."""
 
     value: Array
     m: Array
@@ -101,7 +103,7 @@ class Likelihood:
         return self._penalised(states, self._terms(states))
 
     def gradient(self, states: Array) -> tuple[Array, Array, Array]:
-        """Gradient (R, M), observed information (R, M, M) without the curve's own bend, and slopes (P, R, D)."""
+        """Gradient (R, M), information (R, M, M) without the curve's own bend, and slopes (P, R, D)."""
         terms = self._terms(states)
         slopes = self.bound.jacobian(self.design.depths, *self.curve(states))
         pull, mm, me = terms.m / self.relative, -terms.mm / self.relative**2, -terms.me / self.relative
@@ -148,9 +150,7 @@ class Likelihood:
         seen = Likelihood(
             self.bound, self.design, self._mean(state)[0], 0 * self.signs, self.seed_spread, self.power,
         )  # fmt: skip
-        information = seen.gradient(state)[1][0]
-        information[-1, -1] = 2.0 * len(self.y)
-        return information
+        return np.asarray(seen.gradient(state)[1][0])
 
     def determined(self, state: Array, inverse: Array) -> float:
         """How many parameters of curve and seeds the uncensored values determine: the sum of their leverages.
@@ -183,8 +183,8 @@ def _tobit(y: Array, signs: np.ndarray, mean: Array, log_spread: Array) -> _Term
     scale = np.exp(log_spread)[:, None]
     z = (y - mean) / scale
     out = _Terms(
-        -0.5 * z**2 - _HALF_LOG_2PI - log_spread[:, None], z / scale, z**2 - 1, -1 / scale**2 + 0 * z, -2 * z / scale,
-        -2 * z**2,
+        -0.5 * z**2 - _HALF_LOG_2PI - log_spread[:, None], z / scale, z**2 - 1, -1 / scale**2 + 0 * z, 0 * z,
+        np.full_like(z, -2.0),
     )  # fmt: skip
     hit = np.flatnonzero(signs)
     side = signs[hit]

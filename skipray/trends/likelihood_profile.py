@@ -68,7 +68,7 @@ class LikelihoodProfile:
 
     @cached_property
     def _freedom(self) -> float:
-        """Degrees of freedom of the spread: what it is known by (two of its information a value) less what was spent."""
+        """Degrees of freedom of the spread: half of its information (a seen value has 2) less what was spent."""
         return max(float(self._information[0, -1, -1]) / 2 - self.likelihood.freedom_spent, 1.0)
 
     def _allowed(self, normal: Array, simultaneous: bool) -> tuple[Array, Array]:
@@ -146,7 +146,9 @@ class Search:
             for side in (-1, 1):
                 if len(begin[side][0]):
                     out[side][begin[side][0]] = self._outward(side, *begin[side], states, depths)
-            begin = {side: self._further(side, out[side], np.concatenate(states), np.concatenate(depths)) for side in (-1, 1)}
+            begin = {
+                side: self._further(side, out[side], np.concatenate(states), np.concatenate(depths)) for side in (-1, 1)
+            }
             if not any(len(begin[side][0]) for side in (-1, 1)):
                 break
         return out[-1], out[1]
@@ -193,9 +195,7 @@ class Search:
                 part = np.clip((root[a] - fallen[a]) / (deep[a] - fallen[a]), 0.08, 0.92)
             out = side * np.minimum(side * (good[a] + side * step[a]), side * end[a])
             at = np.where(inward, good[a] + np.nan_to_num(part) * (np.nan_to_num(bad[a]) - good[a]), out)
-            moved, height = climb(
-                self.likelihood, states[a], self.held.of(rows[a]), at, steps=30, tolerance=1e-7
-            )
+            moved, height = climb(self.likelihood, states[a], self.held.of(rows[a]), at, steps=30, tolerance=1e-7)
             fall = np.sqrt(np.maximum(2 * (self.top - height), 0.0))
             ok = fall <= root[a]
             g = a[ok]
