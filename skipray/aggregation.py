@@ -48,6 +48,9 @@ MAX_FITTED_SEEDS = 60
 DEFAULT_METRICS = ("train.accuracy", "test.accuracy", "gap.accuracy")
 """The depth series that are fitted in the default setting too, where a sweep is tuned."""
 
+MAX_HISTOGRAM_TRIALS = 200
+"""The first seeds of every cell: a figure shows one of each."""
+
 Group = tuple[tuple[str, object], ...]
 """Factors but depth and their values, such as (("architecture", "plainnet"),)."""
 
@@ -89,6 +92,8 @@ class Aggregate:
     """What the report was made with."""
     failures: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Columns trial (its label), cause: trials whose last attempt failed."""
+    histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Columns trial_id and skipray.records.HISTOGRAM_COLUMNS, first and last epoch; of many trials the first seeds'."""
     default_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of a tuned sweep: the finals in the default setting, to be drawn beside the tuned ones."""
     default_series: tuple[Series, ...] = ()
@@ -123,6 +128,8 @@ def aggregate(
         sweep, tracking_uri, trials=followed, metrics=EPOCH_METRICS, ledger=ledger, say=say
     )
     layers = tracking.read_layers(sweep, tracking_uri, trials=headlined, ledger=ledger, say=say)
+    first = sorted(headlined, key=lambda t: t.seed)[:MAX_HISTOGRAM_TRIALS]
+    histograms = tracking.read_histograms(sweep, tracking_uri, trials=first, ledger=ledger, say=say)
     groups = list(_groups(sweep, trials))
     result = Aggregate(
         sweep=sweep,
@@ -136,6 +143,7 @@ def aggregate(
         coverage=coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep)),
         provenance=provenance(sweep, everything),
         failures=_failures(known.trials, ledger),
+        histograms=histograms,
         frontiers=tuple(_frontiers(sweep, groups)),
     )
     if sweep.tune is None:

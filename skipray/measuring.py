@@ -227,6 +227,7 @@ def measure_weights(
             settings=_settings(trial.probe),
             layers=found.layers,
             spectra=found.spectra,
+            histograms=found.histograms,
             metrics=metrics,
             profiles=found.profiles if scalars else {},
             profile_layers=found.profile_layers if scalars else {},
@@ -243,11 +244,13 @@ def _covers(have: str | None, asked: ProbeSpec) -> bool:
     """Whether a run's own probe measured all that is asked, on as many images."""
     if not have:
         return False
-    own = ProbeSpec.model_validate(json.loads(have))
+    # A run from before there were histograms has none.
+    own = ProbeSpec.model_validate({"histograms": False} | json.loads(have))
     return (
         own.samples == asked.samples
         and (own.preset == asked.preset or own.preset == "full")
         and (own.gradients >= asked.gradients or own.preset == "full")
+        and own.histograms >= asked.histograms
         and own.hessian >= asked.hessian
         and own.jacobian >= asked.jacobian
     )

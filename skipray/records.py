@@ -32,6 +32,32 @@ censored int (-1 the truth is below, 0, 1 above); reason str, empty unless the v
 """
 
 
+HISTOGRAM_COLUMNS = ("epoch", "layer", "layer_index", "tensor", "low", "high", "count")
+"""One row a bin: the columns of histograms.parquet. See Bins and Histogram; count is int64."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Counts of numbers by value; bins that hold none are left out."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    """(bins,) A bin from 0 to 0 holds the exact zeros, which no other bin counts."""
+    count: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How the entries of one tensor are distributed, in the phase of the headline values."""
+
+    epoch: int
+    layer: str
+    layer_index: int
+    tensor: str
+    """hidden | weight"""
+    bins: Bins
+
+
 @dataclass(frozen=True)
 class EpochRecord:
     """Scalars of one epoch under their MLflow keys. Every value is finite."""
@@ -58,6 +84,8 @@ class TrialRecord:
     """`profile.hidden.log10_condition` -> one finite value a layer, at the last epoch."""
     profile_layers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """The layer index of each value in `profiles` (absent ones leave gaps)."""
+    histograms: tuple[Histogram, ...] = ()
+    """Of activations and weights at the first and the last layer."""
     weights: bytes | None = None
     """Final weights and buffers as a safetensors file."""
     train_seconds: float = 0.0

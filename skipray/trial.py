@@ -32,8 +32,9 @@ from skipray import __version__, architectures
 from skipray.datasets import Splits, open_dataset, shape_and_classes
 from skipray.probe import Measurement, measure
 from skipray.probe.generalization import generalization_measures, initial_weights
-from skipray.records import LAYER_COLUMNS, EpochRecord, Outcome, TrialRecord
+from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, TrialRecord
 from skipray.spec import TrialSpec
+from skipray.storage import histograms_from_parquet, histograms_to_parquet
 from skipray.training import EpochEnd, Progress, autocast, derived_seed, to_device, train
 from skipray.training.evaluation import Evaluation, evaluate, evaluation_mode
 from skipray.training.sgd import SGD
@@ -127,6 +128,7 @@ class _Attempt:
         self.sent = 0
         self.layers: list[pd.DataFrame] = []
         self.spectra: dict[str, np.ndarray] = {}
+        self.histograms: tuple[Histogram, ...] = ()
         self.final = Evaluation(math.nan, math.nan)
         """On the training split, after the last epoch."""
         self.last: Measurement | None = None
@@ -173,6 +175,7 @@ class _Attempt:
             spectra=self.spectra,
             profiles=self.last.profiles if self.last and outcome != "diverged" else {},
             profile_layers=self.last.profile_layers if self.last and outcome != "diverged" else {},
+            histograms=self.histograms,
             weights=self._weights() if self.trial.save_weights else None,
             train_seconds=self.train_seconds,
             probe_seconds=self.probe_seconds,
@@ -211,6 +214,7 @@ class _Attempt:
             self.last = measure(self.network, inputs, labels, self.trial.probe, epoch=epoch, weight_updates=updates)
             self.layers.append(self.last.layers)
             self.spectra |= self.last.spectra
+            self.histograms += self.last.histograms
             metrics |= self.last.metrics
             if final and epoch > 0:
                 metrics |= self._generalization(inputs, labels)
@@ -290,7 +294,8 @@ class _Attempt:
             tensors["rng_cuda"] = torch.cuda.get_rng_state(self.device)
         packed = BytesIO()
         _concatenate(self.layers).to_parquet(packed)
-        tensors["layers"] = torch.frombuffer(bytearray(packed.getvalue()), dtype=torch.uint8)
+        tensors["layers"] = _bytes(packed.getvalue())
+        tensors["histograms"] = _bytes(histograms_to_parquet(self.histograms))
         tensors |= {f"spectra/{key}": torch.from_numpy(np.asarray(s)) for key, s in self.spectra.items()}
         self.checkpoints.save(pack(self.trial.trial_id, tensors, values))
         self.saved_at = time.monotonic()
@@ -316,6 +321,8 @@ class _Attempt:
         self.records = [EpochRecord(epoch, time_ms, metrics) for epoch, time_ms, metrics in values["records"]]
         self.train_seconds, self.probe_seconds = values["train_seconds"], values["probe_seconds"]
         self.layers = [pd.read_parquet(BytesIO(tensors["layers"].numpy().tobytes()))]
+        if "histograms" in tensors:  # a state from before them has none
+            self.histograms = histograms_from_parquet(tensors["histograms"].numpy().tobytes())
         self.spectra = {k.removeprefix("spectra/"): t.numpy() for k, t in tensors.items() if k.startswith("spectra/")}
         torch.set_rng_state(tensors["rng"])
         if self.device.type == "cuda":
@@ -326,6 +333,10 @@ class _Attempt:
     def _weights(self) -> bytes:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         return save_tensors(tensors, {"skipray": self.trial.trial_id})
+
+
+def _bytes(content: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
 
 
 def _concatenate(tables: list[pd.DataFrame]) -> pd.DataFrame:

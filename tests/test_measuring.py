@@ -70,7 +70,9 @@ def test_a_finished_sweep_is_measured_once_and_nothing_else_changes(file: Path) 
         assert run.data.tags.items() <= now.data.tags.items()
         assert held.items() <= files(run_id).items()
         folder = f"measurements/{done.measurement}"
-        new_files = {f"{folder}/{name}" for name in ("layers.parquet", "spectra.npz", "metrics.json")}
+        new_files = {
+            f"{folder}/{name}" for name in ("layers.parquet", "spectra.npz", "histograms.parquet", "metrics.json")
+        }
         assert files(run_id).keys() - held.keys() == new_files
         about = json.loads(now.data.tags[f"skipray.measurement.{done.measurement}"])
         assert about["probe"]["preset"] == "full"
@@ -110,6 +112,8 @@ def test_the_weights_give_what_the_run_itself_measured(file: Path) -> None:
     both = record.layers[record.layers["tensor"] != "weight_update"].merge(found.layers, on=key)
     assert len(both) == (found.layers["tensor"] != "weight_update").sum()
     np.testing.assert_allclose(both["value_x"], both["value_y"], rtol=1e-6)
+    assert found.histograms == tuple(h for h in record.histograms if h.epoch == 2)
+    assert len(found.histograms) == 4
     last = record.epochs[-1].metrics
     for name, value in found.metrics.items():
         assert value == pytest.approx(last[name], rel=1e-6), name

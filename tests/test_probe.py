@@ -411,6 +411,32 @@ def test_headline_aggregates_are_those_of_the_table():
     assert found.spectra["0/stem/hidden/matrix/raw"].shape == (16,)
 
 
+def test_histograms_are_those_of_the_first_and_the_last_layer():
+    network, (inputs, labels) = family("resnext", depth=8), batch(32)
+    found = measure(network, inputs, labels, DEFAULT, epoch=0)
+    places = [(h.epoch, h.layer, h.layer_index, h.tensor) for h in found.histograms]
+    last = network.hidden_layers()[-1]
+    assert places == [
+        (0, "stem", 0, "hidden"),
+        (0, last.name, 2, "hidden"),
+        (0, "stem.linear", 0, "weight"),
+        (0, last.weights[-1].removesuffix(".weight"), 2, "weight"),
+    ], "no classifier, no block between"
+    weight = network.get_parameter("stem.linear.weight").detach()
+    bins = found.histograms[2].bins
+    assert sum(bins.count) == weight.numel()
+    assert (bins.low[0], bins.high[-1]) == (float(weight.min()), float(weight.max()))
+    rows = found.layers[found.layers["statistic"] == "range"]
+    for h in found.histograms:
+        mine = rows[(rows["layer"] == h.layer) & (rows["tensor"] == h.tensor)]
+        assert mine["value"].item() == pytest.approx(h.bins.high[-1] - h.bins.low[0])
+    assert measure(network, inputs, labels, ProbeSpec(histograms=False), epoch=0).histograms == ()
+    with torch.no_grad():
+        network.get_parameter("stem.linear.weight")[0, 0] = float("nan")
+    told = {(h.layer_index, h.tensor) for h in measure(network, inputs, labels, DEFAULT, epoch=0).histograms}
+    assert told == {(2, "weight")}, "what is not finite has no distribution"
+
+
 def test_censored_aggregates_say_so():
     network = family("plainnet", depth=8)
     with torch.no_grad():

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
+from skipray.records import LAYER_COLUMNS, Bins, EpochRecord, Histogram, TrialRecord
 from skipray.storage import (
     AlreadyRunning,
     Failure,
@@ -49,6 +49,11 @@ def make_record(trial_id: str = "ab") -> TrialRecord:
         spectra={"0/blocks.0/hidden/matrix/raw": np.array([3.0, 0.1])},
         profiles={"profile.x": (0.1, 0.2)},
         profile_layers={"profile.x": (0, 2)},
+        histograms=(
+            Histogram(0, "stem", 0, "hidden", Bins((0.0, 0.0, 0.5), (0.0, 0.5, 1.0), (3, 2**40, 1))),
+            Histogram(0, "stem", 0, "weight", Bins((-1 / 3,), (-1 / 3,), (7,))),
+            Histogram(300, "stem", 0, "hidden", Bins((0.1,), (0.2,), (9,))),
+        ),
         weights=b"weights",
         train_seconds=1.1,
         probe_seconds=0.1,

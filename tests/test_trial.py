@@ -78,6 +78,7 @@ def essence(record):
         {key: values.tobytes() for key, values in record.spectra.items()},
         record.profiles,
         record.profile_layers,
+        record.histograms,
         record.weights,
     )
 

@@ -20,7 +20,7 @@ from skipray.probe import headline
 from skipray.probe.capture import Wanted, capture
 from skipray.probe.reduction import Reduced
 from skipray.probe.rows import rows
-from skipray.records import LAYER_COLUMNS
+from skipray.records import LAYER_COLUMNS, Histogram
 from skipray.spec import ProbeSpec
 
 __all__ = ["Measurement", "measure", "probe"]
@@ -43,6 +43,8 @@ class Measurement:
     """`profile.hidden.log10_condition` -> one finite value a layer."""
     profile_layers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """The layer index of each value in `profiles`."""
+    histograms: tuple[Histogram, ...] = ()
+    """Of activations and weights at the first and the last layer, in the headline phase."""
 
 
 def probe(model: nn.Module, batch: Any) -> pd.DataFrame:
@@ -116,7 +118,7 @@ def measure(
     full = spec.preset == "full"
     if spec.preset == "none":
         return Measurement(rows([], epoch), {}, {})
-    wanted = Wanted(gradients=full or spec.gradients, branches=full, centre_all=full)
+    wanted = Wanted(gradients=full or spec.gradients, branches=full, centre_all=full, histograms=spec.histograms)
     updates = weight_updates if full else None
     why = no_updates if full else ""
     reduced = capture(network, inputs, labels, wanted, phase=main, weight_updates=updates, no_updates=why)
@@ -132,12 +134,18 @@ def measure(
         metrics=headline.metrics(profile),
         profiles={f"profile.{name}": tuple(v[np.isfinite(v)].tolist()) for name, (_, v, _) in profile.items()},
         profile_layers={f"profile.{name}": tuple(i[np.isfinite(v)].tolist()) for name, (i, v, _) in profile.items()},
+        histograms=_histograms(reduced, epoch),
     )
 
 
 def _modes_differ(network: nn.Module) -> bool:
     kinds = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
     return any(isinstance(module, kinds) for module in network.modules())
+
+
+def _histograms(reduced: list[Reduced], epoch: int) -> tuple[Histogram, ...]:
+    places = ((r.place, r.histogram) for r in reduced if r.histogram is not None)
+    return tuple(Histogram(epoch, p.layer, p.layer_index, p.tensor, bins) for p, bins in places)
 
 
 def _spectra(reduced: list[Reduced], epoch: int, main: str) -> dict[str, np.ndarray]:

@@ -3,13 +3,14 @@
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skipray.metrics.as_found import as_found
+from skipray.metrics.histogram import histogram
 from skipray.probe.head import linear_end
 from skipray.probe.reduction import Place, Reduced, absent_tensor, is_small, reduce_matrices, reduce_tensor
 from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
@@ -26,6 +27,8 @@ class Wanted:
     centre_all: bool
     """Everything centred too, not only hidden representations."""
     weights: bool = True
+    histograms: bool = False
+    """Of hidden representations and weights at the first and the last layer, as in the paper."""
 
 
 def capture(
@@ -51,7 +54,9 @@ def capture(
     with as_found(network), torch.inference_mode(False):
         network.train(phase == "train") if network.training != (phase == "train") else None
         try:
-            for tap in hidden_taps(network, branches=wanted.branches):
+            taps = hidden_taps(network, branches=wanted.branches)
+            pass_.last = sum(tap.tensor == "hidden" for tap in taps) - 1
+            for tap in taps:
                 hooks.append(tap.module.register_forward_hook(pass_.hook(tap)))
             with torch.set_grad_enabled(wanted.gradients):
                 start = _graph_start(inputs) if wanted.gradients else inputs
@@ -86,6 +91,8 @@ class _Pass:
         self.reduced: list[Reduced] = []
         self.calls: Counter[str] = Counter()
         self.order = 0
+        self.last = -1
+        """The index of the last hidden layer."""
         self.indexed = True
         """Whether the taps come with their layers' indices."""
         self.classes: int | None = None
@@ -117,6 +124,8 @@ class _Pass:
         place = Place(layer, index, tap.tensor, self.phase)
         both = tap.tensor == "hidden" or self.wanted.centre_all
         self.reduced.append(reduce_tensor(tensor, place, centred=both))
+        if tap.tensor == "hidden" and index in (0, self.last):
+            self._add_histogram(-1, tensor)
         if tap.tensor != "hidden" or not (self.wanted.gradients and tensor.requires_grad):
             return
         self.latest = weakref.ref(tensor), place
@@ -127,6 +136,12 @@ class _Pass:
         where = Place(place.layer, place.layer_index, "output_gradient", self.phase)
         cap = self.classes - 1 if self.classes is not None and place in self.narrow else None
         self.reduced.append(reduce_tensor(gradient, where, centred=self.wanted.centre_all, rank_cap=cap))
+
+    def _add_histogram(self, which: int, tensor: Tensor) -> None:
+        """The distribution of a tensor's entries, to what was reduced of it."""
+        reduced = self.reduced[which]
+        if self.wanted.histograms and not reduced.absent.keys() & {"spectrum"}:
+            self.reduced[which] = replace(reduced, histogram=histogram(tensor))
 
     def _see_logits(self, scores: Tensor) -> None:
         if self.latest is None:
@@ -187,7 +202,14 @@ class _Pass:
             else:
                 results = reduce_matrices(group, places, centred=self.wanted.centre_all)
             found |= {layer.name: r for layer, r in zip(members, results, strict=True)}
-        self.reduced += [found[layer.name] for layer in layers if layer.name in found]
+        start = len(self.reduced)
+        measured = [layer for layer in layers if layer.name in found]
+        self.reduced += [found[layer.name] for layer in measured]
+        if kind == "weight" and measured:
+            # The classifier, behind the last hidden layer, is no layer of the paper's figures.
+            inner = [i for i, layer in enumerate(measured) if layer.layer_index <= self.last] or range(len(measured))
+            for i in {inner[0], inner[-1]}:
+                self._add_histogram(start + i, tensors[measured[i].name])
 
 
 def _tensors(output: Any) -> list[tuple[str, Tensor]]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skipray.metrics import entries
+from skipray.records import Bins
 from skipray.spectrum import stack
 from skipray.spectrum.modes import ModeSpectrum, TensorSpectra, scale_exponent
 
@@ -42,6 +43,8 @@ class Reduced:
     """Statistics without a spectrum."""
     spectra: dict[tuple[str, bool], ModeSpectrum] = field(default_factory=dict)
     """(unfolding, centred) -> spectrum."""
+    histogram: Bins | None = None
+    """Of the entries, where it is wanted."""
     absent: dict[str, str] = field(default_factory=dict)
     """Statistic -> reason, for those of `entries` that have no value; `spectrum` for all of the spectra."""
 

@@ -1,4 +1,4 @@
-"""Quantities by layer: the paper's Figs. 11 to 13, and by range and rms what its Figs. 5 to 10 show as histograms."""
+"""Quantities by layer: the paper's Figs. 11 to 13, and the spread of what its Figs. 5 to 10 show at two layers."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -161,8 +161,8 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
 
 def distributions(layout: Layout, found: pd.DataFrame) -> Chart | None:
     """Range and root mean square of activations and weights by layer, after training, and a table of the first and the
-    last layer, which are those of the paper's histograms."""
-    stage, when = _stage(found)
+    last layer."""
+    stage, when = stage_of(found)
     panels: list[Panel] = []
     facets = layout.facets(3)
     for facet in facets:
@@ -183,7 +183,7 @@ def distributions(layout: Layout, found: pd.DataFrame) -> Chart | None:
     rows = found[found["statistic"].isin(["range", "rms"]) & (found["stage"] == stage)]
     return Chart(
         name="spread-by-layer",
-        title="Spread of activations and weights by layer (the paper's Figs. 5 to 10)",
+        title="Spread of activations and weights by layer",
         caption=f"Largest minus smallest entry (solid) and root mean square (dotted) {when}, at the largest "
         "depth that the families share; median over the seeds.",
         alt="Spread by layer. "
@@ -217,7 +217,7 @@ def _ends(layout: Layout, facets: tuple[Facet, ...], found: pd.DataFrame, stage:
     return (Table(caption, columns, tuple(texts), frozenset({1, 3, 4}), folded="First and last layer in numbers"),)
 
 
-def _stage(found: pd.DataFrame) -> tuple[str, str]:
+def stage_of(found: pd.DataFrame) -> tuple[str, str]:
     """The last stage that was measured: a sweep without training has its initialisation only."""
     trained = bool((found["stage"] == "end").any())
     return ("end", "after training") if trained else ("start", "at initialisation")

@@ -18,6 +18,7 @@ from skipray.report.groups import Layout, plain
 from skipray.report.palette import css_variables
 from skipray.report.svg import Hover, draw, panel_alt, swatch
 from skipray.report.tuning_figures import fairness_listing
+from skipray.report.undrawn import undrawn
 
 if TYPE_CHECKING:
     from skipray.aggregation import Aggregate
@@ -50,6 +51,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         main=main,
         charts=charts,
         panels=drawn,
+        undrawn=undrawn(aggregate, drawn),
         frontiers=tables.frontier_table(aggregate, layout),
         fairness=fairness_listing(aggregate, [*group_factors(aggregate.sweep), "depth"]),
         coverage=covered,

@@ -10,6 +10,7 @@ from skipray.aggregation import trains
 from skipray.report import (
     depth_figures,
     epoch_figures,
+    histogram_figures,
     layer_figures,
     prediction_figures,
     scatter,
@@ -70,6 +71,7 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
         layer_figures.condition_profiles(layout, profiles, layer_figures.null_level(aggregate)),
         layer_figures.every_depth(layout, profiles),
         epoch_figures.by_epoch(aggregate, layout),
+        *histogram_figures.by_value(layout, histogram_figures.histograms(aggregate, layout)),
         layer_figures.distributions(layout, profiles),
         scatter.association(aggregate, layout),
     ]

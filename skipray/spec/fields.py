@@ -102,6 +102,8 @@ class ProbeSpec(Part):
     """0: at initialisation and at the end only."""
     gradients: bool = False
     """Also the gradients of the loss with respect to weights and layer outputs, which `full` has anyway."""
+    histograms: bool = True
+    """How activations and weights are distributed at the first and the last layer."""
     hessian: bool = False
     """Top eigenvalue and trace of the loss's Hessian (curvlinops)."""
     jacobian: bool = False

@@ -4,15 +4,17 @@ Parquet and npz are also the artifacts that the tracking store gets: what is kep
 """
 
 import io
+import itertools
 import json
 import zipfile
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
+from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS, Bins, EpochRecord, Histogram, TrialRecord
 
 FORMAT_VERSION = 1
 
@@ -35,6 +37,20 @@ LAYER_SCHEMA = pa.schema(
 )
 """Column types of layers.parquet: words as dictionaries, counts as the smallest integers that hold them."""
 assert tuple(LAYER_SCHEMA.names) == LAYER_COLUMNS
+
+
+HISTOGRAM_SCHEMA = pa.schema(
+    [
+        ("epoch", pa.int32()),
+        ("layer", pa.dictionary(pa.int32(), pa.string())),
+        ("layer_index", pa.int32()),
+        ("tensor", _WORDS),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("count", pa.int64()),
+    ]
+)
+assert tuple(HISTOGRAM_SCHEMA.names) == HISTOGRAM_COLUMNS
 
 
 def layers_to_parquet(layers: pd.DataFrame) -> bytes:
@@ -60,6 +76,29 @@ def layers_from_parquet(data: bytes) -> pd.DataFrame:
     return pq.read_table(pa.BufferReader(data)).to_pandas()
 
 
+def histograms_to_parquet(histograms: Sequence[Histogram]) -> bytes:
+    """histograms.parquet of a run: columns HISTOGRAM_COLUMNS, one row a bin, zstd."""
+    rows = [
+        (h.epoch, h.layer, h.layer_index, h.tensor, low, high, count)
+        for h in histograms
+        for low, high, count in zip(h.bins.low, h.bins.high, h.bins.count, strict=True)
+    ]
+    columns = list(zip(*rows, strict=True)) or [()] * len(HISTOGRAM_COLUMNS)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, HISTOGRAM_SCHEMA, strict=True)]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays(arrays, schema=HISTOGRAM_SCHEMA), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def histograms_from_parquet(data: bytes) -> tuple[Histogram, ...]:
+    """What `histograms_to_parquet` made. ValueError when it is damaged."""
+    rows = zip(*pq.read_table(pa.BufferReader(data)).to_pydict().values(), strict=True)
+    return tuple(
+        Histogram(*place, bins=Bins(*(tuple(column) for column in zip(*(row[4:] for row in part), strict=True))))
+        for place, part in itertools.groupby(rows, key=lambda row: row[:4])
+    )
+
+
 def spectra_to_npz(spectra: dict[str, np.ndarray]) -> bytes:
     """spectra.npz of a run: `epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending."""
     buffer = io.BytesIO()
@@ -75,6 +114,8 @@ def spectra_from_npz(data: bytes) -> dict[str, np.ndarray]:
 def artifacts_of(record: TrialRecord) -> dict[str, bytes]:
     """File name -> bytes of what a run keeps as artifacts."""
     files = {"layers.parquet": layers_to_parquet(record.layers), "spectra.npz": spectra_to_npz(record.spectra)}
+    if record.histograms:
+        files["histograms.parquet"] = histograms_to_parquet(record.histograms)
     if record.weights is not None:
         files["weights.safetensors"] = record.weights
     return files
@@ -120,6 +161,7 @@ def decode_result(data: bytes) -> TrialRecord:
         spectra=spectra_from_npz(files["spectra.npz"]),
         profiles={key: tuple(values) for key, values in scalars["profiles"].items()},
         profile_layers={key: tuple(values) for key, values in scalars["profile_layers"].items()},
+        histograms=histograms_from_parquet(files["histograms.parquet"]) if "histograms.parquet" in files else (),
         weights=files.get("weights.safetensors"),
         train_seconds=scalars["train_seconds"],
         probe_seconds=scalars["probe_seconds"],

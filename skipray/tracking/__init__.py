@@ -23,7 +23,7 @@ from skipray.tracking.experiment import finish_sweep, git_state, log_files, prep
 from skipray.tracking.known import Known, known_trials, read_study
 from skipray.tracking.ledger import Ledger, exists, read_ledger, states, sweep_status
 from skipray.tracking.measurement import Measured, add_measurement, address_of, finished_run, read_weights
-from skipray.tracking.readback import read_histories, read_layers, read_trials, winning_runs
+from skipray.tracking.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.recorder import Recorder
 from skipray.tracking.ui import ui_command, ui_environment, where_to_look
 
@@ -53,6 +53,7 @@ __all__ = [
     "known_trials",
     "log_files",
     "prepare",
+    "read_histograms",
     "read_histories",
     "read_layers",
     "read_ledger",

@@ -1,4 +1,4 @@
-"""Files of a run: layers.parquet read back, and whether a run's files are whole."""
+"""Files of a run: its tables read back, and whether a run's files are whole."""
 
 import tempfile
 from pathlib import Path
@@ -13,6 +13,7 @@ from skipray.tracking.cache import concatenated
 from skipray.tracking.client import reach
 from skipray.tracking.ledger import RunRow
 
+HISTOGRAMS = "histograms.parquet"
 _KEY = [c for c in LAYER_COLUMNS if c not in ("version", "value", "censored", "reason")]
 """What tells one row of layers.parquet from another."""
 _PLAIN = {c: object for c in _KEY if c not in ("epoch", "layer_index", "centred")}
@@ -56,6 +57,17 @@ def read_artifacts(uri: str, row: RunRow, name: str = "layers.parquet") -> pd.Da
         return layers_from_parquet(data)
     except (pa.ArrowException, ValueError, OSError):
         return None
+
+
+def read_run_histograms(uri: str, row: RunRow) -> pd.DataFrame | None:
+    """A run's histograms, and for epochs that it has none of those that a later measurement found; None where none."""
+    frames: list[pd.DataFrame] = []
+    for name in (HISTOGRAMS, *(f"measurements/{m}/{HISTOGRAMS}" for m in row.measured)):
+        found = read_artifacts(uri, row, name)
+        if found is not None:
+            have = {epoch for f in frames for epoch in f["epoch"].unique()}
+            frames.append(found[~found["epoch"].isin(have)])
+    return concatenated(frames) if frames else None
 
 
 def read_measurement(uri: str, row: RunRow, measurement: str) -> pd.DataFrame | None:

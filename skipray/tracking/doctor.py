@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.storage import awaiting_delivery, living_launch
 from skipray.tracking.address import resolve_uri, storage_url
-from skipray.tracking.artifacts import local_folder, read_artifacts, read_file
+from skipray.tracking.artifacts import HISTOGRAMS, local_folder, read_artifacts, read_file
 from skipray.tracking.client import reach
 from skipray.tracking.known import known_trials
 from skipray.tracking.ledger import RunRow, child_runs, ledger_of
@@ -117,6 +117,8 @@ def _broken(uri: str, row: RunRow) -> str:
         return "layers.parquet is missing"
     if read_artifacts(uri, row) is None:
         return "layers.parquet is damaged"
+    if read_file(uri, row, HISTOGRAMS) is not None and read_artifacts(uri, row, HISTOGRAMS) is None:
+        return f"{HISTOGRAMS} is damaged"
     for name in ("spectra.npz", "weights.safetensors"):
         data = read_file(uri, row, name)
         if name == "spectra.npz" and data is None:

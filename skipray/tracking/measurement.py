@@ -1,8 +1,8 @@
 """What `skipray measure` adds to a finished run: a later look at its final weights. Nothing in the run is overwritten.
 
-    measurements/NAME/layers.parquet, spectra.npz, metrics.json    all that the measurement found
-    metrics                                                        those under keys that the run did not have
-    tag skipray.measurement.NAME                                   probe settings, skipray's version, keys that it gave
+    measurements/NAME/layers.parquet, ...    all that the measurement found, with its metrics in metrics.json
+    metrics                                  those under keys that the run did not have
+    tag skipray.measurement.NAME             probe settings, skipray's version, keys that it gave
 
 A key that the run has keeps its value, which belongs to the settings that the run was made with.
 """
@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from skipray import __version__
-from skipray.storage import layers_to_parquet, spectra_to_npz
+from skipray.records import Histogram
+from skipray.storage import histograms_to_parquet, layers_to_parquet, spectra_to_npz
 from skipray.tracking.address import Address
 from skipray.tracking.artifacts import read_file
 from skipray.tracking.client import reach
@@ -54,6 +55,7 @@ class Measured:
     layers: pd.DataFrame
     """Columns skipray.records.LAYER_COLUMNS."""
     spectra: dict[str, np.ndarray] = field(default_factory=dict)
+    histograms: tuple[Histogram, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Under their MLflow keys."""
     profiles: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -133,6 +135,8 @@ def _log_files(uri: str, row: RunRow, folder: str, found: Measured) -> None:
         "spectra.npz": spectra_to_npz(found.spectra),
         "metrics.json": json.dumps(finite, indent=1, sort_keys=True).encode(),
     }
+    if found.histograms:
+        files["histograms.parquet"] = histograms_to_parquet(found.histograms)
     with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
         for file, content in files.items():
             (Path(temporary) / file).write_bytes(content)

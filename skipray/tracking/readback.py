@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skipray.records import LAYER_COLUMNS
+from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.tracking.address import resolve_uri
-from skipray.tracking.artifacts import read_measurement, read_with_measurements
+from skipray.tracking.artifacts import read_measurement, read_run_histograms, read_with_measurements
 from skipray.tracking.cache import Cache, concatenated
 from skipray.tracking.known import known_trials
 from skipray.tracking.ledger import Ledger, RunRow, read_ledger
@@ -167,14 +167,60 @@ def read_layers(
     layers = concatenated(frames)
     if layers.empty:
         return pd.DataFrame(columns=["trial_id", *LAYER_COLUMNS])
-    order = {key_of(ledger.finished[t.trial_id]): t.trial_id for t in asked if t.trial_id in ledger.finished}
-    run = layers["run_id"].astype("category")
-    position = pd.Index(order).get_indexer(run.cat.categories)
-    ranks = position[run.cat.codes]
-    layers = layers.assign(trial_id=pd.Categorical.from_codes(ranks, pd.Index(list(order.values()))))
-    layers = layers.iloc[np.argsort(ranks, kind="stable")].reset_index(drop=True)[["trial_id", *LAYER_COLUMNS]]
+    layers = _in_order(layers, asked, ledger)[["trial_id", *LAYER_COLUMNS]]
     layers.attrs["trials_left_out"] = left_out
     return layers
+
+
+def read_histograms(
+    sweep: SweepSpec | str | os.PathLike[str],
+    tracking_uri: str | None = None,
+    *,
+    trials: Sequence[TrialSpec] | None = None,
+    ledger: Ledger | None = None,
+    say: Say = _silent,
+) -> pd.DataFrame:
+    """How activations and weights are distributed at the first and the last layer, at the first and the last epoch.
+
+    Returns:
+        Columns trial_id and skipray.records.HISTOGRAM_COLUMNS, words as categories, one row a bin; in the sweep's
+        order. Empty for runs from before there were histograms, until `skipray measure` has added them.
+    """
+    spec = _loaded(sweep)
+    uri = resolve_uri(spec, tracking_uri)
+    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
+    ledger = ledger or read_ledger(spec, uri, trials=asked)
+    rows = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
+    cache = Cache(uri, spec.name, "histograms")
+    frames, missing = cache.read([key_of(r) for r in rows])
+    fresh: list[pd.DataFrame] = []
+    wanted = [row for row in rows if key_of(row) in missing]
+    for count, row in enumerate(wanted, 1):
+        frame = read_run_histograms(uri, row)
+        if frame is not None:
+            frame = frame[frame["epoch"].isin([frame["epoch"].min(), frame["epoch"].max()])]
+            fresh.append(frame.assign(run_id=pd.Categorical([key_of(row)] * len(frame))))
+        if count % 100 == 0:
+            say(f"{count} of {len(wanted)} runs' histograms read")
+    if wanted:
+        new = concatenated(fresh) if fresh else pd.DataFrame(columns=["run_id", *HISTOGRAM_COLUMNS])
+        cache.add([key_of(row) for row in wanted], new)
+        cache.merge()
+        frames.append(new)
+    found = concatenated(frames)
+    if found.empty:
+        return pd.DataFrame(columns=["trial_id", *HISTOGRAM_COLUMNS])
+    return _in_order(found, asked, ledger)[["trial_id", *HISTOGRAM_COLUMNS]]
+
+
+def _in_order(rows: pd.DataFrame, asked: Sequence[TrialSpec], ledger: Ledger) -> pd.DataFrame:
+    """Rows with a column `trial_id` for their `run_id`, in the order of the trials."""
+    order = {key_of(ledger.finished[t.trial_id]): t.trial_id for t in asked if t.trial_id in ledger.finished}
+    run = rows["run_id"].astype("category")
+    position = pd.Index(order).get_indexer(run.cat.categories)
+    ranks = position[run.cat.codes]
+    rows = rows.assign(trial_id=pd.Categorical.from_codes(ranks, pd.Index(list(order.values()))))
+    return rows.iloc[np.argsort(ranks, kind="stable")].reset_index(drop=True)
 
 
 def _evenly(trials: Sequence[TrialSpec]) -> list[str]:

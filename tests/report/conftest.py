@@ -9,7 +9,7 @@ import pytest
 
 from skipray.aggregation import TREND_METRICS, Aggregate, Series, censoring, coverage, group_factors
 from skipray.claims import judge
-from skipray.records import LAYER_COLUMNS
+from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.trends import fit_depth_trend, trainability_limit
 
@@ -102,6 +102,18 @@ def _trial(trial: TrialSpec, layered: bool) -> tuple[dict, list[dict], list[dict
     return row, history, layers
 
 
+def make_histograms(trial: TrialSpec) -> list[tuple]:
+    """Bins of a trial whose last layer's activations reach as far as it is deep, a third of them exactly 0."""
+    depth, rows = trial.model.depth, []
+    for epoch in (0, trial.recipe.epochs):
+        for tensor in ("hidden", "weight"):
+            for index, reach in ((0, 1.0), (depth // 2 - 1, float(depth))):
+                place = (trial.trial_id, epoch, f"blocks.{index}", index, tensor)
+                rows += [(*place, 0.0, 0.0, 100)] if tensor == "hidden" else []
+                rows += [(*place, 0.0, reach / 2, 150), (*place, 0.9 * reach, reach, 50)]
+    return rows
+
+
 def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True) -> Aggregate:
     """An aggregate in which the first `share` of the trials has finished."""
     planned = sweep.trials()
@@ -151,6 +163,10 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
         claims=() if trials.empty else judge(trials, layers, histories),
         audit=(),
         coverage=coverage(sweep, trials, states),
+        histograms=pd.DataFrame(
+            [row for t in (done if layered else []) for row in make_histograms(t)],
+            columns=["trial_id", *HISTOGRAM_COLUMNS],
+        ),
         provenance={"skipray": "0.1.0", "command": "python -m skipray.launch sweeps/synthetic.yaml"},
     )
 

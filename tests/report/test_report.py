@@ -120,6 +120,8 @@ def test_every_figure_of_the_paper_is_drawn_with_its_data(written):
         "condition-by-layer",
         "condition-by-layer-and-depth",
         "training-by-epoch",
+        "activations-by-value",
+        "weights-by-value",
         "spread-by-layer",
         "singularity-generalization",
     }
