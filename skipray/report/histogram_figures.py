@@ -90,7 +90,7 @@ def _chart(layout: Layout, found: pd.DataFrame, tensor: str) -> Chart | None:
         name=f"{what}-by-value",
         title=f"Distribution of {what} at the first and the last layer (the paper's Figs. 5 to 10)",
         caption=f"Share of the entries in each of at most 64 equal parts of their range, {when}, of one network each "
-        f"(the first seed; the data file has all), at the largest depth that the families share; each panel has its own "
+        f"(the first seed; the data file has all), at the largest depth that they share; each panel has its own "
         "range." + (_ZEROS if (data["high"] == data["low"]).any() else ""),
         alt=f"Smallest and largest {what}. " + "; ".join(told) + ".",
         panels=tuple(panels),

@@ -93,10 +93,11 @@ def histograms_to_parquet(histograms: Sequence[Histogram]) -> bytes:
 def histograms_from_parquet(data: bytes) -> tuple[Histogram, ...]:
     """What `histograms_to_parquet` made. ValueError when it is damaged."""
     rows = zip(*pq.read_table(pa.BufferReader(data)).to_pydict().values(), strict=True)
-    return tuple(
-        Histogram(*place, bins=Bins(*(tuple(column) for column in zip(*(row[4:] for row in part), strict=True))))
-        for place, part in itertools.groupby(rows, key=lambda row: row[:4])
-    )
+    found = []
+    for (epoch, layer, index, tensor), part in itertools.groupby(rows, key=lambda row: row[:4]):
+        low, high, count = zip(*(row[4:] for row in part), strict=True)
+        found.append(Histogram(epoch, layer, index, tensor, Bins(low, high, count)))
+    return tuple(found)
 
 
 def spectra_to_npz(spectra: dict[str, np.ndarray]) -> bytes:

@@ -21,10 +21,11 @@ from skipray.tracking.delivery import Pending, deliver_pending, forget_finished
 from skipray.tracking.doctor import Finding, examine, repair
 from skipray.tracking.experiment import finish_sweep, git_state, log_files, prepare
 from skipray.tracking.known import Known, known_trials, read_study
-from skipray.tracking.ledger import Ledger, exists, read_ledger, states, sweep_status
+from skipray.tracking.ledger import Ledger, exists, read_ledger, sweep_status
 from skipray.tracking.measurement import Measured, add_measurement, address_of, finished_run, read_weights
 from skipray.tracking.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.recorder import Recorder
+from skipray.tracking.state import states
 from skipray.tracking.ui import ui_command, ui_environment, where_to_look
 
 __all__ = [

@@ -11,7 +11,7 @@ from skipray.records import LAYER_COLUMNS
 from skipray.storage import layers_from_parquet
 from skipray.tracking.cache import concatenated
 from skipray.tracking.client import reach
-from skipray.tracking.ledger import RunRow
+from skipray.tracking.row import RunRow
 
 HISTOGRAMS = "histograms.parquet"
 _KEY = [c for c in LAYER_COLUMNS if c not in ("version", "value", "censored", "reason")]

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Collection
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -41,7 +42,7 @@ class Cache:
         frames = []
         for path in sorted(self.folder.glob("*.parquet")) if self.folder.is_dir() else []:
             try:
-                held = pq.read_schema(path).metadata[b"run_ids"].decode().split(",")
+                held = _held(path)
                 fresh = missing.intersection(held)
                 if not fresh:
                     continue
@@ -52,6 +53,16 @@ class Cache:
             frames.append(frame if len(fresh) == len(held) else frame[frame["run_id"].isin(fresh)])
             missing -= fresh
         return frames, missing
+
+    def run_ids(self) -> set[str]:
+        """The runs that are cached."""
+        held: set[str] = set()
+        for path in self.folder.glob("*.parquet") if self.folder.is_dir() else []:
+            try:
+                held.update(_held(path))
+            except (OSError, KeyError, TypeError, pa.ArrowException):
+                continue  # `read` says so
+        return held
 
     def add(self, run_ids: Collection[str], rows: pd.DataFrame) -> None:
         """Keep the rows of runs; a run without rows is kept as such. Where the folder is read-only nothing is kept."""
@@ -72,11 +83,16 @@ class Cache:
             return
         held: dict[str, None] = {}
         for path in paths:
-            held |= dict.fromkeys(pq.read_schema(path).metadata[b"run_ids"].decode().split(","))
+            held |= dict.fromkeys(_held(path))
         frames, _ = self.read(held)
         self.add(list(held), concatenated(frames))
         for path in paths:
             path.unlink(missing_ok=True)
+
+
+def _held(path: Path) -> list[str]:
+    """The runs of a cache file."""
+    return pq.read_schema(path).metadata[b"run_ids"].decode().split(",")
 
 
 def concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:

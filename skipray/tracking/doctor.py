@@ -12,7 +12,8 @@ from skipray.tracking.address import resolve_uri, storage_url
 from skipray.tracking.artifacts import HISTOGRAMS, local_folder, read_artifacts, read_file
 from skipray.tracking.client import reach
 from skipray.tracking.known import known_trials
-from skipray.tracking.ledger import RunRow, child_runs, ledger_of
+from skipray.tracking.ledger import child_runs, ledger_of
+from skipray.tracking.row import RunRow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,8 +8,9 @@ import numpy as np
 
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.tracking.address import resolve_uri
-from skipray.tracking.ledger import Ledger, RunRow, child_runs, ledger_of
+from skipray.tracking.ledger import Ledger, child_runs, ledger_of
 from skipray.tracking.measured import read_wide
+from skipray.tracking.row import RunRow
 from skipray.tuning import Score, Study
 
 SCORES = ("validation.accuracy", "validation.loss")

@@ -4,68 +4,25 @@ A trial is finished when a child run with its trial_id is FINISHED and says how 
 a worker sends, after metrics and artifacts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray.spec import SweepSpec, TrialSpec
-from skipray.storage import living_launch
-from skipray.tracking.address import is_sql, resolve_uri, storage_url
-from skipray.tracking.schema import (
-    ATTEMPT,
-    FAILURE_CLASS,
-    FAILURE_MESSAGE,
-    KIND,
-    MEASURED,
-    OUTCOME,
-    OUTCOMES,
-    POINT,
-    PROBE,
-    RECIPE,
-    STUDY,
-    TRIAL_ID,
-)
+from skipray.tracking.address import is_sql, resolve_uri
+from skipray.tracking.finals import Harvest
+from skipray.tracking.row import ROW_TAGS, RunRow, made_row, row_of
+from skipray.tracking.schema import KIND
 from skipray.tracking.tables import FETCHED_ROWS, RUNS, TAGS, away, engine, find_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-State = Literal["finished", "running", "failed", "missing"]
 PAGE = 200
 """Runs asked for at a time over HTTP: they come with all that was logged, and a server must answer in time."""
-_TAGS = (TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE, STUDY, POINT, RECIPE, MEASURED)
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """One child run, without its metrics."""
-
-    run_id: str
-    trial_id: str
-    status: str
-    """MLflow's: RUNNING, FINISHED, FAILED, KILLED, SCHEDULED."""
-    start_ms: int
-    end_ms: int | None
-    outcome: str | None
-    attempt: int
-    failure_class: str | None
-    failure_message: str | None
-    artifact_uri: str
-    probe: str | None
-    """Canonical JSON of the probe settings that a finished run was measured with."""
-    study: str | None = None
-    """Of a tuning trial, as the next two: the study's key, the point's number, canonical JSON of the recipe."""
-    point: int | None = None
-    recipe: str | None = None
-    measured: tuple[str, ...] = ()
-    """Names of the measurements that were added after the run's end, oldest first."""
-
-    @property
-    def is_finished(self) -> bool:
-        return self.status == "FINISHED" and self.outcome in OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -166,39 +123,15 @@ def _end_order(row: RunRow) -> tuple[int, str]:
     return (row.end_ms if row.end_ms is not None else 2**62, row.run_id)
 
 
-def states(
-    sweep: SweepSpec,
-    tracking_uri: str | None = None,
-    *,
-    trials: Sequence[TrialSpec] | None = None,
-    ledger: Ledger | None = None,
-) -> dict[str, State]:
-    """trial_id -> finished, running or failed; missing ones are left out.
-
-    A RUNNING run is `running` only while a launch of the sweep is living; after a crash it is missing.
-
-    Args:
-        trials: those to look for; the sweep's own when left out.
-        ledger: what was read of them already.
-    """
-    if trials is None and ledger is None:
-        from skipray.tracking.known import known_trials  # which reads this module
-
-        trials = known_trials(sweep, tracking_uri).trials
-    ledger = ledger or read_ledger(sweep, tracking_uri, trials=trials)
-    found: dict[str, State] = dict.fromkeys(ledger.finished, "finished")
-    found |= dict.fromkeys(ledger.failed, "failed")
-    active = [i for i, row in ledger.running.items() if row.status == "RUNNING"]
-    if active and living_launch(storage_url(sweep, tracking_uri), sweep.name) is not None:
-        found |= dict.fromkeys(active, "running")
-    return found
-
-
 def child_runs(uri: str, experiment_name: str) -> Iterator[RunRow]:
     """Every trial's run of an experiment that is not deleted."""
     if not is_sql(uri):
+        harvest = Harvest(uri, experiment_name)
         for run in http_runs(uri, experiment_name):
-            yield row_of(run)
+            made = row_of(run)
+            harvest.add(made, run)
+            yield made
+        harvest.keep()
         return
     experiment = find_experiment(uri, experiment_name)
     if experiment is not None:
@@ -206,25 +139,20 @@ def child_runs(uri: str, experiment_name: str) -> Iterator[RunRow]:
 
 
 def _sql_runs(uri: str, experiment: int) -> Iterator[RunRow]:
-    of_experiment = (RUNS.c.experiment_id == experiment, RUNS.c.lifecycle_stage == "active")
-    runs_query = select(RUNS.c.run_uuid, RUNS.c.status, RUNS.c.start_time, RUNS.c.end_time, RUNS.c.artifact_uri).where(
-        *of_experiment
-    )
-    tags_query = (
-        select(TAGS.c.run_uuid, TAGS.c.key, TAGS.c.value)
-        .select_from(TAGS.join(RUNS, TAGS.c.run_uuid == RUNS.c.run_uuid))
-        .where(*of_experiment, TAGS.c.key.in_(_TAGS))
-    )
-    tags: dict[str, dict[str, str]] = {}
+    # A look-up a tag, by the table's own key: joined, the rows of tags outnumber the runs several times.
+    tags = [
+        select(TAGS.c.value).where(TAGS.c.run_uuid == RUNS.c.run_uuid, TAGS.c.key == key).scalar_subquery()
+        for key in ROW_TAGS
+    ]
+    query = select(
+        RUNS.c.run_uuid, RUNS.c.status, RUNS.c.start_time, RUNS.c.end_time, RUNS.c.artifact_uri, *tags
+    ).where(RUNS.c.experiment_id == experiment, RUNS.c.lifecycle_stage == "active")
     try:
         with engine(uri).connect().execution_options(yield_per=FETCHED_ROWS) as connection:
-            for run_id, key, value in connection.execute(tags_query):
-                tags.setdefault(run_id, {})[key] = value
-            rows = connection.execute(runs_query)
-            for run_id, status, start, end, artifact_uri in rows:
-                of_run = tags.pop(run_id, None)
-                if of_run is not None and TRIAL_ID in of_run:
-                    yield _row(run_id, status, start, end, artifact_uri, of_run)
+            for page in connection.execute(query).partitions():
+                for run_id, status, start, end, artifact_uri, *values in page:
+                    if values[0] is not None:
+                        yield made_row(run_id, status, start, end, artifact_uri, values)
     except SQLAlchemyError as error:
         raise away(uri, error) from None
 
@@ -265,31 +193,3 @@ def _http_experiment(uri: str, name: str) -> str | None:
 
     found = reach(uri, lambda c: c.get_experiment_by_name(name))
     return str(found.experiment_id) if found is not None and found.lifecycle_stage == "active" else None
-
-
-def row_of(run: "Run") -> RunRow:
-    """A run of MLflow's client as a row."""
-    info = run.info
-    return _row(info.run_id, info.status, info.start_time, info.end_time, info.artifact_uri, run.data.tags)
-
-
-def _row(
-    run_id: str, status: str, start: int | None, end: int | None, artifact_uri: str | None, tags: dict[str, str]
-) -> RunRow:
-    return RunRow(
-        run_id,
-        tags.get(TRIAL_ID, ""),
-        status,
-        int(start or 0),
-        int(end) if end is not None else None,
-        tags.get(OUTCOME),
-        int(tags.get(ATTEMPT) or 1),
-        tags.get(FAILURE_CLASS) or None,
-        tags.get(FAILURE_MESSAGE) or None,
-        artifact_uri or "",
-        tags.get(PROBE),
-        tags.get(STUDY),
-        int(tags[POINT]) if tags.get(POINT) else None,
-        tags.get(RECIPE),
-        tuple(name for name in tags.get(MEASURED, "").split(",") if name),
-    )

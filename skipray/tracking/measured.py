@@ -3,7 +3,8 @@
 Linear in the number of values, with a memory of 8 bytes for each that is kept: nothing is an object a value.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from skipray.tracking.address import is_sql
 from skipray.tracking.cache import Cache, concatenated
-from skipray.tracking.ledger import RunRow, http_runs
-from skipray.tracking.schema import ENVIRONMENT, PROFILE_PREFIX, TIME_KEY
+from skipray.tracking.finals import FINALS, Columns, put_run
+from skipray.tracking.ledger import http_runs
+from skipray.tracking.row import RunRow, key_of
+from skipray.tracking.schema import ENVIRONMENT, PROFILE_PREFIX
 from skipray.tracking.tables import FETCHED_ROWS, LATEST, METRICS, RUNS, TAGS, away, engine, find_experiment
 
 CHUNK = 500
@@ -23,6 +26,11 @@ WHOLE_EXPERIMENT = 0.2
 """Where more than this share of an experiment's runs is wanted, one pass over all of it is faster."""
 CACHE_FROM = 200
 """Fewer runs are read anew each time: a cache file would cost more than it saves."""
+
+BULK_ENDPOINT = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
+BULK_RUNS = 100
+BULK_VALUES = 2500
+"""The most that MLflow answers: runs a request, and values a run."""
 
 Say = Callable[[str], None]
 
@@ -36,20 +44,16 @@ class WideTable:
     """MLflow key -> float64, NaN where the run's last epoch has no such value."""
 
 
-def key_of(row: RunRow) -> str:
-    """A run as the cache knows it: one that was measured again has another end."""
-    return f"{row.run_id}.{row.end_ms}"
-
-
 def read_wide(uri: str, experiment: str, runs: Sequence[RunRow], say: Say) -> WideTable:
     """Final metrics and environments of the given runs."""
-    cache = Cache(uri, experiment, "trials")
+    cache = Cache(uri, experiment, FINALS)
     keys = [key_of(r) for r in runs]
-    frames, missing = cache.read(keys) if len(runs) >= CACHE_FROM else ([], set(keys))
+    cached = len(runs) >= CACHE_FROM or not is_sql(uri)
+    frames, missing = cache.read(keys) if cached else ([], set(keys))
     wanted = [r for r in runs if key_of(r) in missing]
     if wanted:
         fresh = _read_sql(uri, experiment, wanted) if is_sql(uri) else _read_http(uri, experiment, wanted, say)
-        if len(runs) >= CACHE_FROM:
+        if cached:
             cache.add([key_of(r) for r in wanted], fresh)
             cache.merge()
         frames.append(fresh)
@@ -61,39 +65,8 @@ def read_wide(uri: str, experiment: str, runs: Sequence[RunRow], say: Say) -> Wi
     return WideTable(environments, {str(name): table[name].to_numpy(np.float64) for name in table.columns})
 
 
-class _Columns:
-    """Final values by run and key, grown key by key; a value counts only at its run's last epoch."""
-
-    def __init__(self, runs: Sequence[RunRow]):
-        self.index = {r.run_id: i for i, r in enumerate(runs)}
-        self.count = len(runs)
-        self.values: dict[str, np.ndarray] = {}
-        self.steps: dict[str, np.ndarray] = {}
-
-    def put(self, run_id: str, key: str, value: float, step: int) -> None:
-        i = self.index.get(run_id)
-        if i is None:
-            return
-        column = self.values.get(key)
-        if column is None:
-            column = self.values[key] = np.full(self.count, np.nan)
-            self.steps[key] = np.full(self.count, -1, dtype=np.int32)
-        column[i] = value
-        self.steps[key][i] = step
-
-    def frame(self, runs: Sequence[RunRow], environments: Mapping[str, str]) -> pd.DataFrame:
-        columns: dict[str, object] = {
-            "run_id": [key_of(r) for r in runs],
-            "environment": pd.Categorical([environments.get(r.run_id, "") for r in runs]),
-        }
-        last = self.steps.get(TIME_KEY, np.full(self.count, -1, dtype=np.int32))
-        for key in sorted(self.values):
-            columns[key] = np.where(self.steps[key] == last, self.values[key], np.nan)
-        return pd.DataFrame(columns)
-
-
 def _read_sql(uri: str, experiment: str, runs: Sequence[RunRow]) -> pd.DataFrame:
-    columns = _Columns(runs)
+    columns = Columns(runs)
     environments: dict[str, str] = {}
     latest = select(LATEST.c.run_uuid, LATEST.c.key, LATEST.c.value, LATEST.c.step).where(
         LATEST.c.is_nan.is_(False), LATEST.c.key.not_like(f"{PROFILE_PREFIX}%")
@@ -134,15 +107,12 @@ def _pages(  # type: ignore[no-untyped-def]
 
 
 def _read_http(uri: str, experiment: str, runs: Sequence[RunRow], say: Say) -> pd.DataFrame:
-    columns = _Columns(runs)
+    columns = Columns(runs)
     environments: dict[str, str] = {}
     for run in http_runs(uri, experiment, "attributes.status = 'FINISHED'", say=say):
-        if run.info.run_id not in columns.index:
-            continue
-        environments[run.info.run_id] = run.data.tags.get(ENVIRONMENT, "")
-        for metric in run.data.to_proto().metrics:  # `run.data.metrics` has no steps
-            if not metric.key.startswith(PROFILE_PREFIX):
-                columns.put(run.info.run_id, metric.key, metric.value, metric.step)
+        if run.info.run_id in columns.index:
+            environments[run.info.run_id] = run.data.tags.get(ENVIRONMENT, "")
+            put_run(columns, run)
     return columns.frame(runs, environments)
 
 
@@ -239,17 +209,42 @@ def _histories_sql(uri: str, experiment: str, runs: Sequence[RunRow], metrics: t
 
 
 def _histories_http(uri: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None, say: Say) -> pd.DataFrame:
+    rows = _Long(runs)
+    ids = [row.run_id for row in runs]
+    for start in range(0, len(ids), BULK_RUNS):
+        part = ids[start : start + BULK_RUNS]
+        keys = _keys_http(uri, part) if metrics is None else metrics
+        for key in keys:
+            rows.add(_bulk_history(uri, part, key))
+        say(f"{start + len(part)} of {len(ids)} histories read")
+    return rows.frame()
+
+
+def _keys_http(uri: str, run_ids: Sequence[str]) -> list[str]:
+    """Keys of the metrics of runs, but for the layer profiles."""
     from skipray.tracking.client import reach
 
-    rows = _Long(runs)
-    for place, row in enumerate(runs):
-        if place % 100 == 99:
-            say(f"{place + 1} of {len(runs)} histories read")
-        keys = metrics
-        if keys is None:
-            found = reach(uri, lambda c, r=row: c.get_run(r.run_id))  # type: ignore[misc]
-            keys = tuple(k for k in sorted(found.data.metrics) if not k.startswith(PROFILE_PREFIX))
-        for key in keys:
-            history = reach(uri, lambda c, r=row, k=key: c.get_metric_history(r.run_id, k))  # type: ignore[misc]
-            rows.add([(row.run_id, key, m.step, m.value) for m in history])
-    return rows.frame()
+    found = [reach(uri, lambda c, r=r: c.get_run(r)) for r in run_ids]  # type: ignore[misc]
+    return sorted({key for run in found for key in run.data.metrics if not key.startswith(PROFILE_PREFIX)})
+
+
+def _bulk_history(uri: str, run_ids: Sequence[str], key: str) -> list[tuple[str, str, int, float]]:
+    """A metric of many runs in one request, which MLflow's client has no function for."""
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request, verify_rest_response
+
+    from skipray.tracking.client import reach
+
+    asked = {"run_ids": list(run_ids), "metric_key": key, "max_results": BULK_VALUES}
+
+    def ask(_: object) -> list[dict]:
+        response = http_request(get_default_host_creds(uri), BULK_ENDPOINT, "GET", params=asked)
+        return verify_rest_response(response, BULK_ENDPOINT).json().get("metrics", [])
+
+    found = [(m["run_id"], key, int(m.get("step", 0)), float(m["value"])) for m in reach(uri, ask)]
+    # A run with more values than are asked for comes with a sample of them.
+    counts = Counter(run_id for run_id, *_ in found)
+    for run_id in [r for r, count in counts.items() if count >= BULK_VALUES]:
+        whole = reach(uri, lambda c, r=run_id: c.get_metric_history(r, key))  # type: ignore[misc]
+        found = [row for row in found if row[0] != run_id] + [(run_id, key, m.step, m.value) for m in whole]
+    return found

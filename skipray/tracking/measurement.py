@@ -26,7 +26,7 @@ from skipray.storage import histograms_to_parquet, layers_to_parquet, spectra_to
 from skipray.tracking.address import Address
 from skipray.tracking.artifacts import read_file
 from skipray.tracking.client import reach
-from skipray.tracking.ledger import RunRow, row_of
+from skipray.tracking.row import RunRow, row_of
 from skipray.tracking.schema import LARGEST, MEASURED, MEASUREMENT_PREFIX, PARENT, TIME_KEY
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from skipray.tracking.address import resolve_uri
 from skipray.tracking.artifacts import read_measurement, read_run_histograms, read_with_measurements
 from skipray.tracking.cache import Cache, concatenated
 from skipray.tracking.known import known_trials
-from skipray.tracking.ledger import Ledger, RunRow, read_ledger
-from skipray.tracking.measured import WideTable, key_of, read_histories_of, read_wide
+from skipray.tracking.ledger import Ledger, read_ledger
+from skipray.tracking.measured import WideTable, read_histories_of, read_wide
+from skipray.tracking.row import RunRow, key_of
 from skipray.tracking.schema import PROBE_TIME_KEY, TIME_KEY
 
 SHARED_RESOURCES = ("resources.device", "resources.threads")
