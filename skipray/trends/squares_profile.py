@@ -85,7 +85,7 @@ class SquaresProfile:
         slopes = self.bound.jacobian(at, self.linear, self.inner)[:, 0]
         basis, offset = self.bound.columns(at, scan.inner)
         centre = np.einsum("lgk,lg->gk", basis, scan.linear) + offset
-        variance = np.einsum("lgk,glm,mgk->gk", basis, scan.covariance, basis, optimize=True)
+        variance = np.einsum("glk,lgk->gk", scan.covariance @ basis.transpose(1, 0, 2), basis)
         return _extremes(centre, variance, scan.rise, self._studentised.excess(slopes, simultaneous))
 
     @cached_property

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from skipray.curves import Array
 from skipray.trends.design import Design
@@ -60,11 +60,11 @@ class Studentised:
         return self._reach(weights, simultaneous) ** 2 * ratio
 
     def _reach(self, weights: Array, simultaneous: bool) -> Array:
-        exact = float(stats.t.ppf(0.5 + COVERAGE / 2, self.freedom))
+        exact = float(stdtrit(self.freedom, 0.5 + COVERAGE / 2))
         if not simultaneous and self.design.balanced:
             return np.full(weights.shape[1], exact)
         moves, covariances = self._draws()
-        variance = np.einsum("pk,rpq,qk->rk", weights, covariances, weights, optimize=True)
+        variance = np.sum((covariances @ weights) * weights, axis=1)
         away = np.abs(moves @ weights)
         known = variance > 1e-24 * np.maximum(away, 1e-300) ** 2
         t = np.where(known, away / np.sqrt(np.where(known, variance, 1.0)), 0.0)
@@ -116,6 +116,6 @@ def _sandwich(design: Design, slopes: Array, residual: Array) -> Array:
         axis=-1,
     )  # (R, D, seeds)
     inverse = np.linalg.inv(information[0]) / scale[0]
-    moves = np.einsum("pq,qd,rds->rps", inverse / scale[0][:, None], slopes[:, 0], shares, optimize=True)
+    moves = (inverse / scale[0][:, None]) @ slopes[:, 0] @ shares
     moves -= moves.mean(axis=2, keepdims=True)
-    return design.clusters / (design.clusters - 1) * np.einsum("rps,rqs->rpq", moves, moves)
+    return design.clusters / (design.clusters - 1) * (moves @ moves.transpose(0, 2, 1))

@@ -1,9 +1,15 @@
 """skipray's depth trends against a loop over scipy.optimize.curve_fit, side by side.
 
-Run: python tests/benchmarks/bench_trends.py [series, default 120] [resamples, default 1000]. Every series is fitted
-with every curve, each with its own full bootstrap. The loop does the bare minimum of the same: one curve_fit a curve
-and resample, started at the estimate, without seeds, weights, intervals or choice; its time is extrapolated from a
-sample. Both are CPU seconds of one process, which a busy machine does not inflate.
+Run: python tests/benchmarks/bench_trends.py [series, default 120] [resamples, default 1000]. Three things are timed:
+
+- the trends: every series with every curve, intervals, pointwise and simultaneous bands of all curves. Intervals come
+  from profiles; the resamples are drawn of the curve made linear at its estimates, which the simultaneous bands need;
+- the refits: every curve fitted anew to every resample by the same vectorised projection: what the loop does and
+  nothing else, which no trend needs today;
+- the loop, the bare minimum of it: one curve_fit a curve and resample, started near the truth, without seeds, weights,
+  intervals or choice; its time is extrapolated from a sample.
+
+All are CPU seconds of one process, which a busy machine inflates less than the clock's; a ratio is the loop's over it.
 """
 
 import sys
@@ -15,9 +21,12 @@ from scipy import optimize
 
 from skipray import catalog
 from skipray.trends import depth_trend, fit_depth_trend
+from skipray.trends.design import build_design
+from skipray.trends.projection import BoundCurve, fit
 
 DEPTHS = np.array([8.0, 20, 38, 56, 74, 110])
 SEEDS = 3
+NOISE = 0.03
 
 LOOP = {
     "constant": (lambda d, a: a + 0 * d, (0.5,)),
@@ -36,7 +45,7 @@ LOOP = {
 def series(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(index)
     depth, group = np.repeat(DEPTHS, SEEDS), np.tile(np.arange(SEEDS), len(DEPTHS))
-    value = 0.1 + 0.9 / (1 + (depth / (30 + index % 40)) ** 4) + 0.03 * rng.standard_normal(len(depth))
+    value = 0.1 + 0.9 / (1 + (depth / (30 + index % 40)) ** 4) + NOISE * rng.standard_normal(len(depth))
     return depth, value, group
 
 
@@ -48,7 +57,7 @@ def loop_seconds(sample: int) -> float:
         rng = np.random.default_rng(index)
         for formula, guess in LOOP.values():
             for _ in range(10):
-                noisy = value + 0.03 * rng.standard_normal(len(value))
+                noisy = value + NOISE * rng.standard_normal(len(value))
                 try:
                     with np.errstate(all="ignore"):
                         optimize.curve_fit(formula, depth, noisy, p0=guess, maxfev=400)
@@ -58,31 +67,48 @@ def loop_seconds(sample: int) -> float:
     return (time.process_time() - start) / count
 
 
+def trend_seconds(count: int, resamples: int) -> tuple[float, float]:
+    """CPU seconds and those on the clock of the trends and bands of `count` series."""
+    start, cpu = time.perf_counter(), time.process_time()
+    for index in range(count):
+        depth, value, group = series(index)
+        trend = fit_depth_trend(depth, value, group=group, resamples=resamples)
+        trend.predict(DEPTHS)
+        trend.simultaneous(DEPTHS)
+    return time.process_time() - cpu, time.perf_counter() - start
+
+
+def refit_seconds(count: int, resamples: int) -> float:
+    """CPU seconds of fitting every curve to every resample."""
+    start = time.process_time()
+    for index in range(count):
+        depth, value, group = series(index)
+        design = build_design(depth, group, np.ones(len(depth)))
+        noise = NOISE * np.random.default_rng(index).standard_normal((resamples, len(depth)))
+        for name in catalog.names("curves"):
+            curve = BoundCurve(name, catalog.find("curves", name).ranges(DEPTHS), {})
+            best = fit(curve, DEPTHS, (design.means @ value)[None], design.root)
+            drawn = curve.value(DEPTHS, best.linear, best.inner) + noise @ design.means.T
+            fit(curve, DEPTHS, drawn, design.root, start=np.repeat(best.inner, resamples, axis=1), tolerance=1e-8)
+    return time.process_time() - start
+
+
 def main() -> None:
     warnings.simplefilter("ignore", optimize.OptimizeWarning)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 120
     resamples = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
-    names = catalog.names("curves")
-    usually = depth_trend.NEGLIGIBLE_WEIGHT
-    depth_trend.NEGLIGIBLE_WEIGHT = -1.0
-    start, cpu = time.perf_counter(), time.process_time()
-    for index in range(count):
-        depth, value, group = series(index)
-        fit_depth_trend(depth, value, group=group, resamples=resamples)
-    mine, mine_cpu = time.perf_counter() - start, time.process_time() - cpu
-    depth_trend.NEGLIGIBLE_WEIGHT = usually
-    start = time.process_time()
-    for index in range(min(count, 20)):
-        depth, value, group = series(index)
-        fit_depth_trend(depth, value, group=group, resamples=resamples)
-    usual = (time.process_time() - start) / min(count, 20) * count
+    curves = len(catalog.names("curves"))
+    usual, _ = trend_seconds(count, resamples)
+    depth_trend.NEGLIGIBLE_WEIGHT = -1.0  # so that every curve has its say in the bands
+    trends, clock = trend_seconds(count, resamples)
+    refits = refit_seconds(count, resamples)
     one = loop_seconds(5)
-    loop = one * count * len(names) * resamples
-    print(f"{count} series x {len(names)} curves x {resamples} resamples")
-    print(f"skipray, every curve bootstrapped   {mine_cpu:9.1f} s  ({mine:.1f} s on the clock, one process)")
-    print(f"skipray, as an aggregation calls it {usual:9.1f} s  (extrapolated from {min(count, 20)} series)")
-    print(f"curve_fit loop                      {loop:9.1f} s  (extrapolated, {1000 * one:.2f} ms a fit)")
-    print(f"ratio                               {loop / mine_cpu:9.1f}")
+    loop = one * count * curves * resamples
+    print(f"{count} series x {curves} curves x {resamples} resamples; {clock:.1f} s on the clock for the first")
+    rows = {"trends, bands of every curve": trends, "trends, as an aggregation calls them": usual, "refits": refits}
+    for name, seconds in rows.items():
+        print(f"skipray, {name:37} {seconds:8.1f} s, ratio {loop / seconds:.0f}")
+    print(f"{'curve_fit loop':46} {loop:8.1f} s  (extrapolated, {1000 * one:.2f} ms a fit)")
 
 
 if __name__ == "__main__":
