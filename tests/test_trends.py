@@ -67,6 +67,7 @@ def test_order_of_the_values_does_not_matter() -> None:
         ({"curves": ["logistik"]}, "did you mean logistic"),
         ({"fixed": {"ofset": 0.0}}, "fixed ofset"),
         ({"depth": [], "value": []}, "no values"),
+        ({"resamples": 0}, "0 resamples"),
     ],
 )
 def test_bad_arguments(keywords, match) -> None:
@@ -220,6 +221,99 @@ def test_tobit_estimates_maximise_the_likelihood() -> None:
     best = optimize.minimize(loss, [0.0, 0.1, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
     mine = fit_depth_trend(depth, cut, censored=censored, curves=["linear"], resamples=20).parameters
     assert [mine["intercept"][0], mine["slope"][0]] == pytest.approx(best.x[:2], rel=1e-4, abs=1e-5)
+
+
+def test_a_plateau_beyond_the_bound_is_left_open() -> None:
+    """No value shows how far a threshold rises that passes the bound: no finite limit would be honest."""
+    rng = np.random.default_rng(1)
+    depth, value, group = sweep(lambda d: 7 / (1 + (d / 60) ** -4.0), 5, 0.1, 0.0, rng)
+    cut, censored = np.minimum(value, 3.0), (value > 3.0).astype(int)
+    found = fit_depth_trend(depth, cut, censored=censored, group=group, curves=["logistic"]).parameters
+    assert found["midpoint"][2] == np.inf
+    assert found["midpoint"][1] > 30
+    assert found["deep"][1] > 2.9
+    assert found["shallow"][2] - found["shallow"][1] < 0.5
+
+
+@pytest.mark.parametrize("curve", ["exponential", "logistic"])
+def test_censored_intervals_cover(curve: str) -> None:
+    """30 % of the values beyond a bound, seed effects, noise that grows with depth."""
+    rng = np.random.default_rng(21)
+    mean = {"exponential": decay, "logistic": fall}[curve]
+    truth = {"exponential": {"asymptote": 1.0, "rate": 0.05}, "logistic": {"shallow": 1.0, "midpoint": 38.0}}[curve]
+    hits = np.zeros((12, len(truth)))
+    for one in hits:
+        depth, value, group = sweep(mean, 4, 0.0, 0.05, rng)
+        value = value + 0.04 * np.sqrt(depth / 38) * rng.standard_normal(len(depth))
+        bound = np.quantile(value, 0.7 if curve == "exponential" else 0.3)
+        side = 1 if curve == "exponential" else -1
+        censored = side * (side * value > side * bound)
+        cut = np.minimum(value, bound) if side > 0 else np.maximum(value, bound)
+        found = fit_depth_trend(depth, cut, censored=censored, group=group, curves=[curve], resamples=2).parameters
+        one[:] = [found[k][1] <= v <= found[k][2] for k, v in truth.items()]
+    assert enough(int(hits.sum()), hits.size)
+
+
+@pytest.mark.parametrize(("unit", "bound"), [(1e-30, 0.3), (1e30, None), (1e300, None)])
+def test_the_unit_of_the_values_does_not_matter(unit: float, bound: float | None) -> None:
+    depth, value, group = sweep(fall, 3, 0.03, 0.03, np.random.default_rng(0))
+    censored = np.zeros(len(value), dtype=int)
+    if bound is not None:
+        censored, value = -(value < bound).astype(int), np.maximum(value, bound)
+    keywords = {"censored": censored, "group": group, "curves": ["linear", "logistic"], "resamples": 20}
+    one, two = (fit_depth_trend(depth, u * value, **keywords) for u in (1.0, unit))
+    assert one.curve == two.curve == "logistic"
+    assert two.parameters["midpoint"] == pytest.approx(one.parameters["midpoint"], rel=1e-3)
+    assert np.divide(two.parameters["shallow"], unit) == pytest.approx(one.parameters["shallow"], rel=1e-3)
+    assert np.divide(two.predict([30.0]), unit) == pytest.approx(np.array(one.predict([30.0])), rel=1e-3)
+    held = fit_depth_trend(depth, unit * value, fixed={"deep": 0.1 * unit}, **keywords)
+    assert held.parameters["deep"] == pytest.approx((0.1 * unit,) * 3)
+    assert held.parameters["midpoint"][0] == pytest.approx(38, rel=0.1)
+
+
+def test_a_level_at_one_depth_has_the_interval_of_a_mean() -> None:
+    value = np.random.default_rng(0).standard_normal(5)
+    trend = fit_depth_trend(np.full(5, 8.0), value, group=np.arange(5), curves=["constant"])
+    reach = stats.t.ppf(0.975, 4) * value.std(ddof=1) / np.sqrt(5)
+    assert trend.parameters["level"] == pytest.approx((value.mean(), value.mean() - reach, value.mean() + reach))
+
+
+def test_without_spread() -> None:
+    """Equal values are a constant; with bounds beside them nothing tells how far beyond a bound the truth may lie."""
+    group = np.tile(np.arange(3), 6)
+    depth = np.repeat(DEPTHS, 3)
+    assert fit_depth_trend(depth, np.ones(18), group=group).parameters["level"] == pytest.approx((1, 1, 1))
+    bounded = fit_depth_trend(depth, np.ones(18), group=group, censored=(depth > 50).astype(int))
+    assert (bounded.verdict, bounded.curve) == ("no curve fits", None)
+    assert any("all equal" in note for note in bounded.notes)
+    none = fit_depth_trend(depth, np.ones(18), group=group, censored=np.ones(18, dtype=int))
+    assert none.verdict == "too few depths"
+    assert "0 uncensored values" in none.notes
+
+
+def test_averaged_mean_lies_within_its_limits() -> None:
+    depth, group = np.repeat(DEPTHS, 3), np.tile(np.arange(3), 6)
+    cut = np.minimum(0.1 * depth, 5.0)
+    censored = (0.1 * depth > 5).astype(int)
+    trend = fit_depth_trend(depth, cut, group=group, censored=censored, curves=["linear", "power_law"])
+    mean, low, high = trend.predict(DEPTHS)
+    assert np.all((low <= mean) & (mean <= high))
+
+
+def test_simultaneous_bands_of_three_seeds_are_no_wider_than_they_must_be() -> None:
+    """The largest of many t values with 2 degrees of freedom is huge: a band's variances have more in common."""
+    rng = np.random.default_rng(5)
+    grid = np.geomspace(8, 110, 40)
+    widths, hits = [], 0
+    for _ in range(60):
+        depth, value, group = sweep(fall, 3, 0.03, 0.03, rng)
+        trend = fit_depth_trend(depth, value, group=group, curves=["logistic"])
+        _, low, high = trend.simultaneous(grid)
+        hits += bool(np.all((low <= fall(grid)) & (fall(grid) <= high)))
+        widths.append(np.median(high - low) / 0.03)
+    assert enough(hits, 60)
+    # Pointwise, one mean of 3 seeds is known to 4.3 * 2 * sqrt(2 / 3) = 7 of these.
+    assert np.median(widths) < 10
 
 
 def test_simultaneous_bands_are_wider_and_cover_the_whole_curve() -> None:

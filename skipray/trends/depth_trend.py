@@ -18,7 +18,7 @@ from skipray import catalog
 from skipray.curves import Array
 from skipray.trends.averaging import averaged_limits
 from skipray.trends.design import Design, build_design, variance_weights
-from skipray.trends.fitted import FittedCurve
+from skipray.trends.fitted import FittedCurve, around
 from skipray.trends.fitting import fit_curves
 from skipray.trends.projection import BoundCurve
 
@@ -60,6 +60,8 @@ class DepthTrend:
     """What limits these results, in words."""
     _fits: tuple[FittedCurve, ...] = field(repr=False, default=())
     """Those with a say in predictions, the chosen curve first."""
+    _unit: float = field(repr=False, default=1.0)
+    """What the fits' values are multiples of."""
 
     def predict(self, depth: ArrayLike) -> tuple[Array, Array, Array]:
         """Mean of the value at each depth, with its pointwise 95 % interval: (mean, low, high), each (depths,); a limit
@@ -81,9 +83,11 @@ class DepthTrend:
         share = np.array([self.weights[f.name] for f in self._fits])
         share /= share.sum()
         bands = np.array([f.band(at, simultaneous) for f in self._fits])
-        if len(share) == 1:
-            return bands[0, 0], bands[0, 1], bands[0, 2]
-        return share @ bands[:, 0], *averaged_limits(share, bands[:, 0], bands[:, 1], bands[:, 2])
+        band = bands[0]
+        if len(share) > 1:
+            band = around(share @ bands[:, 0], *averaged_limits(share, bands[:, 0], bands[:, 1], bands[:, 2]))
+        mean, low, high = self._unit * band
+        return mean, low, high
 
 
 def fit_depth_trend(
@@ -106,16 +110,20 @@ def fit_depth_trend(
         group: (values,) the seed of each value. Values of one seed may have anything in common; intervals then have
             seeds - 1 degrees of freedom. None: all values are independent.
         curves: names from skipray/curves, or `module:name`; all of skipray's when None.
-        resamples: of the bootstrap, which simultaneous bands and series with missing trials need.
+        resamples: of the bootstrap, which simultaneous bands and series with missing trials need; at least 1.
         seed: of the bootstrap; the same arguments give the same trend.
         fixed: parameter name -> value to hold it at, in every curve that has it.
 
     Raises:
         ValueError: arrays of different lengths, values that are not finite, depths that are not positive, an unknown
-            curve, a fixed parameter that no curve has.
+            curve, a fixed parameter that no curve has, no resamples.
     """
     x, y, signs, seeds = _checked(depth, value, censored, group)
-    bound = _bind(curves, np.unique(x), dict(fixed or {}), x)
+    if resamples < 1:
+        raise ValueError(f"found {resamples} resamples; allowed: at least 1")
+    unit = _unit(y)
+    y = y / unit
+    bound = _bind(curves, np.unique(x), dict(fixed or {}), unit)
     names = list(curves) if curves is not None else list(catalog.names("curves"))
     notes: list[str] = []
     if not bound or (len(np.unique(x)) < 3 and not curves):
@@ -124,6 +132,10 @@ def fit_depth_trend(
     bound = [b for b in bound if seen > b.size]
     if not bound:
         return DepthTrend(None, {}, {}, TOO_FEW_DEPTHS, (), {}, None, (f"{seen} uncensored values",))
+    if len(names) > 1 and signs.any() and np.ptp(y[signs == 0]) == 0:
+        return DepthTrend(
+            None, {}, {}, NO_CURVE_FITS, (), {}, None, ("the values that are not censored are all equal",)
+        )
     weight = variance_weights(x, seeds, y) if not signs.any() else np.ones(len(x))
     design = build_design(x, seeds, weight)
     if seeds is not None and not design.clusters:
@@ -149,14 +161,15 @@ def fit_depth_trend(
         notes.append(f"{int(np.count_nonzero(signs))} of {len(y)} values are censored")
     return DepthTrend(
         curve=chosen.name,
-        parameters=chosen.intervals(),
+        parameters=chosen.intervals(unit),
         weights=weights,
         verdict=verdict,
         tied=tuple(f.name for f in sorted(tied, key=lambda f: f.aicc)),
-        left_out_error={f.name: e for f in usable if (e := f.left_out_error(design, y, signs)) is not None},
+        left_out_error={f.name: unit * e for f in usable if (e := f.left_out_error(design, y, signs)) is not None},
         lack_of_fit=p,
         notes=tuple(notes),
         _fits=tuple(speaking),
+        _unit=unit,
     )
 
 
@@ -182,8 +195,14 @@ def _checked(
     return x, y, signs, seeds
 
 
-def _bind(curves: Sequence[str] | None, depths: Array, fixed: dict[str, float], x: Array) -> list[BoundCurve]:
-    """The curves that these depths can tell from a mean for each depth, with their ranges."""
+def _unit(y: Array) -> float:
+    """A power of 2, which rounds nothing, near the largest value: squares of values in this unit do not overflow."""
+    largest = float(np.abs(y).max())
+    return float(np.exp2(np.round(np.log2(largest)))) if largest > 0 else 1.0
+
+
+def _bind(curves: Sequence[str] | None, depths: Array, fixed: dict[str, float], unit: float) -> list[BoundCurve]:
+    """The curves that these depths can tell from a mean for each depth, with their ranges, for values in this unit."""
     names = catalog.names("curves") if curves is None else tuple(curves)
     entries = {name: catalog.find("curves", name) for name in names}
     known = {p for e in entries.values() for p in (*e.LINEAR, *e.NONLINEAR)}
@@ -191,7 +210,8 @@ def _bind(curves: Sequence[str] | None, depths: Array, fixed: dict[str, float], 
         raise ValueError(f"found fixed {', '.join(strange)}; allowed: {', '.join(sorted(known))}")
     out = []
     for name, entry in entries.items():
-        held = {k: float(v) for k, v in fixed.items() if k in entry.LINEAR or k in entry.NONLINEAR}
+        held = {k: float(v) for k, v in fixed.items() if k in entry.NONLINEAR}
+        held |= {k: float(v) / unit for k, v in fixed.items() if k in entry.LINEAR}
         size = len(entry.LINEAR) + len(entry.NONLINEAR) - len(held)
         # One depth has a level, if that is what was asked for.
         level = curves is not None and not entry.NONLINEAR and size == len(depths) == 1

@@ -130,10 +130,11 @@ def _seed_variance(design: Design, y: Array) -> tuple[float, float]:
 
 
 def _seed_contrasts(seed_index: np.ndarray, seeds: int, indicator: Array) -> Array:
-    """(values, seeds - 1) columns that sum to zero over seeds; none where seeds cannot be told from depths."""
+    """(values, seeds - 1) columns that sum to zero over seeds; none where seeds cannot be told from depths or
+    would take up all that the values know."""
     columns = np.vstack([np.eye(seeds - 1), -np.ones(seeds - 1)])[seed_index]
     both = np.hstack([indicator, columns])
-    if seeds < 2 or np.linalg.matrix_rank(both) < both.shape[1]:
+    if seeds < 2 or len(both) == both.shape[1] or np.linalg.matrix_rank(both) < both.shape[1]:
         return np.empty((len(seed_index), 0))
     return columns
 

@@ -39,18 +39,20 @@ class FittedCurve:
     def name(self) -> str:
         return self.bound.name
 
-    def intervals(self) -> dict[str, tuple[float, float, float]]:
-        """Name -> (estimate, low, high), 95 %, in the order of the curve's file."""
+    def intervals(self, unit: float) -> dict[str, tuple[float, float, float]]:
+        """Name -> (estimate, low, high), 95 %, in the order of the curve's file; of values in this unit."""
         estimate = np.concatenate([self.linear, self.inner])[:, 0]
         limits = around(estimate, *self.limits.of_parameters())
         out = {}
         for k, name in enumerate((*self.bound.linear, *self.bound.nonlinear)):
-            triple = limits[:, k]
+            triple = limits[:, k] * unit if k < len(self.bound.linear) else limits[:, k]
             if self.bound.positive[k]:
                 with np.errstate(over="ignore"):
                     triple = np.exp(triple)
             out[name] = (float(triple[0]), float(triple[1]), float(triple[2]))
-        out |= {name: (value, value, value) for name, value in self.bound.fixed.items()}
+        for name, value in self.bound.fixed.items():
+            known = value * unit if name in self.bound.entry.LINEAR else value
+            out[name] = (known, known, known)
         return {n: out[n] for n in (*self.bound.entry.LINEAR, *self.bound.entry.NONLINEAR)}
 
     def band(self, at: Array, simultaneous: bool) -> Array:

@@ -22,7 +22,8 @@ def fit_curves(
     seeded = with_seed_effects(design, y)
     means = (design.means @ y)[None]
     # Series without noise: rounding must not choose the curve.
-    least = max(1e-20 * float(np.sum(design.weight * y**2)), 1e-300)
+    about = y - np.average(y, weights=design.weight)
+    least = max(float(np.sum(design.weight * (1e-20 * about**2 + 1e-28 * y**2))), 1e-300)
     fits = []
     for bound in curves:
         found = fit(bound, design.depths, means, design.root)

@@ -78,7 +78,7 @@ class Likelihood:
     @cached_property
     def least_spread(self) -> float:
         """Log of the smallest spread that is told from none."""
-        return float(np.log(1e-9 * (1.0 + np.abs(self.y).max())))
+        return float(np.log(1e-9 * max(float(np.abs(self.y).max()), 1e-290)))
 
     @cached_property
     def _by_depth(self) -> Array:

@@ -52,30 +52,31 @@ class Studentised:
     def excess(self, weights: Array, simultaneous: bool = False) -> Array:
         """(K,) by how much the squares, in units of spread**2, may exceed the least where a quantity is held at its
         limit; weights (P, K) are the quantities' derivatives with respect to the parameters."""
-        model = np.einsum("pk,pq,qk->k", weights, self.model, weights)
-        robust = np.einsum("pk,pq,qk->k", weights, self.robust, weights)
+        model = _variance(self.model, weights)
+        robust = _variance(self.robust, weights)
         # A quantity that no value depends on shows no error at all; the model must do.
         known = (robust > 0) & (model > 0)
         ratio = np.where(known, robust, 1.0) / np.where(known, model, 1.0)
-        return self._reach(weights, simultaneous) ** 2 * ratio
+        single = self._reach(weights) ** 2 * ratio
+        if not simultaneous:
+            return single
+        moves, covariances = self._draws()
+        drawn = np.where(known, _variance(covariances, weights), 1.0) / np.where(known, model, 1.0)
+        away = np.where(known, np.abs(moves @ weights) / np.sqrt(np.where(known, model, 1.0)), 0.0)
+        farthest = (away / np.sqrt(np.maximum(_shared(drawn), 1e-300))).max(axis=1)
+        reach = float(np.quantile(farthest, COVERAGE))
+        return np.maximum(reach**2 * _shared(ratio), single)
 
-    def _reach(self, weights: Array, simultaneous: bool) -> Array:
+    def _reach(self, weights: Array) -> Array:
         exact = float(stdtrit(self.freedom, 0.5 + COVERAGE / 2))
-        if not simultaneous and self.design.balanced:
+        if self.design.balanced:
             return np.full(weights.shape[1], exact)
         moves, covariances = self._draws()
-        variance = np.sum((covariances @ weights) * weights, axis=1)
+        variance = _variance(covariances, weights)
         away = np.abs(moves @ weights)
         known = variance > 1e-24 * np.maximum(away, 1e-300) ** 2
         t = np.where(known, away / np.sqrt(np.where(known, variance, 1.0)), 0.0)
-        drawn = np.quantile(t, COVERAGE, axis=0)
-        if not simultaneous:
-            return np.maximum(drawn, exact)
-        # 1,000 resamples know a quantile of t with 2 degrees of freedom to a tenth only, but its ratio to the known
-        # one, drawn alike, far better.
-        sure = drawn if not self.design.balanced else np.full_like(drawn, exact)
-        share = np.where(drawn > 1e-3, sure / np.where(drawn > 1e-3, drawn, 1.0), 1.0)
-        return np.full(weights.shape[1], float(np.quantile(t.max(axis=1), COVERAGE) * np.mean(share)))
+        return np.maximum(np.quantile(t, COVERAGE, axis=0), exact)
 
     def _draws(self) -> tuple[Array, Array]:
         """Moves of the estimates (R, P) and their covariances (R, P, P), of the curve made linear at its estimates."""
@@ -94,6 +95,24 @@ class Studentised:
             return moves, _sandwich(design, self.slopes, residual)
         spread = np.einsum("rn,rn->r", residual @ design.quadratic, residual) / self.freedom
         return moves, self.model * (spread / self.spread**2)[:, None, None]
+
+
+OWN_SHARE = 0.5
+"""Of a variance in a simultaneous band: the rest is shared by all of the band's points; ours."""
+
+
+def _shared(ratio: Array) -> Array:
+    """Ratios (..., K) of the variances that the seeds show to the model's, drawn towards their mean over the band.
+
+    With 3 seeds a variance has 2 degrees of freedom, and somewhere along a band one of them is nearly 0: the largest of
+    many t values is then huge, which made bands of 10 and more standard errors. The mean over the band has more degrees
+    of freedom, as a moderated t has (Smyth 2004)."""
+    return OWN_SHARE * ratio + (1 - OWN_SHARE) * ratio.mean(axis=-1, keepdims=True)
+
+
+def _variance(covariance: Array, weights: Array) -> Array:
+    """(..., K) of quantities with derivatives weights (P, K), for covariances (..., P, P)."""
+    return np.asarray(np.sum((covariance @ weights) * weights, axis=-2))
 
 
 def _information(design: Design, slopes: Array) -> tuple[Array, Array]:

@@ -6,12 +6,15 @@ import json
 import re
 import time
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from skipray.display import aggregate_json
 from skipray.report import write
+from skipray.trends import fit_depth_trend
 
 
 class Reader(html.parser.HTMLParser):
@@ -184,6 +187,24 @@ def test_censored_values_are_marked(written, page):
     assert "Hollow arrowheads" in page
     frame = pd.read_csv(next(p for p in written.data if p.stem == "condition-by-depth"))
     assert set(frame["censored"].dropna()) == {0, 1}
+
+
+def test_open_ends_of_intervals_are_drawn_and_written(whole, tmp_path):
+    """A level beyond the bound of censored values has no upper limit: null in JSON, which has no infinity."""
+    depth, seed = np.repeat([8.0, 20.0, 38.0, 56.0, 74.0, 110.0], 3), np.tile(np.arange(3), 6)
+    value = 7 / (1 + (depth / 60) ** -4) + 0.1 * np.random.default_rng(1).standard_normal(18)
+    signs, cut = (value > 3).astype(int), np.minimum(value, 3.0)
+    trend = fit_depth_trend(depth, cut, censored=signs, group=seed, curves=["logistic"], resamples=50)
+    assert trend.parameters["midpoint"][2] == np.inf
+    rows = {"depth": depth.astype(int), "value": cut, "seed": seed, "censored": signs}
+    open_ended = replace(whole.series[0], trend=trend, **{k: tuple(v.tolist()) for k, v in rows.items()})
+    aggregate = replace(whole, series=(open_ended,))
+    files = write(aggregate, tmp_path)
+    assert "∞" in Reader(files.html.read_text(encoding="utf-8")).words()
+    told = json.loads(json.dumps(aggregate_json(aggregate), allow_nan=False, default=str))
+    assert told["trends"][0]["parameters"]["midpoint"][2] is None
+    saved = json.loads(pd.read_parquet(files.trends)["parameters"][0], parse_constant=pytest.fail)
+    assert saved["midpoint"][2] is None
 
 
 def test_no_finished_trial(load, make, tmp_path):
