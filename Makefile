@@ -14,9 +14,9 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Installing the locked environment into $(VENV) (torch is large: a minute or two)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install uv
-	@$(BIN)/uv --quiet pip install --python $(BIN)/python --require-hashes --requirement requirements.lock
+	@$(BIN)/uv --quiet pip install --compile-bytecode --python $(BIN)/python --require-hashes --requirement requirements.lock
 	@$(BIN)/uv --quiet pip install --python $(BIN)/python --no-deps --editable .
-	@$(BIN)/python -m compileall -q $(VENV)/lib/python3*/site-packages/mlflow $(VENV)/lib/python3*/site-packages/ray >/dev/null 2>&1 || true
+	@$(BIN)/python -m compileall -q skipray
 	@touch $@
 
 install: $(READY)  ## create .venv with the locked packages

@@ -150,22 +150,29 @@ def test_what_is_added_is_run_alone_and_what_is_taken_away_is_left_out(finished)
     assert table(finished).equals(before)
 
 
-@pytest.mark.parametrize("moment", [1, 6, 11])
-def test_a_killed_driver_loses_and_doubles_nothing(finished, tmp_path, moment):
-    """SIGKILL when so many trials are finished; the next launch runs what is missing, and every value is the same."""
-    (tmp_path / "small.yaml").write_text(SWEEP)
-    store = tmp_path / "skipray.db"
-    driver = run(tmp_path, "small.yaml", wait=False)
-    deadline = time.monotonic() + 120
-    while _finished_runs(store) < moment and driver.poll() is None and time.monotonic() < deadline:
+def _killed(folder: Path, sweep: str, moment: int) -> int:
+    """Launch and SIGKILL the driver when so many trials are finished; how many are when it is dead."""
+    driver = run(folder, sweep, wait=False)
+    deadline = time.monotonic() + 200
+    while _finished_runs(folder / "skipray.db") < moment and time.monotonic() < deadline:
+        assert driver.poll() is None, "the driver was to be killed while it runs"
         time.sleep(0.05)
-    assert driver.poll() is None, "the driver was to be killed while it runs"
     driver.send_signal(signal.SIGKILL)
     driver.communicate()
-    done_before = _finished_runs(store)
+    return _finished_runs(folder / "skipray.db")
+
+
+@pytest.mark.timeout(600)
+def test_a_driver_killed_three_times_loses_and_doubles_nothing(finished, tmp_path):
+    """The next launch runs what is missing, and every value is the undisturbed sweep's."""
+    (tmp_path / "small.yaml").write_text(SWEEP)
+    for moment in (1, 6, 10):
+        done_before = _killed(tmp_path, "small.yaml", moment)
+        assert moment <= done_before < 12
     again = told(tmp_path, "small.yaml")
     assert again["ran"] <= 12 - done_before
     assert again["trials"] == 12
+    assert _finished_runs(tmp_path / "skipray.db") == 12
     pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
 
 
@@ -212,13 +219,7 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(tmp_path):
     assert len(expected) == whole["total"] == points + 16, "points, 8 finals by default, 8 tuned ones"
     assert points in (16, 24), "4 points a cell, or 6 where a range was extended"
     for moment in (5, len(expected) - 4):
-        driver = run(disturbed, "tuned.yaml", wait=False)
-        deadline = time.monotonic() + 200
-        while _finished_runs(disturbed / "skipray.db") < moment and time.monotonic() < deadline:
-            assert driver.poll() is None, "the driver was to be killed while it runs"
-            time.sleep(0.05)
-        driver.send_signal(signal.SIGKILL)
-        driver.communicate()
+        _killed(disturbed, "tuned.yaml", moment)
     told(disturbed, "tuned.yaml")
     pd.testing.assert_frame_equal(table(disturbed, "tuned.yaml"), expected, check_exact=True)
     assert _finished_runs(disturbed / "skipray.db") == len(expected), "none is doubled"
