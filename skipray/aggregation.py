@@ -113,7 +113,7 @@ def aggregate(
 ) -> Aggregate:
     """Read a sweep's runs back and judge them. Partial at any time: what is missing is said, not filled in."""
     known = tracking.known_trials(sweep, tracking_uri)
-    ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials)
+    ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials, say=say)
     states = tracking.states(sweep, tracking_uri, trials=known.trials, ledger=ledger)
     read = tracking.read_trials(sweep, tracking_uri, trials=known.trials, ledger=ledger, say=say)
     everything = with_parameters(known.trials, read)

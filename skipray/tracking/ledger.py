@@ -25,6 +25,13 @@ PAGE = 200
 """Runs asked for at a time over HTTP: they come with all that was logged, and a server must answer in time."""
 
 
+Say = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """Says nothing."""
+
+
 @dataclass(frozen=True)
 class Ledger:
     """The runs of a sweep's trials, one each."""
@@ -86,15 +93,21 @@ def _http_sweep_status(uri: str, name: str) -> str | None:
 
 
 def read_ledger(
-    sweep: SweepSpec, tracking_uri: str | None = None, *, trials: Iterable[TrialSpec] | None = None
+    sweep: SweepSpec,
+    tracking_uri: str | None = None,
+    *,
+    trials: Iterable[TrialSpec] | None = None,
+    say: Say = silent,
 ) -> Ledger:
     """What the store knows of a sweep's trials.
 
     Args:
         trials: those to look for; the sweep's own when left out.
+        say: told about progress over HTTP.
     """
     wanted = {trial.trial_id for trial in (sweep.trials() if trials is None else trials)}
-    return ledger_of(row for row in child_runs(resolve_uri(sweep, tracking_uri), sweep.name) if row.trial_id in wanted)
+    rows = child_runs(resolve_uri(sweep, tracking_uri), sweep.name, say)
+    return ledger_of(row for row in rows if row.trial_id in wanted)
 
 
 def ledger_of(rows: Iterable[RunRow]) -> Ledger:
@@ -123,11 +136,11 @@ def _end_order(row: RunRow) -> tuple[int, str]:
     return (row.end_ms if row.end_ms is not None else 2**62, row.run_id)
 
 
-def child_runs(uri: str, experiment_name: str) -> Iterator[RunRow]:
+def child_runs(uri: str, experiment_name: str, say: Say = silent) -> Iterator[RunRow]:
     """Every trial's run of an experiment that is not deleted."""
     if not is_sql(uri):
         harvest = Harvest(uri, experiment_name)
-        for run in http_runs(uri, experiment_name):
+        for run in http_runs(uri, experiment_name, say=say):
             made = row_of(run)
             harvest.add(made, run)
             yield made
@@ -162,7 +175,7 @@ def http_runs(
     experiment_name: str,
     condition: str = "",
     *,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say = silent,
 ) -> "Iterator[Run]":
     """The children of an experiment through MLflow's client, page by page; they come with all that was logged."""
     from skipray.tracking.client import reach

@@ -4,7 +4,7 @@ Linear in the number of values, with a memory of 8 bytes for each that is kept: 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipray.tracking.address import is_sql
 from skipray.tracking.cache import Cache, concatenated
 from skipray.tracking.finals import FINALS, Columns, put_run
-from skipray.tracking.ledger import http_runs
+from skipray.tracking.ledger import Say, http_runs
 from skipray.tracking.row import RunRow, key_of
 from skipray.tracking.schema import ENVIRONMENT, PROFILE_PREFIX
 from skipray.tracking.tables import FETCHED_ROWS, LATEST, METRICS, RUNS, TAGS, away, engine, find_experiment
@@ -31,8 +31,6 @@ BULK_ENDPOINT = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 BULK_RUNS = 100
 BULK_VALUES = 2500
 """The most that MLflow answers: runs a request, and values a run."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ runs of the experiment (other recipes, removed depths, later duplicates) are lef
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from skipray.tracking.address import resolve_uri
 from skipray.tracking.artifacts import read_measurement, read_run_histograms, read_with_measurements
 from skipray.tracking.cache import Cache, concatenated
 from skipray.tracking.known import known_trials
-from skipray.tracking.ledger import Ledger, read_ledger
+from skipray.tracking.ledger import Ledger, Say, read_ledger, silent
 from skipray.tracking.measured import WideTable, read_histories_of, read_wide
 from skipray.tracking.row import RunRow, key_of
 from skipray.tracking.schema import PROBE_TIME_KEY, TIME_KEY
@@ -30,12 +30,6 @@ SHARED_RESOURCES = ("resources.device", "resources.threads")
 MAX_LAYER_ROWS = 5_000_000
 """read_layers reads trials, evenly over the cells, until it has so many rows: about 0.3 GB."""
 
-Say = Callable[[str], None]
-
-
-def _silent(text: str) -> None:
-    """Says nothing."""
-
 
 def read_trials(
     sweep: SweepSpec | str | os.PathLike[str],
@@ -43,7 +37,7 @@ def read_trials(
     *,
     trials: Sequence[TrialSpec] | None = None,
     ledger: Ledger | None = None,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> pd.DataFrame:
     """One row a finished trial of the sweep, in the sweep's order: of a tuned one its points too, of an adaptive one
     those of its candidates that were run.
@@ -68,7 +62,7 @@ def read_trials(
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = ledger or read_ledger(spec, uri, trials=asked)
+    ledger = ledger or read_ledger(spec, uri, trials=asked, say=say)
     found = [t for t in asked if t.trial_id in ledger.finished]
     runs = [ledger.finished[t.trial_id] for t in found]
     wide = read_wide(uri, spec.name, runs, say)
@@ -88,7 +82,7 @@ def read_histories(
     trials: Sequence[TrialSpec] | None = None,
     metrics: Iterable[str] | None = None,
     ledger: Ledger | None = None,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> pd.DataFrame:
     """Metrics of finished trials by epoch.
 
@@ -101,7 +95,7 @@ def read_histories(
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = ledger or read_ledger(spec, uri, trials=asked)
+    ledger = ledger or read_ledger(spec, uri, trials=asked, say=say)
     runs = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
     return read_histories_of(uri, spec.name, runs, None if metrics is None else tuple(sorted(set(metrics))), say)
 
@@ -114,7 +108,7 @@ def read_layers(
     measurement: str | None = None,
     max_rows: int = MAX_LAYER_ROWS,
     ledger: Ledger | None = None,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> pd.DataFrame:
     """Statistics by layer of finished trials, at the first and the last epoch, from their layers.parquet.
 
@@ -132,7 +126,7 @@ def read_layers(
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = ledger or read_ledger(spec, uri, trials=asked)
+    ledger = ledger or read_ledger(spec, uri, trials=asked, say=say)
     rows = [ledger.finished[i] for i in _evenly(asked) if i in ledger.finished]
     cache = Cache(uri, spec.name, f"layers {measurement}" if measurement else "layers")
     frames, missing = cache.read([key_of(r) for r in rows])
@@ -179,7 +173,7 @@ def read_histograms(
     *,
     trials: Sequence[TrialSpec] | None = None,
     ledger: Ledger | None = None,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> pd.DataFrame:
     """How activations and weights are distributed at the first and the last layer, at the first and the last epoch.
 
@@ -190,7 +184,7 @@ def read_histograms(
     spec = _loaded(sweep)
     uri = resolve_uri(spec, tracking_uri)
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = ledger or read_ledger(spec, uri, trials=asked)
+    ledger = ledger or read_ledger(spec, uri, trials=asked, say=say)
     rows = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
     cache = Cache(uri, spec.name, "histograms")
     frames, missing = cache.read([key_of(r) for r in rows])

@@ -171,6 +171,36 @@ def test_http_and_sql_read_the_same(sqlite: str, proxy: Any, toys: SimpleNamespa
         pd.testing.assert_frame_equal(read(sweep, proxy.uri), read(sweep, sqlite))
 
 
+def test_over_http_finished_runs_pass_by_once(
+    proxy: Any, sqlite: str, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = toys.sweep("once")
+    run_all(toys, sweep, proxy.uri)
+    run_all(toys, sweep, sqlite)
+    ledger = tracking.read_ledger(sweep, proxy.uri)
+    monkeypatch.setattr(measured, "http_runs", lambda *a, **k: pytest.fail("the runs were there already"))
+    table = tracking.read_trials(sweep, proxy.uri, ledger=ledger)
+    pd.testing.assert_frame_equal(table, tracking.read_trials(sweep, sqlite))
+    extra = toys.sweep("once", depths=(20,))
+    toys.record_one(extra, extra.trials()[0], proxy.uri)
+    assert len(tracking.read_trials(extra, proxy.uri)) == 1, "one that came later is kept too"
+
+
+def test_histories_over_http_are_whole_where_the_server_would_sample(
+    proxy: Any, sqlite: str, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = toys.sweep("bulk", depths=(8,))
+    for uri in (proxy.uri, sqlite):
+        run_all(toys, sweep, uri, epochs=7)
+    said: list[str] = []
+    monkeypatch.setattr(measured, "BULK_RUNS", 3)
+    monkeypatch.setattr(measured, "BULK_VALUES", 5)
+    found = tracking.read_histories(sweep, proxy.uri, metrics=("train.loss",), say=said.append)
+    pd.testing.assert_frame_equal(found, tracking.read_histories(sweep, sqlite, metrics=("train.loss",)))
+    assert len(found) == 8 * len(sweep.trials())
+    assert said[0] == f"3 of {len(sweep.trials())} histories read"
+
+
 def test_states_tell_running_from_interrupted(sqlite: str, toys: SimpleNamespace) -> None:
     sweep = toys.sweep()
     done, failed, begun, untouched = sweep.trials()[:4]
