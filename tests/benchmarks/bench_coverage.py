@@ -1,12 +1,12 @@
 """How often nominal 95 % intervals cover, and how often the right curve is chosen or tied, on synthetic sweeps.
 
-Run: python tests/benchmarks/bench_coverage.py [repetitions, default 200] [curves ..., limit, choice; default all]
+Run: python tests/benchmarks/bench_coverage.py [repetitions, default 100] [curves ..., limit, choice; default all]
 [rng=seed, default 0]. Each repetition draws a design: 3 to 10 seeds, 5 to 12 depths of DEPTHS, seed effects of 0, 1 or
 2 times the noise, noise that is even or grows or falls with depth, the truth's own numbers, and in the censored half of
 the table a bound that 10 to 40 % of the values lie beyond. Coverage is shown by curve and parameter, for the pointwise
 band at the depths tried (`band`, mean over them), for the simultaneous one as a whole (`whole`), and below by how many
 seeds and depths, by seed effect and by noise (mean over parameters). `open` is the share of parameter intervals with an
-infinite end: what the data do not know. The standard error of a share near 0.95 is 0.015 at 200 repetitions.
+infinite end: what the data do not know. The standard error of a share near 0.95 is 0.022 at 100 repetitions.
 
 `choice` shows in how many clear cases the true curve is chosen or tied when all curves compete, and the coverage of the
 averaged band. Clear: without noise, any other curve of as few parameters misses the truth, root mean square over the
@@ -238,7 +238,7 @@ def share(hits: list[object]) -> str:
 
 def main() -> None:
     words = sys.argv[1:]
-    repetitions = next((int(w) for w in words if w.isdigit()), 200)
+    repetitions = next((int(w) for w in words if w.isdigit()), 100)
     rng_seed = next((int(w.removeprefix("rng=")) for w in words if w.startswith("rng=")), 0)
     censorings = [c for w, c in (("seen", False), ("censored", True)) if w in words] or [False, True]
     wanted = [w for w in words if w in (*CURVES, "limit", "choice")] or [*CURVES, "limit", "choice"]
