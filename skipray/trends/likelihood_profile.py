@@ -54,8 +54,14 @@ class LikelihoodProfile:
         rows = np.repeat(self.state, len(held.parameter), axis=0)
         estimate = held.value(rows)
         fall, reach = self._allowed(held.gradient(rows), simultaneous)
-        search = Search(self.likelihood, held, self.state, self._top, estimate, np.sqrt(fall))
-        return search.limits(reach)
+        # Both sides of each quantity at once: the calls are what costs.
+        count = len(estimate)
+        side = np.repeat([-1.0, 1.0], count)
+        twice = held.of(np.tile(np.arange(count), 2))
+        root = np.tile(np.sqrt(fall), 2)
+        search = Search(self.likelihood, twice, side, self.state, self._top, np.tile(estimate, 2), root)
+        limits = search.limits(np.tile(reach, 2))
+        return limits[:count], limits[count:]
 
     @cached_property
     def _top(self) -> float:
@@ -120,10 +126,13 @@ class LikelihoodProfile:
 
 @dataclass(frozen=True)
 class Search:
-    """Outward from the estimates until the likelihood has fallen far enough, for K quantities at once."""
+    """Outward from the estimates until the likelihood has fallen far enough, for K quantities at once, each to a side
+    of its own."""
 
     likelihood: Likelihood
     held: Held
+    side: Array
+    """(K,) -1 or 1."""
     state: Array
     """(1, M)."""
     top: float
@@ -132,26 +141,20 @@ class Search:
     root: Array
     """(K,) square root of the fall that is allowed."""
 
-    def limits(self, reach: Array) -> tuple[Array, Array]:
-        """(K,) lower and upper; reach (K,) is the first guess of their distance."""
-        count = len(self.estimate)
-        out = {side: np.full(count, side * np.inf) for side in (-1, 1)}
-        rows = np.arange(count)
-        starts = np.repeat(self.state, count, axis=0)
+    def limits(self, reach: Array) -> Array:
+        """(K,); reach (K,) is the first guess of their distance."""
+        rows = np.arange(len(self.estimate))
+        out = self.side * np.inf
         step = np.clip(reach, 1e-9 * self._stride, self._stride)
-        begin = {side: (rows, self.estimate, np.zeros(count), starts, step) for side in (-1, 1)}
+        begin = (rows, self.estimate, np.zeros(len(rows)), np.repeat(self.state, len(rows), axis=0), step)
         states, depths = [self.state], [np.zeros(1)]
         # A second and third round start from whatever another quantity's search found further out.
         for _ in range(3):
-            for side in (-1, 1):
-                if len(begin[side][0]):
-                    out[side][begin[side][0]] = self._outward(side, *begin[side], states, depths)
-            begin = {
-                side: self._further(side, out[side], np.concatenate(states), np.concatenate(depths)) for side in (-1, 1)
-            }
-            if not any(len(begin[side][0]) for side in (-1, 1)):
+            out[begin[0]] = self._outward(*begin, states, depths)
+            begin = self._further(out, np.concatenate(states), np.concatenate(depths))
+            if not len(begin[0]):
                 break
-        return out[-1], out[1]
+        return out
 
     @cached_property
     def _stride(self) -> Array:
@@ -164,15 +167,17 @@ class Search:
         plain = np.where(self.held.parameter < 0, 0.5 * spread, np.maximum(0.5 * spread, 0.3 * np.abs(self.estimate)))
         return np.where(self.held.parameter >= lik.spots, 0.3 * span[parameter], plain)
 
-    def _ends(self, side: int) -> Array:
+    @cached_property
+    def _ends(self) -> Array:
         """(K,) where a nonlinear parameter's range ends."""
         lik = self.likelihood
-        ends = np.concatenate([np.full(lik.spots, side * np.inf), lik.bound.bounds[0 if side < 0 else 1]])
-        return np.where(self.held.parameter >= lik.spots, ends[np.maximum(self.held.parameter, 0)], side * np.inf)
+        place = np.maximum(self.held.parameter - lik.spots, 0)
+        low, high = (np.append(ends, 0.0)[place] for ends in lik.bound.bounds)
+        ends = np.where(self.side < 0, low, high)
+        return np.where(self.held.parameter >= lik.spots, ends, self.side * np.inf)
 
     def _outward(
         self,
-        side: int,
         rows: np.ndarray,
         good: Array,
         fallen: Array,
@@ -181,15 +186,17 @@ class Search:
         found: list[Array],
         depths: list[Array],
     ) -> Array:
-        """Limits of the quantities `rows` on one side, from points `good` inside, at which the root of the fall is
+        """Limits of the quantities `rows`, from points `good` inside, at which the root of the fall is
         `fallen`. What lies inside is added to found and depths."""
         good, fallen, states, step = good.copy(), fallen.copy(), states.copy(), step.copy()
-        estimate, root, end = self.estimate[rows], self.root[rows], self._ends(side)[rows]
+        estimate, root, end = self.estimate[rows], self.root[rows], self._ends[rows]
+        sides = self.side[rows]
         bad, deep = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-        limit = np.full(len(rows), side * np.inf)
+        limit = sides * np.inf
         active = np.arange(len(rows))
         for _ in range(TRIES):
             a = active
+            side = sides[a]
             inward = ~np.isnan(bad[a])
             with np.errstate(invalid="ignore"):
                 part = np.clip((root[a] - fallen[a]) / (deep[a] - fallen[a]), 0.08, 0.92)
@@ -214,7 +221,7 @@ class Search:
             done = narrow & ~near
             limit[a[done]] = (bad[a[done]] + good[a[done]]) / 2
             open_end = ok & (at == end[a])
-            limit[a[open_end]] = side * np.inf
+            limit[a[open_end]] = side[open_end] * np.inf
             active = a[~(near | narrow | open_end)]
             if not len(active):
                 return limit
@@ -222,19 +229,17 @@ class Search:
         limit[left] = (bad[left] + good[left]) / 2
         return limit
 
-    def _further(
-        self, side: int, limit: Array, states: Array, depths: Array
-    ) -> tuple[np.ndarray, Array, Array, Array, Array]:
+    def _further(self, limit: Array, states: Array, depths: Array) -> tuple[np.ndarray, Array, Array, Array, Array]:
         """Quantities of which a found state lies clearly beyond the limit, and where to go on from."""
         lik = self.likelihood
         value = states[:, np.maximum(self.held.parameter, 0)]
         means = self.held.parameter < 0
         value[:, means] = lik.bound.value(self.held.depth[means], *lik.curve(states))
-        beyond = np.where(depths[:, None] <= 0.95 * self.root, side * value, -np.inf)
+        beyond = np.where(depths[:, None] <= 0.95 * self.root, self.side * value, -np.inf)
         best = np.argmax(beyond, axis=0)
         reached = beyond[best, np.arange(len(limit))]
         with np.errstate(invalid="ignore"):
-            rows = np.flatnonzero(reached > side * limit + 2 * TOLERANCE * np.abs(limit - self.estimate))
+            rows = np.flatnonzero(reached > self.side * limit + 2 * TOLERANCE * np.abs(limit - self.estimate))
         best = best[rows]
         good = value[best, rows]
         return rows, good, depths[best], states[best], 0.3 * np.abs(good - self.estimate[rows])
