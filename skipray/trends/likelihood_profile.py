@@ -18,7 +18,7 @@ from scipy import stats
 from skipray.curves import Array
 from skipray.trends.climbing import Held, climb, solve
 from skipray.trends.likelihood import Likelihood
-from skipray.trends.studentised import COVERAGE
+from skipray.trends.studentised import COVERAGE, shared
 
 TOLERANCE = 0.01
 """Of a limit, relative to its distance from the estimate."""
@@ -96,7 +96,7 @@ class LikelihoodProfile:
             own = stats.t.ppf(0.5 + COVERAGE / 2, freedom) ** 2
             excess = (1 - taken) * shown + taken * np.maximum(shown, own)
         if simultaneous:
-            excess = excess * self._widening(normal) ** 2
+            excess = np.maximum(shared(excess) * self._widening(normal) ** 2, excess)
         # Twice the log-likelihood of a spread known by `freedom` values falls with the logarithm of the squares.
         fall = self._freedom * np.log1p(excess / self._freedom)
         return fall, np.sqrt(excess * np.maximum(variance, 0.0))

@@ -63,9 +63,9 @@ class Studentised:
         moves, covariances = self._draws()
         drawn = np.where(known, _variance(covariances, weights), 1.0) / np.where(known, model, 1.0)
         away = np.where(known, np.abs(moves @ weights) / np.sqrt(np.where(known, model, 1.0)), 0.0)
-        farthest = (away / np.sqrt(np.maximum(_shared(drawn), 1e-300))).max(axis=1)
+        farthest = (away / np.sqrt(np.maximum(shared(drawn), 1e-300))).max(axis=1)
         reach = float(np.quantile(farthest, COVERAGE))
-        return np.maximum(reach**2 * _shared(ratio), single)
+        return np.maximum(reach**2 * shared(ratio), single)
 
     def _reach(self, weights: Array) -> Array:
         exact = float(stdtrit(self.freedom, 0.5 + COVERAGE / 2))
@@ -101,7 +101,7 @@ OWN_SHARE = 0.5
 """Of a variance in a simultaneous band: the rest is shared by all of the band's points; ours."""
 
 
-def _shared(ratio: Array) -> Array:
+def shared(ratio: Array) -> Array:
     """Ratios (..., K) of the variances that the seeds show to the model's, drawn towards their mean over the band.
 
     With 3 seeds a variance has 2 degrees of freedom, and somewhere along a band one of them is nearly 0: the largest of
