@@ -153,7 +153,8 @@ class FitRow:
     verdict: str
     parameters: tuple[tuple[str, str, str], ...]
     """Name, estimate, interval."""
-    weights: str
+    weights: tuple[str, ...]
+    """A curve and its AICc weight, the heaviest first."""
     error: str
     p: str
     notes: str
@@ -173,10 +174,10 @@ def _fit_row(series: "Series", layout: Layout) -> FitRow:
         layout.name(series.group),
         verdict.replace("_", " "),
         tuple((n.replace("_", " "), number(v), _interval(low, high)) for n, (v, low, high) in t.parameters.items()),
-        ", ".join(f"{c.replace('_', ' ')} {w:.2f}" for c, w in heaviest if w >= 0.005),
+        tuple(f"{c.replace('_', ' ')} {w:.2f}" for c, w in heaviest if w >= 0.005),
         number(error),
         "" if t.lack_of_fit is None else probability(t.lack_of_fit),
-        "; ".join(plain(n) for n in t.notes),
+        "; ".join(plain(n).replace("_", " ") for n in t.notes),
     )
 
 

@@ -47,7 +47,10 @@ def linear_axis(
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     large = max(abs(start), abs(end)) >= 1e5
     return Axis(
-        label, float(start), float(end), tuple((float(t), number(t) if large else f"{t:.{digits}f}") for t in ticks)
+        label,
+        float(start),
+        float(end),
+        tuple((float(t), number(t) if large else f"{t:.{digits}f}".replace("-", "−")) for t in ticks),
     )
 
 
