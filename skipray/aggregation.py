@@ -1,5 +1,6 @@
 """From the tracked runs of a sweep to what the report says. Reads only what was tracked; needs no torch, no Ray."""
 
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -277,8 +278,16 @@ def _groups(sweep: SweepSpec, trials: pd.DataFrame) -> list[tuple[Group, pd.Data
         return []
     found = []
     for values, rows in trials.groupby(factors, sort=False, dropna=False):
-        found.append((tuple(zip(factors, values, strict=True)), rows))
+        named = zip(factors, map(_plain, values), strict=True)
+        found.append((tuple((factor, value) for factor, value in named if value is not None), rows))
     return found
+
+
+def _plain(value: object) -> object:
+    """A factor's value as the spec has it: a column of whole numbers that some family lacks holds floats and NaN."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else int(value) if value.is_integer() else value
+    return value
 
 
 def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str] = TREND_METRICS) -> list[Series]:

@@ -413,3 +413,23 @@ def test_mean_over_cells_is_the_t_interval_of_seed_means() -> None:
     assert found.mean == pytest.approx(value.mean())
     assert found.error == pytest.approx(means.std(ddof=1) / 2)
     assert found.freedom == 3
+
+
+def test_a_factor_that_a_family_lacks_is_judged_with_the_others():
+    """As in sweeps/cardinality.yaml: resnet has no cardinality, and pandas has NaN for it."""
+    rng = np.random.default_rng(3)
+
+    def measure(family, depth, seed):
+        return {
+            "hidden.log10_condition.median": 2 + 0.3 * (family == "resnet") + 0.02 * rng.standard_normal(),
+            "test.accuracy": 0.9 + 0.01 * rng.standard_normal(),
+            "train.loss": 0.1 + 0.01 * rng.standard_normal(),
+        }
+
+    parts = [table(measure, families=("resnet",)).assign(cardinality=np.nan)]
+    parts += [table(measure, families=("resnext",)).assign(cardinality=float(c)) for c in (1, 4)]
+    found = {c.id: c for c in judge(pd.concat(parts, ignore_index=True), None, None, factors=["cardinality"])}
+    assert list(found) == ALL
+    assert found["C7"].verdict == "inconclusive"  # lower than resnet's, but it does not fall with the cardinality
+    assert found["C8"].verdict == "inconclusive"
+    assert found["C4"].verdict != "not tested"

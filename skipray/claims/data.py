@@ -114,8 +114,8 @@ class SweepData:
         return out
 
     def cells(self, table: pd.DataFrame) -> np.ndarray:
-        """(rows,) one text for each combination of depth and factors."""
-        return table[["depth", *self.factors]].astype(str).agg("|".join, axis=1).to_numpy()
+        """(rows,) one text for each combination of depth and factors, of which a family may lack some."""
+        return table[["depth", *self.factors]].map(str).agg("|".join, axis=1).to_numpy()
 
     def layer_rows(self, tensor: str, statistic: str, *, centred: bool = False) -> pd.DataFrame:
         """Headline rows of one statistic at each trial's last probed epoch: the trial's factors and the layer's
