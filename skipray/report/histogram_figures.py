@@ -8,6 +8,7 @@ import pandas as pd
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import Layout, family, group_names, positions
 from skipray.report.layer_figures import at_shared_depth, stage_of
+from skipray.report.marking import keys, ring_at_end
 from skipray.report.palette import Style
 from skipray.report.ticks import Axis, linear_axis, log_axis, number
 
@@ -79,7 +80,10 @@ def _chart(layout: Layout, found: pd.DataFrame, tensor: str) -> Chart | None:
                     f"{what}, layer {place['layer_index']} ({place['layer']})", [*mine["low"], *mine["high"]]
                 )
                 y = Axis(f"share, {end} layer (logarithmic)", share.low, share.high, share.ticks, share.scale)
-                panels.append(Panel(title, x, y, _traces(layout, group, mine, y.low)))
+                traces = _traces(layout, group, mine, y.low)
+                if (group, int(place["depth"])) in layout.marked:
+                    traces += tuple(ring_at_end(traces[-1], f"{layout.name(group)}, depth {place['depth']}"))
+                panels.append(Panel(title, x, y, traces))
                 texts.append(_row(layout, group, mine))
                 told.append(f"{texts[-1][0]} at depth {texts[-1][1]}, {end} layer: {texts[-1][4]} to {texts[-1][5]}")
     if not panels:
@@ -94,8 +98,9 @@ def _chart(layout: Layout, found: pd.DataFrame, tensor: str) -> Chart | None:
         "range." + (_ZEROS if (data["high"] == data["low"]).any() else ""),
         alt=f"Smallest and largest {what}. " + "; ".join(told) + ".",
         panels=tuple(panels),
-        legend=tuple(
-            Key(f, layout.styles[f], "line") for f in dict.fromkeys(family(g) for t in facets for g in t.groups)
+        legend=(
+            *(Key(f, layout.styles[f], "line") for f in dict.fromkeys(family(g) for t in facets for g in t.groups)),
+            *keys([t for p in panels for t in p.traces]),
         ),
         data=pd.concat([names.reset_index(drop=True), data], axis=1),
         tables=(

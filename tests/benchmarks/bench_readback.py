@@ -173,7 +173,7 @@ def read(uri: str, count: int) -> None:
     assert len(states) == len(table) == count, (len(states), len(table), count)
     assert table["train.accuracy"].notna().all()
     seconds["total"] = sum(seconds.values())
-    processor = time.process_time()
+    processor = seconds["total, CPU"] = time.process_time()
     started = time.perf_counter()
     made = aggregate(sweep, uri)
     seconds["aggregate"] = time.perf_counter() - started

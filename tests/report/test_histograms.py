@@ -54,6 +54,15 @@ def test_the_data_file_has_every_seed_of_what_is_drawn(charts):
     assert "plainnet at depth 110, last layer: 0 to 110" in charts[0].alt
 
 
+def test_a_cell_that_breaks_the_protocol_has_a_ring(whole):
+    layout = lay_out(whole)
+    layout = dataclasses.replace(layout, marked=frozenset({(layout.groups[1], 110), (layout.groups[0], 74)}))
+    for chart in by_value(layout, histograms(whole, layout)):
+        ringed = [any(t.look == "ring" for t in p.traces) for p in chart.panels]
+        assert ringed == [False, True, False] * 2, "of the second family, at the depth that is drawn"
+        assert "breaks the tuning's protocol" in [k.text for k in chart.legend]
+
+
 def test_without_histograms_the_report_says_what_to_run(whole, tmp_path):
     before = dataclasses.replace(whole, histograms=pd.DataFrame())
     page = write(before, tmp_path).html.read_text(encoding="utf-8")

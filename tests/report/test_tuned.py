@@ -113,6 +113,8 @@ def test_a_breach_is_marked_in_every_figure(files, page):
             "stability-by-depth",
             "predictions-at-initialisation",
             "condition-by-layer",
+            "activations-by-value",
+            "weights-by-value",
             "spread-by-layer",
         )
         # Those by layer are drawn at depth 110, whose cells are clean.
