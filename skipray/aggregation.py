@@ -265,11 +265,9 @@ def _parameters(trial: TrialSpec) -> int | None:
 
 
 def group_factors(sweep: SweepSpec) -> list[str]:
-    """The factors that make a group: all but the depth, the architecture first."""
-    others = [
-        key.rpartition(".")[2] for key in sweep.factors if key.rpartition(".")[2] not in ("architecture", "depth")
-    ]
-    return ["architecture", *others]
+    """The factors that make a group: all that vary but the depth, the architecture first."""
+    varied = dict.fromkeys(key.rpartition(".")[2] for trial in sweep.cells for key, _ in trial.cell)
+    return ["architecture", *(key for key in varied if key not in ("architecture", "depth"))]
 
 
 def _groups(sweep: SweepSpec, trials: pd.DataFrame) -> list[tuple[Group, pd.DataFrame]]:

@@ -73,6 +73,20 @@ def test_include_and_exclude(tmp_path):
     assert cells == {("plainnet", 8), ("plainnet", 20), ("resnet", 8), ("resnet", 20), ("resnet", 38)}
 
 
+def test_what_a_row_of_include_varies_is_a_factor_of_every_cell(tmp_path):
+    """Else a network with another activation, say, would share the plain one's trend."""
+    text = GOOD + "include:\n- {architecture: resnet, depth: 8, activation: tanh, recipe.learning_rate: 0.01}\n"
+    sweep = load(tmp_path, text)
+    assert [dict(c.cell)["learning_rate"] for c in sweep.cells] == [0.05] * 6 + [0.01]
+    assert [dict(c.cell)["activation"] for c in sweep.cells] == ["relu"] * 6 + ["tanh"]
+    assert len({tuple(key for key, _ in c.cell) for c in sweep.cells}) == 1
+    assert [c.trial_id for c in sweep.cells[:6]] == [c.trial_id for c in load(tmp_path, GOOD).cells]
+    lacking = GOOD.replace("[plainnet, resnet, resnext]", "[plainnet, resnet]").replace("  cardinality: 4\n", "")
+    row = "include:\n- {architecture: resnext, depth: 8, cardinality: 4, group_width: 16}\n"
+    cells = load(tmp_path, lacking + row).cells
+    assert [dict(c.cell).get("cardinality") for c in cells] == [None] * 4 + [4]
+
+
 def test_any_recipe_or_model_field_is_a_factor(tmp_path):
     text = GOOD.replace("  learning_rate: 0.05\n", "").replace(
         "seeds:", "  recipe.learning_rate: [0.1, 0.01]\n  width: [32]\nseeds:"

@@ -1,5 +1,6 @@
 """From a document to a SweepSpec, collecting every mistake with its place."""
 
+import dataclasses
 import difflib
 import itertools
 import math
@@ -315,7 +316,8 @@ class Reader:
                 continue
             seen[trial.trial_id] = show_cell(cell)
             trials.append(trial)
-        return trials
+        varied = list(dict.fromkeys(key for trial in trials for key, _ in trial.cell))
+        return [_with_all_factors(trial, varied) for trial in trials]
 
     def _source_hash(self, name: str) -> str | None:
         if name not in self._hashes:
@@ -462,6 +464,16 @@ def _bare(key: str) -> str:
 def _matches(cell: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """A row's value is one value or a list of them."""
     return all(cell[_bare(key)] in (value if isinstance(value, list) else [value]) for key, value in row.items())
+
+
+def _with_all_factors(trial: TrialSpec, varied: list[str]) -> TrialSpec:
+    """The trial with its own value of each field that some row of `include` varies; not of what its family lacks."""
+    own = dict(trial.cell)
+    for key in varied:
+        value = getattr(trial.model if key in ModelSpec.model_fields else trial.recipe, key)
+        if key not in own and value is not None:
+            own[key] = value
+    return dataclasses.replace(trial, cell=tuple((key, own[key]) for key in varied if key in own))
 
 
 def _tuples(data: Any) -> Any:

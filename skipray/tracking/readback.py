@@ -53,7 +53,8 @@ def read_trials(
         Columns `trial_id`; the factors by their bare names (`architecture`, `depth`, ..., `seed`); `phase` (tune,
         final); `setting` (default, tuned, point); `point`, its number in the study, where a trial is one; the flat
         spec (`model.width`, `recipe.learning_rate`, ...); `outcome`; `attempt`; `environment.*`; the metrics of the
-        last epoch under their MLflow keys (NaN where a trial has none); `time.train_seconds`, `time.probe_seconds`.
+        last epoch under their MLflow keys (NaN where a trial has none; a factor's name is the factor's:
+        `learning_rate` is the last epoch's rate only where it is none); `time.train_seconds`, `time.probe_seconds`.
         Apart from columns that end in `_seconds` or `_bytes` and `attempt`, values depend on the trial alone.
 
     Raises:
@@ -66,7 +67,10 @@ def read_trials(
     found = [t for t in asked if t.trial_id in ledger.finished]
     runs = [ledger.finished[t.trial_id] for t in found]
     wide = read_wide(uri, spec.name, runs, say)
-    return _described(found, asked).assign(**_measured(runs, wide)) if found else _empty(asked)
+    if not found:
+        return _empty(asked)
+    described, factors = _described(found, asked), {*_factors(asked)}
+    return described.assign(**{key: v for key, v in _measured(runs, wide).items() if key not in factors})
 
 
 def winning_runs(sweep: SweepSpec, tracking_uri: str | None = None) -> dict[str, str]:

@@ -105,6 +105,7 @@ def make_record(trial: TrialSpec, *, layers: int = 3, epochs: int = 2, time_ms: 
                 epoch,
                 time_ms + 1000 * epoch,
                 {
+                    "learning_rate": 0.0 if epoch == epochs else 0.1,
                     "train.loss": 1 / (epoch + 1),
                     "train.accuracy": float(rng.uniform()),
                     "hidden.log10_condition.last": float(rng.normal()),

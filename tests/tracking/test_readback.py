@@ -1,5 +1,6 @@
 """Runs read back as tables: of the sweep's trials alone, one row each, the same from SQL and over HTTP."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,6 +39,15 @@ def test_one_row_a_trial_in_the_sweeps_order(sqlite: str, toys: SimpleNamespace)
         for key, value in toys.record(trial).epochs[-1].metrics.items():
             assert row[key] == value
     assert not [c for c in table.columns if c.startswith("profile.") or "run_id" in c or "host" in c]
+
+
+def test_a_factor_keeps_its_column_where_a_metric_has_its_name(sqlite: str, toys: SimpleNamespace) -> None:
+    """`learning_rate`, of which the last epoch's is 0 in a cosine schedule whatever the sweep varies."""
+    plain = toys.sweep(depths=(8,))
+    run_all(toys, plain, sqlite)
+    assert set(tracking.read_trials(plain, sqlite)["learning_rate"]) == {0.0}
+    cells = tuple(replace(cell, cell=(*cell.cell, ("recipe.learning_rate", 0.1))) for cell in plain.cells)
+    assert set(tracking.read_trials(replace(plain, cells=cells), sqlite)["learning_rate"]) == {0.1}
 
 
 def test_values_depend_on_the_trial_alone(sqlite: str, toys: SimpleNamespace) -> None:
