@@ -1,5 +1,6 @@
 """Quantities by depth: accuracy with trainability limits, condition number, effective rank."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,12 @@ MAX_SINGLE = 400
 """More single trials than these in a panel hide their means: then only the means are drawn."""
 
 BAND_POINTS = 48
+CENSORED_BAND_POINTS = 16
+
+Band = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Depths, mean, low, high: (K,) each."""
+Bands = Callable[[tuple[str, "Group"]], Band]
+"""Of a metric and a group."""
 
 
 def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | None) -> Chart | None:
@@ -108,6 +115,7 @@ def by_depth(
     # Many combinations of factors: rather all of them of one metric than a few of all.
     shown_metrics = tracked[: max(1, MAX_FACETS // layout.facet_count)]
     facets = layout.facets(MAX_FACETS // len(shown_metrics))
+    band = functools.cache(lambda key: _band(found[key], drawn=key[0] in shown_metrics))
     panels, censored = [], False
     for metric in shown_metrics:
         for facet in facets:
@@ -117,10 +125,12 @@ def by_depth(
             censored |= any(any(s.censored) for _, s in members)
             label = metrics[metric]
             open_marks = _published_traces(layout, published, metric)
-            panel = _panel(aggregate, layout, facet, members, label, low, high, levels, limits, len(shown_metrics) > 1)
+            panel = _panel(
+                aggregate, layout, facet, members, band, label, low, high, levels, limits, len(shown_metrics) > 1
+            )
             axis = value_axis(label, _axis_values(panel, open_marks, low, high), low=low, high=high)
             panels.append(replace(panel, y=axis, traces=(*panel.traces, *open_marks)))
-    data = _data(list(found.values()))
+    data = _data(list(found.values()), band)
     shown = list(dict.fromkeys(family(g) for f in facets for g in f.groups))
     summary = _summary(list(found.values()), metrics, layout)
     if censored:
@@ -152,6 +162,7 @@ def _panel(
     layout: Layout,
     facet: Facet,
     members: "list[tuple[Group, Series]]",
+    band: Bands,
     label: str,
     low: float | None,
     high: float | None,
@@ -162,7 +173,7 @@ def _panel(
     traces: list[Trace] = []
     single = sum(len(s.depth) for _, s in members) <= MAX_SINGLE
     for group, series in members:
-        traces += _traces(family(group), layout, group, series, single)
+        traces += _traces(family(group), layout, group, series, band, single)
     for group, series in members:
         for depth in sorted({d for d in series.depth if (group, d) in layout.marked}):
             mean = float(np.mean([v for d, v in zip(series.depth, series.value, strict=True) if d == depth]))
@@ -236,7 +247,17 @@ def _published_traces(layout: Layout, published: tuple[Published, ...], metric: 
     return traces
 
 
-def _traces(title: str, layout: Layout, group: "Group", series: "Series", single: bool) -> list[Trace]:
+def _band(series: "Series", drawn: bool) -> Band:
+    """The fitted curve with its band: at the depths that were tried, and where it is drawn at enough others."""
+    at = np.unique(np.asarray(series.depth, float))
+    if drawn:
+        # Of censored values each point of a band costs a search.
+        points = CENSORED_BAND_POINTS if any(series.censored) else BAND_POINTS
+        at = np.unique(np.concatenate([np.geomspace(at[0], at[-1], points)[1:-1], at]))
+    return at, *series.trend.simultaneous(at)
+
+
+def _traces(title: str, layout: Layout, group: "Group", series: "Series", band: Bands, single: bool) -> list[Trace]:
     style = layout.style(group)
     depth, value = np.asarray(series.depth, float), np.asarray(series.value, float)
     censored = np.asarray(series.censored, int)
@@ -257,8 +278,7 @@ def _traces(title: str, layout: Layout, group: "Group", series: "Series", single
         hover = tuple(f"depth {d:.0f}: mean {number(m)}" for d, m in zip(at, means, strict=True))
         traces.append(Trace(title, style, at, means, marks=True, hover=hover if not single else None))
         return traces
-    grid = np.unique(np.concatenate([np.geomspace(at[0], at[-1], BAND_POINTS), at]))
-    mean, low, high = series.trend.simultaneous(grid)
+    grid, mean, low, high = band((series.metric, series.group))
     traces.append(Trace(title, style, grid, mean, low=low, high=high))
     if not single:
         hover = tuple(f"depth {d:.0f}: mean {number(m)}" for d, m in zip(at, means, strict=True))
@@ -266,7 +286,7 @@ def _traces(title: str, layout: Layout, group: "Group", series: "Series", single
     return traces
 
 
-def _data(series: "list[Series]") -> pd.DataFrame:
+def _data(series: "list[Series]", band: Bands) -> pd.DataFrame:
     """One row a trial, then one row a depth for each fitted curve."""
     parts: list[pd.DataFrame] = []
     for s in series:
@@ -277,8 +297,9 @@ def _data(series: "list[Series]") -> pd.DataFrame:
             )
         )
         if s.trend.curve is not None:
-            at = np.unique(np.asarray(s.depth, float))
-            mean, low, high = s.trend.simultaneous(at)
+            grid, *lines = band((s.metric, s.group))
+            tried = np.isin(grid, s.depth)
+            at, mean, low, high = (line[tried] for line in (grid, *lines))
             fit = {"kind": "fit", **base, "curve": s.trend.curve, "depth": at.astype(int), "value": mean}
             parts.append(pd.DataFrame({**fit, "low": low, "high": high}))
     return pd.concat(parts, ignore_index=True).astype({"seed": "Int64", "censored": "Int64"})

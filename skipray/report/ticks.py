@@ -55,7 +55,7 @@ def linear_axis(
 
 
 def _step(rough: float) -> float:
-    size = 10 ** math.floor(math.log10(rough))
+    size = 10.0 ** math.floor(math.log10(rough))
     for factor in (1, 2, 5, 10):
         if rough <= factor * size * 1.0001:
             return factor * size

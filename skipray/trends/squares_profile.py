@@ -85,7 +85,8 @@ class SquaresProfile:
         slopes = self.bound.jacobian(at, self.linear, self.inner)[:, 0]
         basis, offset = self.bound.columns(at, scan.inner)
         centre = np.einsum("lgk,lg->gk", basis, scan.linear) + offset
-        variance = np.einsum("glk,lgk->gk", scan.covariance @ basis.transpose(1, 0, 2), basis)
+        with np.errstate(invalid="ignore"):  # a column without end at a point whose fit says nothing about it
+            variance = np.einsum("glk,lgk->gk", scan.covariance @ basis.transpose(1, 0, 2), basis)
         return _extremes(centre, variance, scan.rise, self._studentised.excess(slopes, simultaneous))
 
     @cached_property
@@ -152,9 +153,11 @@ class SquaresProfile:
 
 
 def _extremes(centre: Array, variance: Array, rise: Array, excess: Array) -> tuple[Array, Array]:
-    """(K,) lowest and highest over all scanned points (G, K) whose squares are low enough."""
+    """(K,) lowest and highest over all scanned points (G, K) whose squares are low enough. Variances that are not
+    numbers are taken as infinite."""
     left = excess - rise[:, None]
-    half = np.sqrt(np.maximum(left, 0.0) * np.maximum(variance, 0.0))
+    spread = np.sqrt(np.where(np.isnan(variance), np.inf, np.maximum(variance, 0.0)))
+    half = np.multiply(np.sqrt(np.maximum(left, 0.0)), spread, where=left > 0, out=np.zeros(left.shape))
     low = np.where(left >= 0, centre - half, np.inf).min(axis=0)
     high = np.where(left >= 0, centre + half, -np.inf).max(axis=0)
     return low, high
