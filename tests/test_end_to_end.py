@@ -44,7 +44,7 @@ seeds: [0, 1]
 """
 README = Path(__file__).parents[1] / "README.md"
 VARIES = ("_seconds", "_bytes")
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("launches")]
 
 
 def run(folder: Path, *arguments: str, wait: bool = True) -> subprocess.Popen[str]:
@@ -150,29 +150,37 @@ def test_what_is_added_is_run_alone_and_what_is_taken_away_is_left_out(finished)
     assert table(finished).equals(before)
 
 
-def _killed(folder: Path, sweep: str, moment: int) -> int:
-    """Launch and SIGKILL the driver when so many trials are finished; how many are when it is dead."""
+def _ended(folder: Path, sweep: str, moment: int, by: signal.Signals) -> subprocess.Popen[str]:
+    """Launch and signal the driver when so many trials are finished; the driver that was."""
     driver = run(folder, sweep, wait=False)
     deadline = time.monotonic() + 200
     while _finished_runs(folder / "skipray.db") < moment and time.monotonic() < deadline:
-        assert driver.poll() is None, "the driver was to be killed while it runs"
+        assert driver.poll() is None, "the driver was to be ended while it runs"
         time.sleep(0.05)
-    driver.send_signal(signal.SIGKILL)
-    driver.communicate()
-    return _finished_runs(folder / "skipray.db")
+    began = time.monotonic()
+    driver.send_signal(by)
+    _, driver.err = driver.communicate(timeout=60)  # type: ignore[attr-defined]
+    driver.seconds = time.monotonic() - began  # type: ignore[attr-defined]
+    return driver
 
 
 @pytest.mark.timeout(600)
-def test_a_driver_killed_three_times_loses_and_doubles_nothing(finished, tmp_path):
-    """The next launch runs what is missing, and every value is the undisturbed sweep's."""
+def test_a_driver_killed_twice_and_interrupted_loses_and_doubles_nothing(finished, tmp_path):
+    """Each next launch runs what is missing, and every value is the undisturbed sweep's."""
     (tmp_path / "small.yaml").write_text(SWEEP)
-    for moment in (1, 6, 10):
-        done_before = _killed(tmp_path, "small.yaml", moment)
-        assert moment <= done_before < 12
+    store = tmp_path / "skipray.db"
+    _ended(tmp_path, "small.yaml", 1, signal.SIGKILL)
+    interrupted = _ended(tmp_path, "small.yaml", 5, signal.SIGINT)
+    assert interrupted.returncode == 130, interrupted.err
+    assert interrupted.seconds < 10
+    assert "launch the same file again" in interrupted.err
+    assert told(tmp_path, "status", "small.yaml")["running"] == 0
+    _ended(tmp_path, "small.yaml", 9, signal.SIGKILL)
+    done_before = _finished_runs(store)
+    assert 9 <= done_before < 12
     again = told(tmp_path, "small.yaml")
     assert again["ran"] <= 12 - done_before
-    assert again["trials"] == 12
-    assert _finished_runs(tmp_path / "skipray.db") == 12
+    assert again["trials"] == _finished_runs(store) == 12
     pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
 
 
@@ -219,27 +227,10 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(tmp_path):
     assert len(expected) == whole["total"] == points + 16, "points, 8 finals by default, 8 tuned ones"
     assert points in (16, 24), "4 points a cell, or 6 where a range was extended"
     for moment in (5, len(expected) - 4):
-        _killed(disturbed, "tuned.yaml", moment)
+        _ended(disturbed, "tuned.yaml", moment, signal.SIGKILL)
     told(disturbed, "tuned.yaml")
     pd.testing.assert_frame_equal(table(disturbed, "tuned.yaml"), expected, check_exact=True)
     assert _finished_runs(disturbed / "skipray.db") == len(expected), "none is doubled"
-
-
-def test_ctrl_c_ends_within_ten_seconds_and_resumes(finished, tmp_path):
-    (tmp_path / "small.yaml").write_text(SWEEP)
-    driver = run(tmp_path, "small.yaml", wait=False)
-    deadline = time.monotonic() + 120
-    while _finished_runs(tmp_path / "skipray.db") < 2 and driver.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    started = time.monotonic()
-    driver.send_signal(signal.SIGINT)
-    _, errors = driver.communicate(timeout=60)
-    assert driver.returncode == 130, errors
-    assert time.monotonic() - started < 10
-    assert "launch the same file again" in errors
-    assert told(tmp_path, "status", "small.yaml")["running"] == 0
-    told(tmp_path, "small.yaml")
-    pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
 
 
 def test_an_exception_in_one_family_costs_no_other_trial(tmp_path):
