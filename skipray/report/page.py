@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from skipray.aggregation import group_factors
 from skipray.report import tables
@@ -117,8 +118,21 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["plain"] = plain
+    made.filters["prose"] = _prose
     made.filters["swatch"] = swatch
     return made
+
+
+def _prose(text: object) -> Markup:
+    """A sentence as HTML: what stands in backticks is code, a number below zero has a minus sign."""
+    parts = str(plain(text)).split("`")
+    if len(parts) % 2 == 0:  # a backtick of somebody's name
+        return escape(plain(text))
+    shown = (
+        Markup("<code>{}</code>").format(part) if i % 2 else escape(re.sub(r"(?<![\w.])-(?=\d)", "−", part))
+        for i, part in enumerate(parts)
+    )
+    return Markup("").join(shown)
 
 
 @cache

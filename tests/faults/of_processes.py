@@ -11,6 +11,7 @@ import psutil
 from stage import Disturbed, Stage
 
 from skipray.scheduling.stopping import GRACE_SECONDS
+from sweeps import SEEDS
 
 HOG_CHUNK_BYTES = 200 * 2**20
 HOG_HEADROOM_BYTES = 5 * 2**30
@@ -80,7 +81,8 @@ def node_frozen(stage: Stage) -> None:
 def raylet_added(stage: Stage) -> None:
     """A node joins while a sweep runs, and takes its share of the trials."""
     name = "node-added"
-    with stage.disturb("raylet-added", seeds=4) as it:
+    # Twice the reference's seeds: on a machine with more work than cores the node takes half a minute to be of use.
+    with stage.disturb("raylet-added", seeds=2 * SEEDS) as it:
         launch = it.launch()
         it.wait(it.watch.running, "a trial that is being trained")
         it.strike()
