@@ -100,7 +100,8 @@ def read_values(sweep: Path, uri: str) -> Values:
     """Everything that skipray reads back of a sweep."""
     spec = load_sweep(sweep)
     return Values(
-        _plain(tracking.read_trials(spec, uri)),
+        # A factor in the sweep whose include varies it, the last epoch's rate elsewhere; the histories have it anyway.
+        _plain(tracking.read_trials(spec, uri)).drop(columns="learning_rate"),
         _plain(tracking.read_histories(spec, uri)),
         _plain(tracking.read_layers(spec, uri)),
     )
