@@ -8,11 +8,11 @@ import sys
 import time
 
 import psutil
-from stage import Disturbed, Stage
+from stage import EPOCHS, Disturbed, Stage
 
 from skipray.scheduling.stopping import GRACE_SECONDS
-from sweeps import SEEDS
 
+LONG_EPOCHS = 6 * EPOCHS
 HOG_CHUNK_BYTES = 200 * 2**20
 HOG_HEADROOM_BYTES = 5 * 2**30
 """From what is in use now to where Ray's memory monitor shall begin to kill."""
@@ -79,10 +79,13 @@ def node_frozen(stage: Stage) -> None:
 
 
 def raylet_added(stage: Stage) -> None:
-    """A node joins while a sweep runs, and takes its share of the trials."""
+    """A node joins while a sweep runs, and takes its share of the trials.
+
+    Of longer trials than the reference's, whose values are not compared: Tune gives a trial that waits for the new
+    node's worker to a warm one that is free before that has started, which takes ten seconds where cores are few.
+    """
     name = "node-added"
-    # Twice the reference's seeds: on a machine with more work than cores the node takes half a minute to be of use.
-    with stage.disturb("raylet-added", seeds=2 * SEEDS) as it:
+    with stage.disturb("raylet-added", seeds=2, epochs=LONG_EPOCHS) as it:
         launch = it.launch()
         it.wait(it.watch.running, "a trial that is being trained")
         it.strike()

@@ -85,7 +85,7 @@ class Disturbed:
         self.stage = stage
         self.storage = storage or stage.cluster.storage
         self.variables = stage.cluster.environment | {"SKIPRAY_STORAGE": str(self.storage)} | variables
-        self.file = write_sweep(stage.folder / fault, fault, epochs=EPOCHS, **options)
+        self.file = write_sweep(stage.folder / fault, fault, **{"epochs": EPOCHS} | options)
         self.watch = StorageWatch(self.storage / fault)
         self.launches: list[Launch] = []
         self.struck = 0.0
