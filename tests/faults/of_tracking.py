@@ -154,7 +154,7 @@ def _count_waiting(it: Disturbed, seconds: float) -> int:
 
 def _restored(it: Disturbed, mend: object) -> None:
     """End the fault; how long the store then takes to get something new."""
-    before = it.stage.database.last_written_ms(it.name) if it.name != "postgres-restarted" else None
+    before = it.stage.database.last_written_ms(it.name) if not it.name.startswith("postgres-restarted") else None
     mend()  # type: ignore[operator]
     began = time.time()
     before = before or it.stage.database.last_written_ms(it.name)

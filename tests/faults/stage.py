@@ -80,13 +80,13 @@ class Disturbed:
     def __init__(
         self, stage: "Stage", fault: str, *, storage: Path | None = None, variables: dict[str, str], **options: Any
     ):
-        self.row = Row(fault)
-        self.name = fault
+        self.name = fault + stage.suffix
+        self.row = Row(self.name)
         self.stage = stage
         self.storage = storage or stage.cluster.storage
         self.variables = stage.cluster.environment | {"SKIPRAY_STORAGE": str(self.storage)} | variables
-        self.file = write_sweep(stage.folder / fault, fault, **{"epochs": EPOCHS} | options)
-        self.watch = StorageWatch(self.storage / fault)
+        self.file = write_sweep(stage.folder / self.name, self.name, **{"epochs": EPOCHS} | options)
+        self.watch = StorageWatch(self.storage / self.name)
         self.launches: list[Launch] = []
         self.struck = 0.0
         self.expected_failures = 0
@@ -159,6 +159,8 @@ class Stage:
         self.rng = random.Random(seed)
         self.cluster = _local_cluster().LocalCluster(folder / "cluster", nodes=3, cpus=1)
         self.rows: list[Row] = []
+        self.suffix = ""
+        """Of the names of sweeps."""
         self.reference: Values | None = None
 
     @property
@@ -171,6 +173,15 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.cluster.stop()
+
+    @contextlib.contextmanager
+    def again(self) -> Iterator[None]:
+        """Sweeps of other names, for a fault that strikes once more."""
+        self.suffix = "-again"
+        try:
+            yield
+        finally:
+            self.suffix = ""
 
     def remove(self, node: str) -> None:
         """Take a node away, if it is there."""
