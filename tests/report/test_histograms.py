@@ -67,7 +67,10 @@ def test_without_histograms_the_report_says_what_to_run(whole, tmp_path):
     before = dataclasses.replace(whole, histograms=pd.DataFrame())
     page = write(before, tmp_path).html.read_text(encoding="utf-8")
     assert 'id="activations-by-value"' not in page
-    assert "Figs. 5 to 10, distributions of activations and weights: `skipray measure synthetic` measures them" in page
+    assert (
+        "Figs. 5 to 10, distributions of activations and weights: <code>skipray measure synthetic</code> measures them"
+        in page
+    )
     assert "Figs. 3 and 4," not in page
 
 

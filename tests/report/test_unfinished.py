@@ -108,7 +108,7 @@ def test_a_plain_sweep(uri: str, record: Callable, tmp_path: Path) -> None:
     assert "7 missing" in words
     assert "What is missing runs with" in words
     assert "Figs. 3 and 4," not in words
-    assert "Figs. 11 to 13, condition number by layer: `skipray measure" in words, "no layers were recorded"
+    assert "Figs. 11 to 13, condition number by layer: skipray measure" in words, "no layers were recorded"
 
 
 def test_a_tuned_sweep(uri: str, record: Callable, tmp_path: Path) -> None:
