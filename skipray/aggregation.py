@@ -16,7 +16,7 @@ from skipray.claims.verdict import untested, with_holm
 from skipray.fairness import CELL_METRICS, cell_words, fairness_table, headline
 from skipray.frontier import Frontier, find_frontier
 from skipray.plan import trial_sizes
-from skipray.spec import SweepSpec, TrialSpec
+from skipray.spec import SweepSpec, TrialSpec, varied_fields
 from skipray.trends import DepthTrend, Limit, fit_depth_trend, trainability_limit
 
 TREND_METRICS = (
@@ -41,7 +41,7 @@ EPOCH_METRICS = ("train.accuracy", "train.loss")
 MAX_EPOCH_ROWS = 4_000_000
 """Values by epoch that an aggregation holds: 0.1 GB. Medians over the seeds need no more."""
 MAX_EPOCH_TRIALS_HTTP = 1000
-"""Through a server a history is a request a run and metric."""
+"""Through a server histories come a hundred runs and one metric a request, all their values as JSON."""
 
 MAX_FITTED_SEEDS = 60
 """More seeds than these are pooled in blocks before a trend is fitted."""
@@ -266,8 +266,12 @@ def _parameters(trial: TrialSpec) -> int | None:
 
 def group_factors(sweep: SweepSpec) -> list[str]:
     """The factors that make a group: all that vary but the depth, the architecture first."""
-    varied = dict.fromkeys(key.rpartition(".")[2] for trial in sweep.cells for key, _ in trial.cell)
-    return ["architecture", *(key for key in varied if key not in ("architecture", "depth"))]
+    return ["architecture", *(key for key in varied_fields(sweep.cells) if key not in ("architecture", "depth"))]
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no infinity: an open end of an interval is null."""
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _groups(sweep: SweepSpec, trials: pd.DataFrame) -> list[tuple[Group, pd.DataFrame]]:

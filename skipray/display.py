@@ -228,6 +228,8 @@ def _cell_text(counts: Counter[str] | None) -> str:
 
 def aggregate_json(result: "Aggregate") -> dict[str, Any]:
     """`skipray aggregate --json`: sweep, trials, trends, claims, limits, audit."""
+    from skipray.aggregation import finite  # `plan` need not wait for what fits trends
+
     return {
         "sweep": result.sweep.name,
         "trials": len(result.trials),
@@ -237,7 +239,7 @@ def aggregate_json(result: "Aggregate") -> dict[str, Any]:
                 **dict(s.group),
                 "curve": s.trend.curve,
                 "verdict": s.trend.verdict,
-                "parameters": {k: [_finite(x) for x in v] for k, v in s.trend.parameters.items()},
+                "parameters": {k: [finite(x) for x in v] for k, v in s.trend.parameters.items()},
                 "weights": dict(s.trend.weights),
             }
             for s in result.series
@@ -247,8 +249,8 @@ def aggregate_json(result: "Aggregate") -> dict[str, Any]:
                 "id": c.id,
                 "verdict": c.verdict,
                 "effect": c.effect,
-                "low": _finite(c.low),
-                "high": _finite(c.high),
+                "low": finite(c.low),
+                "high": finite(c.high),
                 "p": c.p,
                 "sentence": c.sentence,
             }
@@ -265,11 +267,6 @@ def aggregate_json(result: "Aggregate") -> dict[str, Any]:
             for group, f in result.frontiers
         ],
     }
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON has no infinity: an open end of an interval is null."""
-    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -144,14 +144,15 @@ def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
 
 def _check_data(sweep: SweepSpec) -> None:
     """Data that are missing here are probably missing everywhere; workers on other nodes are asked by the preflight."""
-    said = datasets.missing(sweep.dataset)
-    if said:
-        raise SpecError([f"{sweep.where('dataset', 'name')}: dataset.name: {said}"])
+    _refuse_data(sweep, datasets.missing(sweep.dataset))
 
 
 def _verify_data(sweep: SweepSpec) -> None:
     """Read and compare the data while Ray starts: on the first launch only, trials map what this has prepared."""
-    said = datasets.unusable(sweep.dataset, sweep.cells[0].fingerprint)
+    _refuse_data(sweep, datasets.unusable(sweep.dataset, sweep.cells[0].fingerprint))
+
+
+def _refuse_data(sweep: SweepSpec, said: str | None) -> None:
     if said:
         raise SpecError([f"{sweep.where('dataset', 'name')}: dataset.name: {said}"])
 

@@ -40,6 +40,11 @@ def diverged_remark(trials: pd.DataFrame, counted: str) -> str:
     return f" {count} of {len(trials)} networks diverged: {counted}." if count else ""
 
 
+def combinations(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    """(rows,) one text for each combination of values, some of which a family may lack (NaN)."""
+    return np.array(["|".join(map(str, row)) for row in table[columns].to_numpy(dtype=object)], dtype=object)
+
+
 @dataclass(frozen=True)
 class SweepData:
     trials: pd.DataFrame
@@ -109,13 +114,13 @@ class SweepData:
         both["censored"] = np.sign(both["censored_first"] - both["censored_second"]).astype(int)
         blind = (both["censored_first"] == both["censored_second"]) & (both["censored_first"] != 0)
         out = both[~blind].reset_index(drop=True)
-        out["cell"] = out[["depth", *shared]].astype(str).agg("|".join, axis=1) if len(out) else pd.Series(dtype=str)
+        out["cell"] = combinations(out, ["depth", *shared])
         out.attrs["uninformative"] = int(blind.sum())
         return out
 
     def cells(self, table: pd.DataFrame) -> np.ndarray:
-        """(rows,) one text for each combination of depth and factors, of which a family may lack some."""
-        return table[["depth", *self.factors]].map(str).agg("|".join, axis=1).to_numpy()
+        """(rows,) one text for each combination of depth and factors."""
+        return combinations(table, ["depth", *self.factors])
 
     def layer_rows(self, tensor: str, statistic: str, *, centred: bool = False) -> pd.DataFrame:
         """Headline rows of one statistic at each trial's last probed epoch: the trial's factors and the layer's

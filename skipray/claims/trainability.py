@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skipray.claims.data import NOTHING_RIGHT, PLAIN, TWINS, SweepData, diverged_remark
+from skipray.claims.data import NOTHING_RIGHT, PLAIN, TWINS, SweepData, combinations, diverged_remark
 from skipray.claims.estimates import mean_over_cells, slope_over_depths
 from skipray.claims.verdict import Claim, Part, decided, untested
 from skipray.trends import trainability_limit
@@ -49,7 +49,7 @@ def c1a(data: SweepData) -> Claim:
             continue
         both = _reach(plain, shared).merge(_reach(other, shared), on=["seed", *shared], suffixes=("_plain", "_twin"))
         floor = float(np.hypot(_gap(plain), _gap(other)) / np.sqrt(12))
-        cell = both[shared].astype(str).agg("|".join, axis=1).to_numpy() if shared else np.zeros(len(both))
+        cell = combinations(both, shared)
         difference = (both["reach_twin"] - both["reach_plain"]).to_numpy()
         estimate = mean_over_cells(difference, cell, both["seed"].to_numpy(), floor)
         if estimate is not None:

@@ -1,7 +1,6 @@
 """The report's tables as plain values: claims, coverage, fits, rank correlations, caveats, provenance."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from skipray.aggregation import finite
 from skipray.report.chart import Table
 from skipray.report.groups import Layout, group_names, plain
 from skipray.report.ticks import number
@@ -123,11 +123,6 @@ def _interval(low: float | None, high: float | None) -> str:
     left = "−∞" if low is not None and low == float("-inf") else number(low, 2)
     right = "∞" if high is not None and high == float("inf") else number(high, 2)
     return f"{left} to {right}"
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no infinity: an open end of an interval is null."""
-    return value if math.isfinite(value) else None
 
 
 def probability(p: float) -> str:
@@ -287,7 +282,7 @@ def trends_frame(aggregate: "Aggregate") -> pd.DataFrame:
                 **group_names(s.group),
                 "curve": t.curve,
                 "verdict": t.verdict,
-                "parameters": json.dumps({k: [_finite(x) for x in v] for k, v in t.parameters.items()}),
+                "parameters": json.dumps({k: [finite(x) for x in v] for k, v in t.parameters.items()}),
                 "weights": json.dumps(dict(t.weights)),
                 "tied": json.dumps(list(t.tied)),
                 "left_out_error": t.left_out_error.get(t.curve) if t.curve else None,

@@ -20,7 +20,7 @@ from skipray.spec.fields import (
 )
 from skipray.spec.reader import load_sweep
 from skipray.spec.sweep import SweepSpec
-from skipray.spec.trial import NUMERICS_VERSION, TrialSpec, canonical_json
+from skipray.spec.trial import NUMERICS_VERSION, TrialSpec, canonical_json, varied_fields
 
 __all__ = [
     "NUMERICS_VERSION",
@@ -38,4 +38,5 @@ __all__ = [
     "Tune",
     "canonical_json",
     "load_sweep",
+    "varied_fields",
 ]

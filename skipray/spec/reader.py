@@ -473,7 +473,8 @@ def _with_all_factors(trial: TrialSpec, varied: list[str]) -> TrialSpec:
         value = getattr(trial.model if key in ModelSpec.model_fields else trial.recipe, key)
         if key not in own and value is not None:
             own[key] = value
-    return dataclasses.replace(trial, cell=tuple((key, own[key]) for key in varied if key in own))
+    cell = tuple((key, own[key]) for key in varied if key in own)
+    return trial if cell == trial.cell else dataclasses.replace(trial, cell=cell)
 
 
 def _tuples(data: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -100,6 +100,11 @@ class TrialSpec:
 _SEED_PLACE = "seed-of-0f2d8c1e6b7a4953"
 """Stands for the seed while an identity is taken apart; no name or option reads like this."""
 _MAIN_FACTORS = ("architecture", "depth")
+
+
+def varied_fields(trials: Iterable[TrialSpec]) -> list[str]:
+    """Bare names of the factors of these trials' cells, in the file's order."""
+    return list(dict.fromkeys(key.rpartition(".")[2] for trial in trials for key, _ in trial.cell))
 
 
 def canonical_json(value: Any) -> str:

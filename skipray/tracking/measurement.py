@@ -24,7 +24,7 @@ from skipray import __version__
 from skipray.records import Histogram
 from skipray.storage import histograms_to_parquet, layers_to_parquet, spectra_to_npz
 from skipray.tracking.address import Address
-from skipray.tracking.artifacts import read_file
+from skipray.tracking.artifacts import HISTOGRAMS, read_file
 from skipray.tracking.client import reach
 from skipray.tracking.row import RunRow, row_of
 from skipray.tracking.schema import LARGEST, MEASURED, MEASUREMENT_PREFIX, PARENT, TIME_KEY
@@ -136,7 +136,7 @@ def _log_files(uri: str, row: RunRow, folder: str, found: Measured) -> None:
         "metrics.json": json.dumps(finite, indent=1, sort_keys=True).encode(),
     }
     if found.histograms:
-        files["histograms.parquet"] = histograms_to_parquet(found.histograms)
+        files[HISTOGRAMS] = histograms_to_parquet(found.histograms)
     with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
         for file, content in files.items():
             (Path(temporary) / file).write_bytes(content)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
-from skipray.spec import SweepSpec, TrialSpec, load_sweep
+from skipray.spec import SweepSpec, TrialSpec, load_sweep, varied_fields
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.artifacts import read_measurement, read_run_histograms, read_with_measurements
 from skipray.tracking.cache import Cache, concatenated
@@ -60,10 +60,7 @@ def read_trials(
     Raises:
         TrackingAway: the store cannot be reached.
     """
-    spec = _loaded(sweep)
-    uri = resolve_uri(spec, tracking_uri)
-    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = ledger or read_ledger(spec, uri, trials=asked, say=say)
+    spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     found = [t for t in asked if t.trial_id in ledger.finished]
     runs = [ledger.finished[t.trial_id] for t in found]
     wide = read_wide(uri, spec.name, runs, say)
@@ -71,6 +68,20 @@ def read_trials(
         return _empty(asked)
     described, factors = _described(found, asked), {*_factors(asked)}
     return described.assign(**{key: v for key, v in _measured(runs, wide).items() if key not in factors})
+
+
+def _begun(
+    sweep: SweepSpec | str | os.PathLike[str],
+    tracking_uri: str | None,
+    trials: Sequence[TrialSpec] | None,
+    ledger: Ledger | None,
+    say: Say,
+) -> tuple[SweepSpec, str, tuple[TrialSpec, ...], Ledger]:
+    """The sweep, its store, the trials that are asked for, and what is known of their runs."""
+    spec = _loaded(sweep)
+    uri = resolve_uri(spec, tracking_uri)
+    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
+    return spec, uri, asked, ledger or read_ledger(spec, uri, trials=asked, say=say)
 
 
 def winning_runs(sweep: SweepSpec, tracking_uri: str | None = None) -> dict[str, str]:
@@ -96,10 +107,7 @@ def read_histories(
     Returns:
         Columns trial_id and metric (categories), epoch, value; in the sweep's order, then by metric and epoch.
     """
-    spec = _loaded(sweep)
-    uri = resolve_uri(spec, tracking_uri)
-    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = ledger or read_ledger(spec, uri, trials=asked, say=say)
+    spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     runs = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
     return read_histories_of(uri, spec.name, runs, None if metrics is None else tuple(sorted(set(metrics))), say)
 
@@ -127,10 +135,7 @@ def read_layers(
     Returns:
         Columns trial_id and skipray.records.LAYER_COLUMNS, words as categories; in the sweep's order.
     """
-    spec = _loaded(sweep)
-    uri = resolve_uri(spec, tracking_uri)
-    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = ledger or read_ledger(spec, uri, trials=asked, say=say)
+    spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     rows = [ledger.finished[i] for i in _evenly(asked) if i in ledger.finished]
     cache = Cache(uri, spec.name, f"layers {measurement}" if measurement else "layers")
     frames, missing = cache.read([key_of(r) for r in rows])
@@ -185,10 +190,7 @@ def read_histograms(
         Columns trial_id and skipray.records.HISTOGRAM_COLUMNS, words as categories, one row a bin; in the sweep's
         order. Empty for runs from before there were histograms, until `skipray measure` has added them.
     """
-    spec = _loaded(sweep)
-    uri = resolve_uri(spec, tracking_uri)
-    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
-    ledger = ledger or read_ledger(spec, uri, trials=asked, say=say)
+    spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     rows = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
     cache = Cache(uri, spec.name, "histograms")
     frames, missing = cache.read([key_of(r) for r in rows])
@@ -261,10 +263,7 @@ def _described(trials: Sequence[TrialSpec], asked: Sequence[TrialSpec]) -> pd.Da
 
 
 def _factors(trials: Sequence[TrialSpec]) -> list[str]:
-    names = dict.fromkeys(["architecture", "depth"])
-    for trial in trials:
-        names |= dict.fromkeys(_bare(key) for key, _ in trial.cell)
-    return [n for n in names if n != "seed"]
+    return [n for n in dict.fromkeys(["architecture", "depth", *varied_fields(trials)]) if n != "seed"]
 
 
 def _bare(key: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from skipray.curves import Array
 from skipray.trends.design import Design
 from skipray.trends.projection import BoundCurve, fit, project
-from skipray.trends.studentised import Studentised
+from skipray.trends.studentised import Studentised, scaled_information
 
 NEAR = 8.0
 """The scan is fine within so many standard errors of the estimate; beyond, it has the range's own points."""
@@ -135,11 +135,7 @@ class SquaresProfile:
         if not others:
             return walk[:, :0]
         slopes = bound.jacobian(design.depths, project(bound, design.depths, walk, target, design.root).linear, walk)
-        information = np.einsum("prd,qrd->rpq", slopes @ design.metric, slopes)
-        free = np.delete(np.arange(len(slopes)), spots + j)
-        information = information[:, free][:, :, free]
-        scale = np.sqrt(np.maximum(np.einsum("rpp->rp", information), 1e-150))
-        scaled = information / scale[:, :, None] / scale[:, None, :] + 1e-10 * np.eye(len(free))
+        scaled, scale = scaled_information(design, np.delete(slopes, spots + j, axis=0), ridge=1e-10)
         errors = self.spread * np.sqrt(np.einsum("rpp->rp", np.linalg.inv(scaled))) / scale
         low, high = bound.bounds
         out = []

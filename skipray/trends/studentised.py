@@ -41,7 +41,7 @@ class Studentised:
     @cached_property
     def model(self) -> Array:
         """(P, P) covariance that the noise and the seed effects of the design give."""
-        information, scale = _information(self.design, self.slopes)
+        information, scale = scaled_information(self.design, self.slopes)
         return np.asarray(np.linalg.inv(information[0]) / scale[0] / scale[0][:, None] * self.spread**2)
 
     @cached_property
@@ -115,18 +115,18 @@ def _variance(covariance: Array, weights: Array) -> Array:
     return np.asarray(np.sum((covariance @ weights) * weights, axis=-2))
 
 
-def _information(design: Design, slopes: Array) -> tuple[Array, Array]:
-    """(R, P, P) with a unit diagonal, and the scales (R, P) that make it so."""
+def scaled_information(design: Design, slopes: Array, ridge: float = 1e-13) -> tuple[Array, Array]:
+    """(R, P, P) with a unit diagonal, and the scales (R, P) that make it so, of slopes (P, R, D)."""
     information = np.einsum("prd,qrd->rpq", slopes @ design.metric, slopes)
     scale = np.sqrt(np.maximum(np.einsum("rpp->rp", information), 1e-150))
-    # A ridge that only exactly singular matrices notice.
-    scaled = information / scale[:, :, None] / scale[:, None, :] + 1e-13 * np.eye(len(slopes))
+    # So small a ridge that only matrices that are singular, or nearly so, notice it.
+    scaled = information / scale[:, :, None] / scale[:, None, :] + ridge * np.eye(len(slopes))
     return scaled, scale
 
 
 def _sandwich(design: Design, slopes: Array, residual: Array) -> Array:
     """(R, P, P) covariance from how much each seed pulls the estimates: slopes (P, 1, D), residual (R, N)."""
-    information, scale = _information(design, slopes)
+    information, scale = scaled_information(design, slopes)
     shares = np.stack(
         [
             residual[:, design.seed_index == s] @ design.scores[:, design.seed_index == s].T

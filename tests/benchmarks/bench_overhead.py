@@ -17,7 +17,7 @@ requests. The load is printed since all of it depends on what else the machine d
 
 import argparse
 import contextlib
-import importlib.util
+import importlib
 import itertools
 import json
 import os
@@ -26,11 +26,13 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "infra"))
+local_cluster = importlib.import_module("local_cluster")
+
 OVERHEAD_SECONDS = 0.15
 GROWTH = 1.3
 DRIVER_BYTES = 1.2e9
@@ -106,7 +108,7 @@ def measure(folder: Path, count: int) -> dict[str, float]:
 
     file = folder / "overhead.yaml"
     file.write_text(SWEEP.format(count=count, seeds=list(range(count // 4))))
-    servers = _local_cluster().LocalCluster(folder / "servers", nodes=0)
+    servers = local_cluster.LocalCluster(folder / "servers", nodes=0)
     with servers:
         variables = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "MLFLOW_", "SKIPRAY_"))}
         variables |= {"MLFLOW_TRACKING_URI": servers.tracking_uri, "PYTHONPATH": str(ROOT)}
@@ -169,16 +171,6 @@ class Meter(threading.Thread):
 def requests(log: Path) -> int:
     """Requests that the MLflow server has answered, by its own access log."""
     return log.read_text(errors="replace").count("HTTP/1.1") if log.exists() else 0
-
-
-def _local_cluster() -> Any:
-    spec = importlib.util.spec_from_file_location("local_cluster", ROOT / "infra" / "local_cluster.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["local_cluster"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

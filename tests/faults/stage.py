@@ -1,7 +1,7 @@
 """Where faults strike: one real cluster, the undisturbed values, and one sweep a fault."""
 
 import contextlib
-import importlib.util
+import importlib
 import random
 import shutil
 import sys
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from launching import ROOT, Launch
@@ -20,6 +19,9 @@ from skipray import tracking
 from skipray.spec import load_sweep
 from sweeps import CHECKPOINT_SECONDS, SEEDS, write_sweep
 
+sys.path.append(str(ROOT / "infra"))
+local_cluster = importlib.import_module("local_cluster")
+
 EPOCHS = 60
 """Of each trial: 1.5 to 4 seconds of one core, so that there are several checkpoints to lose."""
 LAUNCH_SECONDS = 420.0
@@ -29,16 +31,6 @@ ALLOWANCE_SECONDS = 1.5
 waits for, writing it, and noticing that a process has died, on a machine with more work than cores."""
 JITTER_SECONDS = 1.0
 """A fault strikes within so long after the trial that it hits has its first checkpoint; the seed says when."""
-
-
-def _local_cluster() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("local_cluster", ROOT / "infra" / "local_cluster.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["local_cluster"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass
@@ -157,7 +149,7 @@ class Stage:
     def __init__(self, folder: Path, seed: int):
         self.folder = folder
         self.rng = random.Random(seed)
-        self.cluster = _local_cluster().LocalCluster(folder / "cluster", nodes=3, cpus=1)
+        self.cluster = local_cluster.LocalCluster(folder / "cluster", nodes=3, cpus=1)
         self.rows: list[Row] = []
         self.suffix = ""
         """Of the names of sweeps."""

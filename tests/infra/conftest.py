@@ -1,11 +1,10 @@
 """What the tests of infra share: one real cluster, and the marker of the test that installs the image's environment."""
 
-import importlib.util
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -19,17 +18,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("local_cluster", ROOT / "infra" / "local_cluster.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["local_cluster"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-local_cluster = load()
+sys.path.append(str(ROOT / "infra"))
+local_cluster = importlib.import_module("local_cluster")
 
 
 @pytest.fixture(scope="session")
