@@ -5,7 +5,7 @@ A depth and a seed are lost in all groups together, so that what is left can sti
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skipray.spec import SweepSpec, TrialSpec
@@ -63,6 +63,8 @@ class Fit:
     seconds: float
     """Wall time of what is kept."""
     trials: int
+    extension: int = 0
+    """Trials that a tuned sweep adds beyond these for each side of a range that it has to widen."""
 
     def keeps(self, trial: TrialSpec) -> bool:
         """Whether a trial is still run; a tuning trial is, as long as its depth is."""
@@ -131,7 +133,7 @@ def fit(
         if unit in kept and count[unit]:
             kept.remove(unit)
             lost.append(unit)
-    return Fit(budget, frozenset(kept), tuple(lost), *spent())
+    return Fit(budget, frozenset(kept), tuple(lost), *spent(), _extension_trials(sweep, {depth for depth, _ in kept}))
 
 
 def _costs(
@@ -156,8 +158,8 @@ def _costs(
     return cost, count
 
 
-def extension_trials(sweep: SweepSpec) -> int:
-    """Trials that one extended side would add to a tuned sweep, beyond the budget's count."""
+def _extension_trials(sweep: SweepSpec, depths: Collection[int]) -> int:
+    """Trials that one widened side of a range would add to the cells of some depths."""
     if sweep.tune is None or not sweep.tune.extensions:
         return 0
-    return extra_points(sweep.tune) * len(sweep.tune.seeds) * len(sweep.cells)
+    return extra_points(sweep.tune) * len(sweep.tune.seeds) * sum(c.model.depth in depths for c in sweep.cells)

@@ -139,6 +139,7 @@ def fit_json(reached: Fit) -> dict[str, Any]:
         "budget_trials": reached.budget.trials,
         "trials": reached.trials,
         "seconds": round(reached.seconds, 3),
+        "extension_trials": reached.extension,
         "lost": [{"depth": depth, "seed": seed} for depth, seed in reached.lost],
     }
 
@@ -148,6 +149,8 @@ def fit_lines(reached: Fit) -> list[str]:
     seconds = reached.budget.seconds
     budget = duration(seconds) if seconds is not None else f"{reached.budget.trials} trials"
     kept = f"budget of {budget}: {reached.trials} trials, about {duration(reached.seconds)}"
+    if reached.extension:
+        kept += f" (and {reached.extension} more for each side of a range that has to be widened)"
     if not reached.lost:
         return [f"{kept}; everything fits"]
     lost = ", ".join(f"depth {depth} seed {seed}" for depth, seed in reached.lost[:12])

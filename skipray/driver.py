@@ -80,6 +80,7 @@ def launch_sweep(
     budget: Budget | None = None,
     on_fit: Callable[[Fit], None] = lambda fit: None,
     say: Callable[[str], None] = lambda text: None,
+    at_end: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Run the missing trials of a sweep.
 
@@ -87,6 +88,7 @@ def launch_sweep(
         budget: how much may be spent; what tells least is left out.
         on_fit: told what fits into the budget, before the first trial starts.
         say: told in words what is being waited for: the first trial starts seconds, on a cluster minutes, later.
+        at_end: called while Ray ends, in which time something useful can be done.
 
     Raises:
         skipray.spec.SpecError: data, store or cluster are not as they must be; the message names the remedy.
@@ -114,7 +116,7 @@ def launch_sweep(
     with ExitStack() as stack:
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
         connecting = Connecting(sweep, address=ray_address)
-        stack.callback(lambda: disconnect(connecting.result()))
+        stack.callback(lambda: disconnect(connecting.result(), at_end))
         if ray_address in (None, "local"):
             _verify_data(sweep)
         if ray_address or _needs_more_than_this_machine(sweep):

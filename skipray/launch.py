@@ -6,6 +6,8 @@ starts in a moment and `aggregate` and `report` run where torch and ray are not 
 Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 130 interrupted, resumable.
 """
 
+import atexit
+import gc
 import json
 import os
 import signal
@@ -71,6 +73,8 @@ GO_ON = {
     "measure": "interrupted; measure again to go on: what was measured stays, and training is not touched",
 }
 """Verb -> what an interrupted one says. The others have changed nothing."""
+GARBAGE_THRESHOLD = 100_000
+"""New containers before Python looks for garbage among them."""
 TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn")
 
 
@@ -80,6 +84,10 @@ class BadInput(Exception):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    # Imports make many objects and no garbage: to look for it among them is a tenth of a short command's time, and to
+    # take them apart at the end half a second.
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    atexit.register(gc.freeze)
     here = str(Path.cwd())
     if not {"", here} & set(sys.path):
         sys.path.append(here)  # `skipray` finds the user's own `module:name` where `python -m` does
@@ -292,7 +300,13 @@ def launch(
     spec = _load(sweep, overrides)
     _use_data(data)
     ended = launch_sweep(
-        spec, tracking_uri=tracking_uri, ray_address=address, budget=_budget(budget), on_fit=_say_fit, say=_tell
+        spec,
+        tracking_uri=tracking_uri,
+        ray_address=address,
+        budget=_budget(budget),
+        on_fit=_say_fit,
+        say=_tell,
+        at_end=_import_report,
     )
     if ended.estimate_error is not None:
         _tell(
@@ -474,6 +488,13 @@ def _say_fit(reached: "Fit") -> None:
 
     for line in display.fit_lines(reached):
         _tell(line)
+
+
+def _import_report() -> None:
+    """What a report needs, matplotlib included: a second."""
+    import skipray.aggregation
+    import skipray.display
+    import skipray.report.paper  # noqa: F401
 
 
 def _report(

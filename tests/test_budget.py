@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from skipray.budget import Budget, fit, losing_order, parse_budget
+from skipray.display import fit_lines
 from skipray.spec import SweepSpec, load_sweep
+from skipray.tuning import settings_of
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 
@@ -82,6 +84,19 @@ def test_tuning_is_paid_by_the_depth_and_tuned_finals_are_counted() -> None:
     depths = {depth for depth, _ in small.kept}
     points = [t for t in tuned.trials() if t.phase == "tune"]
     assert {t.model.depth for t in points if small.keeps(t)} == depths
+
+
+def test_a_widened_range_is_told_beside_the_budget() -> None:
+    tuned = load_sweep(SWEEPS / "tuned-quickstart.yaml")
+    assert tuned.tune is not None
+    first, widened = (len(settings_of(tuned.tune, r)) for r in ([], [frozenset({("learning_rate", "low")})]))
+    whole = fit(tuned, tuned.trials(), lambda t: 1.0, Budget(trials=10_000))
+    assert whole.extension == (widened - first) * len(tuned.tune.seeds) * len(tuned.cells) > 0
+    assert f"(and {whole.extension} more for each side of a range that has to be widened)" in fit_lines(whole)[0]
+    small = fit(tuned, tuned.trials(), lambda t: 1.0, Budget(trials=150))
+    assert 0 < small.extension < whole.extension
+    fixed = load_sweep(SWEEPS / "tuned-quickstart.yaml", ["tune.extensions=0"])
+    assert fit(fixed, fixed.trials(), lambda t: 1.0, Budget(trials=10_000)).extension == 0
 
 
 def test_a_budget_for_nothing_keeps_nothing(sweep: SweepSpec) -> None:

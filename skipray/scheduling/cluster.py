@@ -1,5 +1,6 @@
 """The Ray cluster that trials run on: one that is there, or one started on this machine for this launch."""
 
+import gc
 import logging
 import os
 import shutil
@@ -7,6 +8,7 @@ import socket
 import tempfile
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +34,15 @@ QUIET = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1e9",  # `feasible` has checked them
 }
 """Settings that Ray reads from the environment. What the user has set stays."""
+
+_ALONE = {
+    # Ray's own switch for a machine that takes part in no cluster: its node is 127.0.0.1, so that nothing listens on
+    # another interface.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Workers that Ray would start ahead, one a core, are not the ones that trials then get: those have thread counts.
+    "RAY_prestart_worker_first_driver": "0",
+}
+"""The same where this process starts Ray itself; read when ray is imported."""
 
 LEAVE_SECONDS = 20.0
 KNOCK_SECONDS = 5.0
@@ -92,9 +103,8 @@ def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = F
     if address and "://" in address:
         raise ClusterError(_WRONG_KIND.format(address=address))
     if address is None:
-        # Ray's own switch for a machine that takes part in no cluster: its node is 127.0.0.1, so that nothing listens
-        # on another interface. Read when ray is imported.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        for key, value in _ALONE.items():
+            os.environ.setdefault(key, value)
     import ray
 
     _quiet()
@@ -125,8 +135,12 @@ def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = F
     return Cluster(address, _nodes(), temp_dir)
 
 
-def disconnect(cluster: Cluster) -> None:
-    """Leave a cluster; end it when this process started it, with all its processes and files."""
+def disconnect(cluster: Cluster, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Leave a cluster; end it when this process started it, with all its processes and files.
+
+    Args:
+        meanwhile: is called while Ray ends, which takes a second or more of waiting.
+    """
     import ray
 
     def shut_down() -> None:
@@ -135,8 +149,14 @@ def disconnect(cluster: Cluster) -> None:
 
     # In a thread, because it waits for a head that may be gone.
     leaving = threading.Thread(target=shut_down, name="skipray-ray-end", daemon=True)
-    leaving.start()
-    leaving.join(LEAVE_SECONDS)
+    gc.collect()
+    gc.disable()  # Ray ends the process when a reference into it is collected while it shuts down
+    try:
+        leaving.start()
+        meanwhile()
+        leaving.join(LEAVE_SECONDS)
+    finally:
+        gc.enable()
     if cluster.temp_dir:
         shutil.rmtree(cluster.temp_dir, ignore_errors=True)
 
