@@ -84,10 +84,9 @@ class BadInput(Exception):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    # Imports make many objects and no garbage: to look for it among them is a tenth of a short command's time, and to
-    # take them apart at the end half a second.
+    # Imports make many objects and no garbage: to look for it among them is a tenth of a short command's time.
     gc.set_threshold(GARBAGE_THRESHOLD)
-    atexit.register(gc.freeze)
+    atexit.register(_leave)
     here = str(Path.cwd())
     if not {"", here} & set(sys.path):
         sys.path.append(here)  # `skipray` finds the user's own `module:name` where `python -m` does
@@ -112,6 +111,12 @@ def main(arguments: list[str] | None = None) -> None:
         _tell(GO_ON.get(verb, "interrupted"))
     sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave() -> None:
+    """Spare the half second that taking all objects apart takes; torch's bindings would complain about what is left."""
+    if "torch" not in sys.modules:
+        gc.freeze()
 
 
 def _usage_error(error: Exception) -> int | None:
