@@ -12,6 +12,7 @@ from skipray.claims.data import SweepData
 from skipray.claims.estimates import mean_over_cells
 from skipray.claims.verdict import untested, with_holm
 from skipray.records import LAYER_COLUMNS
+from skipray.trends import trainability_limit
 
 DEPTHS = (8, 20, 38, 56, 74, 110)
 ALL = ["C1a", "C1b", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11"]
@@ -103,6 +104,15 @@ def test_c1a_where_the_twins_never_break() -> None:
     assert claim.seeds == (0, 1, 2)
     assert claim.depths == DEPTHS
     assert "resnet beyond 110" in claim.sentence
+
+
+def test_c1a_names_the_limits_that_the_report_has() -> None:
+    """PlainNet's trials are compared with each twin, and counted once."""
+    trials = table(breaking({"plainnet": 45, "resnet": 500, "resnext": 500}, np.random.default_rng(3)), seeds=3)
+    plain = trials[trials["architecture"] == "plainnet"]
+    limit = trainability_limit(plain["depth"], plain["outcome"] == "trained", group=plain["seed"])
+    assert limit.depth is not None
+    assert f"plainnet about {limit.depth:.0f} layers" in verdict("C1a", trials).sentence
 
 
 def test_c1a_where_nothing_breaks_is_open() -> None:

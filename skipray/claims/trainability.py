@@ -36,7 +36,9 @@ def c1a(data: SweepData) -> Claim:
             f"Run {PLAIN} and {' or '.join(TWINS)} at the same depths and seeds.",
             "no twins to compare",
         )
-    trials = data.trials.assign(trained=(data.trials["outcome"] == "trained").astype(float))
+    trials = data.trials.assign(
+        trained=(data.trials["outcome"] == "trained").astype(float), place=range(len(data.trials))
+    )
     parts: list[Part] = []
     used: list[pd.DataFrame] = []
     for twin in twins:
@@ -62,7 +64,7 @@ def c1a(data: SweepData) -> Claim:
             "Run at least two depths with at least two shared seeds.",
             "fewer than two seeds or depths",
         )
-    rows = pd.concat(used)
+    rows = pd.concat(used).drop_duplicates("place")  # plain networks are compared with each twin
     kept = [a for a in [PLAIN, *twins] if (rows["architecture"] == a).any()]
     words = ", ".join(f"{a} {_limit_words(rows[rows['architecture'] == a])}" for a in kept)
     return decided(
