@@ -27,8 +27,11 @@ def gram(tensor: Tensor, mode: int, *, exponent: int = 0, mean: Tensor | None = 
 
 
 def symmetric_product(tall: Tensor) -> Tensor:
-    """tall.T @ tall: on a CPU by numpy, which does a symmetric rank-k update, half the work of torch's general one."""
-    if tall.device.type != "cpu":
+    """tall.T @ tall: on one CPU thread by numpy, whose symmetric rank-k update is half the work of torch's product.
+
+    On several, numpy's threads would wait for those of torch, which keep spinning for a while: several times slower.
+    """
+    if tall.device.type != "cpu" or torch.get_num_threads() > 1:
         return tall.T @ tall
     array = tall.numpy()
     return torch.from_numpy(array.T @ array)
