@@ -124,8 +124,6 @@ def launch_sweep(
         lease = stack.enter_context(_lease(storage_url, sweep.name))
         address = tracking.prepare(sweep, tracking_uri)
         say(f"runs: {tracking.where_to_look(address)}")
-        import skipray.scheduling.worker  # noqa: F401  # ray.tune takes most of a second, and Ray is still starting
-
         return _run(sweep, connecting.result(), address, storage_url, lease, budget, on_fit, say)
 
 

@@ -139,6 +139,22 @@ def test_zero_rows_are_exact_zeros():
     assert (singular_values(tensor)[5:] == 0).all()
 
 
+@pytest.mark.parametrize("condition", [1e2, 3e4, 1e7])
+@pytest.mark.parametrize("shape", [(256, 4096), (512, 300), (16, 20_000)])
+def test_several_threads(shape, condition):
+    threads = torch.get_num_threads()
+    tensor = matrix(*shape, condition).float()
+    torch.set_num_threads(2)
+    try:
+        found = singular_values(tensor)
+        tensor[::2] = 0
+        halved = singular_values(tensor)
+    finally:
+        torch.set_num_threads(threads)
+    assert_close(found, truth(matrix(*shape, condition).float()))
+    assert_close(halved[: shape[0] // 2], truth(tensor)[: shape[0] // 2])
+
+
 def test_a_tensor_is_not_changed_and_arrays_will_do():
     array = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
     tensor = torch.from_numpy(array.copy()).requires_grad_()

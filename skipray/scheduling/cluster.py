@@ -150,15 +150,17 @@ def disconnect(cluster: Cluster, meanwhile: Callable[[], None] = lambda: None) -
     # In a thread, because it waits for a head that may be gone.
     leaving = threading.Thread(target=shut_down, name="skipray-ray-end", daemon=True)
     gc.collect()
+    collecting = gc.isenabled()
     gc.disable()  # Ray ends the process when a reference into it is collected while it shuts down
+    leaving.start()
     try:
-        leaving.start()
         meanwhile()
-        leaving.join(LEAVE_SECONDS)
     finally:
-        gc.enable()
-    if cluster.temp_dir:
-        shutil.rmtree(cluster.temp_dir, ignore_errors=True)
+        leaving.join(LEAVE_SECONDS)
+        if collecting:
+            gc.enable()
+        if cluster.temp_dir:
+            shutil.rmtree(cluster.temp_dir, ignore_errors=True)
 
 
 class Head:
