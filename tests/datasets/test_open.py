@@ -266,6 +266,8 @@ def test_an_edited_loader_is_not_served_from_the_cache(tmp_path, monkeypatch):
         "        return Raw(x[:40], y[:40], x[40:], y[40:])\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    # Python takes old bytecode for that of a source of the same size and second.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     spec = DatasetSpec(name="edited_loader:data")
 
     def prepare(scale, fingerprint=None):
