@@ -42,10 +42,11 @@ def raylet_killed(stage: Stage) -> None:
     with stage.disturb("raylet-killed") as it:
         launch = it.launch()
         trial, _ = it.training(lambda a: _node_of(stage, a.pid) == "node-1")
-        (raylet,) = [p for p in stage.cluster.state.sessions["node-1"].processes() if p.name() == "raylet"]
+        node = stage.cluster.state.sessions["node-1"]
+        (raylet,) = [p for p in node.processes() if p.name() == "raylet"]
         it.strike()
         stage.cluster.kill_raylet("node-1")
-        it.expect(not raylet.is_running() or raylet.status() == psutil.STATUS_ZOMBIE, "the raylet is dead")
+        it.wait(lambda: raylet not in node.processes(), "the raylet's death", 10)
         it.expect_exit(launch, 0)
         _proven_lost(it, {trial})
     stage.renew("node-1")
