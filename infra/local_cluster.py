@@ -13,6 +13,7 @@ part is a few lines and they share their state.
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import pwd
@@ -82,6 +83,8 @@ class State:
     head_cpus: int
     ports: dict[str, int]
     extra: dict[str, str]
+    given: list[int] = field(default_factory=list)
+    """Every port that something here was told to take: none is given twice, since it may not be taken yet."""
     sessions: dict[str, Session] = field(default_factory=dict)
 
 
@@ -117,10 +120,10 @@ class LocalCluster:
         self.folder = folder.resolve()
         self.with_mlflow = mlflow
         self._children: list[subprocess.Popen[bytes]] = []
-        ports = dict(zip(("gcs", "dashboard", "client", "mlflow"), _free_ports(4), strict=True))
         self.state = State(
-            str(self.folder), "", nodes, cpus, cpus if head_cpus is None else head_cpus, ports, dict(extra or {})
+            str(self.folder), "", nodes, cpus, cpus if head_cpus is None else head_cpus, {}, dict(extra or {})
         )
+        self.state.ports = dict(zip(("gcs", "dashboard", "client", "mlflow"), self._free_ports(4), strict=True))
 
     @classmethod
     def attach(cls, folder: Path) -> "LocalCluster":
@@ -441,7 +444,7 @@ class LocalCluster:
         variables: Mapping[str, str] | None = None,
         within: Sequence[str] = (),
     ) -> None:
-        agent_http, agent_grpc, environment_agent, metrics = _free_ports(4)
+        agent_http, agent_grpc, environment_agent, metrics = self._free_ports(4)
         self._start(
             name,
             [
@@ -468,6 +471,15 @@ class LocalCluster:
                 **(variables or {}),
             },
         )
+
+    def _free_ports(self, count: int) -> list[int]:
+        """Ports of 127.0.0.1 that nobody listens on and nothing of this cluster was told to take."""
+        given = self.state.given
+        found = list(itertools.islice((port for port in _candidates() if port not in given), count))
+        if len(found) < count:
+            raise RuntimeError(f"fewer than {count} free ports from {PORTS.start} to {PORTS.stop - 1}")
+        given.extend(found)
+        return found
 
     def _start(self, name: str, command: list[str], variables: Mapping[str, str], **options: Any) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "MLFLOW_"))}
@@ -595,12 +607,8 @@ def _connects(path: Path) -> bool:
     return True
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    return [port for port, _ in zip(_candidates(), range(count), strict=False)]
-
-
 def _candidates() -> Iterator[int]:
+    """Ports of 127.0.0.1 that nobody listens on."""
     # Another order in each process, else clusters that start at once would choose the same ports.
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):

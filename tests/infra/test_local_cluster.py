@@ -1,5 +1,6 @@
 """A real cluster of three raylets on this machine: who gets in, where it listens, what comes back, what stays."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+local_cluster = importlib.import_module("local_cluster")  # infra is on the path: conftest.py
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.xdist_group("cluster")]
 
 JOIN = """
@@ -160,6 +162,16 @@ def test_status_of_another_process(cluster) -> None:  # type: ignore[no-untyped-
 def test_a_second_start_in_the_same_folder_is_refused(cluster) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(RuntimeError, match="a cluster runs in"):
         type(cluster)(cluster.folder).start()
+
+
+def test_no_port_is_given_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was told to take a port may take it seconds later: until then it only looks free."""
+    monkeypatch.setattr(local_cluster, "PORTS", range(31_000, 31_012))
+    made = local_cluster.LocalCluster(tmp_path)  # takes four
+    others = made._free_ports(4)
+    assert len({*made.state.ports.values(), *others}) == 8
+    with pytest.raises(RuntimeError, match="fewer than 9 free ports from 31000 to 31011"):
+        made._free_ports(9)
 
 
 def test_a_folder_without_a_cluster_is_bad_input(tmp_path: Path) -> None:
