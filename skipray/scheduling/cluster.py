@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skipray.scheduling.alone import only_what_trials_need
 from skipray.spec import SpecError, SweepSpec
 
 QUIET = {
@@ -39,8 +40,9 @@ _ALONE = {
     # Ray's own switch for a machine that takes part in no cluster: its node is 127.0.0.1, so that nothing listens on
     # another interface.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # Workers that Ray would start ahead, one a core, are not the ones that trials then get: those have thread counts.
-    "RAY_prestart_worker_first_driver": "0",
+    # A worker a core is started ahead: it imports what trials need while this process makes the tracking store ready.
+    "RAY_preload_python_modules": "skipray.scheduling.preloaded",
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",  # else Ray ends those that import for longer than a second
 }
 """The same where this process starts Ray itself; read when ray is imported."""
 
@@ -84,7 +86,7 @@ class Cluster:
         return sum(_fits(node, cpus, gpus) for node in self.nodes)
 
 
-def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = False) -> Cluster:
+def connect(sweep: SweepSpec, *, address: str | None = None) -> Cluster:
     """Join a cluster, or start one on this machine.
 
     Args:
@@ -115,19 +117,19 @@ def connect(sweep: SweepSpec, *, address: str | None = None, dashboard: bool = F
         # A folder of our own, short because Unix sockets live in it, removed at the end: Ray leaves its logs forever.
         temp_dir = tempfile.mkdtemp(prefix="skipray-", dir="/tmp" if Path("/tmp").is_dir() else None)
         os.environ.pop("RAY_ADDRESS", None)
-        options |= {"include_dashboard": dashboard, "_temp_dir": temp_dir, "address": "local"}
-        if not dashboard:
-            options["num_cpus"] = os.cpu_count()
+        options |= {"include_dashboard": False, "_temp_dir": temp_dir, "address": "local", "num_cpus": os.cpu_count()}
     else:
         temp_dir = None
-        options["address"] = address
-    options["runtime_env"] = runtime_env(sweep, remote=address is not None)
+        options |= {"address": address, "runtime_env": runtime_env(sweep)}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if address is not None:
+            if address is None:
+                with only_what_trials_need(_threads(sweep)):
+                    ray.init(**options)
+            else:
                 _knock(address)
-            ray.init(**options)
+                ray.init(**options)
     except Exception as error:
         if temp_dir:
             shutil.rmtree(temp_dir, ignore_errors=True)
@@ -214,19 +216,17 @@ class AnotherCluster(RuntimeError):
 class Connecting:
     """A connection that is made in a thread, while the caller reads the ledger: Ray takes several seconds to start."""
 
-    def __init__(self, sweep: SweepSpec, *, address: str | None = None, dashboard: bool = False):
+    def __init__(self, sweep: SweepSpec, *, address: str | None = None):
         """Arguments as `connect` has them."""
         self._made: Cluster | None = None
         self._error: BaseException | None = None
         self._ready = threading.Event()
-        self._thread = threading.Thread(
-            target=self._connect, args=(sweep, address, dashboard), name="skipray-ray", daemon=True
-        )
+        self._thread = threading.Thread(target=self._connect, args=(sweep, address), name="skipray-ray", daemon=True)
         self._thread.start()
 
-    def _connect(self, sweep: SweepSpec, address: str | None, dashboard: bool) -> None:
+    def _connect(self, sweep: SweepSpec, address: str | None) -> None:
         try:
-            self._made = connect(sweep, address=address, dashboard=dashboard)
+            self._made = connect(sweep, address=address)
         except BaseException as error:
             self._error = error
         self._ready.set()
@@ -242,19 +242,19 @@ class Connecting:
         return self._made
 
 
-def runtime_env(sweep: SweepSpec, *, remote: bool) -> dict[str, Any]:
-    """What workers need beyond what their node has.
+def runtime_env(sweep: SweepSpec) -> dict[str, Any]:
+    """What workers on a cluster need beyond what their node has: the thread count, skipray and the `module:name` code.
 
-    On this machine, nothing but the thread count. On another cluster, skipray and the `module:name` code of the sweep
-    as they are here; inside `ray job submit` the job's own environment has brought them.
+    Both as they are here; inside `ray job submit` the job's own environment has brought the code.
     """
-    threads = str(sweep.resources.threads)
-    env: dict[str, Any] = {
-        "env_vars": dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
-    }
-    if remote and _INSIDE_A_JOB not in os.environ:
+    env: dict[str, Any] = {"env_vars": _threads(sweep)}
+    if _INSIDE_A_JOB not in os.environ:
         env["py_modules"] = [str(path) for path in code_paths(sweep)]
     return env
+
+
+def _threads(sweep: SweepSpec) -> dict[str, str]:
+    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(sweep.resources.threads))
 
 
 def code_paths(sweep: SweepSpec) -> tuple[Path, ...]:

@@ -120,7 +120,7 @@ def run(
     )
 
     def fit() -> None:
-        with tolerant_tune(), suppress(LoopEnded, LoopAbandoned):
+        with tolerant_tune(TrialWorker if cluster.address is None else None), suppress(LoopEnded, LoopAbandoned):
             tuner.fit()
 
     why = ""

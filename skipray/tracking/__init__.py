@@ -17,6 +17,7 @@ from skipray.tracking.address import (
     storage_url,
     store_folder,
 )
+from skipray.tracking.client import import_client
 from skipray.tracking.delivery import Pending, deliver_pending, forget_finished
 from skipray.tracking.doctor import Finding, examine, repair
 from skipray.tracking.experiment import finish_sweep, git_state, log_files, prepare
@@ -50,6 +51,7 @@ __all__ = [
     "finished_run",
     "forget_finished",
     "git_state",
+    "import_client",
     "is_sql",
     "known_trials",
     "log_files",

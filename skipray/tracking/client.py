@@ -57,11 +57,22 @@ class _NoTraceback(logging.Filter):
         return "SQLAlchemy database error" not in record.getMessage()
 
 
+def import_client() -> None:
+    """Import what any client needs, a second or two, without asking a store anything."""
+    _set()
+    import mlflow.store.tracking.rest_store
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+
+def _set() -> None:
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
 @lru_cache(maxsize=8)
 def client(uri: str) -> "MlflowClient":
     """The client of an address. Opening one checks the database's schema, which takes a second: once a process."""
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+    _set()
     from mlflow import MlflowClient
 
     logging.getLogger("mlflow.store.db.utils").addFilter(_NoTraceback())

@@ -61,13 +61,12 @@ def test_other_kinds_of_address_name_ray_job_submit(sweep: SweepSpec, address: s
         connect(sweep, address=address)
 
 
-def test_code_goes_to_other_machines_only(sweep: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_goes_to_the_cluster_unless_its_job_brought_it(sweep: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
-    assert "py_modules" not in runtime_env(sweep, remote=False)
-    assert runtime_env(sweep, remote=True)["py_modules"] == [str(ROOT / "skipray")]
-    assert runtime_env(sweep, remote=True)["env_vars"]["OMP_NUM_THREADS"] == "1"
+    assert runtime_env(sweep)["py_modules"] == [str(ROOT / "skipray")]
+    assert runtime_env(sweep)["env_vars"]["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    assert "py_modules" not in runtime_env(sweep, remote=True)
+    assert "py_modules" not in runtime_env(sweep)
     assert code_paths(sweep) == (ROOT / "skipray",)
 
 

@@ -1,0 +1,82 @@
+"""Ray on this machine alone: only what trials need, and workers that are ready when the first trial is."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from skipray.scheduling.alone import only_what_trials_need
+from skipray.scheduling.cluster import Cluster
+from skipray.scheduling.run import run
+from skipray.scheduling.ticket import Place, Ticket
+from skipray.scheduling.work import FixedWork, TrialResult
+from skipray.spec import SweepSpec
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("ray")
+def test_nothing_runs_that_no_trial_needs(cluster: Cluster) -> None:
+    assert cluster.address is None
+    lines = [" ".join(p.cmdline()) for p in psutil.Process().children(recursive=True)]
+    for needed in ("gcs_server", "raylet"):
+        assert any(needed in line for line in lines)
+    for spared in ("monitor.py", "dashboard.py", "log_monitor.py"):
+        assert not any(spared in line for line in lines), lines
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("ray")
+def test_trials_find_everything_imported_and_their_threads_set(
+    sweep: SweepSpec, place: Place, cluster: Cluster, tmp_path: Path
+) -> None:
+    folder = str(tmp_path)
+
+    def execute(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
+        ready = "skipray.scheduling.preloaded" in sys.modules and "torch" in sys.modules
+        said = f"{ready} {os.environ['OMP_NUM_THREADS']} {os.environ.get('TUNE_DISABLE_AUTO_INIT')}"
+        (Path(folder) / ticket.trial.label).write_text(said)
+        return TrialResult(ticket.trial.trial_id, "finished", ticket.attempt)
+
+    trials = sweep.trials()
+    run(FixedWork(trials, [1.0] * len(trials)), sweep, place, cluster, execute=execute)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"True 1 1"}
+
+
+def test_ray_is_as_it_was_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray._private import node, parameter, services, utils
+
+    def places() -> list[object]:
+        found = [parameter.RayParams, node.Node.start_api_server, utils.get_dashboard_dependency_error]
+        return [*found, services.get_node, os.environ.get("OMP_NUM_THREADS"), os.environ.get("SKIPRAY_TESTED")]
+
+    monkeypatch.delenv("SKIPRAY_TESTED", raising=False)
+    before = places()
+    with suppress(ConnectionError), only_what_trials_need({"OMP_NUM_THREADS": "3", "SKIPRAY_TESTED": "1"}):
+        assert places()[-2:] == ["3", "1"]
+        assert not [same for same, was in zip(places(), before, strict=True) if same is was]
+        assert parameter.RayParams().no_monitor
+        raise ConnectionError("Ray did not start")
+    assert places() == before
+
+
+def test_a_ray_without_these_places_starts_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray._private import node, parameter, services, utils
+
+    monkeypatch.setattr(parameter, "RayParams", lambda num_cpus=None: SimpleNamespace(num_cpus=num_cpus))
+    monkeypatch.delattr(utils, "get_dashboard_dependency_error")
+    monkeypatch.delattr(services, "get_node")
+
+    def start_api_server(self: object, dashboard: bool) -> str:
+        return "started"
+
+    monkeypatch.setattr(node.Node, "start_api_server", start_api_server)
+    with only_what_trials_need({}):
+        assert parameter.RayParams(num_cpus=2).num_cpus == 2
+        assert node.Node.start_api_server is start_api_server
+        assert not hasattr(utils, "get_dashboard_dependency_error")
+        assert not hasattr(services, "get_node")
