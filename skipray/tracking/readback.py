@@ -13,11 +13,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep, varied_fields
 from skipray.tracking.address import resolve_uri
-from skipray.tracking.artifacts import read_measurement, read_run_histograms, read_with_measurements
+from skipray.tracking.artifacts import (
+    at_both_ends,
+    read_measurement,
+    read_run_histograms,
+    read_with_measurements,
+    stacked,
+)
 from skipray.tracking.cache import Cache, concatenated
 from skipray.tracking.known import known_trials
 from skipray.tracking.ledger import Ledger, Say, read_ledger, silent
@@ -140,7 +147,7 @@ def read_layers(
     cache = Cache(uri, spec.name, f"layers {measurement}" if measurement else "layers")
     frames, missing = cache.read([key_of(r) for r in rows])
     read = sum(len(f) for f in frames)
-    fresh: list[pd.DataFrame] = []
+    fresh: list[pa.Table] = []
     held: list[str] = []
     left_out = 0
     for row in rows:
@@ -150,21 +157,17 @@ def read_layers(
             left_out += 1
             continue
         if measurement is None:
-            frame = read_with_measurements(uri, row)
+            table = read_with_measurements(uri, row)
         else:
-            frame = read_measurement(uri, row, measurement)
-        if frame is not None:
-            frame = frame[frame["epoch"].isin([frame["epoch"].min(), frame["epoch"].max()])]
-            frame = frame.assign(
-                run_id=pd.Categorical.from_codes(np.zeros(len(frame), np.int32), pd.Index([key_of(row)]))
-            )
-            fresh.append(frame)
+            table = read_measurement(uri, row, measurement)
+        if table is not None:
+            fresh.append(at_both_ends(table, key_of(row)))
             held.append(key_of(row))
-            read += len(frame)
+            read += len(fresh[-1])
         if len(held) % 100 == 99:
             say(f"{len(held)} layer tables read")
     if held:
-        new = concatenated(fresh)
+        new = stacked(fresh).to_pandas()
         cache.add(held, new)
         cache.merge()
         frames.append(new)
@@ -194,17 +197,16 @@ def read_histograms(
     rows = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
     cache = Cache(uri, spec.name, "histograms")
     frames, missing = cache.read([key_of(r) for r in rows])
-    fresh: list[pd.DataFrame] = []
+    fresh: list[pa.Table] = []
     wanted = [row for row in rows if key_of(row) in missing]
     for count, row in enumerate(wanted, 1):
-        frame = read_run_histograms(uri, row)
-        if frame is not None:
-            frame = frame[frame["epoch"].isin([frame["epoch"].min(), frame["epoch"].max()])]
-            fresh.append(frame.assign(run_id=pd.Categorical([key_of(row)] * len(frame))))
+        table = read_run_histograms(uri, row)
+        if table is not None:
+            fresh.append(at_both_ends(table, key_of(row)))
         if count % 100 == 0:
             say(f"{count} of {len(wanted)} runs' histograms read")
     if wanted:
-        new = concatenated(fresh) if fresh else pd.DataFrame(columns=["run_id", *HISTOGRAM_COLUMNS])
+        new = stacked(fresh).to_pandas() if fresh else pd.DataFrame(columns=["run_id", *HISTOGRAM_COLUMNS])
         cache.add([key_of(row) for row in wanted], new)
         cache.merge()
         frames.append(new)
