@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from skipray.curves import Array
 
@@ -75,8 +75,8 @@ def granulated_tau(
         return None
     count = len(known)
     error = float(np.sqrt((count - 1) / count * np.sum((known - known.mean()) ** 2)))
-    reach = float(stats.t.ppf(0.975, count - 1)) * error
-    p = float(stats.t.sf(tau / error, count - 1)) if error > 0 else float(tau <= 0)
+    reach = float(stdtrit(count - 1, 0.975)) * error
+    p = float(stdtr(count - 1, -tau / error)) if error > 0 else float(tau <= 0)
     return Association(tau, max(-1.0, tau - reach), min(1.0, tau + reach), p, int(total[3]) // 2)
 
 

@@ -8,7 +8,6 @@ can be compared; without a measurement it starts at independent Gaussian inputs.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.optimize import brentq
 
 from skipray import theory
 from skipray.spec import ModelSpec, SweepSpec
@@ -128,6 +127,8 @@ def _depth_at(ratio: float, width: int) -> float:
         return 1.0
     if ratio <= theory.annealed_participation_ratio(deepest, width):
         return deepest
+    from scipy.optimize import brentq  # a fifth of a second, for few sweeps
+
     return float(brentq(lambda m: theory.annealed_participation_ratio(m, width) - ratio, 1, deepest))
 
 

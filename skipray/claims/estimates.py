@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from skipray.claims.verdict import Part
 from skipray.trends import fit_depth_trend
@@ -25,11 +25,11 @@ class Estimate:
     def part(self, label: str, unit: str, margin: float, wanted: Literal["above", "below"] = "above") -> Part:
         """The estimate held against a margin, with quantiles of t."""
         above = self.error if self.error_above is None else self.error_above
-        reach = float(stats.t.ppf(0.975, self.freedom))
+        reach = float(stdtrit(self.freedom, 0.975))
         ahead = self.mean - margin if wanted == "above" else margin - self.mean
         error = self.error if margin < self.mean else above
         if error > 0:
-            p = float(stats.t.sf(ahead / error, self.freedom))
+            p = float(stdtr(self.freedom, -ahead / error))
         else:
             p = 0.0 if ahead > 0 else 1.0
         return Part(
@@ -82,7 +82,7 @@ def censored_mean(table: pd.DataFrame, column: str) -> Estimate | None:
     if not trend.parameters:
         return None
     mean, low, high = trend.parameters["level"]
-    quantile = float(stats.t.ppf(0.975, freedom))
+    quantile = float(stdtrit(freedom, 0.975))
     return Estimate(mean, (mean - low) / quantile, freedom, (high - mean) / quantile)
 
 

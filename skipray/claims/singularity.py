@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from skipray.claims.data import BEYOND_PRECISION, PLAIN, TWINS, SweepData, diverged_remark
 from skipray.claims.estimates import Estimate, censored_mean, mean_over_cells, slope_over_depths
@@ -212,7 +211,7 @@ def c5(data: SweepData) -> Claim:
         for _, profile in both.groupby("trial_id"):
             if len(profile) < 5 or profile["value_x"].nunique() < 2 or profile["value_y"].nunique() < 2:
                 continue
-            rho = float(stats.spearmanr(profile["value_x"], profile["value_y"]).statistic)
+            rho = float(profile["value_x"].corr(profile["value_y"], method="spearman"))
             first = profile.iloc[0]
             rows.append((f"{first['architecture']}|{first['depth']}", first["depth"], first["seed"], rho))
         table = pd.DataFrame(rows, columns=["cell", "depth", "seed", "rho"])

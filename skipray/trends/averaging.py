@@ -6,8 +6,7 @@ average only if its weight is above 5 %. Axis letters: C curves, K quantities.
 """
 
 import numpy as np
-from scipy import stats
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from skipray.curves import Array
 from skipray.trends.studentised import COVERAGE
@@ -22,7 +21,7 @@ def averaged_limits(share: Array, mean: Array, low: Array, high: Array) -> tuple
 
 def _upper(share: Array, mean: Array, low: Array, high: Array) -> Array:
     opened = np.isinf(high)
-    quantile = float(stats.norm.ppf(1 - TAIL))
+    quantile = float(ndtri(1 - TAIL))
     above = np.maximum(np.where(opened, 1.0, high - mean) / quantile, 1e-300)
     below = np.maximum(np.where(np.isinf(low), 1.0, mean - low) / quantile, 1e-300)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import fdtrc
 
 from skipray import catalog
 from skipray.curves import Array
@@ -226,4 +226,4 @@ def _lack_of_fit(chosen: FittedCurve, design: Design, y: Array) -> float | None:
     about, spare = chosen.squares, len(design.depths) - chosen.bound.size
     if design.saturated_freedom < 4 or spare < 1 or within <= 1e-20 * float(np.sum(y**2)):
         return None
-    return float(stats.f.sf((about / spare) / (within / design.saturated_freedom), spare, design.saturated_freedom))
+    return float(fdtrc(spare, design.saturated_freedom, (about / spare) / (within / design.saturated_freedom)))

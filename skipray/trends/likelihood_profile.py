@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from skipray.curves import Array
 from skipray.trends.climbing import Held, climb, solve
@@ -83,17 +83,17 @@ class LikelihoodProfile:
         lik, design = self.likelihood, self.likelihood.design
         moves = solve(self._information, normal.T[None])[0]  # (M, K)
         variance = np.einsum("km,mk->k", normal, moves)
-        own = stats.t.ppf(0.5 + COVERAGE / 2, self._freedom) ** 2
+        own = stdtrit(self._freedom, 0.5 + COVERAGE / 2) ** 2
         excess = np.full(len(normal), own)
         if design.clusters:
             pulls = lik.seed_pulls(self.state) @ moves
             pulls -= pulls.mean(axis=0)
             shown = design.clusters / (design.clusters - 1) * np.sum(pulls**2, axis=0) / np.maximum(variance, 1e-300)
-            shown *= stats.t.ppf(0.5 + COVERAGE / 2, design.clusters - 1) ** 2
+            shown *= stdtrit(design.clusters - 1, 0.5 + COVERAGE / 2) ** 2
             complete = solve(lik.uncensored_information(self.state)[None], normal.T[None])[0]
             taken = np.clip(1 - np.einsum("km,mk->k", normal, complete) / np.maximum(variance, 1e-300), 0.0, 1.0)
             freedom = self._seed_freedom(normal, variance)
-            own = stats.t.ppf(0.5 + COVERAGE / 2, freedom) ** 2
+            own = stdtrit(freedom, 0.5 + COVERAGE / 2) ** 2
             excess = (1 - taken) * shown + taken * np.maximum(shown, own)
         if simultaneous:
             excess = np.maximum(shared(excess) * self._widening(normal) ** 2, excess)

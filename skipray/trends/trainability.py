@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import chdtri, stdtrit
 
 from skipray.curves import Array
 
@@ -113,7 +113,7 @@ def _crossing(middle: Array, outside: np.ndarray, peak: int, side: int) -> float
     return float(np.exp(middle[peak + side * beyond[0]])) if len(beyond) else None
 
 
-CHI_SQUARE_95 = float(stats.chi2.ppf(0.95, 1))
+CHI_SQUARE_95 = float(chdtri(1, 0.05))
 """Fall of twice the penalised log-likelihood inside a 95 % interval."""
 
 
@@ -132,5 +132,5 @@ def _design_effect(x: Array, y: np.ndarray, seeds: np.ndarray | None, middle: fl
     moves -= moves.mean(axis=1, keepdims=True)
     robust = len(names) / (len(names) - 1) * float(moves[0] @ moves[0])
     effect = max(1.0, robust / max(float(inverse[0, 0]), 1e-300))
-    wider = float(stats.t.ppf(0.975, len(names) - 1)) ** 2 / CHI_SQUARE_95
+    wider = float(stdtrit(len(names) - 1, 0.975)) ** 2 / CHI_SQUARE_95
     return effect * (1 + (wider - 1) * (1 - 1 / effect))
