@@ -25,6 +25,8 @@ from skipray import __version__
 from skipray.spec import SpecError, SweepSpec, load_sweep
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from skipray.aggregation import Aggregate
     from skipray.budget import Budget, Fit
     from skipray.driver import Ended
@@ -304,6 +306,13 @@ def launch(
 
     spec = _load(sweep, overrides)
     _use_data(data)
+    drawing: Executor | None = None
+
+    def meanwhile() -> None:
+        nonlocal drawing
+        drawing = _start_drawing()
+        _import_report()
+
     ended = launch_sweep(
         spec,
         tracking_uri=tracking_uri,
@@ -311,7 +320,7 @@ def launch(
         budget=_budget(budget),
         on_fit=_say_fit,
         say=_tell,
-        at_end=_import_report,
+        at_end=meanwhile,
     )
     if ended.estimate_error is not None:
         _tell(
@@ -329,7 +338,7 @@ def launch(
             _tell(ended.why)
         raise KeyboardInterrupt
     try:
-        result, files = _report(spec, tracking_uri, folder, ended.address, _parent_status(ended))
+        result, files = _report(spec, tracking_uri, folder, ended.address, _parent_status(ended), drawing)
     except tracking.TrackingAway as error:
         _tell(f"{error}; no report: launch again when the tracking store is back")
         if as_json:
@@ -495,6 +504,12 @@ def _say_fit(reached: "Fit") -> None:
         _tell(line)
 
 
+def _start_drawing() -> "Executor | None":
+    from skipray.second_process import second_process
+
+    return second_process("skipray.report.paper")
+
+
 def _import_report() -> None:
     """What a report needs, matplotlib included: a second."""
     import skipray.aggregation
@@ -508,14 +523,16 @@ def _report(
     folder: Path | None,
     log_on: "Address | None" = None,
     parent_status: str = "FINISHED",
+    drawing: "Executor | None" = None,
 ) -> tuple["Aggregate", "ReportFiles"]:
     """Aggregate and write the report; log it on the sweep's run when that is given."""
+    drawing = drawing or _start_drawing()
     from skipray import report as reporting
     from skipray import tracking
     from skipray.aggregation import aggregate as make
 
     result = make(spec, tracking_uri, say=_progress(spec, tracking_uri))
-    files = reporting.write(result, folder or Path("reports") / spec.name)
+    files = reporting.write(result, folder or Path("reports") / spec.name, beside=drawing)
     if log_on is not None:
         root = files.html.parent
         contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}

@@ -8,7 +8,6 @@ can be compared; without a measurement it starts at independent Gaussian inputs.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
 from skipray import theory
 from skipray.spec import ModelSpec, SweepSpec
 

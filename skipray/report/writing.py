@@ -1,6 +1,7 @@
 """Writes a report's files."""
 
 import json
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from skipray.report import (
     tuning_figures,
 )
 from skipray.report.chart import Chart
+from skipray.report.drawing import Drawing
 from skipray.report.groups import group_names, lay_out
 from skipray.report.page import render
 
@@ -44,12 +46,13 @@ class ReportFiles:
         return (self.html, self.trends, self.claims, *self.figures, *self.data)
 
 
-def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
+def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = None) -> ReportFiles:
     """Write the report of a sweep, finished or not, over what the folder holds of an earlier one.
 
     Args:
         aggregate: of `skipray.aggregation.aggregate`.
         folder: is made where it does not exist.
+        beside: a second process that draws, of `skipray.second_process`.
 
     Raises:
         OSError: the folder cannot be written.
@@ -81,13 +84,10 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
         named = {chart.name: chart for chart in charts}
         main = named.get("predictions-at-initialisation", charts[0])
         charts.remove(main)
-    # matplotlib takes a second to import: only where there is something to draw.
-    drawn: list[Path] = []
+    shown = ([main] if main else []) + charts
+    drawing = Drawing(shown, figures, beside)
     tabled: list[Path] = []
-    for chart in ([main] if main else []) + charts:
-        from skipray.report import paper
-
-        drawn += paper.save(chart, figures)
+    for chart in shown:
         tabled.append(data / f"{chart.name}.csv")
         chart.data.to_csv(tabled[-1], index=False)
     trends = folder / "trends.parquet"
@@ -99,9 +99,10 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
     unfinished.write_text(
         render(aggregate, layout, main, charts, prediction_figures.summary(compared)), encoding="utf-8"
     )
-    # A reader never sees half a page.
+    drawn = drawing.finish()
+    # A reader never sees half a page, nor one without its figures.
     unfinished.replace(html)
-    return ReportFiles(html, trends, claims, tuple(drawn), tuple(tabled))
+    return ReportFiles(html, trends, claims, drawn, tuple(tabled))
 
 
 def _condition(aggregate: "Aggregate", layout: Any) -> Chart | None:

@@ -4,10 +4,12 @@
     searcher.py    Tune's searcher over a queue; counts failures by class and suggests again
     worker.py      the warm process that runs one trial after the other
     attempt.py     one attempt: lease, checkpoints, training, delivery
-    actor_manager.py  what Tune makes of a worker that Ray has killed
+    tune_loop.py   what Tune's loop does otherwise here
     watching.py    nodes that come and go, a head that is lost
     run.py         a launch, from the first trial to the last, or to Ctrl-C
     cluster.py     joining or starting Ray
+    alone.py       Ray on one machine: only the processes that trials need
+    preloaded.py   what its workers import before they take work
     preflight.py   what is checked before the first trial
     resources.py   threads, and the share of a GPU
 

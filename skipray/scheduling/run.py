@@ -58,8 +58,8 @@ def run(
     from ray import tune
     from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_put
 
-    from skipray.scheduling.actor_manager import tolerant_tune
     from skipray.scheduling.searcher import LoopAbandoned, LoopEnded, TuneEvents, WorkSearcher
+    from skipray.scheduling.tune_loop import adjusted_tune
     from skipray.scheduling.worker import TrialWorker, stop_key
 
     shares = shares or Shares(sweep)
@@ -120,7 +120,7 @@ def run(
     )
 
     def fit() -> None:
-        with tolerant_tune(TrialWorker if cluster.address is None else None), suppress(LoopEnded, LoopAbandoned):
+        with adjusted_tune(TrialWorker if cluster.address is None else None), suppress(LoopEnded, LoopAbandoned):
             tuner.fit()
 
     why = ""

@@ -82,8 +82,8 @@ def node_frozen(stage: Stage) -> None:
 def raylet_added(stage: Stage) -> None:
     """A node joins while a sweep runs, and takes its share of the trials.
 
-    Of longer trials than the reference's, whose values are not compared: Tune gives a trial that waits for the new
-    node's worker to a warm one that is free before that has started, which takes ten seconds where cores are few.
+    Of longer trials than the reference's, whose values are not compared: a node's first worker takes ten seconds to
+    start where cores are few, in which the others would end the reference's.
     """
     name = "node-added"
     with stage.disturb("raylet-added", seeds=2, epochs=LONG_EPOCHS) as it:

@@ -75,6 +75,26 @@ def test_deaths(message: str, expected: tuple[str, bool]) -> None:
     assert classify_death(message) == expected
 
 
+def test_a_worker_that_starts_keeps_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from ray.tune.execution.tune_controller import TuneController
+
+    from skipray.scheduling import tune_loop
+
+    given: list[str] = []
+    monkeypatch.setattr(tune_loop, "_reuse", lambda controller, trial: given.append(trial) or True)
+    loop = SimpleNamespace(
+        _trial_to_actor={"starting": "its own", "waiting for room": "not started"},
+        _actor_manager=SimpleNamespace(is_actor_started=lambda actor: actor == "its own"),
+    )
+    with tune_loop.adjusted_tune():
+        reuse = TuneController._maybe_reuse_cached_actor
+        assert [reuse(loop, trial) for trial in ("starting", "waiting for room", "new")] == [False, True, True]
+    assert given == ["waiting for room", "new"]
+    assert TuneController._maybe_reuse_cached_actor is not reuse
+
+
 def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     from ray.air.execution import FixedResourceManager
     from ray.air.execution._internal import TrackedActor
@@ -82,9 +102,9 @@ def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkey
     from ray.exceptions import OutOfMemoryError, RayActorError
     from ray.tune.execution import tune_controller
 
-    from skipray.scheduling.actor_manager import tolerant_tune
+    from skipray.scheduling.tune_loop import adjusted_tune
 
-    with tolerant_tune():
+    with adjusted_tune():
         manager = tune_controller.RayActorManager(FixedResourceManager({"CPU": 1}))
     monkeypatch.setattr(manager, "_cleanup_actor", lambda tracked_actor: None)
     told: list[Exception] = []

@@ -43,8 +43,8 @@ def test_every_trial_once_in_warm_processes(
     finished = Counter(e.trial.trial_id for e in events if e.kind == "finished")
     assert finished == {t.trial_id: 1 for t in sweep.trials()}
     started = [e.trial.model.depth for e in events if e.kind == "started"]
-    assert set(started[:3]) == {20}, "longest first"
-    assert len(pids(tmp_path)) <= cluster.fits(1, 0) + 1, "processes are reused"
+    assert set(started[:2]) == {20}, "longest first; a worker that still starts may hold the third"
+    assert len(pids(tmp_path)) <= cluster.fits(1, 0), "processes are reused, and none is started in vain"
 
 
 def test_a_killed_worker_costs_an_attempt_and_nothing_else(
