@@ -1,12 +1,17 @@
 """Figures for papers, drawn in two processes where there are two: matplotlib takes most of a report's time."""
 
+import threading
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import Executor
 from pathlib import Path
 
 from skipray.report.chart import Chart
 
 Files = tuple[Path, Path]
+
+PATIENCE_SECONDS = 60.0
+"""How long a figure is waited for that the other process has begun."""
 
 
 def _save(chart: Chart, folder: Path) -> Files:
@@ -23,25 +28,39 @@ class Drawing:
         Args:
             beside: of `skipray.second_process`, which begins at once; without one, `finish` draws everything.
         """
-        self._charts, self._folder = charts, folder
-        self._begun: list[Future[Files]] = []
+        self._folder = folder
+        self._left = deque(enumerate(charts))
+        self._drawn: dict[int, Files] = {}
+        self._other: threading.Thread | None = None
         if beside is not None:
-            for chart in charts:
-                try:
-                    self._begun.append(beside.submit(_save, chart, folder))
-                except BrokenExecutor:
-                    break
+            self._other = threading.Thread(target=self._draw_beside, args=(beside,), daemon=True)
+            self._other.start()
 
     def finish(self) -> tuple[Path, ...]:
-        """Draw what the other process has not begun, from the last, and wait for it. Returns the files in order."""
-        drawn: dict[int, Files] = {}
-        for number in reversed(range(len(self._charts))):
-            if number >= len(self._begun) or self._begun[number].cancel():
-                drawn[number] = _save(self._charts[number], self._folder)
-        for number, future in enumerate(self._begun):
-            if number not in drawn:
-                try:
-                    drawn[number] = future.result()
-                except BrokenExecutor:
-                    drawn[number] = _save(self._charts[number], self._folder)
-        return tuple(path for number in range(len(self._charts)) for path in drawn[number])
+        """Draw from the last what the other process has not begun, and what it has not ended. Returns the files in
+        order."""
+        self._draw()
+        if self._other is not None:
+            self._other.join()
+            self._draw()
+        return tuple(path for number in sorted(self._drawn) for path in self._drawn[number])
+
+    def _draw(self) -> None:
+        while self._left:
+            try:
+                number, chart = self._left.pop()
+            except IndexError:  # the other was faster
+                return
+            self._drawn[number] = _save(chart, self._folder)
+
+    def _draw_beside(self, beside: Executor) -> None:
+        while self._left:
+            try:
+                number, chart = self._left.popleft()
+            except IndexError:
+                return
+            try:
+                self._drawn[number] = beside.submit(_save, chart, self._folder).result(PATIENCE_SECONDS)
+            except Exception:  # whatever it is: drawn here it works, or raises where somebody is told
+                self._left.append((number, chart))
+                return
