@@ -95,11 +95,14 @@ def launch_sweep(
         skipray.storage.AlreadyRunning: another launch of this sweep is living.
     """
     uri, storage_url = tracking.resolve_uri(sweep, tracking_uri), tracking.storage_url(sweep, tracking_uri)
+    missing = None
     if tracking.exists(sweep, tracking_uri):
         from skipray.scheduling.queue import is_complete
 
         known = tracking.known_trials(sweep, tracking_uri)
-        if is_complete(sweep, tracking.read_ledger(sweep, tracking_uri, trials=known.trials), known):
+        ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials)
+        missing = len(known.trials) - len(ledger.finished) + known.to_come
+        if is_complete(sweep, ledger, known):
             address = None
             if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
                 # The last launch was killed between its last trial and its end: the report is still to be logged.
@@ -115,7 +118,7 @@ def launch_sweep(
 
     with ExitStack() as stack:
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
-        connecting = Connecting(sweep, address=ray_address)
+        connecting = Connecting(sweep, address=ray_address, trials=missing)
         stack.callback(lambda: disconnect(connecting.result(), at_end))
         if ray_address in (None, "local"):
             _verify_data(sweep)

@@ -105,7 +105,7 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
     run_ids = {i: row.run_id for i, row in finished.items()}
     without: list[str] = []
     with ExitStack() as stack:
-        cluster = connect(sweep, address=ray_address)
+        cluster = connect(sweep, address=ray_address, trials=len(missing))
         stack.callback(disconnect, cluster)
         stored = tracking.storage_url(sweep, tracking_uri)
         stack.enter_context(storage.SweepLease(stored, sweep.name))

@@ -40,7 +40,7 @@ _ALONE = {
     # Ray's own switch for a machine that takes part in no cluster: its node is 127.0.0.1, so that nothing listens on
     # another interface.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # A worker a core is started ahead: it imports what trials need while this process makes the tracking store ready.
+    # While this process makes the tracking store ready.
     "RAY_preload_python_modules": "skipray.scheduling.preloaded",
     "RAY_idle_worker_killing_time_threshold_ms": "600000",  # else Ray ends those that import for longer than a second
 }
@@ -86,13 +86,14 @@ class Cluster:
         return sum(_fits(node, cpus, gpus) for node in self.nodes)
 
 
-def connect(sweep: SweepSpec, *, address: str | None = None) -> Cluster:
+def connect(sweep: SweepSpec, *, address: str | None = None, trials: int | None = None) -> Cluster:
     """Join a cluster, or start one on this machine.
 
     Args:
         sweep: whose `module:name` code the workers need, and whose threads they use.
         address: `host:port` or `auto`; else RAY_ADDRESS; else, or with `local`, a cluster of this machine alone, which
             listens on the loopback interface only and asks for Ray's token.
+        trials: how many are to be run; as many as the sweep has when left out.
 
     Raises:
         ClusterError: it cannot be reached, refuses the token, or is an address of another kind.
@@ -125,7 +126,7 @@ def connect(sweep: SweepSpec, *, address: str | None = None) -> Cluster:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if address is None:
-                with only_what_trials_need(_threads(sweep)):
+                with only_what_trials_need(_threads(sweep) | _workers_ahead(sweep, trials)):
                     ray.init(**options)
             else:
                 _knock(address)
@@ -216,17 +217,19 @@ class AnotherCluster(RuntimeError):
 class Connecting:
     """A connection that is made in a thread, while the caller reads the ledger: Ray takes several seconds to start."""
 
-    def __init__(self, sweep: SweepSpec, *, address: str | None = None):
+    def __init__(self, sweep: SweepSpec, *, address: str | None = None, trials: int | None = None):
         """Arguments as `connect` has them."""
         self._made: Cluster | None = None
         self._error: BaseException | None = None
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._connect, args=(sweep, address), name="skipray-ray", daemon=True)
+        self._thread = threading.Thread(
+            target=self._connect, args=(sweep, address, trials), name="skipray-ray", daemon=True
+        )
         self._thread.start()
 
-    def _connect(self, sweep: SweepSpec, address: str | None) -> None:
+    def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None) -> None:
         try:
-            self._made = connect(sweep, address=address)
+            self._made = connect(sweep, address=address, trials=trials)
         except BaseException as error:
             self._error = error
         self._ready.set()
@@ -255,6 +258,14 @@ def runtime_env(sweep: SweepSpec) -> dict[str, Any]:
 
 def _threads(sweep: SweepSpec) -> dict[str, str]:
     return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(sweep.resources.threads))
+
+
+def _workers_ahead(sweep: SweepSpec, trials: int | None) -> dict[str, str]:
+    """Whether Ray starts a worker a core before it is asked for one: only where trials will take every core."""
+    resources, cores = sweep.resources, os.cpu_count() or 1
+    at_once = min(resources.max_concurrent or cores, len(sweep.trials()) if trials is None else trials)
+    every = resources.device == "cpu" and resources.threads == 1 and at_once >= cores
+    return {"RAY_prestart_worker_first_driver": "1" if every else "0"}
 
 
 def code_paths(sweep: SweepSpec) -> tuple[Path, ...]:

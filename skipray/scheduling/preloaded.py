@@ -3,12 +3,13 @@
 import gc
 
 gc.disable()  # imports make many objects and no garbage
+try:
+    from skipray import tracking
+    from skipray.scheduling import attempt, worker
 
-from skipray import tracking  # noqa: E402
-from skipray.scheduling import attempt, worker  # noqa: E402
+    tracking.import_client()
+finally:
+    gc.freeze()
+    gc.enable()
 
 __all__ = ["attempt", "worker"]
-
-tracking.import_client()
-gc.freeze()
-gc.enable()

@@ -10,12 +10,15 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from skipray.scheduling import cluster as clusters
 from skipray.scheduling.alone import only_what_trials_need
 from skipray.scheduling.cluster import Cluster
 from skipray.scheduling.run import run
 from skipray.scheduling.ticket import Place, Ticket
 from skipray.scheduling.work import FixedWork, TrialResult
-from skipray.spec import SweepSpec
+from skipray.spec import SweepSpec, load_sweep
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.cluster
@@ -45,6 +48,25 @@ def test_trials_find_everything_imported_and_their_threads_set(
     trials = sweep.trials()
     run(FixedWork(trials, [1.0] * len(trials)), sweep, place, cluster, execute=execute)
     assert {path.read_text() for path in tmp_path.iterdir()} == {"True 1 1"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "trials", "ahead"),
+    [
+        ([], None, "1"),
+        ([], 4, "1"),
+        ([], 3, "0"),
+        (["resources.max_concurrent=3"], None, "0"),
+        (["resources.threads=2"], None, "0"),
+        (["resources.device=cuda"], None, "0"),
+    ],
+)
+def test_workers_are_started_ahead_where_trials_take_every_core(
+    overrides: list[str], trials: int | None, ahead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters.os, "cpu_count", lambda: 4)
+    sweep = load_sweep(ROOT / "sweeps" / "quickstart.yaml", overrides)
+    assert clusters._workers_ahead(sweep, trials) == {"RAY_prestart_worker_first_driver": ahead}
 
 
 def test_ray_is_as_it_was_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
