@@ -12,7 +12,7 @@ from stage import EPOCHS, Disturbed, Stage
 
 from skipray.scheduling.stopping import GRACE_SECONDS
 
-LONG_EPOCHS = 6 * EPOCHS
+LONG_EPOCHS = 2 * EPOCHS
 HOG_CHUNK_BYTES = 200 * 2**20
 HOG_HEADROOM_BYTES = 5 * 2**30
 """From what is in use now to where Ray's memory monitor shall begin to kill."""
