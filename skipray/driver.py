@@ -88,7 +88,7 @@ def launch_sweep(
         budget: how much may be spent; what tells least is left out.
         on_fit: told what fits into the budget, before the first trial starts.
         say: told in words what is being waited for: the first trial starts seconds, on a cluster minutes, later.
-        at_end: called while Ray ends, in which time something useful can be done.
+        at_end: called while Ray ends, in which time something useful can be done; not after an interruption.
 
     Raises:
         skipray.spec.SpecError: data, store or cluster are not as they must be; the message names the remedy.
@@ -116,10 +116,16 @@ def launch_sweep(
     from skipray.scheduling.cluster import Connecting, disconnect
     from skipray.scheduling.preflight import check_feasible
 
+    ended: Ended | None = None
+
+    def meanwhile() -> None:
+        if ended is not None and not ended.interrupted:
+            at_end()
+
     with ExitStack() as stack:
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
         connecting = Connecting(sweep, address=ray_address, trials=missing)
-        stack.callback(lambda: disconnect(connecting.result(), at_end))
+        stack.callback(lambda: disconnect(connecting.result(), meanwhile))
         if ray_address in (None, "local"):
             _verify_data(sweep)
         if ray_address or _needs_more_than_this_machine(sweep):
@@ -127,7 +133,8 @@ def launch_sweep(
         lease = stack.enter_context(_lease(storage_url, sweep.name))
         address = tracking.prepare(sweep, tracking_uri)
         say(f"runs: {tracking.where_to_look(address)}")
-        return _run(sweep, connecting.result(), address, storage_url, lease, budget, on_fit, say)
+        ended = _run(sweep, connecting.result(), address, storage_url, lease, budget, on_fit, say)
+        return ended
 
 
 @contextmanager

@@ -44,6 +44,10 @@ def test_every_trial_once_in_warm_processes(
     assert finished == {t.trial_id: 1 for t in sweep.trials()}
     started = [e.trial.model.depth for e in events if e.kind == "started"]
     assert set(started[:2]) == {20}, "longest first; a worker that still starts may hold the third"
+    began = sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    for pid in pids(tmp_path):
+        depths = [path.name.split("-d")[1][:3] for path in began if path.read_text().split()[0] == pid]
+        assert depths == sorted(depths, reverse=True), "longest first in every process"
     assert len(pids(tmp_path)) <= cluster.fits(1, 0), "processes are reused, and none is started in vain"
 
 
