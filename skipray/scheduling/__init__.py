@@ -5,6 +5,7 @@
     worker.py      the warm process that runs one trial after the other
     attempt.py     one attempt: lease, checkpoints, training, delivery
     tune_loop.py   what Tune's loop does otherwise here
+    replacing.py   something of Ray's, replaced for a while
     watching.py    nodes that come and go, a head that is lost
     run.py         a launch, from the first trial to the last, or to Ctrl-C
     cluster.py     joining or starting Ray

@@ -10,9 +10,11 @@ import functools
 import inspect
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
+
+from skipray.scheduling.replacing import replaced
 
 READY_SECONDS, LOOK_SECONDS = 20.0, 0.02
 
@@ -40,7 +42,7 @@ def _no_monitors(stack: ExitStack) -> None:
 
     known = inspect.signature(parameter.RayParams).parameters
     off: dict[str, Any] = {name: value for name, value in _MONITORS_OFF.items() if name in known}
-    stack.enter_context(_replaced(parameter, "RayParams", functools.partial(parameter.RayParams, **off)))
+    stack.enter_context(replaced(parameter, "RayParams", functools.partial(parameter.RayParams, **off)))
 
 
 _MONITORS_OFF = {"no_monitor": True, "include_log_monitor": False}
@@ -50,14 +52,14 @@ def _no_dashboard(stack: ExitStack) -> None:
     from ray._private.node import Node
 
     if set(inspect.signature(Node.start_api_server).parameters) == {"self", "include_dashboard", "raise_on_failure"}:
-        stack.enter_context(_replaced(Node, "start_api_server", lambda self, **_: None))
+        stack.enter_context(replaced(Node, "start_api_server", lambda self, **_: None))
 
 
 def _small_agents(stack: ExitStack) -> None:
     """As where Ray was installed without its dashboard: the agents import nothing that only a dashboard asks for."""
     from ray._private import utils
 
-    stack.enter_context(_replaced(utils, "get_dashboard_dependency_error", _not_asked_for))
+    stack.enter_context(replaced(utils, "get_dashboard_dependency_error", _not_asked_for))
 
 
 def _not_asked_for() -> ImportError:
@@ -79,21 +81,7 @@ def _prompt_node(stack: ExitStack) -> None:
             time.sleep(LOOK_SECONDS)
         return get_node(gcs_address, node_id)
 
-    stack.enter_context(_replaced(services, "get_node", when_ready))
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, value: Callable[..., Any]) -> Iterator[None]:
-    """Nothing is replaced where there is nothing of that name."""
-    found = getattr(owner, name, None)
-    if found is None:
-        yield
-        return
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, found)
+    stack.enter_context(replaced(services, "get_node", when_ready))
 
 
 @contextmanager

@@ -40,12 +40,13 @@ _ALONE = {
     # Ray's own switch for a machine that takes part in no cluster: its node is 127.0.0.1, so that nothing listens on
     # another interface.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # While this process makes the tracking store ready.
+    # Each worker does so as soon as it starts, while this process still makes the tracking store ready.
     "RAY_preload_python_modules": "skipray.scheduling.preloaded",
     "RAY_idle_worker_killing_time_threshold_ms": "600000",  # else Ray ends those that import for longer than a second
 }
 """The same where this process starts Ray itself; read when ray is imported."""
 
+_AHEAD = "RAY_prestart_worker_first_driver"
 LEAVE_SECONDS = 20.0
 KNOCK_SECONDS = 5.0
 
@@ -261,11 +262,14 @@ def _threads(sweep: SweepSpec) -> dict[str, str]:
 
 
 def _workers_ahead(sweep: SweepSpec, trials: int | None) -> dict[str, str]:
-    """Whether Ray starts a worker a core before it is asked for one: only where trials will take every core."""
+    """Whether Ray starts a worker a core before it is asked for one: only where trials will take every core. What the
+    user has set stays."""
+    if _AHEAD in os.environ:
+        return {}
     resources, cores = sweep.resources, os.cpu_count() or 1
     at_once = min(resources.max_concurrent or cores, len(sweep.trials()) if trials is None else trials)
     every = resources.device == "cpu" and resources.threads == 1 and at_once >= cores
-    return {"RAY_prestart_worker_first_driver": "1" if every else "0"}
+    return {_AHEAD: "1" if every else "0"}
 
 
 def code_paths(sweep: SweepSpec) -> tuple[Path, ...]:

@@ -20,6 +20,8 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.execution import tune_controller
 from ray.tune.execution.tune_controller import TuneController
 
+from skipray.scheduling.replacing import replaced
+
 _reuse = TuneController._maybe_reuse_cached_actor
 
 
@@ -59,10 +61,8 @@ def adjusted_tune(worker: type | None = None) -> Iterator[None]:
         worker: see `ActorManager`; only where workers have the environment of this process.
     """
     manager = functools.partial(ActorManager, worker=worker)
-    setattr(tune_controller, "RayActorManager", manager)  # noqa: B010 - a class is no variable to mypy
-    setattr(TuneController, "_maybe_reuse_cached_actor", _reuse_unless_starting)  # noqa: B010
-    try:
+    with (
+        replaced(tune_controller, "RayActorManager", manager),
+        replaced(TuneController, "_maybe_reuse_cached_actor", _reuse_unless_starting),
+    ):
         yield
-    finally:
-        setattr(tune_controller, "RayActorManager", RayActorManager)  # noqa: B010
-        setattr(TuneController, "_maybe_reuse_cached_actor", _reuse)  # noqa: B010

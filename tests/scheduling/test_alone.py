@@ -66,7 +66,10 @@ def test_workers_are_started_ahead_where_trials_take_every_core(
 ) -> None:
     monkeypatch.setattr(clusters.os, "cpu_count", lambda: 4)
     sweep = load_sweep(ROOT / "sweeps" / "quickstart.yaml", overrides)
+    monkeypatch.delenv("RAY_prestart_worker_first_driver", raising=False)
     assert clusters._workers_ahead(sweep, trials) == {"RAY_prestart_worker_first_driver": ahead}
+    monkeypatch.setenv("RAY_prestart_worker_first_driver", "0")
+    assert clusters._workers_ahead(sweep, trials) == {}, "what the user has set stays"
 
 
 def test_ray_is_as_it_was_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
