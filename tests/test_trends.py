@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from skipray.trends import fit_depth_trend, trainability_limit
+from skipray.trends import Shift, fit_depth_trend, trainability_limit, trainability_shift
 
 DEPTHS = np.array([8.0, 20, 38, 56, 74, 110])
 
@@ -417,3 +417,86 @@ class TestLimit:
             trainability_limit([8, 20], [True])
         with pytest.raises(ValueError, match="no trials"):
             trainability_limit([], [])
+
+
+class TestShift:
+    """Two families of 3 seeds at 6 depths."""
+
+    seeds = np.tile(np.arange(3), 12)
+    depth = np.tile(np.repeat(DEPTHS, 3), 2)
+    second = np.repeat([False, True], 18)
+
+    def shift(self, first: float, second: float, **options) -> Shift:
+        trained = self.depth < np.where(self.second, second, first)
+        return trainability_shift(self.depth, trained, self.second, group=self.seeds, **options)
+
+    def test_a_second_family_that_never_fails_leads_at_least_to_the_deepest(self) -> None:
+        found = self.shift(45, 1e9)
+        assert 0 < found.low <= found.doublings <= np.log2(110 / 38)
+        assert found.high == np.inf
+        assert found.p < 0.001
+
+    def test_the_other_way_round_it_is_the_negative(self) -> None:
+        there, back = self.shift(30, 90), self.shift(90, 30)
+        assert (back.doublings, back.low, back.high) == pytest.approx((-there.doublings, -there.high, -there.low))
+        assert back.p == pytest.approx(1 - there.p)
+        assert there.doublings == pytest.approx(np.log2(90 / 30), abs=0.3)
+
+    @pytest.mark.parametrize(("first", "second"), [(1e9, 1e9), (1, 1), (45, 45)])
+    def test_what_cannot_be_told_apart(self, first: float, second: float) -> None:
+        found = self.shift(first, second)
+        assert found.doublings == pytest.approx(0, abs=0.05)
+        assert found.low < 0 < found.high
+        assert found.p == pytest.approx(0.5, abs=0.05)
+
+    def test_firth_by_hand(self) -> None:
+        """Against a direct maximisation of the penalised likelihood with scipy: the estimate, and its p."""
+        rng = np.random.default_rng(4)
+        x, twin = np.log(self.depth), self.second.astype(float)
+        y = rng.random(36) < 1 / (1 + np.exp(2 * (x - np.log(40) - 0.5 * twin)))
+        design = np.stack([np.ones(36), x - x.mean(), twin])
+
+        def loss(p):
+            eta = p @ design
+            w = 1 / (2 + np.exp(eta) + np.exp(-eta))
+            return -np.sum(y * eta - np.logaddexp(0, eta)) - 0.5 * np.linalg.slogdet((design * w) @ design.T)[1]
+
+        options = {"xatol": 1e-9, "fatol": 1e-11, "maxiter": 4000}
+        free = optimize.minimize(loss, [0.0, -1.0, 0.0], method="Nelder-Mead", options=options)
+        tied = optimize.minimize(lambda p: loss([*p, 0.0]), [0.0, -1.0], method="Nelder-Mead", options=options)
+        found = trainability_shift(self.depth, y, self.second)
+        assert found.doublings == pytest.approx(-free.x[2] / free.x[1] / np.log(2), abs=0.03)
+        z = np.sign(found.doublings) * np.sqrt(2 * (tied.fun - free.fun))
+        assert found.p == pytest.approx(stats.norm.sf(z), rel=0.05)
+        assert found.low < found.doublings < found.high
+
+    def test_each_cell_has_a_limit_of_its_own(self) -> None:
+        """Limits of 15 and 60 in two cells, and in both twice as far for the second family."""
+        cell = np.repeat([0, 1], 36)
+        depth, second = np.tile(self.depth, 2), np.tile(self.second, 2)
+        rng = np.random.default_rng(1)
+        middle = np.log(np.where(cell, 48, 15)) + np.log(2) * second
+        trained = rng.random(72) < 1 / (1 + np.exp(6 * (np.log(depth) - middle)))
+        found = trainability_shift(depth, trained, second, cell=cell, group=np.tile(self.seeds, 2))
+        assert found.low < 1 < found.high
+        assert found.high - found.low < 2
+        renamed = trainability_shift(
+            depth, trained, second, cell=np.where(cell, "a", "b"), group=np.tile(self.seeds, 2)
+        )
+        assert renamed.doublings == pytest.approx(found.doublings)
+
+    def test_seeds_that_differ_as_wholes_widen_it(self) -> None:
+        """Each seed and family has a limit of its own: trials of one say the same."""
+        limits = {(False, 0): 30, (False, 1): 45, (False, 2): 90, (True, 0): 90, (True, 1): 45, (True, 2): 1e9}
+        own = np.array([limits[key] for key in zip(self.second.tolist(), self.seeds.tolist(), strict=True)])
+        trained = self.depth < own
+        alone = trainability_shift(self.depth, trained, self.second)
+        together = trainability_shift(self.depth, trained, self.second, group=self.seeds)
+        assert together.low < alone.low < alone.doublings
+        assert together.p > alone.p
+
+    def test_bad_arguments(self) -> None:
+        with pytest.raises(ValueError, match="one length"):
+            trainability_shift([8, 20], [True], [True, False])
+        with pytest.raises(ValueError, match="one family"):
+            trainability_shift([8, 20], [True, False], [True, True])

@@ -133,7 +133,11 @@ def run(
                 why = watch.lost
                 if taken_over():
                     stop.request()
-            loop.raise_error()
+            if loop.error is not None:
+                watch.look()  # between two of its looks: Ray refuses its own driver when another head is in place
+                why = watch.lost
+                if not why:
+                    raise loop.error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if not why:
@@ -160,18 +164,14 @@ class _Loop(threading.Thread):
     def __init__(self, fit: Callable[[], None]):
         super().__init__(name="skipray-tune", daemon=True)
         self._fit = fit
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
+        """What the loop has raised."""
 
     def run(self) -> None:
         try:
             self._fit()
         except BaseException as error:
-            self._error = error
-
-    def raise_error(self) -> None:
-        """Raises what the loop has raised."""
-        if self._error is not None:
-            raise self._error
+            self.error = error
 
 
 class Size:

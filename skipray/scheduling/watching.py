@@ -33,8 +33,17 @@ class Watch(threading.Thread):
         self._ended.set()
 
     def run(self) -> None:
-        said = follow(self._head.nodes, self._took, self._ended)
-        if said:
+        self._judge(follow(self._head.nodes, self._took, self._ended))
+
+    def look(self) -> None:
+        """Ask at once, without patience: a call of Ray's own has failed, maybe because the head is lost."""
+        try:
+            self._took(self._head.nodes())
+        except (AnotherCluster, OSError) as error:
+            self._judge(str(error))
+
+    def _judge(self, said: str) -> None:
+        if said and not self.lost:
             self.lost = (
                 f"the head of the Ray cluster at {self._head.address} is lost ({said}); start it and its nodes again, "
                 "then run the same command again to go on"

@@ -2,5 +2,6 @@
 
 from skipray.trends.depth_trend import DepthTrend, fit_depth_trend
 from skipray.trends.trainability import Limit, trainability_limit
+from skipray.trends.trainability_shift import Shift, trainability_shift
 
-__all__ = ["DepthTrend", "Limit", "fit_depth_trend", "trainability_limit"]
+__all__ = ["DepthTrend", "Limit", "Shift", "fit_depth_trend", "trainability_limit", "trainability_shift"]

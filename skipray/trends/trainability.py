@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtri, stdtrit
 
 from skipray.curves import Array
+from skipray.trends.design_effect import CHI_SQUARE_95, design_effect
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike
     peak = int(np.argmax(profile))
     estimate = middle[peak]
     best_steepness = float(steepness[np.argmax(surface[peak])])
-    cut = CHI_SQUARE_95 * _design_effect(log_depth[index], y, seeds, float(estimate), best_steepness)
+    away = float(estimate) - log_depth[index]
+    p = 1 / (1 + np.exp(-best_steepness * away))
+    slopes = np.stack([np.full(len(y), best_steepness), away])
+    cut = CHI_SQUARE_95 * design_effect(slopes, p, y, seeds, 0)
     outside = 2 * (profile[peak] - profile) > cut
     low, high = _crossing(middle, outside, peak, -1), _crossing(middle, outside, peak, 1)
     if estimate > log_depth[-1]:
@@ -111,26 +114,3 @@ def _crossing(middle: Array, outside: np.ndarray, peak: int, side: int) -> float
     """The depth at which the profile leaves the interval on one side of the peak; None where it never does."""
     beyond = np.flatnonzero(outside[peak::side])
     return float(np.exp(middle[peak + side * beyond[0]])) if len(beyond) else None
-
-
-CHI_SQUARE_95 = float(chdtri(1, 0.05))
-"""Fall of twice the penalised log-likelihood inside a 95 % interval."""
-
-
-def _design_effect(x: Array, y: np.ndarray, seeds: np.ndarray | None, middle: float, steepness: float) -> float:
-    """How much larger the variance of the limit is than that of independent trials: the sandwich over seeds, at least
-    1. The more of it is the seeds', the more of t's wider quantile on seeds - 1 degrees of freedom comes on top."""
-    if seeds is None or len(np.unique(seeds)) < 2:
-        return 1.0
-    names, cluster = np.unique(seeds, return_inverse=True)
-    p = 1 / (1 + np.exp(-steepness * (middle - x)))
-    slopes = np.stack([np.full(len(y), steepness), middle - x])
-    information = (slopes * p * (1 - p)) @ slopes.T
-    scores = np.stack([np.bincount(cluster, row * (y - p)) for row in slopes])
-    inverse = np.linalg.pinv(information)
-    moves = inverse @ scores
-    moves -= moves.mean(axis=1, keepdims=True)
-    robust = len(names) / (len(names) - 1) * float(moves[0] @ moves[0])
-    effect = max(1.0, robust / max(float(inverse[0, 0]), 1e-300))
-    wider = float(stdtrit(len(names) - 1, 0.975)) ** 2 / CHI_SQUARE_95
-    return effect * (1 + (wider - 1) * (1 - 1 / effect))

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ray.exceptions import AuthenticationError
 
-from skipray.scheduling.cluster import Cluster
+from skipray.scheduling.cluster import AnotherCluster, Cluster, Head
 from skipray.scheduling.events import Event, Summary
 from skipray.scheduling.run import run
 from skipray.scheduling.ticket import Execute, Place
+from skipray.scheduling.tune_loop import ActorManager
 from skipray.scheduling.work import FixedWork
 from skipray.spec import SweepSpec
 
@@ -104,3 +106,33 @@ def test_ctrl_c_ends_within_ten_seconds(
     started = [e for e in events if e.kind == "started"]
     assert summary.unfinished == sum(e.kind == "interrupted" for e in events) >= len(started) > 0
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("another", [True, False], ids=["another cluster answers", "the head is well"])
+def test_what_ray_refuses_is_a_lost_head_only_where_the_head_is_lost(
+    sweep: SweepSpec,
+    place: Place,
+    cluster: Cluster,
+    pretend: Pretend,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    another: bool,
+) -> None:
+    """Between two looks of the watch Tune's own call can be the first to meet the head that has taken the old one's
+    place: it refuses a driver of another cluster."""
+
+    def refused(*_: object, **__: object) -> bool:
+        raise AuthenticationError("WrongClusterID")
+
+    def no_longer(_: Head) -> object:
+        raise AnotherCluster("another Ray cluster answers")
+
+    monkeypatch.setattr(ActorManager, "next", refused)
+    if not another:
+        with pytest.raises(AuthenticationError):
+            launch(sweep, place, cluster, pretend(tmp_path))
+        return
+    monkeypatch.setattr(Head, "nodes", no_longer)
+    summary, _ = launch(sweep, place, cluster, pretend(tmp_path))
+    assert summary.interrupted
+    assert "is lost (another Ray cluster answers); start it and its nodes again" in summary.why
