@@ -299,6 +299,10 @@ def launch(
     data: DataOption = None,
     folder: FolderOption = None,
     budget: BudgetOption = None,
+    with_report: Annotated[
+        bool,
+        typer.Option("--report/--no-report", help="Fit, judge and draw at the end; else `skipray report` may later."),
+    ] = True,
 ) -> None:
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
     from skipray import tracking
@@ -320,7 +324,7 @@ def launch(
         budget=_budget(budget),
         on_fit=_say_fit,
         say=_tell,
-        at_end=meanwhile,
+        at_end=meanwhile if with_report else lambda: None,
     )
     if ended.estimate_error is not None:
         _tell(
@@ -338,22 +342,28 @@ def launch(
             _tell(ended.why)
         raise KeyboardInterrupt
     try:
-        result, files = _report(spec, tracking_uri, folder, ended.address, _parent_status(ended), drawing)
+        if with_report:
+            result, files = _report(spec, tracking_uri, folder, ended.address, _parent_status(ended), drawing)
+        elif ended.address:
+            tracking.finish_sweep(ended.address, _parent_status(ended))
     except tracking.TrackingAway as error:
         _tell(f"{error}; no report: launch again when the tracking store is back")
         if as_json:
             _print_json({"sweep": spec.name} | ended.as_json())
         _say_what_is_left(sweep, ended)
         raise typer.Exit(3) from None
-    if as_json:
+    if with_report:
         from skipray import display
 
-        _print_json(ended.as_json() | {"report": str(files.html)} | display.aggregate_json(result))
+        if as_json:
+            _print_json(ended.as_json() | {"report": str(files.html)} | display.aggregate_json(result))
+        else:
+            display.show_aggregate(result)
+            print(f"report: {files.html}")
+    elif as_json:
+        _print_json({"sweep": spec.name} | ended.as_json())
     else:
-        from skipray import display
-
-        display.show_aggregate(result)
-        print(f"report: {files.html}")
+        print(f"{ended.total} trials, {ended.ran} run now; no report was asked for: `skipray report {sweep}` makes it")
     _say_what_is_left(sweep, ended)
     if ended.undelivered or ended.failed:
         raise typer.Exit(3)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from skipray.spec import load_sweep
-from skipray.tracking import read_trials
+from skipray.tracking import read_trials, sweep_status
 
 SWEEP = """\
 name: small
@@ -178,9 +178,11 @@ def test_a_driver_killed_twice_and_interrupted_loses_and_doubles_nothing(finishe
     _ended(tmp_path, "small.yaml", 9, signal.SIGKILL)
     done_before = _finished_runs(store)
     assert 9 <= done_before < 12
-    again = told(tmp_path, "small.yaml")
+    again = told(tmp_path, "small.yaml", "--no-report")
     assert again["ran"] <= 12 - done_before
-    assert again["trials"] == _finished_runs(store) == 12
+    assert again["total"] == _finished_runs(store) == 12
+    assert not (tmp_path / "reports").exists()
+    assert sweep_status(load_sweep(tmp_path / "small.yaml"), f"sqlite:///{store}") == "FINISHED"
     pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
 
 
@@ -201,7 +203,7 @@ def _finished_runs(store: Path) -> int:
 
 
 TUNED = (
-    SWEEP.replace("name: small", "name: tuned").replace("[plainnet, resnet, resnext]", "[plainnet, resnet]")
+    SWEEP.replace("name: small", "name: tuned").replace("[plainnet, resnet, resnext]", "[plainnet]")
     + """\
 tune:
   space:
@@ -220,15 +222,15 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(tmp_path):
     for folder in (calm, disturbed):
         folder.mkdir()
         (folder / "tuned.yaml").write_text(TUNED)
-    whole = told(calm, "tuned.yaml")
+    whole = told(calm, "tuned.yaml", "--no-report")
     assert whole["failed"] == 0
     expected = table(calm, "tuned.yaml")
     points = int((expected["phase"] == "tune").sum())
-    assert len(expected) == whole["total"] == points + 16, "points, 8 finals by default, 8 tuned ones"
-    assert points in (16, 24), "4 points a cell, or 6 where a range was extended"
-    for moment in (5, len(expected) - 4):
+    assert len(expected) == whole["total"] == points + 8, "points, 4 finals by default, 4 tuned ones"
+    assert points in (8, 12), "4 points a cell, or 6 where a range was extended"
+    for moment in (5, len(expected) - 3):
         _ended(disturbed, "tuned.yaml", moment, signal.SIGKILL)
-    told(disturbed, "tuned.yaml")
+    told(disturbed, "tuned.yaml", "--no-report")
     pd.testing.assert_frame_equal(table(disturbed, "tuned.yaml"), expected, check_exact=True)
     assert _finished_runs(disturbed / "skipray.db") == len(expected), "none is doubled"
 
@@ -251,8 +253,9 @@ def test_an_exception_in_one_family_costs_no_other_trial(tmp_path):
         "seeds: [0, 1]", "seeds: [0]"
     )
     (tmp_path / "small.yaml").write_text(text + "resources: {max_failures: 1}\n")
-    done = run(tmp_path, "small.yaml")
+    done = run(tmp_path, "small.yaml", "--no-report")
     assert done.returncode == 3, done.err
+    assert "4 trials, 3 run now; no report was asked for: `skipray report small.yaml` makes it" in done.out
     status = told(tmp_path, "status", "small.yaml")
     assert (status["finished"], status["failed"]) == (3, 1)
     assert "no such depth today" in run(tmp_path, "status", "small.yaml").out

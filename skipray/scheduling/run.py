@@ -128,16 +128,16 @@ def run(
     try:
         with watch, stop:
             loop.start()
-            while loop.is_alive() and not why:
-                loop.join(LOOK_SECONDS)
+            while not loop.ended.wait(LOOK_SECONDS) and not why:
                 why = watch.lost
                 if taken_over():
                     stop.request()
             if loop.error is not None:
                 watch.look()  # between two of its looks: Ray refuses its own driver when another head is in place
-                why = watch.lost
-                if not why:
-                    raise loop.error
+            why = watch.lost
+            if loop.error is not None and not why:
+                loop.let_go()
+                raise loop.error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if not why:
@@ -159,11 +159,14 @@ def run(
 
 
 class _Loop(threading.Thread):
-    """Tune's loop."""
+    """Tune's loop. One that has failed holds what it has of Ray until it is let go: where the head is lost, each actor
+    and placement group that is collected would complain to the user."""
 
     def __init__(self, fit: Callable[[], None]):
         super().__init__(name="skipray-tune", daemon=True)
         self._fit = fit
+        self._let_go = threading.Event()
+        self.ended = threading.Event()
         self.error: BaseException | None = None
         """What the loop has raised."""
 
@@ -172,6 +175,13 @@ class _Loop(threading.Thread):
             self._fit()
         except BaseException as error:
             self.error = error
+            self.ended.set()
+            self._let_go.wait()
+        self.ended.set()
+
+    def let_go(self) -> None:
+        self._let_go.set()
+        self.join()
 
 
 class Size:

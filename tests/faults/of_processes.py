@@ -127,7 +127,7 @@ def driver_killed_at_once(stage: Stage) -> None:
 
 def driver_killed_while_reporting(stage: Stage) -> None:
     """SIGKILL to the launch between its last trial and its end: the next one trains nothing, and ends the run."""
-    with stage.disturb("driver-killed-while-reporting") as it:
+    with stage.disturb("driver-killed-while-reporting", report=True) as it:
         launch = it.launch()
         it.wait(lambda: it.finished() == len(it.trials()), "the last trial's end")
         time.sleep(stage.rng.uniform(0, 1))

@@ -48,7 +48,7 @@ def mlflow_killed_for_good(stage: Stage) -> None:
 
 def mlflow_killed_at_the_end(stage: Stage) -> None:
     """SIGKILL to the MLflow server when one result is left to come, started again a minute later."""
-    with stage.disturb("mlflow-killed-at-the-end") as it:
+    with stage.disturb("mlflow-killed-at-the-end", report=True) as it:
         launch = it.launch()
         it.wait(lambda: it.finished() == len(it.trials()) - 1, "all trials but one to be finished")
         it.strike()
@@ -90,7 +90,7 @@ def mlflow_403(stage: Stage) -> None:
 
 def mlflow_cuts_answers(stage: Stage) -> None:
     """Every request is carried out, and its answer is lost: each write is repeated blindly, and must leave no trace."""
-    _behind_proxy(stage, "mlflow-cuts-answers", "late", FAILING_SECONDS)
+    _behind_proxy(stage, "mlflow-cuts-answers", "late", FAILING_SECONDS, report=True)
 
 
 def postgres_restarted(stage: Stage) -> None:
@@ -112,8 +112,11 @@ def postgres_restarted(stage: Stage) -> None:
         it.expect_exit(launch, 0)
 
 
-def _behind_proxy(stage: Stage, name: str, fault: str, seconds: float) -> None:
-    with _proxy(stage) as proxy, stage.disturb(name, seeds=2, variables={"MLFLOW_TRACKING_URI": proxy.uri}) as it:
+def _behind_proxy(stage: Stage, name: str, fault: str, seconds: float, report: bool = False) -> None:
+    with (
+        _proxy(stage) as proxy,
+        stage.disturb(name, seeds=2, variables={"MLFLOW_TRACKING_URI": proxy.uri}, report=report) as it,
+    ):
         launch = it.launch()
         it.training()
         it.strike()

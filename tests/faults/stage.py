@@ -70,8 +70,20 @@ class Disturbed:
     """One sweep, while a fault strikes it."""
 
     def __init__(
-        self, stage: "Stage", fault: str, *, storage: Path | None = None, variables: dict[str, str], **options: Any
+        self,
+        stage: "Stage",
+        fault: str,
+        *,
+        storage: Path | None = None,
+        variables: dict[str, str],
+        report: bool = False,
+        **options: Any,
     ):
+        """
+        Args:
+            report: its launches end with a report, which takes seconds of a core.
+            options: as `write_sweep` has them.
+        """
         self.name = fault + stage.suffix
         self.row = Row(self.name)
         self.stage = stage
@@ -79,13 +91,14 @@ class Disturbed:
         self.variables = stage.cluster.environment | {"SKIPRAY_STORAGE": str(self.storage)} | variables
         self.file = write_sweep(stage.folder / self.name, self.name, **{"epochs": EPOCHS} | options)
         self.watch = StorageWatch(self.storage / self.name)
+        self.report = report
         self.launches: list[Launch] = []
         self.struck = 0.0
         self.expected_failures = 0
         """Trials that can never finish."""
 
     def launch(self, *options: str) -> Launch:
-        started = Launch.start(self.file, self.variables, *options)
+        started = Launch.start(self.file, self.variables, *([] if self.report else ["--no-report"]), *options)
         self.launches.append(started)
         return started
 
@@ -188,7 +201,7 @@ class Stage:
     def run_undisturbed(self) -> float:
         """Run the reference sweep; seconds that it took."""
         began = time.monotonic()
-        calm = Disturbed(self, "undisturbed", variables={}, seeds=SEEDS)
+        calm = Disturbed(self, "undisturbed", variables={}, seeds=SEEDS, report=True)
         launch = calm.run()
         if launch.process.returncode != 0:
             raise SystemExit(f"the undisturbed sweep ended with {launch.process.returncode}:\n{launch.said()}")

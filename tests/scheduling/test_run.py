@@ -14,7 +14,7 @@ from ray.exceptions import AuthenticationError
 
 from skipray.scheduling.cluster import AnotherCluster, Cluster, Head
 from skipray.scheduling.events import Event, Summary
-from skipray.scheduling.run import run
+from skipray.scheduling.run import _Loop, run
 from skipray.scheduling.ticket import Execute, Place
 from skipray.scheduling.tune_loop import ActorManager
 from skipray.scheduling.work import FixedWork
@@ -134,5 +134,9 @@ def test_what_ray_refuses_is_a_lost_head_only_where_the_head_is_lost(
         return
     monkeypatch.setattr(Head, "nodes", no_longer)
     summary, _ = launch(sweep, place, cluster, pretend(tmp_path))
+    held = [thread for thread in threading.enumerate() if isinstance(thread, _Loop)]
+    for loop in held:
+        loop.let_go()
+    assert len(held) == 1, "what is held of Ray is not collected, object by object, before the user's eyes"
     assert summary.interrupted
     assert "is lost (another Ray cluster answers); start it and its nodes again" in summary.why
