@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import psutil
 from stage import EPOCHS, Disturbed, Stage
@@ -14,13 +15,19 @@ from skipray.scheduling.stopping import GRACE_SECONDS
 
 LONG_EPOCHS = 2 * EPOCHS
 HOG_CHUNK_BYTES = 200 * 2**20
-HOG_HEADROOM_BYTES = 5 * 2**30
-"""From what is in use now to where Ray's memory monitor shall begin to kill."""
+HOG_HEADROOM_BYTES = 4 * 2**30
+"""From what is in use before the sweep to where Ray's memory monitor shall begin to kill."""
+HOG_AHEAD_BYTES = int(1.5 * 2**30)
+"""Of them, what the neighbour holds before the sweep begins: memory that a virtual machine has not used yet comes
+slowly, and the sweep would be over."""
 HOG = """
 import sys, time
-held = []
-while len(held) < int(sys.argv[2]):
-    held.append(b"x" * int(sys.argv[1]))
+chunk, ahead, most = map(int, sys.argv[1:])
+held = [b"x" * chunk for _ in range(ahead)]
+print("ready", flush=True)
+sys.stdin.readline()
+while len(held) < most:
+    held.append(b"x" * chunk)
     time.sleep(0.05)
 time.sleep(600)
 """
@@ -200,27 +207,38 @@ def worker_out_of_memory(stage: Stage) -> None:
     """A neighbour uses up the memory of a node, and Ray's memory monitor kills the worker there."""
     memory = psutil.virtual_memory()
     threshold = (memory.total - memory.available + HOG_HEADROOM_BYTES) / memory.total
-    node = stage.cluster.start_node(
-        "node-memory",
-        variables={"RAY_memory_usage_threshold": f"{threshold:.4f}", "RAY_memory_monitor_refresh_ms": "100"},
-    )
-    with stage.disturb("worker-out-of-memory", seeds=2) as it:
-        launch = it.launch()
-        _, attempt = it.training(lambda a: _node_of(stage, a.pid) == node)
-        chunks = int(memory.available * 0.8) // HOG_CHUNK_BYTES
-        it.strike()
-        hog = subprocess.Popen([sys.executable, "-c", HOG, str(HOG_CHUNK_BYTES), str(chunks)])
-        try:
+    with _neighbour(int(memory.available * 0.8)) as hog:
+        node = stage.cluster.start_node(
+            "node-memory",
+            variables={"RAY_memory_usage_threshold": f"{threshold:.4f}", "RAY_memory_monitor_refresh_ms": "100"},
+        )
+        with stage.disturb("worker-out-of-memory", seeds=3) as it:
+            launch = it.launch()
+            _, attempt = it.training(lambda a: _node_of(stage, a.pid) == node)
+            it.strike()
+            print(file=hog.stdin, flush=True)
             it.wait(lambda: not psutil.pid_exists(attempt.pid), "the memory monitor to kill the worker", 60)
+            hog.kill()
+            hit = it.watch.unfinished_of(attempt.pid)  # the worker may have gone on to another trial meanwhile
+            it.expect_exit(launch, 0)
+            logs = "".join(p.read_text(errors="replace") for p in _ray_logs(stage, node, "raylet.out"))
+            it.expect("OOM kill reason" in logs, "the raylet's log tells of the kill")
+            _proven_lost(it, hit)
+    stage.remove(node)
+
+
+@contextlib.contextmanager
+def _neighbour(most_bytes: int) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds HOG_AHEAD_BYTES, and takes the rest once it is sent a line."""
+    chunks = [str(size // HOG_CHUNK_BYTES) for size in (HOG_AHEAD_BYTES, most_bytes)]
+    command = [sys.executable, "-c", HOG, str(HOG_CHUNK_BYTES), *chunks]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as hog:
+        assert hog.stdout is not None
+        hog.stdout.readline()
+        try:
+            yield hog
         finally:
             hog.kill()
-            hog.wait()
-        hit = it.watch.unfinished_of(attempt.pid)  # the worker may have gone on to another trial meanwhile
-        it.expect_exit(launch, 0)
-        logs = "".join(p.read_text(errors="replace") for p in _ray_logs(stage, node, "raylet.out"))
-        it.expect("memory" in logs.lower() and "kill" in logs.lower(), "the raylet's log tells of the kill")
-        _proven_lost(it, hit)
-    stage.remove(node)
 
 
 def _proven_lost(it: Disturbed, hit: set[str]) -> None:
