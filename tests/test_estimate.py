@@ -78,8 +78,9 @@ def test_what_a_probe_measures_costs() -> None:
     ]
     seconds = [estimate(replace(cell, probe=probe)) for probe in probes]
     assert seconds == sorted(set(seconds))
-    # 15 epochs: at the start, after epochs 5 and 10, at the end.
-    assert (seconds[2] - seconds[0]) / (seconds[1] - seconds[0]) == pytest.approx(2)
+    # 20 epochs: at the start, after epochs 5, 10 and 15, at the end.
+    assert cell.recipe.epochs == 20
+    assert (seconds[2] - seconds[0]) / (seconds[1] - seconds[0]) == pytest.approx(5 / 2)
 
 
 def test_evaluated_samples_by_hand() -> None:
@@ -95,7 +96,7 @@ def test_memory_is_a_batch_and_three_copies_of_the_parameters() -> None:
     cell = load_sweep(SWEEPS / "quickstart.yaml").cells[0]
     sizes = trial_sizes(cell)
     assert sizes is not None
-    expected = 256 * sizes.activation_bytes + 3 * 4 * sizes.parameters
+    expected = cell.recipe.batch_size * sizes.activation_bytes + 3 * 4 * sizes.parameters
     assert memory_bytes(cell, sizes) == expected
 
 
