@@ -352,16 +352,16 @@ def launch(
             _print_json({"sweep": spec.name} | ended.as_json())
         _say_what_is_left(sweep, ended)
         raise typer.Exit(3) from None
-    if with_report:
+    if as_json:
         from skipray import display
 
-        if as_json:
-            _print_json(ended.as_json() | {"report": str(files.html)} | display.aggregate_json(result))
-        else:
-            display.show_aggregate(result)
-            print(f"report: {files.html}")
-    elif as_json:
-        _print_json({"sweep": spec.name} | ended.as_json())
+        drawn = {"report": str(files.html)} | display.aggregate_json(result) if with_report else {"sweep": spec.name}
+        _print_json(ended.as_json() | drawn)
+    elif with_report:
+        from skipray import display
+
+        display.show_aggregate(result)
+        print(f"report: {files.html}")
     else:
         print(f"{ended.total} trials, {ended.ran} run now; no report was asked for: `skipray report {sweep}` makes it")
     _say_what_is_left(sweep, ended)

@@ -178,11 +178,9 @@ def test_a_driver_killed_twice_and_interrupted_loses_and_doubles_nothing(finishe
     _ended(tmp_path, "small.yaml", 9, signal.SIGKILL)
     done_before = _finished_runs(store)
     assert 9 <= done_before < 12
-    again = told(tmp_path, "small.yaml", "--no-report")
+    again = told(tmp_path, "small.yaml")
     assert again["ran"] <= 12 - done_before
-    assert again["total"] == _finished_runs(store) == 12
-    assert not (tmp_path / "reports").exists()
-    assert sweep_status(load_sweep(tmp_path / "small.yaml"), f"sqlite:///{store}") == "FINISHED"
+    assert again["trials"] == _finished_runs(store) == 12
     pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
 
 
@@ -203,7 +201,7 @@ def _finished_runs(store: Path) -> int:
 
 
 TUNED = (
-    SWEEP.replace("name: small", "name: tuned").replace("[plainnet, resnet, resnext]", "[plainnet]")
+    SWEEP.replace("name: small", "name: tuned").replace("[plainnet, resnet, resnext]", "[plainnet, resnet]")
     + """\
 tune:
   space:
@@ -224,11 +222,13 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(tmp_path):
         (folder / "tuned.yaml").write_text(TUNED)
     whole = told(calm, "tuned.yaml", "--no-report")
     assert whole["failed"] == 0
+    assert not (calm / "reports").exists()
+    assert sweep_status(load_sweep(calm / "tuned.yaml"), f"sqlite:///{calm}/skipray.db") == "FINISHED"
     expected = table(calm, "tuned.yaml")
     points = int((expected["phase"] == "tune").sum())
-    assert len(expected) == whole["total"] == points + 8, "points, 4 finals by default, 4 tuned ones"
-    assert points in (8, 12), "4 points a cell, or 6 where a range was extended"
-    for moment in (5, len(expected) - 3):
+    assert len(expected) == whole["total"] == points + 16, "points, 8 finals by default, 8 tuned ones"
+    assert points in (16, 24), "4 points a cell, or 6 where a range was extended"
+    for moment in (5, len(expected) - 4):
         _ended(disturbed, "tuned.yaml", moment, signal.SIGKILL)
     told(disturbed, "tuned.yaml", "--no-report")
     pd.testing.assert_frame_equal(table(disturbed, "tuned.yaml"), expected, check_exact=True)

@@ -96,7 +96,7 @@ def test_memory_is_a_batch_and_three_copies_of_the_parameters() -> None:
     cell = load_sweep(SWEEPS / "quickstart.yaml").cells[0]
     sizes = trial_sizes(cell)
     assert sizes is not None
-    expected = cell.recipe.batch_size * sizes.activation_bytes + 3 * 4 * sizes.parameters
+    expected = 512 * sizes.activation_bytes + 3 * 4 * sizes.parameters
     assert memory_bytes(cell, sizes) == expected
 
 

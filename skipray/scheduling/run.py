@@ -128,8 +128,7 @@ def run(
     try:
         with watch, stop:
             loop.start()
-            while not loop.ended.wait(LOOK_SECONDS) and not why:
-                why = watch.lost
+            while not loop.ended.wait(LOOK_SECONDS) and not watch.lost:
                 if taken_over():
                     stop.request()
             if loop.error is not None:

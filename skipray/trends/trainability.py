@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from skipray.curves import Array
 from skipray.trends.design_effect import CHI_SQUARE_95, design_effect
+from skipray.trends.logistic_grid import TINY, log_likelihood, midpoints, peak_height, steepnesses
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike
     if len(depths) == 1:
         return Limit(None, None, None, "above" if y.mean() > 0.5 else "below")
     log_depth = np.log(depths)
-    middle, steepness = _grid(log_depth)
+    middle, steepness = midpoints(log_depth, 801), steepnesses(log_depth, 32)
     wins, counts = np.bincount(index, y).astype(float), np.bincount(index).astype(float)
     surface = _penalised(log_depth, wins, counts, middle, steepness)
-    profile = _peak_height(surface)
+    profile = peak_height(surface)
     peak = int(np.argmax(profile))
     estimate = middle[peak]
     best_steepness = float(steepness[np.argmax(surface[peak])])
@@ -80,34 +81,14 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike
     return Limit(float(np.exp(estimate)), low, high, "none")
 
 
-def _grid(log_depth: Array) -> tuple[Array, Array]:
-    """Midpoints from a factor 16 below to 16 above the depths tried, and steepnesses of a falling logistic."""
-    span = log_depth[-1] - log_depth[0]
-    gap = float(np.min(np.diff(log_depth)))
-    middle = np.linspace(log_depth[0] - np.log(16), log_depth[-1] + np.log(16), 801)
-    return middle, np.geomspace(0.02 / span, 60.0 / gap, 32)
-
-
 def _penalised(log_depth: Array, wins: Array, counts: Array, middle: Array, steepness: Array) -> Array:
     """(midpoints, steepnesses) log-likelihood plus half the log determinant of the information (Firth 1993)."""
-    eta = steepness[None, :, None] * (middle[:, None, None] - log_depth)
-    log_p, log_q = -np.logaddexp(0.0, -eta), -np.logaddexp(0.0, eta)
-    likelihood = log_p @ wins + log_q @ (counts - wins)
-    weight = np.exp(log_p + log_q) * counts
+    likelihood, weight = log_likelihood(log_depth, wins, counts, middle, steepness)
     # |[[sum w, sum w x], [sum w x, sum w x^2]]| with x about its weighted mean, so that it stays positive.
     total = weight.sum(axis=-1)
-    centre = (weight @ log_depth) / np.maximum(total, 1e-300)
+    centre = (weight @ log_depth) / np.maximum(total, TINY)
     about = np.einsum("msd,msd->ms", weight, (log_depth - centre[..., None]) ** 2)
-    return likelihood + 0.5 * (np.log(np.maximum(total, 1e-300)) + np.log(np.maximum(about, 1e-300)))
-
-
-def _peak_height(surface: Array) -> Array:
-    """(midpoints,) the maximum over steepness, through a parabola at the best of its grid."""
-    best = np.clip(np.argmax(surface, axis=1), 1, surface.shape[1] - 2)
-    rows = np.arange(len(surface))
-    left, top, right = (surface[rows, best + k] for k in (-1, 0, 1))
-    bend = np.minimum(left - 2 * top + right, -1e-12)
-    return np.maximum(surface.max(axis=1), top - (left - right) ** 2 / (8 * bend))
+    return likelihood + 0.5 * (np.log(np.maximum(total, TINY)) + np.log(np.maximum(about, TINY)))
 
 
 def _crossing(middle: Array, outside: np.ndarray, peak: int, side: int) -> float | None:

@@ -14,13 +14,13 @@ from scipy.special import expit, ndtr
 
 from skipray.curves import Array
 from skipray.trends.design_effect import CHI_SQUARE_95, design_effect
+from skipray.trends.logistic_grid import TINY, log_likelihood, midpoints, peak_height, steepnesses
 
 MIDPOINTS, STEEPNESSES = 161, 24
-BEYOND = 16.0
-"""Limits are looked for up to this factor outside of the depths tried."""
+FURTHEST = 256.0
+"""The largest ratio of two limits that is looked for."""
 NEAR = 12.0
 """Steepnesses that are best where twice the log-likelihood has fallen by less are tried more finely."""
-TINY = 1e-300
 OUTSIDE = -1e6
 """Log-likelihood of limits that are not looked for."""
 
@@ -69,12 +69,12 @@ def trainability_shift(
         raise ValueError("found one depth, one family or depths that are not positive; allowed: weight layers of two")
     log_depth, index = np.log(x), np.unique(cells, return_inverse=True)[1]
     depths = np.unique(log_depth)
-    steepness = np.geomspace(0.02 / np.ptp(depths), 60.0 / float(np.min(np.diff(depths))), STEEPNESSES)
+    steepness = steepnesses(depths, STEEPNESSES)
     coarse = _Surface(log_depth, y, twin, index, steepness).height
     near = np.argmax(coarse, axis=1)[2 * (coarse.max() - coarse.max(axis=1)) < NEAR]
     ends = steepness[max(near.min() - 1, 0)], steepness[min(near.max() + 1, STEEPNESSES - 1)]
     surface = _Surface(log_depth, y, twin, index, np.geomspace(*ends, STEEPNESSES))
-    profile = _peak(surface.height)
+    profile = peak_height(surface.height)
     best = int(np.argmax(profile))
     top = max(best - 1, 0), best, min(best + 1, len(profile) - 1)
     log_shift = float(surface.shift[best]) + _parabola(*profile[list(top)]) * surface.step
@@ -107,9 +107,9 @@ class _Surface:
 
     def __init__(self, x: Array, y: np.ndarray, twin: np.ndarray, cell: np.ndarray, steepness: Array):
         self.steepness = steepness
-        self.midpoint = np.linspace(x.min() - np.log(BEYOND), x.max() + np.log(BEYOND), MIDPOINTS)
+        self.midpoint = midpoints(np.unique(x), MIDPOINTS)
         self.step = float(self.midpoint[1] - self.midpoint[0])
-        self.most = int(2 * np.log(BEYOND) / self.step)
+        self.most = int(np.log(FURTHEST) / self.step)
         self.shift = np.asarray(np.arange(-self.most, self.most + 1) * self.step, dtype=np.float64)
         """(shifts,) ln of the ratio of limits."""
         which = [[(cell == c) & (twin == t) for t in (False, True)] for c in range(int(cell.max()) + 1)]
@@ -128,10 +128,8 @@ class _Surface:
         """(4, midpoints, steepnesses): log-likelihood, and the sums of the weights w, w x and w x^2."""
         depths, index = np.unique(x, return_inverse=True)
         wins, counts = np.bincount(index, y, len(depths)), np.bincount(index, minlength=len(depths))
-        eta = self.steepness[None, :, None] * (self.midpoint[:, None, None] - depths)
-        log_p, log_q = -np.logaddexp(0.0, -eta), -np.logaddexp(0.0, eta)
-        weight = np.exp(log_p + log_q) * counts
-        return np.stack([log_p @ wins + log_q @ (counts - wins), weight.sum(-1), weight @ depths, weight @ depths**2])
+        likelihood, weight = log_likelihood(depths, wins, counts, self.midpoint, self.steepness)
+        return np.stack([likelihood, weight.sum(-1), weight @ depths, weight @ depths**2])
 
     def _best(self, first: Array, second: Array, rest: Array) -> tuple[np.ndarray, Array, Array]:
         """A cell's best limit for each shift and steepness, given the spread of the other cells.
@@ -159,14 +157,6 @@ class _Surface:
 
 def _log_determinant(spread: Array) -> Array:
     return np.asarray(np.log(np.maximum(spread[0] * spread[1] - spread[2] ** 2, TINY)))
-
-
-def _peak(surface: Array) -> Array:
-    """(shifts,) the maximum over steepness, through a parabola at the best of its grid."""
-    best = np.clip(np.argmax(surface, axis=1), 1, surface.shape[1] - 2)
-    left, top, right = (surface[np.arange(len(surface)), best + k] for k in (-1, 0, 1))
-    bend = np.minimum(left - 2 * top + right, -1e-12)
-    return np.asarray(np.maximum(surface.max(axis=1), top - (left - right) ** 2 / (8 * bend)))
 
 
 def _parabola(left: float, top: float, right: float) -> float:
