@@ -27,9 +27,9 @@ from skipray.spec import SpecError, SweepSpec, load_sweep
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from skipray.aggregation import Aggregate
-    from skipray.budget import Budget, Fit
-    from skipray.driver import Ended
+    from skipray.analysis.aggregation import Aggregate
+    from skipray.execution.launching import Ended
+    from skipray.planning.budget import Budget, Fit
     from skipray.report import ReportFiles
     from skipray.tracking import Address
 
@@ -189,8 +189,8 @@ def plan(
     budget: BudgetOption = None,
 ) -> None:
     """Show what would run: trials, sizes, estimated time, what is done. Starts nothing."""
-    from skipray import display
-    from skipray.plan import make_plan
+    from skipray.planning.plan import make_plan
+    from skipray.terminal import display
 
     spec = _load(sweep, overrides)
     limit = _budget(budget)
@@ -204,13 +204,13 @@ def plan(
             states = tracking.states(spec, tracking_uri, trials=trials)
     seconds = None
     if limit is not None and limit.seconds is not None:
-        from skipray.scheduling.timing import time_here
+        from skipray.scheduling.ray.timing import time_here
 
         seconds = time_here(spec, os.environ.get("SKIPRAY_DATA"))
     made = make_plan(spec, states, trials=trials, seconds=seconds, concurrency=_concurrency(spec))
     reached = None
     if limit is not None and spec.adaptive is None:
-        from skipray.budget import fit
+        from skipray.planning.budget import fit
 
         costs = {p.trial.trial_id: p.seconds for p in made.trials}
         missing = [p.trial for p in made.missing]
@@ -230,7 +230,8 @@ def status(
     sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False, tracking_uri: UriOption = None
 ) -> None:
     """What is finished, running, failed (with the cause) and missing."""
-    from skipray import display, tracking
+    from skipray import tracking
+    from skipray.terminal import display
 
     spec = _load(sweep, overrides)
     states, causes, trials, to_come = {}, {}, (() if spec.adaptive else spec.trials()), 0
@@ -255,8 +256,8 @@ def aggregate(
     sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False, tracking_uri: UriOption = None
 ) -> None:
     """Fit depth trends and judge the claims from what is tracked. Partial at any time."""
-    from skipray import display
-    from skipray.aggregation import aggregate as make
+    from skipray.analysis.aggregation import aggregate as make
+    from skipray.terminal import display
 
     spec = _load(sweep, overrides)
     result = make(spec, tracking_uri, say=_progress(spec, tracking_uri))
@@ -306,7 +307,7 @@ def launch(
 ) -> None:
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
     from skipray import tracking
-    from skipray.driver import launch_sweep
+    from skipray.execution.launching import launch_sweep
 
     spec = _load(sweep, overrides)
     _use_data(data)
@@ -353,12 +354,12 @@ def launch(
         _say_what_is_left(sweep, ended)
         raise typer.Exit(3) from None
     if as_json:
-        from skipray import display
+        from skipray.terminal import display
 
         drawn = {"report": str(files.html)} | display.aggregate_json(result) if with_report else {"sweep": spec.name}
         _print_json(ended.as_json() | drawn)
     elif with_report:
-        from skipray import display
+        from skipray.terminal import display
 
         display.show_aggregate(result)
         print(f"report: {files.html}")
@@ -396,7 +397,7 @@ def measure(
     data: DataOption = None,
 ) -> None:
     """Measure the saved final weights of finished runs anew, without training, and add what is found to the runs."""
-    from skipray.measuring import measure_sweep
+    from skipray.execution.measuring import measure_sweep
 
     asked = [f"probe.preset={preset}"] if preset is not None else []
     asked += ["probe.hessian=true"] if hessian else []
@@ -455,7 +456,8 @@ def theory(
     samples: Annotated[int, typer.Option("--samples", help="Of the probe batch.")] = 256,
 ) -> None:
     """What closed forms predict at initialisation: for a sweep's cells, or for one depth and width."""
-    from skipray import display, predictions
+    from skipray.analysis import predictions
+    from skipray.terminal import display
 
     if (sweep is None) == (depth is None or width is None):
         raise BadInput("found no sweep, or no --depth with --width; allowed: one of the two")
@@ -499,7 +501,7 @@ def _use_data(folder: str | None) -> None:
 
 
 def _budget(text: str | None) -> "Budget | None":
-    from skipray.budget import parse_budget
+    from skipray.planning.budget import parse_budget
 
     try:
         return parse_budget(text) if text is not None else None
@@ -508,23 +510,20 @@ def _budget(text: str | None) -> "Budget | None":
 
 
 def _say_fit(reached: "Fit") -> None:
-    from skipray import display
+    from skipray.terminal import display
 
     for line in display.fit_lines(reached):
         _tell(line)
 
 
 def _start_drawing() -> "Executor | None":
-    from skipray.second_process import second_process
+    from skipray.report.second_process import second_process
 
     return second_process("skipray.report.paper")
 
 
 def _import_report() -> None:
     """What a report needs, matplotlib included: a second."""
-    import skipray.aggregation
-    import skipray.display
-    import skipray.report.paper  # noqa: F401
 
 
 def _report(
@@ -539,7 +538,7 @@ def _report(
     drawing = drawing or _start_drawing()
     from skipray import report as reporting
     from skipray import tracking
-    from skipray.aggregation import aggregate as make
+    from skipray.analysis.aggregation import aggregate as make
 
     result = make(spec, tracking_uri, say=_progress(spec, tracking_uri))
     files = reporting.write(result, folder or Path("reports") / spec.name, beside=drawing)

@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from skipray import report, tracking
-from skipray.aggregation import aggregate
+from skipray.analysis.aggregation import aggregate
 
 CHROMIUM = shutil.which("chromium")
 QUIET = (

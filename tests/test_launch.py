@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from skipray import aggregation, driver, measuring
+from skipray.analysis import aggregation
+from skipray.execution import launching as driver
+from skipray.execution import measuring
 from skipray.launch import main
 
 SWEEP = """\

@@ -11,7 +11,8 @@ import torch
 import torchvision
 from torch import nn
 
-from skipray import architectures, catalog
+from skipray import architectures
+from skipray.extension import catalog
 from skipray.probe import measure, probe
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.records import LAYER_COLUMNS

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from skipray import catalog
+from skipray.extension import catalog
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray import catalog, own_code
 from skipray.datasets import _cache
 from skipray.datasets._partition import evaluated_samples, partition
 from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
 from skipray.datasets._splits import Images, Splits, channel_moments
+from skipray.extension import catalog, own_code
 from skipray.spec import DatasetSpec
 
 __all__ = [

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from skipray import catalog
+from skipray.extension import catalog
 from skipray.spec import NUMERICS_VERSION, DatasetSpec, canonical_json
 
 META = "meta.json"

@@ -13,7 +13,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from skipray import catalog
+from skipray.extension import catalog
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skipray import catalog
+from skipray.extension import catalog
 from skipray.initialisations import Refused
 from skipray.initialisations._scheme import he_normal as fill
 from skipray.spec import ModelSpec

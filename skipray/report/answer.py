@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skipray.aggregation import trains
+from skipray.analysis.aggregation import trains
 from skipray.report.groups import Layout, family, plain
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate, Group
 
 MOST_GROUPS = 6
 """Groups that a sentence can name one by one."""

@@ -17,7 +17,7 @@ from skipray.report.published import Published, published_for
 from skipray.report.ticks import Axis, depth_axis, linear_axis, number
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate, Group, Series
+    from skipray.analysis.aggregation import Aggregate, Group, Series
 
 MAX_SINGLE = 400
 """More single trials than these in a panel hide their means: then only the means are drawn."""

@@ -26,7 +26,7 @@ class Drawing:
     def __init__(self, charts: Sequence[Chart], folder: Path, beside: Executor | None):
         """
         Args:
-            beside: of `skipray.second_process`, which begins at once; without one, `finish` draws everything.
+            beside: of `skipray.report.second_process`, which begins at once; without one, `finish` draws everything.
         """
         self._folder = folder
         self._left = deque(enumerate(charts))

@@ -12,7 +12,7 @@ from skipray.report.palette import depth_styles
 from skipray.report.ticks import linear_axis, log_axis, number
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate
+    from skipray.analysis.aggregation import Aggregate
 
 SHOWN = {"train.loss": "training loss (logarithmic)", "train.accuracy": "train accuracy"}
 

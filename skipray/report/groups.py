@@ -12,7 +12,7 @@ import pandas as pd
 from skipray.report.palette import Style, family_styles
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate, Group
     from skipray.spec import SweepSpec, TrialSpec
 
 TITLE_LETTERS = 48

@@ -13,7 +13,7 @@ from skipray.report.palette import Style
 from skipray.report.ticks import Axis, linear_axis, log_axis, number
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate, Group
 
 TENSORS = {"hidden": "activations", "weight": "weights"}
 ENDS = ("first", "last")

@@ -15,7 +15,7 @@ from skipray.report.ticks import Axis, linear_axis, log_axis, number
 from skipray.theory import marchenko_pastur_log10_condition
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate, Group
 
 HEADLINE_UNFOLDINGS = ("matrix", "samples", "out", "")
 """Of a 4-D tensor: hidden representations by samples, weights by outputs, as in the runs' metrics."""

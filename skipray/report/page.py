@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from skipray.aggregation import group_factors
+from skipray.analysis.aggregation import group_factors
 from skipray.report import tables
 from skipray.report.answer import MOST_GROUPS, answer, limit_words
 from skipray.report.chart import Chart
@@ -22,7 +22,7 @@ from skipray.report.tuning_figures import fairness_listing
 from skipray.report.undrawn import undrawn
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate
+    from skipray.analysis.aggregation import Aggregate
 
 ONE_ROW = 3
 """Panels beside each other on a wide screen."""

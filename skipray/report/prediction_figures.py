@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from skipray.predictions import QUANTITIES, Prediction, predict
+from skipray.analysis.predictions import QUANTITIES, Prediction, predict
 from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, family, group_names
 from skipray.report.layer_figures import at_shared_depth, layer_axis, profile_trace
@@ -14,7 +14,7 @@ from skipray.report.palette import Style
 from skipray.report.ticks import Axis, linear_axis, log_axis, number
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate, Group
 
 MAX_ROWS = 60
 """Rows of the page's table; the data file has every layer."""

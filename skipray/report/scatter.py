@@ -18,7 +18,7 @@ from skipray.report.palette import depth_styles
 from skipray.report.ticks import linear_axis, number
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate
+    from skipray.analysis.aggregation import Aggregate
 
 SINGULARITY = "hidden.log10_condition.median"
 GENERALIZATION = {

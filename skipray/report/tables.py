@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from skipray.aggregation import finite
+from skipray.analysis.aggregation import finite
 from skipray.report.chart import Table
 from skipray.report.groups import Layout, group_names, plain
 from skipray.report.ticks import number
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate, Series
+    from skipray.analysis.aggregation import Aggregate, Series
     from skipray.claims import Claim
     from skipray.trends import DepthTrend
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from skipray.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE, cell_words
 from skipray.report.answer import limit_words
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.depth_figures import by_depth
@@ -16,9 +15,10 @@ from skipray.report.groups import MAX_FACETS, Layout, family, group_names, plain
 from skipray.report.marking import keys, ring
 from skipray.report.palette import Style
 from skipray.report.ticks import Axis, depth_axis, linear_axis, log_axis, number
+from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE, cell_words
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate, Series
+    from skipray.analysis.aggregation import Aggregate, Series
 
 ACCURACIES = {"test.accuracy": "test accuracy", "train.accuracy": "train accuracy"}
 

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from skipray.aggregation import trains
+from skipray.analysis.aggregation import trains
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate
+    from skipray.analysis.aggregation import Aggregate
 
 _FIGURES = (
     ("Figs. 3 and 4, training by epoch", ("training-by-epoch",)),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skipray import catalog
-from skipray.aggregation import trains
+from skipray.analysis.aggregation import trains
+from skipray.extension import catalog
 from skipray.report import (
     depth_figures,
     epoch_figures,
@@ -24,7 +24,7 @@ from skipray.report.groups import group_names, lay_out
 from skipray.report.page import render
 
 if TYPE_CHECKING:
-    from skipray.aggregation import Aggregate
+    from skipray.analysis.aggregation import Aggregate
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = Non
     """Write the report of a sweep, finished or not, over what the folder holds of an earlier one.
 
     Args:
-        aggregate: of `skipray.aggregation.aggregate`.
+        aggregate: of `skipray.analysis.aggregation.aggregate`.
         folder: is made where it does not exist.
-        beside: a second process that draws, of `skipray.second_process`.
+        beside: a second process that draws, of `skipray.report.second_process`.
 
     Raises:
         OSError: the folder cannot be written.

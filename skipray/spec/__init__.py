@@ -18,9 +18,10 @@ from skipray.spec.fields import (
     Tracking,
     Tune,
 )
+from skipray.spec.identity import NUMERICS_VERSION
 from skipray.spec.reader import load_sweep
 from skipray.spec.sweep import SweepSpec
-from skipray.spec.trial import NUMERICS_VERSION, TrialSpec, canonical_json, varied_fields
+from skipray.spec.trial import TrialSpec, canonical_json, varied_fields
 
 __all__ = [
     "NUMERICS_VERSION",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pydantic
 
-from skipray import catalog
+from skipray.extension import catalog
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, Recipe, SweepFile, Tune
 from skipray.spec.sweep import SweepSpec

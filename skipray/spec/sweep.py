@@ -43,7 +43,7 @@ class SweepSpec:
         """Every trial that is known before anything has run, cells in the file's order, seeds innermost.
 
         Of a tuned sweep: the Sobol points of all cells, then the default setting's finals; the tuned finals follow from
-        results (`skipray.tuning`). Of an adaptive one: all candidates, of which few are run.
+        results (`skipray.search.tuning`). Of an adaptive one: all candidates, of which few are run.
         """
         return self._trials
 

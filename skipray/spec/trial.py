@@ -8,9 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
-
-NUMERICS_VERSION = 1
-"""Part of every trial_id. Raised when a change of skipray changes the numbers of an unchanged spec."""
+from skipray.spec.identity import NUMERICS_VERSION, hashed_fields
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class TrialSpec:
     setting: Literal["default", "tuned", "point"] = "default"
     """The recipe as the file has it, as tuning chose it for the cell, or one point of the study."""
     study: str = ""
-    """Of a tuning trial: the study's key, the same for all its points (`skipray.tuning.study_key`)."""
+    """Of a tuning trial: the study's key, the same for all its points (`skipray.search.tuning.study_key`)."""
     point: int | None = None
     """Of a tuning trial: the point's number in its study, from 0."""
     cell: tuple[tuple[str, Any], ...] = ()
@@ -63,9 +61,9 @@ class TrialSpec:
     def identity(self) -> dict[str, Any]:
         return {
             "numerics_version": NUMERICS_VERSION,
-            "dataset": self.dataset.model_dump() | {"fingerprint": self.fingerprint},
-            "model": self.model.model_dump(),
-            "recipe": self.recipe.model_dump(),
+            "dataset": hashed_fields(self.dataset) | {"fingerprint": self.fingerprint},
+            "model": hashed_fields(self.model),
+            "recipe": hashed_fields(self.recipe),
             "seed": self.seed,
             "threads": self.resources.threads,
             "device": self.resources.device,

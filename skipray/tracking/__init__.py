@@ -18,16 +18,16 @@ from skipray.tracking.address import (
     store_folder,
 )
 from skipray.tracking.client import import_client
-from skipray.tracking.delivery import Pending, deliver_pending, forget_finished
 from skipray.tracking.doctor import Finding, examine, repair
-from skipray.tracking.experiment import finish_sweep, git_state, log_files, prepare
-from skipray.tracking.known import Known, known_trials, read_study
-from skipray.tracking.ledger import Ledger, exists, read_ledger, sweep_status
-from skipray.tracking.measurement import Measured, add_measurement, address_of, finished_run, read_weights
-from skipray.tracking.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
-from skipray.tracking.recorder import Recorder
-from skipray.tracking.state import states
+from skipray.tracking.read.known import Known, known_trials, read_study
+from skipray.tracking.read.ledger import Ledger, exists, read_ledger, sweep_status
+from skipray.tracking.read.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
+from skipray.tracking.read.state import states
 from skipray.tracking.ui import ui_command, ui_environment, where_to_look
+from skipray.tracking.write.delivery import Pending, deliver_pending, forget_finished
+from skipray.tracking.write.experiment import finish_sweep, git_state, log_files, prepare
+from skipray.tracking.write.measurement import Measured, add_measurement, address_of, finished_run, read_weights
+from skipray.tracking.write.recorder import Recorder
 
 __all__ = [
     "DEFAULT_URI",

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.storage import awaiting_delivery, living_launch
 from skipray.tracking.address import resolve_uri, storage_url
-from skipray.tracking.artifacts import HISTOGRAMS, local_folder, read_artifacts, read_file
 from skipray.tracking.client import reach
-from skipray.tracking.known import known_trials
-from skipray.tracking.ledger import child_runs, ledger_of
-from skipray.tracking.row import RunRow
+from skipray.tracking.read.artifacts import HISTOGRAMS, local_folder, read_artifacts, read_file
+from skipray.tracking.read.known import known_trials
+from skipray.tracking.read.ledger import child_runs, ledger_of
+from skipray.tracking.read.row import RunRow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import fdtrc
 
-from skipray import catalog
 from skipray.curves import Array
+from skipray.extension import catalog
 from skipray.trends.averaging import averaged_limits
 from skipray.trends.design import Design, build_design, variance_weights
 from skipray.trends.fitted import FittedCurve, around

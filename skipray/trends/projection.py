@@ -13,8 +13,8 @@ from typing import cast
 
 import numpy as np
 
-from skipray import catalog
 from skipray.curves import Array, Curve, Range
+from skipray.extension import catalog
 
 _TINY = 1e-300
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from skipray import catalog
+from skipray.extension import catalog
 from skipray.spec import ModelSpec
 
 CIFAR = {

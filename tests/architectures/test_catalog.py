@@ -15,11 +15,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from skipray import architectures, catalog
+from skipray import architectures
+from skipray.extension import catalog
 from skipray.probe import measure
 from skipray.spec import ModelSpec, ProbeSpec, Recipe
-from skipray.training import to_device
-from skipray.training.sgd import SGD
+from skipray.trial.training import to_device
+from skipray.trial.training.sgd import SGD
 
 FAMILIES = catalog.names("architectures")
 SHAPE, CLASSES, SAMPLES = (1, 4, 4), 3, 8

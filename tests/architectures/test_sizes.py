@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from skipray import architectures, catalog
+from skipray import architectures
 from skipray.architectures import Sizes
 from skipray.architectures._measured import measured_sizes
+from skipray.extension import catalog
 
 CIFAR_SHAPE = (3, 32, 32)
 VARIANTS = (

@@ -1,4 +1,4 @@
-"""Training steps and probes of every family, timed, beside what `skipray.estimate` says; fits its coefficients anew.
+"""Training steps and probes of every family, timed, beside `skipray.planning.estimate`; fits its coefficients anew.
 
     python tests/benchmarks/bench_estimate.py [--quick]
 
@@ -17,12 +17,13 @@ from scipy.optimize import nnls
 from scipy.stats import spearmanr
 from torch.nn.functional import cross_entropy
 
-from skipray import architectures, catalog
-from skipray.estimate import CPU, PROBE_SECONDS_PER_KEPT_BYTE, PROBE_SECONDS_PER_PARAMETER
+from skipray import architectures
+from skipray.extension import catalog
+from skipray.planning.estimate import CPU, PROBE_SECONDS_PER_KEPT_BYTE, PROBE_SECONDS_PER_PARAMETER
 from skipray.probe import measure
 from skipray.spec import ModelSpec, ProbeSpec, Recipe
-from skipray.training import to_device
-from skipray.training.sgd import SGD
+from skipray.trial.training import to_device
+from skipray.trial.training.sgd import SGD
 
 RECIPE = Recipe(
     epochs=1, batch_size=1, learning_rate=1e-4, momentum=0.9, weight_decay=0, schedule="constant", augmentation="none"

@@ -66,7 +66,7 @@ tracking: {{save_weights: false}}
 
 CHILD = """
 import json, os, resource, sys, time
-from skipray.driver import launch_sweep
+from skipray.execution.launching import launch_sweep
 from skipray.spec import load_sweep
 
 ended = launch_sweep(load_sweep(sys.argv[1]))

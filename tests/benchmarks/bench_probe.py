@@ -26,7 +26,7 @@ def network(name: str, depth: int, size: int, normalization: str = "batch"):
 
     from skipray import architectures
     from skipray.spec import ModelSpec
-    from skipray.training import to_device
+    from skipray.trial.training import to_device
 
     residual = {"residual_scale": 1, "shortcut": "A"} if name != "plainnet" else {}
     model = ModelSpec(

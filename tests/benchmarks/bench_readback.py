@@ -156,7 +156,7 @@ def read(uri: str, count: int) -> None:
     """One read in this process: prints seconds by part and the process's peak memory."""
     started = time.perf_counter()
     from skipray import report, tracking
-    from skipray.aggregation import aggregate
+    from skipray.analysis.aggregation import aggregate
 
     sweep = make_sweep(count)
     seconds = {"import": time.perf_counter() - started}

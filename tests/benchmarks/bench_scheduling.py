@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.scheduling.events import Event
-from skipray.scheduling.ticket import Place, Ticket
-from skipray.scheduling.work import FixedWork, TrialResult, Work
+from skipray.scheduling.ray.ticket import Place, Ticket
+from skipray.scheduling.work.events import Event
+from skipray.scheduling.work.protocol import FixedWork, TrialResult, Work
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,8 +103,8 @@ def no_op(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
 
 def overhead(sweep: SweepSpec, count: int) -> tuple[float, float, float]:
     """(seconds a trial in the first half, in the second half, the driver's peak memory in MB)."""
-    from skipray.scheduling import cluster as clusters
-    from skipray.scheduling.run import run
+    from skipray.scheduling.ray import cluster as clusters
+    from skipray.scheduling.ray.run import run
 
     base = sweep.trials()
     trials = [replace(base[i % len(base)], seed=i // len(base)) for i in range(count)]

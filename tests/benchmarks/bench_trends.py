@@ -19,7 +19,7 @@ import warnings
 import numpy as np
 from scipy import optimize
 
-from skipray import catalog
+from skipray.extension import catalog
 from skipray.trends import depth_trend, fit_depth_trend
 from skipray.trends.design import build_design
 from skipray.trends.projection import BoundCurve, fit

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skipray import catalog
+from skipray.extension import catalog
 from skipray.trends import fit_depth_trend
 
 DEPTHS = np.array([8.0, 14, 20, 38, 56, 74, 110, 164])

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from skipray import catalog, datasets
+from skipray import datasets
+from skipray.extension import catalog
 from skipray.spec import DatasetSpec
 
 NAMES = catalog.names("datasets")

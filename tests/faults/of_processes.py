@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import psutil
 from stage import EPOCHS, Disturbed, Stage
 
-from skipray.scheduling.stopping import GRACE_SECONDS
+from skipray.scheduling.work.stopping import GRACE_SECONDS
 
 LONG_EPOCHS = 2 * EPOCHS
 HOG_CHUNK_BYTES = 200 * 2**20

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from skipray import architectures, catalog
+from skipray import architectures
+from skipray.extension import catalog
 
 SHAPE = (3, 8, 8)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.aggregation import TREND_METRICS, Aggregate, Series, censoring, coverage, group_factors
+from skipray.analysis.aggregation import TREND_METRICS, Aggregate, Series, censoring, coverage, group_factors
 from skipray.claims import judge
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep

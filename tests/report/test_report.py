@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.display import aggregate_json
 from skipray.report import write
 from skipray.report.page import _prose
+from skipray.terminal.display import aggregate_json
 from skipray.trends import fit_depth_trend
 
 

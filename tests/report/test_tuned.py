@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.aggregation import Series
-from skipray.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
-from skipray.frontier import Frontier
+from skipray.analysis.aggregation import Series
 from skipray.report import write
+from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
+from skipray.search.frontier import Frontier
 from skipray.trends import fit_depth_trend
 
 BREACH = "the choice lies on the edge of learning_rate high"

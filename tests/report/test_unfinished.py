@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from skipray import tracking
-from skipray.aggregation import Aggregate, aggregate
+from skipray.analysis.aggregation import Aggregate, aggregate
 from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
 from skipray.report import write
 from skipray.spec import SweepSpec, TrialSpec, load_sweep

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from skipray.scheduling.ticket import Execute, Place, Ticket
-from skipray.scheduling.work import TrialResult
+from skipray.scheduling.ray.ticket import Execute, Place, Ticket
+from skipray.scheduling.work.protocol import TrialResult
 from skipray.spec import SweepSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ def sweep() -> SweepSpec:
 
 @pytest.fixture(scope="session")
 def cluster(sweep: SweepSpec) -> Iterator[object]:
-    from skipray.scheduling import cluster as clusters
+    from skipray.scheduling.ray import cluster as clusters
 
     os.environ.pop("RAY_ADDRESS", None)
     made = clusters.connect(sweep)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from skipray.scheduling.adaptive import MAX_CANDIDATES, FrontierWork, group_of, thinned
-from skipray.scheduling.work import TrialResult
+from skipray.scheduling.work.adaptive import MAX_CANDIDATES, FrontierWork, group_of, thinned
+from skipray.scheduling.work.protocol import TrialResult
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]

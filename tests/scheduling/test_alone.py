@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from skipray.scheduling import cluster as clusters
-from skipray.scheduling.alone import only_what_trials_need
-from skipray.scheduling.cluster import Cluster
-from skipray.scheduling.run import run
-from skipray.scheduling.ticket import Place, Ticket
-from skipray.scheduling.work import FixedWork, TrialResult
+from skipray.scheduling.ray import cluster as clusters
+from skipray.scheduling.ray.alone import only_what_trials_need
+from skipray.scheduling.ray.cluster import Cluster
+from skipray.scheduling.ray.run import run
+from skipray.scheduling.ray.ticket import Place, Ticket
+from skipray.scheduling.work.protocol import FixedWork, TrialResult
 from skipray.spec import SweepSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def test_trials_find_everything_imported_and_their_threads_set(
     folder = str(tmp_path)
 
     def execute(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
-        ready = "skipray.scheduling.preloaded" in sys.modules and "torch" in sys.modules
+        ready = "skipray.scheduling.ray.preloaded" in sys.modules and "torch" in sys.modules
         said = f"{ready} {os.environ['OMP_NUM_THREADS']} {os.environ.get('TUNE_DISABLE_AUTO_INIT')}"
         (Path(folder) / ticket.trial.label).write_text(said)
         return TrialResult(ticket.trial.trial_id, "finished", ticket.attempt)

@@ -3,7 +3,7 @@ import pickle
 import pytest
 import torch
 
-from skipray.scheduling.failures import (
+from skipray.scheduling.work.failures import (
     MAX_DEATHS,
     Again,
     Attempts,
@@ -80,7 +80,7 @@ def test_a_worker_that_starts_keeps_its_trial(monkeypatch: pytest.MonkeyPatch) -
 
     from ray.tune.execution.tune_controller import TuneController
 
-    from skipray.scheduling import tune_loop
+    from skipray.scheduling.ray import tune_loop
 
     given: list[str] = []
     monkeypatch.setattr(tune_loop, "_reuse", lambda controller, trial: given.append(trial) or True)
@@ -102,7 +102,7 @@ def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkey
     from ray.exceptions import OutOfMemoryError, RayActorError
     from ray.tune.execution import tune_controller
 
-    from skipray.scheduling.tune_loop import adjusted_tune
+    from skipray.scheduling.ray.tune_loop import adjusted_tune
 
     with adjusted_tune():
         manager = tune_controller.RayActorManager(FixedResourceManager({"CPU": 1}))

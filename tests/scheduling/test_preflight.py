@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from skipray.scheduling.cluster import Cluster, ClusterError, Node, code_paths, connect, runtime_env
-from skipray.scheduling.preflight import PreflightFailed, check_feasible, check_nodes
-from skipray.scheduling.resources import Shares, fraction_of, memory_key
-from skipray.scheduling.ticket import Place
+from skipray.scheduling.ray.cluster import Cluster, ClusterError, Node, code_paths, connect, runtime_env
+from skipray.scheduling.ray.preflight import PreflightFailed, check_feasible, check_nodes
+from skipray.scheduling.ray.resources import Shares, fraction_of, memory_key
+from skipray.scheduling.ray.ticket import Place
 from skipray.spec import SpecError, SweepSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from ray.exceptions import AuthenticationError
 
-from skipray.scheduling.cluster import AnotherCluster, Cluster, Head
-from skipray.scheduling.events import Event, Summary
-from skipray.scheduling.run import _Loop, run
-from skipray.scheduling.ticket import Execute, Place
-from skipray.scheduling.tune_loop import ActorManager
-from skipray.scheduling.work import FixedWork
+from skipray.scheduling.ray.cluster import AnotherCluster, Cluster, Head
+from skipray.scheduling.ray.run import _Loop, run
+from skipray.scheduling.ray.ticket import Execute, Place
+from skipray.scheduling.ray.tune_loop import ActorManager
+from skipray.scheduling.work.events import Event, Summary
+from skipray.scheduling.work.protocol import FixedWork
 from skipray.spec import SweepSpec
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("ray")]

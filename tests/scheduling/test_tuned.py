@@ -13,11 +13,11 @@ from pathlib import Path
 import optuna
 import pytest
 
-from skipray.scheduling.studies import Studies
-from skipray.scheduling.tuned import TunedWork
-from skipray.scheduling.work import TrialResult
+from skipray.scheduling.work.protocol import TrialResult
+from skipray.scheduling.work.studies import Studies
+from skipray.scheduling.work.tuned import TunedWork
+from skipray.search.tuning import Score, Study, default_finals, finals
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
-from skipray.tuning import Score, Study, default_finals, finals
 
 ROOT = Path(__file__).resolve().parents[2]
 Truth = Callable[[TrialSpec], Score]

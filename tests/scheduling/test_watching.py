@@ -2,8 +2,8 @@
 
 import threading
 
-from skipray.scheduling.cluster import AnotherCluster, Node
-from skipray.scheduling.watching import follow
+from skipray.scheduling.ray.cluster import AnotherCluster, Node
+from skipray.scheduling.ray.watching import follow
 
 NODES = (Node("id", "host", 2, 0),)
 

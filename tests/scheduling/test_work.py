@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from skipray.scheduling.work import FixedWork, TrialResult
+from skipray.scheduling.work.protocol import FixedWork, TrialResult
 from skipray.spec import SweepSpec, TrialSpec
 
 

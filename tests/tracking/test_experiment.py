@@ -122,7 +122,7 @@ def test_several_workers_write_one_sqlite_file_without_losing_a_trial(sqlite: st
 
 def test_reading_needs_neither_mlflow_nor_torch(sqlite: str, toys: SimpleNamespace) -> None:
     code = (
-        "import sys; from skipray import tracking; from skipray.tracking.ledger import child_runs; "
+        "import sys; from skipray import tracking; from skipray.tracking.read.ledger import child_runs; "
         f"assert list(child_runs({sqlite!r}, 'toy')) == []; "
         "print([m for m in ('mlflow', 'torch', 'ray') if m in sys.modules])"
     )

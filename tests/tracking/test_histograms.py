@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from skipray import tracking
-from skipray.measuring import _covers
+from skipray.execution.measuring import _covers
 from skipray.records import HISTOGRAM_COLUMNS, Bins, Histogram
 from skipray.spec import ProbeSpec
 from skipray.storage import TrialPlace

@@ -8,9 +8,9 @@ import pytest
 
 from skipray import tracking
 from skipray.records import EpochRecord
+from skipray.search.tuning import Score
 from skipray.spec import Adaptive, SearchRange, SweepSpec, TrialSpec, Tune
 from skipray.storage import TrialPlace
-from skipray.tuning import Score
 
 TUNE = Tune(space={"learning_rate": SearchRange(low=1e-3, high=1.0, scale="log")}, trials=4, seeds=(100,), extensions=0)
 

@@ -1,0 +1,1 @@
+"""Tracked runs become series, limits and verdicts; closed forms stand beside what was measured."""

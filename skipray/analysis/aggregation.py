@@ -1,0 +1,423 @@
+"""From the tracked runs of a sweep to what the report says. Reads only what was tracked; needs no torch, no Ray."""
+
+import math
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import metadata
+
+import numpy as np
+import pandas as pd
+
+from skipray import __version__, tracking
+from skipray.claims import Claim, judge
+from skipray.claims.verdict import untested, with_holm
+from skipray.planning.plan import trial_sizes
+from skipray.search.fairness import CELL_METRICS, cell_words, fairness_table, headline
+from skipray.search.frontier import Frontier, find_frontier
+from skipray.spec import SweepSpec, TrialSpec, varied_fields
+from skipray.trends import DepthTrend, Limit, fit_depth_trend, trainability_limit
+
+TREND_METRICS = (
+    "train.accuracy",
+    "test.accuracy",
+    "gap.accuracy",
+    "hidden.log10_condition.median",
+    "hidden.log10_condition.last",
+    "hidden.effective_rank.last",
+    "hidden.mean_cosine.last",
+    "hidden.stable_rank.median",
+    "weight.log10_condition.median",
+)
+"""The depth series that every aggregation fits, where they were tracked."""
+
+NEED_TRAINING = ("C1a", "C1b", "C8", "C9", "C10", "C11")
+"""Claims about what networks have learned: a sweep of `epochs: 0` says nothing about them."""
+
+EPOCH_METRICS = ("train.accuracy", "train.loss")
+"""What is read by epoch: what the report draws."""
+
+MAX_EPOCH_ROWS = 4_000_000
+"""Values by epoch that an aggregation holds: 0.1 GB. Medians over the seeds need no more."""
+MAX_EPOCH_TRIALS_HTTP = 1000
+"""Through a server histories come a hundred runs and one metric a request, all their values as JSON."""
+
+MAX_FITTED_SEEDS = 60
+"""More seeds than these are pooled in blocks before a trend is fitted."""
+
+DEFAULT_METRICS = ("train.accuracy", "test.accuracy", "gap.accuracy")
+"""The depth series that are fitted in the default setting too, where a sweep is tuned."""
+
+MAX_HISTOGRAM_TRIALS = 200
+"""The first seeds of every cell: a figure shows one of each."""
+
+Group = tuple[tuple[str, object], ...]
+"""Factors but depth and their values, such as (("architecture", "plainnet"),)."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A depth series with its trend: one metric of one group."""
+
+    metric: str
+    group: Group
+    depth: tuple[int, ...]
+    value: tuple[float, ...]
+    seed: tuple[int, ...]
+    censored: tuple[int, ...]
+    """-1 the truth is below the value, 0 it is the value, 1 above."""
+    trend: DepthTrend
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """Everything the report is drawn from."""
+
+    sweep: SweepSpec
+    trials: pd.DataFrame
+    """skipray.tracking.read_trials: one row a finished trial; of a tuned sweep the finals of the chosen settings."""
+    histories: pd.DataFrame
+    """Columns trial_id, epoch, metric, value: EPOCH_METRICS by epoch, of very many trials the first seeds'."""
+    layers: pd.DataFrame
+    """Columns trial_id and skipray.records.LAYER_COLUMNS, first and last epoch."""
+    series: tuple[Series, ...]
+    limits: tuple[tuple[Group, Limit], ...]
+    """Trainability limit of each group."""
+    claims: tuple[Claim, ...]
+    audit: tuple[str, ...]
+    """Breaches of the protocol; empty when clean."""
+    coverage: pd.DataFrame
+    """Columns: the factors, seeds, finished, diverged, untrained, failed, running, missing."""
+    provenance: Mapping[str, str]
+    """What the report was made with."""
+    failures: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Columns trial (its label), cause: trials whose last attempt failed."""
+    histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Columns trial_id and skipray.records.HISTOGRAM_COLUMNS, first and last epoch; of many trials the first seeds'."""
+    default_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of a tuned sweep: the finals in the default setting, to be drawn beside the tuned ones."""
+    default_series: tuple[Series, ...] = ()
+    """Depth series of DEFAULT_METRICS in the default setting."""
+    default_limits: tuple[tuple[Group, Limit], ...] = ()
+    tuning_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of a tuned sweep: the points of the study."""
+    fairness: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of a tuned sweep: skipray.search.fairness.fairness_table, one row a cell; where `breach` says something the cell is
+    to be marked."""
+    frontiers: tuple[tuple[Group, Frontier], ...] = ()
+    """Of an adaptive sweep: where the search for each group's limit stands."""
+
+
+def aggregate(
+    sweep: SweepSpec, tracking_uri: str | None = None, *, say: Callable[[str], None] = lambda text: None
+) -> Aggregate:
+    """Read a sweep's runs back and judge them. Partial at any time: what is missing is said, not filled in."""
+    known = tracking.known_trials(sweep, tracking_uri)
+    ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials, say=say)
+    states = tracking.states(sweep, tracking_uri, trials=known.trials, ledger=ledger)
+    read = tracking.read_trials(sweep, tracking_uri, trials=known.trials, ledger=ledger, say=say)
+    everything = with_parameters(known.trials, read)
+    say(f"{len(everything)} of {len(known.trials) + known.to_come} trials read; fitting depth trends")
+    trials = headline(sweep, everything)
+    asked = asked_for(sweep, known.trials)
+    wanted = set(trials["trial_id"])
+    headlined = [t for t in known.trials if t.trial_id in wanted]
+    direct = tracking.is_sql(tracking.resolve_uri(sweep, tracking_uri))
+    followed = _by_epoch(headlined, len(headlined) if direct else MAX_EPOCH_TRIALS_HTTP)
+    histories = tracking.read_histories(
+        sweep, tracking_uri, trials=followed, metrics=EPOCH_METRICS, ledger=ledger, say=say
+    )
+    layers = tracking.read_layers(sweep, tracking_uri, trials=headlined, ledger=ledger, say=say)
+    first = sorted(headlined, key=lambda t: t.seed)[:MAX_HISTOGRAM_TRIALS]
+    histograms = tracking.read_histograms(sweep, tracking_uri, trials=first, ledger=ledger, say=say)
+    groups = list(_groups(sweep, trials))
+    result = Aggregate(
+        sweep=sweep,
+        trials=trials,
+        histories=histories,
+        layers=layers,
+        series=tuple(_series(groups, TREND_METRICS if trains(sweep) else TREND_METRICS[len(DEFAULT_METRICS) :])),
+        limits=tuple(_limits(groups)) if trains(sweep) else (),
+        claims=_judged(sweep, trials, layers, histories),
+        audit=tuple(audit(sweep, trials)),
+        coverage=coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep)),
+        provenance=provenance(sweep, everything),
+        failures=_failures(known.trials, ledger),
+        histograms=histograms,
+        frontiers=tuple(_frontiers(sweep, groups)),
+    )
+    if sweep.tune is None:
+        return result
+    study = tracking.read_study(sweep, tracking_uri, failed=True)
+    table = fairness_table(study, everything, [*group_factors(sweep), "depth"])
+    return _with_tuning(result, everything, table)
+
+
+def trains(sweep: SweepSpec) -> bool:
+    """Whether the sweep trains its networks, or measures them at initialisation alone."""
+    return any(cell.recipe.epochs for cell in sweep.cells)
+
+
+def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histories: pd.DataFrame) -> tuple[Claim, ...]:
+    claims = judge(trials, layers, histories, factors=group_factors(sweep))
+    if trains(sweep):
+        return claims
+    what, reason = "Run with `recipe.epochs` of at least 1.", "nothing was trained"
+    return with_holm([untested(c.id, c.statement, what, reason) if c.id in NEED_TRAINING else c for c in claims])
+
+
+def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFrame) -> Aggregate:
+    """The aggregate of a tuned sweep, with what the tuning itself has shown."""
+    sweep, factors = result.sweep, [*group_factors(result.sweep), "depth"]
+    is_final = (everything["phase"] == "final").to_numpy(dtype=bool)
+    is_default = (everything["setting"] == "default").to_numpy(dtype=bool)
+    default = everything[is_final & is_default].reset_index(drop=True)
+    default_groups = _groups(sweep, default)
+    marked = table[table["breach"] != ""]
+    return replace(
+        result,
+        series=(*result.series, *_series(_groups(sweep, table.assign(seed=0)), CELL_METRICS)),
+        claims=tuple(_leaning(claim, marked, factors) for claim in result.claims),
+        audit=(*result.audit, *(f"{cell_words(row, factors)}: {row['breach']}" for row in marked.to_dict("records"))),
+        default_trials=default,
+        default_series=tuple(_series(default_groups, DEFAULT_METRICS)),
+        default_limits=tuple(_limits(default_groups)),
+        tuning_trials=everything[~is_final].reset_index(drop=True),
+        fairness=table,
+    )
+
+
+def _leaning(claim: Claim, marked: pd.DataFrame, factors: list[str]) -> Claim:
+    """A claim that leans on cells that break the protocol says so."""
+    leans_on = marked[marked["depth"].isin(claim.depths)] if len(marked) else marked
+    if claim.verdict == "not tested" or leans_on.empty:
+        return claim
+    cells = ", ".join(cell_words(row, factors) for row in leans_on.to_dict("records"))
+    return replace(claim, sentence=f"{claim.sentence} It leans on cells that break the tuning's protocol: {cells}.")
+
+
+def _frontiers(sweep: SweepSpec, groups: list[tuple[Group, pd.DataFrame]]) -> list[tuple[Group, Frontier]]:
+    """Where the search for each group's limit stands; of an adaptive sweep."""
+    if sweep.adaptive is None:
+        return []
+    asked = sweep.adaptive
+    found = []
+    for group, rows in groups:
+        of_group = [c.model.depth for c in sweep.cells if all(_cell_value(c, k) == v for k, v in group)]
+        depths = rows["depth"].to_numpy(float).tolist()
+        trained = (rows["outcome"] == "trained").to_numpy(dtype=bool).tolist()
+        reach = (min(of_group), max(of_group))
+        found.append((group, find_frontier(asked.low, asked.high, asked.width, depths, trained, reach=reach)))
+    return found
+
+
+def _cell_value(cell: TrialSpec, factor: str) -> object:
+    values = {"architecture": cell.model.architecture} | {k.rpartition(".")[2]: v for k, v in cell.cell}
+    return values.get(factor)
+
+
+def _by_epoch(trials: Sequence[TrialSpec], most: int) -> list[TrialSpec]:
+    """Trials whose metrics are read by epoch: the first seeds of every cell, as many as MAX_EPOCH_ROWS allows."""
+    rows, kept = 0, []
+    for trial in sorted(trials, key=lambda t: t.seed)[:most]:
+        rows += len(EPOCH_METRICS) * (trial.recipe.epochs + 1)
+        if rows > MAX_EPOCH_ROWS:
+            break
+        kept.append(trial)
+    return kept
+
+
+def _failures(trials: Sequence[TrialSpec], ledger: tracking.Ledger) -> pd.DataFrame:
+    rows = [
+        (t.label, f"{row.failure_class or 'error'}: {row.failure_message or 'no message was recorded'}")
+        for t in (trials if ledger.failed else ())
+        if (row := ledger.failed.get(t.trial_id)) is not None
+    ]
+    return pd.DataFrame(rows, columns=["trial", "cause"])
+
+
+def asked_for(sweep: SweepSpec, known: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:
+    """The trials that the answer rests on: of a tuned sweep the tuned finals, none before tuning is complete."""
+    return tuple(t for t in known if sweep.tune is None or t.setting == "tuned")
+
+
+def stand_ins(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
+    """A trial for each final that a tuned sweep will have; nothing has run of them."""
+    return tuple(replace(c, seed=s, setting="tuned") for c in sweep.cells for s in sweep.seeds if sweep.tune)
+
+
+def with_parameters(known: Sequence[TrialSpec], trials: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column `model.parameters`, which follows from the spec: what matched comparisons match on."""
+    counted = {trial.trial_id: _parameters(trial) for trial in known}
+    out = trials.copy()
+    out["model.parameters"] = out["trial_id"].map(counted)
+    return out
+
+
+def _parameters(trial: TrialSpec) -> int | None:
+    """None where the family's size cannot be told here, such as that of a user's own."""
+    try:
+        sizes = trial_sizes(trial)
+    except ValueError:
+        return None
+    return sizes.parameters if sizes else None
+
+
+def group_factors(sweep: SweepSpec) -> list[str]:
+    """The factors that make a group: all that vary but the depth, the architecture first."""
+    return ["architecture", *(key for key in varied_fields(sweep.cells) if key not in ("architecture", "depth"))]
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no infinity: an open end of an interval is null."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _groups(sweep: SweepSpec, trials: pd.DataFrame) -> list[tuple[Group, pd.DataFrame]]:
+    factors = group_factors(sweep)
+    if trials.empty:
+        return []
+    found = []
+    for values, rows in trials.groupby(factors, sort=False, dropna=False):
+        named = zip(factors, map(_plain, values), strict=True)
+        found.append((tuple((factor, value) for factor, value in named if value is not None), rows))
+    return found
+
+
+def _plain(value: object) -> object:
+    """A factor's value as the spec has it: a column of whole numbers that some family lacks holds floats and NaN."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else int(value) if value.is_integer() else value
+    return value
+
+
+def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str] = TREND_METRICS) -> list[Series]:
+    fitted = []
+    for metric in metrics:
+        for group, rows in groups:
+            if metric not in rows:
+                continue
+            kept = rows[np.isfinite(rows[metric].astype(float))]
+            if kept.empty:
+                continue
+            censored = censoring(kept, metric)
+            trend = _fit(kept["depth"], kept[metric], kept["seed"], censored)
+            fitted.append(
+                Series(
+                    metric,
+                    group,
+                    tuple(int(d) for d in kept["depth"]),
+                    tuple(float(v) for v in kept[metric]),
+                    tuple(int(s) for s in kept["seed"]),
+                    tuple(int(c) for c in censored),
+                    trend,
+                )
+            )
+    return fitted
+
+
+def _fit(depth: pd.Series, value: pd.Series, seed: pd.Series, censored: np.ndarray) -> DepthTrend:
+    """The trend of a series; of very many seeds that of the means of MAX_FITTED_SEEDS blocks of seeds.
+
+    A fit's cost grows with the square of the seeds. Blocks keep the means, and their spread is that of the means, so
+    intervals stay what they are; a block with a bound in it is a bound.
+    """
+    seeds, rank = np.unique(seed.to_numpy(), return_inverse=True)
+    rows = pd.DataFrame(
+        {"depth": depth.to_numpy(float), "value": value.to_numpy(float), "seed": seed.to_numpy(), "censored": censored}
+    )
+    pooled = len(seeds) > MAX_FITTED_SEEDS
+    if pooled:
+        rows["seed"] = rank * MAX_FITTED_SEEDS // len(seeds)
+        blocks = rows.groupby(["depth", "seed"], as_index=False)
+        rows = blocks.agg(value=("value", "mean"), low=("censored", "min"), high=("censored", "max"))
+        rows["censored"] = np.where(rows["high"] > 0, 1, np.where(rows["low"] < 0, -1, 0))
+    trend = fit_depth_trend(
+        rows["depth"].to_numpy(),
+        rows["value"].to_numpy(),
+        censored=rows["censored"].to_numpy() if (rows["censored"] != 0).any() else None,
+        group=rows["seed"].to_numpy(),
+    )
+    note = f"means of {MAX_FITTED_SEEDS} blocks of {len(seeds)} seeds were fitted"
+    return replace(trend, notes=(*trend.notes, note)) if pooled else trend
+
+
+def censoring(rows: pd.DataFrame, metric: str) -> np.ndarray:
+    """The `.censored` twin of a metric, 0 where there is none; axes (rows,)."""
+    twin = f"{metric}.censored"
+    if twin not in rows:
+        return np.zeros(len(rows), dtype=int)
+    return rows[twin].fillna(0).to_numpy().astype(int)
+
+
+def _limits(groups: list[tuple[Group, pd.DataFrame]]) -> list[tuple[Group, Limit]]:
+    return [
+        (
+            group,
+            trainability_limit(
+                rows["depth"].to_numpy(float), (rows["outcome"] == "trained").to_numpy(), group=rows["seed"].to_numpy()
+            ),
+        )
+        for group, rows in groups
+    ]
+
+
+def coverage(
+    sweep: SweepSpec, trials: pd.DataFrame, states: Mapping[str, str], asked: Sequence[TrialSpec] | None = None
+) -> pd.DataFrame:
+    """What was run, cell by cell; columns as `Aggregate.coverage` has them."""
+    outcomes = dict(zip(trials["trial_id"], trials["outcome"], strict=True)) if len(trials) else {}
+    factors = [*group_factors(sweep), "depth"]
+    rows: dict[tuple[object, ...], dict[str, object]] = {}
+    for trial in sweep.trials() if asked is None else asked:
+        values = {"architecture": trial.model.architecture, "depth": trial.model.depth, **dict(trial.cell)}
+        key = tuple(values.get(f) for f in factors)
+        row = rows.setdefault(
+            key,
+            dict(zip(factors, key, strict=True))
+            | dict.fromkeys(("seeds", "finished", "diverged", "untrained", "failed", "running", "missing"), 0),
+        )
+        state = states.get(trial.trial_id, "missing")
+        outcome = outcomes.get(trial.trial_id)
+        for column in ("seeds", state, *([outcome] if outcome in ("diverged", "untrained") else [])):
+            row[column] = int(str(row[column])) + 1
+    return pd.DataFrame(list(rows.values()))
+
+
+def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:
+    """Breaches of the protocol: what makes cells less comparable than they look."""
+    breaches = []
+    for column, what in (
+        ("environment.torch", "torch versions"),
+        ("environment.device", "devices"),
+        ("environment.skipray", "skipray versions"),
+    ):
+        if column in trials:
+            found = sorted(str(v) for v in trials[column].dropna().unique())
+            if len(found) > 1:
+                breaches.append(f"the trials were run with several {what}: {', '.join(found)}")
+    if len(sweep.seeds) < 3 and sweep.adaptive is None:
+        seeds = "1 seed" if len(sweep.seeds) == 1 else f"{len(sweep.seeds)} seeds"
+        breaches.append(f"{seeds} a cell: at least 3 are needed to tell noise from a trend")
+    return breaches
+
+
+def provenance(sweep: SweepSpec, trials: pd.DataFrame) -> dict[str, str]:
+    """What made the numbers: command, versions, source and hardware, for the report's last section."""
+    found = {
+        "command": " ".join(["python -m skipray.launch", str(sweep.path), *(f"--set {o}" for o in sweep.overrides)]),
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "skipray": __version__,
+        "python": platform.python_version(),
+    }
+    for package in ("mlflow", "numpy", "scipy", "pandas"):
+        found[package] = metadata.version(package)
+    for key in ("torch", "device", "threads", "hostname"):
+        column = f"environment.{key}"
+        if column in trials:
+            found[f"trials: {key}"] = ", ".join(sorted(str(v) for v in trials[column].dropna().unique()))
+    commit = tracking.git_state(sweep.path.parent).split("\n")[0]
+    if commit:
+        found["git commit"] = commit
+    return found

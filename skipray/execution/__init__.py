@@ -1,0 +1,1 @@
+"""One launch and one measurement, from start to end: lease, ledger, cluster, trials, delivery."""

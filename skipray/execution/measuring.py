@@ -1,0 +1,256 @@
+"""`skipray measure`: a new or richer probe of the final weights of finished runs, on the cluster, without training.
+
+A measurement is named by what it measures, so that runs which have it are left alone. What it finds is added to the
+runs, see skipray.tracking.write.measurement.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from skipray import storage, tracking
+from skipray.spec import ProbeSpec, SpecError, SweepSpec, TrialSpec, canonical_json
+from skipray.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from skipray.scheduling.ray.ticket import Ticket
+    from skipray.scheduling.work.events import Event
+    from skipray.scheduling.work.protocol import TrialResult
+    from skipray.tracking import Measured
+
+NO_WEIGHTS = "measure.no_weights"
+"""A scalar of a result whose run has kept no weights."""
+TRAINING_IS_OVER = "training is over: only the run itself can measure the last step's update"
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How a `skipray measure` ended."""
+
+    measurement: str
+    """Name of the measurement; `read_layers(sweep, measurement=...)` reads it."""
+    measured: int
+    already: int
+    """Runs that had it."""
+    unfinished: int
+    """Trials that are not finished, and so cannot be measured."""
+    without_weights: tuple[str, ...]
+    """Labels of trials whose runs have kept no weights."""
+    failed: tuple[str, ...]
+    """Labels and causes."""
+    interrupted: bool
+    seconds: float
+    why: str = ""
+    """What has ended it, where nobody did."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "measurement": self.measurement,
+            "measured": self.measured,
+            "already": self.already,
+            "unfinished": self.unfinished,
+            "without_weights": list(self.without_weights),
+            "failed": list(self.failed),
+            "interrupted": self.interrupted,
+            "seconds": round(self.seconds, 3),
+            "why": self.why,
+        }
+
+
+def measurement_name(probe: ProbeSpec) -> str:
+    """Eight hexadecimal digits over the settings and the definitions of the statistics, with their versions."""
+    from skipray.probe.rows import TENSORS, VERSIONS
+
+    told = {"probe": _settings(probe), "definitions": VERSIONS, "tensors": TENSORS}
+    return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:8]
+
+
+def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_address: str | None = None) -> Measuring:
+    """Measure the final weights of a sweep's finished runs with the sweep's probe settings.
+
+    Raises:
+        SpecError: there is nothing to measure, or nothing to measure it with.
+        skipray.storage.AlreadyRunning: the sweep is being launched or measured right now.
+    """
+    if sweep.probe.preset == "none":
+        raise SpecError([f"{sweep.path}: probe.preset: found none; allowed to measure: default, full"])
+    uri = tracking.resolve_uri(sweep, tracking_uri)
+    name = measurement_name(sweep.probe)
+    known = tracking.known_trials(sweep, uri).trials if tracking.exists(sweep, uri) else ()
+    finished = tracking.read_ledger(sweep, uri, trials=known).finished if known else {}
+    if not finished:
+        raise SpecError([f"{sweep.path}: found no finished run in {tracking.redact(uri)}; launch the sweep first"])
+    missing = [
+        trial
+        for trial in known
+        if trial.trial_id in finished
+        and name not in finished[trial.trial_id].measured
+        and not _covers(finished[trial.trial_id].probe, sweep.probe)
+    ]
+    already, unfinished = len(finished) - len(missing), len(known) - len(finished)
+    if not missing:
+        return Measuring(name, 0, already, unfinished, (), (), False, 0.0)
+
+    from skipray.scheduling.ray.cluster import connect, disconnect
+    from skipray.scheduling.ray.preflight import check_nodes
+    from skipray.scheduling.ray.run import run
+    from skipray.scheduling.ray.ticket import Place
+    from skipray.scheduling.work.protocol import FixedWork
+
+    run_ids = {i: row.run_id for i, row in finished.items()}
+    without: list[str] = []
+    with ExitStack() as stack:
+        cluster = connect(sweep, address=ray_address, trials=len(missing))
+        stack.callback(disconnect, cluster)
+        stored = tracking.storage_url(sweep, tracking_uri)
+        stack.enter_context(storage.SweepLease(stored, sweep.name))
+        address = tracking.address_of(uri, next(iter(run_ids.values())))
+        place = Place(address=address, storage=stored, data_root=os.environ.get("SKIPRAY_DATA"))
+        check_nodes(sweep, cluster, place)
+        costs = [float(trial.model.depth) for trial in missing]
+        progress = stack.enter_context(
+            Progress(missing, {}, {t.trial_id: cost for t, cost in zip(missing, costs, strict=True)})
+        )
+
+        def on_event(event: "Event") -> None:
+            progress.on_event(event)
+            if event.kind == "finished" and event.result is not None and event.result.scalars.get(NO_WEIGHTS):
+                without.append(event.trial.label)
+
+        summary = run(
+            FixedWork(missing, costs), sweep, place, cluster, on_event=on_event, run_ids=run_ids.get, execute=execute
+        )
+    labels = {t.trial_id: t.label for t in missing}
+    return Measuring(
+        name,
+        summary.finished - len(without),
+        already,
+        unfinished,
+        tuple(without),
+        tuple(f"{labels[r.trial_id]}: {r.message}" for r in summary.failed),
+        summary.interrupted,
+        summary.seconds,
+        summary.why,
+    )
+
+
+def execute(ticket: "Ticket", interrupted: Callable[[], None]) -> "TrialResult":
+    """In a worker: measure one run's weights, and add what was found to the run."""
+    from skipray.scheduling.work.protocol import TrialResult
+
+    trial = ticket.trial
+    for variable, value in ticket.place.credentials.items():
+        os.environ.setdefault(variable, value)
+    assert ticket.place.address is not None, "measuring needs a tracking address"
+    assert ticket.run_id is not None, "only finished runs are measured"
+    uri = ticket.place.address.uri
+    name = measurement_name(trial.probe)
+    run = tracking.finished_run(uri, ticket.run_id)
+    if name in run.row.measured:  # by an attempt whose worker died after that
+        return TrialResult(trial.trial_id, "finished", ticket.attempt)
+    weights = tracking.read_weights(uri, run.row)
+    if weights is None:
+        said = "its run has kept no weights (tracking.save_weights was off)"
+        return TrialResult(trial.trial_id, "finished", ticket.attempt, message=said, scalars={NO_WEIGHTS: 1.0})
+    interrupted()
+    found = measure_weights(
+        trial,
+        weights,
+        epoch=run.last_epoch,
+        scalars=run.row.outcome != "diverged",
+        data_root=ticket.place.data_root,
+    )
+    interrupted()
+    tracking.add_measurement(uri, run, name, found)
+    return TrialResult(trial.trial_id, "finished", ticket.attempt, probe_seconds=found.seconds)
+
+
+def measure_weights(
+    trial: TrialSpec, weights: bytes, *, epoch: int, scalars: bool = True, data_root: str | None = None
+) -> "Measured":
+    """The probe of a trial's network with given weights.
+
+    Args:
+        weights: a safetensors file, as the trial has left it.
+        epoch: that the weights belong to.
+        scalars: whether the network's headline numbers and generalization measures mean anything: those of a diverged
+            one do not.
+
+    Raises:
+        ValueError: the weights are damaged or another network's.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from skipray import architectures
+    from skipray.datasets import open_dataset, shape_and_classes
+    from skipray.probe import measure
+    from skipray.probe.generalization import generalization_measures, initial_weights
+    from skipray.tracking import Measured
+    from skipray.trial import numerics
+    from skipray.trial.training import to_device
+
+    import torch  # isort: skip
+
+    with numerics(trial):
+        device = torch.device(trial.resources.device)
+        splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(device)
+        shape, classes = shape_and_classes(trial.dataset)
+        network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), device)
+        initial = initial_weights(network)
+        try:
+            network.load_state_dict(load(weights))
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
+        inputs, labels = splits.probe_batch(trial.probe.samples)
+        started = time.perf_counter()
+        found = measure(network, inputs, labels, trial.probe, epoch=epoch, no_updates=TRAINING_IS_OVER)
+        metrics: dict[str, float] = {}
+        if scalars:
+            metrics |= found.metrics
+            metrics |= generalization_measures(
+                network,
+                inputs,
+                labels,
+                initial=initial,
+                full=trial.probe.preset == "full",
+                hessian=trial.probe.hessian,
+                jacobian=trial.probe.jacobian,
+                seed=trial.seed,
+            )
+        return Measured(
+            settings=_settings(trial.probe),
+            layers=found.layers,
+            spectra=found.spectra,
+            histograms=found.histograms,
+            metrics=metrics,
+            profiles=found.profiles if scalars else {},
+            profile_layers=found.profile_layers if scalars else {},
+            seconds=time.perf_counter() - started,
+        )
+
+
+def _settings(probe: ProbeSpec) -> dict[str, Any]:
+    """What a measurement depends on: how often a training probes does not matter to it."""
+    return {key: value for key, value in probe.model_dump().items() if key != "every_epochs"}
+
+
+def _covers(have: str | None, asked: ProbeSpec) -> bool:
+    """Whether a run's own probe measured all that is asked, on as many images."""
+    if not have:
+        return False
+    # A run from before there were histograms has none.
+    own = ProbeSpec.model_validate({"histograms": False} | json.loads(have))
+    return (
+        own.samples == asked.samples
+        and (own.preset == asked.preset or own.preset == "full")
+        and (own.gradients >= asked.gradients or own.preset == "full")
+        and own.histograms >= asked.histograms
+        and own.hessian >= asked.hessian
+        and own.jacobian >= asked.jacobian
+    )

@@ -1,0 +1,1 @@
+"""A folder as a registry, and the user's own modules."""

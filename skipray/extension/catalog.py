@@ -1,0 +1,100 @@
+"""A folder as a registry: the file's name is the name in the YAML.
+
+`skipray/architectures/resnet.py` is the family `resnet`; nothing registers it, and nothing else needs to know it.
+A user's own entry is written `module:name`, where `name` is an object in an importable module (or file on the path)
+that has the attributes which a file of that folder has.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from skipray.extension import own_code
+
+FOLDERS = ("architectures", "curves", "datasets", "initialisations")
+NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "architectures": (("build",),),
+    "datasets": (
+        ("load", "open_splits"),
+        ("INPUT_SHAPE", "shape_and_classes"),
+        ("CLASSES", "shape_and_classes"),
+        ("TRAIN_SAMPLES", "train_samples"),
+        ("FLIP", "open_splits"),
+    ),
+    "initialisations": (("fill",),),
+}
+"""What a user's entry has at least, one of each row."""
+
+
+@lru_cache
+def names(folder: str) -> tuple[str, ...]:
+    """The names in a folder, sorted. Files that start with an underscore are not entries."""
+    if folder not in FOLDERS:
+        raise ValueError(f"no catalog folder {folder!r}; there are {', '.join(FOLDERS)}")
+    package = importlib.import_module(f"skipray.{folder}")
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")))
+
+
+def find(folder: str, name: str) -> Any:
+    """The entry `name` of a folder: its module, or the object that a user's `module:name` points to.
+
+    Raises:
+        ValueError: no such name, with the nearest ones and all that exist.
+    """
+    if ":" in name:
+        return _load_foreign(folder, name)
+    if name not in names(folder):
+        near = difflib.get_close_matches(name, names(folder), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ValueError(f"found {name!r}{hint}; allowed: {', '.join(names(folder))}, or module:name for your own")
+    return importlib.import_module(f"skipray.{folder}.{name}")
+
+
+def _load_foreign(folder: str, name: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"found {name!r}, but importing {module_name!r} failed: {own_code.said(error)}; "
+            "allowed: a module on the Python path that can be imported"
+        ) from error
+    entry: Any = module
+    for part in attribute.split("."):
+        if not hasattr(entry, part):
+            raise ValueError(f"found {name!r}, but {module_name!r} has no {attribute!r}; it has {_public(module)}")
+        entry = getattr(entry, part)
+    for names in NEEDS.get(folder, ()):
+        if not any(hasattr(entry, needed) for needed in names):
+            raise ValueError(f"found {name!r}, which has no {' or '.join(names)}; allowed: what {folder} need")
+    return entry
+
+
+@contextmanager
+def at_work(name: str) -> Iterator[None]:
+    """Around calls of an entry: what a user's own raises, but a refusal, becomes a ValueError that names its line."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:
+        if ":" not in name:
+            raise
+        raise ValueError(f"found {name!r}, which raised {own_code.said(error)}; allowed: code that runs") from error
+
+
+def _public(module: ModuleType) -> str:
+    return ", ".join(sorted(n for n in vars(module) if not n.startswith("_"))) or "nothing public"
+
+
+def source_hash(name: str) -> str | None:
+    """sha256 of the source behind a `module:name` entry, what it imports of the user's own included.
+
+    None for skipray's own, which NUMERICS_VERSION covers.
+    """
+    return own_code.source_hash(name.partition(":")[0]) if ":" in name else None

@@ -1,0 +1,95 @@
+"""The user's own code, named `module:name` in a sweep: the files that it is made of, and where in it something broke.
+
+A module is the user's where it lies outside skipray, the standard library and what is installed.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+_INSTALLED = [sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")]
+_NOT_THEIRS = tuple(Path(folder).resolve() for folder in (str(Path(__file__).parents[1]), *_INSTALLED))
+
+
+def sources(module: str) -> dict[str, Path]:
+    """Module name -> file, of an imported module and of all of the user's that it imports, near or far."""
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = None if name in found else _file(name)
+        if path is None or not (is_users(path) or name.partition(".")[0] == module.partition(".")[0]):
+            continue
+        found[name] = path
+        waiting += _imported(name, path)
+    return found
+
+
+def source_hash(module: str) -> str:
+    """sha256 over those files: what an edit of any of them changes."""
+    digest = hashlib.sha256()
+    for name, path in sorted(sources(module).items()):
+        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def is_users(path: str | Path) -> bool:
+    """Whether a source file is the user's."""
+    resolved = Path(path).resolve()
+    return resolved.is_file() and not any(resolved.is_relative_to(folder) for folder in _NOT_THEIRS)
+
+
+def said(error: BaseException) -> str:
+    """`mine.py:12: KeyError: 'width'`: an error, and the innermost of the user's lines that it went through."""
+    text = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}".removesuffix(": ")
+    place = place_of(error)
+    return text if place is None else f"{place}: {text}"
+
+
+def place_of(error: BaseException) -> str | None:
+    """`mine.py:12` of the innermost of the user's lines; None where there is none."""
+    if isinstance(error, SyntaxError) and error.filename and is_users(error.filename):
+        return f"{_shown(error.filename)}:{error.lineno}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if is_users(frame.filename):
+            return f"{_shown(frame.filename)}:{frame.lineno}"
+    return None
+
+
+def _shown(filename: str) -> str:
+    path = Path(filename).resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _file(name: str) -> Path | None:
+    """The source of a module; None for what has none, or is no module."""
+    try:
+        spec = getattr(sys.modules.get(name), "__spec__", None) or importlib.util.find_spec(name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    origin = Path(spec.origin) if spec is not None and spec.origin else None
+    return origin if origin is not None and origin.suffix == ".py" and origin.is_file() else None
+
+
+def _imported(name: str, path: Path) -> Iterator[str]:
+    """Names that a module's source imports, wherever in it; those of its package, whose files run first."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    if package != name and package:
+        yield package
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                parts = alias.name.split(".")
+                yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+        elif isinstance(node, ast.ImportFrom):
+            try:
+                base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            except ImportError:
+                continue
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -1,0 +1,1 @@
+"""What would run, how long it takes, and what fits a budget."""

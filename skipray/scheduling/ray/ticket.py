@@ -1,0 +1,70 @@
+"""What goes to a worker for one attempt, and where that worker finds everything else."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from skipray.scheduling.work.protocol import TrialResult
+from skipray.spec import TrialSpec
+
+if TYPE_CHECKING:
+    from skipray.tracking import Address
+
+
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""Go to the workers with their work: a runtime environment would show them on Ray's dashboard and in its logs."""
+
+
+def credentials() -> dict[str, str]:
+    """This process's own, by the names of their environment variables."""
+    return {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the workers of a sweep read and write. The same for all its trials."""
+
+    address: "Address | None"
+    """Of the tracking store, from `skipray.tracking.prepare`; None where `execute` does not track."""
+    storage: str
+    """Checkpoints, leases and undelivered results: a folder or fsspec address, from `skipray.tracking.storage_url`."""
+    data_root: str | None = None
+    """Folder of the data sets, else SKIPRAY_DATA, else ./data."""
+    credentials: Mapping[str, str] = field(default_factory=credentials, repr=False)
+    """Environment variables that a worker sets where its node has not set them."""
+    launch_id: str = ""
+    """Names this launch; workers look under it whether they should stop."""
+    stop_poll_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One attempt of one trial."""
+
+    trial: TrialSpec
+    attempt: int
+    """Of this launch, from 1."""
+    share: int
+    """Times the resources of a usual attempt (2 after running out of memory)."""
+    cpus: float
+    gpus: float
+    place: Place
+    execute: "Execute"
+    run_id: str | None = None
+    """The trial's run in the tracking store, where the ledger knows one."""
+
+    def __str__(self) -> str:
+        return self.trial.label
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Ticket":
+        # Tune deep-copies a trial's configuration several times, and keeps each copy until it ends. Frozen: share it.
+        return self
+
+
+Execute = Callable[[Ticket, Callable[[], None]], TrialResult]
+"""Executes an attempt in a worker. The second argument is called between steps and raises `Interrupted` to stop."""
+
+
+class Interrupted(BaseException):
+    """Raised inside an attempt when the launch is being stopped. No Exception: nothing may mistake it for a failure."""

@@ -1,0 +1,142 @@
+"""Was every cell treated alike? The fairness audit of a tuned sweep, as a table with a row a cell.
+
+What is checked: the same number of tuning trials in every cell, selection on validation alone, no choice on the edge of
+a range. A cell where no point trains is `untrainable`: a result, not a breach.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from skipray.search.tuning import Choice, Point, Study, best_point, edges_of
+from skipray.spec import SweepSpec, TrialSpec
+
+STABLE_RATE = "tuning.log10_largest_stable_learning_rate"
+DIVERGED_SHARE = "tuning.diverged_share"
+UNTRAINED_SHARE = "tuning.untrained_share"
+CELL_METRICS = (STABLE_RATE, DIVERGED_SHARE, UNTRAINED_SHARE)
+"""Results of the tuning itself, one value a cell, with depth trends of their own."""
+
+
+def fairness_table(study: Study, trials: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+    """The audit, one row a cell, in the sweep's order. Partial at any time.
+
+    Args:
+        study: with the scores that are tracked.
+        trials: `skipray.tracking.read_trials` of the sweep, finals of both settings among them.
+        factors: columns that name a cell, the depth among them.
+
+    Returns:
+        The factors; `points` and `tuning_trials` that ended, and `failed` trials among them; `selected_on`;
+        `tuning.diverged_share`, `tuning.untrained_share` of the points; `tuning.log10_largest_stable_learning_rate`
+        (the largest rate of a point that trained; NaN where the rate is not tuned) with `.censored` (1: the largest
+        that was tried, -1: none trained); `chosen.<field>`; `chosen.validation_accuracy`; `edges` ("learning_rate
+        high" or empty); `untrainable`; `default.` and `tuned.` `test_accuracy` (mean over the seeds, NaN where there is
+        none) and `trained_share`; `breach`, why the cell is marked, or empty.
+    """
+    decision = study.decide()
+    rows = []
+    for i, cell in enumerate(study.cells):
+        points = decision.choices[i].points if decision.complete else study.points(i, decision.rounds)
+        edges = edges_of(study.tune, decision.rounds, points) if decision.complete else frozenset()
+        choice = Choice(cell, points, best_point(points) if decision.complete else None, edges)
+        rows.append(_row(study, choice, decision.complete) | _finals(cell, trials, factors))
+    table = pd.DataFrame(rows)
+    if decision.complete:
+        table["breach"] = _breaches(table)
+    else:
+        table["breach"] = ""
+    names = pd.DataFrame([_name(cell, factors) for cell in study.cells])
+    return pd.concat([names, table], axis=1)
+
+
+def _name(cell: TrialSpec, factors: Sequence[str]) -> dict[str, object]:
+    values = {"architecture": cell.model.architecture, "depth": cell.model.depth}
+    values |= {key.rpartition(".")[2]: value for key, value in cell.cell}
+    return {name: values.get(name) for name in factors}
+
+
+def _row(study: Study, choice: Choice, complete: bool) -> dict[str, object]:
+    points = [p for p in choice.points if p.told]
+    scores = [s for p in points for s in p.scores if s is not None]
+    row: dict[str, object] = {
+        "points": len(points),
+        "tuning_trials": len(scores),
+        "failed": sum(s.outcome == "failed" for s in scores),
+        "selected_on": f"validation, {study.sweep.dataset.validation_fraction:.0%} of the training set",
+        DIVERGED_SHARE: _share(points, "diverged"),
+        UNTRAINED_SHARE: _share(points, "untrained"),
+    }
+    row |= _stable(points)
+    setting = dict(choice.setting or ())
+    row |= {f"chosen.{name}": setting.get(name, math.nan) for name in study.tune.space}
+    accuracy = choice.points[choice.best].accuracy if choice.best is not None else None
+    row["chosen.validation_accuracy"] = math.nan if accuracy is None else accuracy
+    row["edges"] = ", ".join(f"{name} {side}" for name, side in sorted(choice.edges))
+    row["untrainable"] = complete and choice.untrainable
+    return row
+
+
+def _share(points: Sequence[Point], outcome: str) -> float:
+    return sum(p.outcome == outcome for p in points) / len(points) if points else math.nan
+
+
+def _stable(points: Sequence[Point]) -> dict[str, object]:
+    rates = [(dict(p.setting).get("learning_rate"), p.outcome) for p in points if p.outcome != "failed"]
+    tried = [rate for rate, _ in rates if rate is not None]
+    if not tried:
+        return {STABLE_RATE: math.nan, f"{STABLE_RATE}.censored": 0}
+    trained = [rate for rate, outcome in rates if rate is not None and outcome == "trained"]
+    if not trained:
+        return {STABLE_RATE: math.log10(min(tried)), f"{STABLE_RATE}.censored": -1}
+    return {STABLE_RATE: math.log10(max(trained)), f"{STABLE_RATE}.censored": int(max(trained) == max(tried))}
+
+
+def _finals(cell: TrialSpec, trials: pd.DataFrame, factors: Sequence[str]) -> dict[str, object]:
+    """The cell's finals in both settings, side by side."""
+    row: dict[str, object] = {}
+    of_cell = trials
+    for name, value in _name(cell, factors).items():
+        of_cell = of_cell[of_cell[name] == value]
+    for setting in ("default", "tuned"):
+        finals = of_cell[(of_cell["phase"] == "final") & (of_cell["setting"] == setting)]
+        accuracy = finals["test.accuracy"].astype(float) if "test.accuracy" in finals else pd.Series(dtype=float)
+        row[f"{setting}.test_accuracy"] = float(accuracy.mean()) if accuracy.notna().any() else math.nan
+        row[f"{setting}.trained_share"] = float((finals["outcome"] == "trained").mean()) if len(finals) else math.nan
+    return row
+
+
+def _breaches(table: pd.DataFrame) -> list[str]:
+    usual = int(table["tuning_trials"].max())
+    found = []
+    for row in table.to_dict("records"):
+        parts = []
+        if row["tuning_trials"] != usual:
+            parts.append(f"{row['tuning_trials']} tuning trials, others have {usual}")
+        if row["failed"]:
+            parts.append(f"{row['failed']} of {row['tuning_trials']} tuning trials failed")
+        if row["edges"]:
+            parts.append(f"the choice lies on the edge of {row['edges']}")
+        found.append("; ".join(parts))
+    return found
+
+
+def cell_words(row: Mapping[Any, object], factors: Iterable[str]) -> str:
+    """A cell in words: `plainnet depth 56 normalization=batch`."""
+    words = []
+    for name in factors:
+        value = row[name]
+        words.append(
+            str(value) if name == "architecture" else f"{name} {value}" if name == "depth" else f"{name}={value}"
+        )
+    return " ".join(words)
+
+
+def headline(sweep: SweepSpec, trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that trends and claims rest on: of a tuned sweep the finals of the chosen settings, else all."""
+    if sweep.tune is None:
+        return trials
+    kept = (trials["phase"] == "final") & (trials["setting"] == "tuned")
+    return trials[kept.to_numpy(dtype=bool)].reset_index(drop=True)

@@ -1,0 +1,40 @@
+"""What a trial is known by: the fields that change its numbers, in a form that later fields leave as it was.
+
+A `trial_id` is a hash, so whatever enters it must not move when skipray learns something new. The fields that existed
+when NUMERICS_VERSION became 1 are hashed with their values, always. A field that came later is hashed only where its
+value differs from its default, which by then is what every earlier trial has had: an optional field that is added, and
+left alone by a sweep, leaves that sweep's ids as they were. The default of such a field may never change while the
+version stays.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+NUMERICS_VERSION = 1
+"""Raised when the same specification gives other numbers than before; the CHANGELOG says which."""
+
+FIRST_FIELDS: dict[str, frozenset[str]] = {
+    "DatasetSpec": frozenset(
+        {"name", "fingerprint", "validation_fraction", "train_samples", "test_samples", "options"}
+    ),
+    "ModelSpec": frozenset(
+        {"architecture", "depth", "kind", "width", "normalization", "initialisation", "activation", "residual_scale"}
+        | {"block", "shortcut", "cardinality", "group_width", "growth_rate", "layout"}
+    ),
+    "Recipe": frozenset(
+        {"epochs", "batch_size", "learning_rate", "momentum", "nesterov", "weight_decay", "schedule", "milestones"}
+        | {"gamma", "final_learning_rate", "warmup_epochs", "augmentation", "precision", "gradient_clip_norm"}
+    ),
+}
+"""Part of the specification -> the fields of version 1. Nothing is ever added here."""
+
+
+def hashed_fields(part: BaseModel) -> dict[str, Any]:
+    """The fields of a part of a trial that enter its id, as plain values."""
+    first = next(FIRST_FIELDS[kind.__name__] for kind in type(part).__mro__ if kind.__name__ in FIRST_FIELDS)
+    return {
+        name: value
+        for name, value in part.model_dump().items()
+        if name in first or getattr(part, name) != type(part).model_fields[name].get_default(call_default_factory=True)
+    }

@@ -1,0 +1,1 @@
+"""What the verbs print, and what a launch shows while it runs."""

@@ -1,0 +1,348 @@
+"""What the command line prints: plans, states, claims. Text to stdout, or one JSON object."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from skipray.planning.budget import Fit
+from skipray.planning.estimate import memory_bytes
+from skipray.planning.plan import Plan
+from skipray.spec import SweepSpec, TrialSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skipray.analysis.aggregation import Aggregate
+
+_VERDICT_STYLE = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "not tested": "dim"}
+
+
+def console() -> Console:
+    """Standard output; wide where the width is unknown, so that a pipe gets whole lines."""
+    made = Console(highlight=False, soft_wrap=False)
+    return made if made.is_terminal else Console(highlight=False, width=160)
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `41 s`, `3.2 min`, `7.5 h`, `2.1 days`."""
+    for limit, unit, size in ((90, "s", 1), (90 * 60, "min", 60), (48 * 3600, "h", 3600)):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def count(number: float) -> str:
+    """`812`, `27.4 k`, `2.60 M`, `1.3 G`."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.0f}"
+
+
+def group_label(trial: TrialSpec) -> str:
+    """The architecture and the sweep's other factors, without the depth."""
+    others = [f"{k.rpartition('.')[2]}={v}" for k, v in trial.cell if k not in ("architecture", "depth")]
+    return " ".join([trial.model.architecture.rpartition(":")[2], *others])
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "sweep": plan.sweep.name,
+        "trials": [
+            {
+                "trial_id": p.trial.trial_id,
+                "label": p.trial.label,
+                "architecture": p.trial.model.architecture,
+                "depth": p.trial.model.depth,
+                "seed": p.trial.seed,
+                "phase": p.trial.phase,
+                "setting": p.trial.setting,
+                **{k: v for k, v in p.trial.cell if k not in ("architecture", "depth")},
+                "parameters": p.sizes.parameters if p.sizes else None,
+                "flops": p.sizes.flops if p.sizes else None,
+                "activation_bytes": p.sizes.activation_bytes if p.sizes else None,
+                "seconds": round(p.seconds, 3),
+                "state": p.state,
+            }
+            for p in plan.trials
+        ],
+        "total_seconds": round(plan.total_seconds, 3),
+        "concurrency": plan.concurrency,
+        "to_come": plan.to_come,
+        "finished": plan.count("finished"),
+    }
+
+
+def plan_line(plan: Plan) -> str:
+    depths = sorted({cell.model.depth for cell in plan.sweep.cells})
+    span = f"depth {depths[0]} to {depths[-1]}" if len(depths) > 1 else f"depth {depths[0]}"
+    return (
+        f"{plan.sweep.path}: {len(plan.trials)} trials{_to_come(plan)}, {span}, {plan.count('finished')} finished, "
+        f"about {duration(plan.total_seconds)} at {plan.concurrency} at once"
+    )
+
+
+def show_plan(plan: Plan) -> None:
+    out = console()
+    out.print(f"[bold]{plan.sweep.name}[/bold]: {escape(plan.sweep.question)}")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("architecture", "depth", "trials", "parameters", "FLOPs/sample", "memory", "time each", "finished"):
+        table.add_column(name, justify="left" if name == "architecture" else "right")
+    cells: dict[tuple[str, int], list[Any]] = {}
+    for planned in sorted(plan.trials, key=lambda p: (group_label(p.trial), p.trial.model.depth)):
+        cells.setdefault((group_label(planned.trial), planned.trial.model.depth), []).append(planned)
+    last = ""
+    for (group, depth), members in cells.items():
+        done = sum(p.state == "finished" for p in members)
+        table.add_row(
+            escape(group) if group != last else "",
+            str(depth),
+            str(len(members)),
+            count(members[0].sizes.parameters) if members[0].sizes else "?",
+            count(members[0].sizes.flops) if members[0].sizes else "?",
+            f"{count(memory_bytes(members[0].trial, members[0].sizes))}B" if members[0].sizes else "?",
+            duration(members[0].seconds),
+            f"{done}/{len(members)}",
+        )
+        last = group
+    out.print(table)
+    if plan.sweep.adaptive is not None:
+        depths = [cell.model.depth for cell in plan.sweep.cells]
+        out.print(
+            f"Depths are chosen while it runs, from {len(set(depths))} between {min(depths)} and {max(depths)}: "
+            f"at most {plan.sweep.adaptive.max_trials} trials a group."
+        )
+    out.print(
+        f"{len(plan.trials)} trials{_to_come(plan)}, {plan.count('finished')} finished; about "
+        f"{duration(plan.total_seconds)} for the rest at {plan.concurrency} at once, longest first."
+    )
+    out.print(f"[dim]Times are estimates from {plan.speed.source}.[/dim]")
+
+
+def _to_come(plan: Plan) -> str:
+    """The trials that will follow from results, in words."""
+    if not plan.to_come:
+        return ""
+    return f" and at most {plan.to_come} more" if plan.sweep.adaptive else f" and {plan.to_come} tuned ones to come"
+
+
+def fit_json(reached: Fit) -> dict[str, Any]:
+    """What a budget reaches for."""
+    return {
+        "budget_seconds": reached.budget.seconds,
+        "budget_trials": reached.budget.trials,
+        "trials": reached.trials,
+        "seconds": round(reached.seconds, 3),
+        "extension_trials": reached.extension,
+        "lost": [{"depth": depth, "seed": seed} for depth, seed in reached.lost],
+    }
+
+
+def fit_lines(reached: Fit) -> list[str]:
+    """What a budget reaches for, and what is lost in which order."""
+    seconds = reached.budget.seconds
+    budget = duration(seconds) if seconds is not None else f"{reached.budget.trials} trials"
+    kept = f"budget of {budget}: {reached.trials} trials, about {duration(reached.seconds)}"
+    if reached.extension:
+        kept += f" (and {reached.extension} more for each side of a range that has to be widened)"
+    if not reached.lost:
+        return [f"{kept}; everything fits"]
+    lost = ", ".join(f"depth {depth} seed {seed}" for depth, seed in reached.lost[:12])
+    more = f" and {len(reached.lost) - 12} more" if len(reached.lost) > 12 else ""
+    return [f"{kept}; left out, what tells least first: {lost}{more}"]
+
+
+def show_fit(reached: Fit) -> None:
+    for line in fit_lines(reached):
+        console().print(line)
+
+
+def states_json(
+    sweep: SweepSpec, states: Mapping[str, str], trials: Iterable[TrialSpec] | None = None, to_come: int = 0
+) -> dict[str, Any]:
+    """The counts of `status` by state.
+
+    Args:
+        trials: those that the sweep has by now; its own when left out.
+        to_come: how many will follow from results; they are missing.
+    """
+    trials = sweep.trials() if trials is None else tuple(trials)
+    counts = Counter(states.get(t.trial_id, "missing") for t in trials)
+    counts["missing"] += to_come
+    return {
+        "sweep": sweep.name,
+        "total": len(trials) + to_come,
+        **{state: counts.get(state, 0) for state in ("finished", "running", "failed", "missing")},
+    }
+
+
+def show_states(
+    sweep: SweepSpec,
+    states: Mapping[str, str],
+    causes: Mapping[str, str],
+    trials: Iterable[TrialSpec] | None = None,
+    to_come: int = 0,
+) -> None:
+    out = console()
+    trials = sweep.trials() if trials is None else tuple(trials)
+    totals = states_json(sweep, states, trials, to_come)
+    out.print(f"[bold]{sweep.name}[/bold]: {escape(sweep.question)}")
+    out.print(state_grid(trials, states))
+    out.print(", ".join(f"{totals[k]} {k}" for k in ("finished", "running", "failed", "missing")))
+    for trial in trials:
+        if trial.trial_id in causes:
+            out.print(f"[red]failed[/red] {trial.label}: ", end="")
+            out.print(causes[trial.trial_id], markup=False)
+
+
+def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Table:
+    """Finished of all seeds, architectures down and depths across."""
+    trials = list(trials)
+    depths = sorted({t.model.depth for t in trials})
+    cells: dict[tuple[str, int], Counter[str]] = {}
+    for trial in trials:
+        state = states.get(trial.trial_id, "missing")
+        cells.setdefault((group_label(trial), trial.model.depth), Counter())[state] += 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("architecture / depth")
+    for depth in depths:
+        table.add_column(str(depth), justify="right")
+    for group in dict.fromkeys(group for group, _ in cells):
+        table.add_row(escape(group), *(_cell_text(cells.get((group, depth))) for depth in depths))
+    return table
+
+
+def _cell_text(counts: Counter[str] | None) -> str:
+    if counts is None:
+        return "[dim]-[/dim]"
+    text = f"{counts['finished']}/{counts.total()}"
+    if counts["failed"]:
+        return f"[red]{text}[/red]"
+    if counts["finished"] == counts.total():
+        return f"[green]{text}[/green]"
+    return f"[cyan]{text}[/cyan]" if counts["running"] else f"[dim]{text}[/dim]"
+
+
+def aggregate_json(result: "Aggregate") -> dict[str, Any]:
+    """`skipray aggregate --json`: sweep, trials, trends, claims, limits, audit."""
+    from skipray.analysis.aggregation import finite  # `plan` need not wait for what fits trends
+
+    return {
+        "sweep": result.sweep.name,
+        "trials": len(result.trials),
+        "trends": [
+            {
+                "metric": s.metric,
+                **dict(s.group),
+                "curve": s.trend.curve,
+                "verdict": s.trend.verdict,
+                "parameters": {k: [finite(x) for x in v] for k, v in s.trend.parameters.items()},
+                "weights": dict(s.trend.weights),
+            }
+            for s in result.series
+        ],
+        "claims": [
+            {
+                "id": c.id,
+                "verdict": c.verdict,
+                "effect": c.effect,
+                "low": finite(c.low),
+                "high": finite(c.high),
+                "p": c.p,
+                "sentence": c.sentence,
+            }
+            for c in result.claims
+        ],
+        "limits": [
+            {**dict(group), "depth": limit.depth, "low": limit.low, "high": limit.high, "censored": limit.censored}
+            for group, limit in result.limits
+        ],
+        "audit": list(result.audit),
+        "fairness": _records(result.fairness),
+        "frontiers": [
+            {**dict(group), "depth": f.limit, "low": f.low, "high": f.high, "trials": f.trials, "verdict": f.verdict}
+            for group, f in result.frontiers
+        ],
+    }
+
+
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Rows as JSON takes them: what is absent is null."""
+    return [
+        {str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def show_predictions(name: str, rows: list[dict[str, Any]]) -> None:
+    """Closed-form predictions, a row each."""
+    out = console()
+    out.print(f"[bold]{escape(name)}[/bold] at initialisation")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    columns = [c for c in dict.fromkeys(key for row in rows for key in row) if c != "key"]
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("depth", "predicted") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_predicted(row.get(column)) for column in columns))
+    out.print(table)
+
+
+def _predicted(value: object) -> str:
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
+def show_aggregate(result: "Aggregate") -> None:
+    from skipray.report.answer import limit_words  # `plan` need not wait for the report's libraries
+
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("claim", "verdict", "what was found"):
+        table.add_column(name, overflow="fold")
+    for claim in result.claims:
+        style = _VERDICT_STYLE.get(claim.verdict, "")
+        table.add_row(
+            claim.id, f"[{style}]{claim.verdict}[/{style}]" if style else claim.verdict, escape(claim.sentence)
+        )
+    out.print(table)
+    for group, limit in result.limits:
+        name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
+        out.print(f"trainability limit of {escape(name)}: {limit_words(limit)}")
+    for group, found in result.frontiers:
+        name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
+        where = {"beyond": "beyond the deepest", "below": "below the shallowest"}.get(found.verdict)
+        where = where or f"depth {found.limit:.0f} (95 %: {found.low:.0f} to {found.high:.0f})"
+        more = ", needs more trials" if found.verdict == "open" else ""
+        out.print(f"frontier of {escape(name)}: {where}, {found.trials} trials{more}")
+    if len(result.fairness):
+        out.print(_fairness_table(result.fairness))
+    for breach in result.audit:
+        out.print(f"[yellow]audit:[/yellow] {escape(breach)}")
+
+
+def _fairness_table(cells: "pd.DataFrame") -> Table:
+    """Tuned beside default, cell by cell."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    factors = list(cells.columns[: list(cells.columns).index("points")])
+    chosen = [c for c in cells.columns if c.startswith("chosen.") and c != "chosen.validation_accuracy"]
+    names = [*factors, "points", "diverged", *(c.removeprefix("chosen.") for c in chosen), "default", "tuned", ""]
+    for name in names:
+        table.add_column(name, justify="left" if name in ("architecture", "") else "right")
+    for row in cells.to_dict("records"):
+        note = row["breach"] or ("untrainable" if row["untrainable"] else "")
+        accuracies = (row["default.test_accuracy"], row["tuned.test_accuracy"])
+        table.add_row(
+            *(str(row[f]) for f in factors),
+            str(row["points"]),
+            f"{row['tuning.diverged_share']:.0%}",
+            *(f"{row[c]:.3g}" for c in chosen),
+            *("-" if math.isnan(a) else f"{a:.3f}" for a in accuracies),
+            note,
+        )
+    table.caption = "test accuracy in the default and in the tuned setting, mean over the seeds"
+    return table

@@ -1,0 +1,131 @@
+"""Progress of a launch: a table by architecture and depth on a terminal, one line an event elsewhere.
+
+Everything goes to standard error; standard output is for results.
+"""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from skipray.spec import TrialSpec
+from skipray.terminal.display import duration, state_grid
+
+if TYPE_CHECKING:
+    from skipray.scheduling.work.events import Event
+
+LINE_SECONDS = 15.0
+"""Off a terminal, at most one line of progress in this time, so that a log of a week stays readable."""
+
+
+class Progress:
+    """Shows what a launch does. Use as a context manager; tell it each event."""
+
+    def __init__(self, trials: Iterable[TrialSpec], states: Mapping[str, str], seconds: Mapping[str, float]):
+        """
+        Args:
+            trials: of the whole sweep.
+            states: trial_id -> finished, running, failed or missing, before the start.
+            seconds: trial_id -> estimated training seconds, for the time that is left.
+        """
+        self.trials = tuple(trials)
+        self.states = {t.trial_id: states.get(t.trial_id, "missing") for t in self.trials}
+        for trial_id, state in self.states.items():
+            if state in ("running", "failed"):
+                self.states[trial_id] = "missing"  # this launch runs them again
+        self.estimates = dict(seconds)
+        self.started = time.monotonic()
+        self.ran = 0
+        self.failures: deque[str] = deque(maxlen=3)
+        self.done_estimate = 0.0
+        self.console = Console(stderr=True, highlight=False)
+        self._live: Live | None = None
+        self._last_line = 0.0
+
+    def __enter__(self) -> "Progress":
+        if self.console.is_terminal:
+            self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True)
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.__exit__(kind, error, trace)
+            self.console.print(state_grid(self.trials, self.states))
+
+    def say(self, text: str) -> None:
+        """A line of its own, such as what is being waited for."""
+        self.console.print(text, markup=False, style="dim" if self.console.is_terminal else None)
+
+    def on_event(self, event: "Event") -> None:
+        """Tell it what has happened."""
+        trial_id, cause = event.trial.trial_id, event.result.message if event.result else ""
+        if trial_id not in self.states:
+            self.trials += (event.trial,)  # it has followed from results
+        if event.kind == "started":
+            self.states[trial_id] = "running"
+        elif event.kind == "finished":
+            self.states[trial_id] = "finished"
+            self.ran += 1
+            self.done_estimate += self.estimates.get(trial_id, 0.0)
+        elif event.kind == "interrupted":
+            self.states[trial_id] = "missing"
+        else:
+            again = event.kind == "again"
+            self.states[trial_id] = "missing" if again else "failed"
+            text = f"{event.trial.label} {'is tried again' if again else 'failed'}: {cause}"
+            self.failures.append(text)
+            if self._live is None:
+                print(text, file=sys.stderr, flush=True)
+        self._refresh(force=self._left() == 0)
+
+    def _left(self) -> int:
+        return sum(state in ("missing", "running") for state in self.states.values())
+
+    def _eta_seconds(self) -> float | None:
+        """From the rate at which estimated work was done; None before the first trial has ended."""
+        if not self.ran or not self.done_estimate:
+            return None
+        left = sum(self.estimates.get(i, 0.0) for i, s in self.states.items() if s in ("missing", "running"))
+        return left / self.done_estimate * (time.monotonic() - self.started)
+
+    def _summary(self) -> str:
+        elapsed = time.monotonic() - self.started
+        finished = sum(state == "finished" for state in self.states.values())
+        parts = [f"{finished}/{len(self.states)} trials", duration(elapsed)]
+        if self.ran:
+            parts.append(f"{self.ran / elapsed * 60:.1f} a minute")
+        eta = self._eta_seconds()
+        if eta is not None and self._left():
+            parts.append(f"about {duration(eta)} left")
+        failed = sum(state == "failed" for state in self.states.values())
+        if failed:
+            parts.append(f"{failed} failed")
+        return ", ".join(parts)
+
+    def _refresh(self, *, force: bool = False) -> None:
+        if self._live is not None:
+            self._live.refresh()
+            return
+        now = time.monotonic()
+        if force or now - self._last_line >= LINE_SECONDS:
+            self._last_line = now
+            print(self._summary(), file=sys.stderr, flush=True)
+
+    def _render(self) -> Group:
+        finished = sum(state == "finished" for state in self.states.values())
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(total=max(1, len(self.states)), completed=finished, width=30), self._summary())
+        lines = [Text.from_markup(f"[red]{escape(text)}[/red]") for text in self.failures]
+        return Group(state_grid(self.trials, self.states), bar, *lines)

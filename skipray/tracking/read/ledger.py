@@ -1,0 +1,208 @@
+"""What is finished, running and failed, as the tracking store has it: the store is the ledger.
+
+A trial is finished when a child run with its trial_id is FINISHED and says how it ended; that status is the last thing
+a worker sends, after metrics and artifacts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from skipray.spec import SweepSpec, TrialSpec
+from skipray.tracking.address import is_sql, resolve_uri
+from skipray.tracking.read.finals import Harvest
+from skipray.tracking.read.row import ROW_TAGS, RunRow, made_row, row_of
+from skipray.tracking.read.tables import FETCHED_ROWS, RUNS, TAGS, away, engine, find_experiment
+from skipray.tracking.schema import KIND
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+PAGE = 200
+"""Runs asked for at a time over HTTP: they come with all that was logged, and a server must answer in time."""
+
+
+Say = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The runs of a sweep's trials, one each."""
+
+    finished: dict[str, RunRow]
+    """trial_id -> the winning run: the first FINISHED one by end time, then by run id."""
+    running: dict[str, RunRow]
+    """Neither finished nor failed. What they are doing now only the storage's lease can tell."""
+    failed: dict[str, RunRow]
+    """With the cause in failure_class and failure_message."""
+
+    def run_id(self, trial_id: str) -> str | None:
+        """The run that a next attempt should go on with."""
+        row = self.running.get(trial_id) or self.failed.get(trial_id)
+        return row.run_id if row is not None else None
+
+
+def exists(sweep: SweepSpec, tracking_uri: str | None = None) -> bool:
+    """Whether anything was tracked of this sweep. Creates nothing."""
+    uri = resolve_uri(sweep, tracking_uri)
+    if is_sql(uri):
+        return find_experiment(uri, sweep.name) is not None
+    return _http_experiment(uri, sweep.name) is not None
+
+
+def sweep_status(sweep: SweepSpec, tracking_uri: str | None = None) -> str | None:
+    """The status of the sweep's own run, in MLflow's words; None where there is no such run. Creates nothing."""
+    uri = resolve_uri(sweep, tracking_uri)
+    if not is_sql(uri):
+        return _http_sweep_status(uri, sweep.name)
+    experiment = find_experiment(uri, sweep.name)
+    if experiment is None:
+        return None
+    query = (
+        select(RUNS.c.status)
+        .select_from(RUNS.join(TAGS, TAGS.c.run_uuid == RUNS.c.run_uuid))
+        .where(RUNS.c.experiment_id == experiment, RUNS.c.lifecycle_stage == "active")
+        .where(TAGS.c.key == KIND, TAGS.c.value == "sweep")
+        .order_by(RUNS.c.start_time)
+        .limit(1)
+    )
+    try:
+        with engine(uri).connect() as connection:
+            found = connection.execute(query).scalar()
+    except SQLAlchemyError as error:
+        raise away(uri, error) from None
+    return str(found) if found is not None else None
+
+
+def _http_sweep_status(uri: str, name: str) -> str | None:
+    from skipray.tracking.client import reach
+
+    experiment = _http_experiment(uri, name)
+    if experiment is None:
+        return None
+    oldest = ["attributes.start_time ASC"]
+    runs = reach(uri, lambda c: c.search_runs([experiment], f"tags.`{KIND}` = 'sweep'", order_by=oldest, max_results=1))
+    return str(runs[0].info.status) if runs else None
+
+
+def read_ledger(
+    sweep: SweepSpec,
+    tracking_uri: str | None = None,
+    *,
+    trials: Iterable[TrialSpec] | None = None,
+    say: Say = silent,
+) -> Ledger:
+    """What the store knows of a sweep's trials.
+
+    Args:
+        trials: those to look for; the sweep's own when left out.
+        say: told about progress over HTTP.
+    """
+    wanted = {trial.trial_id for trial in (sweep.trials() if trials is None else trials)}
+    rows = child_runs(resolve_uri(sweep, tracking_uri), sweep.name, say)
+    return ledger_of(row for row in rows if row.trial_id in wanted)
+
+
+def ledger_of(rows: Iterable[RunRow]) -> Ledger:
+    """Rows of child runs, sorted into one a trial."""
+    finished: dict[str, RunRow] = {}
+    running: dict[str, RunRow] = {}
+    failed: dict[str, RunRow] = {}
+    for row in rows:
+        if row.is_finished:
+            best = finished.get(row.trial_id)
+            if best is None or _end_order(row) < _end_order(best):
+                finished[row.trial_id] = row
+        else:
+            of_kind = failed if row.status == "FAILED" else running
+            other = of_kind.get(row.trial_id)
+            if other is None or (row.start_ms, row.run_id) > (other.start_ms, other.run_id):
+                of_kind[row.trial_id] = row
+    return Ledger(
+        finished,
+        {i: r for i, r in running.items() if i not in finished},
+        {i: r for i, r in failed.items() if i not in finished and i not in running},
+    )
+
+
+def _end_order(row: RunRow) -> tuple[int, str]:
+    return (row.end_ms if row.end_ms is not None else 2**62, row.run_id)
+
+
+def child_runs(uri: str, experiment_name: str, say: Say = silent) -> Iterator[RunRow]:
+    """Every trial's run of an experiment that is not deleted."""
+    if not is_sql(uri):
+        harvest = Harvest(uri, experiment_name)
+        for run in http_runs(uri, experiment_name, say=say):
+            made = row_of(run)
+            harvest.add(made, run)
+            yield made
+        harvest.keep()
+        return
+    experiment = find_experiment(uri, experiment_name)
+    if experiment is not None:
+        yield from _sql_runs(uri, experiment)
+
+
+def _sql_runs(uri: str, experiment: int) -> Iterator[RunRow]:
+    # A look-up a tag, by the table's own key: joined, the rows of tags outnumber the runs several times.
+    tags = [
+        select(TAGS.c.value).where(TAGS.c.run_uuid == RUNS.c.run_uuid, TAGS.c.key == key).scalar_subquery()
+        for key in ROW_TAGS
+    ]
+    query = select(
+        RUNS.c.run_uuid, RUNS.c.status, RUNS.c.start_time, RUNS.c.end_time, RUNS.c.artifact_uri, *tags
+    ).where(RUNS.c.experiment_id == experiment, RUNS.c.lifecycle_stage == "active")
+    try:
+        with engine(uri).connect().execution_options(yield_per=FETCHED_ROWS) as connection:
+            for page in connection.execute(query).partitions():
+                for run_id, status, start, end, artifact_uri, *values in page:
+                    if values[0] is not None:
+                        yield made_row(run_id, status, start, end, artifact_uri, values)
+    except SQLAlchemyError as error:
+        raise away(uri, error) from None
+
+
+def http_runs(
+    uri: str,
+    experiment_name: str,
+    condition: str = "",
+    *,
+    say: Say = silent,
+) -> "Iterator[Run]":
+    """The children of an experiment through MLflow's client, page by page; they come with all that was logged."""
+    from skipray.tracking.client import reach
+
+    experiment = _http_experiment(uri, experiment_name)
+    if experiment is None:
+        return
+    text = f"tags.`{KIND}` = 'trial'" + (f" AND {condition}" if condition else "")
+    token: str | None = None
+    count = 0
+    while True:
+        page = reach(
+            uri,
+            lambda c, token=token: c.search_runs(  # type: ignore[misc]
+                [experiment], text, max_results=PAGE, page_token=token, order_by=["attributes.start_time ASC"]
+            ),
+        )
+        yield from page
+        count += len(page)
+        token = page.token
+        if not token:
+            return
+        say(f"{count} runs read")
+
+
+def _http_experiment(uri: str, name: str) -> str | None:
+    from skipray.tracking.client import reach
+
+    found = reach(uri, lambda c: c.get_experiment_by_name(name))
+    return str(found.experiment_id) if found is not None and found.lifecycle_stage == "active" else None

@@ -1,0 +1,333 @@
+"""Finished trials as tables: one row a trial, metrics by epoch, statistics by layer.
+
+What a trial is comes from the spec, which its trial_id stands for; what was measured comes from its winning run. Other
+runs of the experiment (other recipes, removed depths, later duplicates) are left out.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
+from skipray.spec import SweepSpec, TrialSpec, load_sweep, varied_fields
+from skipray.tracking.address import resolve_uri
+from skipray.tracking.read.artifacts import (
+    at_both_ends,
+    read_measurement,
+    read_run_histograms,
+    read_with_measurements,
+    stacked,
+)
+from skipray.tracking.read.cache import Cache, concatenated
+from skipray.tracking.read.known import known_trials
+from skipray.tracking.read.ledger import Ledger, Say, read_ledger, silent
+from skipray.tracking.read.measured import WideTable, read_histories_of, read_wide
+from skipray.tracking.read.row import RunRow, key_of
+from skipray.tracking.schema import PROBE_TIME_KEY, TIME_KEY
+
+SHARED_RESOURCES = ("resources.device", "resources.threads")
+"""The resources that belong to what a trial is; the others may differ between launches."""
+MAX_LAYER_ROWS = 5_000_000
+"""read_layers reads trials, evenly over the cells, until it has so many rows: about 0.3 GB."""
+
+
+def read_trials(
+    sweep: SweepSpec | str | os.PathLike[str],
+    tracking_uri: str | None = None,
+    *,
+    trials: Sequence[TrialSpec] | None = None,
+    ledger: Ledger | None = None,
+    say: Say = silent,
+) -> pd.DataFrame:
+    """One row a finished trial of the sweep, in the sweep's order: of a tuned one its points too, of an adaptive one
+    those of its candidates that were run.
+
+    Args:
+        sweep: a loaded sweep, or its file. Only its own trial_ids are read, whatever else the experiment holds.
+        tracking_uri: the address; else MLFLOW_TRACKING_URI, else the sweep's, else the working directory's store.
+        trials: read these instead of the sweep's own.
+        ledger: what was read of these trials already, here and below.
+        say: told about progress over HTTP, where reading takes minutes for very many trials.
+
+    Returns:
+        Columns `trial_id`; the factors by their bare names (`architecture`, `depth`, ..., `seed`); `phase` (tune,
+        final); `setting` (default, tuned, point); `point`, its number in the study, where a trial is one; the flat
+        spec (`model.width`, `recipe.learning_rate`, ...); `outcome`; `attempt`; `environment.*`; the metrics of the
+        last epoch under their MLflow keys (NaN where a trial has none; a factor's name is the factor's:
+        `learning_rate` is the last epoch's rate only where it is none); `time.train_seconds`, `time.probe_seconds`.
+        Apart from columns that end in `_seconds` or `_bytes` and `attempt`, values depend on the trial alone.
+
+    Raises:
+        TrackingAway: the store cannot be reached.
+    """
+    spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
+    found = [t for t in asked if t.trial_id in ledger.finished]
+    runs = [ledger.finished[t.trial_id] for t in found]
+    wide = read_wide(uri, spec.name, runs, say)
+    if not found:
+        return _empty(asked)
+    described, factors = _described(found, asked), {*_factors(asked)}
+    return described.assign(**{key: v for key, v in _measured(runs, wide).items() if key not in factors})
+
+
+def _begun(
+    sweep: SweepSpec | str | os.PathLike[str],
+    tracking_uri: str | None,
+    trials: Sequence[TrialSpec] | None,
+    ledger: Ledger | None,
+    say: Say,
+) -> tuple[SweepSpec, str, tuple[TrialSpec, ...], Ledger]:
+    """The sweep, its store, the trials that are asked for, and what is known of their runs."""
+    spec = _loaded(sweep)
+    uri = resolve_uri(spec, tracking_uri)
+    asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
+    return spec, uri, asked, ledger or read_ledger(spec, uri, trials=asked, say=say)
+
+
+def winning_runs(sweep: SweepSpec, tracking_uri: str | None = None) -> dict[str, str]:
+    """trial_id -> MLflow run id of each finished trial."""
+    asked = known_trials(sweep, tracking_uri).trials
+    return {i: row.run_id for i, row in read_ledger(sweep, tracking_uri, trials=asked).finished.items()}
+
+
+def read_histories(
+    sweep: SweepSpec | str | os.PathLike[str],
+    tracking_uri: str | None = None,
+    *,
+    trials: Sequence[TrialSpec] | None = None,
+    metrics: Iterable[str] | None = None,
+    ledger: Ledger | None = None,
+    say: Say = silent,
+) -> pd.DataFrame:
+    """Metrics of finished trials by epoch.
+
+    Args:
+        metrics: MLflow keys; all but the layer profiles when left out.
+
+    Returns:
+        Columns trial_id and metric (categories), epoch, value; in the sweep's order, then by metric and epoch.
+    """
+    spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
+    runs = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
+    return read_histories_of(uri, spec.name, runs, None if metrics is None else tuple(sorted(set(metrics))), say)
+
+
+def read_layers(
+    sweep: SweepSpec | str | os.PathLike[str],
+    tracking_uri: str | None = None,
+    *,
+    trials: Sequence[TrialSpec] | None = None,
+    measurement: str | None = None,
+    max_rows: int = MAX_LAYER_ROWS,
+    ledger: Ledger | None = None,
+    say: Say = silent,
+) -> pd.DataFrame:
+    """Statistics by layer of finished trials, at the first and the last epoch, from their layers.parquet.
+
+    What `skipray measure` has found later is read too: statistics that a run had not got, and the name of a measurement
+    gives all of that one.
+
+    Args:
+        measurement: read this one alone (`skipray measure --json` names it), of the runs that have it.
+        max_rows: trials are read evenly over the cells, first seeds first, until there are so many rows; how many
+            trials were left out is in `.attrs["trials_left_out"]`.
+
+    Returns:
+        Columns trial_id and skipray.records.LAYER_COLUMNS, words as categories; in the sweep's order.
+    """
+    spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
+    rows = [ledger.finished[i] for i in _evenly(asked) if i in ledger.finished]
+    cache = Cache(uri, spec.name, f"layers {measurement}" if measurement else "layers")
+    frames, missing = cache.read([key_of(r) for r in rows])
+    read = sum(len(f) for f in frames)
+    fresh: list[pa.Table] = []
+    held: list[str] = []
+    left_out = 0
+    for row in rows:
+        if key_of(row) not in missing:
+            continue
+        if read >= max_rows:
+            left_out += 1
+            continue
+        if measurement is None:
+            table = read_with_measurements(uri, row)
+        else:
+            table = read_measurement(uri, row, measurement)
+        if table is not None:
+            fresh.append(at_both_ends(table, key_of(row)))
+            held.append(key_of(row))
+            read += len(fresh[-1])
+        if len(held) % 100 == 99:
+            say(f"{len(held)} layer tables read")
+    if held:
+        new = stacked(fresh).to_pandas()
+        cache.add(held, new)
+        cache.merge()
+        frames.append(new)
+    layers = concatenated(frames)
+    if layers.empty:
+        return pd.DataFrame(columns=["trial_id", *LAYER_COLUMNS])
+    layers = _in_order(layers, asked, ledger)[["trial_id", *LAYER_COLUMNS]]
+    layers.attrs["trials_left_out"] = left_out
+    return layers
+
+
+def read_histograms(
+    sweep: SweepSpec | str | os.PathLike[str],
+    tracking_uri: str | None = None,
+    *,
+    trials: Sequence[TrialSpec] | None = None,
+    ledger: Ledger | None = None,
+    say: Say = silent,
+) -> pd.DataFrame:
+    """How activations and weights are distributed at the first and the last layer, at the first and the last epoch.
+
+    Returns:
+        Columns trial_id and skipray.records.HISTOGRAM_COLUMNS, words as categories, one row a bin; in the sweep's
+        order. Empty for runs from before there were histograms, until `skipray measure` has added them.
+    """
+    spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
+    rows = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
+    cache = Cache(uri, spec.name, "histograms")
+    frames, missing = cache.read([key_of(r) for r in rows])
+    fresh: list[pa.Table] = []
+    wanted = [row for row in rows if key_of(row) in missing]
+    for count, row in enumerate(wanted, 1):
+        table = read_run_histograms(uri, row)
+        if table is not None:
+            fresh.append(at_both_ends(table, key_of(row)))
+        if count % 100 == 0:
+            say(f"{count} of {len(wanted)} runs' histograms read")
+    if wanted:
+        new = stacked(fresh).to_pandas() if fresh else pd.DataFrame(columns=["run_id", *HISTOGRAM_COLUMNS])
+        cache.add([key_of(row) for row in wanted], new)
+        cache.merge()
+        frames.append(new)
+    found = concatenated(frames)
+    if found.empty:
+        return pd.DataFrame(columns=["trial_id", *HISTOGRAM_COLUMNS])
+    return _in_order(found, asked, ledger)[["trial_id", *HISTOGRAM_COLUMNS]]
+
+
+def _in_order(rows: pd.DataFrame, asked: Sequence[TrialSpec], ledger: Ledger) -> pd.DataFrame:
+    """Rows with a column `trial_id` for their `run_id`, in the order of the trials."""
+    order = {key_of(ledger.finished[t.trial_id]): t.trial_id for t in asked if t.trial_id in ledger.finished}
+    run = rows["run_id"].astype("category")
+    position = pd.Index(order).get_indexer(run.cat.categories)
+    ranks = position[run.cat.codes]
+    rows = rows.assign(trial_id=pd.Categorical.from_codes(ranks, pd.Index(list(order.values()))))
+    return rows.iloc[np.argsort(ranks, kind="stable")].reset_index(drop=True)
+
+
+def _evenly(trials: Sequence[TrialSpec]) -> list[str]:
+    """trial_ids, the first seed of every cell before the second of any."""
+    return [t.trial_id for t in sorted(trials, key=lambda t: t.seed)]
+
+
+def _loaded(sweep: SweepSpec | str | os.PathLike[str]) -> SweepSpec:
+    if isinstance(sweep, SweepSpec):
+        return sweep
+    path = Path(sweep)
+    if not path.suffix and not path.exists():
+        path = Path("sweeps") / f"{path}.yaml"
+    return load_sweep(path)
+
+
+def _described(trials: Sequence[TrialSpec], asked: Sequence[TrialSpec]) -> pd.DataFrame:
+    """What the trials are: columns from the spec. Parts that many trials share are flattened once."""
+    factors = _factors(asked)
+    sharing: dict[tuple[int, ...], int] = {}
+    flats: list[dict[str, Any]] = []
+    codes = np.empty(len(trials), dtype=np.int64)
+    for i, trial in enumerate(trials):
+        key = (id(trial.dataset), id(trial.model), id(trial.recipe), id(trial.resources), id(trial.cell))
+        if key not in sharing:
+            sharing[key] = len(flats)
+            flats.append(_flat(trial))
+        codes[i] = sharing[key]
+    flat = pd.DataFrame(flats).iloc[codes].reset_index(drop=True)
+    columns: dict[str, Any] = {"trial_id": [t.trial_id for t in trials]}
+    for name in factors:
+        columns[name] = flat.pop(f"cell {name}")
+    columns["seed"] = np.array([t.seed for t in trials])
+    columns["phase"] = [t.phase for t in trials]
+    columns["setting"] = [t.setting for t in trials]
+    if any(t.phase == "tune" for t in asked):
+        columns["point"] = pd.array([t.point for t in trials], dtype="Int64")
+    return pd.concat([pd.DataFrame(columns), flat], axis=1)
+
+
+def _factors(trials: Sequence[TrialSpec]) -> list[str]:
+    return [n for n in dict.fromkeys(["architecture", "depth", *varied_fields(trials)]) if n != "seed"]
+
+
+def _bare(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _flat(trial: TrialSpec) -> dict[str, Any]:
+    """Factors, then the identity's dotted names; a seed of its own column, probe settings as they were tracked."""
+    cell = {"architecture": trial.model.architecture, "depth": trial.model.depth}
+    cell |= {_bare(key): value for key, value in trial.cell}
+    flat = {
+        key: value
+        for key, value in trial.flat().items()
+        if key != "seed"
+        and not key.startswith("probe.")
+        and (not key.startswith("resources.") or key in SHARED_RESOURCES)
+    }
+    return {f"cell {key}": _plain(value) for key, value in cell.items()} | flat
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool) or value is None else json.dumps(value)
+
+
+def _measured(runs: Sequence[RunRow], wide: WideTable) -> dict[str, Any]:
+    """What was measured: columns from the winning runs, rows in their order."""
+    columns: dict[str, Any] = {}
+    for key in sorted({k for row in runs for k in _probe(row.probe)}):
+        columns[f"probe.{key}"] = [_probe(row.probe).get(key) for row in runs]
+    columns["outcome"] = [row.outcome for row in runs]
+    columns["attempt"] = np.array([row.attempt for row in runs])
+    environments = [_environment(text) for text in wide.environments]
+    for key in sorted({k for e in environments for k in e}):
+        columns[f"environment.{key}"] = [e.get(key) for e in environments]
+    times = (TIME_KEY, PROBE_TIME_KEY)
+    for key in [*(k for k in sorted(wide.metrics) if k not in times), *times]:
+        columns[key] = wide.metrics.get(key, np.full(len(runs), np.nan))
+    return columns
+
+
+@lru_cache(maxsize=1024)
+def _probe(text: str | None) -> dict[str, Any]:
+    return json.loads(text) if text else {}
+
+
+@lru_cache(maxsize=4096)
+def _environment(text: str) -> dict[str, str]:
+    """What a worker said of itself, without what differs between two machines of one kind."""
+    found = json.loads(text) if text else {}
+    return {key: value for key, value in found.items() if "host" not in key and key not in ("pid", "node", "machine")}
+
+
+def _empty(trials: Sequence[TrialSpec]) -> pd.DataFrame:
+    columns = [
+        "trial_id",
+        *_factors(trials),
+        "seed",
+        "phase",
+        "setting",
+        "outcome",
+        "attempt",
+        TIME_KEY,
+        PROBE_TIME_KEY,
+    ]
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})

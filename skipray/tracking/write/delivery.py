@@ -1,0 +1,109 @@
+"""Results and failures that waited in the storage while the tracking store was away, delivered in order, once."""
+
+import logging
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from skipray.spec import TrialSpec
+from skipray.storage import Fenced, TrialPlace, awaiting_delivery, trials_kept
+from skipray.tracking.address import Address, TrackingAway, TrackingRefused
+from skipray.tracking.write.run import TrialRun
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What became of what waited: trial_ids each."""
+
+    delivered: tuple[str, ...]
+    left: tuple[str, ...]
+    """Not delivered: the store is away, or the time was up."""
+    refused: tuple[tuple[str, str], ...]
+    """trial_id and why the store does not take it."""
+    unknown: tuple[str, ...]
+    """Of trials that the sweep does not name (any more)."""
+
+
+def deliver_pending(
+    address: Address,
+    trials: Iterable[TrialSpec],
+    storage: str | os.PathLike[str],
+    *,
+    skip: Iterable[str] = (),
+    timeout_seconds: float = 120.0,
+) -> Pending:
+    """Deliver what waits in the storage of the given trials of one sweep.
+
+    For the driver: before it reads the ledger, and when its workers are done. Each trial is taken over from its
+    attempt, so that what a late worker still does to it is refused.
+
+    Args:
+        skip: trial_ids that are being run and must be left alone.
+        timeout_seconds: no further delivery is begun after it.
+    """
+    specs = {trial.trial_id: trial for trial in trials}
+    sweeps = {trial.sweep for trial in specs.values()}
+    skipped = set(skip)
+    end = time.monotonic() + timeout_seconds
+    delivered: list[str] = []
+    left: list[str] = []
+    refused: list[tuple[str, str]] = []
+    unknown: list[str] = []
+    away = False
+    for sweep in sorted(sweeps):
+        for trial_id in awaiting_delivery(storage, sweep):
+            if trial_id in skipped:
+                continue
+            if trial_id not in specs:
+                unknown.append(trial_id)
+            elif away or time.monotonic() > end:
+                left.append(trial_id)
+            else:
+                try:
+                    if _deliver(address, specs[trial_id], TrialPlace(storage, sweep, trial_id)):
+                        delivered.append(trial_id)
+                except TrackingAway as error:
+                    log.warning("tracking is away, results wait in the storage: %s", error)
+                    away = True
+                    left.append(trial_id)
+                except TrackingRefused as error:
+                    refused.append((trial_id, str(error)))
+                except (Fenced, OSError) as error:
+                    log.warning("%s", error)
+                    left.append(trial_id)
+    return Pending(tuple(delivered), tuple(left), tuple(refused), tuple(unknown))
+
+
+def forget_finished(finished: Iterable[str], storage: str | os.PathLike[str], sweep: str) -> None:
+    """Remove what the storage still holds of finished trials: where it was read-only, or the worker died, at that time.
+
+    For the driver, while it holds the sweep and no worker runs.
+    """
+    done = set(finished)
+    for trial_id in trials_kept(storage, sweep):
+        if trial_id in done:
+            try:
+                TrialPlace(storage, sweep, trial_id).folder.remove_all()
+            except OSError as error:
+                log.warning("what is left of trial %s cannot be removed: %s", trial_id, error)
+
+
+def _deliver(address: Address, trial: TrialSpec, place: TrialPlace) -> bool:
+    """Whether there was anything to deliver."""
+    found = place.load_result()
+    failure = place.load_failure() if found is None else None
+    if found is None and failure is None:
+        return False
+    lease = place.acquire({"pid": os.getpid(), "purpose": "delivery"})
+    attempt = found[1] if found is not None else failure.attempt if failure is not None else lease.attempt
+    run = TrialRun(address, trial, attempt=attempt, guard=lease.check, look_first=True)
+    if found is not None:
+        run.finish(found[0])
+        lease.remove_delivered()
+    elif failure is not None:
+        run.fail(failure)
+        place.folder.remove(f"failure-{attempt:06d}.json")
+    return True

@@ -1,0 +1,212 @@
+"""The sweep's experiment and its parent run: made by the driver before any worker starts, ended by it at the end."""
+
+import contextlib
+import json
+import logging
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skipray import __version__
+from skipray.spec import SweepSpec
+from skipray.storage import open_folder
+from skipray.tracking.address import (
+    Address,
+    TrackingAway,
+    TrackingRefused,
+    is_sql,
+    redact,
+    resolve_uri,
+    sqlite_path,
+    store_folder,
+)
+from skipray.tracking.client import reach
+from skipray.tracking.schema import KIND, SWEEP
+from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
+
+def prepare(
+    sweep: SweepSpec, tracking_uri: str | None = None, *, files: Mapping[str, str | bytes] | None = None
+) -> Address:
+    """Make the schema, the experiment and the parent run where they are missing, before any worker starts.
+
+    Args:
+        sweep: to be run. Its text, overrides, environment lock and git state are logged on the parent.
+        tracking_uri: see `resolve_uri`.
+        files: more files to log on the parent, name -> content.
+
+    Raises:
+        TrackingAway: the store cannot be reached.
+        TrackingRefused: the experiment was deleted by hand, or the store refuses it.
+    """
+    uri = resolve_uri(sweep, tracking_uri)
+    # It says at each new store that it makes its tables.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    with _schema_lock(uri):
+        reach(uri, lambda c: c.get_experiment_by_name(sweep.name))
+        _use_write_ahead_log(uri)
+    experiment = _experiment(uri, sweep)
+    parent = _parent(uri, experiment.experiment_id, sweep)
+    address = Address(uri, experiment.experiment_id, parent, experiment.artifact_location)
+    log_files(address, _provenance(sweep) | dict(files or {}))
+    return address
+
+
+def log_files(address: Address, files: Mapping[str, str | bytes], *, folder: str = "") -> None:
+    """Log files on the parent run: name -> content. Secrets are taken out of texts."""
+    if not files:
+        return
+    with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
+        root = Path(temporary)
+        for name, content in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(redact(content).encode() if isinstance(content, str) else content)
+        reach(address.uri, lambda c: c.log_artifacts(address.parent_run_id, str(root), folder or None))
+
+
+def finish_sweep(address: Address, status: str = "FINISHED", *, tags: Mapping[str, str] | None = None) -> None:
+    """End the parent run: FINISHED, FAILED (some trials failed) or KILLED (interrupted)."""
+
+    def end(mlflow: "MlflowClient") -> None:
+        for key, value in (tags or {}).items():
+            mlflow.set_tag(address.parent_run_id, key, redact(value))
+        mlflow.set_terminated(address.parent_run_id, status)
+
+    reach(address.uri, end)
+
+
+def _experiment(uri: str, sweep: SweepSpec) -> "Experiment":
+    name = sweep.name
+    location = str((store_folder(uri) / "artifacts").absolute()) if is_sql(uri) else None
+
+    tags = {SWEEP: name} | experiment_tags(sweep.question)
+
+    def find_or_create(mlflow: "MlflowClient") -> "Experiment":
+        from mlflow.exceptions import MlflowException
+
+        found = mlflow.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return mlflow.get_experiment(mlflow.create_experiment(name, location, tags=tags))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = mlflow.get_experiment_by_name(name)  # another driver was first
+        if found is None or found.lifecycle_stage != "active":
+            number = found.experiment_id if found else "?"
+            raise TrackingRefused(
+                f"experiment {name} was deleted in MLflow; restore it (mlflow experiments restore -x {number}) "
+                "or remove it for good (mlflow gc)"
+            )
+        return found
+
+    return reach(uri, find_or_create)
+
+
+def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
+    def find_or_create(mlflow: "MlflowClient") -> str:
+        found = mlflow.search_runs(
+            [experiment_id], f"tags.`{KIND}` = 'sweep'", order_by=["attributes.start_time ASC"], max_results=1
+        )
+        if found:
+            mlflow.update_run(found[0].info.run_id, status="RUNNING")
+            return str(found[0].info.run_id)
+        tags = {
+            KIND: "sweep",
+            SWEEP: sweep.name,
+            "skipray.version": __version__,
+            NOTE: sweep_note(sweep.question),
+        }
+        return str(mlflow.create_run(experiment_id, run_name=sweep.name, tags=tags).info.run_id)
+
+    return reach(uri, find_or_create)
+
+
+def _provenance(sweep: SweepSpec) -> dict[str, str | bytes]:
+    """What is needed to run the sweep again: its file, the installed versions, the source's state."""
+    installed = sorted(f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions() if d.metadata["Name"])
+    machine = {"skipray": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    files: dict[str, str | bytes] = {
+        f"sweep/{sweep.path.name}": sweep.text,
+        "environment/requirements.lock": "".join(f"{line}\n" for line in dict.fromkeys(installed)),
+        "environment/machine.json": json.dumps(machine, indent=1),
+    }
+    if sweep.overrides:
+        files["sweep/overrides.txt"] = "".join(f"{o}\n" for o in sweep.overrides)
+    git = git_state(sweep.path.parent)
+    if git:
+        files["environment/git.txt"] = git
+    return files
+
+
+def git_state(folder: Path) -> str:
+    """Commit and changed files of the repository that holds the sweep; empty where there is none."""
+    lines = []
+    for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
+        try:
+            done = subprocess.run(
+                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+            )
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        lines.append(done.stdout)
+    return "".join(lines)
+
+
+@contextlib.contextmanager
+def _schema_lock(uri: str) -> Iterator[None]:
+    """One process at a time makes the schema of a SQLite file: several that migrate one file race."""
+    path = sqlite_path(uri)
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = open_folder(store_folder(uri))
+    end = time.monotonic() + 60
+    while not folder.create("schema.lock", str(os.getpid()).encode()):
+        owner = folder.read("schema.lock")
+        if time.monotonic() > end or (owner and not _process_exists(int(owner))):
+            folder.remove("schema.lock")
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        folder.remove("schema.lock")
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _use_write_ahead_log(uri: str) -> None:
+    """Readers and one writer then do not lock each other out, and a commit syncs the disk once. Kept in the file."""
+    if sqlite_path(uri) is None:
+        return
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import OperationalError
+
+    engine = create_engine(uri)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("PRAGMA journal_mode=WAL"))
+    except OperationalError as error:
+        raise TrackingAway(f"{redact(uri)}: {redact(str(error.orig))}") from None
+    finally:
+        engine.dispose()

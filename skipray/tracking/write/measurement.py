@@ -1,0 +1,148 @@
+"""What `skipray measure` adds to a finished run: a later look at its final weights. Nothing in the run is overwritten.
+
+    measurements/NAME/layers.parquet, ...    all that the measurement found, with its metrics in metrics.json
+    metrics                                  those under keys that the run did not have
+    tag skipray.measurement.NAME             probe settings, skipray's version, keys that it gave
+
+A key that the run has keeps its value, which belongs to the settings that the run was made with.
+"""
+
+import json
+import math
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from skipray import __version__
+from skipray.records import Histogram
+from skipray.storage import histograms_to_parquet, layers_to_parquet, spectra_to_npz
+from skipray.tracking.address import Address
+from skipray.tracking.client import reach
+from skipray.tracking.read.artifacts import HISTOGRAMS, read_file
+from skipray.tracking.read.row import RunRow, row_of
+from skipray.tracking.schema import LARGEST, MEASURED, MEASUREMENT_PREFIX, PARENT, TIME_KEY
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CENSORED = ".censored"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run, to be measured."""
+
+    row: RunRow
+    keys: frozenset[str]
+    """Of its metrics."""
+    last_epoch: int
+    """That its weights belong to."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a measurement found."""
+
+    settings: Mapping[str, Any]
+    """Of the probe."""
+    layers: pd.DataFrame
+    """Columns skipray.records.LAYER_COLUMNS."""
+    spectra: dict[str, np.ndarray] = field(default_factory=dict)
+    histograms: tuple[Histogram, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Under their MLflow keys."""
+    profiles: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    profile_layers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def address_of(uri: str, run_id: str) -> Address:
+    """The address that a finished run was recorded at. Unlike `prepare` it touches nothing."""
+    run = reach(uri, lambda c: c.get_run(run_id))
+    experiment = reach(uri, lambda c: c.get_experiment(run.info.experiment_id))
+    return Address(uri, str(experiment.experiment_id), run.data.tags.get(PARENT, ""), experiment.artifact_location)
+
+
+def finished_run(uri: str, run_id: str) -> Finished:
+    """A run as it is now."""
+    run = reach(uri, lambda c: c.get_run(run_id))
+    times = reach(uri, lambda c: c.get_metric_history(run_id, TIME_KEY))
+    return Finished(row_of(run), frozenset(run.data.metrics), max(m.step for m in times))
+
+
+def read_weights(uri: str, row: RunRow) -> bytes | None:
+    """The run's final weights, a safetensors file; None when it has kept none."""
+    return read_file(uri, row, "weights.safetensors")
+
+
+def add_measurement(uri: str, run: Finished, name: str, found: Measured) -> list[str]:
+    """Add a measurement to a finished run.
+
+    Args:
+        name: of the measurement; one that the run has already is left as it is.
+
+    Returns:
+        The metric keys that the run did not have.
+    """
+    from mlflow.entities import Metric, RunTag
+
+    if name in run.row.measured:
+        return []
+    now = int(time.time() * 1000)
+    new = new_values(found.metrics, run.keys)
+    metrics = [Metric(key, value, now, run.last_epoch) for key, value in new.items()]
+    profiles = [key for key in found.profiles if key not in run.keys]
+    for key in profiles:
+        layers = found.profile_layers.get(key, tuple(range(len(found.profiles[key]))))
+        metrics += [Metric(key, v, now, i) for v, i in zip(found.profiles[key], layers, strict=True)]
+    keys = [*new, *profiles]
+    _log_files(uri, run.row, f"measurements/{name}", found)
+    about = {"probe": dict(found.settings), "skipray": __version__, "seconds": round(found.seconds, 4), "keys": keys}
+    tags = [
+        RunTag(MEASUREMENT_PREFIX + name, json.dumps(about, sort_keys=True)),
+        RunTag(MEASURED, ",".join([*run.row.measured, name])),
+    ]
+    run_id = run.row.run_id
+    reach(uri, lambda c: c.log_batch(run_id, metrics=metrics, tags=tags))
+    # Caches of what was read back know a run by its end. A millisecond, so that a duplicate does not become the winner.
+    end = (run.row.end_ms or now) + 1
+    reach(uri, lambda c: c.set_terminated(run_id, "FINISHED", end))
+    return keys
+
+
+def new_values(metrics: Mapping[str, float], have: frozenset[str]) -> dict[str, float]:
+    """Finite values under keys that a run does not have; a `.censored` mark only with the value that it marks."""
+    return {
+        key: float(value)
+        for key, value in metrics.items()
+        if math.isfinite(value) and abs(value) < LARGEST and not have.intersection((key, key.removesuffix(CENSORED)))
+    }
+
+
+def _log_files(uri: str, row: RunRow, folder: str, found: Measured) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    finite = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
+    files = {
+        "layers.parquet": layers_to_parquet(found.layers),
+        "spectra.npz": spectra_to_npz(found.spectra),
+        "metrics.json": json.dumps(finite, indent=1, sort_keys=True).encode(),
+    }
+    if found.histograms:
+        files[HISTOGRAMS] = histograms_to_parquet(found.histograms)
+    with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
+        for file, content in files.items():
+            (Path(temporary) / file).write_bytes(content)
+
+        def send(mlflow: "MlflowClient") -> None:
+            repository = get_artifact_repository(row.artifact_uri, tracking_uri=uri)
+            repository.log_artifacts(os.fspath(temporary), folder)
+
+        reach(uri, send)

@@ -1,0 +1,137 @@
+"""What a worker tells the tracking store about its trial. A store that is away never stops a trial."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from skipray.records import EpochRecord, TrialRecord
+from skipray.spec import TrialSpec
+from skipray.storage import Failure, Lease, artifacts_of
+from skipray.tracking.address import Address, TrackingAway
+from skipray.tracking.write.run import TrialRun
+
+PAUSE_SECONDS = 20.0
+"""After the store was found away, a process leaves it alone for so long: results wait in the storage meanwhile."""
+
+log = logging.getLogger(__name__)
+
+_away_until: dict[str, float] = {}
+"""Address -> time (monotonic) until which this process does not try it. Shared by the trials of a warm worker."""
+
+
+class Recorder:
+    """Records one attempt of one trial.
+
+    Args:
+        address: from `prepare`.
+        trial: being run.
+        lease: the attempt's; its fence is checked before each write, and what cannot be delivered waits in its place.
+        run_id: the trial's run, where the ledger knows one.
+    """
+
+    def __init__(self, address: Address, trial: TrialSpec, lease: Lease, *, run_id: str | None = None):
+        self.address = address
+        self.trial = trial
+        self.lease = lease
+        self._run = TrialRun(
+            address, trial, attempt=lease.attempt, guard=lease.check, run_id=run_id, look_first=lease.attempt > 1
+        )
+
+    @property
+    def run_id(self) -> str | None:
+        """The MLflow run; None while the store has been away since the start."""
+        return self._run.run_id
+
+    def start(self) -> bool:
+        """Make or find the run. Returns whether the trial is to be run: False when it turns out to be finished.
+
+        Raises Fenced when a newer attempt owns the trial.
+        """
+        if self._resting():
+            return True
+        try:
+            self._run.open()
+        except (TrackingAway, OSError) as error:  # OSError: whether the trial is still ours cannot be seen just now
+            self._away(error)
+        return not self._run.finished
+
+    def epochs(self, records: Sequence[EpochRecord]) -> None:
+        """Epochs that a durable checkpoint holds: `on_saved` of `skipray.trial.run_trial`.
+
+        While the store is away nothing is lost by not sending them: they come again with the result.
+        """
+        if self._resting():
+            return
+        try:
+            self._note_absent(self._run.log_epochs(records))
+        except (TrackingAway, OSError) as error:
+            self._away(error)
+
+    def finish(self, record: TrialRecord) -> bool:
+        """Keep the result in the storage, deliver it, remove it from there.
+
+        Returns:
+            Whether it was delivered. Otherwise it waits for `deliver_pending`, or for the trial's next attempt.
+
+        Raises:
+            Fenced: a newer attempt owns the trial.
+            TrackingRefused: the store refuses the result; it stays in the storage.
+            OSError: neither the storage nor the store takes the result.
+        """
+        artifacts = artifacts_of(record)
+        storage_error: OSError | None = None
+        try:
+            self.lease.save_result(record, artifacts)
+        except OSError as error:  # full or read-only: the store may still take it
+            storage_error = error
+            log.warning("the result of %s cannot be kept in the storage: %s", self.trial.label, error)
+        if self._resting() and storage_error is None:
+            return False
+        try:
+            self._note_absent(self._run.finish(record, artifacts))
+        except (TrackingAway, OSError) as error:
+            self._away(error)
+            if storage_error is not None:
+                raise storage_error from error
+            return False
+        self._forget()
+        return True
+
+    def fail(self, failure: Failure) -> bool:
+        """Record that the attempt failed; its checkpoints stay for the next one. Returns whether it was delivered."""
+        kept = True
+        try:
+            self.lease.save_failure(failure)
+        except OSError as error:
+            kept = False
+            log.warning("the failure of %s cannot be kept in the storage: %s", self.trial.label, error)
+        if self._resting() and kept:
+            return False
+        try:
+            self._run.fail(failure)
+        except (TrackingAway, OSError) as error:
+            self._away(error)
+            return False
+        if kept:
+            self.lease.remove_failure()
+        return True
+
+    def _forget(self) -> None:
+        try:
+            self.lease.remove_delivered()
+        except OSError as error:  # what is left is found to be delivered, and removed, by the next launch
+            log.warning("the delivered result of %s cannot be removed from the storage: %s", self.trial.label, error)
+
+    def _resting(self) -> bool:
+        return time.monotonic() < _away_until.get(self.address.uri, 0.0)
+
+    def _away(self, error: TrackingAway | OSError) -> None:
+        if isinstance(error, OSError):
+            log.warning("the storage is away, nothing can be tracked: %s", error)
+            return
+        _away_until[self.address.uri] = time.monotonic() + PAUSE_SECONDS
+        log.warning("tracking is away, results wait in the storage: %s", error)
+
+    def _note_absent(self, keys: list[str]) -> None:
+        if keys:
+            log.warning("values of %s that are not finite were not sent: %s", self.trial.label, ", ".join(set(keys)))

@@ -1,0 +1,78 @@
+"""A trial's state in mid-training as one safetensors blob: tensors, and the rest as JSON in its header.
+
+All randomness derives from the seed, the epoch and a name (`generator`), so no generator's state is kept but the global
+one's, which a user's own layers (dropout) may draw from.
+"""
+
+import json
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from skipray.trial.training.sgd import SGD
+
+STATE_VERSION = 1
+
+
+class CheckpointRefused(ValueError):
+    """A state that cannot be resumed from: truncated, of another trial, or of another version."""
+
+
+def pack(trial_id: str, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> bytes:
+    """One blob of tensors and JSON values, marked with the trial and the versions that its bits depend on."""
+    header = {"state_version": STATE_VERSION, "trial_id": trial_id, "torch": torch.__version__, "values": values}
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return save_tensors(flat, {"skipray": json.dumps(header)})
+
+
+def unpack(trial_id: str, blob: bytes) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """What `pack` was given.
+
+    Raises:
+        CheckpointRefused: says what was found and what is allowed.
+    """
+    try:
+        tensors = load_tensors(blob)
+        header = json.loads(_metadata(blob)["skipray"])
+        found = {key: header[key] for key in ("state_version", "trial_id", "torch")}
+        values = header["values"]
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointRefused(f"found no whole state of a trial in {len(blob)} bytes: {error}") from error
+    allowed = {"state_version": STATE_VERSION, "trial_id": trial_id, "torch": torch.__version__}
+    for key, value in allowed.items():
+        if found[key] != value:
+            raise CheckpointRefused(f"found a state with {key} {found[key]!r}; allowed: {value!r}")
+    return tensors, values
+
+
+def _metadata(blob: bytes) -> dict[str, str]:
+    # The format: eight bytes of length, little-endian, then a JSON header of that length. `load` has checked both.
+    length = int.from_bytes(blob[:8], "little")
+    return dict(json.loads(blob[8 : 8 + length])["__metadata__"])
+
+
+def network_tensors(network: nn.Module, optimizer: SGD) -> dict[str, torch.Tensor]:
+    """Parameters, buffers and momenta by name."""
+    tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
+    return tensors | {f"momentum/{name}": momentum for name, momentum in optimizer.momenta.items()}
+
+
+def restore_network(network: nn.Module, optimizer: SGD, tensors: dict[str, torch.Tensor]) -> None:
+    """Put back what `network_tensors` gave, in place: memory formats stay.
+
+    Raises:
+        CheckpointRefused: the tensors are another network's.
+    """
+    saved = {name.removeprefix("network/"): t for name, t in tensors.items() if name.startswith("network/")}
+    shapes = {name: tensor.shape for name, tensor in saved.items()}
+    allowed = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    if shapes != allowed:
+        odd = sorted(n for n in shapes.keys() | allowed.keys() if shapes.get(n) != allowed.get(n))
+        raise CheckpointRefused(f"found the state of another network: it differs in {', '.join(odd[:5])}")
+    network.load_state_dict(saved)
+    for name, momentum in optimizer.momenta.items():
+        momentum.copy_(tensors[f"momentum/{name}"])

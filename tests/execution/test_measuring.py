@@ -1,0 +1,144 @@
+"""Measuring finished runs again: new statistics in the same runs, nothing trained, nothing overwritten."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skipray.execution.measuring import measure_sweep, measure_weights, measurement_name
+from skipray.records import LAYER_COLUMNS
+from skipray.spec import ProbeSpec, SpecError, load_sweep
+from skipray.tracking import read_layers, read_trials, winning_runs
+from skipray.tracking.write.measurement import new_values
+from skipray.trial import run_trial
+
+SWEEP = """\
+name: measured
+question: What was there all along?
+dataset: {name: digits}
+model: {kind: mlp, width: 16, normalization: batch, initialisation: he_normal, activation: relu, residual_scale: 1}
+recipe: {epochs: 2, batch_size: 128, learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4, schedule: constant,
+  augmentation: none}
+factors: {architecture: [plainnet, resnet], depth: [8]}
+seeds: [0]
+probe: {samples: 64}
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("measuring") / "measured.yaml"
+    path.write_text(SWEEP)
+    return path
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("ray")
+def test_a_finished_sweep_is_measured_once_and_nothing_else_changes(file: Path) -> None:
+    from mlflow import MlflowClient
+
+    from skipray.execution.launching import launch_sweep
+
+    uri = f"sqlite:///{file.parent}/skipray.db"
+    sweep, richer = load_sweep(file), load_sweep(file, ["probe.preset=full"])
+    assert launch_sweep(sweep, tracking_uri=uri).ran == 2
+    client = MlflowClient(uri)
+
+    def files(run_id: str) -> dict[str, str]:
+        folder = Path(client.get_run(run_id).info.artifact_uri)
+        return {
+            str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest()
+            for f in folder.rglob("*")
+            if f.is_file()
+        }
+
+    runs = winning_runs(sweep, uri)
+    before = {r: (client.get_run(r), files(r)) for r in runs.values()}
+    table_before, layers_before = read_trials(sweep, uri), read_layers(sweep, uri)
+    assert measure_sweep(sweep, tracking_uri=uri).measured == 0, "the runs' own probe"
+
+    done = measure_sweep(richer, tracking_uri=uri)
+    assert (done.measured, done.already, done.failed, done.without_weights) == (2, 0, (), ())
+    assert winning_runs(sweep, uri) == runs
+    for run_id, (run, held) in before.items():
+        now = client.get_run(run_id)
+        assert now.info.status == "FINISHED"
+        assert run.data.metrics.items() <= now.data.metrics.items()
+        assert run.data.params == now.data.params
+        assert run.data.tags.items() <= now.data.tags.items()
+        assert held.items() <= files(run_id).items()
+        folder = f"measurements/{done.measurement}"
+        new_files = {
+            f"{folder}/{name}" for name in ("layers.parquet", "spectra.npz", "histograms.parquet", "metrics.json")
+        }
+        assert files(run_id).keys() - held.keys() == new_files
+        about = json.loads(now.data.tags[f"skipray.measurement.{done.measurement}"])
+        assert about["probe"]["preset"] == "full"
+        assert about["probe"]["samples"] == 64
+        assert set(about["keys"]) == now.data.metrics.keys() - run.data.metrics.keys()
+        for key in now.data.metrics:
+            if not key.startswith("profile."):
+                steps = [m.step for m in client.get_metric_history(run_id, key)]
+                assert len(steps) == len(set(steps))
+
+    table, layers = read_trials(sweep, uri), read_layers(sweep, uri)
+    shared = [c for c in table_before if c in table]
+    assert list(table_before) == shared
+    assert table[shared].equals(table_before), "train_seconds too: nothing was trained"
+    assert table["flatness"].notna().all()
+    assert table["output_gradient.gradient_norm.max"].notna().all()
+    assert set(layers["tensor"]) - set(layers_before["tensor"]) >= {"weight_gradient", "output_gradient", "branch"}
+    updates = layers[layers["tensor"] == "weight_update"]
+    assert updates["value"].isna().all()
+    assert set(updates["reason"]) == {"training is over: only the run itself can measure the last step's update"}
+    kept = layers.merge(layers_before, on=[c for c in LAYER_COLUMNS if c != "value"] + ["trial_id"])
+    assert len(kept) == len(layers_before)
+    assert np.array_equal(kept["value_x"], kept["value_y"], equal_nan=True)
+    alone = read_layers(sweep, uri, measurement=done.measurement)
+    assert set(alone["epoch"]) == {2}
+
+    assert measure_sweep(richer, tracking_uri=uri).as_json()["already"] == 2
+    assert measure_sweep(richer, tracking_uri=uri).measured == 0
+
+
+def test_the_weights_give_what_the_run_itself_measured(file: Path) -> None:
+    trial = load_sweep(file, ["probe.preset=full"]).trials()[0]
+    record = run_trial(trial)
+    assert record.weights is not None
+    found = measure_weights(trial, record.weights, epoch=2)
+    key = [c for c in LAYER_COLUMNS if c not in ("value", "reason", "censored")]
+    both = record.layers[record.layers["tensor"] != "weight_update"].merge(found.layers, on=key)
+    assert len(both) == (found.layers["tensor"] != "weight_update").sum()
+    np.testing.assert_allclose(both["value_x"], both["value_y"], rtol=1e-6)
+    assert found.histograms == tuple(h for h in record.histograms if h.epoch == 2)
+    assert len(found.histograms) == 4
+    last = record.epochs[-1].metrics
+    for name, value in found.metrics.items():
+        assert value == pytest.approx(last[name], rel=1e-6), name
+    assert {"flatness", "norm.distance", "calibration_error"} <= found.metrics.keys()
+
+
+def test_weights_that_are_not_the_networks_are_refused(file: Path) -> None:
+    trial = load_sweep(file).trials()[0]
+    with pytest.raises(ValueError, match="the weights of plainnet-d008-s00 cannot be used"):
+        measure_weights(trial, b"no safetensors", epoch=2)
+
+
+def test_a_mark_is_sent_only_with_its_value() -> None:
+    have = frozenset({"a"})
+    assert new_values({"a": 1.0, "a.censored": 1.0, "b": 2.0, "b.censored": 1.0, "c": float("nan")}, have) == {
+        "b": 2.0,
+        "b.censored": 1.0,
+    }
+
+
+def test_a_measurement_is_named_by_what_it_measures() -> None:
+    assert measurement_name(ProbeSpec()) == measurement_name(ProbeSpec(every_epochs=3))
+    assert measurement_name(ProbeSpec()) != measurement_name(ProbeSpec(samples=128))
+
+
+def test_nothing_to_measure_says_what_to_do(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="launch the sweep first"):
+        measure_sweep(load_sweep(file), tracking_uri=f"sqlite:///{tmp_path}/none.db")

@@ -1,0 +1,89 @@
+"""Folders as registries."""
+
+import sys
+
+import grimp
+import pytest
+
+from skipray.extension import catalog
+
+
+@pytest.mark.parametrize("folder", catalog.FOLDERS)
+def test_entries_do_not_know_their_siblings(folder):
+    graph = grimp.build_graph("skipray")
+    entries = {f"skipray.{folder}.{name}" for name in catalog.names(folder)}
+    for entry in entries:
+        assert not graph.find_modules_directly_imported_by(entry) & entries, entry
+
+
+@pytest.mark.parametrize("folder", catalog.FOLDERS)
+def test_every_entry_is_found_and_says_what_it_is(folder):
+    assert catalog.names(folder)
+    for name in catalog.names(folder):
+        assert catalog.find(folder, name).__doc__.strip()
+
+
+def test_unknown_names_are_told_the_nearest():
+    with pytest.raises(ValueError, match=r"found 'resnett' \(did you mean resnet\?\); allowed: .*plainnet"):
+        catalog.find("architectures", "resnett")
+    with pytest.raises(ValueError, match="no catalog folder 'metrics'"):
+        catalog.names("metrics")
+
+
+@pytest.mark.parametrize("name", ["os.path", "../etc/passwd", "_blocks", "__init__", ""])
+def test_names_cannot_leave_their_folder(name):
+    with pytest.raises(ValueError, match="allowed: "):
+        catalog.find("architectures", name)
+
+
+def test_a_users_own_entry(tmp_path, monkeypatch):
+    (tmp_path / "my_families.py").write_text("class Mine:\n    CLASSES = 3\n    build = None\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert catalog.find("architectures", "my_families:Mine").CLASSES == 3
+    before = catalog.source_hash("my_families:Mine")
+    assert before is not None
+    assert catalog.source_hash("resnet") is None
+    with pytest.raises(ValueError, match=r"has no 'Yours'; it has Mine"):
+        catalog.find("architectures", "my_families:Yours")
+    with pytest.raises(ValueError, match="importing 'no_such_module' failed"):
+        catalog.find("architectures", "no_such_module:Mine")
+    del sys.modules["my_families"]
+    (tmp_path / "my_families.py").write_text("class Mine:\n    CLASSES = 12\n    build = None\n")
+    assert catalog.source_hash("my_families:Mine") != before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import math\ndef (", r"theirs.py:2: SyntaxError: invalid syntax"),
+        ("x = 1\ny = x / 0\n", r"theirs.py:2: ZeroDivisionError: division by zero"),
+        ("import no_such_thing", r"theirs.py:1: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("import sys\nsys.exit(3)", r"theirs.py:2: SystemExit: 3"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_told_with_its_line(tmp_path, monkeypatch, text, message):
+    (tmp_path / "theirs.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=f"importing 'theirs' failed: {message}"):
+        catalog.find("architectures", "theirs:Net")
+    assert "theirs" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("folder", "lacks"),
+    [("architectures", "build"), ("initialisations", "fill"), ("datasets", "load or open_splits")],
+)
+def test_an_entry_without_what_it_needs_is_refused(tmp_path, monkeypatch, folder, lacks):
+    (tmp_path / "empty_entries.py").write_text("class Nothing:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=f"found 'empty_entries:Nothing', which has no {lacks}; allowed: "):
+        catalog.find(folder, "empty_entries:Nothing")
+
+
+@pytest.mark.parametrize("folder", sorted(catalog.NEEDS))
+def test_our_own_entries_have_what_is_asked_of_a_users(folder):
+    for name in catalog.names(folder):
+        entry = catalog.find(folder, name)
+        for names in catalog.NEEDS[folder]:
+            assert any(hasattr(entry, needed) for needed in names), (name, names)

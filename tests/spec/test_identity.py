@@ -1,0 +1,46 @@
+"""trial_ids of shipped sweeps never move: a result found under an id today is found under it after an upgrade."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from skipray.spec import Recipe, SweepSpec, load_sweep
+from skipray.spec import fields as spec_fields
+from skipray.spec.identity import FIRST_FIELDS, hashed_fields
+
+ROOT = Path(__file__).parents[2]
+PINNED = json.loads((ROOT / "tests" / "golden" / "trial_ids.json").read_text())
+"""Sweep -> number of trials, the first and last id, and a digest over all of them, as commit 81fe7fb made them."""
+
+
+def summary(sweep: SweepSpec) -> dict[str, object]:
+    ids = [t.trial_id for t in sweep.trials()]
+    return {
+        "trials": len(ids),
+        "first": ids[0],
+        "last": ids[-1],
+        "all": hashlib.sha256("".join(ids).encode()).hexdigest(),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(PINNED))
+def test_ids_of_shipped_sweeps_are_those_of_the_first_release(name: str) -> None:
+    assert summary(load_sweep(ROOT / "sweeps" / f"{name}.yaml")) == PINNED[name]
+
+
+def test_an_added_field_at_its_default_changes_no_id() -> None:
+    class Wider(Recipe):
+        later: str = "sgd"
+
+    written = {"epochs": 1, "batch_size": 8, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0}
+    written |= {"schedule": "constant", "augmentation": "none"}
+    assert hashed_fields(Wider(**written)) == hashed_fields(Recipe(**written))
+    assert hashed_fields(Wider(**written, later="adamw")) == hashed_fields(Recipe(**written)) | {"later": "adamw"}
+
+
+@pytest.mark.parametrize("part", sorted(FIRST_FIELDS))
+def test_fields_that_came_later_are_optional(part: str) -> None:
+    fields = getattr(spec_fields, part).model_fields
+    assert {name for name, info in fields.items() if info.is_required()} <= FIRST_FIELDS[part]
