@@ -103,8 +103,8 @@ class Aggregate:
     tuning_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of a tuned sweep: the points of the study."""
     fairness: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of a tuned sweep: skipray.search.fairness.fairness_table, one row a cell; where `breach` says something the cell is
-    to be marked."""
+    """Of a tuned sweep: skipray.search.fairness.fairness_table, one row per cell; `breach` says why the cell
+    is to be marked."""
     frontiers: tuple[tuple[Group, Frontier], ...] = ()
     """Of an adaptive sweep: where the search for each group's limit stands."""
 
