@@ -1,0 +1,22 @@
+"""The verbs of the command line, one a file: the file's name is the verb, and its function of that name is the command.
+
+Each verb imports what it needs when it runs, so that `plan` starts in a moment and `aggregate` and `report` run where
+torch and ray are not installed. What a verb says when it is interrupted stands in its file as `INTERRUPTED`; those that
+change nothing have none.
+"""
+
+import importlib
+import pkgutil
+from functools import lru_cache
+from types import ModuleType
+
+
+@lru_cache
+def names() -> tuple[str, ...]:
+    """The verbs, sorted."""
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+
+
+def find(name: str) -> ModuleType:
+    """The file of a verb."""
+    return importlib.import_module(f"skipray.verbs.{name}")

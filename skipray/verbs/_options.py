@@ -1,0 +1,27 @@
+"""Arguments and options that several verbs take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SweepArgument = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's YAML file, or its name.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a field, such as recipe.epochs=2. May be repeated."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+UriOption = Annotated[
+    str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow address instead of the sweep's.")
+]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="3h|100", help="At most this time, or so many trials: what tells least is lost."),
+]
+FolderOption = Annotated[
+    Path | None, typer.Option("--folder", metavar="DIR", help="Where the report goes; reports/NAME when left out.")
+]
+AddressOption = Annotated[
+    str | None, typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster, or auto; else RAY_ADDRESS.")
+]
+DataOption = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie.")]

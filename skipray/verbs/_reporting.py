@@ -1,0 +1,63 @@
+"""A report made by a verb: read, judge, write, log."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skipray.spec import SweepSpec
+from skipray.verbs._speaking import tell
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from skipray.analysis.aggregation import Aggregate
+    from skipray.report import ReportFiles
+    from skipray.tracking import Address
+
+QUICK_TRIALS_SQL, QUICK_TRIALS_HTTP = 5000, 500
+"""Trials that are read in a few seconds, from an SQL address and through a server."""
+
+
+def start_drawing() -> "Executor | None":
+    from skipray.report.second_process import second_process
+
+    return second_process("skipray.report.paper")
+
+
+def import_report() -> None:
+    """What a report needs, matplotlib included: a second."""
+    import skipray.analysis.aggregation
+    import skipray.report.paper
+    import skipray.terminal.display  # noqa: F401
+
+
+def report_on(
+    spec: SweepSpec,
+    tracking_uri: str | None,
+    folder: Path | None,
+    log_on: "Address | None" = None,
+    parent_status: str = "FINISHED",
+    drawing: "Executor | None" = None,
+) -> tuple["Aggregate", "ReportFiles"]:
+    """Aggregate and write the report; log it on the sweep's run when that is given."""
+    drawing = drawing or start_drawing()
+    from skipray import report as reporting
+    from skipray import tracking
+    from skipray.analysis.aggregation import aggregate as make
+
+    result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
+    files = reporting.write(result, folder or Path("reports") / spec.name, beside=drawing)
+    if log_on is not None:
+        root = files.html.parent
+        contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
+        tracking.log_files(log_on, contents, folder="report")
+        tracking.finish_sweep(log_on, parent_status)
+    return result, files
+
+
+def progress(spec: SweepSpec, tracking_uri: str | None) -> Callable[[str], None]:
+    """Says on stderr how far reading is, where that takes more than a few seconds."""
+    from skipray import tracking
+
+    quick = QUICK_TRIALS_SQL if tracking.is_sql(tracking.resolve_uri(spec, tracking_uri)) else QUICK_TRIALS_HTTP
+    return tell if len(spec.trials()) > quick else lambda text: None

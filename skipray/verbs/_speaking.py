@@ -1,0 +1,13 @@
+"""How verbs speak: sentences on stderr, results on stdout."""
+
+import json
+import sys
+from typing import Any
+
+
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, default=str, allow_nan=False))

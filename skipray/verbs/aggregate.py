@@ -1,0 +1,21 @@
+"""Fit depth trends and judge the claims."""
+
+from skipray.verbs._loading import load
+from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs._reporting import progress
+from skipray.verbs._speaking import print_json
+
+
+def aggregate(
+    sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False, tracking_uri: UriOption = None
+) -> None:
+    """Fit depth trends and judge the claims from what is tracked. Partial at any time."""
+    from skipray.analysis.aggregation import aggregate as make
+    from skipray.terminal import display
+
+    spec = load(sweep, overrides)
+    result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
+    if as_json:
+        print_json(display.aggregate_json(result))
+    else:
+        display.show_aggregate(result)

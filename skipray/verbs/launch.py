@@ -1,0 +1,128 @@
+"""Run what is missing of a sweep, then report."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skipray.verbs._loading import budget_of, load, use_data
+from skipray.verbs._options import (
+    AddressOption,
+    BudgetOption,
+    DataOption,
+    FolderOption,
+    JsonOption,
+    SetOption,
+    SweepArgument,
+    UriOption,
+)
+from skipray.verbs._reporting import import_report, report_on, start_drawing
+from skipray.verbs._speaking import print_json, tell
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from skipray.execution.launching import Ended
+    from skipray.planning.budget import Fit
+
+INTERRUPTED = "interrupted; launch the same file again to go on"
+
+
+def launch(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    address: AddressOption = None,
+    data: DataOption = None,
+    folder: FolderOption = None,
+    budget: BudgetOption = None,
+    with_report: Annotated[
+        bool,
+        typer.Option("--report/--no-report", help="Fit, judge and draw at the end; else `skipray report` may later."),
+    ] = True,
+) -> None:
+    """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
+    from skipray import tracking
+    from skipray.execution.launching import launch_sweep
+
+    spec = load(sweep, overrides)
+    use_data(data)
+    drawing: Executor | None = None
+
+    def meanwhile() -> None:
+        nonlocal drawing
+        drawing = start_drawing()
+        import_report()
+
+    ended = launch_sweep(
+        spec,
+        tracking_uri=tracking_uri,
+        ray_address=address,
+        budget=budget_of(budget),
+        on_fit=_say_fit,
+        say=tell,
+        at_end=meanwhile if with_report else lambda: None,
+    )
+    if ended.estimate_error is not None:
+        tell(
+            f"the trials were estimated at {ended.estimated_seconds:.1f} s and took {ended.measured_seconds:.1f} s "
+            f"({ended.estimate_error:+.0%})"
+        )
+    if ended.interrupted:
+        # No report: who presses Ctrl-C wants the prompt back. `skipray report` makes it from what there is.
+        if ended.address:
+            with suppress(tracking.TrackingAway):
+                tracking.finish_sweep(ended.address, "KILLED")
+        if as_json:
+            print_json({"sweep": spec.name} | ended.as_json())
+        if ended.why:
+            tell(ended.why)
+        raise KeyboardInterrupt
+    try:
+        if with_report:
+            result, files = report_on(spec, tracking_uri, folder, ended.address, _parent_status(ended), drawing)
+        elif ended.address:
+            tracking.finish_sweep(ended.address, _parent_status(ended))
+    except tracking.TrackingAway as error:
+        tell(f"{error}; no report: launch again when the tracking store is back")
+        if as_json:
+            print_json({"sweep": spec.name} | ended.as_json())
+        _say_what_is_left(sweep, ended)
+        raise typer.Exit(3) from None
+    if as_json:
+        from skipray.terminal import display
+
+        drawn = {"report": str(files.html)} | display.aggregate_json(result) if with_report else {"sweep": spec.name}
+        print_json(ended.as_json() | drawn)
+    elif with_report:
+        from skipray.terminal import display
+
+        display.show_aggregate(result)
+        print(f"report: {files.html}")
+    else:
+        print(f"{ended.total} trials, {ended.ran} run now; no report was asked for: `skipray report {sweep}` makes it")
+    _say_what_is_left(sweep, ended)
+    if ended.undelivered or ended.failed:
+        raise typer.Exit(3)
+
+
+def _parent_status(ended: "Ended") -> str:
+    """Of the sweep's run, in MLflow's words: KILLED while results wait, since the next launch goes on."""
+    if ended.undelivered:
+        return "KILLED"
+    return "FAILED" if ended.failed else "FINISHED"
+
+
+def _say_what_is_left(sweep: str, ended: "Ended") -> None:
+    if ended.undelivered:
+        tell(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
+    if ended.failed:
+        tell(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
+
+
+def _say_fit(reached: "Fit") -> None:
+    from skipray.terminal import display
+
+    for line in display.fit_lines(reached):
+        tell(line)

@@ -1,0 +1,49 @@
+"""Measure saved weights anew."""
+
+from typing import Annotated
+
+import typer
+
+from skipray.verbs._loading import load, use_data
+from skipray.verbs._options import AddressOption, DataOption, JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs._speaking import print_json, tell
+
+INTERRUPTED = "interrupted; measure again to go on: what was measured stays, and training is not touched"
+
+
+def measure(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    preset: Annotated[str | None, typer.Option("--preset", help="default or full; the sweep's when left out.")] = None,
+    hessian: Annotated[bool, typer.Option("--hessian", help="Also the Hessian's top eigenvalue and trace.")] = False,
+    jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's singular values.")] = False,
+    address: AddressOption = None,
+    data: DataOption = None,
+) -> None:
+    """Measure the saved final weights of finished runs anew, without training, and add what is found to the runs."""
+    from skipray.execution.measuring import measure_sweep
+
+    asked = [f"probe.preset={preset}"] if preset is not None else []
+    asked += ["probe.hessian=true"] if hessian else []
+    asked += ["probe.jacobian=true"] if jacobian else []
+    spec = load(sweep, [*(overrides or ()), *asked])
+    use_data(data)
+    ended = measure_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
+    if as_json:
+        print_json({"sweep": spec.name} | ended.as_json())
+    else:
+        print(f"measurement {ended.measurement}: {ended.measured} runs measured, {ended.already} had it already")
+    for label in ended.without_weights:
+        tell(f"{label}: its run has kept no weights; run it again with tracking.save_weights")
+    for failure in ended.failed:
+        tell(failure)
+    if ended.unfinished:
+        tell(f"{ended.unfinished} trials are not finished and were left out")
+    if ended.interrupted:
+        if ended.why:
+            tell(ended.why)
+        raise KeyboardInterrupt
+    if ended.failed or ended.without_weights:
+        raise typer.Exit(3)

@@ -1,0 +1,66 @@
+"""Show what would run."""
+
+import os
+from typing import Annotated, Any
+
+import typer
+
+from skipray.spec import SweepSpec
+from skipray.verbs._loading import budget_of, load
+from skipray.verbs._options import BudgetOption, JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs._speaking import print_json
+
+
+def plan(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the tracking store what is done.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="One line.")] = False,
+    budget: BudgetOption = None,
+) -> None:
+    """Show what would run: trials, sizes, estimated time, what is done. Starts nothing."""
+    from skipray.planning.plan import make_plan
+    from skipray.terminal import display
+
+    spec = load(sweep, overrides)
+    limit = budget_of(budget)
+    states: dict[str, Any] = {}
+    trials = None
+    if not offline:
+        from skipray import tracking
+
+        if tracking.exists(spec, tracking_uri):
+            trials = tracking.known_trials(spec, tracking_uri).trials
+            states = tracking.states(spec, tracking_uri, trials=trials)
+    seconds = None
+    if limit is not None and limit.seconds is not None:
+        from skipray.scheduling.ray.timing import time_here
+
+        seconds = time_here(spec, os.environ.get("SKIPRAY_DATA"))
+    made = make_plan(spec, states, trials=trials, seconds=seconds, concurrency=concurrency(spec))
+    reached = None
+    if limit is not None and spec.adaptive is None:
+        from skipray.planning.budget import fit
+
+        costs = {p.trial.trial_id: p.seconds for p in made.trials}
+        missing = [p.trial for p in made.missing]
+        reached = fit(spec, missing, seconds or (lambda t: costs.get(t.trial_id, 0.0)), limit, made.concurrency)
+    if as_json:
+        print_json(display.plan_json(made) | ({} if reached is None else {"budget": display.fit_json(reached)}))
+    elif brief:
+        print(display.plan_line(made))
+    else:
+        display.show_plan(made)
+        if reached is not None:
+            display.show_fit(reached)
+
+
+def concurrency(spec: SweepSpec) -> int:
+    """Trials at once on this machine, for an estimate; a cluster's own number is known when it is reached."""
+    if spec.resources.max_concurrent:
+        return spec.resources.max_concurrent
+    if spec.resources.device == "cuda":
+        return max(1, round(1 / (spec.resources.gpu_fraction or 1.0)))
+    return max(1, (os.cpu_count() or 1) // spec.resources.threads)

@@ -1,0 +1,32 @@
+"""Write the report."""
+
+from typing import Annotated
+
+import typer
+
+from skipray.verbs._loading import load
+from skipray.verbs._options import FolderOption, JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs._reporting import report_on
+from skipray.verbs._speaking import print_json
+
+
+def report(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    folder: FolderOption = None,
+    log: Annotated[bool, typer.Option("--log/--no-log", help="Also log it on the sweep's MLflow run.")] = False,
+) -> None:
+    """Write the report: one HTML file, its figures and the data behind them."""
+    spec = load(sweep, overrides)
+    address = None
+    if log:
+        from skipray import tracking
+
+        address = tracking.prepare(spec, tracking_uri)
+    _, files = report_on(spec, tracking_uri, folder, address)
+    if as_json:
+        print_json({"sweep": spec.name, "report": str(files.html)})
+    else:
+        print(files.html)

@@ -1,0 +1,26 @@
+"""Look at the runs in MLflow's own pages."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from skipray.verbs._loading import BadInput
+from skipray.verbs._options import UriOption
+
+
+def ui(
+    port: Annotated[int, typer.Option("--port", help="On this machine's loopback interface.")] = 5000,
+    tracking_uri: UriOption = None,
+) -> None:
+    """Look at the runs in MLflow's own pages."""
+    from skipray import tracking
+
+    try:
+        command = tracking.ui_command(tracking.resolve_uri(None, tracking_uri), port)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    print(f"MLflow's pages: http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends them)")
+    sys.stdout.flush()
+    os.execvpe(command[0], command, tracking.ui_environment())  # a signal to this process reaches the server
