@@ -113,7 +113,7 @@ def launch_sweep(
     ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
     say("starting Ray on this machine" if ray_address in (None, "local") else f"joining Ray at {ray_address}")
 
-    from skipray.scheduling.ray.cluster import Connecting, disconnect
+    from skipray.scheduling.ray.cluster import PendingConnection, disconnect
     from skipray.scheduling.ray.preflight import check_feasible
 
     ended: Ended | None = None
@@ -124,7 +124,7 @@ def launch_sweep(
 
     with ExitStack() as stack:
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
-        connecting = Connecting(sweep, address=ray_address, trials=missing)
+        connecting = PendingConnection(sweep, address=ray_address, trials=missing)
         stack.callback(lambda: disconnect(connecting.result(), meanwhile))
         if ray_address in (None, "local"):
             _verify_data(sweep)
@@ -179,17 +179,17 @@ def _run(
     on_fit: Callable[[Fit], None],
     say: Callable[[str], None],
 ) -> Ended:
+    from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.preflight import check_nodes
     from skipray.scheduling.ray.run import Size, run
-    from skipray.scheduling.ray.ticket import Place
     from skipray.scheduling.ray.timing import time_sweep
     from skipray.scheduling.work.queue import work_of
 
     data_root = os.environ.get("SKIPRAY_DATA")
-    place = Place(address=address, storage=storage_url, data_root=data_root)
+    context = WorkerContext(address=address, storage=storage_url, data_root=data_root)
     if not cluster.one_local_node:
         say(f"asking {len(cluster.nodes)} nodes for versions, data, tracking and storage")
-    check_nodes(sweep, cluster, place)
+    check_nodes(sweep, cluster, context)
     known = tracking.known_trials(sweep, address.uri)
     tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
     known = tracking.known_trials(sweep, address.uri)
@@ -231,7 +231,7 @@ def _run(
         summary = run(
             work,
             sweep,
-            place,
+            context,
             cluster,
             shares=shares,
             run_ids=ledger.run_id,

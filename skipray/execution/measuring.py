@@ -18,7 +18,7 @@ from skipray.spec import ProbeSpec, SpecError, SweepSpec, TrialSpec, canonical_j
 from skipray.terminal.progress import Progress
 
 if TYPE_CHECKING:
-    from skipray.scheduling.ray.ticket import Ticket
+    from skipray.scheduling.ray.attempt import TrialAttempt
     from skipray.scheduling.work.events import Event
     from skipray.scheduling.work.protocol import TrialResult
     from skipray.tracking import Measured
@@ -96,10 +96,10 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
     if not missing:
         return Measuring(name, 0, already, unfinished, (), (), False, 0.0)
 
+    from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.cluster import connect, disconnect
     from skipray.scheduling.ray.preflight import check_nodes
     from skipray.scheduling.ray.run import run
-    from skipray.scheduling.ray.ticket import Place
     from skipray.scheduling.work.protocol import FixedWork
 
     run_ids = {i: row.run_id for i, row in finished.items()}
@@ -110,8 +110,8 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
         stored = tracking.storage_url(sweep, tracking_uri)
         stack.enter_context(storage.SweepLease(stored, sweep.name))
         address = tracking.address_of(uri, next(iter(run_ids.values())))
-        place = Place(address=address, storage=stored, data_root=os.environ.get("SKIPRAY_DATA"))
-        check_nodes(sweep, cluster, place)
+        context = WorkerContext(address=address, storage=stored, data_root=os.environ.get("SKIPRAY_DATA"))
+        check_nodes(sweep, cluster, context)
         costs = [float(trial.model.depth) for trial in missing]
         progress = stack.enter_context(
             Progress(missing, {}, {t.trial_id: cost for t, cost in zip(missing, costs, strict=True)})
@@ -123,7 +123,7 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
                 without.append(event.trial.label)
 
         summary = run(
-            FixedWork(missing, costs), sweep, place, cluster, on_event=on_event, run_ids=run_ids.get, execute=execute
+            FixedWork(missing, costs), sweep, context, cluster, on_event=on_event, run_ids=run_ids.get, execute=execute
         )
     labels = {t.trial_id: t.label for t in missing}
     return Measuring(
@@ -139,35 +139,35 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
     )
 
 
-def execute(ticket: "Ticket", interrupted: Callable[[], None]) -> "TrialResult":
+def execute(attempt: "TrialAttempt", interrupted: Callable[[], None]) -> "TrialResult":
     """In a worker: measure one run's weights, and add what was found to the run."""
     from skipray.scheduling.work.protocol import TrialResult
 
-    trial = ticket.trial
-    for variable, value in ticket.place.credentials.items():
+    trial = attempt.trial
+    for variable, value in attempt.context.credentials.items():
         os.environ.setdefault(variable, value)
-    assert ticket.place.address is not None, "measuring needs a tracking address"
-    assert ticket.run_id is not None, "only finished runs are measured"
-    uri = ticket.place.address.uri
+    assert attempt.context.address is not None, "measuring needs a tracking address"
+    assert attempt.run_id is not None, "only finished runs are measured"
+    uri = attempt.context.address.uri
     name = measurement_name(trial.probe)
-    run = tracking.finished_run(uri, ticket.run_id)
+    run = tracking.finished_run(uri, attempt.run_id)
     if name in run.row.measured:  # by an attempt whose worker died after that
-        return TrialResult(trial.trial_id, "finished", ticket.attempt)
+        return TrialResult(trial.trial_id, "finished", attempt.number)
     weights = tracking.read_weights(uri, run.row)
     if weights is None:
         said = "its run has kept no weights (tracking.save_weights was off)"
-        return TrialResult(trial.trial_id, "finished", ticket.attempt, message=said, scalars={NO_WEIGHTS: 1.0})
+        return TrialResult(trial.trial_id, "finished", attempt.number, message=said, scalars={NO_WEIGHTS: 1.0})
     interrupted()
     found = measure_weights(
         trial,
         weights,
         epoch=run.last_epoch,
         scalars=run.row.outcome != "diverged",
-        data_root=ticket.place.data_root,
+        data_root=attempt.context.data_root,
     )
     interrupted()
     tracking.add_measurement(uri, run, name, found)
-    return TrialResult(trial.trial_id, "finished", ticket.attempt, probe_seconds=found.seconds)
+    return TrialResult(trial.trial_id, "finished", attempt.number, probe_seconds=found.seconds)
 
 
 def measure_weights(

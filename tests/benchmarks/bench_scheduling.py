@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.scheduling.ray.ticket import Place, Ticket
+from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.work.events import Event
 from skipray.scheduling.work.protocol import FixedWork, TrialResult, Work
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
@@ -97,8 +97,8 @@ def orders(sweep: SweepSpec) -> list[tuple[int, int, float, float]]:
     return rows
 
 
-def no_op(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
-    return TrialResult(ticket.trial.trial_id, "finished", ticket.attempt, outcome="trained", train_seconds=1e-3)
+def no_op(attempt: TrialAttempt, interrupted: Callable[[], None]) -> TrialResult:
+    return TrialResult(attempt.trial.trial_id, "finished", attempt.number, outcome="trained", train_seconds=1e-3)
 
 
 def overhead(sweep: SweepSpec, count: int) -> tuple[float, float, float]:
@@ -118,7 +118,7 @@ def overhead(sweep: SweepSpec, count: int) -> tuple[float, float, float]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             work = FixedWork(trials, [float(t.model.depth) for t in trials])
-            summary = run(work, sweep, Place(None, folder), cluster, on_event=on_event, execute=no_op)
+            summary = run(work, sweep, WorkerContext(None, folder), cluster, on_event=on_event, execute=no_op)
     finally:
         clusters.disconnect(cluster)
     assert summary.finished == count

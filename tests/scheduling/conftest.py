@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skipray.scheduling.ray.ticket import Execute, Place, Ticket
+from skipray.scheduling.ray.attempt import Execute, TrialAttempt, WorkerContext
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.spec import SweepSpec, load_sweep
 
@@ -31,8 +31,8 @@ def cluster(sweep: SweepSpec) -> Iterator[object]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(None, str(tmp_path))
+def context(tmp_path: Path) -> WorkerContext:
+    return WorkerContext(None, str(tmp_path))
 
 
 @pytest.fixture
@@ -44,23 +44,23 @@ def pretend() -> Callable[..., Execute]:
     ) -> Execute:
         log = str(folder)
 
-        def execute(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
+        def execute(attempt: TrialAttempt, interrupted: Callable[[], None]) -> TrialResult:
             import signal
 
-            label = ticket.trial.label
-            (Path(log) / f"{label}.{ticket.attempt}").write_text(f"{os.getpid()} {ticket.cpus}")
-            if kill in label and kill and ticket.attempt == 1:
+            label = attempt.trial.label
+            (Path(log) / f"{label}.{attempt.number}").write_text(f"{os.getpid()} {attempt.cpus}")
+            if kill in label and kill and attempt.number == 1:
                 os.kill(os.getpid(), signal.SIGKILL)
             if raises and raises in label:
                 raise ValueError(f"bad luck in {label}")
-            if memory and memory in label and ticket.attempt == 1:
+            if memory and memory in label and attempt.number == 1:
                 raise MemoryError("no room")
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 if not deaf:
                     interrupted()
                 time.sleep(0.02)
-            return TrialResult(ticket.trial.trial_id, "finished", ticket.attempt, outcome="trained", train_seconds=0.1)
+            return TrialResult(attempt.trial.trial_id, "finished", attempt.number, outcome="trained", train_seconds=0.1)
 
         return execute
 

@@ -12,9 +12,9 @@ import pytest
 
 from skipray.scheduling.ray import cluster as clusters
 from skipray.scheduling.ray.alone import only_what_trials_need
+from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster
 from skipray.scheduling.ray.run import run
-from skipray.scheduling.ray.ticket import Place, Ticket
 from skipray.scheduling.work.protocol import FixedWork, TrialResult
 from skipray.spec import SweepSpec, load_sweep
 
@@ -35,18 +35,18 @@ def test_nothing_runs_that_no_trial_needs(cluster: Cluster) -> None:
 @pytest.mark.cluster
 @pytest.mark.xdist_group("ray")
 def test_trials_find_everything_imported_and_their_threads_set(
-    sweep: SweepSpec, place: Place, cluster: Cluster, tmp_path: Path
+    sweep: SweepSpec, context: WorkerContext, cluster: Cluster, tmp_path: Path
 ) -> None:
     folder = str(tmp_path)
 
-    def execute(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
-        ready = "skipray.scheduling.ray.preloaded" in sys.modules and "torch" in sys.modules
+    def execute(attempt: TrialAttempt, interrupted: Callable[[], None]) -> TrialResult:
+        ready = "skipray.scheduling.ray.worker_imports" in sys.modules and "torch" in sys.modules
         said = f"{ready} {os.environ['OMP_NUM_THREADS']} {os.environ.get('TUNE_DISABLE_AUTO_INIT')}"
-        (Path(folder) / ticket.trial.label).write_text(said)
-        return TrialResult(ticket.trial.trial_id, "finished", ticket.attempt)
+        (Path(folder) / attempt.trial.label).write_text(said)
+        return TrialResult(attempt.trial.trial_id, "finished", attempt.number)
 
     trials = sweep.trials()
-    run(FixedWork(trials, [1.0] * len(trials)), sweep, place, cluster, execute=execute)
+    run(FixedWork(trials, [1.0] * len(trials)), sweep, context, cluster, execute=execute)
     assert {path.read_text() for path in tmp_path.iterdir()} == {"True 1 1"}
 
 

@@ -5,8 +5,8 @@ import torch
 
 from skipray.scheduling.work.failures import (
     MAX_DEATHS,
-    Again,
     Attempts,
+    Retry,
     classify,
     classify_death,
     memory_line,
@@ -16,8 +16,8 @@ from skipray.scheduling.work.failures import (
 
 def test_errors_are_repeated_at_most_so_often() -> None:
     attempts = Attempts(max_failures=2)
-    assert [attempts.after("a", "error") for _ in range(3)] == [Again(1), Again(1), None]
-    assert attempts.after("b", "error") == Again(1)
+    assert [attempts.after("a", "error") for _ in range(3)] == [Retry(1), Retry(1), None]
+    assert attempts.after("b", "error") == Retry(1)
 
 
 def test_no_failures_allowed() -> None:
@@ -26,15 +26,15 @@ def test_no_failures_allowed() -> None:
 
 def test_out_of_memory_is_repeated_once_with_twice_the_share() -> None:
     attempts = Attempts(max_failures=5)
-    assert attempts.after("a", "out_of_memory") == Again(2)
-    assert attempts.after("a", "error") == Again(2), "the doubled share stays"
+    assert attempts.after("a", "out_of_memory") == Retry(2)
+    assert attempts.after("a", "error") == Retry(2), "the doubled share stays"
     assert attempts.after("a", "out_of_memory") is None
 
 
 def test_lost_is_not_counted_but_ends() -> None:
     attempts = Attempts(max_failures=0)
-    assert all(attempts.after("a", "lost", with_node=True) == Again(1) for _ in range(10 * MAX_DEATHS))
-    assert all(attempts.after("a", "lost") == Again(1) for _ in range(MAX_DEATHS))
+    assert all(attempts.after("a", "lost", with_node=True) == Retry(1) for _ in range(10 * MAX_DEATHS))
+    assert all(attempts.after("a", "lost") == Retry(1) for _ in range(MAX_DEATHS))
     assert attempts.after("a", "lost") is None
 
 
@@ -42,7 +42,7 @@ def test_a_forgotten_trial_starts_anew() -> None:
     attempts = Attempts(max_failures=0)
     attempts.after("a", "out_of_memory")
     attempts.forget("a")
-    assert attempts.after("a", "out_of_memory") == Again(2)
+    assert attempts.after("a", "out_of_memory") == Retry(2)
 
 
 @pytest.mark.parametrize(

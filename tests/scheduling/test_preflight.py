@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from skipray.scheduling.ray.attempt import WorkerContext
 from skipray.scheduling.ray.cluster import Cluster, ClusterError, Node, code_paths, connect, runtime_env
 from skipray.scheduling.ray.preflight import PreflightFailed, check_feasible, check_nodes
 from skipray.scheduling.ray.resources import Shares, fraction_of, memory_key
-from skipray.scheduling.ray.ticket import Place
 from skipray.spec import SpecError, SweepSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ def test_what_fits_passes(sweep: SweepSpec) -> None:
     here = Cluster(None, (Node("id", socket.gethostname(), 2, 0),))
     check_feasible(sweep, here, FILE)
     assert here.one_local_node
-    check_nodes(sweep, here, Place(None, "/nonexistent"))  # looks at nothing: the driver has
+    check_nodes(sweep, here, WorkerContext(None, "/nonexistent"))  # looks at nothing: the driver has
 
 
 @pytest.mark.parametrize(

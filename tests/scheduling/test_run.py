@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from ray.exceptions import AuthenticationError
 
+from skipray.scheduling.ray.attempt import Execute, WorkerContext
 from skipray.scheduling.ray.cluster import AnotherCluster, Cluster, Head
 from skipray.scheduling.ray.run import _Loop, run
-from skipray.scheduling.ray.ticket import Execute, Place
 from skipray.scheduling.ray.tune_loop import ActorManager
 from skipray.scheduling.work.events import Event, Summary
 from skipray.scheduling.work.protocol import FixedWork
@@ -25,11 +25,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("ray")]
 Pretend = Callable[..., Execute]
 
 
-def launch(sweep: SweepSpec, place: Place, cluster: Cluster, execute: Execute) -> tuple[Summary, list[Event]]:
+def launch(sweep: SweepSpec, context: WorkerContext, cluster: Cluster, execute: Execute) -> tuple[Summary, list[Event]]:
     events: list[Event] = []
     trials = sweep.trials()
     work = FixedWork(trials, [float(t.model.depth) for t in trials])
-    return run(work, sweep, place, cluster, on_event=events.append, execute=execute), events
+    return run(work, sweep, context, cluster, on_event=events.append, execute=execute), events
 
 
 def pids(folder: Path) -> set[str]:
@@ -37,9 +37,9 @@ def pids(folder: Path) -> set[str]:
 
 
 def test_every_trial_once_in_warm_processes(
-    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path
+    sweep: SweepSpec, context: WorkerContext, cluster: Cluster, pretend: Pretend, tmp_path: Path
 ) -> None:
-    summary, events = launch(sweep, place, cluster, pretend(tmp_path))
+    summary, events = launch(sweep, context, cluster, pretend(tmp_path))
     assert (summary.finished, summary.failed, summary.unfinished, summary.interrupted) == (6, (), 0, False)
     assert summary.train_seconds == pytest.approx(0.6)
     finished = Counter(e.trial.trial_id for e in events if e.kind == "finished")
@@ -54,18 +54,18 @@ def test_every_trial_once_in_warm_processes(
 
 
 def test_a_killed_worker_costs_an_attempt_and_nothing_else(
-    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path
+    sweep: SweepSpec, context: WorkerContext, cluster: Cluster, pretend: Pretend, tmp_path: Path
 ) -> None:
-    summary, events = launch(sweep, place, cluster, pretend(tmp_path, kill="resnet-d020"))
+    summary, events = launch(sweep, context, cluster, pretend(tmp_path, kill="resnet-d020"))
     assert (summary.finished, summary.failed) == (6, ())
     again = [e for e in events if e.kind == "again"]
     assert [(e.trial.label, e.result and e.result.failure) for e in again] == [("resnet-d020-s00", "lost")]
 
 
 def test_an_exception_fails_its_trials_alone_with_the_original_traceback(
-    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path
+    sweep: SweepSpec, context: WorkerContext, cluster: Cluster, pretend: Pretend, tmp_path: Path
 ) -> None:
-    summary, events = launch(sweep, place, cluster, pretend(tmp_path, raises="resnext"))
+    summary, events = launch(sweep, context, cluster, pretend(tmp_path, raises="resnext"))
     assert (summary.finished, len(summary.failed)) == (4, 2)
     for result in summary.failed:
         assert result.failure == "error"
@@ -76,9 +76,9 @@ def test_an_exception_fails_its_trials_alone_with_the_original_traceback(
 
 
 def test_out_of_memory_gets_twice_the_share_in_a_fresh_process(
-    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path
+    sweep: SweepSpec, context: WorkerContext, cluster: Cluster, pretend: Pretend, tmp_path: Path
 ) -> None:
-    summary, _ = launch(sweep, place, cluster, pretend(tmp_path, memory="plainnet-d008"))
+    summary, _ = launch(sweep, context, cluster, pretend(tmp_path, memory="plainnet-d008"))
     assert (summary.finished, summary.failed) == (6, ())
     first, second = ((tmp_path / f"plainnet-d008-s00.{n}").read_text().split() for n in (1, 2))
     assert first[0] != second[0]
@@ -87,7 +87,7 @@ def test_out_of_memory_gets_twice_the_share_in_a_fresh_process(
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["workers that listen", "workers that do not"])
 def test_ctrl_c_ends_within_ten_seconds(
-    sweep: SweepSpec, place: Place, cluster: Cluster, pretend: Pretend, tmp_path: Path, deaf: bool
+    sweep: SweepSpec, context: WorkerContext, cluster: Cluster, pretend: Pretend, tmp_path: Path, deaf: bool
 ) -> None:
     before = signal.getsignal(signal.SIGINT)
     sent: list[float] = []
@@ -99,7 +99,7 @@ def test_ctrl_c_ends_within_ten_seconds(
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    summary, events = launch(sweep, place, cluster, pretend(tmp_path, seconds=20.0, deaf=deaf))
+    summary, events = launch(sweep, context, cluster, pretend(tmp_path, seconds=20.0, deaf=deaf))
     assert time.monotonic() - sent[0] < 10
     assert summary.interrupted
     assert summary.finished == 0
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_within_ten_seconds(
 @pytest.mark.parametrize("another", [True, False], ids=["another cluster answers", "the head is well"])
 def test_what_ray_refuses_is_a_lost_head_only_where_the_head_is_lost(
     sweep: SweepSpec,
-    place: Place,
+    context: WorkerContext,
     cluster: Cluster,
     pretend: Pretend,
     tmp_path: Path,
@@ -119,7 +119,7 @@ def test_what_ray_refuses_is_a_lost_head_only_where_the_head_is_lost(
     another: bool,
 ) -> None:
     """Between two looks of the watch Tune's own call can be the first to meet the head that has taken the old one's
-    place: it refuses a driver of another cluster."""
+    context: it refuses a driver of another cluster."""
 
     def refused(*_: object, **__: object) -> bool:
         raise AuthenticationError("WrongClusterID")
@@ -130,10 +130,10 @@ def test_what_ray_refuses_is_a_lost_head_only_where_the_head_is_lost(
     monkeypatch.setattr(ActorManager, "next", refused)
     if not another:
         with pytest.raises(AuthenticationError):
-            launch(sweep, place, cluster, pretend(tmp_path))
+            launch(sweep, context, cluster, pretend(tmp_path))
         return
     monkeypatch.setattr(Head, "nodes", no_longer)
-    summary, _ = launch(sweep, place, cluster, pretend(tmp_path))
+    summary, _ = launch(sweep, context, cluster, pretend(tmp_path))
     held = [thread for thread in threading.enumerate() if isinstance(thread, _Loop)]
     for loop in held:
         loop.let_go()

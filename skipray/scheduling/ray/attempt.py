@@ -1,168 +1,70 @@
-"""One attempt of one trial in a worker: lease, checkpoints, training, delivery. Wires storage, tracking and trial.
+"""What goes to a worker for one attempt, and where that worker finds everything else."""
 
-Importing this module imports torch and mlflow: once a process.
-"""
-
-import logging
 import os
-import socket
-import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from skipray.records import EpochRecord, TrialRecord
-from skipray.scheduling.ray.ticket import Place, Ticket
-from skipray.scheduling.ray.worker import failure_of
 from skipray.scheduling.work.protocol import TrialResult
-from skipray.storage import Failure, Fenced, Lease, TrialPlace
-from skipray.tracking import Recorder, redact
-from skipray.trial import run_trial
+from skipray.spec import TrialSpec
 
 if TYPE_CHECKING:
     from skipray.tracking import Address
 
-ACQUIRE_PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 20.0)
-"""A storage that is away for a minute must not fail every trial that starts meanwhile."""
 
-SCALARS = ("train.loss", "train.accuracy", "validation.loss")
-
-log = logging.getLogger(__name__)
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""Go to the workers with their work: a runtime environment would show them on Ray's dashboard and in its logs."""
 
 
-def run_attempt(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
-    """Run a trial from its last checkpoint, or only deliver its result when that is waiting.
-
-    Never raises for a failure of the trial: the failure is recorded in its run, with the original traceback, and
-    returned. Raises Interrupted when the launch is being stopped; the last checkpoint is saved then.
-    """
-    trial = ticket.trial
-    for name, value in ticket.place.credentials.items():
-        os.environ.setdefault(name, value)
-    try:
-        lease = _acquire(ticket, interrupted)
-    except OSError as error:
-        # Nothing is wrong with the trial, and without the storage it would have no owner: it is tried again.
-        message = f"the storage {ticket.place.storage} cannot be written: {error}"
-        return TrialResult(trial.trial_id, "lost", ticket.attempt, failure="lost", message=redact(message))
-    except Exception as error:
-        return failure_of(ticket, error)
-    try:
-        recorder = Recorder(_address(ticket.place), trial, lease, run_id=ticket.run_id)
-    except Exception as error:
-        return failure_of(ticket, error)
-    try:
-        waiting = lease.place.load_result()
-        if waiting is not None:
-            recorder.finish(waiting[0])
-            return _finished(ticket, waiting[0])
-        if not recorder.start():
-            return TrialResult(
-                trial.trial_id, "finished", ticket.attempt, message="found finished in the tracking store"
-            )
-        checkpoints = _Checkpoints(lease, recorder)
-        record = run_trial(
-            trial,
-            data_root=ticket.place.data_root,
-            checkpoints=checkpoints,
-            on_saved=checkpoints.on_saved,
-            interrupted=interrupted,
-        )
-        recorder.finish(record)
-        return _finished(ticket, record)
-    except Fenced as error:
-        # A newer attempt has the trial: it says how the trial ends, and this one has nothing to record.
-        return TrialResult(trial.trial_id, "lost", ticket.attempt, failure="lost", message=str(error))
-    except Exception as error:
-        result = failure_of(ticket, error)
-        _record(recorder, result)
-        return result
+def credentials() -> dict[str, str]:
+    """This process's own, by the names of their environment variables."""
+    return {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
 
 
-def record_death(ticket: Ticket, result: TrialResult) -> None:
-    """Record, from the driver, the failure of a trial whose workers died and which is given up.
+@dataclass(frozen=True)
+class WorkerContext:
+    """Where the workers of a sweep read and write. The same for all its trials."""
 
-    Raises:
-        Exception: neither the tracking store nor the storage can be reached.
-    """
-    lease = TrialPlace(ticket.place.storage, ticket.trial.sweep, ticket.trial.trial_id).acquire(_owner())
-    _record(Recorder(_address(ticket.place), ticket.trial, lease, run_id=ticket.run_id), result)
-
-
-class _Checkpoints:
-    """A lease's checkpoints, without which a trial goes on: a full disk costs the resume, not the trial."""
-
-    def __init__(self, lease: Lease, recorder: Recorder):
-        self._lease = lease
-        self._recorder = recorder
-        self._durable = True
-
-    def load(self) -> bytes | None:
-        return self._lease.load()
-
-    def save(self, state: bytes) -> None:
-        try:
-            self._lease.save(state)
-            self._durable = True
-        except OSError as error:
-            if self._durable:
-                log.warning("no checkpoint of trial %s can be saved: %s", self._lease.place.trial_id, error)
-            self._durable = False
-
-    def on_saved(self, records: Sequence[EpochRecord]) -> None:
-        # Records that no checkpoint holds would be measured anew after a crash; they go with the result instead.
-        if self._durable:
-            self._recorder.epochs(records)
+    address: "Address | None"
+    """Of the tracking store, from `skipray.tracking.prepare`; None where `execute` does not track."""
+    storage: str
+    """Checkpoints, leases and undelivered results: a folder or fsspec address, from `skipray.tracking.storage_url`."""
+    data_root: str | None = None
+    """Folder of the data sets, else SKIPRAY_DATA, else ./data."""
+    credentials: Mapping[str, str] = field(default_factory=credentials, repr=False)
+    """Environment variables that a worker sets where its node has not set them."""
+    launch_id: str = ""
+    """Names this launch; workers look under it whether they should stop."""
+    stop_poll_seconds: float = 1.0
 
 
-def _acquire(ticket: Ticket, interrupted: Callable[[], None]) -> Lease:
-    place = TrialPlace(ticket.place.storage, ticket.trial.sweep, ticket.trial.trial_id)
-    for pause in (*ACQUIRE_PAUSES_SECONDS, None):
-        try:
-            return place.acquire(_owner())
-        except OSError:
-            if pause is None:
-                raise
-            end = time.monotonic() + pause
-            while time.monotonic() < end:
-                interrupted()
-                time.sleep(0.2)
-    raise AssertionError("the last pause raises")
+@dataclass(frozen=True)
+class TrialAttempt:
+    """One attempt of one trial."""
+
+    trial: TrialSpec
+    number: int
+    """Of this launch, from 1."""
+    share: int
+    """Times the resources of a usual attempt (2 after running out of memory)."""
+    cpus: float
+    gpus: float
+    context: WorkerContext
+    execute: "Execute"
+    run_id: str | None = None
+    """The trial's run in the tracking store, where the ledger knows one."""
+
+    def __str__(self) -> str:
+        return self.trial.label
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "TrialAttempt":
+        # Tune deep-copies a trial's configuration several times, and keeps each copy until it ends. Frozen: share it.
+        return self
 
 
-def _owner() -> dict[str, str | int]:
-    return {"host": socket.gethostname(), "pid": os.getpid()}
+Execute = Callable[[TrialAttempt, Callable[[], None]], TrialResult]
+"""Executes an attempt in a worker. The second argument is called between steps and raises `Interrupted` to stop."""
 
 
-def _address(place: Place) -> "Address":
-    assert place.address is not None, "run_attempt needs a tracking address"
-    return place.address
-
-
-def _finished(ticket: Ticket, record: TrialRecord) -> TrialResult:
-    last = record.epochs[-1].metrics if record.epochs else {}
-    return TrialResult(
-        record.trial_id,
-        "finished",
-        ticket.attempt,
-        outcome=record.outcome,
-        train_seconds=record.train_seconds,
-        probe_seconds=record.probe_seconds,
-        validation_accuracy=None if record.outcome == "diverged" else last.get("validation.accuracy"),
-        scalars={key: last[key] for key in SCALARS if key in last},
-    )
-
-
-def _record(recorder: Recorder, result: TrialResult) -> None:
-    failure = Failure(
-        kind=result.failure or "error",
-        message=redact(result.message),
-        traceback=redact(result.traceback),
-        time_ms=time.time_ns() // 1_000_000,
-        attempt=recorder.lease.attempt,
-    )
-    try:
-        recorder.fail(failure)
-    except Fenced:
-        pass  # a newer attempt has the trial: this failure is no longer its story
-    except Exception as error:
-        log.warning("the failure of %s cannot be recorded: %s", recorder.trial.label, redact(str(error)))
+class Interrupted(BaseException):
+    """Raised inside an attempt when the launch is being stopped. No Exception: nothing may mistake it for a failure."""

@@ -41,14 +41,14 @@ _ALONE = {
     # another interface.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # Each worker does so as soon as it starts, while this process still makes the tracking store ready.
-    "RAY_preload_python_modules": "skipray.scheduling.ray.preloaded",
+    "RAY_preload_python_modules": "skipray.scheduling.ray.worker_imports",
     "RAY_idle_worker_killing_time_threshold_ms": "600000",  # else Ray ends those that import for longer than a second
 }
 """The same where this process starts Ray itself; read when ray is imported."""
 
 _AHEAD = "RAY_prestart_worker_first_driver"
 LEAVE_SECONDS = 20.0
-KNOCK_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 
 _INSIDE_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
@@ -130,7 +130,7 @@ def connect(sweep: SweepSpec, *, address: str | None = None, trials: int | None 
                 with only_what_trials_need(_threads(sweep) | _workers_ahead(sweep, trials)):
                     ray.init(**options)
             else:
-                _knock(address)
+                _check_reachable(address)
                 ray.init(**options)
     except Exception as error:
         if temp_dir:
@@ -189,12 +189,12 @@ class Head:
         from ray.exceptions import RayError
 
         host, _, port = self.address.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()  # Ray's own patience is longer
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()  # Ray's own patience is longer
         try:
             client = self._client()
             if client.cluster_id != self._cluster_id:
                 raise AnotherCluster(f"another Ray cluster answers at {self.address}")
-            found = client.get_all_node_info(timeout=KNOCK_SECONDS).items()
+            found = client.get_all_node_info(timeout=ANSWER_SECONDS).items()
         except RayError as error:
             raise OSError(f"the head at {self.address} gives no answer: {error}") from error
         return tuple(
@@ -215,7 +215,7 @@ class AnotherCluster(RuntimeError):
     """The head was started anew, and the cluster that this process belongs to is no more."""
 
 
-class Connecting:
+class PendingConnection:
     """A connection that is made in a thread, while the caller reads the ledger: Ray takes several seconds to start."""
 
     def __init__(self, sweep: SweepSpec, *, address: str | None = None, trials: int | None = None):
@@ -288,7 +288,7 @@ def code_paths(sweep: SweepSpec) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(paths))
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Ray itself says of a wrong token and of a head that is not there the same: that no cluster was found."""
     from ray._private.services import canonicalize_bootstrap_address
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
@@ -296,7 +296,7 @@ def _knock(address: str) -> None:
     found = canonicalize_bootstrap_address(address)
     if found is not None:
         host, _, port = found.rpartition(":")
-        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
         GcsClient(address=found)
 
 

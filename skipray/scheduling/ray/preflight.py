@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from skipray.scheduling.ray.attempt import WorkerContext
 from skipray.scheduling.ray.cluster import Cluster, Head, Node
 from skipray.scheduling.ray.resources import Shares
-from skipray.scheduling.ray.ticket import Place
 from skipray.spec import DatasetSpec, SpecError, SweepSpec
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def check_feasible(sweep: SweepSpec, cluster: Cluster, tracking_uri: str, shares
         raise PreflightFailed(mistakes)
 
 
-def check_nodes(sweep: SweepSpec, cluster: Cluster, place: Place) -> None:
+def check_nodes(sweep: SweepSpec, cluster: Cluster, context: WorkerContext) -> None:
     """Look from a worker of each node that can run a trial. Costs nothing on this machine alone.
 
     Raises:
@@ -90,11 +90,11 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, place: Place) -> None:
 
     from skipray.storage import open_folder
 
-    assert place.address is not None
+    assert context.address is not None
     cpus, gpus = Shares(sweep).smallest()
     nodes = [node for node in cluster.nodes if Cluster(None, (node,)).fits(cpus, gpus)]
     name = f"preflight-{uuid.uuid4().hex[:8]}"
-    folders = _shared_folders(place)
+    folders = _shared_folders(context)
     mistakes = []
     of_node: dict[str, list[str]] = {}
     opened = {}
@@ -111,7 +111,7 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, place: Place) -> None:
         look = ray.remote(num_cpus=0, max_retries=2)(look_around)
         pending = {
             look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)).remote(
-                node.node_id, sweep.name, sweep.dataset, sweep.cells[0].fingerprint, place, name, tuple(opened)
+                node.node_id, sweep.name, sweep.dataset, sweep.cells[0].fingerprint, context, name, tuple(opened)
             ): node
             for node in nodes
         }
@@ -136,7 +136,7 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, place: Place) -> None:
 
 
 @dataclass(frozen=True)
-class Seen:
+class NodeReport:
     """What a worker found on its node."""
 
     versions: dict[str, str]
@@ -144,25 +144,31 @@ class Seen:
 
 
 def look_around(
-    node_id: str, sweep: str, dataset: DatasetSpec, fingerprint: str, place: Place, name: str, titles: Iterable[str]
-) -> Seen:
+    node_id: str,
+    sweep: str,
+    dataset: DatasetSpec,
+    fingerprint: str,
+    context: WorkerContext,
+    name: str,
+    titles: Iterable[str],
+) -> NodeReport:
     """Runs on a node: what would keep a trial from running there?"""
     import os
 
     from skipray import datasets
     from skipray.storage import open_folder
 
-    for variable, value in place.credentials.items():
+    for variable, value in context.credentials.items():
         os.environ.setdefault(variable, value)
-    assert place.address is not None
+    assert context.address is not None
     mistakes = []
-    said = _try_tracking(place.address)
+    said = _try_tracking(context.address)
     if said:
         mistakes.append(said)
-    unusable = datasets.unusable(dataset, fingerprint, place.data_root, listing=False)
+    unusable = datasets.unusable(dataset, fingerprint, context.data_root, listing=False)
     if unusable:
         mistakes.append(f"dataset.name: {unusable}")
-    folders = _shared_folders(place)
+    folders = _shared_folders(context)
     for title in titles:
         try:
             folder = open_folder(folders[title], sweep, name)
@@ -173,7 +179,7 @@ def look_around(
             folder.write(node_id, name.encode())
         except OSError as error:
             mistakes.append(f"the {title} {folders[title]} cannot be written: {error}; mend its rights or its room")
-    return Seen(versions(), tuple(mistakes))
+    return NodeReport(versions(), tuple(mistakes))
 
 
 def versions() -> dict[str, str]:
@@ -194,7 +200,7 @@ def _judge(answer: Any, unseen: Iterable[str]) -> list[str]:
     import ray
 
     try:
-        seen: Seen = ray.get(answer)
+        seen: NodeReport = ray.get(answer)
     except ray.exceptions.RayError as error:
         last = str(error).strip().splitlines()[-1]
         return [f"no worker could look around: {last}; is skipray installed there, as here?"]
@@ -219,13 +225,13 @@ def _try_tracking(address: "Address") -> str | None:
     return None
 
 
-def _shared_folders(place: Place) -> dict[str, str]:
+def _shared_folders(context: WorkerContext) -> dict[str, str]:
     """Title -> address of each folder that all nodes must see alike."""
     from skipray.storage import local_path
 
-    folders = {"storage": place.storage}
-    assert place.address is not None
-    location = local_path(place.address.artifact_location)
+    folders = {"storage": context.storage}
+    assert context.address is not None
+    location = local_path(context.address.artifact_location)
     if location is not None:
         folders["artifact folder"] = str(location)
     return folders

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from skipray.scheduling.ray.attempt import Execute, TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster
+from skipray.scheduling.ray.head_watch import HeadWatch
 from skipray.scheduling.ray.resources import Shares
-from skipray.scheduling.ray.ticket import Execute, Place, Ticket
-from skipray.scheduling.ray.watching import Watch
 from skipray.scheduling.work.events import Event, Summary
 from skipray.scheduling.work.protocol import TrialResult, Work
 from skipray.scheduling.work.stopping import Stop
@@ -28,7 +28,7 @@ STOP_POLLS_A_SECOND = 100.0
 def run(
     work: Work,
     sweep: SweepSpec,
-    place: Place,
+    context: WorkerContext,
     cluster: Cluster,
     *,
     shares: Shares | None = None,
@@ -47,11 +47,11 @@ def run(
     Tune's loop runs in a thread of its own: its calls block while the head is away, and somebody must notice.
 
     Args:
-        place: where workers read and write.
+        context: where workers read and write.
         shares: GPU fraction of each trial; from the spec alone when left out.
         on_event: called for each event in the loop's thread, between two of its steps; keep it quick.
         run_ids: trial_id -> the trial's run in the tracking store (`Ledger.run_id`).
-        taken_over: whether another launch of the sweep has found this one silent and gone on in its place.
+        taken_over: whether another launch of the sweep has found this one silent and gone on in its context.
         execute: what a worker does with an attempt; skipray's own trials when left out.
         fresh_processes: a process a trial, instead of warm ones.
     """
@@ -63,21 +63,21 @@ def run(
     from skipray.scheduling.ray.worker import TrialWorker, stop_key
 
     shares = shares or Shares(sweep)
-    watch = Watch(cluster)
+    watch = HeadWatch(cluster)
     size = Size(lambda: watch.cluster, sweep, shares)
-    place = replace(
-        place,
+    context = replace(
+        context,
         launch_id=uuid.uuid4().hex,
-        stop_poll_seconds=max(place.stop_poll_seconds, size.concurrency() / STOP_POLLS_A_SECOND),
+        stop_poll_seconds=max(context.stop_poll_seconds, size.concurrency() / STOP_POLLS_A_SECOND),
     )
     given_up = _record_death if execute is None else _record_nothing
     execute = execute or _execute_trial
-    key = stop_key(place.launch_id)
+    key = stop_key(context.launch_id)
 
-    def ticket(trial: TrialSpec, attempt: int, share: int) -> Ticket:
+    def make_attempt(trial: TrialSpec, number: int, share: int) -> TrialAttempt:
         cpus, gpus = shares.of(trial, share)
         cpus, gpus = size.at_most(cpus, gpus)
-        return Ticket(trial, attempt, share, cpus, gpus, place, execute, run_ids(trial.trial_id))
+        return TrialAttempt(trial, number, share, cpus, gpus, context, execute, run_ids(trial.trial_id))
 
     def announce() -> None:
         with suppress(Exception):  # the head may be gone
@@ -90,7 +90,7 @@ def run(
     stop = Stop(announce)
     searcher = WorkSearcher(
         work,
-        ticket,
+        make_attempt,
         max_failures=sweep.resources.max_failures,
         limit=size.concurrency,
         stopping=lambda: stop.requested,
@@ -144,7 +144,7 @@ def run(
                 _internal_kv_del(key)
     unfinished = list(searcher.running.values())
     for left in unfinished:
-        on_event(Event("interrupted", left.trial, left.attempt))
+        on_event(Event("interrupted", left.trial, left.number))
     return Summary(
         finished=len(searcher.finished),
         failed=tuple(searcher.failed),
@@ -211,19 +211,19 @@ class Size:
         return min(cpus, most_cpus), min(gpus, most_gpus) if gpus else 0.0
 
 
-def _execute_trial(ticket: Ticket, interrupted: Callable[[], None]) -> TrialResult:
-    from skipray.scheduling.ray.attempt import run_attempt  # in the worker: the driver needs no torch
+def _execute_trial(attempt: TrialAttempt, interrupted: Callable[[], None]) -> TrialResult:
+    from skipray.scheduling.ray.run_attempt import run_attempt  # in the worker: the driver needs no torch
 
-    return run_attempt(ticket, interrupted)
-
-
-def _record_death(ticket: Ticket, result: TrialResult) -> None:
-    from skipray.scheduling.ray.attempt import record_death
-
-    record_death(ticket, result)
+    return run_attempt(attempt, interrupted)
 
 
-def _record_nothing(ticket: Ticket, result: TrialResult) -> None:
+def _record_death(attempt: TrialAttempt, result: TrialResult) -> None:
+    from skipray.scheduling.ray.run_attempt import record_death
+
+    record_death(attempt, result)
+
+
+def _record_nothing(attempt: TrialAttempt, result: TrialResult) -> None:
     return
 
 

@@ -13,14 +13,14 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
-from skipray.scheduling.ray.ticket import Ticket
+from skipray.scheduling.ray.attempt import TrialAttempt
 from skipray.scheduling.work.events import Event
 from skipray.scheduling.work.failures import Attempts, classify_death, memory_line
 from skipray.scheduling.work.protocol import TrialResult, Work
 from skipray.spec import TrialSpec
 
-MakeTicket = Callable[[TrialSpec, int, int], Ticket]
-"""(trial, attempt, share) -> ticket."""
+MakeAttempt = Callable[[TrialSpec, int, int], TrialAttempt]
+"""(trial, attempt, share) -> attempt."""
 
 
 class WorkSearcher(Searcher):
@@ -29,13 +29,13 @@ class WorkSearcher(Searcher):
     def __init__(
         self,
         work: Work,
-        make_ticket: MakeTicket,
+        make_attempt: MakeAttempt,
         *,
         max_failures: int,
         limit: Callable[[], int],
         stopping: Callable[[], bool],
         on_event: Callable[[Event], None],
-        on_given_up: Callable[[Ticket, TrialResult], None],
+        on_given_up: Callable[[TrialAttempt, TrialResult], None],
     ):
         """
         Args:
@@ -45,15 +45,15 @@ class WorkSearcher(Searcher):
         """
         super().__init__()
         self.work = work
-        self.running: dict[str, Ticket] = {}
+        self.running: dict[str, TrialAttempt] = {}
         """Tune's trial id -> what it is doing."""
-        self._make_ticket = make_ticket
+        self._make_attempt = make_attempt
         self._attempts = Attempts(max_failures)
         self._limit = limit
         self._stopping = stopping
         self._on_event = on_event
         self._on_given_up = on_given_up
-        self._again: deque[Ticket] = deque()
+        self._again: deque[TrialAttempt] = deque()
         self._reported: dict[str, TrialResult] = {}
         self.finished: list[tuple[float, float]] = []
         """(training seconds, probe seconds) of each finished trial."""
@@ -79,18 +79,18 @@ class WorkSearcher(Searcher):
         if self._stopping() or len(self.running) >= self._limit():
             return None
         if self._again:
-            ticket = self._again.popleft()
+            attempt = self._again.popleft()
         else:
             trial = self.work.next()
             if trial is None:
                 return str(Searcher.FINISHED) if self.done else None
-            ticket = self._make_ticket(trial, 1, 1)
-        self.running[trial_id] = ticket
-        return {"ticket": ticket}
+            attempt = self._make_attempt(trial, 1, 1)
+        self.running[trial_id] = attempt
+        return {"attempt": attempt}
 
     def on_trial_start(self, trial_id: str) -> None:
-        ticket = self.running[trial_id]
-        self._on_event(Event("started", ticket.trial, ticket.attempt))
+        attempt = self.running[trial_id]
+        self._on_event(Event("started", attempt.trial, attempt.number))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         # A worker that must be replaced reports its trial first, and then fails.
@@ -107,8 +107,8 @@ class WorkSearcher(Searcher):
 
     def on_death(self, trial_id: str, message: str) -> None:
         """The worker of a trial has died."""
-        ticket = self.running.get(trial_id)
-        if ticket is None:
+        attempt = self.running.get(trial_id)
+        if attempt is None:
             return
         failure, with_node = classify_death(message)
         if failure == "lost":
@@ -116,9 +116,9 @@ class WorkSearcher(Searcher):
         else:
             said = memory_line(message) or "its node ran out of memory"
         result = TrialResult(
-            ticket.trial.trial_id,
+            attempt.trial.trial_id,
             "lost" if failure == "lost" else "failed",
-            ticket.attempt,
+            attempt.number,
             failure=failure,
             message=said,
             traceback=message,
@@ -128,30 +128,30 @@ class WorkSearcher(Searcher):
     def _settle(
         self, trial_id: str, result: TrialResult | None, *, died: bool = False, with_node: bool = False
     ) -> None:
-        ticket = self.running.pop(trial_id)
-        trial = ticket.trial
+        attempt = self.running.pop(trial_id)
+        trial = attempt.trial
         if result is not None and result.status == "finished":
             self._attempts.forget(trial.trial_id)
             self.finished.append((result.train_seconds, result.probe_seconds))
             self.work.tell(trial, result)
-            self._on_event(Event("finished", trial, ticket.attempt, result))
+            self._on_event(Event("finished", trial, attempt.number, result))
             return
         if result is None or result.status == "interrupted" or self._stopping():
             self.interrupted[trial.trial_id] = result
-            self._on_event(Event("interrupted", trial, ticket.attempt, result))
+            self._on_event(Event("interrupted", trial, attempt.number, result))
             return
         again = self._attempts.after(trial.trial_id, result.failure or "error", with_node=with_node)
         if again is not None:
-            self._again.append(self._make_ticket(trial, ticket.attempt + 1, again.share))
-            self._on_event(Event("again", trial, ticket.attempt, result))
+            self._again.append(self._make_attempt(trial, attempt.number + 1, again.share))
+            self._on_event(Event("again", trial, attempt.number, result))
             return
         self._attempts.forget(trial.trial_id)
         if died:
             with suppress(Exception):  # the store is away: the run stays RUNNING, and `doctor` names it
-                self._on_given_up(ticket, result)
+                self._on_given_up(attempt, result)
         self.failed.append(result)
         self.work.tell(trial, result)
-        self._on_event(Event("failed", trial, ticket.attempt, result))
+        self._on_event(Event("failed", trial, attempt.number, result))
 
     # Tune saves its searcher with its own experiment state, which nothing here reads.
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:

@@ -10,7 +10,7 @@ from ray import tune
 from ray.experimental.internal_kv import _internal_kv_exists
 
 from skipray.extension import own_code
-from skipray.scheduling.ray.ticket import Interrupted, Ticket
+from skipray.scheduling.ray.attempt import Interrupted, TrialAttempt
 from skipray.scheduling.work.failures import classify, spoils_process
 from skipray.scheduling.work.protocol import TrialResult
 
@@ -25,7 +25,7 @@ class TrialWorker(tune.Trainable):
     that ran out the process reports first and then ends, and Tune starts a fresh one.
     """
 
-    _ticket: Ticket
+    _attempt: TrialAttempt
     _spoilt = False
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -36,21 +36,21 @@ class TrialWorker(tune.Trainable):
         return True
 
     def _take(self, config: dict[str, Any]) -> None:
-        self._ticket = config["ticket"]
+        self._attempt = config["attempt"]
         self.config = {}  # Tune would send it back with every result
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        ticket: Ticket = config["ticket"]
-        bundle = {"CPU": ticket.cpus} | ({"GPU": ticket.gpus} if ticket.gpus else {})
+        attempt: TrialAttempt = config["attempt"]
+        bundle = {"CPU": attempt.cpus} | ({"GPU": attempt.gpus} if attempt.gpus else {})
         return tune.PlacementGroupFactory([bundle])
 
     def step(self) -> dict[str, Any]:
         if self._spoilt:
             raise ProcessSpoilt("a fresh process takes over after a CUDA error or memory that ran out")
-        watch = StopWatch(self._ticket)
+        watch = StopPoll(self._attempt)
         try:
-            result = run_ticket(self._ticket, watch)
+            result = run_attempt_safely(self._attempt, watch)
         finally:
             watch.close()
         self._spoilt = result.scalars.get("process.spoilt", 0.0) > 0
@@ -61,25 +61,25 @@ class ProcessSpoilt(RuntimeError):
     """The process has reported its trial and must be replaced."""
 
 
-def run_ticket(ticket: Ticket, watch: "StopWatch") -> TrialResult:
+def run_attempt_safely(attempt: TrialAttempt, watch: "StopPoll") -> TrialResult:
     """Execute an attempt; every exception becomes a result with its class and original traceback."""
     try:
-        return ticket.execute(ticket, watch.check)
+        return attempt.execute(attempt, watch.check)
     except Interrupted:
-        return TrialResult(ticket.trial.trial_id, "interrupted", ticket.attempt, message="the launch was stopped")
+        return TrialResult(attempt.trial.trial_id, "interrupted", attempt.number, message="the launch was stopped")
     except Exception as error:
-        return failure_of(ticket, error)
+        return failure_of(attempt, error)
     finally:
-        _free_memory(ticket)
+        _free_memory(attempt)
 
 
-def failure_of(ticket: Ticket, error: Exception) -> TrialResult:
+def failure_of(attempt: TrialAttempt, error: Exception) -> TrialResult:
     """The result of an attempt that raised."""
     text = "".join(traceback.format_exception(error))
     return TrialResult(
-        ticket.trial.trial_id,
+        attempt.trial.trial_id,
         "failed",
-        ticket.attempt,
+        attempt.number,
         failure=classify(error),
         message=one_line(error),
         traceback=text[-TRACEBACK_LENGTH:],
@@ -93,23 +93,23 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."
 
 
-def _free_memory(ticket: Ticket) -> None:
+def _free_memory(attempt: TrialAttempt) -> None:
     """Give a GPU's cached memory back, so that its neighbours on the GPU can have it (ray issues 32698, 30414)."""
     torch = sys.modules.get("torch")
-    if ticket.trial.resources.device == "cuda" and torch is not None and torch.cuda.is_initialized():
+    if attempt.trial.resources.device == "cuda" and torch is not None and torch.cuda.is_initialized():
         gc.collect()
         torch.cuda.empty_cache()
 
 
-class StopWatch:
+class StopPoll:
     """Asks Ray's own key-value store, beside the training, whether the launch is being stopped.
 
     A Tune trainable can be stopped between its steps only, and here a step is a whole trial.
     """
 
-    def __init__(self, ticket: Ticket):
-        self._key = stop_key(ticket.place.launch_id)
-        self._seconds = ticket.place.stop_poll_seconds
+    def __init__(self, attempt: TrialAttempt):
+        self._key = stop_key(attempt.context.launch_id)
+        self._seconds = attempt.context.stop_poll_seconds
         self._stop = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="skipray-stop", daemon=True)

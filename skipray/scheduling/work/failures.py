@@ -23,7 +23,7 @@ _NODE_DIED = re.compile(r"node has died|node is dead|node was (terminated|preemp
 
 
 @dataclass(frozen=True)
-class Again:
+class Retry:
     """Start another attempt."""
 
     share: int
@@ -38,7 +38,7 @@ class Attempts:
         self._count: Counter[tuple[str, str]] = Counter()
         self._share: dict[str, int] = {}
 
-    def after(self, trial_id: str, failure: FailureClass, *, with_node: bool = False) -> Again | None:
+    def after(self, trial_id: str, failure: FailureClass, *, with_node: bool = False) -> Retry | None:
         """What to do after a failed attempt; None to give the trial up.
 
         Args:
@@ -55,7 +55,7 @@ class Attempts:
         else:
             self._count[trial_id, failure] += 1
             allowed = self.max_failures
-        return Again(self._share.get(trial_id, 1)) if self._count[trial_id, failure] <= allowed else None
+        return Retry(self._share.get(trial_id, 1)) if self._count[trial_id, failure] <= allowed else None
 
     def forget(self, trial_id: str) -> None:
         """A trial that is done needs no counts: a sweep of many trials stays small in memory."""

@@ -5,11 +5,11 @@ import gc
 gc.disable()  # imports make many objects and no garbage
 try:
     from skipray import tracking
-    from skipray.scheduling.ray import attempt, worker
+    from skipray.scheduling.ray import run_attempt, worker
 
     tracking.import_client()
 finally:
     gc.freeze()
     gc.enable()
 
-__all__ = ["attempt", "worker"]
+__all__ = ["run_attempt", "worker"]

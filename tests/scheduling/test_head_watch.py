@@ -3,7 +3,7 @@
 import threading
 
 from skipray.scheduling.ray.cluster import AnotherCluster, Node
-from skipray.scheduling.ray.watching import follow
+from skipray.scheduling.ray.head_watch import follow
 
 NODES = (Node("id", "host", 2, 0),)
 

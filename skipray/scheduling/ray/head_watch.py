@@ -13,7 +13,7 @@ HEAD_AWAY_SECONDS = 60.0
 """A head that has not answered for so long is lost. One that keeps its state elsewhere may be back before."""
 
 
-class Watch(threading.Thread):
+class HeadWatch(threading.Thread):
     """Looks after the cluster beside Tune's loop. A context manager around it."""
 
     def __init__(self, cluster: Cluster):
@@ -25,7 +25,7 @@ class Watch(threading.Thread):
         self._head = Head()
         self._ended = threading.Event()
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "HeadWatch":
         self.start()
         return self
 
