@@ -21,7 +21,8 @@ from skipray.spec.fields import (
 from skipray.spec.identity import NUMERICS_VERSION
 from skipray.spec.reader import load_sweep
 from skipray.spec.sweep import SweepSpec
-from skipray.spec.trial import TrialSpec, canonical_json, varied_fields
+from skipray.spec.trial import TrialSpec, varied_fields
+from skipray.spec.values import canonical_json
 
 __all__ = [
     "NUMERICS_VERSION",

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from skipray.spec.values import Choice, Words
+
 
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -17,6 +19,7 @@ Depth = Annotated[int, Field(ge=1, le=100_000)]
 """The deepest network that we know to have been trained has 10,000 layers (Xiao et al. 2018)."""
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
+OwnName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"), Words("module:name for your own")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """Names become folder and experiment names: no separators, no leading dot."""
 
@@ -71,13 +74,17 @@ class Recipe(Part):
     """Passes over the training set. 0 measures the network at initialisation only."""
     batch_size: Positive
     learning_rate: PositiveFloat
-    """Peak learning rate of SGD."""
-    momentum: Annotated[float, Field(ge=0, lt=1)]
+    """Peak learning rate of the optimizer."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """SGD's, which needs it; another optimizer does not read it, and has its own among its arguments."""
     nesterov: bool = False
+    """SGD's."""
     weight_decay: NonNegativeFloat
-    schedule: Literal["constant", "step", "cosine", "he2015"]
-    """step: times `gamma` at each of `milestones`; cosine: to `final_learning_rate`; he2015: times 0.1 after 1/2 and
-    3/4 of the steps (32k and 48k of 64k)."""
+    schedule: Literal["constant", "step", "cosine", "he2015", "linear", "one_cycle", "inverse_sqrt"] | OwnName
+    """step: times `gamma` at each of `milestones`; cosine, linear: to `final_learning_rate`; he2015: times 0.1 after
+    1/2 and 3/4 of the steps (32k and 48k of 64k); one_cycle: up for 30 % of the steps, then down to
+    `final_learning_rate` (Smith and Topin 2018); inverse_sqrt: as 1/sqrt(step) from the warm-up's end (Vaswani et al.
+    2017); `module:name`: a function of (step, steps) whose value is a factor on the rate."""
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
     """step: fractions of all steps, rising."""
     gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -89,6 +96,19 @@ class Recipe(Part):
     """standard: pad 4, random crop, horizontal flip where the data set allows it."""
     precision: Literal["float32", "bfloat16"] = "float32"
     gradient_clip_norm: PositiveFloat | None = None
+    optimizer: Choice | None = None
+    """Of torch.optim by its name in lower case with its arguments, `{name: adamw, betas: [0.9, 0.95]}`, or
+    `module:name`; SGD when left out."""
+    weight_decay_on: Literal["all", "weights"] = "all"
+    """all: every parameter. weights: matrices and kernels only, not biases, scales and normalizations (He et al. 2019,
+    Bag of Tricks, section 3.1)."""
+    loss: Choice | None = None
+    """cross_entropy (with `label_smoothing`), binary, mse, or `module:name`: a function of (scores, targets) whose
+    value is the mean over the batch; cross-entropy when left out."""
+    mixing: Choice | None = None
+    """mixup or cutmix with its `alpha` (Zhang et al. 2018; Yun et al. 2019), from torchvision.transforms.v2."""
+    gradient_accumulation: Positive = 1
+    """Pieces that a batch goes through the network in, one after the other; batch statistics are each piece's own."""
 
 
 class ProbeSpec(Part):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from skipray.spec.fields import ProbeSpec, SearchRange, Tune
-from skipray.spec.trial import TrialSpec, canonical_json
+from skipray.spec.trial import TrialSpec
+from skipray.spec.values import canonical_json
 
 Setting = tuple[tuple[str, float], ...]
 """Recipe fields and their values, in the order of the space."""

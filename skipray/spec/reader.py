@@ -13,10 +13,12 @@ from typing import Any
 import pydantic
 
 from skipray.extension import catalog
+from skipray.spec import recipes
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, Recipe, SweepFile, Tune
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
+from skipray.spec.values import as_text
 from skipray.spec.words import allowed_words, fields_at, is_number, is_union_tag, show, show_cell, value_limits
 
 MAX_TRIALS = 1_000_000
@@ -294,7 +296,7 @@ class Reader:
                 wrong.update(fresh)
                 self.mistakes[before:] = fresh
                 continue
-            names = [model.architecture, model.initialisation, file.dataset.name]
+            names = [model.architecture, model.initialisation, file.dataset.name, *recipes.own_names(recipe)]
             trial = TrialSpec(
                 sweep=file.name,
                 dataset=file.dataset,
@@ -305,12 +307,16 @@ class Reader:
                 probe=file.probe,
                 resources=file.resources,
                 save_weights=file.tracking.save_weights,
-                cell=tuple(cell.items()),
+                cell=tuple((key, as_text(value)) for key, value in cell.items()),
                 source_hashes=tuple((n, h) for n in names if (h := self._source_hash(n))),
             )
             if trial.trial_id in seen:
                 ignored = [k for k in cell if k in ModelSpec.model_fields and getattr(model, k) is None]
                 why = f" ({model.architecture} has no {', '.join(ignored)})" if ignored else ""
+                unread = [k for k in cell if k in recipes.OF_SGD and recipe.optimizer is not None]
+                why = (
+                    f" ({recipe.optimizer['name']} has no {', '.join(unread)})" if recipe.optimizer and unread else why
+                )
                 twin = seen[trial.trial_id]
                 self._add(loc, f"found the cell {show_cell(cell)} twice{why}, as {twin}; allowed: each cell once")
                 continue
@@ -380,24 +386,10 @@ class Reader:
         recipe = self._validate_at(Recipe, data, file, cell, loc, "recipe")
         if recipe is None:
             return None
-        if recipe.schedule == "step" and (recipe.milestones is None or recipe.gamma is None):
-            self._add(("recipe", "schedule"), "found step without milestones and gamma; allowed: all three")
-            return None
-        if recipe.schedule != "step" and (recipe.milestones is not None or recipe.gamma is not None):
-            key = "milestones" if recipe.milestones is not None else "gamma"
-            self._add(("recipe", key), f"found it beside the schedule {recipe.schedule}; allowed: with step only")
-            return None
-        if recipe.milestones is not None and list(recipe.milestones) != sorted(set(recipe.milestones)):
-            self._add(
-                ("recipe", "milestones"), f"found {list(recipe.milestones)}; allowed: fractions of all steps, rising"
-            )
-            return None
-        if recipe.epochs and recipe.warmup_epochs >= recipe.epochs:
-            self._add(
-                ("recipe", "warmup_epochs"), f"found {recipe.warmup_epochs}; allowed: below epochs ({recipe.epochs})"
-            )
-            return None
-        return recipe
+        wrong = list(recipes.mistakes(recipe))
+        for key, found in wrong:
+            self._add(self._source(file, key, cell.get(key, data.get(key)), loc, "recipe"), found)
+        return None if wrong else recipes.read_fields(recipe)
 
     def _validate_at(
         self,
@@ -472,7 +464,7 @@ def _with_all_factors(trial: TrialSpec, varied: list[str]) -> TrialSpec:
     for key in varied:
         value = getattr(trial.model if key in ModelSpec.model_fields else trial.recipe, key)
         if key not in own and value is not None:
-            own[key] = value
+            own[key] = as_text(value)
     cell = tuple((key, own[key]) for key in varied if key in own)
     return trial if cell == trial.cell else dataclasses.replace(trial, cell=cell)
 

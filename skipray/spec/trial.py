@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
 from skipray.spec.identity import NUMERICS_VERSION, hashed_fields
+from skipray.spec.values import canonical_json
 
 
 @dataclass(frozen=True)
@@ -103,18 +104,3 @@ _MAIN_FACTORS = ("architecture", "depth")
 def varied_fields(trials: Iterable[TrialSpec]) -> list[str]:
     """Bare names of the factors of these trials' cells, in the file's order."""
     return list(dict.fromkeys(key.rpartition(".")[2] for trial in trials for key, _ in trial.cell))
-
-
-def canonical_json(value: Any) -> str:
-    """One text for one value: sorted keys, no spaces, integers and floats of one value alike (`1` is `1.0`)."""
-
-    def normal(x: Any) -> Any:
-        if isinstance(x, Mapping):
-            return {str(k): normal(v) for k, v in x.items()}
-        if isinstance(x, list | tuple):
-            return [normal(v) for v in x]
-        if isinstance(x, float) and x.is_integer() and abs(x) < 2**53:
-            return int(x)
-        return x
-
-    return json.dumps(normal(value), sort_keys=True, separators=(",", ":"), allow_nan=False)

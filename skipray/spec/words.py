@@ -10,11 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 
 from skipray.spec.fields import Part
+from skipray.spec.values import Words
 
 
 def is_union_tag(part: Any) -> bool:
     """pydantic adds the branch of a union to an error's place; a user's key never looks like that."""
-    return isinstance(part, str) and ("[" in part or part in ("int", "float", "str", "bool", "constrained-int"))
+    return isinstance(part, str) and (
+        "[" in part or part in ("int", "float", "str", "bool", "constrained-int", "constrained-str")
+    )
 
 
 def fields_at(model: type[Part], parts: tuple[Any, ...]) -> list[str]:
@@ -123,6 +126,9 @@ def allowed_words(model: type[Part], parts: tuple[Any, ...], detail: Any) -> str
 def _type_words(annotation: Any, bounds: list[str]) -> str:
     if typing.get_origin(annotation) is Annotated:
         inner, *metadata = typing.get_args(annotation)
+        said = next((meta.text for meta in metadata if isinstance(meta, Words)), None)
+        if said is not None:
+            return said
         more = [
             f"{words} {getattr(m, name)}"
             for meta in metadata

@@ -35,9 +35,9 @@ from skipray.probe.generalization import generalization_measures, initial_weight
 from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.storage import histograms_from_parquet, histograms_to_parquet
-from skipray.trial.training import EpochEnd, Progress, autocast, derived_seed, to_device, train
+from skipray.trial.training import EpochEnd, Progress, autocast, derived_seed, make_optimizer, to_device, train
 from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode
-from skipray.trial.training.sgd import SGD
+from skipray.trial.training.losses import judging_loss
 from skipray.trial.training.state import CheckpointRefused, network_tensors, pack, restore_network, unpack
 
 __all__ = ["CheckpointRefused", "Checkpoints", "numerics", "run_trial"]
@@ -122,7 +122,7 @@ class _Attempt:
             self._check_output(classes)
         self.initial = initial_weights(self.network)
         """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
-        self.optimizer = SGD(self.network, trial.recipe)
+        self.optimizer = make_optimizer(self.network, trial.recipe)
         self.progress = Progress()
         self.records: list[EpochRecord] = []
         self.sent = 0
@@ -231,6 +231,7 @@ class _Attempt:
                     self.splits,
                     part,
                     whole=whole,
+                    objective=judging_loss(self.trial.recipe),
                     autocast=autocast(self.trial.recipe, self.device),
                     tick=self.interrupted,
                     workers=self.trial.resources.threads,

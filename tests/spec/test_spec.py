@@ -185,7 +185,11 @@ def line_of(text: str, part: str) -> int:
         ("weight_decay: 1e-4", "weight_decay: .inf", r"found inf"),
         ("learning_rate: 0.05", "learning_rate: 0", r"recipe\.learning_rate: found 0; allowed: a number above 0"),
         ("momentum: 0.9", "momentum: 1.5", r"found 1\.5; allowed: a number at least 0.* below 1"),
-        ("schedule: constant", "schedule: linear", r"found 'linear'; allowed: constant, step, cosine, he2015"),
+        (
+            "schedule: constant",
+            "schedule: lineal",
+            r"found .lineal.; allowed: constant, step, cosine, he2015, linear, one_cycle, inverse_sqrt or module:name",
+        ),
         ("schedule: constant", "schedule: step", r"without milestones and gamma"),
         ("normalization: batch", "normalization: instance", r"found 'instance'; allowed: batch, layer, none"),
         (

@@ -2,24 +2,37 @@
 
 Batches: an epoch's order is cut into ceil(samples / batch_size) batches whose sizes differ by at most one sample. A
 remainder batch of a few samples would upset batch statistics just before the epoch is judged.
-Numerics: float32 means IEEE float32 (TF32 off, see `skipray.trial`); bfloat16 is autocast, with float32 weights.
 """
 
 import hashlib
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from skipray.datasets import Splits
 from skipray.datasets._batches import batches
 from skipray.spec import Recipe
+from skipray.trial.training.mixing import mixing_of
+from skipray.trial.training.optimizers import Optimizer, make_optimizer
+from skipray.trial.training.precision import autocast
 from skipray.trial.training.schedule import WARM_ACCURACY, learning_rate
-from skipray.trial.training.sgd import SGD
+from skipray.trial.training.step import Step
+
+__all__ = [
+    "EpochEnd",
+    "Progress",
+    "autocast",
+    "derived_seed",
+    "generator",
+    "make_optimizer",
+    "memory_format",
+    "to_device",
+    "train",
+]
 
 CUDA_CHECK_STEPS = 50
 """How often the loss is looked at on a GPU, which has to be waited for. A CPU's is looked at every step."""
@@ -71,7 +84,7 @@ def train(
     recipe: Recipe,
     seed: int,
     *,
-    optimizer: SGD,
+    optimizer: Optimizer,
     progress: Progress,
     on_step: Callable[[], None],
     on_epoch: Callable[[EpochEnd], None],
@@ -100,7 +113,8 @@ def train(
     check_steps = CUDA_CHECK_STEPS if device.type == "cuda" else 1
     counts_correct = recipe.schedule == "he2015" and recipe.warmup_epochs > 0
     image_format = memory_format(network)
-    parameters = list(network.parameters())
+    taking = Step(network, recipe, optimizer, counts_correct=counts_correct)
+    mix = mixing_of(recipe, splits.classes)
     progress.loss, progress.correct = progress.loss.to(device), progress.correct.to(device)
     network.train()
 
@@ -121,21 +135,18 @@ def train(
             step = (progress.epoch - 1) * steps_per_epoch + progress.step
             rate = learning_rate(recipe, step, steps, steps_per_epoch, warm=progress.warm)
             inputs = splits.normalise(x).contiguous(memory_format=image_format)
-            with autocast(recipe, device):
-                logits = network(inputs)
-                loss = cross_entropy(logits, y)
-            optimizer.zero_grad()
-            loss.backward()
-            if recipe.gradient_clip_norm is not None:
-                nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip_norm)
+            targets = y
+            if mix is not None:
+                inputs, targets = mix(inputs, y, derived_seed(seed, f"mixing/{step}"))
             progress.step += 1
             is_last = progress.step == steps_per_epoch
-            if is_last and keep_updates(progress.epoch):
-                updates = {n: p.detach().clone() for n, p in network.named_parameters() if p.ndim >= 2}
-            optimizer.step(rate)
-            progress.loss += loss.detach()
-            if counts_correct:
-                progress.correct += (logits.detach().argmax(1) == y).sum()
+            before: dict[str, torch.Tensor] = {}
+            keep = partial(_keep_weights, network, before) if is_last and keep_updates(progress.epoch) else None
+            loss, correct = taking.take(inputs, targets, y, rate, keep)
+            progress.loss += loss
+            if correct is not None:
+                progress.correct += correct
+            updates = before if keep else None
             if (is_last or progress.step % check_steps == 0) and not math.isfinite(float(progress.loss)):
                 return False
             if not is_last:
@@ -151,11 +162,8 @@ def train(
     return True
 
 
-def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
-    """The recipe's precision, as a context for a forward pass."""
-    if recipe.precision == "float32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+def _keep_weights(network: nn.Module, kept: dict[str, torch.Tensor]) -> None:
+    kept.update({n: p.detach().clone() for n, p in network.named_parameters() if p.ndim >= 2})
 
 
 def derived_seed(seed: int, name: str) -> int:

@@ -2,10 +2,13 @@
 
 import math
 
+from skipray.extension import catalog
 from skipray.spec import Recipe
 
 WARM_ACCURACY = 0.2
 """He et al. 2015, section 4.2: ResNet-110 warms up until the training error is below 80 %."""
+ONE_CYCLE_RISE, ONE_CYCLE_FACTOR = 0.3, 25.0
+"""Share of the steps that one_cycle rises for, and the peak over its first rate: fastai's, and torch's, choice."""
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int, *, warm: bool = True) -> float:
@@ -18,7 +21,14 @@ def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int, *
 
     constant: the peak. step: times gamma at each milestone (a fraction of all steps). cosine: from the peak, at the end
     of the warm-up, to final_learning_rate at `steps` (Loshchilov and Hutter 2017, eq. 5). he2015: times 0.1 from 1/2
-    and again from 3/4 of the steps. Warm-up: linear from a tenth of the rate; he2015: a tenth until warm.
+    and again from 3/4 of the steps. linear: from the peak, at the end of the warm-up, to final_learning_rate at
+    `steps`. one_cycle: from peak / 25 along a cosine to the peak at 30 % of the steps, and along another to
+    final_learning_rate (Smith and Topin 2018, as torch's OneCycleLR has it). inverse_sqrt: the peak times
+    sqrt(warm-up's steps / step) (Vaswani et al. 2017, eq. 3). module:name: the peak times its value of (step, steps).
+    Warm-up: linear from a tenth of the rate; he2015: a tenth until warm.
+
+    Raises:
+        ValueError: a user's own schedule gives no rate of 0 or more.
     """
     warmup_steps = recipe.warmup_epochs * steps_per_epoch
     peak = recipe.learning_rate
@@ -34,7 +44,28 @@ def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int, *
     if recipe.schedule == "he2015":
         return peak * (0.01 if 4 * step >= 3 * steps else 0.1 if 2 * step >= steps else 1.0)
     if recipe.schedule == "cosine" and step >= warmup_steps:
-        done = (step - warmup_steps) / (steps - warmup_steps)
-        low = recipe.final_learning_rate
-        return low + (peak - low) * (1 + math.cos(math.pi * done)) / 2
+        return _cosine(peak, recipe.final_learning_rate, (step - warmup_steps) / (steps - warmup_steps))
+    if recipe.schedule == "linear" and step >= warmup_steps:
+        return peak + (recipe.final_learning_rate - peak) * (step - warmup_steps) / (steps - warmup_steps)
+    if recipe.schedule == "one_cycle":
+        top = ONE_CYCLE_RISE * steps - 1
+        if step <= top:
+            return _cosine(peak / ONE_CYCLE_FACTOR, peak, step / top)
+        return _cosine(peak, recipe.final_learning_rate, (step - top) / (steps - 1 - top))
+    if recipe.schedule == "inverse_sqrt" and step >= warmup_steps:
+        return peak * math.sqrt(warmup_steps / step)
+    if ":" in recipe.schedule:
+        return peak * _own_factor(recipe.schedule, step, steps)
     return peak
+
+
+def _cosine(start: float, end: float, done: float) -> float:
+    """Half a cosine from start to end."""
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def _own_factor(name: str, step: int, steps: int) -> float:
+    factor = catalog.find("schedule", name)(step, steps)
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor < math.inf:
+        raise ValueError(f"{name}: found {factor!r} at step {step} of {steps}; allowed: a number at least 0")
+    return float(factor)

@@ -13,7 +13,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from skipray.trial.training.sgd import SGD
+from skipray.trial.training.optimizers import Optimizer
 
 STATE_VERSION = 1
 
@@ -55,13 +55,13 @@ def _metadata(blob: bytes) -> dict[str, str]:
     return dict(json.loads(blob[8 : 8 + length])["__metadata__"])
 
 
-def network_tensors(network: nn.Module, optimizer: SGD) -> dict[str, torch.Tensor]:
-    """Parameters, buffers and momenta by name."""
+def network_tensors(network: nn.Module, optimizer: Optimizer) -> dict[str, torch.Tensor]:
+    """Parameters, buffers and the optimizer's state by name."""
     tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
-    return tensors | {f"momentum/{name}": momentum for name, momentum in optimizer.momenta.items()}
+    return tensors | optimizer.tensors()
 
 
-def restore_network(network: nn.Module, optimizer: SGD, tensors: dict[str, torch.Tensor]) -> None:
+def restore_network(network: nn.Module, optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -> None:
     """Put back what `network_tensors` gave, in place: memory formats stay.
 
     Raises:
@@ -74,5 +74,4 @@ def restore_network(network: nn.Module, optimizer: SGD, tensors: dict[str, torch
         odd = sorted(n for n in shapes.keys() | allowed.keys() if shapes.get(n) != allowed.get(n))
         raise CheckpointRefused(f"found the state of another network: it differs in {', '.join(odd[:5])}")
     network.load_state_dict(saved)
-    for name, momentum in optimizer.momenta.items():
-        momentum.copy_(tensors[f"momentum/{name}"])
+    optimizer.restore(tensors)

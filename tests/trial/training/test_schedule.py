@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,39 @@ def test_never_above_the_peak_nor_below_zero(schedule, epochs, steps_per_epoch, 
     found = rates(r, steps_per_epoch)
     assert all(0 <= rate <= 0.1 * (1 + 1e-12) for rate in found)
     assert (found[0] == pytest.approx(0.01)) == (r.warmup_epochs > 0)
+
+
+def test_one_cycle_is_torchs():
+    r = recipe(schedule="one_cycle", final_learning_rate=0.1 / 25 / 1e4)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=100)
+    expected = []
+    for _ in range(100):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        reference.step()
+    assert rates(r) == pytest.approx(expected, rel=1e-9)
+
+
+def test_linear_falls_evenly_from_the_warm_ups_end():
+    found = rates(recipe(schedule="linear", warmup_epochs=2.0, final_learning_rate=0.02))
+    assert found[19] == pytest.approx(0.1 * (0.1 + 0.9 * 19 / 20))
+    assert found[20:] == pytest.approx([0.1 - 0.08 * i / 80 for i in range(80)])
+
+
+def test_inverse_square_root_of_the_step():
+    found = rates(recipe(schedule="inverse_sqrt", warmup_epochs=1.0))
+    assert found[10] == 0.1
+    assert found[40] == pytest.approx(0.05)
+
+
+def test_a_schedule_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "my_schedules.py").write_text(
+        "def halves(step, steps):\n    return 0.5 ** (4 * step // steps)\n\ndef wrong(step, steps):\n    return -1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert rates(recipe(schedule="my_schedules:halves")) == pytest.approx(
+        [0.1 * f for f in (1, 0.5, 0.25, 0.125) for _ in range(25)]
+    )
+    with pytest.raises(ValueError, match="my_schedules:wrong: found -1 at step 0 of 100; allowed: a number at least 0"):
+        rates(recipe(schedule="my_schedules:wrong"))

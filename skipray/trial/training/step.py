@@ -1,0 +1,98 @@
+"""One step: a batch through the network in one piece or several, backward, and the optimizer's update."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import nn
+
+from skipray.spec import Recipe
+from skipray.trial.training.losses import right, training_loss
+from skipray.trial.training.optimizers import Optimizer
+from skipray.trial.training.precision import autocast
+
+BeforeUpdate = Callable[[], None]
+
+
+class Step:
+    """What the steps of a training share."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, optimizer: Optimizer, *, counts_correct: bool = False):
+        self.network, self.recipe, self.optimizer = network, recipe, optimizer
+        self.parameters = list(network.parameters())
+        self.objective = training_loss(recipe)
+        self.counts_correct = counts_correct
+
+    def take(
+        self,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        labels: torch.Tensor,
+        learning_rate: float,
+        before_update: BeforeUpdate | None,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Train on one batch.
+
+        Args:
+            targets: what the loss takes: labels, or what mixing has made of them.
+            labels: class numbers, to count what is right.
+            before_update: called when the gradients are there.
+
+        Returns:
+            The batch's mean loss before the update, and how many labels were named rightly where that is counted.
+        """
+        seen: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+
+        def evaluate() -> torch.Tensor:
+            self.optimizer.zero_grad()
+            found = self._gradients(inputs, targets, labels)
+            if self.recipe.gradient_clip_norm is not None:
+                nn.utils.clip_grad_norm_(self.parameters, self.recipe.gradient_clip_norm)
+            if self.optimizer.closed:  # LBFGS takes views of gradients, which channels-last ones do not have
+                for parameter in self.parameters:
+                    if parameter.grad is not None:
+                        parameter.grad = parameter.grad.contiguous()
+            seen.append(found)
+            return found[0]
+
+        if self.optimizer.closed:  # it evaluates the loss itself, as often as it likes
+            if before_update:
+                before_update()
+            self.optimizer.step(learning_rate, evaluate)
+            return seen[0]
+        evaluate()
+        if before_update:
+            before_update()
+        self.optimizer.step(learning_rate)
+        return seen[0]
+
+    def _gradients(
+        self, inputs: torch.Tensor, targets: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Adds the gradients of the batch's mean loss to the parameters; the mean loss, and what was right."""
+        loss: torch.Tensor | None = None
+        correct: torch.Tensor | None = None
+        for x, y, named, share in self._pieces(inputs, targets, labels):
+            with autocast(self.recipe, inputs.device):
+                scores = self.network(x)
+                piece = self.objective(scores, y)
+            if share != 1:
+                piece = piece * share
+            piece.backward()
+            loss = piece.detach() if loss is None else loss + piece.detach()
+            if self.counts_correct:
+                hits = right(scores.detach(), named)
+                correct = hits if correct is None else correct + hits
+        assert loss is not None
+        return loss, correct
+
+    def _pieces(
+        self, inputs: torch.Tensor, targets: torch.Tensor, labels: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]]:
+        """The batch's pieces, and each one's share of its samples."""
+        count = min(self.recipe.gradient_accumulation, len(inputs))
+        if count == 1:
+            yield inputs, targets, labels, 1.0
+            return
+        split = (t.tensor_split(count) for t in (inputs, targets, labels))
+        for x, y, named in zip(*split, strict=True):
+            yield x, y, named, len(x) / len(inputs)

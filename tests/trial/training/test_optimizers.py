@@ -1,0 +1,140 @@
+"""Every optimizer of torch.optim: what it may be given, its steps, and its state through a checkpoint."""
+
+import copy
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+from skipray.spec import Recipe
+from skipray.spec.optimizers import ARGUMENTS, DROPPED, REFUSED, WITHOUT_DECAY
+from skipray.spec.recipes import OF_SGD
+from skipray.trial.training.optimizers import make_optimizer, optimizer_class, refusal
+from skipray.trial.training.state import network_tensors, pack, restore_network, unpack
+from skipray.trial.training.step import Step
+
+CLASSES = {
+    name: cls
+    for name, cls in vars(torch.optim).items()
+    if isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer) and cls is not torch.optim.Optimizer
+}
+
+
+def recipe(optimizer="adamw", **changes):
+    fields = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "schedule": "constant", "augmentation": "none"}
+    name = optimizer if isinstance(optimizer, str) else optimizer["name"]
+    decay = 0.0 if name in WITHOUT_DECAY else 0.02
+    momentum = {"momentum": 0.9} if name == "sgd" else {}
+    return Recipe(**(fields | {"optimizer": optimizer, "weight_decay": decay} | momentum | changes))
+
+
+def network():
+    """Convolution, batch norm, a layer norm of two axes, a dropout that draws, and weights in channels-last order."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.LayerNorm([4, 4]), nn.Dropout(0.1), nn.Flatten()
+    )
+    return nn.Sequential(net, nn.Linear(48, 5)).to(memory_format=torch.channels_last)
+
+
+def steps(net, step, numbers):
+    for number in numbers:
+        generator = torch.Generator().manual_seed(number)
+        inputs = torch.randn(8, 2, 4, 4, generator=generator).contiguous(memory_format=torch.channels_last)
+        labels = torch.randint(5, (8,), generator=generator)
+        step.take(inputs, labels, labels, 0.01 / number, None)
+
+
+def bits(net, optimizer):
+    return {name: tensor.detach().numpy().tobytes() for name, tensor in network_tensors(net, optimizer).items()}
+
+
+def test_the_table_is_torchs():
+    """An argument that torch gains, loses or renames, and a new optimizer, are found here."""
+    assert {name.lower() for name in CLASSES} == ARGUMENTS.keys() | REFUSED.keys()
+    for name, cls in CLASSES.items():
+        if name.lower() in REFUSED:
+            continue
+        taken = set(list(inspect.signature(cls.__init__).parameters)[2:]) - set(DROPPED)
+        ours = set(ARGUMENTS[name.lower()])
+        assert taken == ours | (set(OF_SGD) if name == "SGD" else set())
+        has_decay = "weight_decay" in inspect.signature(cls.__init__).parameters
+        assert has_decay == (name.lower() not in WITHOUT_DECAY)
+
+
+@pytest.mark.parametrize("name", [*sorted(ARGUMENTS), {"name": "sgd", "dampening": 0.1}])
+def test_two_steps_saved_and_resumed_give_the_same_bits(name):
+    whole, part, fresh = network(), network(), network()
+    straight = make_optimizer(whole, recipe(name))
+    torch.manual_seed(1)
+    steps(whole, Step(whole, recipe(name), straight), [1, 2, 3, 4])
+
+    saved = make_optimizer(part, recipe(name))
+    torch.manual_seed(1)
+    steps(part, Step(part, recipe(name), saved), [1, 2])
+    blob = pack("me", network_tensors(part, saved) | {"rng": torch.get_rng_state()}, {})
+    tensors, _ = unpack("me", blob)
+    resumed = make_optimizer(fresh, recipe(name))
+    restore_network(fresh, resumed, tensors)
+    torch.set_rng_state(tensors["rng"])
+    assert bits(fresh, resumed) == bits(part, saved)
+    steps(fresh, Step(fresh, recipe(name), resumed), [3, 4])
+
+    assert bits(fresh, resumed) == bits(whole, straight)
+    assert bits(whole, straight) != bits(part, saved)
+
+
+@pytest.mark.parametrize("name", ["adamw", "rmsprop", "lbfgs"])
+def test_the_same_steps_as_torchs_own_class(name):
+    ours = nn.Linear(3, 2)
+    theirs = copy.deepcopy(ours)
+    r = recipe(name)
+    decay = {} if name in WITHOUT_DECAY else {"weight_decay": r.weight_decay}
+    reference = optimizer_class(name)(theirs.parameters(), lr=0.01, **decay)
+    step = Step(ours, r, make_optimizer(ours, r))
+    x, y = torch.randn(8, 3), torch.randint(2, (8,))
+
+    def closure():
+        reference.zero_grad()
+        loss = nn.functional.cross_entropy(theirs(x), y)
+        loss.backward()
+        return loss
+
+    for rate in (0.01, 0.005):
+        step.take(x, y, y, rate, None)
+        reference.param_groups[0]["lr"] = rate
+        if name == "lbfgs":
+            reference.step(closure)
+        else:
+            closure()
+            reference.step()
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(p, q, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("optimizer", [None, "adamw", "sgd"])
+def test_no_decay_on_norms_biases_and_scales(optimizer):
+    net = network()
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    r = recipe(optimizer or "adamw", weight_decay_on="weights", momentum=0.0, weight_decay=0.1)
+    r = r.model_copy(update={"optimizer": None}) if optimizer is None else r
+    made = make_optimizer(net, r)
+    for p in net.parameters():
+        p.grad = torch.zeros_like(p)  # decay alone moves anything
+    made.step(0.5)
+    moved = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {"0.0.weight", "1.weight"}
+
+
+def test_muon_trains_matrices_and_adamw_the_rest():
+    made = make_optimizer(network(), recipe("muon"))
+    assert [type(part).__name__ for part in made.parts] == ["Muon", "AdamW"]
+    assert [p.ndim for p in made.parts[0].param_groups[0]["params"]] == [2]  # not the layer norm's gain
+
+
+def test_what_torch_refuses_is_said_before_anything_is_trained():
+    said = refusal(recipe({"name": "adamw", "betas": [1.5, 0.9]}))
+    assert said is not None
+    assert "adamw refuses its arguments: ValueError: Invalid beta parameter at index 0: 1.5" in said
+    assert refusal(recipe("adamw")) is None
