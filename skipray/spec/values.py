@@ -11,13 +11,13 @@ from pydantic import AfterValidator, BeforeValidator
 class Frozen(dict[str, Any]):
     """A mapping that cannot be changed, so that what holds one can be hashed. Lists in it are tuples."""
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash(canonical_json(self))
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("a specification cannot be changed")
 
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Frozen, (dict(self),)
