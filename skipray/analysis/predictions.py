@@ -65,7 +65,9 @@ def predict(model: ModelSpec, samples: int, start: Mapping[str, float] | None = 
     found = []
     if plain or residual or model.architecture == "resnet":
         found.append(
-            Prediction("weight", "log10_condition", (0,), (theory.square_log10_condition(model.width),), EDELMAN)
+            Prediction(
+                "weight", "log10_condition", (0,), (theory.square_log10_condition_quantile(model.width),), EDELMAN
+            )
         )
     if model.normalization == "none" and model.activation == "linear":
         residual = residual or model.architecture == "resnet"
@@ -76,11 +78,11 @@ def predict(model: ModelSpec, samples: int, start: Mapping[str, float] | None = 
     if model.normalization == "none" and model.activation == "relu" and (plain or residual):
         found.append(_cosine(model, blocks, given, None if plain else _share(model, blocks, power)))
     if model.normalization == "batch" and model.activation == "relu" and plain:
-        found.append(_gradient(blocks, given))
+        found.append(_gradient(blocks, samples, given))
     return tuple(found)
 
 
-EDELMAN = "square Gaussian matrix (Edelman 1988)"
+EDELMAN = "square Gaussian matrix, the median (Edelman 1988)"
 
 
 def _condition(model: ModelSpec, blocks: int, start: Mapping[str, float]) -> Prediction:
@@ -143,9 +145,10 @@ def _cosine(model: ModelSpec, blocks: int, start: Mapping[str, float], share: fl
     return Prediction("hidden", "mean_cosine", tuple(range(blocks + 1)), tuple(value), source)
 
 
-def _gradient(blocks: int, start: Mapping[str, float]) -> Prediction:
+def _gradient(blocks: int, samples: int, start: Mapping[str, float]) -> Prediction:
+    """At initialisation the probe's own batch is what is normalised over."""
     last = start.get("output_gradient.gradient_norm", 1.0)
-    per_block = theory.batch_norm_log10_gradient_growth(BLOCK_LAYERS)
+    per_block = theory.batch_norm_log10_gradient_growth(BLOCK_LAYERS, max(samples, theory.SMALLEST_BATCH))
     # What leaves float64 is left out.
     layers = tuple(i for i in range(blocks + 1) if per_block * (blocks - i) < 300)
     value = tuple(last * 10.0 ** (per_block * (blocks - i)) for i in layers)
@@ -190,7 +193,8 @@ def closed_forms(depth: int, width: int, samples: int) -> list[dict[str, object]
     listed: list[tuple[str, float, str]] = [
         ("squared singular values of one layer, low end", low, "Marchenko & Pastur 1967"),
         ("squared singular values of one layer, high end", high, "Marchenko & Pastur 1967"),
-        ("log₁₀ κ of one square weight", theory.square_log10_condition(width), "Edelman 1988"),
+        ("log₁₀ κ of one square weight, mean", theory.square_log10_condition(width), "Edelman 1988"),
+        ("log₁₀ κ of one square weight, median", theory.square_log10_condition_quantile(width), "Edelman 1988"),
         ("log₁₀ κ, plain linear", plain, "Newman 1986"),
         ("layers until one direction leads by e, plain linear", theory.collapse_depth(width), "Newman 1986"),
         ("largest squared singular value, plain linear, wide", theory.fuss_catalan_edge(depth), "Banica et al. 2011"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skipray import theory
 from skipray.analysis import predictions
 from skipray.launch import main
 from skipray.spec import ModelSpec, load_sweep
@@ -116,7 +117,7 @@ def test_gradients_are_counted_from_the_last_layer() -> None:
     found = {p.key: p for p in predictions.predict(model, N, {"output_gradient.gradient_norm": 0.5})}
     value = found["output_gradient.gradient_norm"].value
     assert value[-1] == 0.5
-    assert value[0] / value[-1] == pytest.approx(1.2112 ** (162), rel=0.01)
+    assert value[0] / value[-1] == pytest.approx(theory.batch_norm_squared_gradient_growth(256) ** 81, rel=1e-6)
     deep = {p.key: p for p in predictions.predict(_model(normalization="batch", activation="relu", depth=10_000), N)}
     assert np.isfinite(deep["output_gradient.gradient_norm"].value).all()
 

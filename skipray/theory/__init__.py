@@ -1,0 +1,92 @@
+"""Closed forms and quadratures for networks at initialisation: plain functions of sizes, activation and gains.
+
+What a sweep measures at epoch 0 is drawn over these. Each function names its source and its premises; "derived here"
+marks formulas without a published source, which the tests check by Monte Carlo.
+"""
+
+from skipray.theory.activations import Pointwise, activation_of, leaky_relu
+from skipray.theory.attention import attention_log_residual_bound, rank_one_distance
+from skipray.theory.batch_norm import (
+    MEAN_FIELD_GRADIENT_GROWTH,
+    SMALLEST_BATCH,
+    batch_norm_explosion_depth,
+    batch_norm_log10_gradient_growth,
+    batch_norm_squared_gradient_growth,
+)
+from skipray.theory.finite_width import log_gradient_band, log_norm_variance
+from skipray.theory.mean_field import (
+    MeanField,
+    correlation_gap_map,
+    correlation_gaps,
+    critical_weight_gain,
+    depth_scale,
+    gradient_growth,
+    mean_field,
+    mean_field_growth,
+    trainable_depth,
+    variance_map,
+)
+from skipray.theory.random_matrices import (
+    EDELMAN_CONSTANT,
+    annealed_participation_ratio,
+    collapse_depth,
+    fuss_catalan_edge,
+    fuss_catalan_participation_ratio,
+    fuss_catalan_stable_rank,
+    gaussian_singular_value_bounds,
+    lyapunov_exponents,
+    marchenko_pastur_edges,
+    marchenko_pastur_log10_condition,
+    plain_log10_condition,
+    positive_branch_condition,
+    residual_lyapunov_spread,
+    square_log10_condition,
+    square_log10_condition_quantile,
+)
+from skipray.theory.relu import relu_correlation, relu_correlation_gap, relu_correlations
+from skipray.theory.residual import ResidualField, residual_field
+
+__all__ = [
+    "EDELMAN_CONSTANT",
+    "MEAN_FIELD_GRADIENT_GROWTH",
+    "SMALLEST_BATCH",
+    "MeanField",
+    "Pointwise",
+    "ResidualField",
+    "activation_of",
+    "annealed_participation_ratio",
+    "attention_log_residual_bound",
+    "batch_norm_explosion_depth",
+    "batch_norm_log10_gradient_growth",
+    "batch_norm_squared_gradient_growth",
+    "collapse_depth",
+    "correlation_gap_map",
+    "correlation_gaps",
+    "critical_weight_gain",
+    "depth_scale",
+    "fuss_catalan_edge",
+    "fuss_catalan_participation_ratio",
+    "fuss_catalan_stable_rank",
+    "gaussian_singular_value_bounds",
+    "gradient_growth",
+    "leaky_relu",
+    "log_gradient_band",
+    "log_norm_variance",
+    "lyapunov_exponents",
+    "marchenko_pastur_edges",
+    "marchenko_pastur_log10_condition",
+    "mean_field",
+    "mean_field_growth",
+    "plain_log10_condition",
+    "positive_branch_condition",
+    "rank_one_distance",
+    "relu_correlation",
+    "relu_correlation_gap",
+    "relu_correlations",
+    "residual_field",
+    "residual_lyapunov_spread",
+    "square_log10_condition",
+    "square_log10_condition_quantile",
+    "trainable_depth",
+    "variance_map",
+]

@@ -1,0 +1,67 @@
+"""Mean field of residual networks without normalization, h' = h + a branch(h): growth is slow, so depth costs less.
+
+Yang & Schoenholz 2017, "Mean field residual networks: on the edge of chaos", for branches of one layer,
+branch(h) = W phi(h) + b with weights N(0, sigma_w^2 / n): the order of a pre-activation network.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skipray.curves import Array
+from skipray.theory.activations import Activation, activation_of
+from skipray.theory.mean_field import correlation_gap_map, gradient_growth, variance_map
+
+
+@dataclass(frozen=True)
+class ResidualField:
+    """What is predicted behind 0 .. blocks; axes (blocks + 1,)."""
+
+    variance: Array
+    """Of an entry of the stream."""
+    correlation_gap: Array
+    """1 - c of two inputs."""
+    squared_gradient: Array
+    """Squared gradient norm at the stream, over that at its end."""
+
+
+def residual_field(
+    blocks: int,
+    activation: Activation,
+    weight_gain: float,
+    bias_variance: float = 0.0,
+    *,
+    residual_scale: float = 1.0,
+    variance: float = 1.0,
+    gap: float = 1.0,
+) -> ResidualField:
+    """The recursion of variance, correlation and gradient through pre-activation blocks of one weight layer.
+
+    q' = q + a^2 (sigma_w^2 E[phi^2] + sigma_b^2),
+    q' (1 - c') = q (1 - c) + a^2 sigma_w^2 E[(phi(u_1) - phi(u_2))^2] / 2,
+    and a block multiplies the squared gradient norm by 1 + a^2 chi_1(q).
+
+    Args:
+        residual_scale: a. With a^2 = 1 / blocks nothing grows without bound.
+        variance, gap: at the first block's input.
+
+    Raises:
+        ValueError: a negative number of blocks or scale, a variance that is not positive, a gap outside of [0, 2].
+    """
+    if blocks < 0 or residual_scale < 0 or not variance > 0 or not 0 <= gap <= 2:
+        raise ValueError(
+            f"found blocks {blocks}, residual_scale {residual_scale}, variance {variance}, gap {gap}; "
+            "allowed: at least 0, at least 0, above 0, and in [0, 2]"
+        )
+    phi = activation_of(activation)
+    scale = residual_scale**2
+    q, g = [variance], [gap]
+    growth = []
+    for _ in range(blocks):
+        branch = variance_map(q[-1], phi, weight_gain, bias_variance)
+        difference = q[-1] * g[-1] + scale * q[-1] * correlation_gap_map(g[-1], q[-1], phi, weight_gain)
+        growth.append(1 + scale * gradient_growth(q[-1], phi, weight_gain))
+        q.append(q[-1] + scale * branch)
+        g.append(difference / q[-1])
+    backwards = np.concatenate([np.cumprod(growth[::-1])[::-1], [1.0]])
+    return ResidualField(np.array(q), np.array(g), backwards)
