@@ -1,5 +1,6 @@
 """One trial: build, train, probe. Knows neither Ray nor MLflow."""
 
-from skipray.trial.run import CheckpointRefused, Checkpoints, numerics, run_trial
+from skipray.trial.numerics import numerics
+from skipray.trial.run import CheckpointRefused, Checkpoints, run_trial
 
 __all__ = ["CheckpointRefused", "Checkpoints", "numerics", "run_trial"]

@@ -17,8 +17,7 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -26,7 +25,6 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save as save_tensors
-from threadpoolctl import threadpool_limits
 
 from skipray import __version__, architectures
 from skipray.datasets import Splits, open_dataset, shape_and_classes
@@ -35,12 +33,13 @@ from skipray.probe.generalization import generalization_measures, initial_weight
 from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.storage import histograms_from_parquet, histograms_to_parquet
-from skipray.trial.training import EpochEnd, Progress, autocast, derived_seed, make_optimizer, to_device, train
+from skipray.trial.numerics import numerics, random_state, set_random_state
+from skipray.trial.training import EpochEnd, Progress, autocast, make_optimizer, to_device, train
 from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode
 from skipray.trial.training.losses import judging_loss
 from skipray.trial.training.state import CheckpointRefused, network_tensors, pack, restore_network, unpack
 
-__all__ = ["CheckpointRefused", "Checkpoints", "numerics", "run_trial"]
+__all__ = ["CheckpointRefused", "Checkpoints", "run_trial"]
 
 logger = logging.getLogger(__name__)
 
@@ -288,6 +287,7 @@ class _Attempt:
             "records": [[r.epoch, r.time_ms, r.metrics] for r in self.records],
             "train_seconds": self.train_seconds,
             "probe_seconds": self.probe_seconds,
+            "random": random_state(),
         }
         tensors = network_tensors(self.network, self.optimizer)
         tensors |= {"loss": progress.loss, "correct": progress.correct, "rng": torch.get_rng_state()}
@@ -326,6 +326,8 @@ class _Attempt:
             self.histograms = histograms_from_parquet(tensors["histograms"].numpy().tobytes())
         self.spectra = {k.removeprefix("spectra/"): t.numpy() for k, t in tensors.items() if k.startswith("spectra/")}
         torch.set_rng_state(tensors["rng"])
+        if "random" in values:  # a state from before it has none
+            set_random_state(values["random"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["rng_cuda"], self.device)
         self._send()
@@ -346,33 +348,6 @@ def _concatenate(tables: list[pd.DataFrame]) -> pd.DataFrame:
     if not tables:
         return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _LAYER_TYPES.items()})
     return pd.concat(tables, ignore_index=True).astype(_LAYER_TYPES)
-
-
-@contextmanager
-def numerics(trial: TrialSpec) -> Iterator[None]:
-    """Threads, precision and random numbers as the trial says; a warm process gets its own back afterwards.
-
-    numpy's BLAS too: the last bits of a spectrum depend on its threads.
-    """
-    cuda = trial.resources.device == "cuda"
-    backends: tuple[tuple[Any, str], ...] = (
-        (torch.backends.cuda.matmul, "allow_tf32"),
-        (torch.backends.cudnn, "allow_tf32"),
-    )
-    found = [getattr(backend, name) for backend, name in backends]
-    threads = torch.get_num_threads()
-    forked = torch.random.fork_rng(devices=[torch.cuda.current_device()] if cuda else [])
-    with threadpool_limits(trial.resources.threads), forked:
-        try:
-            torch.set_num_threads(trial.resources.threads)
-            for backend, name in backends:
-                setattr(backend, name, False)
-            torch.manual_seed(derived_seed(trial.seed, "global"))
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            for (backend, name), value in zip(backends, found, strict=True):
-                setattr(backend, name, value)
 
 
 def _environment(device: torch.device) -> dict[str, str]:

@@ -21,8 +21,9 @@ TRACEBACK_LENGTH = 20_000
 class TrialWorker(tune.Trainable):
     """Runs one trial a `step`. What it reports to Tune is one TrialResult; everything else goes to the tracking store.
 
-    An exception of a trial is a result like any other, so that the warm process goes on. After a CUDA error or memory
-    that ran out the process reports first and then ends, and Tune starts a fresh one.
+    An exception of a trial is a result like any other, so that the warm process goes on. After a CUDA error, memory
+    that ran out, or a change of the process that cannot be set back, the process reports first and then ends, and Tune
+    starts a fresh one.
     """
 
     _attempt: TrialAttempt
@@ -47,13 +48,15 @@ class TrialWorker(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         if self._spoilt:
-            raise ProcessSpoilt("a fresh process takes over after a CUDA error or memory that ran out")
+            raise ProcessSpoilt(
+                "a fresh process takes over after a CUDA error, memory that ran out, or a change that cannot be undone"
+            )
         watch = StopPoll(self._attempt)
         try:
             result = run_attempt_safely(self._attempt, watch)
         finally:
             watch.close()
-        self._spoilt = result.scalars.get("process.spoilt", 0.0) > 0
+        self._spoilt = result.scalars.get("process.spoilt", 0.0) > 0 or _changed_for_good()
         return {"result": result, "done": not self._spoilt}
 
 
@@ -91,6 +94,12 @@ def one_line(error: BaseException) -> str:
     """`mine.py:12: ValueError: the message`, its first line, and where in the user's own code it arose."""
     text = own_code.said(error)
     return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."
+
+
+def _changed_for_good() -> bool:
+    """Whether a trial's own code has changed what this process cannot set back; the trial itself has logged what."""
+    state = sys.modules.get("skipray.trial.process_state")
+    return state is not None and bool(state.LEFT)
 
 
 def _free_memory(attempt: TrialAttempt) -> None:

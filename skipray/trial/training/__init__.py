@@ -4,7 +4,6 @@ Batches: an epoch's order is cut into ceil(samples / batch_size) batches whose s
 remainder batch of a few samples would upset batch statistics just before the epoch is judged.
 """
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from skipray.trial.training.mixing import mixing_of
 from skipray.trial.training.optimizers import Optimizer, make_optimizer
 from skipray.trial.training.precision import autocast
 from skipray.trial.training.schedule import WARM_ACCURACY, learning_rate
+from skipray.trial.training.seeds import derived_seed, generator
 from skipray.trial.training.step import Step
 
 __all__ = [
@@ -164,13 +164,3 @@ def train(
 
 def _keep_weights(network: nn.Module, kept: dict[str, torch.Tensor]) -> None:
     kept.update({n: p.detach().clone() for n, p in network.named_parameters() if p.ndim >= 2})
-
-
-def derived_seed(seed: int, name: str) -> int:
-    """A seed of its own for each use, so that no two uses share a stream and none depends on what was drawn before."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little") >> 1
-
-
-def generator(seed: int, name: str) -> torch.Generator:
-    """A CPU generator for one use."""
-    return torch.Generator().manual_seed(derived_seed(seed, name))
