@@ -24,8 +24,8 @@ _VERDICT_STYLE = {"supported": "green", "refuted": "red", "inconclusive": "yello
 
 def console() -> Console:
     """Standard output; wide where the width is unknown, so that a pipe gets whole lines."""
-    made = Console(highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(highlight=False, width=160)
+    made = Console(highlight=False, soft_wrap=False, emoji=False)
+    return made if made.is_terminal else Console(highlight=False, emoji=False, width=160)
 
 
 def duration(seconds: float) -> str:

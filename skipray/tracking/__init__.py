@@ -23,6 +23,7 @@ from skipray.tracking.read.known import Known, known_trials, read_study
 from skipray.tracking.read.ledger import Ledger, exists, read_ledger, sweep_status
 from skipray.tracking.read.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.read.state import states
+from skipray.tracking.read.sweeps import tracked_sweeps
 from skipray.tracking.ui import ui_command, ui_environment, where_to_look
 from skipray.tracking.write.delivery import Pending, deliver_pending, forget_finished
 from skipray.tracking.write.experiment import finish_sweep, git_state, log_files, prepare
@@ -70,6 +71,7 @@ __all__ = [
     "storage_url",
     "store_folder",
     "sweep_status",
+    "tracked_sweeps",
     "ui_command",
     "ui_environment",
     "where_to_look",

@@ -1,0 +1,34 @@
+"""The fields of a sweep file: what each means and takes."""
+
+from typing import Annotated
+
+import typer
+
+from skipray.verbs._loading import BadInput
+from skipray.verbs._options import JsonOption
+from skipray.verbs._speaking import print_json
+
+
+def fields(
+    pattern: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="Only fields whose name or meaning holds this text.")
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print a JSON Schema, for editors.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every field of a sweep file: its type, default, allowed values and meaning."""
+    from skipray.spec.reference import field_rows, json_schema
+
+    if schema:
+        print_json(json_schema())
+        return
+    wanted = (pattern or "").lower()
+    rows = [r for r in field_rows() if wanted in r.name.lower() or wanted in r.meaning.lower()]
+    if not rows:
+        raise BadInput(f"found no field with {pattern!r} in its name or meaning; allowed: a text that one has")
+    if as_json:
+        print_json({"fields": [vars(row) for row in rows]})
+        return
+    from skipray.terminal.fields import show_fields
+
+    show_fields(rows)

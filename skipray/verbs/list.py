@@ -1,0 +1,19 @@
+"""The sweeps that there are: here, in the package, in the store."""
+
+from skipray.verbs._options import JsonOption, UriOption
+from skipray.verbs._speaking import print_json
+
+
+def list(as_json: JsonOption = False, tracking_uri: UriOption = None) -> None:
+    """Show the sweeps in this folder, in the package, and in the tracking store."""
+    from skipray import tracking
+    from skipray.spec import shipped
+    from skipray.terminal.sweeps import show_sweeps
+
+    here = shipped.sweeps_here()
+    packaged = shipped.sweeps_in_package()
+    tracked = tracking.tracked_sweeps(tracking_uri)
+    if as_json:
+        print_json({"here": here, "package": packaged, "store": tracked})
+        return
+    show_sweeps(here, packaged, tracked)

@@ -1,0 +1,83 @@
+"""What a newcomer meets first: `skipray new`, `skipray list`, `skipray fields`."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from skipray.launch import main
+from skipray.spec import fields as spec_fields
+from skipray.spec.reference import field_rows, json_schema
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as leaving:
+        main(list(arguments))
+    return int(leaving.value.code or 0)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_new_writes_can_be_planned(
+    own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = f"first_{int(own)}"
+    assert run("new", f"{name}.yaml", *(["--own"] if own else [])) == 0
+    assert run("plan", f"{name}.yaml", "--brief", "--offline") == 0
+    assert f"{name}.yaml: " in capsys.readouterr().out
+    assert run("new", f"{name}.yaml") == 2
+    assert "there already" in capsys.readouterr().err
+
+
+def test_new_refuses_what_is_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("Mine.yaml", "mine.txt", "-.yaml", "nowhere/mine.yaml"):
+        assert run("new", "--", file) == 2, file
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_list_shows_what_is_here_and_what_comes_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    assert run("new", "mine.yaml") == 0
+    capsys.readouterr()
+    assert run("list", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["here"] == {"mine": "mine.yaml"}
+    assert set(found["package"]) == {p.stem for p in (ROOT / "sweeps").glob("*.yaml")}
+    assert found["store"] == []
+    assert not (tmp_path / "skipray.db").exists()
+
+
+def test_every_field_has_a_row_and_most_a_meaning() -> None:
+    rows = {row.name: row for row in field_rows()}
+    for section, part in (("model", spec_fields.ModelSpec), ("recipe", spec_fields.Recipe)):
+        assert {f"{section}.{name}" for name in part.model_fields} <= set(rows)
+    for name in spec_fields.SweepFile.model_fields:
+        assert name in rows
+    without = sorted(name for name, row in rows.items() if not row.meaning)
+    assert without == [], "every field says what it means"
+
+
+def test_the_schema_takes_every_shipped_sweep_and_refuses_a_misspelt_key() -> None:
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    for path in sorted((ROOT / "sweeps").glob("*.yaml")):
+        document = YAML(typ="safe", pure=True).load(path)
+        assert [e.message for e in check.iter_errors(document)] == [], path.name
+    document["recipe"]["epoch"] = 1
+    assert any("epoch" in e.message for e in check.iter_errors(document))
+
+
+def test_fields_can_be_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("fields", "warmup") == 0
+    assert "recipe.warmup_epochs" in capsys.readouterr().out
+    assert run("fields", "no such thing") == 2
