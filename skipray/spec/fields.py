@@ -34,6 +34,7 @@ class DatasetSpec(Part):
     train_samples: Positive | None = None
     """Only the first so many training samples, for quick looks; all of them when left out."""
     test_samples: Positive | None = None
+    """Only the first so many test samples; all of them when left out."""
     options: dict[str, int | float | str | bool] = {}
     """What the data set's own file asks for (sample shape of synthetic data, folder of images)."""
 
@@ -46,15 +47,19 @@ class ModelSpec(Part):
     depth: Depth
     """Weight layers on the main path, the stem and the classifier included."""
     kind: Literal["mlp", "cnn"]
+    """mlp: fully connected layers. cnn: convolutions."""
     width: Positive
     """mlp: units of each hidden layer. cnn: channels of the first stage (16 on CIFAR, 64 on ImageNet)."""
     normalization: Literal["batch", "layer", "none"]
+    """Behind every weight layer: over the batch, over the layer, or none."""
     initialisation: str
     """A file of skipray/initialisations/, or `module:name`."""
     activation: Literal["relu", "tanh", "linear"]
+    """Behind every normalization, or every weight layer where there is none."""
     residual_scale: Literal[1, "inverse_sqrt_depth", "learned"] | None = None
     """Factor on the branch before the addition: 1, 1/sqrt(number of blocks), or learned from 0 (SkipInit, ReZero)."""
     block: Literal["basic", "bottleneck"] | None = None
+    """cnn: two 3x3 layers, or 1x1, 3x3 and 1x1 (He et al. 2015)."""
     shortcut: Literal["A", "B"] | None = None
     """cnn, where the shape changes: A pads with zeros, B is a 1x1 convolution (He et al. 2015)."""
     cardinality: Positive | None = None
@@ -73,6 +78,7 @@ class Recipe(Part):
     epochs: NonNegative
     """Passes over the training set. 0 measures the network at initialisation only."""
     batch_size: Positive
+    """Samples per step; the last step of an epoch has what is left."""
     learning_rate: PositiveFloat
     """Peak learning rate of the optimizer."""
     momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -80,6 +86,7 @@ class Recipe(Part):
     nesterov: bool = False
     """SGD's."""
     weight_decay: NonNegativeFloat
+    """L2 penalty on the parameters that `weight_decay_on` names, as torch.optim has it."""
     schedule: Literal["constant", "step", "cosine", "he2015", "linear", "one_cycle", "inverse_sqrt"] | OwnName
     """step: times `gamma` at each of `milestones`; cosine, linear: to `final_learning_rate`; he2015: times 0.1 after
     1/2 and 3/4 of the steps (32k and 48k of 64k); one_cycle: up for 30 % of the steps, then down to
@@ -88,14 +95,18 @@ class Recipe(Part):
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
     """step: fractions of all steps, rising."""
     gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """step: the factor on the rate at each milestone."""
     final_learning_rate: NonNegativeFloat = 0.0
+    """Where cosine, linear and one_cycle end."""
     warmup_epochs: NonNegativeFloat = 0.0
     """Linear from learning_rate / 10 (Goyal et al. 2017 start low; the length is the user's), or, for he2015, constant
     at a tenth of the rate until train accuracy passes 20 %, at most so long."""
     augmentation: Literal["none", "standard"]
     """standard: pad 4, random crop, horizontal flip where the data set allows it."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: autocast in training; probes are always float32."""
     gradient_clip_norm: PositiveFloat | None = None
+    """Gradients are scaled down to this norm where theirs is larger."""
     optimizer: Choice | None = None
     """Of torch.optim by its name in lower case with its arguments, `{name: adamw, betas: [0.9, 0.95]}`, or
     `module:name`; SGD when left out."""
@@ -132,6 +143,7 @@ class ProbeSpec(Part):
 
 class Resources(Part):
     device: Literal["cpu", "cuda"] = "cpu"
+    """Where trials run."""
     threads: Positive = 1
     """CPU threads of one trial. Part of the trial_id: another count gives other bits."""
     gpu_fraction: Annotated[float, Field(gt=0, le=8)] | None = None
@@ -157,7 +169,9 @@ class SearchRange(Part):
     """Where one field of the recipe is searched."""
 
     low: NonNegativeFloat
+    """The lowest value that is tried."""
     high: PositiveFloat
+    """The highest value that is tried."""
     scale: Literal["log", "linear"]
     """On which points are spread evenly: log for what matters by its ratio, such as a learning rate."""
 
@@ -184,6 +198,7 @@ class Adaptive(Part):
     """Depths are chosen while the sweep runs, where they tell most about each group's trainability limit."""
 
     low: Depth
+    """The shallowest depth that may be tried."""
     high: Depth
     """Depths from low to high; of these, every one that the family can have."""
     width: Annotated[float, Field(gt=1)]
@@ -194,14 +209,20 @@ class Adaptive(Part):
 
 class SweepFile(Part):
     name: Name
+    """The name of the sweep, of its experiment in MLflow and of its report."""
     question: str
+    """What the sweep asks, in a sentence; the report opens with it."""
     dataset: DatasetSpec
     model: dict[str, Any] = {}
     recipe: dict[str, Any]
     factors: dict[str, list[Any]]
+    """What varies: any field of model or recipe and its values. Every combination is a cell."""
     include: list[dict[str, Any]] = []
+    """Cells besides the product: each row names factors and their values."""
     exclude: list[dict[str, Any]] = []
+    """Cells that are left out: those that have all of a row's values."""
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    """Every cell is trained once per seed: initial weights, order of the data and augmentation follow from it."""
     tune: Tune | None = None
     adaptive: Adaptive | None = None
     probe: ProbeSpec = ProbeSpec()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import skipray
 
-FOLDERS = (Path("."), Path("sweeps"))
+FOLDERS = (Path(), Path("sweeps"))
 """Of the working directory."""
 
 

@@ -35,7 +35,9 @@ def new(
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise BadInput(f"found that {str(path)!r} cannot be written ({error.strerror}); allowed: a folder that is "
-                           "there and may be written") from error
+            raise BadInput(
+                f"found that {str(path)!r} cannot be written ({error.strerror}); allowed: a folder that is "
+                "there and may be written"
+            ) from error
         print(path)
     print(f"next: skipray plan {file}")
