@@ -13,30 +13,15 @@ import pandas as pd
 from skipray import __version__, tracking
 from skipray.claims import Claim, judge
 from skipray.claims.verdict import untested, with_holm
+from skipray.metrics import GapMetric, Metric, SplitMetric, Tracked, tracked
 from skipray.planning.plan import trial_sizes
 from skipray.search.fairness import CELL_METRICS, cell_words, fairness_table, headline
 from skipray.search.frontier import Frontier, find_frontier
 from skipray.spec import SweepSpec, TrialSpec, varied_fields
 from skipray.trends import DepthTrend, Limit, fit_depth_trend, trainability_limit
 
-TREND_METRICS = (
-    "train.accuracy",
-    "test.accuracy",
-    "gap.accuracy",
-    "hidden.log10_condition.median",
-    "hidden.log10_condition.last",
-    "hidden.effective_rank.last",
-    "hidden.mean_cosine.last",
-    "hidden.stable_rank.median",
-    "weight.log10_condition.median",
-)
-"""The depth series that every aggregation fits, where they were tracked."""
-
 NEED_TRAINING = ("C1a", "C1b", "C8", "C9", "C10", "C11")
 """Claims about what networks have learned: a sweep of `epochs: 0` says nothing about them."""
-
-EPOCH_METRICS = ("train.accuracy", "train.loss")
-"""What is read by epoch: what the report draws."""
 
 MAX_EPOCH_ROWS = 4_000_000
 """Values by epoch that an aggregation holds: 0.1 GB. Medians over the seeds need no more."""
@@ -45,9 +30,6 @@ MAX_EPOCH_TRIALS_HTTP = 1000
 
 MAX_FITTED_SEEDS = 60
 """More seeds than these are pooled in blocks before a trend is fitted."""
-
-DEFAULT_METRICS = ("train.accuracy", "test.accuracy", "gap.accuracy")
-"""The depth series that are fitted in the default setting too, where a sweep is tuned."""
 
 MAX_HISTOGRAM_TRIALS = 200
 """The first seeds of every cell: a figure shows one of each."""
@@ -78,7 +60,7 @@ class Aggregate:
     trials: pd.DataFrame
     """skipray.tracking.read_trials: one row a finished trial; of a tuned sweep the finals of the chosen settings."""
     histories: pd.DataFrame
-    """Columns trial_id, epoch, metric, value: EPOCH_METRICS by epoch, of very many trials the first seeds'."""
+    """Columns trial_id, epoch, metric, value: epoch_metrics() by epoch, of very many trials the first seeds'."""
     layers: pd.DataFrame
     """Columns trial_id and skipray.records.LAYER_COLUMNS, first and last epoch."""
     series: tuple[Series, ...]
@@ -98,7 +80,7 @@ class Aggregate:
     default_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of a tuned sweep: the finals in the default setting, to be drawn beside the tuned ones."""
     default_series: tuple[Series, ...] = ()
-    """Depth series of DEFAULT_METRICS in the default setting."""
+    """Depth series of what training changes, in the default setting."""
     default_limits: tuple[tuple[Group, Limit], ...] = ()
     tuning_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Of a tuned sweep: the points of the study."""
@@ -124,9 +106,10 @@ def aggregate(
     wanted = set(trials["trial_id"])
     headlined = [t for t in known.trials if t.trial_id in wanted]
     direct = tracking.is_sql(tracking.resolve_uri(sweep, tracking_uri))
-    followed = _by_epoch(headlined, len(headlined) if direct else MAX_EPOCH_TRIALS_HTTP)
+    most = len(headlined) if direct else MAX_EPOCH_TRIALS_HTTP
+    followed = _by_epoch(headlined, most, len(epoch_metrics(sweep)))
     histories = tracking.read_histories(
-        sweep, tracking_uri, trials=followed, metrics=EPOCH_METRICS, ledger=ledger, say=say
+        sweep, tracking_uri, trials=followed, metrics=epoch_metrics(sweep), ledger=ledger, say=say
     )
     layers = tracking.read_layers(sweep, tracking_uri, trials=headlined, ledger=ledger, say=say)
     first = sorted(headlined, key=lambda t: t.seed)[:MAX_HISTOGRAM_TRIALS]
@@ -137,7 +120,7 @@ def aggregate(
         trials=trials,
         histories=histories,
         layers=layers,
-        series=tuple(_series(groups, TREND_METRICS if trains(sweep) else TREND_METRICS[len(DEFAULT_METRICS) :])),
+        series=tuple(_series(groups, trend_metrics(sweep))),
         limits=tuple(_limits(groups)) if trains(sweep) else (),
         claims=_judged(sweep, trials, layers, histories),
         audit=tuple(audit(sweep, trials)),
@@ -152,6 +135,30 @@ def aggregate(
     study = tracking.read_study(sweep, tracking_uri, failed=True)
     table = fairness_table(study, everything, [*group_factors(sweep), "depth"])
     return _with_tuning(result, everything, table)
+
+
+def trend_metrics(sweep: SweepSpec, *, of_splits: bool = False) -> tuple[str, ...]:
+    """The depth series that are fitted, where they were tracked: what the metrics' files say.
+
+    Args:
+        of_splits: only those of the training and test splits.
+    """
+    kinds = (SplitMetric, GapMetric) if of_splits else (Metric,)
+    return tuple(
+        key
+        for key, one in tracked_metrics(sweep).items()
+        if one.trend and isinstance(one.metric, kinds) and (trains(sweep) or not one.needs_training)
+    )
+
+
+def epoch_metrics(sweep: SweepSpec) -> tuple[str, ...]:
+    """What is read by epoch: what the report draws."""
+    return tuple(key for key, one in tracked_metrics(sweep).items() if one.by_epoch)
+
+
+def tracked_metrics(sweep: SweepSpec) -> dict[str, Tracked]:
+    """MLflow key -> declaration, of skipray's metrics and of those that the sweep names."""
+    return tracked([name for cell in sweep.cells[:1] for name in cell.probe.metrics])
 
 
 def trains(sweep: SweepSpec) -> bool:
@@ -181,7 +188,7 @@ def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFram
         claims=tuple(_leaning(claim, marked, factors) for claim in result.claims),
         audit=(*result.audit, *(f"{cell_words(row, factors)}: {row['breach']}" for row in marked.to_dict("records"))),
         default_trials=default,
-        default_series=tuple(_series(default_groups, DEFAULT_METRICS)),
+        default_series=tuple(_series(default_groups, trend_metrics(sweep, of_splits=True))),
         default_limits=tuple(_limits(default_groups)),
         tuning_trials=everything[~is_final].reset_index(drop=True),
         fairness=table,
@@ -217,11 +224,11 @@ def _cell_value(cell: TrialSpec, factor: str) -> object:
     return values.get(factor)
 
 
-def _by_epoch(trials: Sequence[TrialSpec], most: int) -> list[TrialSpec]:
-    """Trials whose metrics are read by epoch: the first seeds of every cell, as many as MAX_EPOCH_ROWS allows."""
+def _by_epoch(trials: Sequence[TrialSpec], most: int, by_epoch: int) -> list[TrialSpec]:
+    """Trials of which so many metrics are read by epoch: the first seeds of every cell, at most MAX_EPOCH_ROWS."""
     rows, kept = 0, []
     for trial in sorted(trials, key=lambda t: t.seed)[:most]:
-        rows += len(EPOCH_METRICS) * (trial.recipe.epochs + 1)
+        rows += by_epoch * (trial.recipe.epochs + 1)
         if rows > MAX_EPOCH_ROWS:
             break
         kept.append(trial)
@@ -292,7 +299,7 @@ def _plain(value: object) -> object:
     return value
 
 
-def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str] = TREND_METRICS) -> list[Series]:
+def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str]) -> list[Series]:
     fitted = []
     for metric in metrics:
         for group, rows in groups:

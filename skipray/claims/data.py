@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from skipray.metrics import describe, headline_rows, layer_metric
+
 PLAIN = "plainnet"
 TWINS = ("resnet", "resnext")
 
@@ -85,6 +87,7 @@ class SweepData:
         """
         table = self.trials if rows is None else rows
         if metric not in table.columns:
+            describe(metric)  # a slip of the pen is no absent metric
             return table.iloc[:0].assign(value=[], censored=[])
         value = pd.to_numeric(table[metric], errors="coerce")
         twin = f"{metric}.censored"
@@ -126,19 +129,18 @@ class SweepData:
         """Headline rows of one statistic at each trial's last probed epoch: the trial's factors and the layer's
         `layer_index, value, censored`. 4-D tensors: the unfolding by samples (hidden) or by outputs (weights).
         Not of diverged trials, whose last probe is of an earlier epoch."""
+        layer_metric(statistic)  # a slip of the pen is no absent statistic
         if self.layers is None or "trial_id" not in self.trials.columns or self.layers.empty:
             return pd.DataFrame()
         kept = self.trials[self.trials["outcome"] != "diverged"]
         rows = self.layers
         rows = rows[
             (rows["tensor"] == tensor) & (rows["statistic"] == statistic) & (rows["centred"].astype(bool) == centred)
-            & rows["unfolding"].isin(["matrix", "samples", "out"]) & rows["value"].notna()
+            & rows["value"].notna() & headline_rows(rows)
         ]  # fmt: skip
         if rows.empty:
             return rows
         last = rows.groupby("trial_id")["epoch"].transform("max")
-        # Running statistics are still the identity at epoch 0: batch statistics are the headline there.
-        headline = np.where(rows["epoch"] > 0, "eval", "train")
-        rows = rows[(rows["epoch"] == last) & (rows["phase"] == headline)]
+        rows = rows[rows["epoch"] == last]
         keys = ["trial_id", *_NEEDED, *self.factors]
         return rows[["trial_id", "layer_index", "value", "censored"]].merge(kept[keys], on="trial_id")

@@ -64,9 +64,10 @@ class Measuring:
 
 def measurement_name(probe: ProbeSpec) -> str:
     """Eight hexadecimal digits over the settings and the definitions of the statistics, with their versions."""
-    from skipray.probe.rows import TENSORS, VERSIONS
+    from skipray.probe import asked_for
+    from skipray.probe.rows import TENSORS, versions
 
-    told = {"probe": _settings(probe), "definitions": VERSIONS, "tensors": TENSORS}
+    told = {"probe": _settings(probe), "definitions": versions(asked_for(probe)), "tensors": TENSORS}
     return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:8]
 
 
@@ -218,9 +219,7 @@ def measure_weights(
                 inputs,
                 labels,
                 initial=initial,
-                full=trial.probe.preset == "full",
-                hessian=trial.probe.hessian,
-                jacobian=trial.probe.jacobian,
+                spec=trial.probe,
                 seed=trial.seed,
             )
         return Measured(
@@ -236,8 +235,12 @@ def measure_weights(
 
 
 def _settings(probe: ProbeSpec) -> dict[str, Any]:
-    """What a measurement depends on: how often a training probes does not matter to it."""
-    return {key: value for key, value in probe.model_dump().items() if key != "every_epochs"}
+    """What a measurement depends on: how often a training probes does not matter to it.
+
+    Further metrics stand in it where there are any, so that measurements from before they existed keep their names.
+    """
+    told = {key: value for key, value in probe.model_dump().items() if key != "every_epochs"}
+    return told if told.pop("metrics") == () else told | {"metrics": list(probe.metrics)}
 
 
 def _covers(have: str | None, asked: ProbeSpec) -> bool:
@@ -253,4 +256,5 @@ def _covers(have: str | None, asked: ProbeSpec) -> bool:
         and own.histograms >= asked.histograms
         and own.hessian >= asked.hessian
         and own.jacobian >= asked.jacobian
+        and set(own.metrics) >= set(asked.metrics)
     )

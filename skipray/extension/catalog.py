@@ -16,7 +16,7 @@ from typing import Any
 
 from skipray.extension import own_code
 
-FOLDERS = ("architectures", "curves", "datasets", "initialisations")
+FOLDERS = ("architectures", "curves", "datasets", "initialisations", "metrics")
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "architectures": (("build",),),
     "datasets": (
@@ -27,17 +27,19 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("FLIP", "open_splits"),
     ),
     "initialisations": (("fill",),),
+    "metrics": (("METRIC",), ("measure",)),
 }
 """What a user's entry has at least, one of each row."""
 
 
 @lru_cache
 def names(folder: str) -> tuple[str, ...]:
-    """The names in a folder, sorted. Files that start with an underscore are not entries."""
+    """The names in a folder, sorted. Files that start with an underscore, and folders in it, are not entries."""
     if folder not in FOLDERS:
         raise ValueError(f"no catalog folder {folder!r}; there are {', '.join(FOLDERS)}")
     package = importlib.import_module(f"skipray.{folder}")
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")))
+    found = (m.name for m in pkgutil.iter_modules(package.__path__) if not (m.ispkg or m.name.startswith("_")))
+    return tuple(sorted(found))
 
 
 def find(folder: str, name: str) -> Any:

@@ -1,1 +1,61 @@
+"""What is measured, one metric a file: a declaration METRIC and the function `measure` that a run calls.
 
+Everything else derives from the declarations: what the probe measures, MLflow's keys, depth trends, figures, columns
+and the table of the documentation. A metric of one's own is written `module:name` in `probe: {metrics: [...]}`, where
+`name` is an object with METRIC and `measure`. Folders in this one hold no metrics: `computing` has what metrics share,
+`singularity` their functions for use on a tensor or spectrum at hand.
+
+Reading the declarations needs no torch.
+"""
+
+from skipray.metrics._declaration import (
+    GRADIENTS,
+    REPRESENTATIONS,
+    TENSORS,
+    Absent,
+    GapMetric,
+    Headline,
+    LayerMetric,
+    Metric,
+    NetworkMetric,
+    SplitMetric,
+    Tracked,
+)
+from skipray.metrics._headline import HEADLINE_UNFOLDINGS, headline_phase, headline_rows
+from skipray.metrics._registry import (
+    Entry,
+    chosen,
+    describe,
+    entries,
+    find,
+    layer_metric,
+    listed_metrics,
+    listed_profiles,
+    tracked,
+)
+
+__all__ = [
+    "GRADIENTS",
+    "HEADLINE_UNFOLDINGS",
+    "REPRESENTATIONS",
+    "TENSORS",
+    "Absent",
+    "Entry",
+    "GapMetric",
+    "Headline",
+    "LayerMetric",
+    "Metric",
+    "NetworkMetric",
+    "SplitMetric",
+    "Tracked",
+    "chosen",
+    "describe",
+    "entries",
+    "find",
+    "headline_phase",
+    "headline_rows",
+    "layer_metric",
+    "listed_metrics",
+    "listed_profiles",
+    "tracked",
+]

@@ -1,18 +1,40 @@
 """How much weight noise a network stands."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from skipray.metrics import NetworkMetric
 
-from skipray.metrics.as_found import as_found
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from skipray.metrics.computing.network import TrainedNetwork
+
+METRIC = NetworkMetric(
+    key="flatness",
+    definition="largest relative weight noise whose mean loss rises by at most 0.1 nats",
+    source="Jiang et al. 2020, appendix C; Dziugaite et al. 2020",
+    axis="weight noise that does no harm",
+    low=0.0,
+    high=1.0,
+    better="higher",
+    asked="full",
+    needs_classes=False,
+)
+
 
 ALLOWED_RISE = 0.1
 """In nats; Jiang et al. 2020 (appendix C) allow a tenth of accuracy, loss is finer."""
 DRAWS, HALVINGS = 5, 12
 LARGEST = 1.0
 """Noise as large as the weights themselves."""
+
+
+def measure(network: TrainedNetwork) -> float:
+    return flatness(network.module, network.inputs, network.labels, loss=network.loss, seed=network.seed)
 
 
 def flatness(
@@ -22,7 +44,7 @@ def flatness(
     *,
     seed: int = 0,
     draws: int = DRAWS,
-    loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> float:
     """Largest relative weight noise whose mean loss rises by at most 0.1 (PAC-Bayes flatness, magnitude-aware).
 
@@ -32,6 +54,11 @@ def flatness(
     Returns:
         sigma; 1 where even that much does no harm, 0 where none is harmless.
     """
+    import torch
+
+    from skipray.metrics.computing.as_found import as_found
+
+    mean_loss = loss or torch.nn.functional.cross_entropy
     parameters = list(network.parameters())
     kept = [p.detach().clone() for p in parameters]
     generator = torch.Generator().manual_seed(seed)
@@ -44,12 +71,12 @@ def flatness(
         for draw in noise:
             for p, w, g in zip(parameters, kept, draw, strict=True):
                 p.copy_(w * (1 + sigma * g))
-            total += float(loss(network(inputs), labels))
+            total += float(mean_loss(network(inputs), labels))
         return total / draws - start
 
     with as_found(network), torch.no_grad():
         try:
-            start = float(loss(network(inputs), labels))
+            start = float(mean_loss(network(inputs), labels))
             if rise(LARGEST, start) <= ALLOWED_RISE:
                 return LARGEST
             low, high = math.log(1e-6), math.log(LARGEST)

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from skipray.metrics import Entry, chosen, headline_phase
 from skipray.probe import headline
 from skipray.probe.capture import Wanted, capture
 from skipray.probe.reduction import Reduced
@@ -23,7 +24,7 @@ from skipray.probe.rows import rows
 from skipray.records import LAYER_COLUMNS, Histogram
 from skipray.spec import ProbeSpec
 
-__all__ = ["Measurement", "measure", "probe"]
+__all__ = ["Measurement", "asked_for", "measure", "probe"]
 
 PROBE_COLUMNS = [column for column in LAYER_COLUMNS if column not in ("epoch", "reason")]
 
@@ -68,9 +69,10 @@ def probe(model: nn.Module, batch: Any) -> pd.DataFrame:
     if isinstance(model, torch.jit.ScriptModule):
         raise ValueError("found a scripted model, whose layers cannot be watched; allowed: the module it was made from")
     inputs, labels = _parts(batch)
-    wanted = Wanted(gradients=labels is not None, branches=True, centre_all=True)
+    metrics = chosen()
+    wanted = Wanted(metrics, gradients=labels is not None, branches=True, centre_all=True)
     phase = "train" if model.training else "eval"
-    table = rows(capture(model, inputs, labels, wanted, phase=phase), epoch=0)
+    table = rows(capture(model, inputs, labels, wanted, phase=phase), 0, metrics)
     absent = table["reason"] != ""
     found = table[PROBE_COLUMNS]
     found.attrs["reasons"] = table["reason"][absent].to_dict()
@@ -114,28 +116,37 @@ def measure(
         weight_updates: parameter name -> the last step's change, measured by the preset `full`.
         no_updates: why there are none, which the preset `full` then notes.
     """
-    main = "train" if epoch == 0 else "eval"
+    main = headline_phase(epoch)
     full = spec.preset == "full"
     if spec.preset == "none":
-        return Measurement(rows([], epoch), {}, {})
-    wanted = Wanted(gradients=full or spec.gradients, branches=full, centre_all=full, histograms=spec.histograms)
+        return Measurement(rows([], epoch, ()), {}, {})
+    metrics = asked_for(spec)
+    wanted = Wanted(
+        metrics, gradients=full or spec.gradients, branches=full, centre_all=full, histograms=spec.histograms
+    )
     updates = weight_updates if full else None
     why = no_updates if full else ""
     reduced = capture(network, inputs, labels, wanted, phase=main, weight_updates=updates, no_updates=why)
     if full and _modes_differ(network):
         other = "eval" if main == "train" else "train"
-        passing = Wanted(gradients=True, branches=True, centre_all=True, weights=False)
+        passing = Wanted(metrics, gradients=True, branches=True, centre_all=True, weights=False)
         reduced += capture(network, inputs, labels, passing, phase=other)
-    table = rows(reduced, epoch)
-    profile = headline.profiles(table, main)
+    table = rows(reduced, epoch, metrics)
+    profile = headline.profiles(table, main, metrics)
     return Measurement(
         layers=table,
         spectra=_spectra(reduced, epoch, main),
-        metrics=headline.metrics(profile),
+        metrics=headline.aggregates(profile, metrics),
         profiles={f"profile.{name}": tuple(v[np.isfinite(v)].tolist()) for name, (_, v, _) in profile.items()},
         profile_layers={f"profile.{name}": tuple(i[np.isfinite(v)].tolist()) for name, (i, v, _) in profile.items()},
         histograms=_histograms(reduced, epoch),
     )
+
+
+def asked_for(spec: ProbeSpec) -> tuple[Entry, ...]:
+    """The metrics that a probe's settings ask for."""
+    asked = {"full": spec.preset == "full", "hessian": spec.hessian, "jacobian": spec.jacobian}
+    return chosen(spec.metrics, [name for name, wanted in asked.items() if wanted])
 
 
 def _modes_differ(network: nn.Module) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skipray.metrics.as_found import as_found
-from skipray.metrics.histogram import histogram
+from skipray.metrics import Entry
+from skipray.metrics.computing.as_found import as_found
 from skipray.probe.head import linear_end
+from skipray.probe.histogram import histogram
 from skipray.probe.reduction import Place, Reduced, absent_tensor, is_small, reduce_matrices, reduce_tensor
 from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
 
@@ -20,6 +21,8 @@ from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
 class Wanted:
     """What to measure besides hidden representations."""
 
+    metrics: tuple[Entry, ...]
+    """Layer metrics; those of the entries are measured in the pass."""
     gradients: bool
     """With respect to weights and to layer outputs."""
     branches: bool
@@ -123,7 +126,7 @@ class _Pass:
             index = tap.layer_index
         place = Place(layer, index, tap.tensor, self.phase)
         both = tap.tensor == "hidden" or self.wanted.centre_all
-        self.reduced.append(reduce_tensor(tensor, place, centred=both))
+        self.reduced.append(reduce_tensor(tensor, place, self.wanted.metrics, centred=both))
         if tap.tensor == "hidden" and index in (0, self.last):
             self._add_histogram(-1, tensor)
         if tap.tensor != "hidden" or not (self.wanted.gradients and tensor.requires_grad):
@@ -135,7 +138,8 @@ class _Pass:
     def _see_gradient(self, gradient: Tensor, place: Place) -> None:
         where = Place(place.layer, place.layer_index, "output_gradient", self.phase)
         cap = self.classes - 1 if self.classes is not None and place in self.narrow else None
-        self.reduced.append(reduce_tensor(gradient, where, centred=self.wanted.centre_all, rank_cap=cap))
+        metrics = self.wanted.metrics
+        self.reduced.append(reduce_tensor(gradient, where, metrics, centred=self.wanted.centre_all, rank_cap=cap))
 
     def _add_histogram(self, which: int, tensor: Tensor) -> None:
         """The distribution of a tensor's entries, to what was reduced of it."""
@@ -179,7 +183,8 @@ class _Pass:
         """Notes that there is no tensor of a kind, and why."""
         for layer in layers:
             place = Place(layer.layer, layer.layer_index, kind, self.phase)
-            self.reduced.append(absent_tensor(layer.parameter, place, centred=self.wanted.centre_all, reason=reason))
+            metrics, centred = self.wanted.metrics, self.wanted.centre_all
+            self.reduced.append(absent_tensor(layer.parameter, place, metrics, centred=centred, reason=reason))
 
     def weights(self, layers: Sequence[WeightLayer], tensors: Mapping[str, Tensor], kind: str) -> None:
         """Reduces the tensors that belong to weight layers; small ones of equal shape together."""
@@ -193,14 +198,15 @@ class _Pass:
                 alone = layer is last or not is_small(tensors[layer.name], self.wanted.centre_all)
                 groups.setdefault(layer.name if alone else tensors[layer.name].shape, []).append(layer)
         found: dict[str, Reduced] = {}
+        metrics, centred = self.wanted.metrics, self.wanted.centre_all
         for key, members in groups.items():
             places = [Place(layer.layer, layer.layer_index, kind, self.phase) for layer in members]
             group = [tensors[layer.name] for layer in members]
             if isinstance(key, str):
                 cap = classes - 1 if members[0] is last and group[0].shape[0] == classes else None
-                results = [reduce_tensor(group[0], places[0], centred=self.wanted.centre_all, rank_cap=cap)]
+                results = [reduce_tensor(group[0], places[0], metrics, centred=centred, rank_cap=cap)]
             else:
-                results = reduce_matrices(group, places, centred=self.wanted.centre_all)
+                results = reduce_matrices(group, places, metrics, centred=centred)
             found |= {layer.name: r for layer, r in zip(members, results, strict=True)}
         start = len(self.reduced)
         measured = [layer for layer in layers if layer.name in found]

@@ -8,16 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skipray.metrics import entries
+from skipray.metrics import REPRESENTATIONS, Absent, Entry, LayerMetric
+from skipray.metrics.computing.entries import Entries
 from skipray.records import Bins
 from skipray.spectrum import stack
 from skipray.spectrum.modes import ModeSpectrum, TensorSpectra, scale_exponent
 
 ACTIVATION_AXES = ("samples", "channels", "height", "width")
 WEIGHT_AXES = ("out", "in", "height", "width")
-ACTIVATIONS = ("hidden", "branch", "skip", "output_gradient")
-REPRESENTATIONS = ("hidden", "branch", "skip")
-GRADIENTS = ("weight_gradient", "output_gradient", "weight_update")
+ACTIVATIONS = (*REPRESENTATIONS, "output_gradient")
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class Reduced:
     place: Place
     eps: float
     """Of the tensor's own number format: the precision floor of its spectra relative to s_1."""
+    shape: tuple[int, ...]
     unfoldings: tuple[str, ...]
     centrings: tuple[bool, ...]
     entries: dict[str, float] = field(default_factory=dict)
@@ -49,52 +49,48 @@ class Reduced:
     """Statistic -> reason, for those of `entries` that have no value; `spectrum` for all of the spectra."""
 
 
-def reduce_tensor(tensor: Tensor, place: Place, *, centred: bool, rank_cap: int | None = None) -> Reduced:
+def reduce_tensor(
+    tensor: Tensor, place: Place, metrics: Sequence[Entry], *, centred: bool, rank_cap: int | None = None
+) -> Reduced:
     """All statistics' raw material of one tensor.
 
     Args:
+        metrics: those of entries among them are measured now.
         centred: also the spectra without each feature's mean over axis 0.
         rank_cap: a bound of the rank that the tensor's origin sets, such as classes - 1 for the gradient at the logits.
     """
     tensor = tensor.detach()
     if is_small(tensor, centred):
-        return reduce_matrices([tensor], [place], centred=centred, rank_cap=rank_cap)[0]
+        return reduce_matrices([tensor], [place], metrics, centred=centred, rank_cap=rank_cap)[0]
     blank = _blank(tensor, place, centred)
     if not tensor.numel():
         return replace(blank, absent={"spectrum": "empty tensor"})
     low, high = tensor.amin(0), tensor.amax(0)
-    bottom, top = float(low.min()), float(high.max())
-    if not (math.isfinite(bottom) and math.isfinite(top)):
-        return _nonfinite(blank, tensor)
+    if not (math.isfinite(float(low.min())) and math.isfinite(float(high.max()))):
+        return _nonfinite(blank, tensor, metrics)
     work = TensorSpectra(tensor, low, high, centred=centred)
     modes = (0,) if tensor.ndim == 2 else tuple(range(tensor.ndim))
     spectra = {(blank.unfoldings[s.mode], s.centred): _capped(s, rank_cap) for s in work.spectra(modes)}
-    gram = work.sample_gram
-    if gram is None:
-        rms = entries.rms(tensor)
-    else:
-        rms = math.ldexp(math.sqrt(float(gram.trace()) / tensor.numel()), work.exponent)
-    cosine = None
-    if place.tensor in REPRESENTATIONS:
-        cosine = _cosine(tensor) if gram is None else entries.mean_cosine_of_gram(gram)
-    units = work.occupied.reshape(tensor.shape[1], -1).any(1)
-    dead = 1 - float(units.double().mean())
-    return _filled(blank, spectra, top - bottom, rms, tensor.numel(), dead, cosine)
+    known = Entries(tensor, extremes=(low, high), gram=work.sample_gram, exponent=work.exponent, finite=True)
+    return _measured(replace(blank, spectra=spectra), known, metrics)
 
 
 def reduce_matrices(
-    tensors: Sequence[Tensor], places: Sequence[Place], *, centred: bool, rank_cap: int | None = None
+    tensors: Sequence[Tensor],
+    places: Sequence[Place],
+    metrics: Sequence[Entry],
+    *,
+    centred: bool,
+    rank_cap: int | None = None,
 ) -> list[Reduced]:
     """`reduce_tensor` of equal-shaped matrices for which `is_small` holds, in a few calls for all."""
     whole = np.stack([t.detach().numpy() for t in tensors])
     low, high = whole.min(1), whole.max(1)
-    bottom, top = low.min(1), high.max(1)
-    peak = np.maximum(-bottom, top)
+    peak = np.maximum(-low.min(1), high.max(1))
     plain = np.isfinite(peak) & np.array([scale_exponent(float(p)) == 0 for p in peak])
     out: dict[int, Reduced] = {}
     for i in np.flatnonzero(~plain).tolist():
-        blank = _blank(tensors[i], places[i], centred)
-        out[i] = _nonfinite(blank, tensors[i])
+        out[i] = _nonfinite(_blank(tensors[i], places[i], centred), tensors[i], metrics)
     kept = np.flatnonzero(plain).tolist()
     if not kept:
         return [out[i] for i in range(len(tensors))]
@@ -107,24 +103,17 @@ def reduce_matrices(
     else:
         spectra = [(s,) for s in stack.raw_spectra(whole)]
     squares = np.einsum("mnf,mnf->mn", whole, whole)
-    rms = np.sqrt(squares.mean(1) / whole.shape[2])
-    dead = ((low == 0) & (high == 0)).mean(1)
     for j, i in enumerate(kept):
-        cosine = None
-        if places[i].tensor in REPRESENTATIONS:
-            cosine = entries.mean_cosine_of_matrix(whole[j], squares[j])
         found = {("matrix", s.centred): _capped(s, rank_cap) for s in spectra[j]}
-        spread, size = float(top[i]) - float(bottom[i]), whole[j].size
-        blank = _blank(tensors[i], places[i], centred)
-        out[i] = _filled(blank, found, spread, float(rms[j]), size, float(dead[j]), cosine)
+        known = Entries(tensors[i].detach(), extremes=(low[j], high[j]), rows=(whole[j], squares[j]), finite=True)
+        out[i] = _measured(replace(_blank(tensors[i], places[i], centred), spectra=found), known, metrics)
     return [out[i] for i in range(len(tensors))]
 
 
-def absent_tensor(like: Tensor, place: Place, *, centred: bool, reason: str) -> Reduced:
+def absent_tensor(like: Tensor, place: Place, metrics: Sequence[Entry], *, centred: bool, reason: str) -> Reduced:
     """What stands for a tensor that does not exist, with the shape of another: all is absent, and the reason."""
-    blank = _blank(like, place, centred)
-    names = _statistics(place.tensor)
-    return replace(blank, absent=dict.fromkeys([*names, "nonfinite"], reason))
+    names = ["spectrum", *(key for key, _ in _of_entries(place.tensor, metrics))]
+    return replace(_blank(like, place, centred), absent=dict.fromkeys(names, reason))
 
 
 def is_small(tensor: Tensor, centred: bool) -> bool:
@@ -146,49 +135,39 @@ def unfolding_names(axes: int, *, activation: bool) -> tuple[str, ...]:
 
 def _blank(tensor: Tensor, place: Place, centred: bool) -> Reduced:
     names = unfolding_names(tensor.ndim, activation=place.tensor in ACTIVATIONS)
-    return Reduced(place, float(torch.finfo(tensor.dtype).eps), names, (False, True) if centred else (False,))
+    eps = float(torch.finfo(tensor.dtype).eps)
+    return Reduced(place, eps, tuple(tensor.shape), names, (False, True) if centred else (False,))
 
 
-def _nonfinite(blank: Reduced, tensor: Tensor) -> Reduced:
-    absent = dict.fromkeys(_statistics(blank.place.tensor), "non-finite entries")
-    return replace(blank, entries={"nonfinite": entries.nonfinite(tensor)}, absent=absent)
+def _of_entries(kind: str, metrics: Sequence[Entry]) -> list[tuple[str, Entry]]:
+    """Key and metric of those that read the entries of a kind of tensor."""
+    return [
+        (e.metric.key, e)
+        for e in metrics
+        if isinstance(e.metric, LayerMetric) and e.metric.reads == "entries" and kind in e.metric.tensors
+    ]
 
 
-def _statistics(kind: str) -> list[str]:
-    """What a tensor of a kind has besides the count of its non-finite entries."""
-    names = ["spectrum", "range", "rms"]
-    names += ["gradient_norm"] if kind in GRADIENTS else []
-    names += ["dead_fraction", "mean_cosine"] if kind in REPRESENTATIONS else []
-    return names
-
-
-def _filled(
-    blank: Reduced,
-    spectra: dict[tuple[str, bool], ModeSpectrum],
-    spread: float,
-    rms: float,
-    size: int,
-    dead: float,
-    cosine: float | None,
-) -> Reduced:
-    numbers = {"nonfinite": 0.0, "range": spread, "rms": rms}
-    absent = {}
-    if blank.place.tensor in GRADIENTS:
-        numbers["gradient_norm"] = rms * math.sqrt(size)
-    if blank.place.tensor in REPRESENTATIONS:
-        numbers["dead_fraction"] = dead
-        if cosine is None:
-            absent["mean_cosine"] = "fewer than two samples that are not all zero"
+def _nonfinite(blank: Reduced, tensor: Tensor, metrics: Sequence[Entry]) -> Reduced:
+    found, absent = {}, {"spectrum": "non-finite entries"}
+    known = Entries(tensor, finite=False)
+    for key, entry in _of_entries(blank.place.tensor, metrics):
+        assert isinstance(entry.metric, LayerMetric)
+        if entry.metric.finite_only:
+            absent[key] = "non-finite entries"
         else:
-            numbers["mean_cosine"] = cosine
-    return replace(blank, entries=numbers, spectra=spectra, absent=absent)
+            found[key] = float(entry.measure(known))
+    return replace(blank, entries=found, absent=absent)
 
 
-def _cosine(tensor: Tensor) -> float | None:
-    try:
-        return entries.mean_cosine(tensor)
-    except ValueError:
-        return None
+def _measured(blank: Reduced, known: Entries, metrics: Sequence[Entry]) -> Reduced:
+    found, absent = {}, {}
+    for key, entry in _of_entries(blank.place.tensor, metrics):
+        try:
+            found[key] = float(entry.measure(known))
+        except Absent as why:
+            absent[key] = str(why)
+    return replace(blank, entries=found, absent=absent)
 
 
 def _capped(spectrum: ModeSpectrum, cap: int | None) -> ModeSpectrum:

@@ -1,20 +1,20 @@
 """Reduced tensors to rows of layers.parquet: columns first, one table at the end."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from skipray.metrics import entries, singularity
-from skipray.metrics.spectra_table import spectrum_statistics
+from skipray.metrics import Entry, LayerMetric
+from skipray.metrics.computing.spectra import Spectra
 from skipray.probe.reduction import Reduced
 from skipray.records import LAYER_COLUMNS
 
 COUNTS = {"structural_rank": 1, "zero_rows": 1, "zero_columns": 1}
 """The rank that the spectrum's statistics take for full, and what was removed before, with the definitions' versions.
 Columns are counted for matrices and for the unfolding by samples, where they are features."""
-VERSIONS = singularity.VERSIONS | entries.VERSIONS | COUNTS
 TENSORS = {"weight": 2, "output_gradient": 2, "weight_gradient": 2}
 """Kinds of tensors whose statistics have changed: they have at least this version. Weights, 2: where a layer has an
 effective weight (Dirac) that one, and no longer the learned part alone. Gradients, 2: the rank of those that reach the
@@ -35,9 +35,16 @@ class _Rows:
     reason: list[str]
 
 
-def rows(reduced: Sequence[Reduced], epoch: int) -> pd.DataFrame:
-    """One row a statistic, columns LAYER_COLUMNS, tensor by tensor."""
-    parts = [_spectral(reduced), _counts(reduced), _entrywise(reduced), _absent(reduced)]
+def versions(metrics: Sequence[Entry]) -> dict[str, int]:
+    """Statistic -> version of its definition, of all that stands in a table of these metrics."""
+    return {e.metric.key: e.metric.version for e in metrics if isinstance(e.metric, LayerMetric)} | COUNTS
+
+
+def rows(reduced: Sequence[Reduced], epoch: int, metrics: Sequence[Entry]) -> pd.DataFrame:
+    """One row per statistic, columns LAYER_COLUMNS, tensor by tensor."""
+    spectral = [e for e in metrics if isinstance(e.metric, LayerMetric) and e.metric.reads == "spectrum"]
+    parts = [_spectral(reduced, spectral), _counts(reduced), _entrywise(reduced), _absent(reduced, spectral)]
+    version = versions(metrics)
 
     def column(name: str) -> list:
         return [entry for part in parts for entry in getattr(part, name)]
@@ -57,7 +64,7 @@ def rows(reduced: Sequence[Reduced], epoch: int) -> pd.DataFrame:
         "phase": np.array([p.phase for p in places], dtype=object)[source],
         "statistic": statistic,
         "version": np.maximum(
-            np.array([VERSIONS[s] for s in statistic], dtype=int),
+            np.array([version[s] for s in statistic], dtype=int),
             np.array([TENSORS.get(p.tensor, 1) for p in places], dtype=int)[source],
         ),
         "value": np.array(column("value"), dtype=float)[order],
@@ -67,22 +74,54 @@ def rows(reduced: Sequence[Reduced], epoch: int) -> pd.DataFrame:
     return pd.DataFrame(table, columns=list(LAYER_COLUMNS))
 
 
-def _spectral(reduced: Sequence[Reduced]) -> _Rows:
-    flat = [(i, key, s, r.eps) for i, r in enumerate(reduced) for key, s in r.spectra.items()]
-    results = spectrum_statistics(
-        [s.values for _, _, s, _ in flat], [s.rank for _, _, s, _ in flat], [eps for _, _, _, eps in flat]
-    )
-    names = list(results)
-    value = np.stack([results[n][0] for n in names], axis=1).reshape(-1)
-    censored = np.stack([results[n][1] for n in names], axis=1).reshape(-1)
+@dataclass(frozen=True)
+class _Spectrum:
+    """One spectrum of one of the reduced tensors."""
+
+    source: int
+    tensor: str
+    unfolding: str
+    centred: bool
+
+    def read_by(self, metric: LayerMetric) -> bool:
+        return (
+            self.tensor in metric.tensors
+            and self.centred in metric.centrings
+            and (metric.unfoldings is None or self.unfolding in metric.unfoldings)
+        )
+
+
+def _spectral(reduced: Sequence[Reduced], metrics: Sequence[Entry]) -> _Rows:
+    places, spectra, sides = [], [], []
+    for i, r in enumerate(reduced):
+        for (unfolding, centred), spectrum in r.spectra.items():
+            places.append(_Spectrum(i, r.place.tensor, unfolding, centred))
+            spectra.append((spectrum.values, spectrum.rank, r.eps))
+            rows = r.shape[spectrum.mode]
+            sides.append((rows, math.prod(r.shape) // rows))
+    if not places:
+        return _plain([])
+    every = Spectra([s for s, _, _ in spectra], [k for _, k, _ in spectra], [eps for _, _, eps in spectra], sides)
+    found: list[tuple[int, str, float, int, str]] = []
+    for entry in metrics:
+        metric = entry.metric
+        assert isinstance(metric, LayerMetric)
+        chosen = [i for i, place in enumerate(places) if place.read_by(metric)]
+        some = every if len(chosen) == len(places) else every.only(chosen)
+        measured = entry.measure(some) if chosen else np.zeros(0)
+        values, censored = measured if isinstance(measured, tuple) else (measured, np.zeros(len(chosen), dtype=int))
+        for i, value, bound, empty in zip(chosen, values.tolist(), censored.tolist(), some.empty.tolist(), strict=True):
+            why = "" if np.isfinite(value) else "all-zero matrix" if empty else metric.absent
+            found.append((i, metric.key, value, bound, why))
+    found.sort(key=lambda row: row[0])
     return _Rows(
-        source=[i for i, _, _, _ in flat for _ in names],
-        unfolding=[key[0] for _, key, _, _ in flat for _ in names],
-        centred=[key[1] for _, key, _, _ in flat for _ in names],
-        statistic=names * len(flat),
-        value=value.tolist(),
-        censored=censored.tolist(),
-        reason=["" if known else "all-zero matrix" for known in np.isfinite(value)],
+        source=[places[i].source for i, *_ in found],
+        unfolding=[places[i].unfolding for i, *_ in found],
+        centred=[places[i].centred for i, *_ in found],
+        statistic=[key for _, key, *_ in found],
+        value=[value for _, _, value, _, _ in found],
+        censored=[bound for _, _, _, bound, _ in found],
+        reason=[why for *_, why in found],
     )
 
 
@@ -110,15 +149,20 @@ def _plain(flat: list[tuple[int, str, bool, str, float]]) -> _Rows:
     return _Rows(source, unfolding, centred, statistic, value, [0] * len(flat), [""] * len(flat))
 
 
-def _absent(reduced: Sequence[Reduced]) -> _Rows:
+def _absent(reduced: Sequence[Reduced], metrics: Sequence[Entry]) -> _Rows:
     flat: list[tuple[int, str, bool, str, str]] = []
     for i, r in enumerate(reduced):
         for name, reason in r.absent.items():
             if name != "spectrum":
                 flat.append((i, r.unfoldings[0], False, name, reason))
                 continue
-            spectra = [(u, c) for u in r.unfoldings for c in r.centrings]
-            flat += [(i, u, c, statistic, reason) for u, c in spectra for statistic in singularity.VERSIONS]
+            places = [_Spectrum(i, r.place.tensor, u, c) for u in r.unfoldings for c in r.centrings]
+            flat += [
+                (i, place.unfolding, place.centred, entry.metric.key, reason)
+                for place in places
+                for entry in metrics
+                if isinstance(entry.metric, LayerMetric) and place.read_by(entry.metric)
+            ]
     rows_ = _plain([(i, u, c, s, float("nan")) for i, u, c, s, _ in flat])
     return _Rows(
         rows_.source,

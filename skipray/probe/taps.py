@@ -40,7 +40,7 @@ def hidden_taps(network: nn.Module, *, branches: bool) -> list[Tap]:
     Args:
         branches: also the branches before the addition and the skips.
     """
-    hidden = _hidden_layers(network)
+    hidden = named_hidden_layers(network)
     if hidden is None:
         return [Tap(name, None, "hidden", module) for name, module in network.named_modules() if _computes(module)]
     taps = []
@@ -60,7 +60,7 @@ def weight_layers(network: nn.Module) -> list[WeightLayer]:
     the classifier after them; elsewhere all parameters with two axes or more.
     """
     parameters = dict(network.named_parameters())
-    hidden = _hidden_layers(network)
+    hidden = named_hidden_layers(network)
     if hidden is None:
         indexed = list(enumerate(name for name, parameter in parameters.items() if parameter.ndim >= 2))
     else:
@@ -74,7 +74,7 @@ def weight_layers(network: nn.Module) -> list[WeightLayer]:
     ]
 
 
-def _hidden_layers(network: nn.Module) -> list[Any] | None:
+def named_hidden_layers(network: nn.Module) -> list[Any] | None:
     method = getattr(network, "hidden_layers", None)
     return list(method()) if callable(method) else None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from skipray.metrics import describe
 from skipray.report.answer import limit_words
 from skipray.report.chart import Chart, Key, Level, Limit, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
@@ -40,7 +41,7 @@ def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | No
         layout,
         file="accuracy-by-depth",
         title="Accuracy by depth",
-        metrics={"train.accuracy": "train accuracy", "test.accuracy": "test accuracy"},
+        metrics={key: describe(key).axis for key in _ACCURACIES},
         caption=(
             "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
             "curve fits, thin lines join the means). Above the curves: the trainability limit of each family, the "

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from skipray.analysis.aggregation import epoch_metrics, tracked_metrics
 from skipray.report.chart import Chart, Key, Panel, Trace
 from skipray.report.groups import Layout, group_names, positions
 from skipray.report.marking import keys, ring_at_end
@@ -13,8 +14,6 @@ from skipray.report.ticks import linear_axis, log_axis, number
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
-
-SHOWN = {"train.loss": "training loss (logarithmic)", "train.accuracy": "train accuracy"}
 
 
 def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
@@ -27,14 +26,17 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     shown = [i for i in range(len(layout.groups)) if (rows["group"] == i).any()]
     most = 6 if len(layout.styles) <= 6 else 9
     panels = []
-    for metric, label in SHOWN.items():
+    for metric in epoch_metrics(aggregate.sweep):
+        one = tracked_metrics(aggregate.sweep)[metric]
+        logarithmic = one.metric.scale == "log"
+        label = f"{one.axis} (logarithmic)" if logarithmic else one.axis
         part = rows[rows["metric"] == metric]
-        if metric.endswith("loss"):
+        if logarithmic:
             part = part[part["value"] > 0]
         if part.empty:
             continue
         drawn = part[part["group"].isin(shown[:most])]
-        if metric.endswith("loss"):
+        if logarithmic:
             ceiling = _ceiling(drawn)
             if float(drawn["value"].max()) > ceiling:
                 dropped = (
@@ -42,7 +44,7 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
                 )
             y = log_axis(label, drawn["value"].clip(upper=ceiling))
         else:
-            y = linear_axis(label, drawn["value"], low=0.0, high=1.0)
+            y = linear_axis(label, drawn["value"], low=one.low, high=one.high)
         x = linear_axis("epoch", drawn["epoch"].astype(float), low=0.0, whole=True)
         for i in shown[:most]:
             traces = []
@@ -90,7 +92,7 @@ def _medians(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
     histories, trials = aggregate.histories, aggregate.trials
     if histories.empty or trials.empty:
         return pd.DataFrame(columns=columns)
-    rows = histories[histories["metric"].isin(SHOWN)]
+    rows = histories[histories["metric"].isin(epoch_metrics(aggregate.sweep))]
     rows = rows[np.isfinite(rows["value"].to_numpy(float))]
     place = positions(trials, layout)
     rows = rows.assign(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from skipray.metrics import headline_rows, layer_metric
 from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names, positions
 from skipray.report.marking import keys, ring_at_end
@@ -16,9 +17,6 @@ from skipray.theory import marchenko_pastur_log10_condition
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Group
-
-HEADLINE_UNFOLDINGS = ("matrix", "samples", "out", "")
-"""Of a 4-D tensor: hidden representations by samples, weights by outputs, as in the runs' metrics."""
 
 STATISTICS = {
     "hidden": ("log10_condition", "range", "rms", "participation_ratio", "mean_cosine"),
@@ -40,18 +38,14 @@ def profiles(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
     columns = ["group", *KEYS, "layer", "value", "censored", "seeds"]
     if layers.empty or trials.empty:
         return pd.DataFrame(columns=columns)
-    wanted = layers["statistic"].isin({s for names in STATISTICS.values() for s in names})
+    statistics = {layer_metric(s).key for names in STATISTICS.values() for s in names}
+    wanted = layers["statistic"].isin(statistics)
     wanted &= layers["tensor"].isin(STATISTICS)
     rows = layers[wanted & ~layers["centred"].astype(bool)]
     rows = rows[np.isfinite(rows["value"].to_numpy(float))]
     if rows.empty:
         return pd.DataFrame(columns=columns)
-    epoch = rows["epoch"].to_numpy()
-    # Batch statistics at initialisation, where the running ones are still the identity; running ones afterwards.
-    headline = np.where(epoch == 0, "train", "eval")
-    rows = rows[rows["phase"].to_numpy() == headline]
-    rank = rows["unfolding"].map({u: i for i, u in enumerate(HEADLINE_UNFOLDINGS)})
-    rows = rows[rank.notna().to_numpy()]
+    rows = rows[headline_rows(rows)]
     last = rows.groupby("trial_id")["epoch"].transform("max").to_numpy()
     stage = np.where(rows["epoch"].to_numpy() == 0, "start", "end")
     rows = rows.assign(stage=stage)[(stage == "start") | (rows["epoch"].to_numpy() == last)]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skipray.association import Association, granulated_tau
+from skipray.metrics import describe
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import Layout, family, group_names, positions
 from skipray.report.marking import keys, ring
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 SINGULARITY = "hidden.log10_condition.median"
-GENERALIZATION = {
-    "gap.accuracy": "generalization gap (train − test accuracy)",
-    "test.accuracy": "test accuracy",
-}
+GENERALIZATION = ("gap.accuracy", "test.accuracy")
 MAX_POINTS = 1200
 """With more runs, a point is the mean of a cell's seeds."""
 
@@ -72,7 +70,7 @@ def _taus(runs: pd.DataFrame, measure: str) -> list[Tau]:
     for key, words in ((None, "all trained runs"), ("depth", "pairs of one depth"), ("family", "pairs of one family")):
         strata = None if key is None else runs[key].to_numpy()
         tau = granulated_tau(runs["x"], runs[measure], strata=strata, cluster=runs["seed"].to_numpy())
-        found.append(Tau(GENERALIZATION[measure], words, tau, len(runs)))
+        found.append(Tau(describe(measure).axis, words, tau, len(runs)))
     return found
 
 
@@ -128,7 +126,7 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout, tables: tu
         marked = [(layout.groups[g], d) in layout.marked for g, d in zip(part["group"], part["depth"], strict=True)]
         if any(marked):
             traces.append(ring(part["x"][marked].tolist(), part[measure][marked].tolist(), "a run of a marked cell"))
-        label = GENERALIZATION[measure]
+        label = describe(measure).axis
         panels.append(
             Panel("", linear_axis("log₁₀ κ, median layer", part["x"]), linear_axis(label, part[measure]), tuple(traces))
         )
@@ -140,7 +138,7 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout, tables: tu
         caption=f"{what}: shape is the family, colour the depth. Condition number of the median layer's hidden "
         "representation after training, raw.",
         alt=f"Scatter of {len(drawn)} points, condition number against "
-        + " and ".join(GENERALIZATION[m] for m in measures)
+        + " and ".join(describe(m).axis for m in measures)
         + ".",
         panels=tuple(panels),
         legend=(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from skipray.metrics import describe
 from skipray.report.answer import limit_words
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.depth_figures import by_depth
@@ -20,7 +21,7 @@ from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series
 
-ACCURACIES = {"test.accuracy": "test accuracy", "train.accuracy": "train accuracy"}
+ACCURACIES = ("test.accuracy", "train.accuracy")
 
 
 def default_beside_tuned(aggregate: "Aggregate", layout: Layout) -> Chart | None:
@@ -50,7 +51,7 @@ def default_beside_tuned(aggregate: "Aggregate", layout: Layout) -> Chart | None
                         traces.append(ring(depth[rings].tolist(), mean[rings].tolist(), layout.name(group)))
             if traces:
                 values = [float(v) for t in traces for v in t.y]
-                label = ACCURACIES[metric]
+                label = describe(metric).axis
                 title = " · ".join(t for t in (label if len(metrics) > 1 else "", facet.title) if t)
                 axis = linear_axis(label, values, low=0.0, high=1.0)
                 panels.append(Panel(title, depth_axis(layout.depths), axis, tuple(traces)))
@@ -88,7 +89,7 @@ def _alt(layout: Layout, default: dict[Any, "Series"], tuned: dict[Any, "Series"
         (at, before), (at_tuned, after) = _means(series), _means(tuned[key])
         words = f"{number(float(before[-1]))} at depth {at[-1]:.0f} by default"
         words += f", {number(float(after[-1]))} at depth {at_tuned[-1]:.0f} tuned"
-        parts.append(f"{layout.name(key[1])}, {ACCURACIES[key[0]]}: {words}")
+        parts.append(f"{layout.name(key[1])}, {describe(key[0]).axis}: {words}")
     return "; ".join(parts) + "."
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skipray.analysis.aggregation import trains
 from skipray.extension import catalog
 from skipray.report import (
     depth_figures,
     epoch_figures,
     histogram_figures,
     layer_figures,
+    metric_figures,
     prediction_figures,
     scatter,
     tables,
@@ -68,8 +68,7 @@ def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = Non
     found: list[Chart | None] = [
         tuning_figures.default_beside_tuned(aggregate, layout),
         tuning_figures.stability(aggregate, layout),
-        _condition(aggregate, layout),
-        _ranks(aggregate, layout),
+        *metric_figures.by_depth(aggregate, layout),
         prediction_figures.predictions_chart(layout, profiles, compared),
         layer_figures.condition_profiles(layout, profiles, layer_figures.null_level(aggregate)),
         layer_figures.every_depth(layout, profiles),
@@ -103,45 +102,6 @@ def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = Non
     # A reader never sees half a page, nor one without its figures.
     unfinished.replace(html)
     return ReportFiles(html, trends, claims, drawn, tuple(tabled))
-
-
-def _condition(aggregate: "Aggregate", layout: Any) -> Chart | None:
-    return depth_figures.by_depth(
-        aggregate,
-        layout,
-        file="condition-by-depth",
-        title="Condition number by depth",
-        metrics={
-            "hidden.log10_condition.median": "log₁₀ κ, median layer",
-            "hidden.log10_condition.last": "log₁₀ κ, last hidden layer",
-            "weight.log10_condition.median": "log₁₀ κ, median weight",
-        },
-        caption="Condition number κ (largest over smallest singular value) of hidden representations and of weights "
-        f"{_when(aggregate)}, raw. Small marks are seeds, lines the fitted trends with simultaneous 95 % bands.",
-        low=0.0,
-    )
-
-
-def _ranks(aggregate: "Aggregate", layout: Any) -> Chart | None:
-    return depth_figures.by_depth(
-        aggregate,
-        layout,
-        file="rank-by-depth",
-        title="Collapse by depth",
-        metrics={
-            "hidden.effective_rank.last": "effective rank, last hidden layer",
-            "hidden.stable_rank.median": "stable rank, median layer",
-            "hidden.mean_cosine.last": "mean cosine, last hidden layer",
-        },
-        caption=f"How many directions the hidden representations use {_when(aggregate)}, and how alike those of two "
-        "samples are (a cosine of 1: all samples are one direction).",
-        low=0.0,
-    )
-
-
-def _when(aggregate: "Aggregate") -> str:
-    """At which point the runs' last values were measured."""
-    return "after training" if trains(aggregate.sweep) else "at initialisation"
 
 
 def _chance(aggregate: "Aggregate") -> float | None:

@@ -135,6 +135,8 @@ class ProbeSpec(Part):
     """Also the gradients of the loss with respect to weights and layer outputs, which `full` has anyway."""
     histograms: bool = True
     """How activations and weights are distributed at the first and the last layer."""
+    metrics: tuple[str, ...] = ()
+    """Further metrics by name: files of skipray/metrics, or `module:name`."""
     hessian: bool = False
     """Top eigenvalue and trace of the loss's Hessian (curvlinops)."""
     jacobian: bool = False

@@ -12,10 +12,11 @@ from typing import Any
 
 import pydantic
 
+from skipray import metrics
 from skipray.extension import catalog
 from skipray.spec import recipes
 from skipray.spec.document import Document, SpecError
-from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, Recipe, SweepFile, Tune
+from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, ProbeSpec, Recipe, SweepFile, Tune
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
 from skipray.spec.values import as_text
@@ -66,6 +67,7 @@ class Reader:
         if count > MAX_TRIALS:
             self._add(("factors",), f"found a product of {count:,} trials; allowed: at most {MAX_TRIALS:,}")
             self._stop_on_mistakes()
+        self._check_metrics(file.probe)
         cells = self._trials_of_cells(file, fingerprint)
         self._stop_on_mistakes()
         if not cells:
@@ -87,6 +89,15 @@ class Reader:
             tune=file.tune,
             adaptive=file.adaptive,
         )
+
+    def _check_metrics(self, probe: ProbeSpec) -> None:
+        for i, name in enumerate(probe.metrics):
+            try:
+                metrics.find(name)
+            except ValueError as error:
+                self._add(("probe", "metrics", i), str(error))
+            if name in probe.metrics[:i]:
+                self._add(("probe", "metrics", i), f"found {name} twice; allowed: each metric once")
 
     def _stop_on_mistakes(self) -> None:
         if self.mistakes:

@@ -35,7 +35,7 @@ from skipray.spec import TrialSpec
 from skipray.storage import histograms_from_parquet, histograms_to_parquet
 from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.training import EpochEnd, Progress, autocast, make_optimizer, to_device, train
-from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode
+from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode, gaps
 from skipray.trial.training.losses import judging_loss
 from skipray.trial.training.state import CheckpointRefused, network_tensors, pack, restore_network, unpack
 
@@ -128,7 +128,7 @@ class _Attempt:
         self.layers: list[pd.DataFrame] = []
         self.spectra: dict[str, np.ndarray] = {}
         self.histograms: tuple[Histogram, ...] = ()
-        self.final = Evaluation(math.nan, math.nan)
+        self.final = Evaluation({})
         """On the training split, after the last epoch."""
         self.last: Measurement | None = None
         """The last epoch's probe."""
@@ -203,10 +203,9 @@ class _Attempt:
         metrics = dict(metrics)
         found = self._evaluate(epoch, whole=final)
         for part, evaluation in found.items():
-            metrics |= {f"{part}.loss": evaluation.loss, f"{part}.accuracy": evaluation.accuracy}
+            metrics |= {f"{part}.{key}": value for key, value in evaluation.values.items()}
         if self._is_trained(found["train"]):
-            metrics["gap.accuracy"] = found["train"].accuracy - found["test"].accuracy
-            metrics["gap.loss"] = found["test"].loss - found["train"].loss
+            metrics |= gaps(found["train"], found["test"])
         self.train_seconds += self._lap()
         if self._probes(epoch):
             inputs, labels = self.splits.probe_batch(self.trial.probe.samples)
@@ -239,15 +238,13 @@ class _Attempt:
             }
 
     def _generalization(self, inputs: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-        spec = self.trial.probe
         return generalization_measures(
             self.network,
             inputs,
             labels,
             initial=self.initial,
-            full=spec.preset == "full",
-            hessian=spec.hessian,
-            jacobian=spec.jacobian,
+            spec=self.trial.probe,
+            loss=judging_loss(self.trial.recipe),
             seed=self.trial.seed,
         )
 

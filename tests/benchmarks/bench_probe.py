@@ -70,7 +70,8 @@ def bare(net, inputs):
 def baseline(net, inputs):
     import torch
 
-    from skipray.metrics.spectra_table import spectrum_statistics
+    from skipray.metrics import LayerMetric, chosen
+    from skipray.metrics.computing.spectra import Spectra
 
     kept = {}
     layers = net.hidden_layers()
@@ -93,7 +94,10 @@ def baseline(net, inputs):
         for mode in range(parameter.ndim) if parameter.ndim == 4 else ():
             unfolded = parameter.detach().double().movedim(mode, 0).reshape(parameter.shape[mode], -1)
             spectra[f"{name}/{mode}/False"] = torch.linalg.svdvals(unfolded).numpy()
-    spectrum_statistics(list(spectra.values()), [len(s) for s in spectra.values()], [2.0**-23] * len(spectra))
+    many = Spectra(list(spectra.values()), [len(s) for s in spectra.values()], [2.0**-23] * len(spectra))
+    for entry in chosen():
+        if isinstance(entry.metric, LayerMetric) and entry.metric.reads == "spectrum":
+            entry.measure(many)
     return spectra
 
 

@@ -26,8 +26,8 @@ def test_every_entry_is_found_and_says_what_it_is(folder):
 def test_unknown_names_are_told_the_nearest():
     with pytest.raises(ValueError, match=r"found 'resnett' \(did you mean resnet\?\); allowed: .*plainnet"):
         catalog.find("architectures", "resnett")
-    with pytest.raises(ValueError, match="no catalog folder 'metrics'"):
-        catalog.names("metrics")
+    with pytest.raises(ValueError, match="no catalog folder 'widgets'"):
+        catalog.names("widgets")
 
 
 @pytest.mark.parametrize("name", ["os.path", "../etc/passwd", "_blocks", "__init__", ""])
@@ -72,7 +72,12 @@ def test_a_module_that_cannot_be_imported_is_told_with_its_line(tmp_path, monkey
 
 @pytest.mark.parametrize(
     ("folder", "lacks"),
-    [("architectures", "build"), ("initialisations", "fill"), ("datasets", "load or open_splits")],
+    [
+        ("architectures", "build"),
+        ("initialisations", "fill"),
+        ("datasets", "load or open_splits"),
+        ("metrics", "METRIC"),
+    ],
 )
 def test_an_entry_without_what_it_needs_is_refused(tmp_path, monkeypatch, folder, lacks):
     (tmp_path / "empty_entries.py").write_text("class Nothing:\n    pass\n")

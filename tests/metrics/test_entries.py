@@ -29,7 +29,7 @@ def test_mean_cosine_of_aligned_and_opposite_samples():
 
 
 def test_mean_cosine_needs_a_pair():
-    with pytest.raises(ValueError, match="found 1 samples"):
+    with pytest.raises(ValueError, match="fewer than two samples"):
         m.mean_cosine(torch.tensor([[1.0], [0.0]]))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.analysis.aggregation import TREND_METRICS, Aggregate, Series, censoring, coverage, group_factors
+from skipray.analysis.aggregation import Aggregate, Series, censoring, coverage, group_factors, trend_metrics
 from skipray.claims import judge
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
@@ -133,7 +133,8 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
     ]  # fmt: skip
     series = []
     # What a test does not look at is not fitted.
-    for metric in TREND_METRICS if layered else ("train.accuracy", "test.accuracy", "hidden.log10_condition.median"):
+    few = ("train.accuracy", "test.accuracy", "hidden.log10_condition.median")
+    for metric in trend_metrics(sweep) if layered else few:
         for group, rows in groups:
             kept = rows[np.isfinite(rows[metric])]
             if kept.empty:

@@ -305,7 +305,7 @@ def test_trained_is_three_standard_errors_above_the_majority(monkeypatch):
     share = max(labels.count(label) for label in range(4)) / samples
     limit = share + 3 * math.sqrt(share * (1 - share) / samples)
     for accuracy, outcome in ((limit - 1e-9, "untrained"), (limit + 1e-9, "trained")):
-        found = module.Evaluation(1.0, accuracy)
+        found = module.Evaluation({"loss": 1.0, "accuracy": accuracy})
         monkeypatch.setattr(module, "evaluate", lambda *a, found=found, **k: found)
         assert run_trial(spec).outcome == outcome
 

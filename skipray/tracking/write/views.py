@@ -10,6 +10,7 @@ import json
 import zlib
 from typing import Any
 
+from skipray.metrics import listed_metrics, listed_profiles
 from skipray.records import TrialRecord
 from skipray.spec import TrialSpec
 from skipray.tracking.schema import KIND, OUTCOME
@@ -18,11 +19,6 @@ NOTE = "mlflow.note.content"
 """Tag that MLflow's pages show as a description, in Markdown."""
 VIEW = "skipray"
 """The view's key: `?viewStateShareKey=skipray` opens it."""
-CHARTS = ("profile.hidden.log10_condition", "train.accuracy", "test.accuracy", "hidden.log10_condition.max")
-COLUMNS = (
-    f"tags.`{OUTCOME}`",
-    *(f"metrics.`{key}`" for key in ("train.accuracy", "test.accuracy", "hidden.log10_condition.max")),
-)
 
 
 def experiment_tags(question: str) -> dict[str, str]:
@@ -59,11 +55,11 @@ def saved_view(name: str) -> str:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": list(COLUMNS),
+        "selectedColumns": [f"tags.`{OUTCOME}`", *(f"metrics.`{key}`" for key in listed_metrics())],
         "columnOrder": [],
         "columnWidths": {},
         "runsHiddenMode": "FIRST_20_RUNS",
-        "compareRunCharts": [_line_chart(key, section) for key in CHARTS],
+        "compareRunCharts": [_line_chart(key, section) for key in (*listed_profiles(), *listed_metrics())],
         "compareRunSections": [
             {"uuid": section, "name": "Trials", "display": True, "isReordered": True, "deleted": False}
         ],

@@ -1,18 +1,19 @@
 """Loss and accuracy of a network on a split, without changing the network."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from skipray.datasets import Images, Splits
 from skipray.datasets._batches import batches
 from skipray.datasets._partition import fixed_order, subset_size
-from skipray.trial.training.losses import Objective, counted, mean_cross_entropy, right
+from skipray.metrics import Entry, GapMetric, SplitMetric, entries
+from skipray.metrics.computing.judged import Judged
+from skipray.trial.training.losses import Objective, counted, mean_cross_entropy
 
 INPUTS_PER_BATCH = 2**20
 """Numbers in an evaluation batch's input, about: 4096 digits, 341 images of CIFAR; large batches spare launches."""
@@ -20,10 +21,18 @@ INPUTS_PER_BATCH = 2**20
 
 @dataclass(frozen=True)
 class Evaluation:
-    loss: float
-    """Mean loss (cross-entropy in nats where the recipe has no other); not finite where the network overflows."""
-    accuracy: float
-    """Share of the labels that are named rightly; NaN where there are no classes."""
+    values: Mapping[str, float]
+    """Metric key -> mean over the labels: `loss` (cross-entropy in nats where the recipe has no other), `accuracy`."""
+
+    @property
+    def loss(self) -> float:
+        """Not finite where the network overflows."""
+        return self.values.get("loss", math.nan)
+
+    @property
+    def accuracy(self) -> float:
+        """NaN where there are no classes."""
+        return self.values.get("accuracy", math.nan)
 
 
 def evaluate(
@@ -53,10 +62,9 @@ def evaluate(
         index = torch.from_numpy(chosen).sort().values
     index = index.to(labels.device)
     size = max(64, INPUTS_PER_BATCH // images[index[:1]].numel())
-    loss = torch.zeros((), dtype=torch.float64, device=labels.device)
-    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
+    metrics = _split_metrics(has_classes=not labels.is_floating_point())
+    sums: dict[str, torch.Tensor] = {}
     count = 0
-    has_classes = not labels.is_floating_point()
     with torch.no_grad():
         for x, y in batches(images, labels, index.tensor_split(-(-len(index) // size)), workers=workers):
             if tick:
@@ -67,13 +75,32 @@ def evaluate(
             count += labelled
             if not labelled:
                 continue
-            if objective is mean_cross_entropy and y.ndim == 1:
-                loss += cross_entropy(scores.float(), y, reduction="sum")
-            else:
-                loss += objective(scores.float(), y).double() * labelled
-            if has_classes:
-                correct += right(scores, y)
-    return Evaluation(float(loss) / count, int(correct) / count if has_classes else math.nan)
+            plain = objective is mean_cross_entropy and y.ndim == 1
+            batch = Judged(scores, y, labelled, None if plain else objective)
+            for entry in metrics:
+                found = entry.measure(batch)
+                key = entry.metric.key
+                # Counts are summed as whole numbers, means in float64.
+                wide = found.double() if found.is_floating_point() else found
+                sums[key] = sums[key] + wide if key in sums else wide
+    return Evaluation({key: total.item() / count for key, total in sums.items()})
+
+
+def _split_metrics(*, has_classes: bool) -> list[Entry]:
+    return [
+        entry
+        for entry in entries()
+        if isinstance(entry.metric, SplitMetric) and (has_classes or not entry.metric.needs_classes)
+    ]
+
+
+def gaps(train: Evaluation, test: Evaluation) -> dict[str, float]:
+    """The differences between the splits, under their MLflow keys."""
+    return {
+        entry.metric.key: entry.measure(train.values[entry.metric.of], test.values[entry.metric.of])
+        for entry in entries()
+        if isinstance(entry.metric, GapMetric) and entry.metric.of in train.values
+    }
 
 
 @contextmanager

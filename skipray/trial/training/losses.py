@@ -74,8 +74,3 @@ def _function(name: str) -> Objective:
 def counted(targets: torch.Tensor) -> int:
     """How many labels of a batch count."""
     return len(targets) if targets.ndim == 1 or targets.is_floating_point() else int((targets != IGNORED).sum())
-
-
-def right(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """How many labels are named rightly; () int64."""
-    return (scores.argmax(-1) == targets).sum()

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
+from skipray.metrics.accuracy import right
 from skipray.spec import Recipe
-from skipray.trial.training.losses import right, training_loss
+from skipray.trial.training.losses import training_loss
 from skipray.trial.training.optimizers import Optimizer
 from skipray.trial.training.precision import autocast
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skipray.metrics.as_found import as_found
+from skipray.metrics.computing.as_found import as_found
 from skipray.spectrum import singular_values
 
 

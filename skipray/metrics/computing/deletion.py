@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skipray.metrics.as_found import as_found
+from skipray.metrics.computing.as_found import as_found
 
 
 @dataclass(frozen=True)

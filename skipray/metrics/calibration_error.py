@@ -1,7 +1,29 @@
 """Whether a network is right as often as it says."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skipray.metrics import NetworkMetric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from skipray.metrics.computing.network import TrainedNetwork
+
+METRIC = NetworkMetric(
+    key="calibration_error",
+    definition="mean over the samples of |accuracy − confidence| of their bin, 15 bins of equal width",
+    source="Guo et al. 2017, equation 3",
+    axis="expected calibration error",
+    low=0.0,
+    high=1.0,
+    better="lower",
+)
+
+
+def measure(network: TrainedNetwork) -> float:
+    return expected_calibration_error(network.scores, network.labels)
 
 
 def expected_calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> float:
@@ -12,6 +34,8 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15
         labels: (samples,).
         bins: 15 in the source.
     """
+    import torch
+
     confidence, predicted = logits.detach().to(torch.float64).softmax(1).max(1)
     index = (confidence * bins).ceil().long().clamp(1, bins) - 1
     difference = (predicted == labels).to(torch.float64) - confidence

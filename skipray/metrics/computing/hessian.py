@@ -1,19 +1,31 @@
 """Curvature of the loss, through curvlinops' matrix-free Hessian."""
 
+import math
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skipray.metrics.as_found import as_found
+from skipray.metrics.computing.as_found import as_found
 
 TRACE_DRAWS = 100
 
 
-def hessian_top_eigenvalue_and_trace(
+@dataclass(frozen=True)
+class Curvature:
+    """Of the mean loss's Hessian."""
+
+    top_eigenvalue: float
+    trace: float
+    trace_error: float
+    """Standard error of the trace, from the spread of its draws; 0 where it was summed exactly."""
+
+
+def curvature(
     network: nn.Module, inputs: Tensor, labels: Tensor, *, seed: int = 0, draws: int = TRACE_DRAWS
-) -> tuple[float, float]:
+) -> Curvature:
     """Largest eigenvalue (Lanczos) and trace (Hutchinson 1990, `draws` sign vectors) of the mean loss's Hessian.
 
     The loss is the cross-entropy. Both follow from `seed`. Measured in the mode that the network is in, which is left
@@ -25,7 +37,7 @@ def hessian_top_eigenvalue_and_trace(
         return _top_and_trace(network, inputs, labels, seed, draws)
 
 
-def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int, draws: int) -> tuple[float, float]:
+def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int, draws: int) -> Curvature:
     # Both are slow to import, and few probes ask for this.
     from curvlinops import HessianLinearOperator
     from scipy.sparse.linalg import eigsh
@@ -39,10 +51,11 @@ def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int
         start = generator.normal(size=size).astype(np.float32)
         if size <= 2:
             dense = as_scipy @ np.eye(size, dtype=np.float32)
-            return float(np.linalg.eigvalsh((dense + dense.T) / 2)[-1]), float(np.trace(dense))
+            return Curvature(float(np.linalg.eigvalsh((dense + dense.T) / 2)[-1]), float(np.trace(dense)), 0.0)
         top = float(eigsh(as_scipy, k=1, which="LA", v0=start, return_eigenvectors=False, tol=1e-4)[0])
-        trace = 0.0
+        found = []
         for _ in range(draws):
             v = generator.choice([-1.0, 1.0], size=size).astype(np.float32)
-            trace += float(v @ (as_scipy @ v)) / draws
-    return top, trace
+            found.append(float(v @ (as_scipy @ v)))
+    error = float(np.std(found, ddof=1)) / math.sqrt(draws) if draws > 1 else math.inf
+    return Curvature(top, sum(value / draws for value in found), error)

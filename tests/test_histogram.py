@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skipray.metrics.histogram import BINS, CHUNK, histogram
+from skipray.probe.histogram import BINS, CHUNK, histogram
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 

@@ -1,0 +1,21 @@
+"""Dead units: they make a condition number infinite by themselves, and are counted apart."""
+
+from skipray.metrics import REPRESENTATIONS, Headline, LayerMetric
+from skipray.metrics.computing.entries import Entries
+
+METRIC = LayerMetric(
+    key="dead_fraction",
+    definition="share of the units (features, or channels at every position) that are 0 for every sample",
+    source="Lu et al. 2020",
+    axis="dead units, share",
+    low=0.0,
+    high=1.0,
+    better="lower",
+    reads="entries",
+    tensors=REPRESENTATIONS,
+    headlines=(Headline(tensor="hidden", aggregates=("max", "median")),),
+)
+
+
+def measure(entries: Entries) -> float:
+    return entries.dead_units / entries.units

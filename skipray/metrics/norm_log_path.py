@@ -1,0 +1,84 @@
+"""Path norm: what all paths through a network weigh together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from skipray.metrics import NetworkMetric
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from skipray.metrics.computing.network import TrainedNetwork
+
+METRIC = NetworkMetric(
+    key="norm.log_path",
+    definition="natural logarithm of the l2 path norm, in evaluation mode",
+    source="Neyshabur, Salakhutdinov and Srebro 2015, section 4",
+    axis="log path norm",
+    unit="nats",
+    better="lower",
+    needs_classes=False,
+)
+
+
+def measure(network: TrainedNetwork) -> float:
+    return log_path_norm(network.module, network.inputs.shape[1:])
+
+
+def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
+    """Natural logarithm of the l2 path norm: sqrt of the sum over paths of the products of squared weights.
+
+    One pass of the network with squared weights on an input of ones (Neyshabur, Salakhutdinov and Srebro 2015,
+    section 4), biases as weights of a constant input. In evaluation mode, normalization as the affine map it is then:
+    gain / sqrt(variance + eps), without its shift; Dirac layers by their effective weights. Exact for networks of such
+    maps and rectifiers; pooling by means is taken for a mean over paths.
+
+    Args:
+        input_shape: of one sample, without the sample axis.
+    """
+    import torch
+    from torch import nn
+    from torch.func import functional_call
+
+    squared = {name: p.detach().double().square() for name, p in network.named_parameters()}
+    buffers = {name: b.detach().double() if b.is_floating_point() else b for name, b in network.named_buffers()}
+    for prefix, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.running_var is not None:
+            dot = f"{prefix}." if prefix else ""
+            # The module divides by sqrt(variance + eps): this variance makes that variance + eps, the square.
+            variance = buffers[f"{dot}running_var"]
+            assert module.running_mean is not None
+            buffers[f"{dot}running_var"] = (variance + module.eps).square() - module.eps
+            buffers[f"{dot}running_mean"] = torch.zeros_like(variance)
+        if hasattr(module, "effective_weight"):
+            squared |= _squared_dirac(module, prefix)
+    modes = [(module, module.training) for module in network.modules()]
+    # A branch's fixed scale is a weight of its paths too, and no parameter.
+    scales = [
+        (module, module.factor) for module in network.modules() if isinstance(getattr(module, "factor", 0), float)
+    ]
+    try:
+        for module, factor in scales:
+            module.factor = factor**2  # type: ignore[operator]
+        network.eval()
+        device = next(iter(squared.values())).device
+        ones = torch.ones(1, *input_shape, dtype=torch.float64, device=device)
+        with torch.no_grad():
+            total = functional_call(network, {**squared, **buffers}, (ones,)).sum()
+    finally:
+        for module, training in modes:
+            module.training = training
+        for module, factor in scales:
+            module.factor = factor
+    return 0.5 * math.log(float(total)) if total > 0 else -math.inf
+
+
+def _squared_dirac(module: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """Parameters with which a Dirac layer's effective weight is the square of its present one."""
+    dot = f"{prefix}." if prefix else ""
+    weight: Tensor = module.effective_weight().detach().double().square()  # type: ignore[operator]
+    norms = weight.flatten(1).norm(dim=1)
+    return {f"{dot}weight": weight, f"{dot}weight_scale": norms, f"{dot}identity_scale": norms.new_zeros(norms.shape)}

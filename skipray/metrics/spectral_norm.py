@@ -1,0 +1,17 @@
+"""The largest singular value."""
+
+from skipray.metrics import LayerMetric
+from skipray.metrics.computing.spectra import Array, Spectra
+
+METRIC = LayerMetric(
+    key="spectral_norm",
+    definition="s₁",
+    source="the operator norm",
+    axis="spectral norm",
+    low=0.0,
+    reads="spectrum",
+)
+
+
+def measure(spectra: Spectra) -> Array:
+    return spectra.top

@@ -1,0 +1,65 @@
+"""Figures by depth that follow from the metrics' own files: a new metric with a depth trend has its figure by that."""
+
+from typing import TYPE_CHECKING
+
+from skipray.analysis.aggregation import tracked_metrics, trains
+from skipray.metrics import Tracked
+from skipray.report import depth_figures
+from skipray.report.chart import Chart
+from skipray.report.groups import Layout
+
+if TYPE_CHECKING:
+    from skipray.analysis.aggregation import Aggregate
+
+MAIN = "accuracy-by-depth"
+"""The first figure of a report, drawn by `depth_figures`."""
+SHARED = {
+    "condition-by-depth": (
+        "Condition number by depth",
+        "Condition number κ (largest over smallest singular value) of hidden representations and of weights {when}, "
+        "raw. Small marks are seeds, lines the fitted trends with simultaneous 95 % bands.",
+    ),
+    "rank-by-depth": (
+        "Collapse by depth",
+        "How many directions the hidden representations use {when}, and how alike those of two samples are (a cosine "
+        "of 1: all samples are one direction).",
+    ),
+}
+"""Title and caption of the figures that several metrics share; any other metric has a figure of its own."""
+
+
+def by_depth(aggregate: "Aggregate", layout: Layout) -> list[Chart | None]:
+    """A chart for each figure that a tracked metric names, those of several metrics first."""
+    panels: dict[str, list[Tracked]] = {name: [] for name in SHARED}
+    for one in tracked_metrics(aggregate.sweep).values():
+        if one.trend and one.metric.figure not in (None, MAIN):
+            panels.setdefault(one.metric.figure or _own_name(one), []).append(one)
+    when = "after training" if trains(aggregate.sweep) else "at initialisation"
+    charts = []
+    for name, shown in panels.items():
+        first = shown[0].metric
+        title, caption = SHARED.get(name, (_own_title(shown[0]), f"{{when}}: {first.definition} ({first.source})."))
+        charts.append(
+            depth_figures.by_depth(
+                aggregate,
+                layout,
+                file=name,
+                title=title,
+                metrics={one.key: one.axis for one in shown},
+                caption=caption.replace("{when}", when) if name in SHARED else _capital(caption.format(when=when)),
+                low=0.0 if name in SHARED or first.low == 0 else None,
+            )
+        )
+    return charts
+
+
+def _own_name(one: Tracked) -> str:
+    return f"{one.metric.key.replace('.', '-').replace('_', '-')}-by-depth"
+
+
+def _own_title(one: Tracked) -> str:
+    return f"{_capital(one.metric.axis)} by depth"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
