@@ -135,7 +135,7 @@ class ProbeSpec(Part):
     """Also the gradients of the loss with respect to weights and layer outputs, which `full` has anyway."""
     histograms: bool = True
     """How activations and weights are distributed at the first and the last layer."""
-    metrics: tuple[str, ...] = ()
+    metrics: Annotated[tuple[str, ...], Words("a list of names, each a file of skipray/metrics or module:name")] = ()
     """Further metrics by name: files of skipray/metrics, or `module:name`."""
     hessian: bool = False
     """Top eigenvalue and trace of the loss's Hessian (curvlinops)."""

@@ -484,7 +484,8 @@ def _tuples(data: Any) -> Any:
     """Lists as tuples where strict pydantic wants them; lists of factors stay lists."""
     if not isinstance(data, dict):
         return data
+    lists, parts = ("seeds", "milestones", "metrics"), ("tune", "probe")
     return {
-        key: tuple(v) if key in ("seeds", "milestones") and isinstance(v, list) else _tuples(v) if key == "tune" else v
+        key: tuple(v) if key in lists and isinstance(v, list) else _tuples(v) if key in parts else v
         for key, v in data.items()
     }

@@ -114,6 +114,9 @@ def allowed_words(model: type[Part], parts: tuple[Any, ...], detail: Any) -> str
             here = typing.get_args(here)[1]
     if info is None:
         return str(detail.get("msg", "another value"))
+    said = next((m.text for m in info.metadata if isinstance(m, Words)), None)
+    if said is not None:
+        return said
     bounds = [
         f"{words} {getattr(m, name)}" for m in info.metadata for name, words in _BOUNDS.items() if hasattr(m, name)
     ]
