@@ -13,7 +13,7 @@ def package(tmp_path, monkeypatch):
     """`towers.net` imports a sibling, a module beside the package, and what is not the user's."""
     files = {
         "towers/__init__.py": "",
-        "towers/net.py": "import json\nimport numpy as np\nfrom skipray.extension import catalog\nfrom . import parts\n",
+        "towers/net.py": "import json\nimport numpy as np\nimport skipray.extension.catalog\nfrom . import parts\n",
         "towers/parts.py": "def late():\n    import beside_towers\n    return beside_towers\n",
         "towers/unused.py": "",
         "beside_towers.py": "from towers.parts import late\n",
