@@ -6,18 +6,23 @@ SWEEP` is `skipray launch SWEEP`.
 Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 130 interrupted, resumable.
 """
 
-import atexit
 import gc
-import signal
 import sys
 import traceback
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from skipray import __version__, verbs
+from skipray.extension import own_code
 from skipray.spec import SpecError
+from skipray.terminal.interrupts import interrupt_on_signals
+from skipray.terminal.streams import ResultsNotWritten, flush_results, mend_streams
+from skipray.terminal.supervisor import supervised
 from skipray.verbs._loading import BadInput
 from skipray.verbs._speaking import tell
 
@@ -36,24 +41,46 @@ TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sk
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with its code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run the command line and exit with its code.
+
+    Args:
+        arguments: are run in this process; when left out, those that this process was started with, in a child process
+            that it looks after (skipray.terminal.supervisor).
+    """
+    if arguments is not None:
+        sys.exit(run(arguments))
+    arguments = sys.argv[1:]
+    mend_streams(one_object="--json" in arguments)
+    if getattr(_verb_of(arguments), "ENDS_AS_ANOTHER_PROGRAM", False):
+        sys.exit(run(arguments))
+    sys.exit(supervised(partial(run, arguments), partial(_say_death, arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command in this process. Returns its exit code."""
     # Imports make many objects and no garbage: to look for it among them is a tenth of a short command's time.
     gc.set_threshold(GARBAGE_THRESHOLD)
-    atexit.register(_leave)
-    here = str(Path.cwd())
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        tell("the working directory does not exist any more; change to one that does, and run the same command again")
+        return 2
     if not {"", here} & set(sys.path):
         sys.path.append(here)  # `skipray` finds the user's own `module:name` where `python -m` does
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, at any moment
+    interrupt_on_signals()
     try:
         code = app(arguments, standalone_mode=False)
+        flush_results()
     except typer.Exit as leaving:
         code = leaving.exit_code
-    except (SpecError, BadInput) as error:
+    except (SpecError, BadInput, ResultsNotWritten) as error:
         tell(str(error))
         code = 2
     except KeyboardInterrupt:
         code = 130
+    except SystemExit as error:  # skipray's own verbs raise none
+        tell(f"the work was ended by {own_code.said(error)}: code of your own, or a library, has asked to exit")
+        code = 1
     except Exception as error:
         code = _usage_error(error) or _refusal(error)
         if code is None:
@@ -61,16 +88,35 @@ def main(arguments: list[str] | None = None) -> None:
             tell(f"internal error: {type(error).__name__}: {error}")
             code = 1
     if code == 130:  # typer turns KeyboardInterrupt into this code
-        verb = next((word for word in arguments if word[:1] != "-"), "")
-        tell(getattr(verbs.find(verb), "INTERRUPTED", "interrupted") if verb in verbs.names() else "interrupted")
-    sys.stdout.flush()
-    sys.exit(code if isinstance(code, int) else 0)
+        tell(getattr(_verb_of(arguments), "INTERRUPTED", "interrupted"))
+    with suppress(ResultsNotWritten):
+        flush_results()
+    return code if isinstance(code, int) else 0
 
 
-def _leave() -> None:
-    """Spare the half second that taking all objects apart takes; torch's bindings would complain about what is left."""
-    if "torch" not in sys.modules:
-        gc.freeze()
+def _verb_of(arguments: list[str]) -> ModuleType | None:
+    verb = next((word for word in arguments if word[:1] != "-"), "")
+    return verbs.find(verb) if verb in verbs.names() else None
+
+
+def _say_death(arguments: list[str], how: str, traces: str) -> int:
+    """Of the process that ran a command: it was ended, or has ended itself, before it could say so.
+
+    Args:
+        how: it has ended; empty where it was asked to, and killed because it did not.
+        traces: what the interpreter has left of where it was.
+    """
+    go_on = getattr(_verb_of(arguments), "INTERRUPTED", "")
+    if not how:
+        tell(go_on or "interrupted")
+        return 130
+    place = own_code.place_in(traces)
+    where = f" at {place}, in code of your own" if place else ""
+    if go_on:
+        tell(f"the process has ended before its work was done ({how}{where}); {go_on.removeprefix('interrupted; ')}")
+        return 130
+    tell(f"the process has ended before its work was done ({how}{where}): code of your own, or a library, has ended it")
+    return 1
 
 
 def _usage_error(error: Exception) -> int | None:
@@ -115,4 +161,5 @@ for _name in verbs.names():
 
 
 if __name__ == "__main__":
-    main(with_verb(sys.argv[1:]))
+    sys.argv[1:] = with_verb(sys.argv[1:])
+    main()

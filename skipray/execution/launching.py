@@ -15,6 +15,7 @@ from skipray.planning.estimate import CPU, CUDA, estimate_seconds
 from skipray.planning.plan import make_plan, trial_sizes
 from skipray.spec import SpecError, SweepSpec, TrialSpec
 from skipray.terminal.progress import Progress
+from skipray.terminal.waiting import waiting_for
 
 if TYPE_CHECKING:
     from skipray.scheduling.ray.cluster import Cluster
@@ -29,6 +30,8 @@ PATIENCE_SECONDS = 120.0
 """How long a launch that has run everything waits for a tracking store that is away."""
 RETRY_SECONDS = 5.0
 """How often it is tried then."""
+CLUSTER = "Ray"
+"""What is waited for while a cluster starts or is joined."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def launch_sweep(
     ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
     say("starting Ray on this machine" if ray_address in (None, "local") else f"joining Ray at {ray_address}")
 
-    from skipray.scheduling.ray.cluster import PendingConnection, disconnect
+    from skipray.scheduling.ray.pending_connection import PendingConnection
     from skipray.scheduling.ray.preflight import check_feasible
 
     ended: Ended | None = None
@@ -125,15 +128,20 @@ def launch_sweep(
     with ExitStack() as stack:
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
         connecting = PendingConnection(sweep, address=ray_address, trials=missing)
-        stack.callback(lambda: disconnect(connecting.result(), meanwhile))
+        stack.callback(connecting.end, meanwhile)
         if ray_address in (None, "local"):
             _verify_data(sweep)
         if ray_address or _needs_more_than_this_machine(sweep):
-            check_feasible(sweep, connecting.result(), uri)  # before anything is created
+            with waiting_for(CLUSTER, say):
+                cluster = connecting.result()
+            check_feasible(sweep, cluster, uri)  # before anything is created
         lease = stack.enter_context(_lease(storage_url, sweep.name))
-        address = tracking.prepare(sweep, tracking_uri)
+        with waiting_for("the tracking store", say):
+            address = tracking.prepare(sweep, tracking_uri)
         say(f"runs: {tracking.where_to_look(address)}")
-        ended = _run(sweep, connecting.result(), address, storage_url, lease, budget, on_fit, say)
+        with waiting_for(CLUSTER, say):
+            cluster = connecting.result()
+        ended = _run(sweep, cluster, address, storage_url, lease, budget, on_fit, say)
         return ended
 
 
@@ -179,17 +187,23 @@ def _run(
     on_fit: Callable[[Fit], None],
     say: Callable[[str], None],
 ) -> Ended:
+    from skipray.scheduling.ray import private
     from skipray.scheduling.ray.attempt import WorkerContext
+    from skipray.scheduling.ray.capacity import Capacity
     from skipray.scheduling.ray.preflight import check_nodes
-    from skipray.scheduling.ray.run import Size, run
+    from skipray.scheduling.ray.run import run
     from skipray.scheduling.ray.timing import time_sweep
     from skipray.scheduling.work.queue import work_of
 
+    departures = private.departures()
+    if departures:
+        say(f"this Ray is not as skipray knows it: {'; '.join(departures)}. The sweep runs on public Tune, more slowly")
     data_root = os.environ.get("SKIPRAY_DATA")
     context = WorkerContext(address=address, storage=storage_url, data_root=data_root)
     if not cluster.one_local_node:
         say(f"asking {len(cluster.nodes)} nodes for versions, data, tracking and storage")
-    check_nodes(sweep, cluster, context)
+    with waiting_for("the nodes' answers", say):
+        check_nodes(sweep, cluster, context)
     known = tracking.known_trials(sweep, address.uri)
     tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
     known = tracking.known_trials(sweep, address.uri)
@@ -197,11 +211,12 @@ def _run(
     tracking.forget_finished(ledger.finished, storage_url, sweep.name)
     states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
     shares = _shares(sweep, known, ledger, data_root)
-    concurrency = Size(lambda: cluster, sweep, shares).concurrency()
+    concurrency = Capacity(lambda: cluster, sweep, shares).concurrency()
     timed = None
     if budget is not None and budget.seconds is not None:
         say("timing a few steps for the budget")
-        timed = time_sweep(sweep, data_root)
+        with waiting_for("the timed steps", say):
+            timed = time_sweep(sweep, data_root)
     seconds = timed or _Guess(sweep)
     reached = None
     if budget is not None and sweep.adaptive is None:
@@ -236,6 +251,7 @@ def _run(
             shares=shares,
             run_ids=ledger.run_id,
             on_event=on_event,
+            on_wait=progress.on_wait,
             taken_over=lease.lost.is_set,
         )
     if lease.lost.is_set():

@@ -124,7 +124,14 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
                 without.append(event.trial.label)
 
         summary = run(
-            FixedWork(missing, costs), sweep, context, cluster, on_event=on_event, run_ids=run_ids.get, execute=execute
+            FixedWork(missing, costs),
+            sweep,
+            context,
+            cluster,
+            on_event=on_event,
+            on_wait=progress.on_wait,
+            run_ids=run_ids.get,
+            execute=execute,
         )
     labels = {t.trial_id: t.label for t in missing}
     return Measuring(

@@ -6,6 +6,7 @@ A module is the user's where it lies outside skipray, the standard library and w
 import ast
 import hashlib
 import importlib.util
+import re
 import sys
 import sysconfig
 import traceback
@@ -59,6 +60,17 @@ def place_of(error: BaseException) -> str | None:
         if is_users(frame.filename):
             return f"{_shown(frame.filename)}:{frame.lineno}"
     return None
+
+
+def place_in(traces: str) -> str | None:
+    """`mine.py:12` of the innermost of the user's lines in what Python or faulthandler has written of where it was.
+
+    faulthandler begins with the innermost call, a traceback ends with it.
+    """
+    lines = re.findall(r'File "([^"]+)", line (\d+)', traces)
+    if "most recent call first" not in traces:
+        lines.reverse()
+    return next((f"{_shown(path)}:{number}" for path, number in lines if is_users(path)), None)
 
 
 def _shown(filename: str) -> str:

@@ -19,10 +19,13 @@ from rich.text import Text
 
 from skipray.spec import TrialSpec
 from skipray.terminal.display import duration, state_grid
+from skipray.terminal.waiting import busy_machine
 
 if TYPE_CHECKING:
     from skipray.scheduling.work.events import Event
 
+SILENT_SECONDS = 30.0
+"""After so long without an event it is said what is being waited for."""
 LINE_SECONDS = 15.0
 """Off a terminal, at most one line of progress in this time, so that a log of a week stays readable."""
 
@@ -50,6 +53,8 @@ class Progress:
         self.console = Console(stderr=True, highlight=False)
         self._live: Live | None = None
         self._last_line = 0.0
+        self._last_word = time.monotonic()
+        self._running: dict[str, tuple[TrialSpec, float]] = {}
 
     def __enter__(self) -> "Progress":
         if self.console.is_terminal:
@@ -70,6 +75,10 @@ class Progress:
 
     def on_event(self, event: "Event") -> None:
         """Tell it what has happened."""
+        self._last_word = time.monotonic()
+        self._running.pop(event.trial.trial_id, None)
+        if event.kind == "started":
+            self._running[event.trial.trial_id] = (event.trial, self._last_word)
         trial_id, cause = event.trial.trial_id, event.result.message if event.result else ""
         if trial_id not in self.states:
             self.trials += (event.trial,)  # it has followed from results
@@ -89,6 +98,20 @@ class Progress:
             if self._live is None:
                 print(text, file=sys.stderr, flush=True)
         self._refresh(force=self._left() == 0)
+
+    def on_wait(self) -> None:
+        """Tell it that time passes: now and then it says what is being waited for."""
+        now = time.monotonic()
+        if now - self._last_word >= SILENT_SECONDS:
+            self._last_word = now
+            self.say(f"{self._summary()}; waiting for {self._awaited(now)}")
+
+    def _awaited(self, now: float) -> str:
+        if not self._running:
+            return f"a worker to start and import what it needs{busy_machine()}"
+        trial, since = min(self._running.values(), key=lambda item: item[1])
+        others = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
+        return f"{trial.label}, which runs for {duration(now - since)}{others}{busy_machine()}"
 
     def _left(self) -> int:
         return sum(state in ("missing", "running") for state in self.states.values())

@@ -9,6 +9,9 @@ import typer
 from skipray.verbs._loading import BadInput
 from skipray.verbs._options import UriOption
 
+ENDS_AS_ANOTHER_PROGRAM = True
+"""It becomes MLflow's server, which signals reach without a parent in between."""
+
 
 def ui(
     port: Annotated[int, typer.Option("--port", help="On this machine's loopback interface.")] = 5000,

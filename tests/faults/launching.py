@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -40,6 +42,12 @@ class Launch:
                 start_new_session=True,
             )
         return cls(process, out, err)
+
+    @property
+    def driver_pid(self) -> int:
+        """Of the process that works, whose parent sees that it ends."""
+        (driver,) = psutil.Process(self.process.pid).children()
+        return driver.pid
 
     @property
     def lives(self) -> bool:

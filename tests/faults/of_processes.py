@@ -195,10 +195,11 @@ def two_launches(stage: Stage) -> None:
         first = it.launch()
         it.training()
         it.strike()
+        driver = first.driver_pid
         second = it.launch()
-        it.expect_exit(second, 2, f"process {first.process.pid} on")
+        it.expect_exit(second, 2, f"process {driver} on")
         third = it.launch("--set", "resources.max_failures=2")
-        it.expect_exit(third, 2, f"process {first.process.pid} on")
+        it.expect_exit(third, 2, f"process {driver} on")
         it.expect(first.lives, "the first launch was still running when the others were refused")
         it.expect_exit(first, 0)
 

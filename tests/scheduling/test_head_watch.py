@@ -2,8 +2,9 @@
 
 import threading
 
-from skipray.scheduling.ray.cluster import AnotherCluster, Node
+from skipray.scheduling.ray.head import ClusterLost
 from skipray.scheduling.ray.head_watch import follow
+from skipray.scheduling.ray.nodes import Node
 
 NODES = (Node("id", "host", 2, 0),)
 
@@ -36,4 +37,4 @@ def test_a_head_that_stays_away_is_lost() -> None:
 
 
 def test_another_cluster_on_the_same_address_is_not_waited_for() -> None:
-    assert following([NODES, AnotherCluster("another"), NODES, NODES], away_seconds=10) == ("another", 1)
+    assert following([NODES, ClusterLost("another"), NODES, NODES], away_seconds=10) == ("another", 1)

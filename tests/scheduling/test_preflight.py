@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from skipray.scheduling.ray.attempt import WorkerContext
-from skipray.scheduling.ray.cluster import Cluster, ClusterError, Node, code_paths, connect, runtime_env
+from skipray.scheduling.ray.cluster import Cluster, ClusterError, connect
+from skipray.scheduling.ray.nodes import Node
 from skipray.scheduling.ray.preflight import PreflightFailed, check_feasible, check_nodes
 from skipray.scheduling.ray.resources import Shares, fraction_of, memory_key
+from skipray.scheduling.ray.settings import code_paths, runtime_env
 from skipray.spec import SpecError, SweepSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]

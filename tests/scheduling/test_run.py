@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ray.air.execution._internal import RayActorManager
 from ray.exceptions import AuthenticationError
 
 from skipray.scheduling.ray.attempt import Execute, WorkerContext
-from skipray.scheduling.ray.cluster import AnotherCluster, Cluster, Head
-from skipray.scheduling.ray.run import _Loop, run
-from skipray.scheduling.ray.tune_loop import ActorManager
+from skipray.scheduling.ray.cluster import Cluster
+from skipray.scheduling.ray.head import ClusterLost, Head
+from skipray.scheduling.ray.run import run
+from skipray.scheduling.ray.tune_loop import TuneLoop
 from skipray.scheduling.work.events import Event, Summary
 from skipray.scheduling.work.protocol import FixedWork
 from skipray.spec import SweepSpec
@@ -119,24 +121,24 @@ def test_what_ray_refuses_is_a_lost_head_only_where_the_head_is_lost(
     another: bool,
 ) -> None:
     """Between two looks of the watch Tune's own call can be the first to meet the head that has taken the old one's
-    context: it refuses a driver of another cluster."""
+    place: it refuses a driver of another cluster."""
 
     def refused(*_: object, **__: object) -> bool:
         raise AuthenticationError("WrongClusterID")
 
     def no_longer(_: Head) -> object:
-        raise AnotherCluster("another Ray cluster answers")
+        raise ClusterLost("another Ray cluster answers")
 
-    monkeypatch.setattr(ActorManager, "next", refused)
+    monkeypatch.setattr(RayActorManager, "next", refused)
     if not another:
         with pytest.raises(AuthenticationError):
             launch(sweep, context, cluster, pretend(tmp_path))
         return
     monkeypatch.setattr(Head, "nodes", no_longer)
     summary, _ = launch(sweep, context, cluster, pretend(tmp_path))
-    held = [thread for thread in threading.enumerate() if isinstance(thread, _Loop)]
+    held = [thread for thread in threading.enumerate() if isinstance(thread, TuneLoop)]
     for loop in held:
         loop.let_go()
     assert len(held) == 1, "what is held of Ray is not collected, object by object, before the user's eyes"
     assert summary.interrupted
-    assert "is lost (another Ray cluster answers); start it and its nodes again" in summary.why
+    assert "Ray on this machine is lost (another Ray cluster answers); run the same command again" in summary.why

@@ -13,7 +13,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from skipray.scheduling.ray.attempt import WorkerContext
-from skipray.scheduling.ray.cluster import Cluster, Head, Node
+from skipray.scheduling.ray.cluster import Cluster
+from skipray.scheduling.ray.head import Head
+from skipray.scheduling.ray.nodes import Node
 from skipray.scheduling.ray.resources import Shares
 from skipray.spec import DatasetSpec, SpecError, SweepSpec
 
@@ -92,7 +94,7 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, context: WorkerContext) -> N
 
     assert context.address is not None
     cpus, gpus = Shares(sweep).smallest()
-    nodes = [node for node in cluster.nodes if Cluster(None, (node,)).fits(cpus, gpus)]
+    nodes = [node for node in cluster.nodes if node.fits(cpus, gpus)]
     name = f"preflight-{uuid.uuid4().hex[:8]}"
     folders = _shared_folders(context)
     mistakes = []

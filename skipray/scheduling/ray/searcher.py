@@ -7,6 +7,7 @@ no state worth restoring: the ledger is MLflow.
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,13 @@ class WorkSearcher(Searcher):
             traceback=message,
         )
         self._settle(trial_id, result, died=True, with_node=with_node)
+
+    def on_all_lost(self, message: str) -> None:
+        """Tune's loop is over because a worker died, nobody knows which: all that is running is lost, one at fault."""
+        for trial_id, attempt in list(self.running.items()):
+            said = f"its process or another one died: {memory_line(message) or message.splitlines()[0]}"
+            lost = TrialResult(attempt.trial.trial_id, "lost", attempt.number, failure="lost", message=said)
+            self._settle(trial_id, replace(lost, traceback=message), died=True)
 
     def _settle(
         self, trial_id: str, result: TrialResult | None, *, died: bool = False, with_node: bool = False

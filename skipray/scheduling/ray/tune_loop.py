@@ -1,68 +1,114 @@
-"""What Tune's loop does otherwise here: there is no public switch for any of it.
+"""Tune's loop over a searcher, in a thread of its own: its calls block while the head is away, and somebody must
+notice."""
 
-- It survives a worker that Ray ends for a reason that Tune does not know. Tune tells an actor's death from a task's
-  error by two classes of exceptions, and ends the whole run at any other: also at `OutOfMemoryError`, with which Ray's
-  memory monitor reports the worker that it killed.
-- A worker that is starting keeps its trial. Tune gives the trial to the next warm worker that is free and ends the one
-  that starts, just before it is ready: trials that are shorter than a start would never use a node that joins.
-- On one machine, workers are processes that Ray has started ahead (alone.py). Tune gives each an environment of its
-  own, of variables that are also this process's, and so a new process.
-"""
-
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
+import gc
+import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import ray
-from ray.air.execution._internal import RayActorManager
-from ray.exceptions import RayActorError, RayError, RayTaskError
-from ray.tune.execution import tune_controller
-from ray.tune.execution.tune_controller import TuneController
+from ray import tune
+from ray.exceptions import RayError
 
-from skipray.scheduling.ray.replacing import replaced
-
-_reuse = TuneController._maybe_reuse_cached_actor
+from skipray.scheduling.ray import private
+from skipray.scheduling.ray.searcher import LoopAbandoned, LoopEnded, TuneEvents, WorkSearcher
+from skipray.scheduling.ray.worker import TrialWorker
 
 
-class ActorManager(RayActorManager):
-    """Takes every error of Ray's own for the death of the worker that it concerns."""
+class TuneLoop(threading.Thread):
+    """One that has failed holds what it has of Ray until it is let go: where the head is lost, each actor and placement
+    group that is collected would complain to the user."""
 
-    def __init__(self, *args: Any, worker: type | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        searcher: WorkSearcher,
+        folder: Path,
+        *,
+        most_at_once: int,
+        reuse_processes: bool,
+        own_environment: bool,
+        overdue: Callable[[], bool],
+    ):
         """
         Args:
-            worker: the class of every actor, started as it is; as Tune starts it when left out.
+            folder: for Tune's own files, which nothing reads.
+            own_environment: workers have this process's environment, and so can be those that Ray has started ahead.
+            overdue: whether workers are not waited for any more.
         """
-        super().__init__(*args, **kwargs)
-        self._worker: Any = ray.remote(worker) if worker else None
+        super().__init__(name="skipray-tune", daemon=True)
+        self._searcher = searcher
+        self._folder = folder
+        self._most_at_once = most_at_once
+        self._reuse = reuse_processes
+        self._worker = TrialWorker if own_environment else None
+        self._overdue = overdue
+        self._let_go = threading.Event()
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+        """What the loop has raised."""
 
-    def add_actor(self, cls: Any, *args: Any, **kwargs: Any) -> Any:
-        return super().add_actor(self._worker or cls, *args, **kwargs)
+    def run(self) -> None:
+        try:
+            self._fit()
+        except BaseException as error:
+            self.error = error
+            self.ended.set()
+            self._let_go.wait()
+        self.ended.set()
 
-    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
-        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
-            exception = RayActorError(error_msg=f"{type(exception).__name__}: {exception}")
-        super()._actor_task_failed(tracked_actor_task, exception)
+    def let_go(self) -> None:
+        self._let_go.set()
+        self.join()
+
+    def _fit(self) -> None:
+        while True:
+            try:
+                with private.adjusted_loop(self._worker):
+                    self._tuner().fit()
+                return
+            except (LoopEnded, LoopAbandoned):
+                return
+            except Exception as error:
+                death = told_death(error)
+                if death is None:
+                    raise
+                # Tune has ended its loop over the death of a worker of which it does not know the kind, and does not
+                # say which. All are started again, and the others lose at most what no checkpoint holds.
+                self._searcher.on_all_lost(death)
+            gc.collect()  # the old loop's actors end with it
+
+    def _tuner(self) -> tune.Tuner:
+        return tune.Tuner(
+            TrialWorker,
+            tune_config=tune.TuneConfig(
+                search_alg=self._searcher,
+                num_samples=-1,
+                max_concurrent_trials=self._most_at_once,
+                reuse_actors=self._reuse,
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=_trial_name,
+            ),
+            run_config=tune.RunConfig(
+                name="skipray",
+                storage_path=str(self._folder),
+                callbacks=[TuneEvents(self._searcher, overdue=self._overdue)],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                failure_config=tune.FailureConfig(max_failures=0),
+                verbose=0,
+            ),
+        )
 
 
-def _reuse_unless_starting(controller: TuneController, trial: Any) -> bool:
-    """Give the trial a warm worker, unless its own has been given resources and starts."""
-    own = controller._trial_to_actor.get(trial)
-    if own is not None and controller._actor_manager.is_actor_started(own):
-        return False
-    return bool(_reuse(controller, trial))
+def told_death(error: BaseException) -> str | None:
+    """What Ray says of a worker, where an error of its own is the cause of what Tune's loop raised; None where it is
+    not. What Ray raises at once, such as the refusal of a driver of another cluster, is no worker's."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, RayError):
+            return f"{type(cause).__name__}: {cause}"
+        cause = cause.__cause__
+    return None
 
 
-@contextmanager
-def adjusted_tune(worker: type | None = None) -> Iterator[None]:
-    """Within it, a Tuner's loop is as described above.
-
-    Args:
-        worker: see `ActorManager`; only where workers have the environment of this process.
-    """
-    manager = functools.partial(ActorManager, worker=worker)
-    with (
-        replaced(tune_controller, "RayActorManager", manager),
-        replaced(TuneController, "_maybe_reuse_cached_actor", _reuse_unless_starting),
-    ):
-        yield
+def _trial_name(trial: Any) -> str:
+    return str(trial.trial_id)

@@ -7,10 +7,10 @@ import traceback
 from typing import Any
 
 from ray import tune
-from ray.experimental.internal_kv import _internal_kv_exists
 
 from skipray.extension import own_code
 from skipray.scheduling.ray.attempt import Interrupted, TrialAttempt
+from skipray.scheduling.ray.stop_flag import StopFlag
 from skipray.scheduling.work.failures import classify, spoils_process
 from skipray.scheduling.work.protocol import TrialResult
 
@@ -111,13 +111,13 @@ def _free_memory(attempt: TrialAttempt) -> None:
 
 
 class StopPoll:
-    """Asks Ray's own key-value store, beside the training, whether the launch is being stopped.
+    """Looks, beside the training, whether the launch is being stopped.
 
     A Tune trainable can be stopped between its steps only, and here a step is a whole trial.
     """
 
     def __init__(self, attempt: TrialAttempt):
-        self._key = stop_key(attempt.context.launch_id)
+        self._flag = StopFlag(attempt.context.launch_id)
         self._seconds = attempt.context.stop_poll_seconds
         self._stop = threading.Event()
         self._closed = threading.Event()
@@ -135,12 +135,8 @@ class StopPoll:
     def _poll(self) -> None:
         while not self._closed.wait(self._seconds):
             try:
-                if _internal_kv_exists(self._key):
+                if self._flag.is_set():
                     self._stop.set()
                     return
             except Exception:
                 continue  # the head is away; the process ends with it, or finds it again
-
-
-def stop_key(launch_id: str) -> bytes:
-    return f"skipray-stop-{launch_id}".encode()

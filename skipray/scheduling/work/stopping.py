@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the launch cleanly and resumably, the second at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first ends the launch cleanly and resumably, the second at once."""
 
 import signal
 import threading
@@ -10,7 +10,10 @@ from typing import Any
 GRACE_SECONDS = 5.0
 """For workers to save a checkpoint, close their runs and give their leases back."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ONE_SIGNAL_SECONDS = 1.0
+"""Signals within so long are one: `timeout` and batch systems send theirs to a process and again to its group."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
@@ -34,8 +37,13 @@ class Stop:
         return self._since is not None
 
     @property
+    def seconds(self) -> float:
+        """Since it was requested; 0 when it was not."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
+
+    @property
     def overdue(self) -> bool:
-        return self._since is not None and time.monotonic() - self._since > GRACE_SECONDS
+        return self.seconds > GRACE_SECONDS
 
     def request(self, number: int | None = None) -> None:
         if self._since is None:
@@ -46,7 +54,9 @@ class Stop:
     def __enter__(self) -> "Stop":
         # Signals reach the main thread only; a launch in another thread is stopped by `request`.
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in SIGNALS:
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # as `nohup` has asked
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 
@@ -56,7 +66,7 @@ class Stop:
         self._previous.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and self.seconds > ONE_SIGNAL_SECONDS:
             self.__exit__()
             raise KeyboardInterrupt
         self.request(number)

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from skipray.scheduling.ray import cluster as clusters
-from skipray.scheduling.ray.alone import only_what_trials_need
+from skipray.scheduling.ray import settings
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster
+from skipray.scheduling.ray.private import departures, lean_start
 from skipray.scheduling.ray.run import run
 from skipray.scheduling.work.protocol import FixedWork, TrialResult
 from skipray.spec import SweepSpec, load_sweep
@@ -64,12 +64,12 @@ def test_trials_find_everything_imported_and_their_threads_set(
 def test_workers_are_started_ahead_where_trials_take_every_core(
     overrides: list[str], trials: int | None, ahead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(settings.os, "cpu_count", lambda: 4)
     sweep = load_sweep(ROOT / "sweeps" / "quickstart.yaml", overrides)
     monkeypatch.delenv("RAY_prestart_worker_first_driver", raising=False)
-    assert clusters._workers_ahead(sweep, trials) == {"RAY_prestart_worker_first_driver": ahead}
+    assert settings.workers_ahead(sweep, trials) == {"RAY_prestart_worker_first_driver": ahead}
     monkeypatch.setenv("RAY_prestart_worker_first_driver", "0")
-    assert clusters._workers_ahead(sweep, trials) == {}, "what the user has set stays"
+    assert settings.workers_ahead(sweep, trials) == {}, "what the user has set stays"
 
 
 def test_ray_is_as_it_was_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_ray_is_as_it_was_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delenv("SKIPRAY_TESTED", raising=False)
     before = places()
-    with suppress(ConnectionError), only_what_trials_need({"OMP_NUM_THREADS": "3", "SKIPRAY_TESTED": "1"}):
+    with suppress(ConnectionError), lean_start({"OMP_NUM_THREADS": "3", "SKIPRAY_TESTED": "1"}):
         assert places()[-2:] == ["3", "1"]
         assert not [same for same, was in zip(places(), before, strict=True) if same is was]
         assert parameter.RayParams().no_monitor
@@ -100,8 +100,13 @@ def test_a_ray_without_these_places_starts_as_ever(monkeypatch: pytest.MonkeyPat
         return "started"
 
     monkeypatch.setattr(node.Node, "start_api_server", start_api_server)
-    with only_what_trials_need({}):
+    with lean_start({}):
         assert parameter.RayParams(num_cpus=2).num_cpus == 2
         assert node.Node.start_api_server is start_api_server
         assert not hasattr(utils, "get_dashboard_dependency_error")
         assert not hasattr(services, "get_node")
+    found = departures()
+    for what in ("monitors", "dashboard (Node.start_api_server takes self, dashboard)", "agents", "node"):
+        # what stands in for a function here is named by where it stands
+        assert any(what.partition(" (")[0] in line for line in found), found
+    assert len(found) == 4

@@ -1,0 +1,61 @@
+"""Where a cluster of this machine alone keeps its sockets, logs, objects and token: a folder that is its user's alone.
+
+Ray's own folders are open to everybody on the machine and stay forever, and its token lies in the user's home, which
+may not be there. This one is short, because Unix sockets live in it, and goes with the launch.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from skipray.scheduling.ray import private
+
+OBJECT_STORE_BYTES = 100 * 2**20
+"""What goes through Ray is small: specifications and a handful of numbers. Data sets are mapped from files."""
+SHARED_MEMORY = Path("/dev/shm")
+TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+_token = secrets.token_hex(32)
+"""Of this process: Ray reads its token once."""
+
+
+class LocalFolder:
+    """A new folder, /tmp/skipray-PID-..."""
+
+    def __init__(self) -> None:
+        """
+        Raises:
+            OSError: no temporary folder can be written.
+        """
+        root = "/tmp" if os.access("/tmp", os.W_OK) else None
+        self.path = Path(tempfile.mkdtemp(prefix=f"skipray-{os.getpid()}-", dir=root))
+        self._own_token = not any(name in os.environ for name in TOKEN_VARIABLES)
+        if self._own_token:
+            token = self.path / "token"
+            token.touch(mode=0o600)
+            token.write_text(_token)
+            os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+            private.forget_token()
+
+    def options(self) -> dict[str, Any]:
+        """For `ray.init`."""
+        crowded = _free_bytes(SHARED_MEMORY) < 1.25 * OBJECT_STORE_BYTES
+        return private.local_options(str(self.path / "r"), str(self.path) if crowded else None) | {
+            "object_store_memory": OBJECT_STORE_BYTES
+        }
+
+    def remove(self) -> None:
+        if self._own_token:
+            os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
+            private.forget_token()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0

@@ -1,0 +1,58 @@
+"""A connection that is made in a thread, while the caller reads the ledger: Ray takes several seconds to start."""
+
+import threading
+from collections.abc import Callable
+
+from skipray.scheduling.ray.cluster import Cluster, ClusterError, connect, disconnect, local_address
+from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
+from skipray.spec import SweepSpec
+
+LOOK_SECONDS = 0.5
+
+
+class PendingConnection:
+    """To a cluster, which `result` waits for."""
+
+    def __init__(self, sweep: SweepSpec, *, address: str | None = None, trials: int | None = None):
+        """Arguments as `connect` has them."""
+        self._made: Cluster | None = None
+        self._error: BaseException | None = None
+        self._ready = threading.Event()
+        self._local = local_address(address) is None
+        self._before = descendants()
+        threading.Thread(target=self._connect, args=(sweep, address, trials), name="skipray-ray", daemon=True).start()
+
+    def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None) -> None:
+        try:
+            self._made = connect(sweep, address=address, trials=trials)
+        except BaseException as error:
+            self._error = error
+        self._ready.set()
+        # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it has to live on.
+        threading.Event().wait()
+
+    def result(self) -> Cluster:
+        """The cluster, or what `connect` raised.
+
+        Raises:
+            ClusterError: also where a process of Ray's has died, which Ray itself would wait for.
+        """
+        started = LocalProcesses(self._before)
+        while not self._ready.wait(LOOK_SECONDS):
+            dead = started.dead() if self._local else ""
+            if dead:
+                raise ClusterError(
+                    f"Ray did not start on this machine: its {dead} has died; run the same command again"
+                )
+            started = LocalProcesses(self._before)
+        if self._error is not None:
+            raise self._error
+        assert self._made is not None
+        return self._made
+
+    def end(self, meanwhile: Callable[[], None]) -> None:
+        """Leave the cluster, see `disconnect`; a Ray that is still starting on this machine is ended as it stands."""
+        if self._made is not None:
+            disconnect(self._made, meanwhile)
+        elif self._local:
+            LocalProcesses(self._before).end()

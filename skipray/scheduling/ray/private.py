@@ -1,0 +1,375 @@
+"""Every private name of Ray's that skipray uses, and what happens where a Ray has it otherwise.
+
+There is no public switch for any of this. Each part says what it finds before it is used, signatures too
+(`departures`); where something is not as expected that part is left out, and a sweep runs on public Ray and Tune: more
+slowly, with the same numbers. Nothing that correctness needs stands on this module alone; each part names what does the
+same publicly. This file is longer than others so that it is the only one which a new Ray can break.
+
+- `lean_start`: besides what runs trials `ray.init` starts an autoscaler's monitor, a log forwarder, a dashboard server,
+  which it waits for even when told to have no dashboard, and agents with all that a dashboard would ask them: half of
+  the seconds that Ray takes to start and end on a laptop (infra/decisions/2026-11-25-launch.md), and 300 MB.
+  Publicly: all of them are started.
+- `adjusted_loop`: Tune tells an actor's death from a task's error by two classes of exceptions, and ends the whole run
+  at any other: also at `OutOfMemoryError`, with which Ray's memory monitor reports the worker that it killed. Here
+  every error of Ray's own is the death of the worker that it concerns. Publicly: the loop is begun anew (tune_loop.py).
+- `adjusted_loop` also keeps a starting worker's trial for it. Tune gives it to the next warm worker that is free and
+  ends the one that starts, just before it is ready: trials that are shorter than a start would never use a node that
+  joins. And on one machine it takes workers that Ray has started ahead. Publicly: as Tune does.
+- `gcs_client`: asks a head without Ray's own calls, which wait for a head that is away, and end the process when it
+  comes back as another. Publicly: `ray.nodes` (head.py).
+- `flags`: the head's key-value store. Publicly: actors that exist or do not (stop_flag.py).
+"""
+
+import functools
+import inspect
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, NamedTuple
+
+READY_SECONDS, LOOK_SECONDS = 20.0, 0.02
+OTHERWISE = (ImportError, AttributeError, TypeError, ValueError)
+"""What looking for a name raises where a Ray has it otherwise."""
+
+
+def departures() -> tuple[str, ...]:
+    """What this Ray has otherwise than expected, each with what was found; empty for a Ray that was tested."""
+    found = []
+    for what, look in _LOOKS.items():
+        try:
+            look()
+        except OTHERWISE as error:
+            found.append(f"{what} ({error})")
+    return tuple(found)
+
+
+def _known(what: str) -> bool:
+    try:
+        _LOOKS[what]()
+    except OTHERWISE:
+        return False
+    return True
+
+
+def _expect(function: Callable[..., Any], *parameters: str) -> None:
+    found = tuple(inspect.signature(function).parameters)
+    if found != parameters:
+        raise TypeError(f"{function.__qualname__} takes {', '.join(found) or 'nothing'}")
+
+
+def _look_monitors() -> None:
+    from ray._private import parameter
+
+    missing = set(_MONITORS_OFF) - set(inspect.signature(parameter.RayParams).parameters)
+    if missing:
+        raise TypeError(f"RayParams has no {', '.join(sorted(missing))}")
+
+
+def _look_dashboard() -> None:
+    from ray._private.node import Node
+
+    _expect(Node.start_api_server, "self", "include_dashboard", "raise_on_failure")
+
+
+def _look_agents() -> None:
+    from ray._private import utils
+
+    _expect(utils.get_dashboard_dependency_error)
+
+
+def _look_node() -> None:
+    from ray._private import services
+
+    _expect(services.get_node, "gcs_address", "node_id")
+    _look_gcs_client()
+
+
+def _look_gcs_client() -> None:
+    # Compiled, with no signatures to look at; GcsClient hands on what is asked of it.
+    from ray._raylet import GcsClient, InnerGcsClient  # type: ignore[attr-defined]  # noqa: F401
+
+    for name in ("cluster_id", "get_all_node_info"):
+        getattr(InnerGcsClient, name)
+
+
+def _look_bootstrap() -> None:
+    from ray._private.services import canonicalize_bootstrap_address
+
+    inspect.signature(canonicalize_bootstrap_address).bind("auto")
+
+
+def _look_worker_logs() -> None:
+    from ray._private import worker
+
+    getattr(worker, "_worker_logs_enabled")  # noqa: B009  # no type checker knows it
+
+
+def _look_flags() -> None:
+    from ray.experimental import internal_kv as kv
+
+    inspect.signature(kv._internal_kv_put).bind(b"key", b"value")
+    inspect.signature(kv._internal_kv_exists).bind(b"key")
+    inspect.signature(kv._internal_kv_del).bind(b"key")
+
+
+def _look_actor_manager() -> None:
+    from ray.air.execution._internal import RayActorManager
+    from ray.tune.execution import tune_controller
+
+    if tune_controller.RayActorManager is not RayActorManager:
+        raise ValueError("Tune's loop has another RayActorManager")
+    _expect(RayActorManager._actor_task_failed, "self", "tracked_actor_task", "exception")
+    if next(iter(list(inspect.signature(RayActorManager.add_actor).parameters)[1:]), None) != "cls":
+        raise TypeError("RayActorManager.add_actor does not take the class first")
+
+
+def _look_starting_workers() -> None:
+    from ray.air.execution._internal import RayActorManager
+    from ray.tune.execution.tune_controller import TuneController
+
+    _expect(TuneController._maybe_reuse_cached_actor, "self", "trial")
+    _expect(RayActorManager.is_actor_started, "self", "tracked_actor")
+    set_by_it = {name for kind in TuneController.__mro__ for name in _names_in(vars(kind).get("__init__"))}
+    missing = {"_trial_to_actor", "_actor_manager"} - set_by_it
+    if missing:
+        raise AttributeError(f"TuneController has no {', '.join(sorted(missing))}")
+
+
+def _names_in(function: Any) -> tuple[str, ...]:
+    code = getattr(function, "__code__", None)
+    return code.co_names if code is not None else ()
+
+
+_MONITORS_OFF = {"no_monitor": True, "include_log_monitor": False}
+_LOOKS: dict[str, Callable[[], None]] = {
+    "the monitors that it starts": _look_monitors,
+    "the dashboard that it starts": _look_dashboard,
+    "the agents that it starts": _look_agents,
+    "how it waits for its node": _look_node,
+    "the head's client": _look_gcs_client,
+    "how it finds a cluster": _look_bootstrap,
+    "what it prints of workers": _look_worker_logs,
+    "the head's key-value store": _look_flags,
+    "how Tune hears of a death": _look_actor_manager,
+    "how Tune gives out workers": _look_starting_workers,
+}
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Callable[..., Any]) -> Iterator[None]:
+    """Within, the owner's attribute is this one."""
+    found = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, found)
+
+
+@contextmanager
+def lean_start(environment: Mapping[str, str]) -> Iterator[None]:
+    """Within, `ray.init` starts the control service, a raylet and its two agents alone.
+
+    Args:
+        environment: variables that all of them, and so every worker, have: sparing a runtime environment spares each
+            worker an interpreter, and lets Ray start the workers ahead.
+    """
+    with ExitStack() as stack:
+        for key, value in environment.items():
+            stack.enter_context(_variable(key, value))
+        if _known("the monitors that it starts"):
+            from ray._private import parameter
+
+            params = functools.partial(parameter.RayParams, **_MONITORS_OFF)  # type: ignore[arg-type]
+            stack.enter_context(replaced(parameter, "RayParams", params))
+        if _known("the dashboard that it starts"):
+            from ray._private.node import Node
+
+            stack.enter_context(replaced(Node, "start_api_server", lambda self, **_: None))
+        if _known("the agents that it starts"):
+            from ray._private import utils
+
+            # As where Ray was installed without its dashboard: the agents import nothing that only it asks for.
+            stack.enter_context(replaced(utils, "get_dashboard_dependency_error", _not_asked_for))
+        if _known("how it waits for its node"):
+            from ray._private import services
+
+            stack.enter_context(replaced(services, "get_node", _prompt(services.get_node)))
+        yield
+
+
+def _not_asked_for() -> ImportError:
+    return ImportError("no dashboard was asked for")
+
+
+def _prompt(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
+    """Ray looks once a second whether its raylet is ready, which it is a moment after the first look."""
+
+    def when_ready(gcs_address: str, node_id: str) -> Any:
+        client, end = _gcs_client(gcs_address), time.monotonic() + READY_SECONDS
+        while time.monotonic() < end:
+            if any(found.hex() == node_id for found in client.get_all_node_info(timeout=READY_SECONDS)):
+                break
+            time.sleep(LOOK_SECONDS)
+        return get_node(gcs_address, node_id)
+
+    return when_ready
+
+
+@contextmanager
+def _variable(key: str, value: str) -> Iterator[None]:
+    before = os.environ.get(key)
+    os.environ[key] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[key]
+        else:
+            os.environ[key] = before
+
+
+def local_options(temp_dir: str, plasma_dir: str | None) -> dict[str, Any]:
+    """Options of `ray.init` for where a cluster of this machine keeps its sockets, logs and objects."""
+    return {"_temp_dir": temp_dir} | ({} if plasma_dir is None else {"_plasma_directory": plasma_dir})
+
+
+def forget_token() -> None:
+    """Ray reads a token once and keeps it; the next cluster may have another one. Before 2.52 it had none."""
+    with suppress(*OTHERWISE):
+        from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
+
+        AuthenticationTokenLoader.instance().reset_cache()
+
+
+def silence_worker_logs() -> None:
+    """The raylet's messages would go to standard output, which belongs to results; the searcher tells each death
+    itself. Ray's debugger silences them in the same way."""
+    if _known("what it prints of workers"):
+        from ray._private import worker
+
+        worker._worker_logs_enabled = False
+
+
+def bootstrap_address(address: str) -> str | None:
+    """host:port of the head that Ray would take for an address such as `auto`; None where it finds none."""
+    if not _known("how it finds a cluster"):
+        return address if ":" in address else None
+    from ray._private.services import canonicalize_bootstrap_address
+
+    found = canonicalize_bootstrap_address(address)
+    return str(found) if found else None
+
+
+class FoundNode(NamedTuple):
+    node_id: str
+    host: str
+    resources: Mapping[str, float]
+
+
+class HeadClient:
+    """Asks one head, each time anew, without Ray's own patience."""
+
+    def __init__(self, address: str):
+        self.address = address
+        self._client = _gcs_client(address)
+
+    def cluster_id(self) -> Any:
+        return self._client.cluster_id
+
+    def nodes(self, timeout_seconds: float) -> tuple[FoundNode, ...]:
+        """Those that are alive."""
+        return tuple(
+            FoundNode(key.hex(), node.node_manager_hostname, node.resources_total)
+            for key, node in self._client.get_all_node_info(timeout=timeout_seconds).items()
+            if node.state == node.ALIVE
+        )
+
+
+def gcs_client(address: str) -> HeadClient | None:
+    """A client of the head at an address; None where this Ray has none as expected. Raises Ray's own errors."""
+    return HeadClient(address) if _known("the head's client") else None
+
+
+def _gcs_client(address: str) -> Any:
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]  # what `ray health-check` uses
+
+    return GcsClient(address=address)
+
+
+class Flags(NamedTuple):
+    """The head's key-value store, of which every process of the cluster sees the keys."""
+
+    put: Callable[[bytes, bytes], Any]
+    exists: Callable[[bytes], bool]
+    delete: Callable[[bytes], Any]
+
+
+def flags() -> Flags | None:
+    """None where this Ray has none as expected."""
+    if not _known("the head's key-value store"):
+        return None
+    from ray.experimental import internal_kv as kv
+
+    return Flags(kv._internal_kv_put, kv._internal_kv_exists, kv._internal_kv_del)
+
+
+@contextmanager
+def adjusted_loop(worker: type | None = None) -> Iterator[None]:
+    """Within it, a Tuner's loop is as described above.
+
+    Args:
+        worker: the class of every actor, started as it is; as Tune starts it when left out. Only where workers have the
+            environment of this process: Tune gives each one of its own, of variables that are also this process's, and
+            so a new process.
+    """
+    with ExitStack() as stack:
+        if _known("how Tune hears of a death"):
+            from ray.tune.execution import tune_controller
+
+            manager = functools.partial(_actor_manager(), worker=worker)
+            stack.enter_context(replaced(tune_controller, "RayActorManager", manager))
+        if _known("how Tune gives out workers"):
+            from ray.tune.execution.tune_controller import TuneController
+
+            reuse = _unless_starting(TuneController._maybe_reuse_cached_actor)
+            stack.enter_context(replaced(TuneController, "_maybe_reuse_cached_actor", reuse))
+        yield
+
+
+@functools.cache
+def _actor_manager() -> type:
+    import ray
+    from ray.air.execution._internal import RayActorManager
+    from ray.exceptions import RayActorError, RayError, RayTaskError
+
+    class ActorManager(RayActorManager):
+        """Takes every error of Ray's own for the death of the worker that it concerns."""
+
+        def __init__(self, *args: Any, worker: type | None = None, **kwargs: Any):
+            super().__init__(*args, **kwargs)
+            self._worker: Any = ray.remote(worker) if worker else None
+
+        def add_actor(self, cls: Any, *args: Any, **kwargs: Any) -> Any:
+            return super().add_actor(self._worker or cls, *args, **kwargs)
+
+        def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+            if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+                exception = RayActorError(error_msg=f"{type(exception).__name__}: {exception}")
+            super()._actor_task_failed(tracked_actor_task, exception)
+
+    return ActorManager
+
+
+def _unless_starting(reuse: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    """Give a trial a warm worker, unless its own has been given resources and starts."""
+
+    def reuse_unless_starting(controller: Any, trial: Any) -> bool:
+        with suppress(AttributeError):
+            own = controller._trial_to_actor.get(trial)
+            if own is not None and controller._actor_manager.is_actor_started(own):
+                return False
+        return bool(reuse(controller, trial))
+
+    return reuse_unless_starting

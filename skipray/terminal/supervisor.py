@@ -1,0 +1,184 @@
+"""A command's work runs in a child process, and its parent sees that it ends: in time, with a sentence and a code.
+
+What works for a command can end without a word: Ray's C++ core ends a driver whose head is gone, a user's own code may
+call `os._exit` or crash, and calls of Ray's wait for minutes, deaf to signals. Only another process can tell. The
+parent does nothing but wait: it passes each signal on, once; ends a child that has not ended in time, with all that the
+child has started; and says what has happened where the child could not. It is this process as it was when the command
+line was read, so it costs a few milliseconds.
+
+The child has a session of its own. A signal to the whole process group (a closing terminal, `timeout`, a batch system)
+therefore reaches Ray's processes through their launch, which stops them in order.
+"""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from skipray.scheduling.work.stopping import ONE_SIGNAL_SECONDS, SIGNALS
+
+INTERRUPTED = 130
+END_SECONDS = 25.0
+"""From the first signal until the child is killed."""
+HURRIED_SECONDS = 5.0
+"""From the second one."""
+LEAVE_SECONDS = 5.0
+"""From the child's last word until it is killed: libraries may hang while a process ends, when all is done."""
+LOOK_SECONDS = 0.5
+CRASH_BYTES = 100_000
+
+_NUMBER_OF_PDEATHSIG = 1  # prctl(2)
+
+
+def supervised(work: Callable[[], int], on_death: Callable[[str, str], int]) -> int:
+    """Do the work in a child process.
+
+    Args:
+        work: returns an exit code.
+        on_death: called in the parent where the child has ended without one, with how it ended ("signal SIGSEGV",
+            "exit code 0") and what the interpreter has written of where it was; says so to the user, and returns an
+            exit code.
+
+    Returns:
+        The exit code. In the child this function does not return.
+    """
+    if not hasattr(os, "fork"):
+        return work()
+    told, tells = os.pipe()
+    with tempfile.TemporaryFile() as crash:
+        parent = os.getpid()
+        child = os.fork()
+        if child == 0:
+            os.close(told)
+            _become_child(parent, crash.fileno())
+            try:
+                code = work()
+            except SystemExit as leaving:
+                code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+            with contextlib.suppress(OSError):
+                os.write(tells, bytes([code % 256]))
+            os.close(tells)
+            sys.exit(code)
+        os.close(tells)
+        return _Parent(child, told, crash.fileno(), on_death).wait()
+
+
+def _become_child(parent: int, crash: int) -> None:
+    import faulthandler
+
+    os.setsid()
+    faulthandler.enable(crash)
+    _trace_exits(crash)
+    if sys.platform == "linux":
+        import ctypes
+
+        # Who kills a launch means all of it.
+        ctypes.CDLL(None).prctl(_NUMBER_OF_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(INTERRUPTED)
+
+
+def _trace_exits(crash: int) -> None:
+    """`os._exit` leaves no trace of who has called it: it does now."""
+    leave, child = os._exit, os.getpid()
+
+    def traced(status: int) -> NoReturn:
+        if os.getpid() == child:  # and not a process that it has forked
+            os.write(crash, "".join(traceback.format_stack()).encode())
+        leave(status)
+
+    os._exit = traced
+
+
+class _Parent:
+    def __init__(self, child: int, told: int, crash: int, on_death: Callable[[str, str], int]):
+        self._child, self._told, self._crash = child, told, crash
+        self._on_death = on_death
+        self._last_signal = float("-inf")
+        self._signals = 0
+        self._silent = False
+        """There is nothing more to hear of the child but its end."""
+        self._deadline = float("inf")
+        self._killed = False
+        self._code: int | None = None
+
+    def wait(self) -> int:
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has asked
+                signal.signal(number, self._pass_on)
+        signal.signal(signal.SIGTSTP, self._stop)
+        status = self._follow()
+        if not self._silent:
+            self._hear()
+        self._end_the_rest()
+        if self._code is not None:
+            return self._code
+        if self._killed or self._signals:
+            return self._on_death("", "")
+        ended = os.waitstatus_to_exitcode(status)
+        how = f"signal {signal.Signals(-ended).name}" if ended < 0 else f"exit code {ended}"
+        os.lseek(self._crash, 0, os.SEEK_SET)
+        return self._on_death(how, os.read(self._crash, CRASH_BYTES).decode(errors="replace"))
+
+    def _follow(self) -> int:
+        """The child's wait status, when it has ended or was killed."""
+        while True:
+            ended, status = os.waitpid(self._child, os.WNOHANG)
+            if ended:
+                return status
+            if time.monotonic() > self._deadline and not self._killed:
+                self._killed = True
+                os.kill(self._child, signal.SIGKILL)
+            self._hear()
+
+    def _hear(self) -> None:
+        """Wait a moment for the child's last word, or its end."""
+        if self._silent:
+            time.sleep(LOOK_SECONDS / 50)
+        elif select.select([self._told], [], [], LOOK_SECONDS)[0]:
+            word = os.read(self._told, 1)
+            self._silent = True
+            if word:
+                self._code = word[0]
+                self._deadline = min(self._deadline, time.monotonic() + LEAVE_SECONDS)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._last_signal < ONE_SIGNAL_SECONDS:
+            return
+        self._last_signal = now
+        self._signals += 1
+        self._deadline = min(self._deadline, now + (END_SECONDS if self._signals == 1 else HURRIED_SECONDS))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._child, number)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-Z: the child's session stands still while this process does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child, signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child, signal.SIGCONT)
+
+    def _end_the_rest(self) -> None:
+        """What a child that has ended has left behind of its session, and its folder in the temporary one."""
+        if self._code is not None and not self._killed:
+            return
+        import psutil
+
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+                if process.pid != os.getpid() and os.getsid(process.pid) == self._child:
+                    process.kill()
+        for root in {Path("/tmp"), Path(tempfile.gettempdir())}:
+            for folder in root.glob(f"skipray-{self._child}-*"):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,134 @@
+"""A command's parent process: every end has a code and a sentence, in time, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+PROGRAM = """
+import os, signal, subprocess, sys, time
+from skipray.terminal import supervisor
+supervisor.END_SECONDS, supervisor.HURRIED_SECONDS, supervisor.LEAVE_SECONDS = 2.0, 0.5, 1.0
+
+def work():
+    print("child", os.getpid(), flush=True)
+{work}
+
+def on_death(how, traces):
+    print("died:", how or "asked to", "mine" if "in mine" in traces else "", flush=True)
+    return 99
+
+sys.exit(supervisor.supervised(work, on_death))
+"""
+
+
+def start(work: str) -> tuple[subprocess.Popen[str], int]:
+    """The program with this work, and its child's process id."""
+    lines = "\n".join(f"    {line}" for line in work.splitlines())
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(work=lines)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    return process, int(process.stdout.readline().split()[1])
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "said"),
+    [
+        ("return 3", 3, ""),
+        ("sys.exit(7)", 7, ""),
+        ("def mine(): os._exit(0)\nmine()", 99, "died: exit code 0 mine\n"),
+        ("def mine(): os.abort()\nmine()", 99, "died: signal SIGABRT mine\n"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 99, "died: signal SIGKILL \n"),
+        ("import atexit\natexit.register(time.sleep, 600)\nreturn 0", 0, ""),
+    ],
+    ids=["a code", "sys.exit", "os._exit", "abort", "killed", "hangs when all is done"],
+)
+def test_every_end_has_a_code(work: str, code: int, said: str) -> None:
+    process, _ = start(work)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (code, said)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_passed_on_once_and_a_deaf_child_is_killed_with_all_it_has_started(number: int) -> None:
+    work = f"""signal.signal({int(number)}, lambda *_: print("heard", flush=True))
+other = subprocess.Popen(["sleep", "600"])
+print("other", other.pid, flush=True)
+while True: time.sleep(1)"""
+    process, child = start(work)
+    assert process.stdout is not None
+    other = int(process.stdout.readline().split()[1])
+    for _ in range(3):  # as a batch system that signals a process, and then its group
+        os.killpg(process.pid, number)
+    began = time.monotonic()
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (99, "heard\ndied: asked to \n")
+    assert 1 < time.monotonic() - began < 8
+    assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in (child, other))
+
+
+def test_who_kills_a_launch_means_all_of_it() -> None:
+    process, child = start("time.sleep(600)")
+    process.kill()
+    process.communicate(timeout=10)
+    end = time.monotonic() + 5
+    while psutil.pid_exists(child) and psutil.Process(child).status() != "zombie" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&- <&-", "2>/dev/full"])
+def test_closed_streams_stop_nothing(redirection: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" -m skipray plan --offline --brief sweep.yaml {redirection}', sys.executable],
+        cwd=sweep_in(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_device_is_said_in_a_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$0" -m skipray plan --offline --brief sweep.yaml > /dev/full', sys.executable],
+        cwd=sweep_in(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("standard output cannot be written: No space left on device; ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_left_is_no_error(tmp_path: Path) -> None:
+    command = '"$0" -m skipray plan --offline sweep.yaml | true; exit ${PIPESTATUS[0]}'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable], cwd=sweep_in(tmp_path), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_folder_that_was_removed_is_said_in_a_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    command = 'rmdir "$PWD"; "$0" -m skipray plan --offline sweep.yaml'
+    done = subprocess.run(["bash", "-c", command, sys.executable], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("the working directory does not exist any more; ")
+    assert done.stderr.count("\n") == 1
+
+
+def sweep_in(folder: Path) -> Path:
+    quickstart = Path(__file__).resolve().parents[2] / "sweeps" / "quickstart.yaml"
+    (folder / "sweep.yaml").write_text(quickstart.read_text())
+    return folder
