@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,13 @@ from skipray.claims import Claim, judge
 from skipray.claims.verdict import untested, with_holm
 from skipray.metrics import GapMetric, Metric, SplitMetric, Tracked, tracked
 from skipray.planning.plan import trial_sizes
-from skipray.search.fairness import CELL_METRICS, cell_words, fairness_table, headline
+from skipray.search.fairness import CELL_METRICS, fairness_table, headline
 from skipray.search.frontier import Frontier, find_frontier
-from skipray.spec import SweepSpec, TrialSpec, varied_fields
+from skipray.spec import Cell, Group, SweepSpec, TrialSpec
 from skipray.trends import DepthTrend, Limit, fit_depth_trend, trainability_limit
+
+COUNTS = ("seeds", "finished", "diverged", "untrained", "failed", "running", "missing")
+"""What is counted of each cell: finished ones include the diverged and the untrained."""
 
 NEED_TRAINING = ("C1a", "C1b", "C8", "C9", "C10", "C11")
 """Claims about what networks have learned: a sweep of `epochs: 0` says nothing about them."""
@@ -33,9 +37,6 @@ MAX_FITTED_SEEDS = 60
 
 MAX_HISTOGRAM_TRIALS = 200
 """The first seeds of every cell: a figure shows one of each."""
-
-Group = tuple[tuple[str, object], ...]
-"""Factors but depth and their values, such as (("architecture", "plainnet"),)."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Aggregate:
     sweep: SweepSpec
     trials: pd.DataFrame
     """skipray.tracking.read_trials: one row a finished trial; of a tuned sweep the finals of the chosen settings."""
+    groups: Mapping[str, Group]
+    """trial_id -> group of each trial that the sweep has by now."""
     histories: pd.DataFrame
     """Columns trial_id, epoch, metric, value: epoch_metrics() by epoch, of very many trials the first seeds'."""
     layers: pd.DataFrame
@@ -70,7 +73,7 @@ class Aggregate:
     audit: tuple[str, ...]
     """Breaches of the protocol; empty when clean."""
     coverage: pd.DataFrame
-    """Columns: the factors, seeds, finished, diverged, untrained, failed, running, missing."""
+    """Columns: group (a skipray.spec.Group), depth, seeds, finished, diverged, untrained, failed, running, missing."""
     provenance: Mapping[str, str]
     """What the report was made with."""
     failures: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -114,10 +117,12 @@ def aggregate(
     layers = tracking.read_layers(sweep, tracking_uri, trials=headlined, ledger=ledger, say=say)
     first = sorted(headlined, key=lambda t: t.seed)[:MAX_HISTOGRAM_TRIALS]
     histograms = tracking.read_histograms(sweep, tracking_uri, trials=first, ledger=ledger, say=say)
-    groups = list(_groups(sweep, trials))
+    of_trial = {t.trial_id: t.cell.group for t in known.trials}
+    groups = _grouped(trials, [of_trial[i] for i in trials["trial_id"]])
     result = Aggregate(
         sweep=sweep,
         trials=trials,
+        groups=of_trial,
         histories=histories,
         layers=layers,
         series=tuple(_series(groups, trend_metrics(sweep))),
@@ -133,7 +138,7 @@ def aggregate(
     if sweep.tune is None:
         return result
     study = tracking.read_study(sweep, tracking_uri, failed=True)
-    table = fairness_table(study, everything, [*group_factors(sweep), "depth"])
+    table = fairness_table(study, everything)
     return _with_tuning(result, everything, table)
 
 
@@ -167,7 +172,7 @@ def trains(sweep: SweepSpec) -> bool:
 
 
 def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histories: pd.DataFrame) -> tuple[Claim, ...]:
-    claims = judge(trials, layers, histories, factors=group_factors(sweep))
+    claims = judge(trials, layers, histories, factors=sweep.factor_names)
     if trains(sweep):
         return claims
     what, reason = "Run with `recipe.epochs` of at least 1.", "nothing was trained"
@@ -176,17 +181,17 @@ def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histor
 
 def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFrame) -> Aggregate:
     """The aggregate of a tuned sweep, with what the tuning itself has shown."""
-    sweep, factors = result.sweep, [*group_factors(result.sweep), "depth"]
     is_final = (everything["phase"] == "final").to_numpy(dtype=bool)
     is_default = (everything["setting"] == "default").to_numpy(dtype=bool)
     default = everything[is_final & is_default].reset_index(drop=True)
-    default_groups = _groups(sweep, default)
+    default_groups = _grouped(default, [result.groups[i] for i in default["trial_id"]])
+    of_cells = _grouped(table.assign(seed=0), [cell.group for cell in table["cell"]])
     marked = table[table["breach"] != ""]
     return replace(
         result,
-        series=(*result.series, *_series(_groups(sweep, table.assign(seed=0)), CELL_METRICS)),
-        claims=tuple(_leaning(claim, marked, factors) for claim in result.claims),
-        audit=(*result.audit, *(f"{cell_words(row, factors)}: {row['breach']}" for row in marked.to_dict("records"))),
+        series=(*result.series, *_series(of_cells, CELL_METRICS)),
+        claims=tuple(_leaning(claim, marked) for claim in result.claims),
+        audit=(*result.audit, *(f"{row['cell'].label}: {row['breach']}" for row in marked.to_dict("records"))),
         default_trials=default,
         default_series=tuple(_series(default_groups, trend_metrics(sweep, of_splits=True))),
         default_limits=tuple(_limits(default_groups)),
@@ -195,12 +200,12 @@ def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFram
     )
 
 
-def _leaning(claim: Claim, marked: pd.DataFrame, factors: list[str]) -> Claim:
+def _leaning(claim: Claim, marked: pd.DataFrame) -> Claim:
     """A claim that leans on cells that break the protocol says so."""
     leans_on = marked[marked["depth"].isin(claim.depths)] if len(marked) else marked
     if claim.verdict == "not tested" or leans_on.empty:
         return claim
-    cells = ", ".join(cell_words(row, factors) for row in leans_on.to_dict("records"))
+    cells = ", ".join(cell.label for cell in leans_on["cell"])
     return replace(claim, sentence=f"{claim.sentence} It leans on cells that break the tuning's protocol: {cells}.")
 
 
@@ -211,17 +216,12 @@ def _frontiers(sweep: SweepSpec, groups: list[tuple[Group, pd.DataFrame]]) -> li
     asked = sweep.adaptive
     found = []
     for group, rows in groups:
-        of_group = [c.model.depth for c in sweep.cells if all(_cell_value(c, k) == v for k, v in group)]
+        of_group = [c.model.depth for c in sweep.cells if c.cell.group == group]
         depths = rows["depth"].to_numpy(float).tolist()
         trained = (rows["outcome"] == "trained").to_numpy(dtype=bool).tolist()
         reach = (min(of_group), max(of_group))
         found.append((group, find_frontier(asked.low, asked.high, asked.width, depths, trained, reach=reach)))
     return found
-
-
-def _cell_value(cell: TrialSpec, factor: str) -> object:
-    values = {"architecture": cell.model.architecture} | {k.rpartition(".")[2]: v for k, v in cell.cell}
-    return values.get(factor)
 
 
 def _by_epoch(trials: Sequence[TrialSpec], most: int, by_epoch: int) -> list[TrialSpec]:
@@ -271,32 +271,20 @@ def _parameters(trial: TrialSpec) -> int | None:
     return sizes.parameters if sizes else None
 
 
-def group_factors(sweep: SweepSpec) -> list[str]:
-    """The factors that make a group: all that vary but the depth, the architecture first."""
-    return ["architecture", *(key for key in varied_fields(sweep.cells) if key not in ("architecture", "depth"))]
-
-
 def finite(value: float | None) -> float | None:
     """JSON has no infinity: an open end of an interval is null."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _groups(sweep: SweepSpec, trials: pd.DataFrame) -> list[tuple[Group, pd.DataFrame]]:
-    factors = group_factors(sweep)
-    if trials.empty:
-        return []
-    found = []
-    for values, rows in trials.groupby(factors, sort=False, dropna=False):
-        named = zip(factors, map(_plain, values), strict=True)
-        found.append((tuple((factor, value) for factor, value in named if value is not None), rows))
-    return found
+def _grouped(rows: pd.DataFrame, groups: Sequence[Group]) -> list[tuple[Group, pd.DataFrame]]:
+    """Each group with its rows, in the order of first appearance.
 
-
-def _plain(value: object) -> object:
-    """A factor's value as the spec has it: a column of whole numbers that some family lacks holds floats and NaN."""
-    if isinstance(value, float):
-        return None if math.isnan(value) else int(value) if value.is_integer() else value
-    return value
+    Args:
+        groups: the group of each row.
+    """
+    position = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    codes = np.array([position[group] for group in groups], dtype=int)
+    return [(group, rows[codes == i]) for group, i in position.items()]
 
 
 def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str]) -> list[Series]:
@@ -375,21 +363,15 @@ def coverage(
 ) -> pd.DataFrame:
     """What was run, cell by cell; columns as `Aggregate.coverage` has them."""
     outcomes = dict(zip(trials["trial_id"], trials["outcome"], strict=True)) if len(trials) else {}
-    factors = [*group_factors(sweep), "depth"]
-    rows: dict[tuple[object, ...], dict[str, object]] = {}
+    rows: dict[Cell, dict[str, Any]] = {}
     for trial in sweep.trials() if asked is None else asked:
-        values = {"architecture": trial.model.architecture, "depth": trial.model.depth, **dict(trial.cell)}
-        key = tuple(values.get(f) for f in factors)
-        row = rows.setdefault(
-            key,
-            dict(zip(factors, key, strict=True))
-            | dict.fromkeys(("seeds", "finished", "diverged", "untrained", "failed", "running", "missing"), 0),
-        )
+        row = rows.setdefault(trial.cell, dict.fromkeys(COUNTS, 0))
         state = states.get(trial.trial_id, "missing")
         outcome = outcomes.get(trial.trial_id)
         for column in ("seeds", state, *([outcome] if outcome in ("diverged", "untrained") else [])):
-            row[column] = int(str(row[column])) + 1
-    return pd.DataFrame(list(rows.values()))
+            row[column] += 1
+    named = [{"group": cell.group, "depth": cell.depth} | counts for cell, counts in rows.items()]
+    return pd.DataFrame(named, columns=["group", "depth", *COUNTS])
 
 
 def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:

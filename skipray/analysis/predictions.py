@@ -165,7 +165,7 @@ def of_sweep(sweep: SweepSpec) -> list[dict[str, object]]:
     """
     rows: list[dict[str, object]] = []
     for cell in sweep.cells:
-        factors = {"architecture": cell.model.architecture, "depth": cell.model.depth, **dict(cell.cell)}
+        factors: dict[str, object] = {**cell.cell.row(sweep.factor_names)}
         found = predict(cell.model, cell.probe.samples)
         for one in found:
             of_gradient = one.tensor == "output_gradient"

@@ -9,7 +9,7 @@ from typing import Literal
 from skipray import architectures, datasets
 from skipray.architectures import Sizes
 from skipray.planning.estimate import CPU, CUDA, Speed, estimate_seconds
-from skipray.spec import ModelSpec, SweepSpec, TrialSpec
+from skipray.spec import Group, ModelSpec, SweepSpec, TrialSpec
 
 State = Literal["finished", "running", "failed", "missing"]
 
@@ -88,10 +88,9 @@ def make_plan(
 def _to_come(sweep: SweepSpec, trials: Sequence[TrialSpec], cost: Callable[[TrialSpec], float]) -> tuple[int, float]:
     """How many trials will follow from results, and their time."""
     if sweep.adaptive is not None:
-        groups: dict[tuple[object, ...], list[float]] = {}
-        for cell in sweep.cells:
-            key = tuple(item for item in cell.cell if item[0].rpartition(".")[2] != "depth")
-            groups.setdefault(key, []).append(cost(cell))
+        groups: dict[Group, list[float]] = {}
+        for trial in sweep.cells:
+            groups.setdefault(trial.cell.group, []).append(cost(trial))
         most = sweep.adaptive.max_trials * len(groups)
         left = max(0, most - len(trials))
         return left, left * sum(sum(costs) / len(costs) for costs in groups.values()) / len(groups)

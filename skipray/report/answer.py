@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from skipray.analysis.aggregation import trains
-from skipray.report.groups import Layout, family, plain
+from skipray.report.groups import Layout, family
+from skipray.spec import Group
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate
 
 MOST_GROUPS = 6
 """Groups that a sentence can name one by one."""
@@ -92,13 +91,10 @@ def _limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
     return [text[0].upper() + text[1:]]
 
 
-def _deepest(aggregate: "Aggregate", group: "Group") -> int:
+def _deepest(aggregate: "Aggregate", group: Group) -> int:
     """The deepest depth at which the group has a finished trial."""
     trials = aggregate.trials
-    mine = np.ones(len(trials), dtype=bool)
-    for name, value in group:
-        mine &= (trials[name].map(plain) == plain(value)).to_numpy()
-    return int(trials["depth"][mine].max())
+    return int(trials["depth"][trials["trial_id"].map(aggregate.groups) == group].max())
 
 
 def _many_limits(aggregate: "Aggregate") -> list[str]:

@@ -18,7 +18,8 @@ from skipray.report.published import Published, published_for
 from skipray.report.ticks import Axis, depth_axis, linear_axis, number
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Group, Series
+    from skipray.analysis.aggregation import Aggregate, Series
+    from skipray.spec import Group
 
 MAX_SINGLE = 400
 """More single trials than these in a panel hide their means: then only the means are drawn."""
@@ -35,7 +36,8 @@ Bands = Callable[[tuple[str, "Group"]], Band]
 def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | None) -> Chart | None:
     """The main figure: train and test accuracy, the limits, chance, and what was published on the data set."""
     levels = () if chance is None else (Level(chance, f"chance {number(chance)}"),)
-    known = published_for(aggregate.sweep.dataset.name, layout.families) if _convolutional(aggregate) else ()
+    architectures = [group.architecture for group in aggregate.sweep.groups]
+    known = published_for(aggregate.sweep.dataset.name, architectures) if _convolutional(aggregate) else ()
     chart = by_depth(
         aggregate,
         layout,
@@ -64,9 +66,8 @@ def _convolutional(aggregate: "Aggregate") -> bool:
 def _published_table(aggregate: "Aggregate", known: tuple[Published, ...]) -> Table:
     rows = []
     trials = aggregate.trials
-    families = trials["architecture"].astype(str).str.rpartition(":")[2]
     for one in known:
-        mine = trials[(families == one.architecture) & (trials["depth"] == one.depth)]
+        mine = trials[(trials["architecture"] == one.architecture) & (trials["depth"] == one.depth)]
         ours = ["not run" if mine.empty or m not in mine else number(mine[m].astype(float).mean()) for m in _ACCURACIES]
         below = "below " if one.bound else ""
         rows.append((

@@ -94,7 +94,7 @@ def _medians(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     rows = histories[histories["metric"].isin(epoch_metrics(aggregate.sweep))]
     rows = rows[np.isfinite(rows["value"].to_numpy(float))]
-    place = positions(trials, layout)
+    place = positions(aggregate, layout)
     rows = rows.assign(
         group=rows["trial_id"].map(place), depth=rows["trial_id"].map(trials.set_index("trial_id")["depth"])
     ).dropna(subset=["group", "depth"])

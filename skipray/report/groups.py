@@ -3,17 +3,18 @@
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from skipray.report.palette import Style, family_styles
+from skipray.spec import Group, SweepSpec, TrialSpec
+from skipray.spec.cell import value_text
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Group
-    from skipray.spec import SweepSpec, TrialSpec
+    from skipray.analysis.aggregation import Aggregate
 
 TITLE_LETTERS = 48
 """Letters that a panel is wide."""
@@ -45,18 +46,19 @@ def _absent(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
-def family(group: "Group") -> str:
-    """The architecture, without the module of a user's own."""
-    return plain(dict(group)["architecture"]).rpartition(":")[2]
+def family(group: Group) -> str:
+    """What the group's architecture is called in its sweep."""
+    return plain(group.family)
 
 
-def _others(group: "Group") -> dict[str, str]:
-    """The further factors; one that a family does not have is left out."""
-    return {plain(k): plain(v) for k, v in group if k != "architecture" and not _absent(v)}
+def _others(group: Group) -> dict[str, str]:
+    """The further factors."""
+    return {plain(k): plain(value_text(v)) for k, v in group.factors}
 
 
-def group_names(group: "Group") -> dict[str, str]:
-    return {plain(k): plain(v) for k, v in group}
+def group_names(group: Group) -> dict[str, str]:
+    """The factors as columns of a data file."""
+    return {"architecture": plain(group.architecture)} | _others(group)
 
 
 @dataclass(frozen=True)
@@ -64,24 +66,24 @@ class Facet:
     """Groups that share a panel: one a family."""
 
     title: str
-    groups: "tuple[Group, ...]"
+    groups: tuple[Group, ...]
 
 
 @dataclass(frozen=True)
 class Layout:
     """Which groups there are and how figures spread them."""
 
-    groups: "tuple[Group, ...]"
+    groups: tuple[Group, ...]
     styles: dict[str, Style]
     """By family."""
     depths: tuple[int, ...]
     varying: frozenset[str]
     """The further factors that have more than one value here; naming the others would only be noise."""
     _facets: tuple[Facet, ...]
-    marked: "frozenset[tuple[Group, int]]" = frozenset()
+    marked: frozenset[tuple[Group, int]] = frozenset()
     """Groups and depths that break the tuning's protocol: every figure shows which these are."""
 
-    def name(self, group: "Group") -> str:
+    def name(self, group: Group) -> str:
         """`resnet, normalization batch`"""
         rest = (f"{k} {v}" for k, v in _others(group).items() if k in self.varying)
         return ", ".join([family(group), *rest])
@@ -101,53 +103,34 @@ class Layout:
     def families(self) -> list[str]:
         return list(self.styles)
 
-    def style(self, group: "Group") -> Style:
+    def style(self, group: Group) -> Style:
         return self.styles[family(group)]
 
 
 def lay_out(aggregate: "Aggregate") -> Layout:
     """Groups in the sweep's order; those only planned count too, so that a colour does not change as trials finish."""
-    coverage = aggregate.coverage
-    counts = ("depth", "seeds", "finished", "diverged", "untrained", "failed", "running", "missing")
-    factors = [c for c in coverage.columns if c not in counts]
-    found: dict[tuple[tuple[str, str], ...], Group] = {}
-    listed: list[Group] = [s.group for s in aggregate.series] + [g for g, _ in aggregate.limits]
-    order: dict[tuple[tuple[str, str], ...], int] = {}
-    if factors:
-        for values in coverage[factors].drop_duplicates().itertuples(index=False, name=None):
-            group = tuple(zip(factors, values, strict=True))
-            order.setdefault(_key(group), len(order))
-            if not listed:
-                found.setdefault(_key(group), group)
-    for group in listed:
-        found.setdefault(_key(group), group)
-    groups = tuple(found[k] for k in sorted(found, key=lambda k: order.get(k, len(order))))
-    families = list(dict.fromkeys([plain(v).rpartition(":")[2] for v in coverage.get("architecture", [])]))
-    families += [f for f in dict.fromkeys(family(g) for g in groups) if f not in families]
-    depths = tuple(sorted({int(d) for d in coverage.get("depth", [])}))
+    planned = list(dict.fromkeys(aggregate.coverage["group"]))
+    measured = list(dict.fromkeys([s.group for s in aggregate.series] + [g for g, _ in aggregate.limits]))
+    order = {group: place for place, group in enumerate(planned)}
+    groups = tuple(sorted(measured or planned, key=lambda g: order.get(g, len(order))))
+    architectures = {family(g): g.architecture for g in [*planned, *groups]}
+    depths = tuple(sorted({int(d) for d in aggregate.coverage["depth"]}))
     seen: dict[str, set[str]] = {}
-    planned = (tuple(zip(factors, row, strict=True)) for row in coverage[factors].itertuples(index=False, name=None))
     for group in [*groups, *planned]:
         for key, value in _others(group).items():
             seen.setdefault(key, set()).add(value)
     varying = frozenset(key for key, found_values in seen.items() if len(found_values) > 1)
-    marked = frozenset(_marked(aggregate.fairness, groups))
-    return Layout(groups, family_styles(families), depths, varying, _facets(groups, varying), marked)
+    marked = frozenset(_marked(aggregate.fairness))
+    return Layout(groups, family_styles(architectures), depths, varying, _facets(groups, varying), marked)
 
 
-def _marked(fairness: pd.DataFrame, groups: "Iterable[Group]") -> "Iterable[tuple[Group, int]]":
-    order = {_key(g): g for g in groups}
-    for row in fairness.to_dict("records") if len(fairness) else []:
-        for group in order.values():
-            if row["breach"] and all(plain(row.get(k)) == plain(v) for k, v in group):
-                yield group, int(row["depth"])
+def _marked(fairness: pd.DataFrame) -> Iterator[tuple[Group, int]]:
+    for row in fairness.to_dict("records"):
+        if row["breach"]:
+            yield row["cell"].group, row["cell"].depth
 
 
-def _key(group: "Group") -> tuple[tuple[str, str], ...]:
-    return tuple((plain(k), plain(v)) for k, v in group)
-
-
-def _facets(groups: "Iterable[Group]", varying: frozenset[str]) -> tuple[Facet, ...]:
+def _facets(groups: Iterable[Group], varying: frozenset[str]) -> tuple[Facet, ...]:
     """One facet for each combination of the further factors.
 
     A group whose family lacks a factor (a plain network has no residual scale) is drawn in every facet that agrees with
@@ -167,29 +150,12 @@ def _facets(groups: "Iterable[Group]", varying: frozenset[str]) -> tuple[Facet, 
     return tuple(facets)
 
 
-def cells_of(sweep: "SweepSpec", layout: Layout) -> "dict[tuple[Group, int], TrialSpec]":
+def cells_of(sweep: SweepSpec, layout: Layout) -> dict[tuple[Group, int], TrialSpec]:
     """The cell of each group and depth, for what follows from the spec alone."""
-    order = {_key(g): g for g in layout.groups}
-    names = [k for k, _ in layout.groups[0]] if layout.groups else []
-    found = {}
-    for cell in sweep.cells:
-        values = {"architecture": cell.model.architecture, **dict(cell.cell)}
-        group = order.get(tuple((plain(k), plain(values.get(k))) for k in names))
-        if group is not None:
-            found[group, cell.model.depth] = cell
-    return found
+    return {(c.cell.group, c.cell.depth): c for c in sweep.cells if c.cell.group in set(layout.groups)}
 
 
-def positions(trials: pd.DataFrame, layout: Layout) -> dict[str, int]:
+def positions(aggregate: "Aggregate", layout: Layout) -> dict[str, int]:
     """trial_id -> position of its group in layout.groups; trials of no group are left out."""
-    order = {_key(g): i for i, g in enumerate(layout.groups)}
-    if not order or trials.empty:
-        return {}
-    factors = [k for k, _ in layout.groups[0] if k in trials]
-    keys = zip(*([plain(v) for v in trials[f]] for f in factors), strict=True)
-    found = {}
-    for trial_id, values in zip(trials["trial_id"], keys, strict=True):
-        place = order.get(tuple(zip((plain(f) for f in factors), values, strict=True)))
-        if place is not None:
-            found[trial_id] = place
-    return found
+    order = {group: place for place, group in enumerate(layout.groups)}
+    return {trial_id: order[group] for trial_id, group in aggregate.groups.items() if group in order}

@@ -13,7 +13,8 @@ from skipray.report.palette import Style
 from skipray.report.ticks import Axis, linear_axis, log_axis, number
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate
+    from skipray.spec import Group
 
 TENSORS = {"hidden": "activations", "weight": "weights"}
 ENDS = ("first", "last")
@@ -34,7 +35,7 @@ def histograms(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
         return pd.DataFrame(columns=[*PLACE, "end", "low", "high", "count", "share"])
     table = trials.set_index("trial_id")
     rows = found.assign(
-        group=found["trial_id"].map(positions(trials, layout)),
+        group=found["trial_id"].map(positions(aggregate, layout)),
         depth=found["trial_id"].map(table["depth"]),
         seed=found["trial_id"].map(table["seed"]),
         stage=np.where(found["epoch"] == 0, "start", "end"),

@@ -16,7 +16,8 @@ from skipray.report.ticks import Axis, linear_axis, log_axis, number
 from skipray.theory import marchenko_pastur_log10_condition
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate
+    from skipray.spec import Group
 
 STATISTICS = {
     "hidden": ("log10_condition", "range", "rms", "participation_ratio", "mean_cosine"),
@@ -49,7 +50,7 @@ def profiles(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
     last = rows.groupby("trial_id")["epoch"].transform("max").to_numpy()
     stage = np.where(rows["epoch"].to_numpy() == 0, "start", "end")
     rows = rows.assign(stage=stage)[(stage == "start") | (rows["epoch"].to_numpy() == last)]
-    place = positions(trials, layout)
+    place = positions(aggregate, layout)
     rows = rows.assign(
         group=rows["trial_id"].map(place), depth=rows["trial_id"].map(trials.set_index("trial_id")["depth"])
     ).dropna(subset=["group", "depth"])

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from skipray.analysis.aggregation import group_factors
 from skipray.report import tables
 from skipray.report.answer import MOST_GROUPS, answer, limit_words
 from skipray.report.chart import Chart
@@ -20,6 +19,7 @@ from skipray.report.palette import css_variables
 from skipray.report.svg import Hover, draw, panel_alt, swatch
 from skipray.report.tuning_figures import fairness_listing
 from skipray.report.undrawn import undrawn
+from skipray.spec.cell import short_name
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -54,7 +54,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         panels=drawn,
         undrawn=undrawn(aggregate, drawn),
         frontiers=tables.frontier_table(aggregate, layout),
-        fairness=fairness_listing(aggregate, [*group_factors(aggregate.sweep), "depth"]),
+        fairness=fairness_listing(aggregate),
         coverage=covered,
         states=tables.STATES,
         failures=tables.failure_table(aggregate),
@@ -101,7 +101,7 @@ def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) 
     return [
         ("trials", f"{done} of {total}"),
         *([("tuning trials", str(points))] if points else []),
-        ("data", plain(aggregate.sweep.dataset.name).rpartition(":")[2]),
+        ("data", plain(short_name(aggregate.sweep.dataset.name))),
         ("families", ", ".join(layout.families)),
         ("depth", span),
         ("seeds", str(len(aggregate.sweep.seeds))),

@@ -73,14 +73,18 @@ class Style:
     dash: Dash = "solid"
 
 
-def family_styles(architectures: list[str]) -> dict[str, Style]:
-    """A style for each family: its own where it has one, else the next of the others in alphabetical order."""
+def family_styles(architectures: dict[str, str]) -> dict[str, Style]:
+    """A style for each family: its own where it has one, else the next of the others in alphabetical order.
+
+    Args:
+        architectures: what a family is called -> what it is: somebody's own `nets:resnet` is not the `resnet`.
+    """
     known = list(_FAMILIES)
     styles = {}
-    strangers = sorted({a for a in architectures if a not in _FAMILIES})
-    for name in architectures:
-        if name in _FAMILIES:
-            styles[name] = Style(f"family-{name}", MARKERS[known.index(name) % len(MARKERS)])
+    strangers = sorted(name for name, architecture in architectures.items() if architecture not in _FAMILIES)
+    for name, architecture in architectures.items():
+        if architecture in _FAMILIES:
+            styles[name] = Style(f"family-{architecture}", MARKERS[known.index(architecture) % len(MARKERS)])
         else:
             place = strangers.index(name)
             marker = MARKERS[(place + 3) % len(MARKERS)]

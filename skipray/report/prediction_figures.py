@@ -14,7 +14,8 @@ from skipray.report.palette import Style
 from skipray.report.ticks import Axis, linear_axis, log_axis, number
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Group
+    from skipray.analysis.aggregation import Aggregate
+    from skipray.spec import Group
 
 MAX_ROWS = 60
 """Rows of the page's table; the data file has every layer."""

@@ -44,7 +44,7 @@ def association(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     if trials.empty or SINGULARITY not in trials:
         return None
     measures = [m for m in GENERALIZATION if m in trials]
-    place = positions(trials, layout)
+    place = positions(aggregate, layout)
     runs = pd.DataFrame(
         {
             "group": trials["trial_id"].map(place),

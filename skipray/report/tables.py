@@ -56,9 +56,7 @@ class CoverageMap:
 
 def coverage_map(aggregate: "Aggregate", layout: Layout) -> CoverageMap:
     frame = aggregate.coverage
-    counted = {"depth", "seeds", "finished", "diverged", "untrained", "failed", "running", "missing"}
-    factors = [c for c in frame.columns if c not in counted]
-    depths = tuple(sorted({int(d) for d in frame.get("depth", [])}))
+    depths = tuple(sorted({int(d) for d in frame["depth"]}))
     trials = int(frame["seeds"].sum()) if len(frame) else 0
     rows: dict[str, dict[int, CoverageCell]] = {}
     totals: Counter[str] = Counter()
@@ -80,7 +78,7 @@ def coverage_map(aggregate: "Aggregate", layout: Layout) -> CoverageMap:
             ", ".join(f"{n} {state}" for state, n in counts.items()),
             tuple(state for state, n in counts.items() for _ in range(n)) if trials <= MAX_SQUARES else (),
         )
-        rows.setdefault(layout.name(tuple((f, record[f]) for f in factors)), {})[int(record["depth"])] = cell
+        rows.setdefault(layout.name(record["group"]), {})[int(record["depth"])] = cell
     return CoverageMap(
         depths,
         tuple((label, tuple(cells.get(d) for d in depths)) for label, cells in rows.items()),
@@ -233,7 +231,7 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
     if left:
         what = ", ".join(f"{covered.totals[s]} {s}" for s in ("failed", "running", "missing") if s in covered.totals)
         found.append(f"{left} of {total} trials are not in these results ({what}).")
-    if aggregate.sweep.tune is None and "learning_rate" not in {k.rpartition(".")[2] for k in aggregate.sweep.factors}:
+    if aggregate.sweep.tune is None and "learning_rate" not in aggregate.sweep.factor_names:
         found.append(
             "One recipe for all depths, not tuned by depth: a cell that did not train may be untuned rather than "
             "untrainable."

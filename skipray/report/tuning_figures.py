@@ -16,7 +16,7 @@ from skipray.report.groups import MAX_FACETS, Layout, family, group_names, plain
 from skipray.report.marking import keys, ring
 from skipray.report.palette import Style
 from skipray.report.ticks import Axis, depth_axis, linear_axis, log_axis, number
-from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE, cell_words
+from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series
@@ -149,7 +149,7 @@ def _rate_axis(label: str, values: list[float], *, low: float | None = None, hig
     return Axis(label, math.log10(axis.low), math.log10(axis.high), ticks)
 
 
-def fairness_listing(aggregate: "Aggregate", factors: list[str]) -> Table | None:
+def fairness_listing(aggregate: "Aggregate") -> Table | None:
     """The audit, a row a cell; None where the sweep is not tuned."""
     frame = aggregate.fairness
     if frame.empty:
@@ -161,7 +161,7 @@ def fairness_listing(aggregate: "Aggregate", factors: list[str]) -> Table | None
     for row in frame.to_dict("records"):
         note = row["breach"] or ("untrainable: no point trains" if row["untrainable"] else "")
         rows.append((
-            plain(cell_words(row, factors)), str(row["points"]),
+            plain(row["cell"].label), str(row["points"]),
             _percent(row[DIVERGED_SHARE]), _percent(row[UNTRAINED_SHARE]),
             *(_value(row[c]) for c in chosen), _accuracy(row["chosen.validation_accuracy"]),
             _accuracy(row["default.test_accuracy"]), _accuracy(row["tuned.test_accuracy"]), plain(note),

@@ -5,13 +5,12 @@ a range. A cell where no point trains is `untrainable`: a result, not a breach.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
-from skipray.search.tuning import Choice, Point, Study, best_point, edges_of
-from skipray.spec import SweepSpec, TrialSpec
+from skipray.search.tuning import Choice, Point, Study, best_point, default_finals_of, edges_of, finals_of
+from skipray.spec import SweepSpec
 
 STABLE_RATE = "tuning.log10_largest_stable_learning_rate"
 DIVERGED_SHARE = "tuning.diverged_share"
@@ -20,16 +19,16 @@ CELL_METRICS = (STABLE_RATE, DIVERGED_SHARE, UNTRAINED_SHARE)
 """Results of the tuning itself, one value a cell, with depth trends of their own."""
 
 
-def fairness_table(study: Study, trials: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+def fairness_table(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
     """The audit, one row a cell, in the sweep's order. Partial at any time.
 
     Args:
         study: with the scores that are tracked.
         trials: `skipray.tracking.read_trials` of the sweep, finals of both settings among them.
-        factors: columns that name a cell, the depth among them.
 
     Returns:
-        The factors; `points` and `tuning_trials` that ended, and `failed` trials among them; `selected_on`;
+        `cell`, a skipray.spec.Cell, and its `depth`; `points` and `tuning_trials` that ended, and `failed` trials among
+        them; `selected_on`;
         `tuning.diverged_share`, `tuning.untrained_share` of the points; `tuning.log10_largest_stable_learning_rate`
         (the largest rate of a point that trained; NaN where the rate is not tuned) with `.censored` (1: the largest
         that was tried, -1: none trained); `chosen.<field>`; `chosen.validation_accuracy`; `edges` ("learning_rate
@@ -42,20 +41,14 @@ def fairness_table(study: Study, trials: pd.DataFrame, factors: Sequence[str]) -
         points = decision.choices[i].points if decision.complete else study.points(i, decision.rounds)
         edges = edges_of(study.tune, decision.rounds, points) if decision.complete else frozenset()
         choice = Choice(cell, points, best_point(points) if decision.complete else None, edges)
-        rows.append(_row(study, choice, decision.complete) | _finals(cell, trials, factors))
+        named = {"cell": cell.cell, "depth": cell.cell.depth}
+        rows.append(named | _row(study, choice, decision.complete) | _finals(study.sweep, choice, trials))
     table = pd.DataFrame(rows)
     if decision.complete:
         table["breach"] = _breaches(table)
     else:
         table["breach"] = ""
-    names = pd.DataFrame([_name(cell, factors) for cell in study.cells])
-    return pd.concat([names, table], axis=1)
-
-
-def _name(cell: TrialSpec, factors: Sequence[str]) -> dict[str, object]:
-    values = {"architecture": cell.model.architecture, "depth": cell.model.depth}
-    values |= {key.rpartition(".")[2]: value for key, value in cell.cell}
-    return {name: values.get(name) for name in factors}
+    return table
 
 
 def _row(study: Study, choice: Choice, complete: bool) -> dict[str, object]:
@@ -94,14 +87,11 @@ def _stable(points: Sequence[Point]) -> dict[str, object]:
     return {STABLE_RATE: math.log10(max(trained)), f"{STABLE_RATE}.censored": int(max(trained) == max(tried))}
 
 
-def _finals(cell: TrialSpec, trials: pd.DataFrame, factors: Sequence[str]) -> dict[str, object]:
+def _finals(sweep: SweepSpec, choice: Choice, trials: pd.DataFrame) -> dict[str, object]:
     """The cell's finals in both settings, side by side."""
     row: dict[str, object] = {}
-    of_cell = trials
-    for name, value in _name(cell, factors).items():
-        of_cell = of_cell[of_cell[name] == value]
-    for setting in ("default", "tuned"):
-        finals = of_cell[(of_cell["phase"] == "final") & (of_cell["setting"] == setting)]
+    for setting, asked in (("default", default_finals_of(sweep, choice.cell)), ("tuned", finals_of(sweep, choice))):
+        finals = trials[trials["trial_id"].isin([t.trial_id for t in asked])]
         accuracy = finals["test.accuracy"].astype(float) if "test.accuracy" in finals else pd.Series(dtype=float)
         row[f"{setting}.test_accuracy"] = float(accuracy.mean()) if accuracy.notna().any() else math.nan
         row[f"{setting}.trained_share"] = float((finals["outcome"] == "trained").mean()) if len(finals) else math.nan
@@ -121,17 +111,6 @@ def _breaches(table: pd.DataFrame) -> list[str]:
             parts.append(f"the choice lies on the edge of {row['edges']}")
         found.append("; ".join(parts))
     return found
-
-
-def cell_words(row: Mapping[Any, object], factors: Iterable[str]) -> str:
-    """A cell in words: `plainnet depth 56 normalization=batch`."""
-    words = []
-    for name in factors:
-        value = row[name]
-        words.append(
-            str(value) if name == "architecture" else f"{name} {value}" if name == "depth" else f"{name}={value}"
-        )
-    return " ".join(words)
 
 
 def headline(sweep: SweepSpec, trials: pd.DataFrame) -> pd.DataFrame:

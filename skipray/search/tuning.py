@@ -299,14 +299,22 @@ class Study:
 
 def default_finals(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
     """The recipe as the file has it, with every seed of the sweep, in every cell."""
-    return tuple(replace(cell, seed=seed) for cell in sweep.cells for seed in sweep.seeds)
+    return tuple(trial for cell in sweep.cells for trial in default_finals_of(sweep, cell))
+
+
+def default_finals_of(sweep: SweepSpec, cell: TrialSpec) -> tuple[TrialSpec, ...]:
+    """One cell's finals in the default setting."""
+    return tuple(cell.with_seed(seed) for seed in sweep.seeds)
 
 
 def finals(sweep: SweepSpec, decision: Decision) -> tuple[TrialSpec, ...]:
     """The chosen setting of each cell with every seed of the sweep; none before the study is complete."""
-    return tuple(
-        replace(choice.cell, recipe=choice.cell.recipe.model_copy(update=dict(setting)), seed=seed, setting="tuned")
-        for choice in decision.choices
-        if (setting := choice.setting) is not None
-        for seed in sweep.seeds
-    )
+    return tuple(trial for choice in decision.choices for trial in finals_of(sweep, choice))
+
+
+def finals_of(sweep: SweepSpec, choice: Choice) -> tuple[TrialSpec, ...]:
+    """One cell's finals in the chosen setting; none where nothing could be chosen."""
+    if choice.setting is None:
+        return ()
+    recipe = choice.cell.recipe.model_copy(update=dict(choice.setting))
+    return tuple(replace(choice.cell, recipe=recipe, seed=seed, setting="tuned") for seed in sweep.seeds)

@@ -6,6 +6,7 @@ each cell is run once a seed. Nothing here imports torch, ray or mlflow, and not
 Every error is a `SpecError` that names the file, the line, the key, what was found and what is allowed.
 """
 
+from skipray.spec.cell import Cell, Group
 from skipray.spec.document import SpecError
 from skipray.spec.fields import (
     Adaptive,
@@ -21,13 +22,15 @@ from skipray.spec.fields import (
 from skipray.spec.identity import NUMERICS_VERSION
 from skipray.spec.reader import load_sweep
 from skipray.spec.sweep import SweepSpec
-from skipray.spec.trial import TrialSpec, varied_fields
+from skipray.spec.trial import TrialSpec
 from skipray.spec.values import canonical_json
 
 __all__ = [
     "NUMERICS_VERSION",
     "Adaptive",
+    "Cell",
     "DatasetSpec",
+    "Group",
     "ModelSpec",
     "ProbeSpec",
     "Recipe",
@@ -40,5 +43,4 @@ __all__ = [
     "Tune",
     "canonical_json",
     "load_sweep",
-    "varied_fields",
 ]

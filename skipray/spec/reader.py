@@ -1,10 +1,8 @@
 """From a document to a SweepSpec, collecting every mistake with its place."""
 
-import dataclasses
 import difflib
 import itertools
 import math
-import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,11 +13,11 @@ import pydantic
 from skipray import metrics
 from skipray.extension import catalog
 from skipray.spec import recipes
+from skipray.spec.cell import bare_name, family_names
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, ProbeSpec, Recipe, SweepFile, Tune
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
-from skipray.spec.values import as_text
 from skipray.spec.words import allowed_words, fields_at, is_number, is_union_tag, show, show_cell, value_limits
 
 MAX_TRIALS = 1_000_000
@@ -134,7 +132,7 @@ class Reader:
     def _check_factors(self, file: SweepFile) -> None:
         known = set(ModelSpec.model_fields) | set(Recipe.model_fields)
         for key, values in file.factors.items():
-            bare = _bare(key)
+            bare = bare_name(key)
             if bare not in known:
                 near = difflib.get_close_matches(bare, sorted(known), n=1)
                 hint = f" (did you mean {near[0]}?)" if near else ""
@@ -150,14 +148,14 @@ class Reader:
                     self._add((section, bare), f"found a value beside the factor {key}; allowed: one of the two")
         for seed in {s for s in file.seeds if file.seeds.count(s) > 1}:
             self._add(("seeds",), f"found {seed} twice; allowed: each seed once")
-        known_bare = {_bare(key) for key in file.factors}
+        known_bare = {bare_name(key) for key in file.factors}
         for section in ("include", "exclude"):
             for i, row in enumerate(getattr(file, section)):
                 if not row:
                     self._add((section, i), "found an empty row; allowed: factors and their values")
                 for key in row:
                     allowed_keys = known if section == "include" else known_bare
-                    if _bare(key) not in allowed_keys:
+                    if bare_name(key) not in allowed_keys:
                         self._add(
                             (section, i, key), f"found an unknown factor; allowed: {', '.join(sorted(allowed_keys))}"
                         )
@@ -170,7 +168,7 @@ class Reader:
 
     def _check_tune(self, file: SweepFile, tune: Tune) -> None:
         numbers = [name for name, info in Recipe.model_fields.items() if is_number(info.annotation)]
-        factors = {_bare(key) for key in file.factors}
+        factors = {bare_name(key) for key in file.factors}
         for name, reach in tune.space.items():
             here = ("tune", "space", name)
             if name not in numbers:
@@ -208,13 +206,13 @@ class Reader:
         if adaptive.low >= adaptive.high:
             self._add(("adaptive", "high"), f"found {adaptive.high}; allowed: above low ({adaptive.low})")
         for key in file.factors:
-            if _bare(key) == "depth":
+            if bare_name(key) == "depth":
                 self._add(("factors", key), "found it beside adaptive, which chooses depths; allowed: one of the two")
         if "depth" in file.model:
             self._add(("model", "depth"), "found it beside adaptive, which chooses depths; allowed: one of the two")
         for i, row in enumerate(file.include):
             for key in row:
-                if _bare(key) == "depth":
+                if bare_name(key) == "depth":
                     self._add(("include", i, key), "found it beside adaptive, which chooses depths; allowed: no depth")
         if len(file.seeds) < 2:
             self._add(("seeds",), "found 1 seed; allowed: at least 2 that a depth can be tried with")
@@ -244,7 +242,7 @@ class Reader:
 
     def _cells(self, file: SweepFile) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
         """Each cell as factor -> value, and where to point when it is wrong."""
-        keys = [_bare(key) for key in file.factors]
+        keys = [bare_name(key) for key in file.factors]
         used = [0] * len(file.exclude)
         for values in itertools.product(*file.factors.values()):
             cell = dict(zip(keys, values, strict=True))
@@ -257,7 +255,7 @@ class Reader:
             if not count:
                 self._add(("exclude", i), "found a row that excludes nothing; allowed: rows that match a cell")
         for i, row in enumerate(file.include):
-            yield {_bare(key): value for key, value in row.items()}, ("include", i)
+            yield {bare_name(key): value for key, value in row.items()}, ("include", i)
 
     def _candidates(self, file: SweepFile) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
         """The cells; of an adaptive sweep each at every depth that its family can have."""
@@ -297,6 +295,8 @@ class Reader:
         trials: list[TrialSpec] = []
         seen: dict[str, str] = {}
         wrong: set[str] = set()
+        factors = _factor_names(file)
+        families = family_names(_architectures(file))
         for cell, loc in self._candidates(file):
             before = len(self.mistakes)
             model = self._model(file, cell, loc)
@@ -318,7 +318,8 @@ class Reader:
                 probe=file.probe,
                 resources=file.resources,
                 save_weights=file.tracking.save_weights,
-                cell=tuple((key, as_text(value)) for key, value in cell.items()),
+                factors=factors,
+                family=families.get(model.architecture, ""),
                 source_hashes=tuple((n, h) for n in names if (h := self._source_hash(n))),
             )
             if trial.trial_id in seen:
@@ -333,8 +334,7 @@ class Reader:
                 continue
             seen[trial.trial_id] = show_cell(cell)
             trials.append(trial)
-        varied = list(dict.fromkeys(key for trial in trials for key, _ in trial.cell))
-        return [_with_all_factors(trial, varied) for trial in trials]
+        return trials
 
     def _source_hash(self, name: str) -> str | None:
         if name not in self._hashes:
@@ -435,11 +435,11 @@ class Reader:
         if loc[0] == "include":
             row = file.include[typing.cast(int, loc[1])]
             for name in row:
-                if _bare(name) == key:
+                if bare_name(name) == key:
                     return (*loc, name)
             return (section, key)
         for name, values in file.factors.items():
-            if _bare(name) == key:
+            if bare_name(name) == key:
                 for i, other in enumerate(values):
                     if other == value and type(other) is type(value):
                         return ("factors", name, i)
@@ -459,25 +459,24 @@ def _nearest(model: type[Part], parts: tuple[Any, ...]) -> tuple[Any, ...] | Non
     return (*parts[:-1], near[0]) if near else None
 
 
-def _bare(key: str) -> str:
-    """`recipe.learning_rate` and `learning_rate` are the same factor."""
-    return re.sub(r"^(model|recipe)\.", "", key)
-
-
 def _matches(cell: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """A row's value is one value or a list of them."""
-    return all(cell[_bare(key)] in (value if isinstance(value, list) else [value]) for key, value in row.items())
+    return all(cell[bare_name(key)] in (value if isinstance(value, list) else [value]) for key, value in row.items())
 
 
-def _with_all_factors(trial: TrialSpec, varied: list[str]) -> TrialSpec:
-    """The trial with its own value of each field that some row of `include` varies; not of what its family lacks."""
-    own = dict(trial.cell)
-    for key in varied:
-        value = getattr(trial.model if key in ModelSpec.model_fields else trial.recipe, key)
-        if key not in own and value is not None:
-            own[key] = as_text(value)
-    cell = tuple((key, own[key]) for key in varied if key in own)
-    return trial if cell == trial.cell else dataclasses.replace(trial, cell=cell)
+def _factor_names(file: SweepFile) -> tuple[str, ...]:
+    """Bare names of what the cells vary: a field that only some rows of `include` vary is a factor of every cell whose
+    network has it."""
+    keys = [*file.factors, *(key for row in file.include for key in row)]
+    return tuple(dict.fromkeys([*map(bare_name, keys), *(["depth"] if file.adaptive else [])]))
+
+
+def _architectures(file: SweepFile) -> list[str]:
+    """Every architecture that the file names."""
+    rows = [file.model, *file.include]
+    named = [value for row in rows for key, value in row.items() if bare_name(key) == "architecture"]
+    named += [v for key, values in file.factors.items() if bare_name(key) == "architecture" for v in values]
+    return [name for name in named if isinstance(name, str)]
 
 
 def _tuples(data: Any) -> Any:

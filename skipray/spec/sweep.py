@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from skipray.spec.cell import Group, factor_names
 from skipray.spec.document import Document
 from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Tune
 from skipray.spec.points import first_points, point_trials, study_key
@@ -38,6 +39,16 @@ class SweepSpec:
         for override in self.overrides:
             document.override(override)
         return document.where(key)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The cells without their depth, in the file's order."""
+        return tuple(dict.fromkeys(cell.cell.group for cell in self.cells))
+
+    @cached_property
+    def factor_names(self) -> list[str]:
+        """Bare names of the factors that some cell has, but architecture and depth."""
+        return factor_names(cell.cell for cell in self.cells)
 
     def trials(self) -> tuple[TrialSpec, ...]:
         """Every trial that is known before anything has run, cells in the file's order, seeds innermost.

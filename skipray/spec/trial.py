@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from skipray.spec.cell import MAIN_FACTORS, Cell, Group, Scalar, short_name
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
 from skipray.spec.identity import NUMERICS_VERSION, hashed_fields
-from skipray.spec.values import canonical_json
+from skipray.spec.values import as_text, canonical_json
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,10 @@ class TrialSpec:
     """Of a tuning trial: the study's key, the same for all its points (`skipray.search.tuning.study_key`)."""
     point: int | None = None
     """Of a tuning trial: the point's number in its study, from 0."""
-    cell: tuple[tuple[str, Any], ...] = ()
-    """The sweep's scientific factors and their values here, in the file's order."""
+    factors: tuple[str, ...] = ()
+    """Bare names of the sweep's scientific factors, in the file's order; `cell` has their values."""
+    family: str = ""
+    """What the architecture is called in this sweep; its short name when left out."""
     source_hashes: tuple[tuple[str, str], ...] = ()
     """module:name and sha256 of its source, for the user's own code."""
 
@@ -48,6 +50,7 @@ class TrialSpec:
         """The same trial with another seed. Its trial_id comes with it: of 100,000 trials of a few cells the canonical
         JSON, which differs in one number, would cost more than reading them back."""
         made = replace(self, seed=seed)
+        vars(made)["cell"] = self.cell
         head, tail = self._around_seed
         vars(made)["trial_id"] = hashlib.sha256(f"{head}{int(seed)}{tail}".encode()).hexdigest()[:32]
         return made
@@ -71,17 +74,28 @@ class TrialSpec:
             "source_hashes": dict(self.source_hashes),
         }
 
+    @cached_property
+    def cell(self) -> Cell:
+        """The factors that this trial's network has, with their values. The seeds of a cell share the object."""
+        named = [(name, self._factor(name)) for name in self.factors if name not in MAIN_FACTORS]
+        # A field of the model is None where the family has no such thing; of the recipe it is a choice (no clipping).
+        own = tuple((name, value) for name, value in named if value is not None or name in Recipe.model_fields)
+        family = self.family or short_name(self.model.architecture)
+        return Cell(Group(self.model.architecture, own, family), self.model.depth)
+
+    def _factor(self, name: str) -> Scalar:
+        value: Scalar = as_text(getattr(self.recipe if name in Recipe.model_fields else self.model, name))
+        return value
+
     @property
     def label(self) -> str:
         """The run's name, such as `plainnet-d056-s02`; further factors follow in the file's order."""
-        architecture = self.model.architecture.rpartition(":")[2]
-        parts = [architecture, f"d{self.model.depth:03d}", f"s{self.seed:02d}"]
+        parts = [self.cell.group.family, f"d{self.model.depth:03d}", f"s{self.seed:02d}"]
         if self.phase == "tune":
             parts.append("tune" if self.point is None else f"p{self.point:02d}")
         elif self.setting == "tuned":
             parts.append("tuned")
-        parts += [f"{key.rpartition('.')[2]}={value}" for key, value in self.cell if key not in _MAIN_FACTORS]
-        return "-".join(parts)
+        return "-".join([*parts, *self.cell.group.settings])
 
     def flat(self) -> dict[str, str | int | float | bool]:
         """Dotted names to scalars, absent fields left out: the MLflow params."""
@@ -98,9 +112,3 @@ class TrialSpec:
 
 _SEED_PLACE = "seed-of-0f2d8c1e6b7a4953"
 """Stands for the seed while an identity is taken apart; no name or option reads like this."""
-_MAIN_FACTORS = ("architecture", "depth")
-
-
-def varied_fields(trials: Iterable[TrialSpec]) -> list[str]:
-    """Bare names of the factors of these trials' cells, in the file's order."""
-    return list(dict.fromkeys(key.rpartition(".")[2] for trial in trials for key, _ in trial.cell))

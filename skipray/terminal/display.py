@@ -11,8 +11,8 @@ from rich.table import Table
 
 from skipray.planning.budget import Fit
 from skipray.planning.estimate import memory_bytes
-from skipray.planning.plan import Plan
-from skipray.spec import SweepSpec, TrialSpec
+from skipray.planning.plan import Plan, PlannedTrial
+from skipray.spec import Cell, Group, SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ _VERDICT_STYLE = {"supported": "green", "refuted": "red", "inconclusive": "yello
 
 def console() -> Console:
     """Standard output; wide where the width is unknown, so that a pipe gets whole lines."""
-    made = Console(highlight=False, soft_wrap=False, emoji=False)
+    made = Console(highlight=False, soft_wrap=False, emoji=False)  # `nets:tv:` is no picture
     return made if made.is_terminal else Console(highlight=False, emoji=False, width=160)
 
 
@@ -45,12 +45,6 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def group_label(trial: TrialSpec) -> str:
-    """The architecture and the sweep's other factors, without the depth."""
-    others = [f"{k.rpartition('.')[2]}={v}" for k, v in trial.cell if k not in ("architecture", "depth")]
-    return " ".join([trial.model.architecture.rpartition(":")[2], *others])
-
-
 def plan_json(plan: Plan) -> dict[str, Any]:
     return {
         "sweep": plan.sweep.name,
@@ -58,12 +52,10 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             {
                 "trial_id": p.trial.trial_id,
                 "label": p.trial.label,
-                "architecture": p.trial.model.architecture,
-                "depth": p.trial.model.depth,
                 "seed": p.trial.seed,
                 "phase": p.trial.phase,
                 "setting": p.trial.setting,
-                **{k: v for k, v in p.trial.cell if k not in ("architecture", "depth")},
+                **p.trial.cell.row(plan.sweep.factor_names),
                 "parameters": p.sizes.parameters if p.sizes else None,
                 "flops": p.sizes.flops if p.sizes else None,
                 "activation_bytes": p.sizes.activation_bytes if p.sizes else None,
@@ -94,15 +86,16 @@ def show_plan(plan: Plan) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("architecture", "depth", "trials", "parameters", "FLOPs/sample", "memory", "time each", "finished"):
         table.add_column(name, justify="left" if name == "architecture" else "right")
-    cells: dict[tuple[str, int], list[Any]] = {}
-    for planned in sorted(plan.trials, key=lambda p: (group_label(p.trial), p.trial.model.depth)):
-        cells.setdefault((group_label(planned.trial), planned.trial.model.depth), []).append(planned)
-    last = ""
-    for (group, depth), members in cells.items():
+    cells: dict[Cell, list[PlannedTrial]] = {}
+    for planned in plan.trials:
+        cells.setdefault(planned.trial.cell, []).append(planned)
+    order = {group: place for place, group in enumerate(plan.sweep.groups)}
+    last: Group | None = None
+    for cell, members in sorted(cells.items(), key=lambda item: (order[item[0].group], item[0].depth)):
         done = sum(p.state == "finished" for p in members)
         table.add_row(
-            escape(group) if group != last else "",
-            str(depth),
+            escape(cell.group.label) if cell.group != last else "",
+            str(cell.depth),
             str(len(members)),
             count(members[0].sizes.parameters) if members[0].sizes else "?",
             count(members[0].sizes.flops) if members[0].sizes else "?",
@@ -110,7 +103,7 @@ def show_plan(plan: Plan) -> None:
             duration(members[0].seconds),
             f"{done}/{len(members)}",
         )
-        last = group
+        last = cell.group
     out.print(table)
     if plan.sweep.adaptive is not None:
         depths = [cell.model.depth for cell in plan.sweep.cells]
@@ -205,16 +198,15 @@ def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Table:
     """Finished of all seeds, architectures down and depths across."""
     trials = list(trials)
     depths = sorted({t.model.depth for t in trials})
-    cells: dict[tuple[str, int], Counter[str]] = {}
+    cells: dict[Cell, Counter[str]] = {}
     for trial in trials:
-        state = states.get(trial.trial_id, "missing")
-        cells.setdefault((group_label(trial), trial.model.depth), Counter())[state] += 1
+        cells.setdefault(trial.cell, Counter())[states.get(trial.trial_id, "missing")] += 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("architecture / depth")
     for depth in depths:
         table.add_column(str(depth), justify="right")
-    for group in dict.fromkeys(group for group, _ in cells):
-        table.add_row(escape(group), *(_cell_text(cells.get((group, depth))) for depth in depths))
+    for group in dict.fromkeys(cell.group for cell in cells):
+        table.add_row(escape(group.label), *(_cell_text(cells.get(Cell(group, depth))) for depth in depths))
     return table
 
 
@@ -233,13 +225,14 @@ def aggregate_json(result: "Aggregate") -> dict[str, Any]:
     """`skipray aggregate --json`: sweep, trials, trends, claims, limits, audit."""
     from skipray.analysis.aggregation import finite  # `plan` need not wait for what fits trends
 
+    names = result.sweep.factor_names
     return {
         "sweep": result.sweep.name,
         "trials": len(result.trials),
         "trends": [
             {
                 "metric": s.metric,
-                **dict(s.group),
+                **s.group.row(names),
                 "curve": s.trend.curve,
                 "verdict": s.trend.verdict,
                 "parameters": {k: [finite(x) for x in v] for k, v in s.trend.parameters.items()},
@@ -260,13 +253,20 @@ def aggregate_json(result: "Aggregate") -> dict[str, Any]:
             for c in result.claims
         ],
         "limits": [
-            {**dict(group), "depth": limit.depth, "low": limit.low, "high": limit.high, "censored": limit.censored}
+            {**group.row(names), "depth": limit.depth, "low": limit.low, "high": limit.high, "censored": limit.censored}
             for group, limit in result.limits
         ],
         "audit": list(result.audit),
-        "fairness": _records(result.fairness),
+        "fairness": [row.pop("cell").row(names) | row for row in _records(result.fairness)],
         "frontiers": [
-            {**dict(group), "depth": f.limit, "low": f.low, "high": f.high, "trials": f.trials, "verdict": f.verdict}
+            {
+                **group.row(names),
+                "depth": f.limit,
+                "low": f.low,
+                "high": f.high,
+                "trials": f.trials,
+                "verdict": f.verdict,
+            }
             for group, f in result.frontiers
         ],
     }
@@ -311,14 +311,12 @@ def show_aggregate(result: "Aggregate") -> None:
         )
     out.print(table)
     for group, limit in result.limits:
-        name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
-        out.print(f"trainability limit of {escape(name)}: {limit_words(limit)}")
+        out.print(f"trainability limit of {escape(group.label)}: {limit_words(limit)}")
     for group, found in result.frontiers:
-        name = " ".join(str(v) if k == "architecture" else f"{k}={v}" for k, v in group)
         where = {"beyond": "beyond the deepest", "below": "below the shallowest"}.get(found.verdict)
         where = where or f"depth {found.limit:.0f} (95 %: {found.low:.0f} to {found.high:.0f})"
         more = ", needs more trials" if found.verdict == "open" else ""
-        out.print(f"frontier of {escape(name)}: {where}, {found.trials} trials{more}")
+        out.print(f"frontier of {escape(group.label)}: {where}, {found.trials} trials{more}")
     if len(result.fairness):
         out.print(_fairness_table(result.fairness))
     for breach in result.audit:
@@ -328,16 +326,15 @@ def show_aggregate(result: "Aggregate") -> None:
 def _fairness_table(cells: "pd.DataFrame") -> Table:
     """Tuned beside default, cell by cell."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    factors = list(cells.columns[: list(cells.columns).index("points")])
     chosen = [c for c in cells.columns if c.startswith("chosen.") and c != "chosen.validation_accuracy"]
-    names = [*factors, "points", "diverged", *(c.removeprefix("chosen.") for c in chosen), "default", "tuned", ""]
+    names = ["cell", "points", "diverged", *(c.removeprefix("chosen.") for c in chosen), "default", "tuned", ""]
     for name in names:
-        table.add_column(name, justify="left" if name in ("architecture", "") else "right")
+        table.add_column(name, justify="left" if name in ("cell", "") else "right")
     for row in cells.to_dict("records"):
         note = row["breach"] or ("untrainable" if row["untrainable"] else "")
         accuracies = (row["default.test_accuracy"], row["tuned.test_accuracy"])
         table.add_row(
-            *(str(row[f]) for f in factors),
+            escape(row["cell"].label),
             str(row["points"]),
             f"{row['tuning.diverged_share']:.0%}",
             *(f"{row[c]:.3g}" for c in chosen),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -50,7 +49,7 @@ class Progress:
         self.ran = 0
         self.failures: deque[str] = deque(maxlen=3)
         self.done_estimate = 0.0
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, emoji=False)
         self._live: Live | None = None
         self._last_line = 0.0
         self._last_word = time.monotonic()
@@ -150,5 +149,5 @@ class Progress:
         finished = sum(state == "finished" for state in self.states.values())
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(total=max(1, len(self.states)), completed=finished, width=30), self._summary())
-        lines = [Text.from_markup(f"[red]{escape(text)}[/red]") for text in self.failures]
+        lines = [Text(text, style="red") for text in self.failures]
         return Group(state_grid(self.trials, self.states), bar, *lines)

@@ -1,28 +1,23 @@
-"""How trials become the groups that have a trend and a limit each."""
+"""How cells become the groups that have a trend and a limit each."""
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
+from skipray.spec import Group, load_sweep
 
-from skipray.analysis.aggregation import _groups
-from skipray.spec import load_sweep
+SWEEPS = Path(__file__).parents[2] / "sweeps"
 
 
 def test_a_family_that_lacks_a_factor_is_a_group_without_it():
-    sweep = load_sweep(Path(__file__).parents[2] / "sweeps" / "cardinality.yaml")
-    trials = pd.DataFrame(
-        {
-            "architecture": ["resnext", "resnext", "resnet"],
-            "cardinality": [1.0, 2.0, np.nan],  # what pandas makes of whole numbers and a gap
-            "group_width": [64.0, 38.0, np.nan],
-            "depth": [8, 8, 8],
-        }
-    )
-    groups = [group for group, _ in _groups(sweep, trials)]
-    assert groups == [
-        (("architecture", "resnext"), ("cardinality", 1), ("group_width", 64)),
-        (("architecture", "resnext"), ("cardinality", 2), ("group_width", 38)),
-        (("architecture", "resnet"),),
-    ]
-    assert all(isinstance(value, str | int) for group in groups for _, value in group)
+    sweep = load_sweep(SWEEPS / "cardinality.yaml")
+    assert Group("resnext", (("cardinality", 2), ("group_width", 38))) in sweep.groups
+    assert [g for g in sweep.groups if g.architecture == "resnet"] == [Group("resnet")]
+    assert all(isinstance(value, int) for group in sweep.groups for _, value in group.factors)
+
+
+def test_a_shipped_sweeps_families_are_not_split_by_what_they_lack():
+    imagenet = load_sweep(SWEEPS / "paper-imagenet.yaml")
+    assert imagenet.groups == (Group("plainnet"), Group("resnet"), Group("resnext", (("group_width", 4),)))
+    controls = load_sweep(SWEEPS / "controls.yaml")
+    plain = [g.label for g in controls.groups if g.architecture == "plainnet"]
+    assert plain == [f"plainnet normalization={n}" for n in ("batch", "layer", "none")]
+    assert "resnet normalization=batch residual_scale=1" in [g.label for g in controls.groups]

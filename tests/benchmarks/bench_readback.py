@@ -60,7 +60,7 @@ def make_sweep(count: int):
             seed=0,
             probe=probe,
             resources=resources,
-            cell=(("architecture", family), ("depth", depth)),
+            factors=("architecture", "depth"),
         )
         for family in FAMILIES
         for depth in DEPTHS

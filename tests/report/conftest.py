@@ -1,16 +1,21 @@
 """Aggregates of synthetic sweeps: made-up runs with a known truth, fitted and judged by the real functions."""
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.analysis.aggregation import Aggregate, Series, censoring, coverage, group_factors, trend_metrics
+from skipray import tracking
+from skipray.analysis.aggregation import Aggregate, Series, aggregate, censoring, coverage, trend_metrics
 from skipray.claims import judge
-from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
+from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS, EpochRecord, TrialRecord
+from skipray.report import write
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
+from skipray.storage import TrialPlace
 from skipray.trends import fit_depth_trend, trainability_limit
 
 SWEEP = """\
@@ -121,15 +126,14 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
     made = [_trial(t, layered) for t in done]
     trials = pd.DataFrame([row for row, _, _ in made])
     for trial_row, trial in zip(made, done, strict=True):
-        for factor, value in trial.cell:
-            trial_row[0].setdefault(factor.rpartition(".")[2], value)
+        for factor, value in trial.cell.values.items():
+            trial_row[0].setdefault(factor, value)
     trials = pd.DataFrame([row for row, _, _ in made])
     histories = pd.DataFrame([h for _, hs, _ in made for h in hs], columns=["trial_id", "epoch", "metric", "value"])
     layers = pd.DataFrame([r for _, _, rows in made for r in rows], columns=["trial_id", *LAYER_COLUMNS])
-    factors = group_factors(sweep)
+    of_trial = {t.trial_id: t.cell.group for t in planned}
     groups = [] if trials.empty else [
-        (tuple(zip(factors, values, strict=True)), rows)
-        for values, rows in trials.groupby(factors, sort=False, dropna=False)
+        (group, rows) for group in sweep.groups if len(rows := trials[trials["trial_id"].map(of_trial) == group])
     ]  # fmt: skip
     series = []
     # What a test does not look at is not fitted.
@@ -157,6 +161,7 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
     return Aggregate(
         sweep=sweep,
         trials=trials,
+        groups=of_trial,
         histories=histories,
         layers=layers,
         series=tuple(series),
@@ -197,3 +202,58 @@ def make() -> Callable[..., Aggregate]:
 def whole(load, make) -> Aggregate:
     """54 trials of three families, all finished."""
     return make(load())
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory, load: Callable[..., SweepSpec]) -> Path:
+    """A SQLite file with MLflow's schema, which takes seconds to make."""
+    folder = tmp_path_factory.mktemp("schema")
+    tracking.prepare(load(), f"sqlite:///{folder}/empty.db")
+    return folder / "empty.db"
+
+
+@pytest.fixture
+def uri(empty: Path, tmp_path: Path) -> str:
+    (tmp_path / "store.db").write_bytes(empty.read_bytes())
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture
+def record(uri: str) -> Callable[[SweepSpec, Iterable[TrialSpec]], None]:
+    """Tracks trials as workers do; of families other than `trained` networks beyond 20 layers are untrained."""
+
+    def recorded(sweep: SweepSpec, trials: Iterable[TrialSpec], trained: str = "resnet") -> None:
+        address = tracking.prepare(sweep, uri)
+        for trial in trials:
+            trains = trial.model.architecture == trained or trial.model.depth <= 20
+            accuracy = 0.9 if trains else 0.1
+            accuracy -= 0.01 * trial.seed % 0.1 + 0.1 * abs(trial.recipe.learning_rate - 0.05)
+            values = {f"{part}.accuracy": accuracy for part in ("train", "validation", "test")}
+            values |= {f"{part}.loss": 1 - accuracy for part in ("train", "validation", "test")}
+            made = TrialRecord(
+                trial_id=trial.trial_id,
+                outcome="trained" if trains else "untrained",
+                epochs=(EpochRecord(0, 1_700_000_000_000, values), EpochRecord(1, 1_700_000_001_000, values)),
+                layers=pd.DataFrame(columns=list(LAYER_COLUMNS)),
+                environment={"torch": "2"},
+            )
+            place = TrialPlace(tracking.storage_url(sweep, uri), sweep.name, trial.trial_id)
+            recorder = tracking.Recorder(address, trial, place.acquire())
+            recorder.start()
+            recorder.finish(made)
+
+    return recorded
+
+
+@pytest.fixture
+def reported(uri: str) -> Callable[[SweepSpec, Path], tuple[Aggregate, str]]:
+    """Gives the aggregate and the words of the page, which is written to a folder."""
+
+    def of(sweep: SweepSpec, folder: Path) -> tuple[Aggregate, str]:
+        made = aggregate(sweep, uri)
+        files = write(made, folder / "report")
+        json.loads(files.claims.read_text())
+        page = files.html.read_text(encoding="utf-8")
+        return made, re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", page, flags=re.S))
+
+    return of

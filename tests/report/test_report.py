@@ -14,6 +14,7 @@ import pytest
 
 from skipray.report import write
 from skipray.report.page import _prose
+from skipray.spec import Group
 from skipray.terminal.display import aggregate_json
 from skipray.trends import fit_depth_trend
 
@@ -62,7 +63,7 @@ def test_question_answer_claims_and_main_figure_come_first_in_this_order(page, w
     ]
     assert places == sorted(places)
     words = Reader(page).words()
-    limit = next(lim for group, lim in whole.limits if dict(group)["architecture"] == "plainnet")
+    limit = next(lim for group, lim in whole.limits if group.architecture == "plainnet")
     assert f"no longer train at depth {limit.depth:.0f}" in words
     assert "resnet and resnext still train at depth 110, the deepest tried" in words
     for claim in whole.claims:
@@ -164,9 +165,7 @@ def test_trends_and_claims_files(written, whole):
     trends = pd.read_parquet(written.trends)
     assert len(trends) == len(whole.series)
     row = trends[(trends["metric"] == "train.accuracy") & (trends["architecture"] == "plainnet")].iloc[0]
-    truth = next(
-        s for s in whole.series if s.metric == "train.accuracy" and dict(s.group)["architecture"] == "plainnet"
-    )
+    truth = next(s for s in whole.series if s.metric == "train.accuracy" and s.group.architecture == "plainnet")
     assert row["curve"] == truth.trend.curve == "logistic"
     assert json.loads(row["parameters"])["midpoint"] == list(truth.trend.parameters["midpoint"])
     assert row["limit_censored"] == "none"
@@ -239,7 +238,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"qu
 def test_names_stay_text(load, make, tmp_path):
     aggregate = make(load(("How deep can each of them go?", json.dumps(HOSTILE))), layered=False)
     trials = aggregate.trials.assign(**{"environment.device_name": HOSTILE})
-    evil = (("architecture", f"module:{HOSTILE}"), ("normalization", "<b>batch</b>"))
+    evil = Group(f"module:{HOSTILE}", (("normalization", "<b>batch</b>"),))
     series = tuple(type(s)(**{**s.__dict__, "group": evil}) for s in aggregate.series[:1])
     told = type(aggregate)(
         **{
@@ -297,14 +296,12 @@ def test_a_family_without_a_factor_is_drawn_beside_those_that_have_it(load, make
     aggregate = make(load(("normalization: [batch]", "normalization: [batch, layer]")), layered=False)
 
     def bare(group):
-        return tuple(
-            (k, None if k == "normalization" and dict(group)["architecture"] == "plainnet" else v) for k, v in group
-        )
+        return Group("plainnet") if group.architecture == "plainnet" else group
 
-    keep = [s for s in aggregate.series if dict(s.group) != {"architecture": "plainnet", "normalization": "layer"}]
+    dropped = Group("plainnet", (("normalization", "layer"),))
+    keep = [s for s in aggregate.series if s.group != dropped]
     series = tuple(type(s)(**{**s.__dict__, "group": bare(s.group)}) for s in keep)
-    limits = tuple((bare(g), lim) for g, lim in aggregate.limits
-                   if dict(g) != {"architecture": "plainnet", "normalization": "layer"})  # fmt: skip
+    limits = tuple((bare(g), lim) for g, lim in aggregate.limits if g != dropped)
     files = write(type(aggregate)(**{**aggregate.__dict__, "series": series, "limits": limits}), tmp_path)
     hover = json.loads(files.html.read_text(encoding="utf-8").split('id="hover">')[1].split("</script>")[0])
     for place in (0, 1):  # with batch, then with layer normalization
@@ -323,14 +320,13 @@ def test_a_thousand_times_as_many_points_take_seconds(whole, tmp_path):
     histories = pd.concat(
         [whole.histories.assign(trial_id=whole.histories["trial_id"] + f"-{i}") for i in range(185)], ignore_index=True
     )
+    groups = {f"{trial_id}-{i}": group for trial_id, group in whole.groups.items() for i in range(185)}
     series = tuple(
         type(s)(**{**s.__dict__, **{k: getattr(s, k) * 185 for k in ("depth", "value", "seed", "censored")}})
         for s in whole.series
     )
     started = time.process_time()
-    files = write(
-        type(whole)(**{**whole.__dict__, "trials": trials, "histories": histories, "series": series}), tmp_path
-    )
+    files = write(replace(whole, trials=trials, groups=groups, histories=histories, series=series), tmp_path)
     assert time.process_time() - started < 20, "about 5 s on a quiet core"
     assert files.html.stat().st_size < 1_500_000
 

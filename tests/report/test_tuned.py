@@ -11,6 +11,7 @@ from skipray.analysis.aggregation import Series
 from skipray.report import write
 from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
 from skipray.search.frontier import Frontier
+from skipray.spec import Cell
 from skipray.trends import fit_depth_trend
 
 BREACH = "the choice lies on the edge of learning_rate high"
@@ -21,7 +22,7 @@ def _cell_series(metric: str, whole, value) -> list[Series]:
     found = []
     for group, _ in whole.limits:
         depth = tuple(sorted({d for s in whole.series for d in s.depth}))
-        values = tuple(float(value(dict(group)["architecture"], d)) for d in depth)
+        values = tuple(float(value(group.architecture, d)) for d in depth)
         trend = fit_depth_trend(np.array(depth, float), np.array(values), group=np.zeros(len(depth)), resamples=100)
         found.append(Series(metric, group, depth, values, (0,) * len(depth), (0,) * len(depth), trend))
     return found
@@ -32,8 +33,7 @@ def tuned(whole):
     """The whole sweep as if its setting had been tuned in every cell, with one choice on an edge."""
     rows = [
         {
-            "architecture": dict(group)["architecture"],
-            "normalization": "batch",
+            "cell": Cell(group, depth),
             "depth": depth,
             "points": 8,
             "tuning_trials": 8,
@@ -51,7 +51,7 @@ def tuned(whole):
             "default.trained_share": 1.0,
             "tuned.test_accuracy": 0.9,
             "tuned.trained_share": 1.0,
-            "breach": BREACH if (dict(group)["architecture"], depth) == MARKED else "",
+            "breach": BREACH if (group.architecture, depth) == MARKED else "",
         }
         for group, _ in whole.limits
         for depth in (8, 20, 38, 56, 74, 110)

@@ -1,19 +1,11 @@
 """Reports of what a store holds of a sweep that is not finished: plain, tuned, adaptive; results are made up."""
 
-import json
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pandas as pd
-import pytest
-
 from skipray import tracking
-from skipray.analysis.aggregation import Aggregate, aggregate
-from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
-from skipray.report import write
+from skipray.analysis.aggregation import Aggregate
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
-from skipray.storage import TrialPlace
 
 SWEEP = """\
 name: unfinished
@@ -36,56 +28,6 @@ def sweep_of(folder: Path, how: str = "", depths: str = ", depth: [8, 20]") -> S
     return load_sweep(path)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with MLflow's schema, which takes seconds to make."""
-    folder = tmp_path_factory.mktemp("schema")
-    tracking.prepare(sweep_of(folder), f"sqlite:///{folder}/empty.db")
-    return folder / "empty.db"
-
-
-@pytest.fixture
-def uri(empty: Path, tmp_path: Path) -> str:
-    (tmp_path / "store.db").write_bytes(empty.read_bytes())
-    return f"sqlite:///{tmp_path}/store.db"
-
-
-@pytest.fixture
-def record(uri: str) -> Callable[[SweepSpec, Iterable[TrialSpec]], None]:
-    """Tracks trials as workers do, plain networks beyond 20 layers untrained."""
-
-    def recorded(sweep: SweepSpec, trials: Iterable[TrialSpec]) -> None:
-        address = tracking.prepare(sweep, uri)
-        for trial in trials:
-            trained = trial.model.architecture == "resnet" or trial.model.depth <= 20
-            accuracy = 0.9 if trained else 0.1
-            accuracy -= 0.01 * trial.seed % 0.1 + 0.1 * abs(trial.recipe.learning_rate - 0.05)
-            values = {f"{part}.accuracy": accuracy for part in ("train", "validation", "test")}
-            values |= {f"{part}.loss": 1 - accuracy for part in ("train", "validation", "test")}
-            made = TrialRecord(
-                trial_id=trial.trial_id,
-                outcome="trained" if trained else "untrained",
-                epochs=(EpochRecord(0, 1_700_000_000_000, values), EpochRecord(1, 1_700_000_001_000, values)),
-                layers=pd.DataFrame(columns=list(LAYER_COLUMNS)),
-                environment={"torch": "2"},
-            )
-            place = TrialPlace(tracking.storage_url(sweep, uri), sweep.name, trial.trial_id)
-            recorder = tracking.Recorder(address, trial, place.acquire())
-            recorder.start()
-            recorder.finish(made)
-
-    return recorded
-
-
-def reported(sweep: SweepSpec, uri: str, folder: Path) -> tuple[Aggregate, str]:
-    """The aggregate and the page's words."""
-    made = aggregate(sweep, uri)
-    files = write(made, folder / "report")
-    json.loads(files.claims.read_text())
-    page = files.html.read_text(encoding="utf-8")
-    return made, re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", page, flags=re.S))
-
-
 def totals(made: Aggregate) -> tuple[int, int, int]:
     return (
         int(made.coverage["seeds"].sum()),
@@ -94,15 +36,15 @@ def totals(made: Aggregate) -> tuple[int, int, int]:
     )
 
 
-def test_a_plain_sweep(uri: str, record: Callable, tmp_path: Path) -> None:
+def test_a_plain_sweep(uri: str, record: Callable, reported: Callable, tmp_path: Path) -> None:
     sweep = sweep_of(tmp_path)
-    made, words = reported(sweep, uri, tmp_path)
+    made, words = reported(sweep, tmp_path)
     assert totals(made) == (12, 0, 12)
     assert "none of the 12 trials has finished" in words
     assert "Figs. 3 and 4, training by epoch: they are drawn as soon as a trial has finished." in words
 
     record(sweep, sweep.trials()[:5])
-    made, words = reported(sweep, uri, tmp_path)
+    made, words = reported(sweep, tmp_path)
     assert totals(made) == (12, 5, 7)
     assert "Preliminary, from 5 of 12 trials." in words
     assert "7 missing" in words
@@ -111,12 +53,12 @@ def test_a_plain_sweep(uri: str, record: Callable, tmp_path: Path) -> None:
     assert "Figs. 11 to 13, condition number by layer: skipray measure" in words, "no layers were recorded"
 
 
-def test_a_tuned_sweep(uri: str, record: Callable, tmp_path: Path) -> None:
+def test_a_tuned_sweep(uri: str, record: Callable, reported: Callable, tmp_path: Path) -> None:
     sweep = sweep_of(tmp_path, TUNE)
     points = [t for t in tracking.known_trials(sweep, uri).trials if t.phase == "tune"]
     assert len(points) == 16
     record(sweep, points[:9])
-    made, words = reported(sweep, uri, tmp_path)
+    made, words = reported(sweep, tmp_path)
     assert len(made.tuning_trials) == 9
     assert totals(made) == (12, 0, 12), "the answer rests on the tuned finals"
     assert "12 missing" in words
@@ -128,15 +70,15 @@ def test_a_tuned_sweep(uri: str, record: Callable, tmp_path: Path) -> None:
     tuned = [t for t in tracking.known_trials(sweep, uri).trials if t.setting == "tuned"]
     assert len(tuned) == 12
     record(sweep, tuned[:3])
-    made, words = reported(sweep, uri, tmp_path)
+    made, words = reported(sweep, tmp_path)
     assert totals(made) == (12, 3, 9)
     assert "Preliminary, from 3 of 12 trials." in words
     assert len(made.fairness) == 4, "a row a cell"
 
 
-def test_an_adaptive_sweep(uri: str, record: Callable, tmp_path: Path) -> None:
+def test_an_adaptive_sweep(uri: str, record: Callable, reported: Callable, tmp_path: Path) -> None:
     sweep = sweep_of(tmp_path, ADAPTIVE, depths="")
-    made, words = reported(sweep, uri, tmp_path)
+    made, words = reported(sweep, tmp_path)
     assert made.frontiers == ()
     assert "The sweep has no trials." in words
 
@@ -146,9 +88,9 @@ def test_an_adaptive_sweep(uri: str, record: Callable, tmp_path: Path) -> None:
         return [t for t in plain if t.model.depth == reached and t.seed in seeds]
 
     record(sweep, near(8, (0,)) + near(200, (0,)) + near(40, (0, 1)))
-    made, words = reported(sweep, uri, tmp_path)
+    made, words = reported(sweep, tmp_path)
     assert totals(made) == (4, 4, 0), "what it has started so far"
     ((group, frontier),) = made.frontiers
-    assert dict(group)["architecture"] == "plainnet"
+    assert group.architecture == "plainnet"
     assert frontier.verdict == "open"
     assert "The search for the limit of plainnet is not finished." in words

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from skipray.scheduling.work.adaptive import MAX_CANDIDATES, FrontierWork, group_of, thinned
+from skipray.scheduling.work.adaptive import MAX_CANDIDATES, FrontierWork, thinned
 from skipray.scheduling.work.protocol import TrialResult
-from skipray.spec import SweepSpec, TrialSpec, load_sweep
+from skipray.spec import Group, SweepSpec, TrialSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +77,7 @@ def test_it_finds_both_limits_and_stops(sweep: SweepSpec, workers: int) -> None:
     ended = drive(work, limits(40, 150, random.Random(0)), workers=workers)
     assert len(ended) < 60
     for group, frontier in work.frontiers().items():
-        truth = {"plainnet": 40, "resnet": 150}[str(dict(group)["architecture"])]
+        truth = {"plainnet": 40, "resnet": 150}[group.architecture]
         assert frontier.verdict == "found"
         assert frontier.width <= 1.5
         assert frontier.low / 1.15 <= truth <= frontier.high * 1.15
@@ -88,7 +88,7 @@ def test_it_finds_both_limits_and_stops(sweep: SweepSpec, workers: int) -> None:
 def test_a_limit_outside_the_range_is_said_to_be_there(sweep: SweepSpec) -> None:
     work = FrontierWork(sweep, {})
     ended = drive(work, lambda t: "untrained" if family(t) == "plainnet" else "trained")
-    verdicts = {str(dict(g)["architecture"]): f.verdict for g, f in work.frontiers().items()}
+    verdicts = {g.architecture: f.verdict for g, f in work.frontiers().items()}
     assert verdicts == {"plainnet": "below", "resnet": "beyond"}
     assert len(ended) < 50
 
@@ -151,4 +151,4 @@ def test_thinned_depths_keep_the_ends_and_are_even_in_log_depth() -> None:
 
 
 def test_groups_are_the_factors_but_the_depth(sweep: SweepSpec) -> None:
-    assert {group_of(t) for t in sweep.trials()} == {(("architecture", a),) for a in ("plainnet", "resnet")}
+    assert {t.cell.group for t in sweep.trials()} == {Group("plainnet"), Group("resnet")}

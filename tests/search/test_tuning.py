@@ -191,7 +191,7 @@ class TestStudy:
     def test_a_cell_that_is_still_on_the_edge_is_marked(self) -> None:
         study = study_with(sweep("tune.extensions=0"), best=50.0)
         assert all(c.edges == HIGH for c in study.decide().choices)
-        table = fairness_table(study, finals_table(study), ["architecture", "depth"])
+        table = fairness_table(study, finals_table(study))
         assert set(table["breach"]) == {"the choice lies on the edge of learning_rate high"}
 
     def test_nothing_is_decided_before_every_cell_is_told(self) -> None:
@@ -226,7 +226,7 @@ def finals_table(study: Study) -> pd.DataFrame:
 class TestFairness:
     def test_clean(self) -> None:
         study = study_with(sweep())
-        table = fairness_table(study, finals_table(study), ["architecture", "depth"])
+        table = fairness_table(study, finals_table(study))
         assert list(table["depth"]) == [8, 20, 8, 20]
         assert set(table["breach"]) == {""}
         assert set(table["tuning_trials"]) == {8}
@@ -240,7 +240,7 @@ class TestFairness:
         ranked = sorted(study.points(0, ()), key=lambda p: dict(p.setting)["learning_rate"])
         for p in ranked[6:]:
             study.scores[p.trials[0].trial_id] = Score("diverged")
-        row, other = fairness_table(study, finals_table(study), ["architecture", "depth"]).to_dict("records")[:2]
+        row, other = fairness_table(study, finals_table(study)).to_dict("records")[:2]
         assert row["tuning.diverged_share"] == 2 / 8
         assert row[STABLE_RATE] == pytest.approx(math.log10(dict(ranked[5].setting)["learning_rate"]))
         assert (row[f"{STABLE_RATE}.censored"], other[f"{STABLE_RATE}.censored"]) == (0, 1)
@@ -249,7 +249,7 @@ class TestFairness:
         study = study_with(sweep())
         for p in study.points(3, ()):
             study.scores[p.trials[0].trial_id] = Score("untrained", 0.1, 2.3)
-        table = fairness_table(study, finals_table(study), ["architecture", "depth"])
+        table = fairness_table(study, finals_table(study))
         assert list(table["untrainable"]) == [False, False, False, True]
         assert set(table["breach"]) == {""}
         assert table[f"{STABLE_RATE}.censored"].iloc[3] == -1
@@ -257,5 +257,5 @@ class TestFairness:
     def test_failed_trials_are_a_breach_of_their_cell(self) -> None:
         study = study_with(sweep())
         study.scores[study.points(1, ())[0].trials[0].trial_id] = Score("failed")
-        table = fairness_table(study, finals_table(study), ["architecture", "depth"])
+        table = fairness_table(study, finals_table(study))
         assert list(table["breach"]) == ["", "1 of 8 tuning trials failed", "", ""]

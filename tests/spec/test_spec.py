@@ -77,14 +77,14 @@ def test_what_a_row_of_include_varies_is_a_factor_of_every_cell(tmp_path):
     """Else a network with another activation, say, would share the plain one's trend."""
     text = GOOD + "include:\n- {architecture: resnet, depth: 8, activation: tanh, recipe.learning_rate: 0.01}\n"
     sweep = load(tmp_path, text)
-    assert [dict(c.cell)["learning_rate"] for c in sweep.cells] == [0.05] * 6 + [0.01]
-    assert [dict(c.cell)["activation"] for c in sweep.cells] == ["relu"] * 6 + ["tanh"]
-    assert len({tuple(key for key, _ in c.cell) for c in sweep.cells}) == 1
+    assert [c.cell.values["learning_rate"] for c in sweep.cells] == [0.05] * 6 + [0.01]
+    assert [c.cell.values["activation"] for c in sweep.cells] == ["relu"] * 6 + ["tanh"]
+    assert len({tuple(c.cell.values) for c in sweep.cells}) == 1
     assert [c.trial_id for c in sweep.cells[:6]] == [c.trial_id for c in load(tmp_path, GOOD).cells]
     lacking = GOOD.replace("[plainnet, resnet, resnext]", "[plainnet, resnet]").replace("  cardinality: 4\n", "")
     row = "include:\n- {architecture: resnext, depth: 8, cardinality: 4, group_width: 16}\n"
     cells = load(tmp_path, lacking + row).cells
-    assert [dict(c.cell).get("cardinality") for c in cells] == [None] * 4 + [4]
+    assert [c.cell.values.get("cardinality") for c in cells] == [None] * 4 + [4]
 
 
 def test_any_recipe_or_model_field_is_a_factor(tmp_path):
@@ -340,7 +340,7 @@ def test_an_adaptive_sweep_has_every_depth_that_a_family_can_have(tmp_path):
         depths.setdefault(cell.model.architecture, []).append(cell.model.depth)
     assert depths["plainnet"] == depths["resnet"] == list(range(8, 61, 2))
     assert depths["resnext"] == list(range(8, 61, 3))
-    assert dict(sweep.cells[0].cell) == {"architecture": "plainnet", "depth": 8}
+    assert sweep.cells[0].cell.values == {"architecture": "plainnet", "depth": 8}
 
 
 @pytest.mark.parametrize(

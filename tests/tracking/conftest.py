@@ -55,7 +55,7 @@ def make_trial(
         seed=seed,
         probe=ProbeSpec(),
         resources=Resources(),
-        cell=(("architecture", architecture), ("depth", depth)),
+        factors=("architecture", "depth"),
     )
 
 

@@ -46,7 +46,7 @@ def test_a_factor_keeps_its_column_where_a_metric_has_its_name(sqlite: str, toys
     plain = toys.sweep(depths=(8,))
     run_all(toys, plain, sqlite)
     assert set(tracking.read_trials(plain, sqlite)["learning_rate"]) == {0.0}
-    cells = tuple(replace(cell, cell=(*cell.cell, ("recipe.learning_rate", 0.1))) for cell in plain.cells)
+    cells = tuple(replace(cell, factors=(*cell.factors, "learning_rate")) for cell in plain.cells)
     assert set(tracking.read_trials(replace(plain, cells=cells), sqlite)["learning_rate"]) == {0.1}
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from skipray.planning.estimate import train_samples
-from skipray.scheduling.work.adaptive import Group, group_of
-from skipray.spec import SweepSpec, TrialSpec
+from skipray.spec import Group, SweepSpec, TrialSpec
 
 STEPS = (2, 6)
 """Steps of an epoch of the two timed runs; their difference is what steps cost."""
@@ -46,7 +45,7 @@ class Estimate:
 
     def __call__(self, trial: TrialSpec) -> float:
         """Training and probing of one trial, whatever else the machine does."""
-        known = self._of[group_of(trial)]
+        known = self._of[trial.cell.group]
         depths = [t.depth for t in known]
 
         def at(values: list[float]) -> float:
@@ -71,7 +70,7 @@ def deepest(sweep: SweepSpec) -> list[tuple[TrialSpec, list[TrialSpec]]]:
     """The deepest cell of each group, and the cells of the group."""
     groups: dict[Group, list[TrialSpec]] = {}
     for cell in sweep.cells:
-        groups.setdefault(group_of(cell), []).append(cell)
+        groups.setdefault(cell.cell.group, []).append(cell)
     return [(max(cells, key=lambda c: c.model.depth), cells) for cells in groups.values()]
 
 
@@ -116,4 +115,4 @@ def time_steps(trial: TrialSpec, data_root: str | None = None) -> Timing:
     step = max(0.0, longer - once) / max(1, steps_more - steps_few)
     epoch = max(0.0, twice - once - steps_few * step)
     start = max(0.0, once - epoch - steps_few * step)
-    return Timing(group_of(trial), trial.model.depth, start, epoch, step, probe)
+    return Timing(trial.cell.group, trial.model.depth, start, epoch, step, probe)

@@ -8,12 +8,10 @@ import numpy as np
 
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.search.frontier import Belief, Frontier, frontier_of
-from skipray.spec import SweepSpec, TrialSpec
+from skipray.spec import Group, SweepSpec, TrialSpec
 
 MAX_CANDIDATES = 64
 """Depths that are weighed at a time, evenly in log depth: a step of 6 % over a range of 8 to 400."""
-
-Group = tuple[tuple[str, object], ...]
 
 
 @dataclass
@@ -68,10 +66,10 @@ class FrontierWork:
         self._trials_left = math.inf if budget_trials is None else budget_trials
         self._searches: dict[Group, _Search] = {}
         for trial in sweep.trials():
-            search = self._searches.get(group_of(trial))
+            search = self._searches.get(trial.cell.group)
             if search is None:
                 belief = Belief.prior(self._asked.low, self._asked.high)
-                search = self._searches[group_of(trial)] = _Search(math.inf, 0.0, {}, belief)
+                search = self._searches[trial.cell.group] = _Search(math.inf, 0.0, {}, belief)
             depth = trial.model.depth
             search.low, search.high = min(search.low, depth), max(search.high, depth)
             if trial.trial_id in outcomes:
@@ -98,7 +96,7 @@ class FrontierWork:
         return trial
 
     def tell(self, trial: TrialSpec, result: TrialResult) -> None:
-        search = self._searches[group_of(trial)]
+        search = self._searches[trial.cell.group]
         search.pending.remove(trial.model.depth)
         if result.status == "finished" and result.outcome is not None:
             search.learn(trial.model.depth, result.outcome == "trained")
@@ -142,8 +140,3 @@ def thinned(depths: Sequence[int]) -> list[int]:
     wanted = np.linspace(logs[0], logs[-1], MAX_CANDIDATES)
     nearest = np.unique(np.abs(logs[:, None] - wanted).argmin(axis=0))
     return [depths[i] for i in nearest]
-
-
-def group_of(trial: TrialSpec) -> Group:
-    """The cell's factors but the depth."""
-    return tuple((key, value) for key, value in trial.cell if key.rpartition(".")[2] != "depth")

@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
 from skipray.search.tuning import Point, Round, Study, extended
-from skipray.spec import SearchRange, TrialSpec, Tune
+from skipray.spec import SearchRange, Tune
 from skipray.spec.points import Setting
 
 LOCK_SECONDS = 5
@@ -48,7 +48,7 @@ class Studies:
         self.studies = [
             optuna.create_study(
                 storage=storage,
-                study_name=f"{_name(study.cells[cell])} {key[:8]}",
+                study_name=f"{study.sweep.name}: {study.cells[cell].cell.label} {key[:8]}",
                 direction="maximize",
                 sampler=_sampler(study, cell),
                 load_if_exists=True,
@@ -184,8 +184,3 @@ def _distributions(space: Mapping[str, SearchRange]) -> dict[str, BaseDistributi
 
 def _rounded(value: float, low: float, high: float) -> float:
     return min(max(float(f"{value:.6g}"), low), high)
-
-
-def _name(cell: TrialSpec) -> str:
-    others = [f"{k.rpartition('.')[2]}={v}" for k, v in cell.cell if k not in ("architecture", "depth")]
-    return " ".join([f"{cell.sweep}: {cell.model.architecture.rpartition(':')[2]} {cell.model.depth}", *others])

@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow as pa
 
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
-from skipray.spec import SweepSpec, TrialSpec, load_sweep, varied_fields
+from skipray.spec import SweepSpec, TrialSpec, load_sweep
+from skipray.spec.cell import MAIN_FACTORS, factor_names
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.artifacts import (
     at_both_ends,
@@ -247,7 +248,7 @@ def _described(trials: Sequence[TrialSpec], asked: Sequence[TrialSpec]) -> pd.Da
     flats: list[dict[str, Any]] = []
     codes = np.empty(len(trials), dtype=np.int64)
     for i, trial in enumerate(trials):
-        key = (id(trial.dataset), id(trial.model), id(trial.recipe), id(trial.resources), id(trial.cell))
+        key = (id(trial.dataset), id(trial.model), id(trial.recipe), id(trial.resources), id(trial.factors))
         if key not in sharing:
             sharing[key] = len(flats)
             flats.append(_flat(trial))
@@ -265,17 +266,11 @@ def _described(trials: Sequence[TrialSpec], asked: Sequence[TrialSpec]) -> pd.Da
 
 
 def _factors(trials: Sequence[TrialSpec]) -> list[str]:
-    return [n for n in dict.fromkeys(["architecture", "depth", *varied_fields(trials)]) if n != "seed"]
-
-
-def _bare(key: str) -> str:
-    return key.rpartition(".")[2]
+    return [*MAIN_FACTORS, *factor_names(trial.cell for trial in trials)]
 
 
 def _flat(trial: TrialSpec) -> dict[str, Any]:
     """Factors, then the identity's dotted names; a seed of its own column, probe settings as they were tracked."""
-    cell = {"architecture": trial.model.architecture, "depth": trial.model.depth}
-    cell |= {_bare(key): value for key, value in trial.cell}
     flat = {
         key: value
         for key, value in trial.flat().items()
@@ -283,11 +278,7 @@ def _flat(trial: TrialSpec) -> dict[str, Any]:
         and not key.startswith("probe.")
         and (not key.startswith("resources.") or key in SHARED_RESOURCES)
     }
-    return {f"cell {key}": _plain(value) for key, value in cell.items()} | flat
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool) or value is None else json.dumps(value)
+    return {f"cell {key}": value for key, value in trial.cell.values.items()} | flat
 
 
 def _measured(runs: Sequence[RunRow], wide: WideTable) -> dict[str, Any]:
