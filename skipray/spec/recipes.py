@@ -9,6 +9,8 @@ from skipray.spec import optimizers
 from skipray.spec.fields import Recipe
 from skipray.spec.values import arguments
 
+UNWRITTEN = {"optimizer": "sgd", "loss": "cross_entropy"}
+"""What a recipe that leaves these out has."""
 LOSSES: dict[str, tuple[str, ...]] = {"cross_entropy": ("label_smoothing",), "binary": (), "mse": ()}
 """Losses of skipray's own, and the arguments of each."""
 MIXING: dict[str, tuple[str, ...]] = {"mixup": ("alpha",), "cutmix": ("alpha",)}

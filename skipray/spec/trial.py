@@ -9,6 +9,7 @@ from typing import Any, Literal
 from skipray.spec.cell import MAIN_FACTORS, Cell, Group, Scalar, short_name
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
 from skipray.spec.identity import NUMERICS_VERSION, hashed_fields
+from skipray.spec.recipes import OF_SGD, UNWRITTEN
 from skipray.spec.values import as_text, canonical_json
 
 
@@ -77,14 +78,23 @@ class TrialSpec:
     @cached_property
     def cell(self) -> Cell:
         """The factors that this trial's network has, with their values. The seeds of a cell share the object."""
-        named = [(name, self._factor(name)) for name in self.factors if name not in MAIN_FACTORS]
-        # A field of the model is None where the family has no such thing; of the recipe it is a choice (no clipping).
-        own = tuple((name, value) for name, value in named if value is not None or name in Recipe.model_fields)
+        own = tuple((name, self._factor(name)) for name in self.factors if name not in MAIN_FACTORS and self._has(name))
         family = self.family or short_name(self.model.architecture)
         return Cell(Group(self.model.architecture, own, family), self.model.depth)
 
+    def _has(self, name: str) -> bool:
+        """A field of the model is None where the family has no such thing, and momentum where the optimizer is not SGD;
+        of the rest of the recipe None is a choice, such as no clipping."""
+        if name in OF_SGD:
+            return self.recipe.momentum is not None
+        return name in Recipe.model_fields or self._field(name) is not None
+
+    def _field(self, name: str) -> Any:
+        return getattr(self.recipe if name in Recipe.model_fields else self.model, name)
+
     def _factor(self, name: str) -> Scalar:
-        value: Scalar = as_text(getattr(self.recipe if name in Recipe.model_fields else self.model, name))
+        found = self._field(name)
+        value: Scalar = as_text(UNWRITTEN.get(name) if found is None else found)
         return value
 
     @property

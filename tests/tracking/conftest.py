@@ -24,7 +24,7 @@ from skipray import tracking
 from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, SweepSpec, Tracking, TrialSpec
 from skipray.storage import TrialPlace
-from skipray.tracking import recorder
+from skipray.tracking.write import recorder
 
 
 def make_trial(

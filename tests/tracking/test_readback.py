@@ -12,7 +12,7 @@ from mlflow.entities import Metric
 
 from skipray import tracking
 from skipray.storage import Failure, SweepLease, TrialPlace
-from skipray.tracking import measured
+from skipray.tracking.read import measured
 
 
 def run_all(toys: SimpleNamespace, sweep: Any, uri: str, **changes: int) -> None:

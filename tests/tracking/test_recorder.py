@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from skipray import tracking
 from skipray.records import EpochRecord
 from skipray.storage import Failure, Fenced, TrialPlace, awaiting_delivery, layers_from_parquet
-from skipray.tracking import recorder as recorder_module
+from skipray.tracking.write import recorder as recorder_module
 
 ATTRIBUTES = ("kind", "sweep", "trial_id", "architecture", "depth", "seed", "phase", "attempt", "outcome", "version")
 
