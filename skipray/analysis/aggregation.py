@@ -193,7 +193,7 @@ def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFram
         claims=tuple(_leaning(claim, marked) for claim in result.claims),
         audit=(*result.audit, *(f"{row['cell'].label}: {row['breach']}" for row in marked.to_dict("records"))),
         default_trials=default,
-        default_series=tuple(_series(default_groups, trend_metrics(sweep, of_splits=True))),
+        default_series=tuple(_series(default_groups, trend_metrics(result.sweep, of_splits=True))),
         default_limits=tuple(_limits(default_groups)),
         tuning_trials=everything[~is_final].reset_index(drop=True),
         fairness=table,
