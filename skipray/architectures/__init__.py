@@ -45,11 +45,11 @@ class Sizes:
     """What training keeps of one sample between forward and backward, in float32."""
 
 
-def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int, *, seed: int | None = None) -> nn.Module:
+def build(model: ModelSpec, input_shape: tuple[int, ...], classes: int, *, seed: int | None = None) -> nn.Module:
     """The network of a spec, initialised by its scheme.
 
     Args:
-        input_shape: (channels, height, width) of a sample.
+        input_shape: of a sample: (channels, height, width) of an image, (features,), or (positions,) of tokens.
         classes: number of outputs.
         seed: of the initial values; drawn from torch's global generator when left out.
 
@@ -57,26 +57,32 @@ def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int, *, 
         ValueError: the family or the scheme cannot do this; says what was found and what is allowed.
         TypeError: a user's own family built something else than a network.
     """
+    return build_and_say(model, input_shape, classes, seed=seed)[0]
+
+
+def build_and_say(
+    model: ModelSpec, input_shape: tuple[int, ...], classes: int, *, seed: int | None = None
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """As `build`; also the names of the parameters that the scheme has left as they were built."""
     import torch
-    from torch import nn
 
     from skipray import initialisations
+    from skipray.architectures._own import constructed
 
     family = catalog.find("architectures", model.architecture)
     if hasattr(family, "check"):
         family.check(model, input_shape, classes)
-    network = family.build(model, input_shape, classes)
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"{model.architecture}: build returned a {type(network).__name__}; allowed: a torch.nn.Module")
-    if any(p.is_meta for p in network.parameters()):
-        return network
-    if seed is None:
+    meta = torch.get_default_device().type == "meta"
+    if seed is None and not meta:
         seed = int(torch.randint(2**31, ()).item())
-    initialisations.initialise(network, model, seed)
-    return network
+    network = constructed(family, model, input_shape, classes, seed)
+    if any(p.is_meta for p in network.parameters()):
+        return network, ()
+    assert seed is not None
+    return network, initialisations.initialise(network, model, seed)
 
 
-def sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
+def sizes(model: ModelSpec, input_shape: tuple[int, ...], classes: int) -> Sizes:
     """Parameters, FLOPs and activation bytes of a spec's network.
 
     In plain Python for skipray's families; a user's family without `sizes` is built on the meta device.
@@ -88,5 +94,6 @@ def sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> 
     if hasattr(family, "sizes"):
         return cast(Sizes, family.sizes(model, input_shape, classes))
     from skipray.architectures._measured import measured_sizes
+    from skipray.architectures._own import constructed
 
-    return measured_sizes(lambda: family.build(model, input_shape, classes), input_shape)
+    return measured_sizes(lambda: constructed(family, model, input_shape, classes, 0), input_shape)

@@ -7,17 +7,30 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from skipray.architectures import Sizes
+from skipray.architectures._own import two_samples
 
 
-def measured_sizes(build: Callable[[], nn.Module], input_shape: tuple[int, int, int]) -> Sizes:
+def measured_sizes(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Sizes:
     """Count the parameters, the FLOPs of a forward pass and the bytes that autograd keeps of it, a sample.
 
     The difference between four samples and two: what is kept once a batch, such as a reparametrised weight, drops out,
-    and batch normalization, which refuses a single sample, runs.
+    and batch normalization, which refuses a single sample, runs. A network that cannot run on the meta device (one that
+    looks at values, or makes tensors of its own there) runs on the CPU.
+
+    Raises:
+        Exception: whatever its code raises on the CPU too.
     """
-    with torch.device("meta"):
-        network = build()
-        few, many = (_forward(network, torch.empty(samples, *input_shape)) for samples in (2, 4))
+    try:
+        with torch.device("meta"):
+            return _measured(build, input_shape)
+    except Exception:
+        return _measured(build, input_shape)
+
+
+def _measured(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Sizes:
+    network = build()
+    kind = two_samples(input_shape, like=torch.empty(0)).dtype
+    few, many = (_forward(network, torch.zeros(samples, *input_shape, dtype=kind)) for samples in (2, 4))
     parameters = sum(p.numel() for p in network.parameters())
     return Sizes(parameters, (many[0] - few[0]) // 2, (many[1] - few[1]) // 2)
 

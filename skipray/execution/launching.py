@@ -13,6 +13,7 @@ from skipray import datasets, storage, tracking
 from skipray.planning.budget import Budget, Fit, fit
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
 from skipray.planning.plan import make_plan, trial_sizes
+from skipray.planning.rehearsal import rehearse
 from skipray.spec import SpecError, SweepSpec, TrialSpec
 from skipray.terminal.progress import Progress
 from skipray.terminal.waiting import waiting_for
@@ -112,6 +113,8 @@ def launch_sweep(
                 with _lease(storage_url, sweep.name):
                     address = tracking.prepare(sweep, tracking_uri)
             return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), address)
+    for note in rehearse(sweep):
+        say(note)
     _check_data(sweep)
     ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
     say("starting Ray on this machine" if ray_address in (None, "local") else f"joining Ray at {ray_address}")

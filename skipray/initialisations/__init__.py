@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from skipray.extension import catalog
+from skipray.initialisations._reach import Part, parts, put
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -41,51 +42,59 @@ class Refused(ValueError):
         return str(self.args[0])
 
 
-def initialise(network: nn.Module, model: ModelSpec, seed: int) -> None:
+def initialise(network: nn.Module, model: ModelSpec, seed: int) -> tuple[str, ...]:
     """Set every parameter of a network in place.
 
-    Weights of linear and convolutional layers by the model's scheme, their biases 0, normalizations to scale 1 and
-    shift 0; any other module that has parameters of its own by its `reset_parameters`, seeded by its name (a module
-    without one keeps the values that it was built with).
+    Weights of linear and convolutional layers and of attention by the model's scheme, their biases 0, normalizations to
+    scale 1 and shift 0; any other module that has parameters of its own by its `reset_parameters`, seeded by its name.
+    A parameter of a module without one keeps the value that it was built with.
 
     Args:
         seed: the trial's. Torch's global generators are left as they were.
+
+    Returns:
+        Names of the parameters that keep the value that they were built with.
     """
     import torch
-    from torch import nn
 
     scheme = catalog.find("initialisations", model.initialisation)
     if hasattr(scheme, "check"):
         scheme.check(model)
-    norms = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+    if getattr(scheme, "AS_BUILT", False):
+        return ()
+    left = []
     with torch.no_grad():
-        for name, module in network.named_modules():
-            own = dict(module.named_parameters(recurse=False))
-            if isinstance(module, norms):
-                module.reset_parameters()
-                continue
-            is_map = _is_linear_map(module)
-            if hasattr(module, "reset_parameters") and set(own) - ({"weight", "bias"} if is_map else set()):
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(_seed(seed, name))
-                    module.reset_parameters()
-            if is_map:
-                weight_name = f"{name}.weight" if name else "weight"
-                generator = torch.Generator().manual_seed(_seed(seed, weight_name))
-                value = torch.empty(own["weight"].shape)  # on the CPU: the same values on every device
-                scheme.fill(value, Layer(weight_name, getattr(module, "groups", 1), model.activation), generator)
-                own["weight"].copy_(value)
-                if "bias" in own:
-                    own["bias"].zero_()
+        for part in parts(network):
+            if part.rule == "module":
+                _reset(part, seed)
+            elif part.rule == "none" or not _set(part, scheme, model, seed):
+                left.append(part.name)
         if hasattr(scheme, "finish"):
             scheme.finish(network, model)
+    return tuple(left)
 
 
-def _is_linear_map(module: nn.Module) -> bool:
-    """Linear and convolutional layers, and ours that act as one: a weight of (outputs, inputs / groups, ...)."""
-    from torch import nn
+def _reset(part: Part, seed: int) -> None:
+    """By the module's own rule, from random numbers of its own."""
+    import torch
 
-    return isinstance(module, nn.Linear | nn.modules.conv._ConvNd) or getattr(module, "is_linear_map", False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_seed(seed, part.name))
+        part.module.reset_parameters()  # type: ignore[operator]
+
+
+def _set(part: Part, scheme: Any, model: ModelSpec, seed: int) -> bool:
+    """By the scheme, or 0; whether the parameter can be set."""
+    import torch
+
+    shape = getattr(part.module, part.name.rpartition(".")[2]).shape
+    value = torch.zeros(shape)  # on the CPU: the same values on every device
+    if part.rule == "scheme":
+        generator = torch.Generator().manual_seed(_seed(seed, part.name))
+        layer = Layer(part.name, getattr(part.module, "groups", 1), model.activation)
+        for piece in value.chunk(part.pieces):
+            scheme.fill(piece, layer, generator)
+    return put(part, value)
 
 
 def _seed(seed: int, name: str) -> int:

@@ -50,6 +50,8 @@ PROBE_SECONDS_PER_KEPT_BYTE = 3.0e-9
 """Of the probe batch: the spectra of hidden representations."""
 PROBE_SECONDS_PER_PARAMETER = 1.5e-7
 """The spectra of the weights."""
+UNKNOWN_KIND = "cnn"
+"""What a user's own family that does not say is estimated as: the dearer of the two."""
 GRADIENTS_FACTOR, FULL_FACTOR = 2, 6
 """How much more than the default probe these cost."""
 TRIAL_SECONDS, LAYER_START_SECONDS = 0.06, 3.5e-4
@@ -61,12 +63,13 @@ OPTIMISER_COPIES = 3
 def estimate_seconds(trial: TrialSpec, sizes: Sizes | None, speed: Speed) -> float:
     """Building, training, evaluation and probes of one trial; what can be said without sizes where there are none."""
     samples, recipe, model = train_samples(trial), trial.recipe, trial.model
+    kind = model.kind or UNKNOWN_KIND
     flops, kept, parameters = (sizes.flops, sizes.activation_bytes, sizes.parameters) if sizes else (0, 0, 0)
     sample_seconds = 3 * flops / speed.flops_per_second + kept / speed.bytes_per_second
     steps = recipe.epochs * math.ceil(samples / recipe.batch_size)
-    training = recipe.epochs * samples * sample_seconds + steps * model.depth * speed.layer_step_seconds[model.kind]
+    training = recipe.epochs * samples * sample_seconds + steps * model.depth * speed.layer_step_seconds[kind]
     evaluation = evaluated_samples(trial.dataset, samples, recipe.epochs) * sample_seconds / 3
-    probe = model.depth * speed.layer_probe_seconds[model.kind]
+    probe = model.depth * speed.layer_probe_seconds[kind]
     probe += trial.probe.samples * kept * PROBE_SECONDS_PER_KEPT_BYTE + parameters * PROBE_SECONDS_PER_PARAMETER
     start = TRIAL_SECONDS + model.depth * LAYER_START_SECONDS
     return start + training + evaluation + _probes(trial.probe, recipe.epochs) * probe

@@ -82,6 +82,8 @@ class Document:
     def override(self, text: str) -> None:
         key, equals, value_text = text.partition("=")
         keys = tuple(key.strip().split("."))
+        if keys[0] == "factors" and len(keys) > 2:
+            keys = ("factors", ".".join(keys[1:]))  # a factor's own name may have a dot: options.heads
         if not equals or not all(keys):
             raise SpecError([f"--set {text}: found no value; allowed: --set recipe.epochs=2"])
         try:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from skipray.spec.values import Choice, Words
+from skipray.spec.values import Choice, Frozen, Options, Words
 
 
 class Part(BaseModel):
@@ -39,22 +39,31 @@ class DatasetSpec(Part):
     """What the data set's own file asks for (sample shape of synthetic data, folder of images)."""
 
 
+_UNREAD: Any = None
+"""Of a field that every family of skipray's reads, and a user's own may not: left out, it is None."""
+
+
 class ModelSpec(Part):
-    """One network. A family reads the fields that it names in its `fields`; the others are dropped from its trials."""
+    """One network. A family reads the fields that it names in its `fields`; the others are dropped from its trials.
+
+    Of a user's own family architecture and depth alone are compulsory. skipray's families need kind, width,
+    normalization, initialisation and activation too.
+    """
 
     architecture: str
     """A file of skipray/architectures/, or `module:name`."""
     depth: Depth
     """Weight layers on the main path, the stem and the classifier included."""
-    kind: Literal["mlp", "cnn"]
+    kind: Literal["mlp", "cnn"] = _UNREAD
     """mlp: fully connected layers. cnn: convolutions."""
-    width: Positive
+    width: Positive = _UNREAD
     """mlp: units of each hidden layer. cnn: channels of the first stage (16 on CIFAR, 64 on ImageNet)."""
-    normalization: Literal["batch", "layer", "none"]
+    normalization: Literal["batch", "layer", "none"] = _UNREAD
     """Behind every weight layer: over the batch, over the layer, or none."""
-    initialisation: str
-    """A file of skipray/initialisations/, or `module:name`."""
-    activation: Literal["relu", "tanh", "linear"]
+    initialisation: str = _UNREAD
+    """A file of skipray/initialisations/, or `module:name`; as_built keeps what the family itself has set, which is
+    what a user's own family has where it is left out."""
+    activation: Literal["relu", "tanh", "linear"] = _UNREAD
     """Behind every normalization, or every weight layer where there is none."""
     residual_scale: Literal[1, "inverse_sqrt_depth", "learned"] | None = None
     """Factor on the branch before the addition: 1, 1/sqrt(number of blocks), or learned from 0 (SkipInit, ReZero)."""
@@ -70,6 +79,20 @@ class ModelSpec(Part):
     """DenseNet: k."""
     layout: Literal["cifar", "imagenet"] | None = None
     """cnn: 3x3 stem and three stages, or 7x7 stem, pooling and four stages."""
+    options: Options = Frozen()
+    """What a family of one's own asks for, by its own names; `options.heads` is a factor as any field is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_back(cls, data: Any, info: ValidationInfo) -> Any:
+        """A dumped model has null where its family reads nothing. In a sweep's file null is a slip of the pen."""
+        if info.mode != "json" or not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in COMMON_FIELDS}
+
+
+COMMON_FIELDS = ("kind", "width", "normalization", "initialisation", "activation")
+"""Fields of a model that every family of skipray's reads."""
 
 
 class Recipe(Part):

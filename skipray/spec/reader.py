@@ -12,7 +12,7 @@ import pydantic
 
 from skipray import metrics
 from skipray.extension import catalog
-from skipray.spec import recipes
+from skipray.spec import models, recipes
 from skipray.spec.cell import bare_name, family_names
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, ProbeSpec, Recipe, SweepFile, Tune
@@ -131,6 +131,8 @@ class Reader:
 
     def _check_factors(self, file: SweepFile) -> None:
         known = set(ModelSpec.model_fields) | set(Recipe.model_fields)
+        known |= {bare_name(key) for key in file.factors if models.is_factor(bare_name(key))}
+        known |= {bare_name(key) for row in file.include for key in row if models.is_factor(bare_name(key))}
         for key, values in file.factors.items():
             bare = bare_name(key)
             if bare not in known:
@@ -144,7 +146,9 @@ class Reader:
                 if value in values[:i] and type(value) is type(values[values.index(value)]):
                     self._add(("factors", key, i), f"found {show(value)} twice; allowed: each value once")
             for section in ("model", "recipe"):
-                if bare in getattr(file, section):
+                if bare in getattr(file, section) or (
+                    section == "model" and bare.removeprefix(models.OPTION) in _options(file) and "." in bare
+                ):
                     self._add((section, bare), f"found a value beside the factor {key}; allowed: one of the two")
         for seed in {s for s in file.seeds if file.seeds.count(s) > 1}:
             self._add(("seeds",), f"found {seed} twice; allowed: each seed once")
@@ -272,7 +276,7 @@ class Reader:
 
     def _valid_depths(self, file: SweepFile, cell: dict[str, Any], adaptive: Adaptive) -> Iterator[int]:
         """Depths that the family does not refuse. What else is wrong with the cell is found, and said, at each."""
-        data = file.model | {k: v for k, v in cell.items() if k in ModelSpec.model_fields}
+        data = models.model_data(file.model, cell)
         try:
             family = catalog.find("architectures", str(data.get("architecture", "")))
             model = ModelSpec.model_validate(_tuples(data | {"depth": adaptive.low}))
@@ -342,7 +346,7 @@ class Reader:
         return self._hashes[name]
 
     def _model(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> ModelSpec | None:
-        data = file.model | {k: v for k, v in cell.items() if k in ModelSpec.model_fields}
+        data = models.model_data(file.model, cell)
         architecture = data.get("architecture")
         if isinstance(architecture, str):
             try:
@@ -353,21 +357,19 @@ class Reader:
         model = self._validate_at(ModelSpec, data, file, cell, loc, "model")
         if model is None:
             return None
-        if hasattr(family, "fields"):
-            try:
-                with catalog.at_work(model.architecture):
-                    used = family.fields(model.kind)
-            except ValueError as error:
-                self._add(self._source(file, "architecture", architecture, loc, "model"), str(error))
-                return None
-            optional = {key for key, info in ModelSpec.model_fields.items() if not info.is_required()}
-            for key in sorted(used & optional):
-                if getattr(model, key) is None:
-                    allowed = allowed_words(ModelSpec, (key,), {})
-                    needs = f"{architecture} ({model.kind}) needs it"
-                    self._add(("model", key), f"found nothing, but {needs}; allowed: {allowed}")
-                    return None
-            model = model.model_copy(update=dict.fromkeys(optional - used))
+        try:
+            with catalog.at_work(model.architecture):
+                lacking = list(models.missing(model, family))
+                model = model if lacking else models.read_fields(model, family)
+        except ValueError as error:
+            self._add(self._source(file, "architecture", architecture, loc, "model"), str(error))
+            return None
+        for name, message in lacking:
+            self._add(("model", name), message)
+        for found in models.unknown_options(ModelSpec.model_validate(_tuples(data)), family, cell):
+            self._add(("model", "options"), found)
+        if lacking:
+            return None
         try:
             scheme = catalog.find("initialisations", model.initialisation)
         except ValueError as error:
@@ -457,6 +459,11 @@ def _nearest(model: type[Part], parts: tuple[Any, ...]) -> tuple[Any, ...] | Non
     """The place of the field that an unknown key was probably meant to be."""
     near = difflib.get_close_matches(str(parts[-1]), fields_at(model, parts[:-1]), n=1)
     return (*parts[:-1], near[0]) if near else None
+
+
+def _options(file: SweepFile) -> Mapping[str, Any]:
+    options = file.model.get("options", {})
+    return options if isinstance(options, Mapping) else {}
 
 
 def _matches(cell: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from skipray.spec.cell import MAIN_FACTORS, Cell, Group, Scalar, short_name
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
 from skipray.spec.identity import NUMERICS_VERSION, hashed_fields
+from skipray.spec.models import OPTION
 from skipray.spec.recipes import OF_SGD, UNWRITTEN
 from skipray.spec.values import as_text, canonical_json
 
@@ -90,6 +91,8 @@ class TrialSpec:
         return name in Recipe.model_fields or self._field(name) is not None
 
     def _field(self, name: str) -> Any:
+        if name.startswith(OPTION):
+            return self.model.options.get(name.removeprefix(OPTION))
         return getattr(self.recipe if name in Recipe.model_fields else self.model, name)
 
     def _factor(self, name: str) -> Scalar:

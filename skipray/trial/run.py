@@ -28,16 +28,18 @@ from safetensors.torch import save as save_tensors
 
 from skipray import __version__, architectures
 from skipray.datasets import Splits, open_dataset, shape_and_classes
+from skipray.metrics.as_found import as_found
 from skipray.probe import Measurement, measure
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.storage import histograms_from_parquet, histograms_to_parquet
 from skipray.trial.numerics import numerics, random_state, set_random_state
+from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable, smallest_piece
 from skipray.trial.training import EpochEnd, Progress, autocast, make_optimizer, to_device, train
 from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode, gaps
 from skipray.trial.training.losses import judging_loss
-from skipray.trial.training.state import CheckpointRefused, network_tensors, pack, restore_network, unpack
+from skipray.trial.training.state import CheckpointRefused, apart, network_tensors, pack, restore_network, unpack
 
 __all__ = ["CheckpointRefused", "Checkpoints", "run_trial"]
 
@@ -117,8 +119,7 @@ class _Attempt:
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
-        if ":" in trial.model.architecture:
-            self._check_output(classes)
+        self._refuse_untrainable(classes)
         self.initial = initial_weights(self.network)
         """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
         self.optimizer = make_optimizer(self.network, trial.recipe)
@@ -138,15 +139,18 @@ class _Attempt:
         """When the time that is not yet in train_seconds or probe_seconds began."""
         self.saved_at = time.monotonic()
 
-    def _check_output(self, classes: int) -> None:
-        samples = self.splits.train_x[torch.arange(2)]
-        with evaluation_mode(self.network), torch.no_grad():
-            found = tuple(self.network(self.splits.normalise(samples)).shape)
-        if found != (2, classes):
-            allowed = f"(2, {classes}), a score for each class"
-            raise ValueError(
-                f"{self.trial.model.architecture}: found an output of {found} for 2 samples; allowed: {allowed}"
-            )
+    def _refuse_untrainable(self, classes: int) -> None:
+        """Before the first step, and not by what it would record."""
+        trial, who = self.trial, self.trial.model.architecture
+        if ":" in who:
+            check_scores(self.network, self.splits.normalise(self.splits.train_x[torch.arange(2)]), classes, who)
+        if trial.recipe.epochs:
+            check_trainable(self.network, who)
+            smallest = smallest_piece(trial, len(self.splits.train_y))
+            if smallest == 1:
+                one = self.splits.normalise(self.splits.train_x[torch.arange(1)])
+                with as_found(self.network), torch.no_grad(), batch_statistics_checked(self.network, trial):
+                    self.network.train()(one)
 
     def run(self) -> TrialRecord:
         recipe = self.trial.recipe
@@ -331,8 +335,7 @@ class _Attempt:
         return True
 
     def _weights(self) -> bytes:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        return save_tensors(tensors, {"skipray": self.trial.trial_id})
+        return save_tensors(apart(self.network.state_dict()), {"skipray": self.trial.trial_id})
 
 
 def _bytes(content: bytes) -> torch.Tensor:

@@ -22,9 +22,11 @@ def plan(
 ) -> None:
     """Show what would run: trials, sizes, estimated time, what is done. Starts nothing."""
     from skipray.planning.plan import make_plan
+    from skipray.planning.rehearsal import rehearse
     from skipray.terminal import display
 
     spec = load(sweep, overrides)
+    notes = rehearse(spec)
     limit = budget_of(budget)
     states: dict[str, Any] = {}
     trials = None
@@ -48,13 +50,16 @@ def plan(
         missing = [p.trial for p in made.missing]
         reached = fit(spec, missing, seconds or (lambda t: costs.get(t.trial_id, 0.0)), limit, made.concurrency)
     if as_json:
-        print_json(display.plan_json(made) | ({} if reached is None else {"budget": display.fit_json(reached)}))
+        more = {} if reached is None else {"budget": display.fit_json(reached)}
+        print_json(display.plan_json(made) | {"notes": list(notes)} | more)
     elif brief:
         print(display.plan_line(made))
     else:
         display.show_plan(made)
         if reached is not None:
             display.show_fit(reached)
+        for note in notes:
+            print(note)
 
 
 def concurrency(spec: SweepSpec) -> int:

@@ -5,6 +5,7 @@ one's, which a user's own layers (dropout) may draw from.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -25,8 +26,19 @@ class CheckpointRefused(ValueError):
 def pack(trial_id: str, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> bytes:
     """One blob of tensors and JSON values, marked with the trial and the versions that its bits depend on."""
     header = {"state_version": STATE_VERSION, "trial_id": trial_id, "torch": torch.__version__, "values": values}
-    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return save_tensors(flat, {"skipray": json.dumps(header)})
+    return save_tensors(apart(tensors), {"skipray": json.dumps(header)})
+
+
+def apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors on the CPU, each with memory of its own, as safetensors wants them: tied weights twice."""
+    flat: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        found = tensor.detach().cpu().contiguous()
+        storage = found.untyped_storage()
+        flat[name] = found.clone() if storage.data_ptr() in seen or storage.nbytes() != found.nbytes else found
+        seen.add(storage.data_ptr())
+    return flat
 
 
 def unpack(trial_id: str, blob: bytes) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -1,0 +1,116 @@
+"""What of a sweep could not run, found before anything starts: its own code, its optimizers, its smallest batches.
+
+Each distinct network of a user's own family is built once (for its sizes), and the shallowest of each family and recipe
+takes one step on made-up samples.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import replace
+
+from skipray import architectures, datasets
+from skipray.extension import own_code
+from skipray.planning.estimate import train_samples
+from skipray.spec import SpecError, SweepSpec, TrialSpec
+
+
+def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
+    """Try what a sweep's trials would do.
+
+    Returns:
+        Sentences about what a user should know: which parameters an initialisation has not reached.
+
+    Raises:
+        SpecError: a line for each mistake, with its place.
+    """
+    if importlib.util.find_spec("torch") is None:
+        return ()
+    mistakes: dict[str, None] = {}
+    notes: dict[str, None] = {}
+    for trial in _kinds(sweep):
+        try:
+            left = _try(trial)
+        except Exception as error:
+            mistakes.setdefault(_mistake(sweep, trial, error))
+            continue
+        if left:
+            notes.setdefault(_note(trial, left))
+    if not mistakes:
+        for trial in _networks(sweep):
+            try:
+                shape, classes = datasets.shape_and_classes(trial.dataset)
+                architectures.sizes(trial.model, shape, classes)
+            except Exception as error:
+                mistakes.setdefault(_mistake(sweep, trial, error))
+    if mistakes:
+        raise SpecError(mistakes)
+    return tuple(notes)
+
+
+def _try(trial: TrialSpec) -> tuple[str, ...]:
+    from skipray.trial.rehearsal import rehearse as try_trial
+
+    shape, classes = datasets.shape_and_classes(trial.dataset)
+    return try_trial(trial, shape, classes, train_samples(trial))
+
+
+def _kinds(sweep: SweepSpec) -> Iterator[TrialSpec]:
+    """The shallowest trial of each combination of everything else that has to be tried."""
+    seen: set[object] = set()
+    for cell in sorted(sweep.cells, key=lambda cell: cell.model.depth):
+        key = (_without_depth(cell), cell.recipe, cell.dataset.name)
+        if key not in seen and (_has_own_code(cell) or _may_fail(cell)):
+            seen.add(key)
+            yield cell
+
+
+def _without_depth(cell: TrialSpec) -> object:
+    """The model without its depth."""
+    return cell.model.model_copy(update={"depth": 0})
+
+
+def _networks(sweep: SweepSpec) -> Iterator[TrialSpec]:
+    """One trial of each distinct network of a user's own family."""
+    seen: set[object] = set()
+    for cell in sweep.cells:
+        if ":" in cell.model.architecture and cell.model not in seen:
+            seen.add(cell.model)
+            yield replace(cell, seed=sweep.seeds[0])
+
+
+def _has_own_code(cell: TrialSpec) -> bool:
+    return any(name != cell.dataset.name for name, _ in cell.source_hashes)
+
+
+def _may_fail(cell: TrialSpec) -> bool:
+    """Whether a trial of skipray's own parts alone may not train: arguments that torch checks, one sample."""
+    recipe = cell.recipe
+    if recipe.optimizer is not None and len(recipe.optimizer) > 1:
+        return True
+    samples = train_samples(cell)
+    batch = samples // -(-samples // recipe.batch_size)
+    return recipe.epochs > 0 and batch // min(recipe.gradient_accumulation, batch) == 1
+
+
+def _mistake(sweep: SweepSpec, trial: TrialSpec, error: Exception) -> str:
+    key = getattr(error, "key", "")
+    what = ("recipe", key) if key else ("model", "architecture")
+    if not key and trial.recipe.optimizer is not None and "refuses its arguments" in str(error):
+        what = ("recipe", "optimizer")
+    place = sweep.where(*_home(sweep, what))
+    said = str(error) if isinstance(error, ValueError) and own_code.place_of(error) is None else own_code.said(error)
+    who = "" if said.startswith(trial.model.architecture) or key else f"{trial.model.architecture}: "
+    return f"{place}: {'.'.join(what)}: {who}{said} ({trial.label.rpartition('-s')[0]})"
+
+
+def _home(sweep: SweepSpec, what: tuple[str, str]) -> tuple[str, ...]:
+    """Where the file has a field: in its section, or among the factors."""
+    for name in (what[1], ".".join(what)):
+        if name in sweep.factors:
+            return ("factors", name)
+    return what
+
+
+def _note(trial: TrialSpec, left: tuple[str, ...]) -> str:
+    shown = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
+    return f"{trial.model.architecture}: {trial.model.initialisation} leaves as built: {shown}"

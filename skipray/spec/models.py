@@ -1,0 +1,76 @@
+"""Which fields of a model its family reads, and which it has to have."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from skipray.spec.fields import COMMON_FIELDS, ModelSpec
+from skipray.spec.values import Frozen
+from skipray.spec.words import allowed_words
+
+OPTION = "options."
+"""What a factor's name begins with that is an option of the model."""
+AS_BUILT = "as_built"
+
+
+def model_data(section: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of one cell's model: the file's section, with the cell's factors over it."""
+    data = dict(section) | {key: value for key, value in cell.items() if key in ModelSpec.model_fields}
+    named = {key.removeprefix(OPTION): value for key, value in cell.items() if key.startswith(OPTION)}
+    if named and isinstance(data.get("options", {}), Mapping):
+        data["options"] = {**data.get("options", {}), **named}
+    return data
+
+
+def is_factor(bare: str) -> bool:
+    """Whether the model has a field, or may have an option, of a factor's name."""
+    return bare in ModelSpec.model_fields or (bare.startswith(OPTION) and len(bare) > len(OPTION))
+
+
+def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
+    """(Field, message) of what the family needs and the model has not."""
+    own = ":" in model.architecture
+    read = family.fields(model.kind) if hasattr(family, "fields") and (own or model.kind is not None) else set()
+    needed = set(read) if own else set(read) | set(COMMON_FIELDS)
+    for key in sorted(needed, key=list(ModelSpec.model_fields).index):
+        if getattr(model, key) is None:
+            allowed = allowed_words(ModelSpec, (key,), {})
+            kind = f" ({model.kind})" if model.kind else ""
+            if own or key not in COMMON_FIELDS:
+                yield key, f"found nothing, but {model.architecture}{kind} needs it; allowed: {allowed}"
+            else:  # as every family does: said once, not once a family
+                yield key, f"found nothing; allowed: {allowed} (in model or as a factor)"
+
+
+def read_fields(model: ModelSpec, family: Any) -> ModelSpec:
+    """The model without what its family does not read, so that two models of the same network are one.
+
+    A user's own family without `fields` may read anything. Its initialisation, where it is left out, is its own.
+    """
+    own = ":" in model.architecture
+    update: dict[str, Any] = {}
+    if hasattr(family, "fields"):
+        unread = set(ModelSpec.model_fields) - {"architecture", "depth", "options", *COMMON_FIELDS}
+        update = dict.fromkeys(unread - set(family.fields(model.kind)))
+    taken = option_names(family, own=own)
+    if taken is not None:
+        update["options"] = Frozen({key: value for key, value in model.options.items() if key in taken})
+    if own and model.initialisation is None:
+        update["initialisation"] = AS_BUILT
+    return model.model_copy(update=update)
+
+
+def option_names(family: Any, *, own: bool) -> frozenset[str] | None:
+    """The options that a family takes; None for a user's own that does not say (`OPTIONS`), which may take any."""
+    if hasattr(family, "OPTIONS"):
+        return frozenset(family.OPTIONS)
+    return None if own else frozenset()
+
+
+def unknown_options(model: ModelSpec, family: Any, cell: Mapping[str, Any]) -> Iterator[str]:
+    """Messages of options that the family does not take and no factor gives (a factor is dropped, as a field is)."""
+    taken = option_names(family, own=":" in model.architecture)
+    if not taken:
+        return
+    for key in model.options:
+        if key not in taken and OPTION + key not in cell:
+            yield f"found the option {key}; allowed for {model.architecture}: {', '.join(sorted(taken))}"

@@ -1,0 +1,126 @@
+"""A trial's first step on made-up samples, before any data are read: what cannot train is refused with its reason."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from skipray import architectures
+from skipray.spec import TrialSpec
+from skipray.spec.shapes import TokenShape
+from skipray.trial.numerics import numerics
+from skipray.trial.training import make_optimizer
+from skipray.trial.training.step import Step
+
+
+class Untrainable(ValueError):
+    """A trial that cannot be trained as it is specified. `key`: the recipe's field to blame, or empty."""
+
+    def __init__(self, message: str, key: str = ""):
+        super().__init__(message)
+        self.key = key
+
+
+def rehearse(trial: TrialSpec, input_shape: tuple[int, ...], outputs: int, samples: int) -> tuple[str, ...]:
+    """Build the trial's network and take one step with two samples, or as few as its smallest batch has.
+
+    Args:
+        outputs: scores (or values) that the network has to give a sample.
+        samples: of the training split.
+
+    Returns:
+        Names of the parameters that the initialisation has left as they were built.
+
+    Raises:
+        Untrainable: with what was found and what is allowed.
+        Exception: whatever the user's own code raises.
+    """
+    with numerics(trial):
+        network, left = architectures.build_and_say(trial.model, input_shape, outputs, seed=trial.seed)
+        who = trial.model.architecture
+        check_scores(network, two(input_shape), outputs, who)
+        if not trial.recipe.epochs:
+            return left
+        check_trainable(network, who)
+        optimizer = make_optimizer(network, trial.recipe)
+        x = two(input_shape)
+        y = torch.arange(2) % max(outputs, 1)
+        if smallest_piece(trial, samples) == 1:
+            x, y = x[:1], y[:1]
+        network.train()
+        with batch_statistics_checked(network, trial):
+            Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
+    return left
+
+
+def two(input_shape: tuple[int, ...]) -> torch.Tensor:
+    """Two made-up samples."""
+    if isinstance(input_shape, TokenShape):
+        return torch.arange(2 * math.prod(input_shape)).reshape(2, *input_shape) % input_shape.vocabulary
+    return torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0))
+
+
+def smallest_piece(trial: TrialSpec, samples: int) -> int:
+    """Samples in the smallest piece that goes through the network at once."""
+    recipe = trial.recipe
+    batch = samples // -(-samples // recipe.batch_size)
+    return batch // min(recipe.gradient_accumulation, batch)
+
+
+def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: str) -> None:
+    """Refuse a network that does not give scores of the right shape."""
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        with torch.no_grad():
+            found = network.eval()(samples)
+    finally:
+        for module, training in modes:
+            module.training = training
+    count = len(samples)
+    allowed = f"({count}, {outputs}), a score for each class"
+    if not isinstance(found, torch.Tensor):
+        raise Untrainable(f"{who}: found an output that is a {type(found).__name__}; allowed: one tensor of {allowed}")
+    shape = tuple(found.shape)
+    by_position = len(shape) == 3 and shape[0] == count and shape[2] == outputs
+    if shape != (count, outputs) and not by_position:
+        raise Untrainable(f"{who}: found an output of {shape} for {count} samples; allowed: {allowed}")
+
+
+def check_trainable(network: nn.Module, who: str) -> None:
+    """Refuse a network that has nothing to train."""
+    if not any(p.requires_grad for p in network.parameters()):
+        total = sum(1 for _ in network.parameters())
+        raise Untrainable(
+            f"{who}: found {total} parameters, none of which is trained (requires_grad); allowed: at least one, "
+            "or recipe.epochs of 0"
+        )
+
+
+@contextmanager
+def batch_statistics_checked(network: nn.Module, trial: TrialSpec) -> Iterator[None]:
+    """Refuse batch normalization of one value a channel, which has no deviation, for the passes inside."""
+
+    def check(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        x = arguments[0]
+        if module.training and x.numel() == x.shape[1]:
+            raise Untrainable(
+                f"found batches of one sample ({_why(trial)}) with batch normalization, which needs two values a "
+                "channel; allowed: larger batches, layer normalization, or none",
+                "batch_size",
+            )
+
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    handles = [norm.register_forward_pre_hook(check) for norm in norms]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _why(trial: TrialSpec) -> str:
+    pieces = trial.recipe.gradient_accumulation
+    more = f" in {pieces} pieces" if pieces > 1 else ""
+    return f"batch_size {trial.recipe.batch_size}{more}"

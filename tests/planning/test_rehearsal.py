@@ -1,0 +1,206 @@
+"""Families of one's own: options, their own initialisation, and what is refused before anything starts."""
+
+import pytest
+import torch
+
+from skipray import architectures
+from skipray.planning.rehearsal import rehearse
+from skipray.spec import SpecError, load_sweep
+from skipray.trial import run_trial
+from skipray.trial.training.state import unpack
+
+SWEEP = """\
+name: own
+question: How deep?
+dataset: {name: gaussian, options: {features: 16, samples: 60, classes: 4}}
+model: {}
+recipe:
+  epochs: 1
+  batch_size: 20
+  learning_rate: 0.01
+  weight_decay: 0.01
+  optimizer: adamw
+  schedule: constant
+  augmentation: none
+factors:
+  architecture: ["own_nets:NAME"]
+  depth: [2, 3]
+seeds: [0]
+"""
+NETS = """
+import sys
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm
+
+def family(make):
+    class Family:
+        @staticmethod
+        def build(model, input_shape, classes):
+            return make(model, classes)
+    return Family
+
+def flat(*layers):
+    return nn.Sequential(nn.Flatten(), *layers)
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(16, 4)
+    def forward(self, x):
+        return self.layer(x.flatten(1)), 1
+
+def tied(model, classes):
+    a, b = nn.Linear(16, 16), nn.Linear(16, 16)
+    b.weight = a.weight
+    return flat(a, nn.Tanh(), b, nn.Linear(16, classes))
+
+def constant(model, classes):
+    net = flat(nn.Linear(16, classes))
+    nn.init.constant_(net[1].weight, 7.0)
+    return net
+
+class Attention(nn.Module):
+    def __init__(self, classes, heads):
+        super().__init__()
+        self.place = nn.Parameter(torch.ones(4, 4))
+        self.attention = nn.MultiheadAttention(4, heads, batch_first=True)
+        self.head = nn.Linear(4, classes)
+    def forward(self, x):
+        h = x.reshape(-1, 4, 4) + self.place
+        return self.head(self.attention(h, h, h)[0].mean(1))
+
+plain = family(lambda m, c: flat(nn.Linear(16, c)))
+attends = family(lambda m, c: Attention(c, m.options["heads"]))
+pair = family(lambda m, c: Pair())
+double = family(lambda m, c: flat(nn.Linear(16, c)).double())
+frozen = family(lambda m, c: flat(nn.Linear(16, c)).requires_grad_(False))
+leaves = family(lambda m, c: sys.exit(0))
+wide = family(lambda m, c: flat(nn.Linear(16, c + 1)))
+normed = family(lambda m, c: flat(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Linear(8, c)))
+lazy = family(lambda m, c: flat(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.LazyLinear(c)))
+sevens = family(constant)
+twice = family(tied)
+parametrised = family(lambda m, c: flat(
+    weight_norm(nn.Linear(16, 16)), spectral_norm(nn.Linear(16, 16)), orthogonal(nn.Linear(16, 16)), nn.Linear(16, c)))
+deep_fails = family(lambda m, c: flat(nn.Linear(16, c)) if m.depth < 3 else flat(nn.Linear(16, m.width)))
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_nets(tmp_path, monkeypatch):
+    (tmp_path / "own_nets.py").write_text(NETS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "own_nets", raising=False)
+    monkeypatch.setenv("SKIPRAY_CACHE", str(tmp_path / "cache"))
+
+
+def load(folder, name, *overrides):
+    path = folder / "own.yaml"
+    path.write_text(SWEEP.replace("NAME", name))
+    return load_sweep(path, overrides)
+
+
+def test_nothing_that_the_family_does_not_read_is_compulsory(tmp_path):
+    sweep = load(tmp_path, "plain")
+    model = sweep.cells[0].model
+    assert (model.kind, model.width, model.initialisation) == (None, None, "as_built")
+    assert rehearse(sweep) == ()
+    assert run_trial(sweep.trials()[0]).outcome in ("trained", "untrained")
+
+
+def test_its_own_initialisation_is_kept_where_no_scheme_is_named(tmp_path):
+    def weight(*overrides):
+        model = load(tmp_path, "sevens", *overrides).cells[0].model
+        return architectures.build(model, (1, 1, 16), 4, seed=0)[1].weight
+
+    assert torch.equal(weight(), torch.full((4, 16), 7.0))
+    assert not torch.equal(weight("model.initialisation=he_normal"), torch.full((4, 16), 7.0))
+
+
+def test_as_built_follows_from_the_seed(tmp_path):
+    model = load(tmp_path, "plain").cells[0].model
+    first, again, other = (architectures.build(model, (1, 1, 16), 4, seed=s)[1].weight for s in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_an_option_is_a_factor(tmp_path):
+    sweep = load(tmp_path, "attends", "factors.options.heads=[1, 2]")
+    assert [t.model.options for t in sweep.trials()] == [{"heads": 1}, {"heads": 2}, {"heads": 1}, {"heads": 2}]
+    assert len({t.trial_id for t in sweep.trials()}) == 4
+    assert "heads=2" in sweep.trials()[1].label
+    assert load(tmp_path, "attends", "model.options={heads: 2}").trials()[0].trial_id == sweep.trials()[1].trial_id
+    with pytest.raises(SpecError, match=r"found a value beside the factor options\.heads"):
+        load(tmp_path, "attends", "factors.options.heads=[1]", "model.options={heads: 2}")
+
+
+def test_the_scheme_reaches_attention_and_says_what_it_leaves(tmp_path):
+    sweep = load(tmp_path, "attends", "model.initialisation=orthogonal", "model.options={heads: 2}")
+    assert rehearse(sweep) == ("own_nets:attends: orthogonal leaves as built: place",)
+    network = architectures.build(sweep.cells[0].model, (1, 1, 16), 4, seed=0)
+    for piece in network.attention.in_proj_weight.chunk(3):
+        assert torch.allclose(piece @ piece.T, torch.eye(4), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pair", "found an output that is a tuple; allowed: one tensor of (2, 4)"),
+        ("double", "found the parameter 1.weight of float64; allowed: float32"),
+        ("frozen", "found 2 parameters, none of which is trained"),
+        ("leaves", "build ended the process (SystemExit(0)); allowed: a network"),
+        ("wide", "found an output of (2, 5) for 2 samples; allowed: (2, 4)"),
+        ("attends", "own_nets.py:"),
+        ("deep_fails", "own_nets.py:"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_its_family_and_place(tmp_path, name, said):
+    with pytest.raises(SpecError) as caught:
+        rehearse(load(tmp_path, name))
+    (line,) = caught.value.mistakes
+    assert f"own_nets:{name}" in line
+    assert "own.yaml:14: model.architecture" in line
+    assert said in line
+
+
+@pytest.mark.parametrize("changes", [["recipe.batch_size=1"], ["recipe.gradient_accumulation=20"]])
+def test_batch_normalization_of_one_sample_is_refused_and_never_diverges(tmp_path, changes):
+    sweep = load(tmp_path, "normed", *changes)
+    with pytest.raises(SpecError, match=r"recipe\.batch_size: found batches of one sample"):
+        rehearse(sweep)
+    with pytest.raises(ValueError, match="found batches of one sample"):
+        run_trial(sweep.trials()[0])
+    rehearse(load(tmp_path, "plain", *changes))
+
+
+def test_skiprays_own_families_are_held_to_it_too(tmp_path):
+    model = "model={kind: mlp, width: 8, normalization: batch, initialisation: he_normal, activation: relu}"
+    sweep = load(tmp_path, "plain", "factors.architecture=[plainnet]", "factors.depth=[6]", model)
+    assert rehearse(sweep) == ()
+    single = load(
+        tmp_path, "plain", "factors.architecture=[plainnet]", "factors.depth=[6]", model, "recipe.batch_size=1"
+    )
+    with pytest.raises(SpecError, match="found batches of one sample"):
+        rehearse(single)
+
+
+@pytest.mark.parametrize("name", ["lazy", "twice", "parametrised"])
+def test_lazy_tied_and_parametrised_networks_train_and_resume(tmp_path, name):
+    """Their weights are saved, and a state in mid-training is taken up with the same bits."""
+
+    class Kept:
+        state = None
+
+        def load(self):
+            return self.state
+
+        def save(self, state):
+            self.state = state
+
+    (first, _) = load(tmp_path, name, "model.initialisation=he_normal", "resources.checkpoint_seconds=1e-9").trials()
+    kept = Kept()
+    whole = run_trial(first, checkpoints=kept)
+    unpack(first.trial_id, kept.state)
+    assert run_trial(first, checkpoints=kept).weights == whole.weights
+    assert whole.weights is not None
