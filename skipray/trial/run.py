@@ -28,7 +28,7 @@ from safetensors.torch import save as save_tensors
 
 from skipray import __version__, architectures
 from skipray.datasets import Splits, open_dataset, shape_and_classes
-from skipray.metrics.as_found import as_found
+from skipray.metrics.computing.as_found import as_found
 from skipray.probe import Measurement, measure
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, TrialRecord
