@@ -26,7 +26,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("TRAIN_SAMPLES", "train_samples"),
         ("FLIP", "open_splits"),
     ),
-    "initialisations": (("fill",),),
+    "initialisations": (("fill", "AS_BUILT"),),
     "metrics": (("METRIC",), ("measure",)),
 }
 """What a user's entry has at least, one of each row."""

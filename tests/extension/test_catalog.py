@@ -74,7 +74,7 @@ def test_a_module_that_cannot_be_imported_is_told_with_its_line(tmp_path, monkey
     ("folder", "lacks"),
     [
         ("architectures", "build"),
-        ("initialisations", "fill"),
+        ("initialisations", "fill or AS_BUILT"),
         ("datasets", "load or open_splits"),
         ("metrics", "METRIC"),
     ],
