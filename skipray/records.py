@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 Outcome = Literal["trained", "untrained", "diverged"]
-"""How a finished trial ended. A trial that raised has the outcome `failed`, and no record."""
+"""How a finished trial judged itself: trained is better than naming the most frequent class. What counts when results
+are read, `skipray.analysis.trained` decides. A trial that raised has the outcome `failed`, and no record."""
 
 LAYER_COLUMNS = (
     "epoch",

@@ -373,17 +373,18 @@ class TestLimit:
 
     def test_all_and_none(self) -> None:
         above = trainability_limit(self.depth, self.depth > 0)
-        assert (above.depth, above.low, above.high, above.censored) == (None, 110.0, None, "above")
+        assert (above.depth, above.low, above.high, above.censored) == (None, 74.0, None, "above")
         below = trainability_limit(self.depth, self.depth < 0)
-        assert (below.depth, below.low, below.high, below.censored) == (None, None, 8.0, "below")
+        assert (below.depth, below.low, below.high, below.censored) == (None, None, 20.0, "below")
 
     def test_mostly_trained_is_beyond_the_deepest(self) -> None:
         trained = np.ones(18, dtype=bool)
         trained[-1] = False
-        limit = trainability_limit(self.depth, trained, group=self.seeds)
+        limit = trainability_limit(self.depth, trained)
         assert limit.censored == "above"
         assert limit.depth is None
         assert limit.low is not None
+        assert 8 <= limit.low <= 74
 
     def test_firth_by_hand(self) -> None:
         """Against a direct maximisation of the penalised likelihood with scipy."""
@@ -399,7 +400,7 @@ class TestLimit:
 
         best = optimize.minimize(loss, [0.0, -1.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10}).x
         limit = trainability_limit(self.depth, y)
-        assert limit.depth == pytest.approx(np.exp(x.mean() - best[0] / best[1]), rel=0.01)
+        assert limit.depth == pytest.approx(np.exp(x.mean() - best[0] / best[1]), rel=0.02)
 
     def test_covers_with_seeds(self) -> None:
         rng = np.random.default_rng(5)

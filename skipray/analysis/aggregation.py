@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from skipray import __version__, tracking
+from skipray.analysis.limits import LimitTable, limit_tables
+from skipray.analysis.trained import definitions, judged
 from skipray.claims import Claim, judge
 from skipray.claims.verdict import untested, with_holm
 from skipray.metrics import GapMetric, Metric, SplitMetric, Tracked, tracked
@@ -19,10 +21,10 @@ from skipray.planning.plan import trial_sizes
 from skipray.search.fairness import CELL_METRICS, fairness_table, headline
 from skipray.search.frontier import Frontier, find_frontier
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
-from skipray.trends import DepthTrend, Limit, fit_depth_trend, trainability_limit
+from skipray.trends import DepthTrend, Limit, fit_depth_trend
 
-COUNTS = ("seeds", "finished", "diverged", "untrained", "failed", "running", "missing")
-"""What is counted of each cell: finished ones include the diverged and the untrained."""
+COUNTS = ("seeds", "finished", "diverged", "exploded", "untrained", "failed", "running", "missing")
+"""What is counted of each cell: finished ones include the diverged, the exploded and the untrained."""
 
 NEED_TRAINING = ("C1a", "C1b", "C8", "C9", "C10", "C11")
 """Claims about what networks have learned: a sweep of `epochs: 0` says nothing about them."""
@@ -59,7 +61,8 @@ class Aggregate:
 
     sweep: SweepSpec
     trials: pd.DataFrame
-    """skipray.tracking.read_trials: one row a finished trial; of a tuned sweep the finals of the chosen settings."""
+    """skipray.tracking.read_trials: one row per finished trial; of a tuned sweep the finals of the chosen settings. Has
+    the columns of skipray.analysis.trained, which decides `outcome`."""
     groups: Mapping[str, Group]
     """trial_id -> group of each trial that the sweep has by now."""
     histories: pd.DataFrame
@@ -67,13 +70,14 @@ class Aggregate:
     layers: pd.DataFrame
     """Columns trial_id and skipray.records.LAYER_COLUMNS, first and last epoch."""
     series: tuple[Series, ...]
-    limits: tuple[tuple[Group, Limit], ...]
-    """Trainability limit of each group."""
+    limit_tables: tuple[LimitTable, ...]
+    """The depths at which half of the seeds no longer fit the training set (the headline), learn anything, keep up with
+    their twins; empty where nothing was trained."""
     claims: tuple[Claim, ...]
     audit: tuple[str, ...]
     """Breaches of the protocol; empty when clean."""
     coverage: pd.DataFrame
-    """Columns: group (a skipray.spec.Group), depth, seeds, finished, diverged, untrained, failed, running, missing."""
+    """Columns: group (a skipray.spec.Group), depth, and COUNTS."""
     provenance: Mapping[str, str]
     """What the report was made with."""
     failures: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -93,6 +97,11 @@ class Aggregate:
     frontiers: tuple[tuple[Group, Frontier], ...] = ()
     """Of an adaptive sweep: where the search for each group's limit stands."""
 
+    @property
+    def limits(self) -> tuple[tuple[Group, Limit], ...]:
+        """The headline's trainability limit of each group."""
+        return self.limit_tables[0].of_groups if self.limit_tables else ()
+
 
 def aggregate(
     sweep: SweepSpec, tracking_uri: str | None = None, *, say: Callable[[str], None] = lambda text: None
@@ -104,7 +113,8 @@ def aggregate(
     read = tracking.read_trials(sweep, tracking_uri, trials=known.trials, ledger=ledger, say=say)
     everything = with_parameters(known.trials, read)
     say(f"{len(everything)} of {len(known.trials) + known.to_come} trials read; fitting depth trends")
-    trials = headline(sweep, everything)
+    of_trial = {t.trial_id: t.cell.group for t in known.trials}
+    trials = _as_defined(sweep, headline(sweep, everything), of_trial)
     asked = asked_for(sweep, known.trials)
     wanted = set(trials["trial_id"])
     headlined = [t for t in known.trials if t.trial_id in wanted]
@@ -117,7 +127,7 @@ def aggregate(
     layers = tracking.read_layers(sweep, tracking_uri, trials=headlined, ledger=ledger, say=say)
     first = sorted(headlined, key=lambda t: t.seed)[:MAX_HISTOGRAM_TRIALS]
     histograms = tracking.read_histograms(sweep, tracking_uri, trials=first, ledger=ledger, say=say)
-    of_trial = {t.trial_id: t.cell.group for t in known.trials}
+    covered = coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep))
     groups = _grouped(trials, [of_trial[i] for i in trials["trial_id"]])
     result = Aggregate(
         sweep=sweep,
@@ -126,10 +136,10 @@ def aggregate(
         histories=histories,
         layers=layers,
         series=tuple(_series(groups, trend_metrics(sweep))),
-        limits=tuple(_limits(groups)) if trains(sweep) else (),
-        claims=_judged(sweep, trials, layers, histories),
+        limit_tables=limits_of(sweep, trials, groups, covered),
+        claims=_preliminary(_judged(sweep, trials, layers, histories), covered),
         audit=tuple(audit(sweep, trials)),
-        coverage=coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep)),
+        coverage=covered,
         provenance=provenance(sweep, everything),
         failures=_failures(known.trials, ledger),
         histograms=histograms,
@@ -171,6 +181,11 @@ def trains(sweep: SweepSpec) -> bool:
     return any(cell.recipe.epochs for cell in sweep.cells)
 
 
+def _as_defined(sweep: SweepSpec, trials: pd.DataFrame, of_trial: Mapping[str, Group]) -> pd.DataFrame:
+    """The trials with the outcomes that the sweep's `trained` gives them."""
+    return judged(sweep, trials, [of_trial[i] for i in trials["trial_id"]]) if trains(sweep) else trials
+
+
 def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histories: pd.DataFrame) -> tuple[Claim, ...]:
     claims = judge(trials, layers, histories, factors=sweep.factor_names)
     if trains(sweep):
@@ -179,22 +194,43 @@ def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histor
     return with_holm([untested(c.id, c.statement, what, reason) if c.id in NEED_TRAINING else c for c in claims])
 
 
+MOST_GROUPS_MISSING = 4
+"""Groups with missing trials that a claim names."""
+
+
+def _preliminary(claims: tuple[Claim, ...], covered: pd.DataFrame) -> tuple[Claim, ...]:
+    """Claims that rest on an unfinished sweep say which trials are missing."""
+    lacking = covered[covered["seeds"] > covered["finished"]]
+    if lacking.empty:
+        return claims
+    cells: dict[str, list[str]] = {}
+    for row in lacking.to_dict("records"):
+        here = f"{row['depth']} ({row['seeds'] - row['finished']} of {row['seeds']})"
+        cells.setdefault(row["group"].label, []).append(here)
+    named = [f"{label} at {', '.join(where)}" for label, where in list(cells.items())[:MOST_GROUPS_MISSING]]
+    more = [f"{len(cells) - len(named)} more groups"] if len(cells) > len(named) else []
+    words = f"Preliminary; missing: {'; '.join([*named, *more])}."
+    return tuple(c if c.verdict == "not tested" else replace(c, sentence=f"{c.sentence} {words}") for c in claims)
+
+
 def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFrame) -> Aggregate:
     """The aggregate of a tuned sweep, with what the tuning itself has shown."""
     is_final = (everything["phase"] == "final").to_numpy(dtype=bool)
     is_default = (everything["setting"] == "default").to_numpy(dtype=bool)
-    default = everything[is_final & is_default].reset_index(drop=True)
+    sweep = result.sweep
+    default = _as_defined(sweep, everything[is_final & is_default].reset_index(drop=True), result.groups)
     default_groups = _grouped(default, [result.groups[i] for i in default["trial_id"]])
     of_cells = _grouped(table.assign(seed=0), [cell.group for cell in table["cell"]])
     marked = table[table["breach"] != ""]
+    default_limits = limits_of(sweep, default, default_groups, None)
     return replace(
         result,
         series=(*result.series, *_series(of_cells, CELL_METRICS)),
         claims=tuple(_leaning(claim, marked) for claim in result.claims),
         audit=(*result.audit, *(f"{row['cell'].label}: {row['breach']}" for row in marked.to_dict("records"))),
         default_trials=default,
-        default_series=tuple(_series(default_groups, trend_metrics(result.sweep, of_splits=True))),
-        default_limits=tuple(_limits(default_groups)),
+        default_series=tuple(_series(default_groups, trend_metrics(sweep, of_splits=True))),
+        default_limits=default_limits[0].of_groups if default_limits else (),
         tuning_trials=everything[~is_final].reset_index(drop=True),
         fairness=table,
     )
@@ -217,10 +253,10 @@ def _frontiers(sweep: SweepSpec, groups: list[tuple[Group, pd.DataFrame]]) -> li
     found = []
     for group, rows in groups:
         of_group = [c.model.depth for c in sweep.cells if c.cell.group == group]
-        depths = rows["depth"].to_numpy(float).tolist()
+        depths, seeds = rows["depth"].to_numpy(float).tolist(), rows["seed"].tolist()
         trained = (rows["outcome"] == "trained").to_numpy(dtype=bool).tolist()
         reach = (min(of_group), max(of_group))
-        found.append((group, find_frontier(asked.low, asked.high, asked.width, depths, trained, reach=reach)))
+        found.append((group, find_frontier(asked.width, depths, trained, seeds, reach)))
     return found
 
 
@@ -346,16 +382,22 @@ def censoring(rows: pd.DataFrame, metric: str) -> np.ndarray:
     return rows[twin].fillna(0).to_numpy().astype(int)
 
 
-def _limits(groups: list[tuple[Group, pd.DataFrame]]) -> list[tuple[Group, Limit]]:
-    return [
-        (
-            group,
-            trainability_limit(
-                rows["depth"].to_numpy(float), (rows["outcome"] == "trained").to_numpy(), group=rows["seed"].to_numpy()
-            ),
-        )
-        for group, rows in groups
-    ]
+def limits_of(
+    sweep: SweepSpec, trials: pd.DataFrame, groups: list[tuple[Group, pd.DataFrame]], covered: pd.DataFrame | None
+) -> tuple[LimitTable, ...]:
+    """Of fitting, of learning, of keeping up; nothing where nothing was trained.
+
+    Args:
+        covered: `coverage`, which tells what is missing; of an adaptive sweep nothing is.
+    """
+    if not trains(sweep) or trials.empty:
+        return ()
+    missing: dict[Group, dict[int, int]] = {}
+    if covered is not None and sweep.adaptive is None:
+        for row in covered.to_dict("records"):
+            if row["seeds"] > row["finished"]:
+                missing.setdefault(row["group"], {})[int(row["depth"])] = int(row["seeds"] - row["finished"])
+    return limit_tables(groups, definitions(sweep, trials), missing)
 
 
 def coverage(
@@ -368,7 +410,7 @@ def coverage(
         row = rows.setdefault(trial.cell, dict.fromkeys(COUNTS, 0))
         state = states.get(trial.trial_id, "missing")
         outcome = outcomes.get(trial.trial_id)
-        for column in ("seeds", state, *([outcome] if outcome in ("diverged", "untrained") else [])):
+        for column in ("seeds", state, *([outcome] if outcome in ("diverged", "exploded", "untrained") else [])):
             row[column] += 1
     named = [{"group": cell.group, "depth": cell.depth} | counts for cell, counts in rows.items()]
     return pd.DataFrame(named, columns=["group", "depth", *COUNTS])

@@ -72,7 +72,7 @@ def _limit_words(table: pd.DataFrame) -> str:
         return f"beyond {table['depth'].max():.0f}"
     if limit.censored == "below":
         return f"below {table['depth'].min():.0f}"
-    return f"about {limit.depth:.0f} layers"
+    return "at no depth that could be given" if limit.depth is None else f"about {limit.depth:.0f} layers"
 
 
 RISE_MARGIN_POINTS = 1.0

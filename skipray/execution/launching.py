@@ -106,7 +106,7 @@ def launch_sweep(
         known = tracking.known_trials(sweep, tracking_uri)
         ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials)
         missing = len(known.trials) - len(ledger.finished) + known.to_come
-        if is_complete(sweep, ledger, known):
+        if is_complete(sweep, uri, ledger, known):
             address = None
             if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
                 # The last launch was killed between its last trial and its end: the report is still to be logged.

@@ -1,35 +1,17 @@
 """The answer in one or two plain sentences, from the trainability limits and the claims."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skipray.analysis.aggregation import trains
 from skipray.report.groups import Layout, family
-from skipray.spec import Group
+from skipray.report.limit_sentences import limit_sentence
+from skipray.trends.limit_words import listed
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 MOST_GROUPS = 6
 """Groups that a sentence can name one by one."""
-
-
-def limit_words(limit: Any) -> str:
-    """A trainability limit in words."""
-    if limit.censored == "above":
-        return "beyond the deepest tried" + (f" (above {limit.low:.0f})" if limit.low is not None else "")
-    if limit.censored == "below":
-        return "below the shallowest tried" + (f" (below {limit.high:.0f})" if limit.high is not None else "")
-    if limit.depth is None:
-        return "unknown"
-    if limit.low is None and limit.high is None:
-        interval = "with these few trials its interval is open at both ends"
-    elif limit.low is None or limit.high is None:
-        interval = (
-            f"95\u00a0% interval: {f'above {limit.low:.0f}' if limit.high is None else f'below {limit.high:.0f}'}"
-        )
-    else:
-        interval = f"95\u00a0% interval {limit.low:.0f} to {limit.high:.0f}"
-    return f"depth {limit.depth:.0f} ({interval})"
 
 
 def answer(aggregate: "Aggregate", layout: Layout, predicted: str) -> list[str]:
@@ -53,7 +35,7 @@ def answer(aggregate: "Aggregate", layout: Layout, predicted: str) -> list[str]:
         sentences += ["Networks were measured at initialisation; nothing was trained.", predicted]
     still = [layout.name(g) for g, f in aggregate.frontiers if f.verdict == "open"]
     if still:
-        sentences.append(f"The search for the limit of {_and(still)} is not finished.")
+        sentences.append(f"The search for the limit of {listed(still)} is not finished.")
     sentences.append(_claims(aggregate))
     return [s for s in sentences if s]
 
@@ -62,39 +44,8 @@ def _limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
     several = len(aggregate.limits) > len({family(g) for g, _ in aggregate.limits})
     if len(aggregate.limits) > MOST_GROUPS:
         return _many_limits(aggregate)
-    beyond, below, within, unknown = [], [], [], []
-    for group, limit in aggregate.limits:
-        label = layout.name(group) if several else family(group)
-        if limit.censored == "above":
-            beyond.append((label, _deepest(aggregate, group)))
-        elif limit.censored == "below":
-            below.append(label)
-        elif limit.depth is not None:
-            within.append(f"at {limit_words(limit)} for {label}")
-        else:
-            unknown.append(label)
-    parts = []
-    if within:
-        parts.append(f"half of the seeds no longer train {_and(within)}")
-    if below:
-        parts.append(f"{_and(below)} {'does' if len(below) == 1 else 'do'} not train at any depth tried")
-    for deepest in dict.fromkeys(depth for _, depth in beyond):
-        labels = [label for label, depth in beyond if depth == deepest]
-        parts.append(
-            f"{_and(labels)} still {'trains' if len(labels) == 1 else 'train'} at depth {deepest}, the deepest tried"
-        )
-    if unknown:
-        parts.append(f"no limit can be given for {_and(unknown)}")
-    if not parts:
-        return []
-    text = "; ".join(parts) + "."
-    return [text[0].upper() + text[1:]]
-
-
-def _deepest(aggregate: "Aggregate", group: Group) -> int:
-    """The deepest depth at which the group has a finished trial."""
-    trials = aggregate.trials
-    return int(trials["depth"][trials["trial_id"].map(aggregate.groups) == group].max())
+    means = aggregate.limit_tables[0].definition.sentence if aggregate.limits else ""
+    return [limit_sentence([(layout.name(g) if several else family(g), x) for g, x in aggregate.limits], means)]
 
 
 def _many_limits(aggregate: "Aggregate") -> list[str]:
@@ -113,10 +64,12 @@ def _many_limits(aggregate: "Aggregate") -> list[str]:
             words.append(f"beyond the deepest tried in {beyond}" + ("" if known else f" of {len(members)}"))
         if below:
             words.append(f"below the shallowest tried in {below}" + ("" if known or beyond else f" of {len(members)}"))
+        without = sum(not limit.monotone for limit in members)
+        if without:
+            words.append(f"nowhere in {without}, where training is not rarer with depth")
         if words:
-            parts.append(f"the trainability limit of {label} lies {_and(words)}")
-    text = "; ".join(parts) + "."
-    return [text[0].upper() + text[1:]] if parts else []
+            parts.append(f"the trainability limit of {label} lies {listed(words)}")
+    return [f"{aggregate.limit_tables[0].definition.sentence}: {'; '.join(parts)}."] if parts else []
 
 
 def _claims(aggregate: "Aggregate") -> str:
@@ -137,8 +90,4 @@ def _claims(aggregate: "Aggregate") -> str:
     tested = sum(len(ids) for verdict, ids in by.items() if verdict != "not tested")
     if tested == 1:
         return f"The one claim of the paper that could be tested {parts[0].removeprefix('1 ')}."
-    return f"Of the {tested} claims of the paper that could be tested, {_and(parts)}."
-
-
-def _and(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
+    return f"Of the {tested} claims of the paper that could be tested, {listed(parts)}."

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe
-from skipray.report.answer import limit_words
 from skipray.report.chart import Chart, Key, Level, Limit, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
 from skipray.report.marking import keys, ring
 from skipray.report.palette import Style
 from skipray.report.published import Published, published_for
 from skipray.report.ticks import Axis, depth_axis, linear_axis, number
+from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series
@@ -47,7 +47,8 @@ def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | No
         caption=(
             "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
             "curve fits, thin lines join the means). Above the curves: the trainability limit of each family, the "
-            "depth at which half of the seeds train, with its 95 % interval; an arrow means beyond the depths tried."
+            "depth at which half of the seeds no longer fit (defined at the top), with its 95 % interval; an arrow "
+            "means beyond the depths tried."
         ),
         low=0.0,
         high=1.0,
@@ -194,7 +195,7 @@ def _panel(
                 f"{layout.name(g)}: {limit_words(lim)}",
             )
             for g, lim in aggregate.limits
-            if g in wanted
+            if g in wanted and lim.monotone
         ]
     title = facet.title or (label if several else "")
     return Panel(

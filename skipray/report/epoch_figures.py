@@ -1,5 +1,6 @@
 """Training loss and accuracy by epoch: the paper's Figs. 3 and 4."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,7 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         name="training-by-epoch",
         title="Training by epoch (Figs. 3 and 4)",
         caption="Median over the seeds on the training set. Epoch 0 is the network at initialisation; a line that ends "
-        "early is of trials whose loss was no longer finite." + dropped,
+        "early is of trials whose loss was no longer finite." + _judged_on(aggregate.trials) + dropped,
         alt="Training loss and accuracy by epoch. " + _ends(layout, rows),
         panels=tuple(panels),
         legend=(
@@ -92,7 +93,8 @@ def _medians(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
     histories, trials = aggregate.histories, aggregate.trials
     if histories.empty or trials.empty:
         return pd.DataFrame(columns=columns)
-    rows = histories[histories["metric"].isin(epoch_metrics(aggregate.sweep))]
+    metrics = epoch_metrics(aggregate.sweep)
+    rows = _like_with_like(histories[histories["metric"].isin(metrics)], trials, metrics)
     rows = rows[np.isfinite(rows["value"].to_numpy(float))]
     place = positions(aggregate, layout)
     rows = rows.assign(
@@ -104,6 +106,38 @@ def _medians(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
         value=("value", "median"), seeds=("trial_id", "nunique")
     )
     return found.reset_index().astype({"group": int, "depth": int, "epoch": int})[columns]
+
+
+def _like_with_like(rows: pd.DataFrame, trials: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The rows with the last epoch on the samples that the epochs before it were judged on.
+
+    Its own metrics are of all samples. Where those of the part were not logged, it is left out.
+    """
+    if "recipe.epochs" not in trials:
+        return rows
+    by_id = trials.set_index("trial_id")
+    last = (rows["epoch"] > 0) & (rows["epoch"] == rows["trial_id"].map(by_id["recipe.epochs"]).astype(float))
+    rows = rows.astype({"value": float})
+    for metric in metrics:
+        chosen = last & (rows["metric"] == metric)
+        column = f"part.{metric}"
+        on_part = by_id[column].astype(float) if column in by_id else pd.Series(dtype=float)
+        rows.loc[chosen, "value"] = rows.loc[chosen, "trial_id"].map(on_part)
+    return rows[rows["value"].notna()]
+
+
+def _judged_on(trials: pd.DataFrame) -> str:
+    """On how many samples the drawn values were judged, in a sentence."""
+    if "recipe.epochs" not in trials:
+        return ""
+    known = trials["part.samples"].dropna() if "part.samples" in trials else pd.Series(dtype=float)
+    if known.empty:
+        return (
+            " Judged on a fixed part of the training set. The last epoch is not drawn: of these runs it was judged on "
+            "all samples only."
+        )
+    counts = f"{known.min():.0f}" if known.min() == known.max() else f"{known.min():.0f} to {known.max():.0f}"
+    return f" Judged on {counts} samples of the training set, the same in every epoch and trial."
 
 
 def _ends(layout: Layout, rows: pd.DataFrame) -> str:

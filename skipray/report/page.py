@@ -12,7 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from skipray.report import tables
-from skipray.report.answer import MOST_GROUPS, answer, limit_words
+from skipray.report.answer import MOST_GROUPS, answer
 from skipray.report.chart import Chart
 from skipray.report.groups import Layout, plain
 from skipray.report.palette import css_variables
@@ -20,6 +20,7 @@ from skipray.report.svg import Hover, draw, panel_alt, swatch
 from skipray.report.tuning_figures import fairness_listing
 from skipray.report.undrawn import undrawn
 from skipray.spec.cell import short_name
+from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -48,6 +49,8 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         untested=[row for row in claims if row.claim.verdict == "not tested"],
         limits=[(layout.name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
         limits_total=len(aggregate.limits),
+        means=aggregate.limit_tables[0].definition.sentence if aggregate.limits else "",
+        more_limits=tables.more_limits(aggregate, layout),
         few_limits=len(aggregate.limits) <= MOST_GROUPS,
         main=main,
         charts=charts,
@@ -94,7 +97,7 @@ def _panels(chart: Chart, hover: dict[str, list[Hover]]) -> list[tuple[str, Mark
 
 def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) -> list[tuple[str, str]]:
     total = sum(covered.totals.values())
-    done = sum(covered.totals.get(s, 0) for s in ("trained", "untrained", "diverged"))
+    done = sum(covered.totals.get(s, 0) for s in tables.FINISHED)
     depths = covered.depths
     span = f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else ", ".join(map(str, depths))
     points = len(aggregate.tuning_trials)

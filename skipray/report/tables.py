@@ -12,13 +12,15 @@ from skipray.analysis.aggregation import finite
 from skipray.report.chart import Table
 from skipray.report.groups import Layout, group_names, plain
 from skipray.report.ticks import number
+from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series
     from skipray.claims import Claim
     from skipray.trends import DepthTrend
 
-STATES = ("trained", "untrained", "diverged", "failed", "running", "missing")
+FINISHED = ("trained", "untrained", "exploded", "diverged")
+STATES = (*FINISHED, "failed", "running", "missing")
 """What can have become of a trial, as the coverage map shows it."""
 
 MAX_SQUARES = 3000
@@ -61,15 +63,8 @@ def coverage_map(aggregate: "Aggregate", layout: Layout) -> CoverageMap:
     rows: dict[str, dict[int, CoverageCell]] = {}
     totals: Counter[str] = Counter()
     for record in frame.to_dict("records"):
-        untrained, diverged = int(record["untrained"]), int(record["diverged"])
-        counts = {
-            "trained": int(record["finished"]) - untrained - diverged,
-            "untrained": untrained,
-            "diverged": diverged,
-            "failed": int(record["failed"]),
-            "running": int(record["running"]),
-            "missing": int(record["missing"]),
-        }
+        counts = {state: int(record[state]) for state in STATES if state != "trained"}
+        counts = {"trained": int(record["finished"]) - sum(counts[s] for s in FINISHED[1:]), **counts}
         counts = {state: n for state, n in counts.items() if n > 0}
         totals.update(counts)
         cell = CoverageCell(
@@ -174,6 +169,9 @@ def _fit_row(series: "Series", layout: Layout) -> FitRow:
     )
 
 
+MAX_LIMITS = 60
+"""Rows of a table of limits on the page; claims.json has all."""
+
 MAX_FAILURES = 20
 """Failed trials that the page names; `skipray status` has all."""
 
@@ -188,6 +186,19 @@ def failure_table(aggregate: "Aggregate") -> Table | None:
     return Table(f"Trials that failed, and why{more}. The next launch tries them again.", ("Trial", "Cause"), rows)
 
 
+def more_limits(aggregate: "Aggregate", layout: Layout) -> list[Table]:
+    """The limits beside the headline's, each with its definition."""
+    return [
+        Table(
+            f"{limits.definition.sentence}. The depth at which half of the seeds no longer do.",
+            ("Cells", "Limit"),
+            tuple((layout.name(g), limit_words(x)) for g, x in limits.of_groups[:MAX_LIMITS]),
+        )
+        for limits in aggregate.limit_tables[1:]
+        if limits.of_groups
+    ]
+
+
 def frontier_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
     """Of an adaptive sweep: where the search for each group's limit stands."""
     if not aggregate.frontiers:
@@ -199,17 +210,25 @@ def frontier_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
         "open": "open: needs more trials",
     }
     rows = tuple(
-        (layout.name(g), f"{f.limit:.0f}" if f.verdict in ("found", "open") else "–",
-         f"{f.low:.0f} to {f.high:.0f}", str(f.trials), words[f.verdict])
+        (layout.name(g), "–" if f.limit is None else f"{f.limit:.0f}",
+         _ends_words(f.low, f.high), str(f.trials), words[f.verdict])
         for g, f in aggregate.frontiers
     )  # fmt: skip
     return Table(
-        "The search for the limit: depths were chosen while the sweep ran, where a trial tells most. Limit and central "
-        "95\u00a0% interval of the posterior (logistic in log depth).",
+        "The search for the limit: depths were chosen while the sweep ran, where a trial tells most. It ends when the "
+        "limit's 95\u00a0% interval is as narrow as was asked.",
         ("Cells", "Limit", "95\u00a0% interval", "Trials", "State"),
         rows,
         frozenset({1, 2, 3}),
     )
+
+
+def _ends_words(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return "–"
+    if low is None or high is None:
+        return f"below {high:.0f}" if low is None else f"above {low:.0f}"
+    return f"{low:.0f} to {high:.0f}"
 
 
 def fixed_settings(aggregate: "Aggregate") -> list[tuple[str, str]]:
@@ -236,6 +255,13 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
             "One recipe for all depths, not tuned by depth: a cell that did not train may be untuned rather than "
             "untrainable."
         )
+    exploded = covered.totals.get("exploded", 0)
+    if exploded:
+        ratio = aggregate.sweep.trained.explodes.loss_ratio
+        found.append(
+            f"{exploded} of {total} networks exploded: they do not fit, and their training loss ended above {ratio:g} "
+            "times that of the best constant answer. What is said of their singularity may be about the explosion."
+        )
     seeds = len(aggregate.sweep.seeds)
     if seeds < 5:
         found.append(f"{_counted(seeds, 'seed')} a cell: intervals are wide, and small effects stay inconclusive.")
@@ -243,7 +269,29 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
         f"Singularity is measured on {aggregate.sweep.probe.samples} probe images, which cap every rank; float32 "
         "tensors cannot show a condition number above about 10⁷ (values at that floor are marked as bounds)."
     )
+    found += _of_looks(aggregate)
     found.append("The results hold for the fixed settings below; nothing here says what another value would do.")
+    return found
+
+
+def _of_looks(aggregate: "Aggregate") -> list[str]:
+    """What looking and searching does to intervals and verdicts (figures: tests/benchmarks/bench_looks.py)."""
+    found = [
+        "Intervals and verdicts hold for one look at a number of seeds that was fixed beforehand. Whoever adds seeds "
+        "until something is decided finds a decision where there is nothing to find in 9 to 23 % of sweeps, not in 5 %."
+    ]
+    if aggregate.sweep.tune is not None:
+        found.append(
+            "All final seeds of a cell share the setting that tuning chose for it. Its luck is in none of the "
+            "intervals: where it moves a cell by as much as one seed moves a run, verdicts at 3 to 5 seeds are wrong "
+            "in 16 to 32 % of cases, not in 5 %. Tune again, with other seeds, what matters."
+        )
+    if aggregate.frontiers:
+        found.append(
+            "Depths were chosen by earlier results, and the search ended when its interval was narrow. The interval is "
+            "that of the finished trials alone, which covers under this rule too; the share of trials that train at a "
+            "depth near the limit is not an unbiased estimate."
+        )
     return found
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe
-from skipray.report.answer import limit_words
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.depth_figures import by_depth
 from skipray.report.groups import MAX_FACETS, Layout, family, group_names, plain
@@ -17,6 +16,7 @@ from skipray.report.marking import keys, ring
 from skipray.report.palette import Style
 from skipray.report.ticks import Axis, depth_axis, linear_axis, log_axis, number
 from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
+from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series

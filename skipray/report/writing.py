@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skipray.analysis.limits import limit_records
 from skipray.extension import catalog
 from skipray.report import (
     depth_figures,
@@ -20,8 +21,9 @@ from skipray.report import (
 )
 from skipray.report.chart import Chart
 from skipray.report.drawing import Drawing
-from skipray.report.groups import group_names, lay_out
+from skipray.report.groups import lay_out
 from skipray.report.page import render
+from skipray.report.preliminary import finished_words, marked
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -83,6 +85,8 @@ def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = Non
         named = {chart.name: chart for chart in charts}
         main = named.get("predictions-at-initialisation", charts[0])
         charts.remove(main)
+    words = finished_words(aggregate)
+    main, charts = marked(main, words) if main else None, [marked(chart, words) for chart in charts]
     shown = ([main] if main else []) + charts
     drawing = Drawing(shown, figures, beside)
     tabled: list[Path] = []
@@ -138,16 +142,7 @@ def _claims(aggregate: "Aggregate") -> dict[str, Any]:
             }
             for c in aggregate.claims
         ],
-        "limits": [
-            {
-                **group_names(group),
-                "depth": _finite(limit.depth),
-                "low": _finite(limit.low),
-                "high": _finite(limit.high),
-                "censored": limit.censored,
-            }
-            for group, limit in aggregate.limits
-        ],
+        "limits": limit_records(aggregate.limit_tables, aggregate.sweep.factor_names),
         "audit": list(aggregate.audit),
     }
 

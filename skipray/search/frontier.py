@@ -1,5 +1,9 @@
 """Where to try next: a family's trainability limit, found with as few trials as its width asks for.
 
+What a search reports, and when it ends, is the interval of `skipray.trends.trainability_limit` over the finished
+trials: it holds where seeds differ as wholes, where training fades slowly with depth and where a shallow network fails
+by chance. The belief below only chooses the next depth.
+
 A seed trains at depth d with probability `1 / (1 + (d / limit)^slope)`: a logistic curve in log depth. The posterior
 over (log limit, log slope) is kept on a grid, and the next depth is the one whose outcome is expected to tell most
 about the limit (mutual information: Lindley 1956; Kontsevich & Tyler 1999 for psychometric thresholds).
@@ -7,21 +11,22 @@ Trials that are still running are averaged over their predicted outcomes, so tha
 """
 
 import itertools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
+from skipray.trends import trainability_limit
+
 SLOPE_LOG_MEAN = np.log(8.0)
 """Prior of the slope: at 8 the chance of training falls from 90 % to 10 % over a factor of 1.7 in depth, about what
 digits and Fashion-MNIST networks of skipray's own sweeps show."""
-SLOPE_LOG_SD = 0.7
+SLOPE_LOG_SD = 1.0
 MARGIN = np.log(2.0)
 """The limit may lie outside the range that is tried, by up to a factor of 2 on either side."""
-TAIL = 0.025
-"""Outside either end of an interval."""
 _LIMITS, _SLOPES = 300, 21
 _MAX_PENDING = 6
 """Outcomes of at most so many running trials are enumerated (2^6); of more, only the latest."""
@@ -62,27 +67,6 @@ class Belief:
     def _weights(self) -> np.ndarray:
         weights = np.exp(self.log_posterior - self.log_posterior.max())
         return weights / weights.sum()
-
-    def quantile(self, share: float) -> float:
-        """Depth below which the limit lies with this probability."""
-        cumulated = np.cumsum(self._weights().sum(axis=1))
-        step = self.log_limits[1] - self.log_limits[0]
-        return float(np.exp(np.interp(share, cumulated, self.log_limits + step / 2)))
-
-    def interval(self, level: float = 0.95) -> tuple[float, float, float]:
-        """(median, low, high) of the limit: the central credible interval."""
-        tail = (1.0 - level) / 2
-        return self.quantile(0.5), self.quantile(tail), self.quantile(1.0 - tail)
-
-    @property
-    def beyond_fraction(self) -> float:
-        """Posterior probability that the limit lies above the deepest depth of the range."""
-        return float(self._weights().sum(axis=1)[self.log_limits > np.log(self.high)].sum())
-
-    @property
-    def below_fraction(self) -> float:
-        """Posterior probability that the limit lies below the shallowest depth of the range."""
-        return float(self._weights().sum(axis=1)[self.log_limits < np.log(self.low)].sum())
 
     def information(self, depths: Sequence[float], pending: Sequence[float] = ()) -> np.ndarray:
         """Expected gain about the limit, in nats, of one more trial at each depth.
@@ -145,55 +129,46 @@ def _entropy(probability: np.ndarray) -> np.ndarray:
 class Frontier:
     """What some trials of one group say about its limit."""
 
-    limit: float
-    """Median of the posterior."""
-    low: float
-    high: float
-    """Ends of the central 95 % interval."""
+    limit: float | None
+    """None where it lies outside of the depths tried, or where training does not become rarer with depth."""
+    low: float | None
+    high: float | None
+    """Ends of the 95 % interval; None where it is open."""
     trials: int
     verdict: Literal["found", "beyond", "below", "open"]
-    """found: the interval is as narrow as was asked. beyond, below: the limit lies outside the depths that were tried,
-    with a probability of at least 97.5 %. open: more trials are needed."""
+    """found: the interval is as narrow as was asked. beyond, below: it lies wholly outside the depths that the group
+    can have in the range. open: more trials are needed."""
 
     @property
     def width(self) -> float:
         """How many times the interval's low end its high end is."""
-        return self.high / self.low
+        return self.high / self.low if self.low is not None and self.high is not None else math.inf
 
 
 def find_frontier(
-    low: float,
-    high: float,
     width: float,
     depths: Sequence[float],
     trained: Sequence[bool],
-    *,
-    reach: tuple[float, float] | None = None,
+    seeds: Sequence[int],
+    reach: tuple[float, float],
 ) -> Frontier:
     """Judge the trials of one group.
 
     Args:
-        low, high: the range of depths.
         width: the interval's ends may be this factor apart.
-        depths, trained: of each trial, axes (trials,) each.
-        reach: the shallowest and deepest depth that the group can have in the range; the range when left out.
+        depths, trained, seeds: of each trial, axes (trials,) each.
+        reach: the shallowest and deepest depth that the group can have in the range.
     """
-    belief = Belief.prior(low, high)
-    for depth, one in zip(depths, trained, strict=True):
-        belief = belief.after(depth, one)
-    return frontier_of(belief, width, depths, reach or (low, high))
-
-
-def frontier_of(belief: Belief, width: float, depths: Sequence[float], reach: tuple[float, float]) -> Frontier:
-    """Judge the belief that the trials at these depths have led to; arguments as of `find_frontier`."""
-    median, lower, upper = belief.interval()
-    outside = 1.0 - TAIL
+    if not len(depths):
+        return Frontier(None, None, None, 0, "open")
+    limit = trainability_limit(depths, trained, group=seeds)
     shallowest, deepest = reach
     verdict: Literal["found", "beyond", "below", "open"] = "open"
-    if len(depths) and belief.beyond_fraction > outside and max(depths) >= deepest:
+    found = Frontier(limit.depth, limit.low, limit.high, len(depths), "found")
+    if limit.censored == "above" and limit.low is not None and limit.low >= deepest:
         verdict = "beyond"
-    elif len(depths) and belief.below_fraction > outside and min(depths) <= shallowest:
+    elif limit.censored == "below" and limit.high is not None and limit.high <= shallowest:
         verdict = "below"
-    elif upper / lower <= width:
+    elif limit.depth is not None and found.width <= width:
         verdict = "found"
-    return Frontier(median, lower, upper, len(depths), verdict)
+    return replace(found, verdict=verdict)

@@ -17,6 +17,7 @@ from skipray.spec.fields import (
     Resources,
     SearchRange,
     Tracking,
+    Trained,
     Tune,
 )
 from skipray.spec.identity import NUMERICS_VERSION
@@ -39,6 +40,7 @@ __all__ = [
     "SpecError",
     "SweepSpec",
     "Tracking",
+    "Trained",
     "TrialSpec",
     "Tune",
     "canonical_json",

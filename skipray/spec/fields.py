@@ -232,6 +232,47 @@ class Adaptive(Part):
     """Of one group, however wide its interval is."""
 
 
+class Fits(Part):
+    """When a network fits its training set: what the headline's trainability limit is about."""
+
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Train accuracy must have come so far from chance to the best mean over seeds that any depth of any family reaches
+    with the same other factors."""
+    at_least: Annotated[float, Field(gt=0, le=1)] | None = None
+    """In place of the fraction: a train accuracy that is enough, whatever others reach."""
+
+
+class Learns(Part):
+    """When a network has learned anything."""
+
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Train accuracy must have come so far from chance to 1; the number of samples does not matter."""
+
+
+class Lags(Part):
+    """When a network lags behind its twins: the other families of the same depth, factors and seed."""
+
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Train accuracy below the best twin's."""
+
+
+class Explodes(Part):
+    """When a network that does not fit has exploded: it is sure of wrong answers."""
+
+    loss_ratio: Annotated[float, Field(gt=1)] = 2.0
+    """Its training loss after the last epoch is so many times that of the best constant answer. Losses on the way say
+    nothing: running statistics that lag behind make them huge in networks that train well."""
+
+
+class Trained(Part):
+    """What `trained` means. Decided when results are read, from what was logged: never part of a trial_id."""
+
+    fits: Fits = Fits()
+    learns: Learns = Learns()
+    lags: Lags = Lags()
+    explodes: Explodes = Explodes()
+
+
 class SweepFile(Part):
     name: Name
     """The name of the sweep, of its experiment in MLflow and of its report."""
@@ -250,6 +291,7 @@ class SweepFile(Part):
     """Every cell is trained once per seed: initial weights, order of the data and augmentation follow from it."""
     tune: Tune | None = None
     adaptive: Adaptive | None = None
+    trained: Trained = Trained()
     probe: ProbeSpec = ProbeSpec()
     resources: Resources = Resources()
     tracking: Tracking = Tracking()

@@ -86,6 +86,7 @@ class Reader:
             cells=tuple(cells),
             tune=file.tune,
             adaptive=file.adaptive,
+            trained=file.trained,
         )
 
     def _check_metrics(self, probe: ProbeSpec) -> None:

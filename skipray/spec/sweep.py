@@ -7,7 +7,7 @@ from typing import Any
 
 from skipray.spec.cell import Group, factor_names
 from skipray.spec.document import Document
-from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Tune
+from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Trained, Tune
 from skipray.spec.points import first_points, point_trials, study_key
 from skipray.spec.trial import TrialSpec
 
@@ -32,6 +32,8 @@ class SweepSpec:
     """One trial a cell, with the first seed, in the file's order. Of an adaptive sweep: the candidates."""
     tune: Tune | None = None
     adaptive: Adaptive | None = None
+    trained: Trained = field(default_factory=Trained)
+    """What the trainability limits mean."""
 
     def where(self, *key: str) -> str:
         """`file:line` of a key, or of the nearest one above it, or the override that set it; for messages."""

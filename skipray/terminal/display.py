@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 _VERDICT_STYLE = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "not tested": "dim"}
 
 
+_SEARCH_STATES = {
+    "found": "its interval is as narrow as was asked",
+    "beyond": "it lies beyond the deepest",
+    "below": "it lies below the shallowest",
+    "open": "needs more trials",
+}
+
+
 def console() -> Console:
     """Standard output; wide where the width is unknown, so that a pipe gets whole lines."""
     made = Console(highlight=False, soft_wrap=False, emoji=False)  # `nets:tv:` is no picture
@@ -224,6 +232,7 @@ def _cell_text(counts: Counter[str] | None) -> str:
 def aggregate_json(result: "Aggregate") -> dict[str, Any]:
     """`skipray aggregate --json`: sweep, trials, trends, claims, limits, audit."""
     from skipray.analysis.aggregation import finite  # `plan` need not wait for what fits trends
+    from skipray.analysis.limits import limit_records
 
     names = result.sweep.factor_names
     return {
@@ -252,10 +261,7 @@ def aggregate_json(result: "Aggregate") -> dict[str, Any]:
             }
             for c in result.claims
         ],
-        "limits": [
-            {**group.row(names), "depth": limit.depth, "low": limit.low, "high": limit.high, "censored": limit.censored}
-            for group, limit in result.limits
-        ],
+        "limits": limit_records(result.limit_tables, names),
         "audit": list(result.audit),
         "fairness": [row.pop("cell").row(names) | row for row in _records(result.fairness)],
         "frontiers": [
@@ -298,25 +304,29 @@ def _predicted(value: object) -> str:
 
 
 def show_aggregate(result: "Aggregate") -> None:
-    from skipray.report.answer import limit_words  # `plan` need not wait for the report's libraries
+    from skipray.trends.limit_words import limit_words  # `plan` need not wait for what fits trends
 
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("claim", "verdict", "what was found"):
         table.add_column(name, overflow="fold")
+    done, total = len(result.trials), int(result.coverage["seeds"].sum()) if len(result.coverage) else 0
+    if done < total and result.sweep.adaptive is None:
+        out.print(f"Preliminary: {done} of {total} trials have finished.")
     for claim in result.claims:
         style = _VERDICT_STYLE.get(claim.verdict, "")
         table.add_row(
             claim.id, f"[{style}]{claim.verdict}[/{style}]" if style else claim.verdict, escape(claim.sentence)
         )
     out.print(table)
-    for group, limit in result.limits:
-        out.print(f"trainability limit of {escape(group.label)}: {limit_words(limit)}")
+    for limits in result.limit_tables:
+        if limits.of_groups:
+            out.print(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do at")
+        for group, limit in limits.of_groups:
+            out.print(f"  {escape(group.label)}: {limit_words(limit)}")
     for group, found in result.frontiers:
-        where = {"beyond": "beyond the deepest", "below": "below the shallowest"}.get(found.verdict)
-        where = where or f"depth {found.limit:.0f} (95 %: {found.low:.0f} to {found.high:.0f})"
-        more = ", needs more trials" if found.verdict == "open" else ""
-        out.print(f"frontier of {escape(group.label)}: {where}, {found.trials} trials{more}")
+        state = _SEARCH_STATES[found.verdict]
+        out.print(f"search for the limit of {escape(group.label)}: {found.trials} trials, {state}")
     if len(result.fairness):
         out.print(_fairness_table(result.fairness))
     for breach in result.audit:

@@ -35,8 +35,9 @@ def log_likelihood(
 
 
 def peak_height(surface: Array) -> Array:
-    """(rows,) the maximum of each row, over steepness, through a parabola at the best of its grid."""
-    best = np.clip(np.argmax(surface, axis=1), 1, surface.shape[1] - 2)
-    left, top, right = (surface[np.arange(len(surface)), best + k] for k in (-1, 0, 1))
+    """(rows,) the maximum of each row, over steepness: through a parabola where the best of its grid has neighbours."""
+    best = np.argmax(surface, axis=1)
+    inner = np.clip(best, 1, surface.shape[1] - 2)
+    left, top, right = (surface[np.arange(len(surface)), inner + k] for k in (-1, 0, 1))
     bend = np.minimum(left - 2 * top + right, -1e-12)
-    return np.asarray(np.maximum(surface.max(axis=1), top - (left - right) ** 2 / (8 * bend)))
+    return np.where(best == inner, top - (left - right) ** 2 / (8 * bend), surface.max(axis=1))

@@ -5,6 +5,9 @@ What an epoch's record holds, under its MLflow keys:
   in evaluation mode (at epoch 0 with batch statistics, because the running ones are still the identity). The last epoch
   is judged on all samples, the others on a fixed random part of each split (`skipray.trial.training.evaluation`: 256 of
   the digits, 2,500 of CIFAR). Nothing is a running average over a changing network.
+- `part.train.*`, `part.validation.*`, `part.test.*`, at the last epoch: the same on that fixed part, so that a curve
+  over epochs compares like with like, and `part.samples`, how many of the training split these are.
+- `chance.accuracy`, `chance.loss`, at the last epoch: what the best constant answer gets on the training split.
 - `gap.accuracy` = train - test, `gap.loss` = test - train; only where the network has learned anything.
 - `learning_rate` of the epoch's last step; the probe's aggregates; at the end the generalization measures.
 A value that is not finite is absent.
@@ -28,12 +31,14 @@ from safetensors.torch import save as save_tensors
 
 from skipray import __version__, architectures
 from skipray.datasets import Splits, open_dataset, shape_and_classes
+from skipray.datasets._partition import subset_size
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe import Measurement, measure
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.storage import histograms_from_parquet, histograms_to_parquet
+from skipray.trial.chance import chance
 from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable, smallest_piece
 from skipray.trial.training import EpochEnd, Progress, autocast, make_optimizer, to_device, train
@@ -210,6 +215,8 @@ class _Attempt:
             metrics |= {f"{part}.{key}": value for key, value in evaluation.values.items()}
         if self._is_trained(found["train"]):
             metrics |= gaps(found["train"], found["test"])
+        if final and epoch > 0:
+            metrics |= chance(self.splits, self.trial.recipe) | self._on_part(epoch)
         self.train_seconds += self._lap()
         if self._probes(epoch):
             inputs, labels = self.splits.probe_batch(self.trial.probe.samples)
@@ -240,6 +247,14 @@ class _Attempt:
                 )
                 for part in ("train", "validation", "test")
             }
+
+    def _on_part(self, epoch: int) -> dict[str, float]:
+        """The last epoch on the samples that the epochs before it were judged on, and how many of the training split's
+        these are."""
+        metrics = {"part.samples": float(min(len(self.splits.train_y), subset_size(len(self.splits.train_y))))}
+        for part, evaluation in self._evaluate(epoch, whole=False).items():
+            metrics |= {f"part.{part}.{key}": value for key, value in evaluation.values.items()}
+        return metrics
 
     def _generalization(self, inputs: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
         return generalization_measures(

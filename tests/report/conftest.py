@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from skipray import tracking
-from skipray.analysis.aggregation import Aggregate, Series, aggregate, censoring, coverage, trend_metrics
+from skipray.analysis.aggregation import Aggregate, Series, aggregate, censoring, coverage, limits_of, trend_metrics
+from skipray.analysis.trained import judged
 from skipray.claims import judge
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS, EpochRecord, TrialRecord
 from skipray.report import write
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.storage import TrialPlace
-from skipray.trends import fit_depth_trend, trainability_limit
+from skipray.trends import fit_depth_trend
 
 SWEEP = """\
 name: synthetic
@@ -128,10 +129,12 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
     for trial_row, trial in zip(made, done, strict=True):
         for factor, value in trial.cell.values.items():
             trial_row[0].setdefault(factor, value)
+    of_trial = {t.trial_id: t.cell.group for t in planned}
     trials = pd.DataFrame([row for row, _, _ in made])
+    if len(trials):
+        trials = judged(sweep, trials, [of_trial[i] for i in trials["trial_id"]])
     histories = pd.DataFrame([h for _, hs, _ in made for h in hs], columns=["trial_id", "epoch", "metric", "value"])
     layers = pd.DataFrame([r for _, _, rows in made for r in rows], columns=["trial_id", *LAYER_COLUMNS])
-    of_trial = {t.trial_id: t.cell.group for t in planned}
     groups = [] if trials.empty else [
         (group, rows) for group in sweep.groups if len(rows := trials[trials["trial_id"].map(of_trial) == group])
     ]  # fmt: skip
@@ -154,10 +157,7 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
             columns = (kept["depth"], kept[metric], kept["seed"])
             depth, value, seed = (tuple(c.tolist()) for c in columns)
             series.append(Series(metric, group, depth, value, seed, tuple(signs.tolist()), trend))
-    limits = tuple(
-        (g, trainability_limit(r["depth"], r["outcome"] == "trained", group=r["seed"].to_numpy())) for g, r in groups
-    )
-    states = {t.trial_id: "finished" for t in done}
+    covered = coverage(sweep, trials, {t.trial_id: "finished" for t in done})
     return Aggregate(
         sweep=sweep,
         trials=trials,
@@ -165,10 +165,10 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
         histories=histories,
         layers=layers,
         series=tuple(series),
-        limits=limits,
+        limit_tables=limits_of(sweep, trials, groups, covered),
         claims=() if trials.empty else judge(trials, layers, histories),
         audit=(),
-        coverage=coverage(sweep, trials, states),
+        coverage=covered,
         histograms=pd.DataFrame(
             [row for t in (done if layered else []) for row in make_histograms(t)],
             columns=["trial_id", *HISTOGRAM_COLUMNS],

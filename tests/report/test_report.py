@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skipray.analysis.limits import LimitTable
 from skipray.report import write
 from skipray.report.page import _prose
 from skipray.spec import Group
@@ -64,8 +65,12 @@ def test_question_answer_claims_and_main_figure_come_first_in_this_order(page, w
     assert places == sorted(places)
     words = Reader(page).words()
     limit = next(lim for group, lim in whole.limits if group.architecture == "plainnet")
-    assert f"no longer train at depth {limit.depth:.0f}" in words
-    assert "resnet and resnext still train at depth 110, the deepest tried" in words
+    definition = "A network fits its training set with a train accuracy of at least 0.5"
+    assert definition in words, "in the first sentence where a limit appears"
+    assert words.index(definition) < words.index(f"half of the seeds no longer do at depth {limit.depth:.0f}")
+    assert "at 110, the deepest tried, 3 of 3 seeds of resnet and 3 of 3 seeds of resnext still do" in words
+    assert "A network learns anything with a train accuracy of at least 0.19" in words
+    assert "A network keeps up with a train accuracy less than 0.05 below the best of its twins" in words
     for claim in whole.claims:
         for said in (claim.sentence, claim.statement):
             assert Reader(_prose(said)).words().strip() in words, claim.id
@@ -240,12 +245,13 @@ def test_names_stay_text(load, make, tmp_path):
     trials = aggregate.trials.assign(**{"environment.device_name": HOSTILE})
     evil = Group(f"module:{HOSTILE}", (("normalization", "<b>batch</b>"),))
     series = tuple(type(s)(**{**s.__dict__, "group": evil}) for s in aggregate.series[:1])
+    first = aggregate.limit_tables[0]
     told = type(aggregate)(
         **{
             **aggregate.__dict__,
             "trials": trials,
             "series": (*aggregate.series, *series),
-            "limits": (*aggregate.limits, (evil, aggregate.limits[0][1])),
+            "limit_tables": (LimitTable(first.definition, (*first.of_groups, (evil, first.of_groups[0][1]))),),
             "audit": (HOSTILE,),
             "provenance": {HOSTILE: HOSTILE},
         }
@@ -302,7 +308,8 @@ def test_a_family_without_a_factor_is_drawn_beside_those_that_have_it(load, make
     keep = [s for s in aggregate.series if s.group != dropped]
     series = tuple(type(s)(**{**s.__dict__, "group": bare(s.group)}) for s in keep)
     limits = tuple((bare(g), lim) for g, lim in aggregate.limits if g != dropped)
-    files = write(type(aggregate)(**{**aggregate.__dict__, "series": series, "limits": limits}), tmp_path)
+    table = LimitTable(aggregate.limit_tables[0].definition, limits)
+    files = write(replace(aggregate, series=series, limit_tables=(table,)), tmp_path)
     hover = json.loads(files.html.read_text(encoding="utf-8").split('id="hover">')[1].split("</script>")[0])
     for place in (0, 1):  # with batch, then with layer normalization
         assert {t["n"] for t in hover[f"accuracy-by-depth-{place}"]} == {"plainnet", "resnet", "resnext"}

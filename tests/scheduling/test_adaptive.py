@@ -4,6 +4,7 @@ import heapq
 import itertools
 import math
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,11 @@ def drive(
         work.tell(trial, TrialResult(trial.trial_id, "finished", outcome=said))  # type: ignore[arg-type]
 
 
+def told(ended: dict[str, str]) -> dict[str, dict[str, str]]:
+    """What a later launch reads of the trials that have ended."""
+    return {trial_id: {"outcome": outcome} for trial_id, outcome in ended.items()}
+
+
 def limits(plain: float, residual: float, dice: random.Random) -> Callable[[TrialSpec], str]:
     def outcome(trial: TrialSpec) -> str:
         limit = plain if family(trial) == "plainnet" else residual
@@ -80,6 +86,8 @@ def test_it_finds_both_limits_and_stops(sweep: SweepSpec, workers: int) -> None:
         truth = {"plainnet": 40, "resnet": 150}[group.architecture]
         assert frontier.verdict == "found"
         assert frontier.width <= 1.5
+        assert frontier.low is not None
+        assert frontier.high is not None
         assert frontier.low / 1.15 <= truth <= frontier.high * 1.15
     assert work.next() is None
     assert work.remaining() == 0
@@ -98,12 +106,12 @@ def test_a_later_launch_goes_on_where_the_ledger_is(sweep: SweepSpec) -> None:
     outcome = limits(40, 150, dice)
     ended: dict[str, str] = {}
     for stop in (3, 9, 14):
-        drive(FrontierWork(sweep, ended), outcome, stop_after=stop, outcomes=ended)
+        drive(FrontierWork(sweep, told(ended)), outcome, stop_after=stop, outcomes=ended)
         assert len(ended) == stop
-    work = FrontierWork(sweep, ended)
+    work = FrontierWork(sweep, told(ended))
     drive(work, outcome, outcomes=ended)
     assert all(f.verdict == "found" for f in work.frontiers().values())
-    again = FrontierWork(sweep, ended)
+    again = FrontierWork(sweep, told(ended))
     assert again.exhausted
     assert again.next() is None
     for group, frontier in again.frontiers().items():
@@ -152,3 +160,31 @@ def test_thinned_depths_keep_the_ends_and_are_even_in_log_depth() -> None:
 
 def test_groups_are_the_factors_but_the_depth(sweep: SweepSpec) -> None:
     assert {t.cell.group for t in sweep.trials()} == {Group("plainnet"), Group("resnet")}
+
+
+def test_the_seeds_of_a_group_are_used_alike(sweep: SweepSpec) -> None:
+    """A limit is that of all seeds: a search that tries new depths with the first seed alone finds the first seed's."""
+    by_id = {t.trial_id: t for t in sweep.trials()}
+    ended = drive(FrontierWork(sweep, {}), limits(40, 150, random.Random(2)))
+    for name in ("plainnet", "resnet"):
+        used = Counter(by_id[i].seed for i in ended if family(by_id[i]) == name)
+        assert max(used.values()) - min(used[s] for s in sweep.seeds) <= 1
+
+
+def test_trained_is_judged_anew_when_a_better_network_is_found(sweep: SweepSpec) -> None:
+    work = FrontierWork(sweep, {})
+    scores = {"chance.accuracy": 0.1, "chance.loss": 2.3, "train.loss": 1.0}
+
+    def end(trial: TrialSpec, accuracy: float) -> None:
+        made = {**scores, "train.accuracy": accuracy}
+        work.tell(trial, TrialResult(trial.trial_id, "finished", outcome="trained", scalars=made))
+
+    trials = [work.next() for _ in range(8)]
+    for trial in trials[:4]:
+        assert trial is not None
+        end(trial, 0.3)
+    assert [one for s in work._searches.values() for one in s.trained] == [True] * 4, "nothing better is known"
+    assert trials[4] is not None
+    end(trials[4], 1.0)
+    flat = [one for s in work._searches.values() for one in s.trained]
+    assert (len(flat), sum(flat)) == (5, 1), "0.3 is less than half-way from 0.1 to 1"

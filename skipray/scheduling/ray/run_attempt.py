@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ACQUIRE_PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 20.0)
 """A storage that is away for a minute must not fail every trial that starts meanwhile."""
 
-SCALARS = ("train.loss", "train.accuracy", "validation.loss")
+SCALARS = ("train.loss", "train.accuracy", "validation.loss", "chance.accuracy", "chance.loss")
 
 log = logging.getLogger(__name__)
 

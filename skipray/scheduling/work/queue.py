@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import Any
 
 from skipray import tracking
 from skipray.planning.budget import Budget, Fit
-from skipray.scheduling.work.adaptive import FrontierWork
+from skipray.scheduling.work.adaptive import SCORES, FrontierWork
 from skipray.scheduling.work.protocol import FixedWork, Work
 from skipray.search.tuning import Score
 from skipray.spec import SweepSpec, TrialSpec
@@ -36,33 +37,42 @@ def work_of(
         budget: of an adaptive sweep.
     """
     if sweep.adaptive is not None:
-        return _frontier(sweep, ledger, seconds, budget, concurrency)
+        return _frontier(sweep, uri, ledger, seconds, budget, concurrency)
     if sweep.tune is not None:
         return _tuned(sweep, uri, ledger.finished, seconds, fit)
     missing = [t for t in known.trials if t.trial_id not in ledger.finished and (fit is None or fit.keeps(t))]
     return FixedWork(missing, [seconds(t) for t in missing])
 
 
-def is_complete(sweep: SweepSpec, ledger: Ledger, known: Known) -> bool:
+def is_complete(sweep: SweepSpec, uri: str, ledger: Ledger, known: Known) -> bool:
     """Whether nothing is left to be run."""
     if sweep.adaptive is not None:
-        return FrontierWork(sweep, outcomes(ledger)).exhausted
+        return FrontierWork(sweep, results(sweep, uri, ledger)).exhausted
     return known.to_come == 0 and all(t.trial_id in ledger.finished for t in known.trials)
 
 
-def outcomes(ledger: Ledger) -> dict[str, str]:
-    """trial_id -> outcome of what is finished."""
-    return {trial_id: str(row.outcome) for trial_id, row in ledger.finished.items()}
+def results(sweep: SweepSpec, uri: str, ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """trial_id -> outcome and scores of what is finished."""
+    finished = [t for t in sweep.trials() if t.trial_id in ledger.finished]
+    if not finished:
+        return {}
+    read = tracking.read_trials(sweep, uri, trials=finished, ledger=ledger)
+    columns = ["outcome", *(name for name in SCORES if name in read)]
+    return {str(row["trial_id"]): {c: row[c] for c in columns} for row in read.to_dict("records")}
 
 
 def _frontier(
-    sweep: SweepSpec, ledger: Ledger, seconds: Seconds, budget: Budget | None, concurrency: int
+    sweep: SweepSpec, uri: str, ledger: Ledger, seconds: Seconds, budget: Budget | None, concurrency: int
 ) -> FrontierWork:
     costs = {i: seconds(cell) for i, cell in enumerate(sweep.cells)}
     budget = budget or Budget()
     worker_seconds = None if budget.seconds is None else budget.seconds * concurrency
     return FrontierWork(
-        sweep, outcomes(ledger), seconds=costs, budget_seconds=worker_seconds, budget_trials=budget.trials
+        sweep,
+        results(sweep, uri, ledger),
+        seconds=costs,
+        budget_seconds=worker_seconds,
+        budget_trials=budget.trials,
     )
 
 

@@ -39,7 +39,9 @@ def trial_note(trial: TrialSpec, record: TrialRecord) -> str:
     """The description of a finished trial's run."""
     return (
         f"{trial.label}: {record.outcome}.\n\n"
-        "In charts named `profile.*` a step is a layer's index (0 is the stem); in all others it is an epoch."
+        "In charts named `profile.*` a step is a layer's index (0 is the stem); in all others it is an epoch.\n\n"
+        "`train.*`, `validation.*` and `test.*` are of all samples at the last epoch, of a fixed part of them before; "
+        "`part.*` is the last epoch on that part."
     )
 
 
