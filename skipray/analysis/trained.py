@@ -73,11 +73,12 @@ def definitions(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[Definition, ...
     if asked.fits.at_least is not None:
         fits = f"a {score.label} of at least {asked.fits.at_least:g}"
     else:
-        way = "half-way" if asked.fits.fraction == 0.5 else f"{asked.fits.fraction:.0%} of the way"
+        way = "half-way" if asked.fits.fraction == 0.5 else f"{100 * asked.fits.fraction:g} % of the way"
         best = "the best mean that any depth of any family reaches with the same other factors"
         fits = f"a {score.label} of at least {at_least}, {way} between chance ({chance}) and {best}"
     level = _span(score.chance + asked.learns.margin * (score.perfect - score.chance))
-    learns = f"a {score.label} of at least {level}, {asked.learns.margin:.0%} of the way from chance ({chance}) to all"
+    way = f"{100 * asked.learns.margin:g} % of the way from chance ({chance}) to {score.perfect:g}"
+    learns = f"a {score.label} of at least {level}, {way}"
     lags = f"a {score.label} less than {asked.lags.margin:g} below the best of its twins of the same depth and seed"
     return (
         Definition("fits", FITS, f"A network fits its training set with {fits}"),
