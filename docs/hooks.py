@@ -1,0 +1,115 @@
+"""Pages of the reference, made from the code when the site is built, so that they cannot differ from it."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+from skipray import verbs
+from skipray.spec.reference import field_rows
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the generated pages."""
+    for name, make in (
+        ("fields", fields_page),
+        ("commands", commands_page),
+        ("metrics", metrics_page),
+        ("claims", claims_page),
+    ):
+        files.append(File.generated(config, f"reference/{name}.md", content="\n".join(make()) + "\n"))
+    return files
+
+
+def fields_page() -> Iterator[str]:
+    """Every field of a sweep file."""
+    yield "# Fields of a sweep\n"
+    yield "What `skipray fields` prints, and `skipray fields --schema` gives editors as a JSON Schema.\n"
+    section = None
+    for row in field_rows():
+        head, _, name = row.name.rpartition(".")
+        if head != section:
+            section = head
+            yield f"\n## {head or 'The sweep'}\n"
+            yield "| field | allowed | default | meaning |\n|---|---|---|---|"
+        default = "required" if row.required else "" if row.default is None else f"`{row.default}`"
+        yield f"| `{name}` | {cell(row.allowed)} | {default} | {cell(row.meaning)} |"
+
+
+def commands_page() -> Iterator[str]:
+    """Every verb with its options."""
+    import typer
+
+    from skipray.launch import app
+
+    yield "# Commands\n"
+    yield (
+        "`skipray VERB`, `python -m skipray VERB` and `python -m skipray.launch VERB` are the same; "
+        "`python -m skipray.launch SWEEP` is `skipray launch SWEEP`. `--json` prints exactly one object on stdout.\n"
+    )
+    yield "| exit code | meaning |\n|---|---|"
+    for code, meaning in EXIT_CODES.items():
+        yield f"| {code} | {meaning} |"
+    yield "\n| environment variable | meaning |\n|---|---|"
+    for variable, meaning in ENVIRONMENT.items():
+        yield f"| `{variable}` | {meaning} |"
+    group = typer.main.get_command(app)
+    for name in verbs.names():
+        command = group.commands[name]  # type: ignore[attr-defined]
+        yield f"\n## {name}\n\n{inspect.cleandoc(command.help or '')}\n"
+        yield "| argument or option | meaning |\n|---|---|"
+        for parameter in command.params:
+            names = (
+                ", ".join(f"`{o}`" for o in parameter.opts)
+                if parameter.param_type_name == "option"
+                else (f"`{(parameter.metavar or parameter.name or '').strip('[]')}`")
+            )
+            yield f"| {names} | {cell(getattr(parameter, 'help', '') or '')} |"
+
+
+EXIT_CODES = {
+    0: "all done",
+    1: "an internal error, which is a fault of skipray's",
+    2: "bad input, said in one line: what was found, where, what is allowed",
+    3: "some trials failed, or results still wait for the tracking store",
+    130: "interrupted; the same command goes on",
+}
+ENVIRONMENT = {
+    "MLFLOW_TRACKING_URI": "where runs are tracked; before the sweep's own `tracking.uri`, after `--tracking-uri`",
+    "RAY_ADDRESS": "the Ray cluster to join, as `--address`",
+    "SKIPRAY_DATA": "the folder of data sets, as `--data`; else `data` in the working directory",
+}
+
+
+def metrics_page() -> Iterator[str]:
+    """Every metric, from its declaration."""
+    from skipray.metrics.reference import metric_rows
+
+    yield "# Metrics\n"
+    yield (
+        "One file per metric in `skipray/metrics/`; what is logged, fitted, drawn and bounded follows from its "
+        "declaration there.\n"
+    )
+    yield "| key | definition | range | better | source |\n|---|---|---|---|---|"
+    for row in metric_rows():
+        yield f"| `{row.key}` | {cell(row.definition)} | {cell(row.range)} | {row.better} | {cell(row.source)} |"
+
+
+def claims_page() -> Iterator[str]:
+    """Every claim of the catalog."""
+    from skipray.claims.reference import claim_rows
+
+    yield "# Claims\n"
+    yield "One file per claim in `skipray/claims/`. A claim is judged over roles that a sweep binds to families.\n"
+    yield "| claim | statement | test | margin | needs | source |\n|---|---|---|---|---|---|"
+    for row in claim_rows():
+        yield (
+            f"| {row.id} | {cell(row.statement)} | {cell(row.test)} | {cell(row.margin)} | {cell(row.needs)} | "
+            f"{cell(row.source)} |"
+        )
+
+
+def cell(text: str) -> str:
+    """A text as a cell of a table in Markdown."""
+    return " ".join(str(text).split()).replace("|", "\\|")

@@ -1,0 +1,66 @@
+"""Every code block of the documentation does what it says: Python runs, sweeps load, commands exist, links lead on."""
+
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from skipray.launch import app
+from skipray.spec import load_sweep
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    yield from re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT / "docs"))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if list(blocks(p, "python")) or list(blocks(p, "yaml"))], ids=named)
+def test_python_runs_and_sweeps_load(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for text in blocks(page, "yaml"):
+        name = re.search(r"^name: (\S+)$", text, flags=re.M)
+        if name:
+            path = tmp_path / f"{name[1]}.yaml"
+            path.write_text(text, encoding="utf-8")
+            assert load_sweep(path).name == name[1]
+    scope: dict[str, object] = {"__name__": "page"}
+    for text in blocks(page, "python"):
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(text, named(page), "exec"), scope)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if list(blocks(p, "sh"))], ids=named)
+def test_commands_exist_with_their_options(page: Path) -> None:
+    for text in blocks(page, "sh"):
+        for line in text.splitlines():
+            words = shlex.split(line.partition("#")[0])
+            if words[:3] == ["python", "-m", "skipray.launch"]:
+                words = ["skipray", *([] if words[3:4] and words[3] in COMMANDS else ["launch"]), *words[3:]]
+            if words[:1] != ["skipray"]:
+                continue
+            command = COMMANDS[words[1]]
+            known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+            assert {w for w in words[2:] if w.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path) -> None:
+    generated = {ROOT / "docs" / "reference" / f"{name}.md" for name in ("fields", "metrics", "claims", "commands")}
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        there = (page.parent / target).resolve()
+        assert there.is_file() or there in generated, f"{named(page)}: {target}"
