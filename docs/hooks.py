@@ -12,12 +12,7 @@ from skipray.spec.reference import field_rows
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages."""
-    for name, make in (
-        ("fields", fields_page),
-        ("commands", commands_page),
-        ("metrics", metrics_page),
-        ("claims", claims_page),
-    ):
+    for name, make in (("fields", fields_page), ("commands", commands_page), ("claims", claims_page)):
         files.append(File.generated(config, f"reference/{name}.md", content="\n".join(make()) + "\n"))
     return files
 
@@ -82,32 +77,21 @@ ENVIRONMENT = {
 }
 
 
-def metrics_page() -> Iterator[str]:
-    """Every metric, from its declaration."""
-    from skipray.metrics.reference import metric_rows
-
-    yield "# Metrics\n"
-    yield (
-        "One file per metric in `skipray/metrics/`; what is logged, fitted, drawn and bounded follows from its "
-        "declaration there.\n"
-    )
-    yield "| key | definition | range | better | source |\n|---|---|---|---|---|"
-    for row in metric_rows():
-        yield f"| `{row.key}` | {cell(row.definition)} | {cell(row.range)} | {row.better} | {cell(row.source)} |"
-
-
 def claims_page() -> Iterator[str]:
-    """Every claim of the catalog."""
-    from skipray.claims.reference import claim_rows
+    """Every claim of the catalog, in the words of its file."""
+    from skipray.claims import paper_claims
+    from skipray.extension import catalog
 
     yield "# Claims\n"
-    yield "One file per claim in `skipray/claims/`. A claim is judged over roles that a sweep binds to families.\n"
-    yield "| claim | statement | test | margin | needs | source |\n|---|---|---|---|---|---|"
-    for row in claim_rows():
-        yield (
-            f"| {row.id} | {cell(row.statement)} | {cell(row.test)} | {cell(row.margin)} | {cell(row.needs)} | "
-            f"{cell(row.source)} |"
-        )
+    yield (
+        "One file per claim in `skipray/claims/`, over roles that a sweep binds to families "
+        "([Your own claim](../guides/own-claim.md)). All claims of a sweep are one family of tests.\n"
+    )
+    for name in paper_claims():
+        claim = catalog.find("claims", name)
+        title, _, rest = inspect.cleandoc(claim.__doc__ or "").partition("\n\n")
+        yield f"\n## {cell(title)}\n\n{rest}\n"
+        yield f"Roles: {', '.join(claim.ROLES)}. Measured: {', '.join(f'`{key}`' for key in claim.NEEDS) or 'outcomes'}."
 
 
 def cell(text: str) -> str:
