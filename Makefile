@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test faults image check format ui bench scale lock
+.PHONY: help install sweep test faults image check format ui bench scale lock docs
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -61,3 +61,7 @@ lock: $(READY)  ## resolve requirements.lock anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" --python-version 3.11 --all-extras --constraints constraints.txt \
 		pyproject.toml --output-file requirements.lock >/dev/null
+
+docs: $(READY)  ## build the documentation site into build/site, offline
+	@$(BIN)/mkdocs build --quiet --strict
+	@echo build/site/index.html

@@ -91,7 +91,8 @@ def claims_page() -> Iterator[str]:
         claim = catalog.find("claims", name)
         title, _, rest = inspect.cleandoc(claim.__doc__ or "").partition("\n\n")
         yield f"\n## {cell(title)}\n\n{rest}\n"
-        yield f"Roles: {', '.join(claim.ROLES)}. Measured: {', '.join(f'`{key}`' for key in claim.NEEDS) or 'outcomes'}."
+        needs = ", ".join(f"`{key}`" for key in claim.NEEDS) or "outcomes"
+        yield f"Roles: {', '.join(claim.ROLES)}. Measured: {needs}."
 
 
 def cell(text: str) -> str:

@@ -21,7 +21,7 @@ from skipray.spec.fields import (
     Tune,
 )
 from skipray.spec.identity import NUMERICS_VERSION
-from skipray.spec.reader import load_sweep
+from skipray.spec.reader import load_sweep, sweep_of
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
 from skipray.spec.values import canonical_json
@@ -45,4 +45,5 @@ __all__ = [
     "Tune",
     "canonical_json",
     "load_sweep",
+    "sweep_of",
 ]

@@ -1,8 +1,9 @@
 """A YAML 1.2 text as plain values, with the line of every key, and the overrides of the command line."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ class Document:
             ) from None
         except OSError as error:
             raise SpecError([f"{path}: cannot be read: {error.strerror}"]) from None
+        return cls.parse(path, text)
+
+    @classmethod
+    def parse(cls, path: Path, text: str) -> "Document":
+        """A text that was read from `path`, now or before."""
         yaml = YAML(typ="rt", pure=True)
         try:
             tree = yaml.load(text)
@@ -78,6 +84,17 @@ class Document:
             return cls(path, text, _plain(tree, (), lines, path), lines)
         except RecursionError:
             raise SpecError([f"{path}:1: found an alias that holds itself; allowed: a tree"]) from None
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any], source: str) -> "Document":
+        """Python values as a document: what a file would hold. Its places are keys alone, without lines."""
+        try:
+            data = _plain(values, (), {}, Path(source))
+        except RecursionError:
+            raise SpecError([f"{source}: found a value that holds itself; allowed: a tree"]) from None
+        buffer = StringIO()
+        YAML(typ="safe", pure=True).dump(data, buffer)
+        return cls(Path(source), buffer.getvalue(), data, {})
 
     def override(self, text: str) -> None:
         key, equals, value_text = text.partition("=")
@@ -109,7 +126,7 @@ class Document:
                 return f"--set {self.overridden[loc[:end]]}"
             if loc[:end] in self.lines:
                 return f"{self.path}:{self.lines[loc[:end]]}"
-        return f"{self.path}:1"
+        return f"{self.path}:1" if self.lines else str(self.path)
 
     def mistake(self, loc: tuple[str | int, ...], found: str) -> str:
         key = ".".join(str(part) for part in loc)

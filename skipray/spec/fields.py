@@ -79,7 +79,7 @@ class ModelSpec(Part):
     """DenseNet: k."""
     layout: Literal["cifar", "imagenet"] | None = None
     """cnn: 3x3 stem and three stages, or 7x7 stem, pooling and four stages."""
-    options: Options = Frozen()
+    options: Options = Field(default_factory=Frozen)
     """What a family of one's own asks for, by its own names; `options.heads` is a factor as any field is."""
 
     @model_validator(mode="before")

@@ -18,9 +18,12 @@ from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, ProbeSpec, Recipe, SweepFile, Tune
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
+from skipray.spec.values import plain
 from skipray.spec.words import allowed_words, fields_at, is_number, is_union_tag, show, show_cell, value_limits
 
 MAX_TRIALS = 1_000_000
+PYTHON_SOURCE = "Sweep"
+"""Stands where messages about a file name it."""
 
 
 def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> SweepSpec:
@@ -39,6 +42,16 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> SweepSpec:
     for override in overrides:
         document.override(override)
     return Reader(document).sweep(path, overrides)
+
+
+def sweep_of(values: Mapping[str, Any]) -> SweepSpec:
+    """Check a sweep of Python values: the keys of a sweep file, tuples and numpy's scalars allowed.
+
+    Raises:
+        SpecError: with one line for each mistake, its place the key.
+    """
+    document = Document.of_values(plain(values), PYTHON_SOURCE)
+    return Reader(document).sweep(document.path, ())
 
 
 class Reader:

@@ -37,7 +37,7 @@ class SweepSpec:
 
     def where(self, *key: str) -> str:
         """`file:line` of a key, or of the nearest one above it, or the override that set it; for messages."""
-        document = Document.read(self.path)
+        document = Document.parse(self.path, self.text)
         for override in self.overrides:
             document.override(override)
         return document.where(key)

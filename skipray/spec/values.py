@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BeforeValidator
@@ -37,6 +38,18 @@ def freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(freeze(inner) for inner in value)
     return value
+
+
+def plain(value: Any) -> Any:
+    """Python values as YAML would have given them: tuples as lists, numpy's scalars and arrays as Python's, paths as
+    texts."""
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [plain(inner) for inner in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _named(value: Any) -> Any:

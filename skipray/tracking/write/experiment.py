@@ -138,7 +138,7 @@ def _provenance(sweep: SweepSpec) -> dict[str, str | bytes]:
     installed = sorted(f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions() if d.metadata["Name"])
     machine = {"skipray": __version__, "python": platform.python_version(), "platform": platform.platform()}
     files: dict[str, str | bytes] = {
-        f"sweep/{sweep.path.name}": sweep.text,
+        f"sweep/{sweep.path.name if sweep.path.suffix else sweep.name + '.yaml'}": sweep.text,
         "environment/requirements.lock": "".join(f"{line}\n" for line in dict.fromkeys(installed)),
         "environment/machine.json": json.dumps(machine, indent=1),
     }

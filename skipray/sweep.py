@@ -1,0 +1,125 @@
+"""A sweep in Python: the YAML file's fields, checks and messages, without a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skipray.spec import SweepSpec, load_sweep, sweep_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skipray.analysis.aggregation import Aggregate
+    from skipray.execution.launching import Ended
+
+
+class Sweep:
+    """A sweep from Python values; works in a script and in a notebook.
+
+    >>> sweep = Sweep(
+    ...     name="mine",
+    ...     question="Do skips move the limit?",
+    ...     dataset={"name": "digits"},
+    ...     model={"kind": "mlp", "width": 32, "normalization": "batch", "initialisation": "he_normal",
+    ...            "activation": "relu", "residual_scale": 1},
+    ...     recipe={"epochs": 1, "batch_size": 256, "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.0,
+    ...             "schedule": "constant", "augmentation": "none"},
+    ...     factors={"architecture": ["plainnet", "resnet"], "depth": [8, 14]},
+    ...     seeds=[0, 1],
+    ... )
+    >>> len(sweep.spec.trials())
+    8
+
+    Args:
+        fields: the top-level keys of a sweep file, as `skipray fields` lists them.
+
+    Raises:
+        skipray.spec.SpecError: with one line for each mistake: the key, what was found, what is allowed.
+    """
+
+    spec: SweepSpec
+    """The checked sweep."""
+
+    def __init__(self, **fields: Any):
+        self.spec = sweep_of(fields)
+
+    @classmethod
+    def from_file(cls, path: str | Path, overrides: Mapping[str, Any] | None = None) -> "Sweep":
+        """The sweep of a YAML file.
+
+        Args:
+            overrides: dotted key -> value in YAML, such as `{"recipe.epochs": 2}`.
+
+        Raises:
+            skipray.spec.SpecError: with one line for each mistake.
+        """
+        made = cls.__new__(cls)
+        made.spec = load_sweep(path, [f"{key}={value}" for key, value in (overrides or {}).items()])
+        return made
+
+    def plan(self, *, tracking_uri: str | None = None) -> "pd.DataFrame":
+        """What would run, one row per trial, the longest first. Starts nothing.
+
+        Returns:
+            Columns `trial_id, label, architecture, depth, seed, parameters, flops, seconds, state`; `parameters` and
+            `flops` (of one sample forward, a multiply-add counting 2) are absent where a network's size is not known.
+        """
+        import pandas as pd
+
+        from skipray import tracking
+        from skipray.planning.plan import make_plan
+
+        states = tracking.states(self.spec, tracking_uri) if tracking.exists(self.spec, tracking_uri) else {}
+        rows = [
+            {
+                "trial_id": planned.trial.trial_id,
+                "label": planned.trial.label,
+                "architecture": planned.trial.model.architecture,
+                "depth": planned.trial.model.depth,
+                "seed": planned.trial.seed,
+                "parameters": planned.sizes.parameters if planned.sizes else None,
+                "flops": planned.sizes.flops if planned.sizes else None,
+                "seconds": planned.seconds,
+                "state": planned.state,
+            }
+            for planned in make_plan(self.spec, states).trials
+        ]
+        return pd.DataFrame(rows)
+
+    def launch(self, *, tracking_uri: str | None = None, address: str | None = None) -> "Ended":
+        """Run what is missing, here or on a Ray cluster; again after any interruption, nothing is repeated.
+
+        Args:
+            address: of a running Ray cluster, `auto` for the one of this machine.
+
+        Raises:
+            skipray.spec.SpecError: data, store or cluster are not as they must be; the message names the remedy.
+        """
+        from skipray import tracking
+        from skipray.execution.launching import launch_sweep
+        from skipray.terminal.lines import say
+
+        ended = launch_sweep(self.spec, tracking_uri=tracking_uri, ray_address=address, say=say)
+        if ended.address is not None:
+            status = "KILLED" if ended.interrupted or ended.undelivered else "FAILED" if ended.failed else "FINISHED"
+            tracking.finish_sweep(ended.address, status)
+        return ended
+
+    def results(self, *, tracking_uri: str | None = None) -> "pd.DataFrame":
+        """Finished trials, one row each: factors, params, outcome and final metrics under their MLflow keys."""
+        from skipray import tracking
+
+        return tracking.read_trials(self.spec, tracking_uri)
+
+    def aggregate(self, *, tracking_uri: str | None = None) -> "Aggregate":
+        """Depth series, trends, limits and verdicts on the claims. Partial at any time."""
+        from skipray.analysis.aggregation import aggregate
+
+        return aggregate(self.spec, tracking_uri)
+
+    def report(self, folder: str | Path | None = None, *, tracking_uri: str | None = None) -> Path:
+        """Write the report and return its HTML file; to reports/NAME when no folder is given."""
+        from skipray import report
+
+        result = self.aggregate(tracking_uri=tracking_uri)
+        return report.write(result, Path(folder) if folder is not None else Path("reports") / self.spec.name).html

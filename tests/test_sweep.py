@@ -1,0 +1,53 @@
+"""A sweep in Python is the YAML file's sweep: the same trials, the same checks, the same messages."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+import skipray
+from skipray.spec import SpecError, load_sweep
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("name", ["quickstart", "tuned-quickstart", "cardinality"])
+def test_the_same_trials_as_the_file(name: str) -> None:
+    path = ROOT / "sweeps" / f"{name}.yaml"
+    values = YAML(typ="safe", pure=True).load(path)
+    made = skipray.Sweep(**values)
+    assert [t.trial_id for t in made.spec.trials()] == [t.trial_id for t in load_sweep(path).trials()]
+    assert made.spec.where("dataset", "name").startswith("Sweep")
+
+
+def test_python_values_are_taken_as_they_come() -> None:
+    values = YAML(typ="safe", pure=True).load(ROOT / "sweeps" / "quickstart.yaml")
+    values["factors"]["depth"] = np.array([8, 20])
+    values["seeds"] = range(2)
+    values["recipe"]["learning_rate"] = np.float64(0.05)
+    assert len(skipray.Sweep(**values).spec.trials()) == 3 * 2 * 2
+
+
+def test_mistakes_name_the_key() -> None:
+    values = YAML(typ="safe", pure=True).load(ROOT / "sweeps" / "quickstart.yaml")
+    values["factors"]["depth"] = [8, 21]
+    values["recipe"]["epochs"] = "2"
+    with pytest.raises(SpecError, match=r"Sweep: recipe.epochs: found '2' \(a text in quotes\); allowed: an integer"):
+        skipray.Sweep(**values)
+    values["recipe"]["epochs"] = 2
+    with pytest.raises(SpecError, match=r"factors\.depth\.1: found the depth 21"):
+        skipray.Sweep(**values)
+    with pytest.raises(SpecError, match="allowed: text, numbers"):
+        skipray.Sweep(**values | {"question": object()})
+
+
+def test_a_plan_and_no_results_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    sweep = skipray.Sweep.from_file(ROOT / "sweeps" / "quickstart.yaml", {"recipe.epochs": 1})
+    plan = sweep.plan()
+    assert list(plan.columns[:5]) == ["trial_id", "label", "architecture", "depth", "seed"]
+    assert len(plan) == len(sweep.spec.trials())
+    assert (plan["state"] == "missing").all()
+    assert plan["seconds"].is_monotonic_decreasing
