@@ -157,7 +157,7 @@ def with_verb(arguments: list[str]) -> list[str]:
 
 
 for _name in verbs.names():
-    app.command(_name)(getattr(verbs.find(_name), _name))
+    app.command(_name)(verbs.command(_name))
 
 
 if __name__ == "__main__":

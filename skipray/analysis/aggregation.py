@@ -111,7 +111,7 @@ def aggregate(
     ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials, say=say)
     states = tracking.states(sweep, tracking_uri, trials=known.trials, ledger=ledger)
     read = tracking.read_trials(sweep, tracking_uri, trials=known.trials, ledger=ledger, say=say)
-    everything = with_parameters(known.trials, read)
+    everything = with_parameters(known.trials, read, sweep.sizes)
     say(f"{len(everything)} of {len(known.trials) + known.to_come} trials read; fitting depth trends")
     of_trial = {t.trial_id: t.cell.group for t in known.trials}
     trials = _as_defined(sweep, headline(sweep, everything), of_trial)
@@ -138,7 +138,7 @@ def aggregate(
         series=tuple(_series(groups, trend_metrics(sweep))),
         limit_tables=limits_of(sweep, trials, groups, covered),
         claims=_preliminary(_judged(sweep, trials, layers, histories), covered),
-        audit=tuple(audit(sweep, trials)),
+        audit=(*audit(sweep, trials), *_of_store(sweep, tracking_uri, known.trials, ledger)),
         coverage=covered,
         provenance=provenance(sweep, everything),
         failures=_failures(known.trials, ledger),
@@ -290,9 +290,16 @@ def stand_ins(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
     return tuple(replace(c, seed=s, setting="tuned") for c in sweep.cells for s in sweep.seeds if sweep.tune)
 
 
-def with_parameters(known: Sequence[TrialSpec], trials: pd.DataFrame) -> pd.DataFrame:
-    """The table with a column `model.parameters`, which follows from the spec: what matched comparisons match on."""
-    counted = {trial.trial_id: _parameters(trial) for trial in known}
+def with_parameters(
+    known: Sequence[TrialSpec], trials: pd.DataFrame, sizes: Mapping[str, Mapping[str, int]] | None = None
+) -> pd.DataFrame:
+    """The table with a column `model.parameters`, which follows from the spec: what matched comparisons match on.
+
+    Args:
+        sizes: trial_id -> size, as the store has it; of the others it is told from their families.
+    """
+    told = {trial_id: size["parameters"] for trial_id, size in (sizes or {}).items() if "parameters" in size}
+    counted = {t.trial_id: told[t.trial_id] if t.trial_id in told else _parameters(t) for t in known}
     out = trials.copy()
     out["model.parameters"] = out["trial_id"].map(counted)
     return out
@@ -432,6 +439,22 @@ def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:
         seeds = "1 seed" if len(sweep.seeds) == 1 else f"{len(sweep.seeds)} seeds"
         breaches.append(f"{seeds} a cell: at least 3 are needed to tell noise from a trend")
     return breaches
+
+
+def _of_store(
+    sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialSpec], ledger: tracking.Ledger
+) -> list[str]:
+    """What the store says against its own results: damaged files, and other code that was accepted."""
+    uri = tracking.resolve_uri(sweep, tracking_uri)
+    labels = {t.trial_id: t.label for t in trials}
+    damage = tracking.damaged(uri, ledger.finished.values())
+    accepted = [
+        f"{a.trials} trials were run with another {a.name}"
+        + (f" (changed since: {', '.join(a.changed)})" if a.changed else "")
+        + f", accepted as this code's on {a.when}"
+        for a in tracking.accepted_code(sweep, tracking_uri)
+    ]
+    return [*tracking.damage_words(damage, lambda i: labels.get(i, i)), *accepted]
 
 
 def provenance(sweep: SweepSpec, trials: pd.DataFrame) -> dict[str, str]:

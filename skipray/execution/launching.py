@@ -4,15 +4,16 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from skipray import datasets, storage, tracking
+from skipray.execution.ownership import owned, refuse_second
 from skipray.planning.budget import Budget, Fit, fit
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
-from skipray.planning.plan import make_plan, trial_sizes
+from skipray.planning.plan import Plan, make_plan, trial_sizes
 from skipray.planning.rehearsal import rehearse
 from skipray.spec import SpecError, SweepSpec, TrialSpec
 from skipray.terminal.progress import Progress
@@ -106,12 +107,15 @@ def launch_sweep(
         known = tracking.known_trials(sweep, tracking_uri)
         ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials)
         missing = len(known.trials) - len(ledger.finished) + known.to_come
+        refuse_second(sweep, tracking_uri)
         if is_complete(sweep, uri, ledger, known):
             address = None
             if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
                 # The last launch was killed between its last trial and its end: the report is still to be logged.
-                with _lease(storage_url, sweep.name):
-                    address = tracking.prepare(sweep, tracking_uri)
+                address = tracking.open_sweep(sweep, tracking_uri)
+                with owned(sweep, address, storage_url):
+                    tracking.begin_sweep(address, sweep)
+            _explain(sweep, uri, known)
             return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), address)
     for note in rehearse(sweep):
         say(note)
@@ -138,27 +142,28 @@ def launch_sweep(
             with waiting_for(CLUSTER, say):
                 cluster = connecting.result()
             check_feasible(sweep, cluster, uri)  # before anything is created
-        lease = stack.enter_context(_lease(storage_url, sweep.name))
         with waiting_for("the tracking store", say):
-            address = tracking.prepare(sweep, tracking_uri)
+            address = tracking.open_sweep(sweep, tracking_uri)
+            taken_over = stack.enter_context(owned(sweep, address, storage_url))
+            tracking.begin_sweep(address, sweep)
         say(f"runs: {tracking.where_to_look(address)}")
         with waiting_for(CLUSTER, say):
             cluster = connecting.result()
-        ended = _run(sweep, cluster, address, storage_url, lease, budget, on_fit, say)
+        ended = _run(sweep, cluster, address, storage_url, taken_over, budget, on_fit, say)
         return ended
 
 
-@contextmanager
-def _lease(storage_url: str, sweep_name: str) -> Iterator[storage.SweepLease]:
-    lease = storage.SweepLease(storage_url, sweep_name)
-    try:
-        lease.acquire()
-    except OSError as error:
-        raise SpecError([f"storage: {storage_url} cannot be written: {error}; mend its rights or its room"]) from error
-    try:
-        yield lease
-    finally:
-        lease.release()
+def _explain(sweep: SweepSpec, uri: str, known: "Known") -> None:
+    """Give a finished sweep of skipray 0.1 its manifest while the code that it was run with is still at hand."""
+    run = tracking.find_sweep_run(uri, sweep.name)
+    if run is not None and not tracking.has_manifest(uri, run):
+        plan = make_plan(sweep, trials=known.trials)
+        tracking.write_manifest(tracking.open_sweep(sweep, uri), sweep, known.trials, _sizes(plan))
+
+
+def _sizes(plan: Plan) -> dict[str, dict[str, int]]:
+    """trial_id -> what its network costs, where that can be told."""
+    return {p.trial.trial_id: asdict(p.sizes) for p in plan.trials if p.sizes is not None}
 
 
 def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
@@ -185,7 +190,7 @@ def _run(
     cluster: "Cluster",
     address: "Address",
     storage_url: str,
-    lease: storage.SweepLease,
+    taken_over: Callable[[], bool],
     budget: Budget | None,
     on_fit: Callable[[Fit], None],
     say: Callable[[str], None],
@@ -229,8 +234,9 @@ def _run(
         if missing and not reached.trials:
             raise SpecError([f"--budget {budget}: found no room for a single depth; allowed: a larger budget"])
     work = work_of(sweep, address.uri, ledger, known, seconds, fit=reached, budget=budget, concurrency=concurrency)
-    planned = make_plan(sweep, states, trials=known.trials, seconds=seconds).missing
-    estimates = {p.trial.trial_id: p.seconds for p in planned}
+    plan = make_plan(sweep, states, trials=known.trials, seconds=seconds)
+    tracking.write_manifest(address, sweep, known.trials, _sizes(plan))
+    estimates = {p.trial.trial_id: p.seconds for p in plan.missing}
     spent = [0.0, 0.0]
     outcomes: Counter[str] = Counter()
     running: set[str] = set()
@@ -255,9 +261,9 @@ def _run(
             run_ids=ledger.run_id,
             on_event=on_event,
             on_wait=progress.on_wait,
-            taken_over=lease.lost.is_set,
+            taken_over=taken_over,
         )
-    if lease.lost.is_set():
+    if taken_over():
         # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
         return Ended(
             len(known.trials),
@@ -270,8 +276,13 @@ def _run(
             f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on",
         )
     pending = _deliver_rest(sweep, address, known, storage_url, 0 if summary.interrupted else PATIENCE_SECONDS, say)
+    known = _known(sweep, address, known)
+    if sweep.tune is not None:  # its tuned finals were not known at the start
+        with suppress(tracking.TrackingAway):
+            sizes = {t.trial_id: asdict(s) for t in known.trials if (s := trial_sizes(t)) is not None}
+            tracking.write_manifest(address, sweep, known.trials, sizes)
     return Ended(
-        len(_known(sweep, address, known).trials),
+        len(known.trials),
         summary.finished,
         len(summary.failed),
         summary.interrupted,

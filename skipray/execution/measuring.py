@@ -13,7 +13,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from skipray import storage, tracking
+from skipray import tracking
+from skipray.execution.ownership import owned
 from skipray.spec import ProbeSpec, SpecError, SweepSpec, TrialSpec, canonical_json
 from skipray.terminal.progress import Progress
 
@@ -109,8 +110,8 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
         cluster = connect(sweep, address=ray_address, trials=len(missing))
         stack.callback(disconnect, cluster)
         stored = tracking.storage_url(sweep, tracking_uri)
-        stack.enter_context(storage.SweepLease(stored, sweep.name))
         address = tracking.address_of(uri, next(iter(run_ids.values())))
+        stack.enter_context(owned(sweep, address, stored))
         context = WorkerContext(address=address, storage=stored, data_root=os.environ.get("SKIPRAY_DATA"))
         check_nodes(sweep, cluster, context)
         costs = [float(trial.model.depth) for trial in missing]
@@ -179,12 +180,12 @@ def execute(attempt: "TrialAttempt", interrupted: Callable[[], None]) -> "TrialR
 
 
 def measure_weights(
-    trial: TrialSpec, weights: bytes, *, epoch: int, scalars: bool = True, data_root: str | None = None
+    trial: TrialSpec, weights: bytes | None, *, epoch: int, scalars: bool = True, data_root: str | None = None
 ) -> "Measured":
     """The probe of a trial's network with given weights.
 
     Args:
-        weights: a safetensors file, as the trial has left it.
+        weights: a safetensors file, as the trial has left it; None for the network as it was initialised.
         epoch: that the weights belong to.
         scalars: whether the network's headline numbers and generalization measures mean anything: those of a diverged
             one do not.
@@ -212,7 +213,8 @@ def measure_weights(
         network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), device)
         initial = initial_weights(network)
         try:
-            network.load_state_dict(load(weights))
+            if weights is not None:
+                network.load_state_dict(load(weights))
         except (SafetensorError, RuntimeError) as error:
             raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
         inputs, labels = splits.probe_batch(trial.probe.samples)

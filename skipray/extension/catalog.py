@@ -14,7 +14,8 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from skipray.extension import own_code
+from skipray.extension import own_code, reaching
+from skipray.extension.reaching import Source
 
 FOLDERS = ("architectures", "curves", "datasets", "initialisations", "metrics")
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -94,9 +95,15 @@ def _public(module: ModuleType) -> str:
     return ", ".join(sorted(n for n in vars(module) if not n.startswith("_"))) or "nothing public"
 
 
-def source_hash(name: str) -> str | None:
-    """sha256 of the source behind a `module:name` entry, what it imports of the user's own included.
+def source_of(name: str, *, reads_data: bool = True) -> Source | None:
+    """What a `module:name` entry is made of, what it reaches of the user's own included.
 
     None for skipray's own, which NUMERICS_VERSION covers.
     """
-    return own_code.source_hash(name.partition(":")[0]) if ":" in name else None
+    return reaching.source_of(name, reads_data=reads_data) if ":" in name else None
+
+
+def source_hash(name: str) -> str | None:
+    """sha256 over those parts; None for skipray's own."""
+    source = source_of(name)
+    return source.hash if source is not None else None

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 _INSTALLED = [sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -23,7 +24,8 @@ def sources(module: str) -> dict[str, Path]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = None if name in found else _file(name)
+        foreign = name.partition(".")[0] != module.partition(".")[0] and is_foreign(name.partition(".")[0])
+        path = None if name in found or foreign else file_of(name)
         if path is None or not (is_users(path) or name.partition(".")[0] == module.partition(".")[0]):
             continue
         found[name] = path
@@ -32,7 +34,7 @@ def sources(module: str) -> dict[str, Path]:
 
 
 def source_hash(module: str) -> str:
-    """sha256 over those files: what an edit of any of them changes."""
+    """sha256 over those files, as they are: how skipray 0.1 told one version of them from another."""
     digest = hashlib.sha256()
     for name, path in sorted(sources(module).items()):
         digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -43,6 +45,16 @@ def is_users(path: str | Path) -> bool:
     """Whether a source file is the user's."""
     resolved = Path(path).resolve()
     return resolved.is_file() and not any(resolved.is_relative_to(folder) for folder in _NOT_THEIRS)
+
+
+@lru_cache(maxsize=1024)
+def is_foreign(top: str) -> bool:
+    """Whether a top-level module is found, and is not the user's: nothing below it is."""
+    try:
+        spec = getattr(sys.modules.get(top), "__spec__", None) or importlib.util.find_spec(top)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    return spec is not None and bool(spec.origin) and not is_users(str(spec.origin))
 
 
 def said(error: BaseException) -> str:
@@ -78,7 +90,7 @@ def _shown(filename: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _file(name: str) -> Path | None:
+def file_of(name: str) -> Path | None:
     """The source of a module; None for what has none, or is no module."""
     try:
         spec = getattr(sys.modules.get(name), "__spec__", None) or importlib.util.find_spec(name)
@@ -93,7 +105,11 @@ def _imported(name: str, path: Path) -> Iterator[str]:
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     if package != name and package:
         yield package
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # of a module that is imported late, or never
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 parts = alias.name.split(".")

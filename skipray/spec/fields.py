@@ -10,6 +10,10 @@ from skipray.spec.values import Choice, Frozen, Options, Words
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """Plain values. A part that was read back may hold what another version's rules allowed, without a word."""
+        return super().model_dump(**({"warnings": False} | options))
+
 
 LARGEST = 10**9
 """Of any integer: what counts things beyond it is a slip of the pen."""

@@ -12,6 +12,7 @@ import pydantic
 
 from skipray import metrics
 from skipray.extension import catalog
+from skipray.extension.reaching import Source
 from skipray.spec import models, recipes
 from skipray.spec.cell import bare_name, family_names
 from skipray.spec.document import Document, SpecError
@@ -60,7 +61,7 @@ class Reader:
     def __init__(self, document: Document):
         self.document = document
         self.mistakes: list[str] = []
-        self._hashes: dict[str, str | None] = {}
+        self._sources: dict[str, Source | None] = {}
 
     def sweep(self, path: Path, overrides: tuple[str, ...]) -> SweepSpec:
         file = self._validate(SweepFile, self.document.data, ())
@@ -100,6 +101,7 @@ class Reader:
             tune=file.tune,
             adaptive=file.adaptive,
             trained=file.trained,
+            sources={name: source.as_dict() for name, source in self._sources.items() if source is not None},
         )
 
     def _check_metrics(self, probe: ProbeSpec) -> None:
@@ -338,7 +340,7 @@ class Reader:
                 save_weights=file.tracking.save_weights,
                 factors=factors,
                 family=families.get(model.architecture, ""),
-                source_hashes=tuple((n, h) for n in names if (h := self._source_hash(n))),
+                source_hashes=tuple((n, h) for n in names if (h := self._source_hash(n, file.dataset.name))),
             )
             if trial.trial_id in seen:
                 ignored = [k for k in cell if k in ModelSpec.model_fields and getattr(model, k) is None]
@@ -354,10 +356,11 @@ class Reader:
             trials.append(trial)
         return trials
 
-    def _source_hash(self, name: str) -> str | None:
-        if name not in self._hashes:
-            self._hashes[name] = catalog.source_hash(name)
-        return self._hashes[name]
+    def _source_hash(self, name: str, dataset: str) -> str | None:
+        if name not in self._sources:
+            self._sources[name] = catalog.source_of(name, reads_data=name != dataset)
+        source = self._sources[name]
+        return source.hash if source is not None else None
 
     def _model(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> ModelSpec | None:
         data = models.model_data(file.model, cell)

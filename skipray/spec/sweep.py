@@ -1,5 +1,6 @@
 """A sweep: a checked file and its trials."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,12 @@ class SweepSpec:
     adaptive: Adaptive | None = None
     trained: Trained = field(default_factory=Trained)
     """What the trainability limits mean."""
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """module:name of the user's own code -> what it is made of (`skipray.extension.own_code.Source`)."""
+    stored: tuple[TrialSpec, ...] | None = field(default=None, repr=False)
+    """Of a sweep that was read back from its store: the trials as they were recorded."""
+    sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
+    """Likewise: trial_id -> `parameters`, `flops`, `activation_bytes` of its network."""
 
     def where(self, *key: str) -> str:
         """`file:line` of a key, or of the nearest one above it, or the override that set it; for messages."""
@@ -62,6 +69,8 @@ class SweepSpec:
 
     @cached_property
     def _trials(self) -> tuple[TrialSpec, ...]:
+        if self.stored is not None:
+            return self.stored
         return (*self._points, *(cell.with_seed(seed) for cell in self.cells for seed in self.seeds))
 
     @property

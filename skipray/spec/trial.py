@@ -42,6 +42,8 @@ class TrialSpec:
     """What the architecture is called in this sweep; its short name when left out."""
     source_hashes: tuple[tuple[str, str], ...] = ()
     """module:name and sha256 of its source, for the user's own code."""
+    numerics_version: int = NUMERICS_VERSION
+    """Of the skipray that the numbers follow from; an earlier one of a trial that was read back."""
 
     @cached_property
     def trial_id(self) -> str:
@@ -66,7 +68,7 @@ class TrialSpec:
     @property
     def identity(self) -> dict[str, Any]:
         return {
-            "numerics_version": NUMERICS_VERSION,
+            "numerics_version": self.numerics_version,
             "dataset": hashed_fields(self.dataset) | {"fingerprint": self.fingerprint},
             "model": hashed_fields(self.model),
             "recipe": hashed_fields(self.recipe),
@@ -121,6 +123,13 @@ class TrialSpec:
         out["dataset.fingerprint"] = self.fingerprint
         out["seed"] = self.seed
         return out
+
+
+def stored_trial(trial_id: str, **fields: Any) -> TrialSpec:
+    """A trial that was read back, known by the id that it was recorded with: today's rules need not give the same."""
+    made = TrialSpec(**fields)
+    vars(made)["trial_id"] = trial_id
+    return made
 
 
 _SEED_PLACE = "seed-of-0f2d8c1e6b7a4953"

@@ -12,7 +12,8 @@ A trial's folder is removed when its result has been delivered.
 """
 
 from skipray.storage.folder import Folder, open_folder
-from skipray.storage.launch_lease import AlreadyRunning, Owner, SweepLease, living_launch
+from skipray.storage.launch_lease import SweepLease, living_launch
+from skipray.storage.owner import AlreadyRunning, Owner
 from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery, local_path, trials_kept
 from skipray.storage.result import (
     artifacts_of,

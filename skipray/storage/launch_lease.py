@@ -8,49 +8,27 @@ the two clocks may disagree.
 import contextlib
 import json
 import os
-import socket
+import re
 import threading
 import time
-import uuid
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from types import TracebackType
 
-import psutil
-
 from skipray.storage.folder import Folder, open_folder
+from skipray.storage.owner import (
+    STALE_SECONDS,
+    AlreadyRunning,
+    Owner,
+    is_here,
+    myself,
+    owner_from,
+    process_lives,
+    seems_living,
+)
 from skipray.storage.place import Fenced
 
 HEARTBEAT_SECONDS = 4.0
-STALE_SECONDS = 30.0
-"""An owner of another machine whose file has not been renewed for so long is gone."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """A launch, as its file says."""
-
-    host: str
-    machine: str
-    """Host, boot and process namespace: equal only where process ids mean the same."""
-    pid: int
-    process_started: float
-    """Seconds since 1970; with the pid it names a process for good."""
-    token: str
-    heartbeat: float
-    """Seconds since 1970, on the owner's clock."""
-
-    def __str__(self) -> str:
-        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.process_started))
-        return f"process {self.pid} on {self.host}, running since {started}"
-
-
-class AlreadyRunning(RuntimeError):
-    """Another launch of this sweep is living."""
-
-    def __init__(self, sweep: str, owner: Owner):
-        self.owner = owner
-        super().__init__(f"sweep {sweep} is being run already by {owner}; wait for it, or stop it first")
+_LAUNCH = re.compile(r"^launch-([0-9]{6})\.json$")
 
 
 class SweepLease:
@@ -80,7 +58,7 @@ class SweepLease:
 
     def acquire(self) -> "SweepLease":
         """Become the sweep's launch, or raise AlreadyRunning."""
-        self._me = _myself()
+        self._me = myself()
         while True:
             number, owner = _newest(self._folder)
             if owner is not None and _living(self._folder, number, owner, self._stale_seconds, self._heartbeat_seconds):
@@ -139,11 +117,7 @@ def living_launch(storage: str | os.PathLike[str], sweep: str, *, stale_seconds:
     """The launch that runs a sweep now; None when there is none. Does not wait: clocks are taken to agree."""
     folder = open_folder(storage, sweep)
     _, owner = _newest(folder)
-    if owner is None:
-        return None
-    if owner.machine == _machine():
-        return owner if _process_lives(owner) else None
-    return owner if time.time() - owner.heartbeat <= stale_seconds else None
+    return owner if owner is not None and seems_living(owner, stale_seconds) else None
 
 
 def _newest(folder: Folder) -> tuple[int, Owner | None]:
@@ -152,16 +126,15 @@ def _newest(folder: Folder) -> tuple[int, Owner | None]:
     if data is None:
         return number, None
     try:
-        return number, Owner(**json.loads(data))
-    except (ValueError, TypeError):
+        return number, owner_from(json.loads(data))
+    except (ValueError, TypeError, AttributeError):
         return number, None  # a damaged file has no owner
 
 
 def _living(folder: Folder, number: int, owner: Owner, stale_seconds: float, heartbeat_seconds: float) -> bool:
-    if owner.machine == _machine():
-        return _process_lives(owner)
-    age = time.time() - owner.heartbeat
-    if 0 <= age <= stale_seconds:
+    if is_here(owner):
+        return process_lives(owner)
+    if seems_living(owner, stale_seconds):
         return True
     # Old, or from the future: the clocks may disagree. Only a renewal while we look proves life.
     before = folder.read(_file(number))
@@ -176,34 +149,9 @@ def _living(folder: Folder, number: int, owner: Owner, stale_seconds: float, hea
     return False
 
 
-def _process_lives(owner: Owner) -> bool:
-    try:
-        process = psutil.Process(owner.pid)
-        return abs(process.create_time() - owner.process_started) < 2 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _myself() -> Owner:
-    process = psutil.Process()
-    return Owner(
-        socket.gethostname(), _machine(), process.pid, process.create_time(), uuid.uuid4().hex, heartbeat=time.time()
-    )
-
-
-def _machine() -> str:
-    parts = [socket.gethostname()]
-    for path in (Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")):
-        try:
-            parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
-        except OSError:
-            continue  # no Linux: the host's name has to do
-    return " ".join(parts)
-
-
 def _file(number: int) -> str:
     return f"launch-{number:06d}.json"
 
 
 def _numbers(folder: Folder) -> list[int]:
-    return [int(n[7:13]) for n in folder.names() if n.startswith("launch-")]
+    return [int(found[1]) for n in folder.names() if (found := _LAUNCH.match(n))]

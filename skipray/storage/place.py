@@ -26,6 +26,9 @@ KEPT = 2
 """Checkpoints of a trial that are kept: the newest, and one to fall back to if that one is damaged."""
 
 _TRIAL = re.compile(r"^[0-9a-f]{32}$")
+_HEX = re.compile(r"^[0-9a-f]+$")
+_NUMBERED = re.compile(r"^(state|result|failure)-([0-9]{6})(-[0-9]{6}|\.json)?$")
+"""What an attempt leaves, with its number; any other file is not skipray's and is left alone."""
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,7 @@ class Lease:
             f"state-{self.attempt:06d}-{self._sequence:06d}",
             _sealed(state, {"trial_id": self.place.trial_id, "attempt": self.attempt}),
         )
-        states = [n for n in folder.names() if n.startswith("state-")]
+        states = _of_kind(folder.names(), "state")
         for name in states[:-KEPT]:
             folder.remove(name)
 
@@ -137,7 +140,7 @@ class TrialPlace:
 
     def load_state(self) -> bytes | None:
         """The newest valid checkpoint of any attempt; damaged and foreign ones are passed over."""
-        for name in reversed([n for n in self.folder.names() if n.startswith("state-")]):
+        for name in reversed(_of_kind(self.folder.names(), "state")):
             data = self.folder.read(name)
             if data is None:
                 continue
@@ -149,7 +152,7 @@ class TrialPlace:
 
     def load_result(self) -> tuple[TrialRecord, int] | None:
         """A result that awaits delivery and the attempt that made it; None when there is none that is whole."""
-        for name in reversed([n for n in self.folder.names() if n.startswith("result-")]):
+        for name in reversed(_of_kind(self.folder.names(), "result")):
             data = self.folder.read(name)
             if data is None:
                 continue
@@ -164,10 +167,14 @@ class TrialPlace:
 
     def load_failure(self) -> Failure | None:
         """The newest failure that awaits delivery."""
-        for name in reversed([n for n in self.folder.names() if n.startswith("failure-")]):
+        for name in reversed(_of_kind(self.folder.names(), "failure")):
             data = self.folder.read(name)
-            if data is not None:
+            if data is None:
+                continue
+            try:
                 return Failure(**(json.loads(data) | {"attempt": int(name[8:14])}))
+            except (ValueError, TypeError) as error:
+                log.warning("undelivered failure %s of trial %s is passed over: %s", name, self.trial_id, error)
         return None
 
 
@@ -175,9 +182,9 @@ def awaiting_delivery(storage: str | os.PathLike[str], sweep: str) -> list[str]:
     """trial_ids whose result or failure the tracking store does not have yet."""
     found = []
     for trial_id in open_folder(storage, sweep).names():
-        if trial_id.startswith("launch-"):
-            continue
-        if any(n.startswith(("result-", "failure-")) for n in open_folder(storage, sweep, trial_id).names()):
+        if not _HEX.match(trial_id):
+            continue  # a launch's file, or one that is not skipray's
+        if _of_kind(open_folder(storage, sweep, trial_id).names(), "result", "failure"):
             found.append(trial_id)
     return found
 
@@ -200,8 +207,14 @@ def local_path(address: str | os.PathLike[str]) -> Path | None:
     return Path("/" + rest.lstrip("/")) if scheme == "file" else None
 
 
+def _of_kind(names: list[str], *kinds: str) -> list[str]:
+    """Files of an attempt, in the order of their numbers."""
+    return [n for n in names if (found := _NUMBERED.match(n)) and found[1] in kinds]
+
+
 def _numbers(names: list[str], kind: str) -> list[int]:
-    return [int(n[len(kind) + 1 : len(kind) + 7]) for n in names if n.startswith(f"{kind}-")]
+    pattern = re.compile(rf"^{kind}-([0-9]{{6}})\.json$")
+    return [int(found[1]) for n in names if (found := pattern.match(n))]
 
 
 def _sealed(payload: bytes, header: dict[str, str | int]) -> bytes:

@@ -8,6 +8,7 @@ import itertools
 import json
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -152,8 +153,16 @@ def decode_result(data: bytes) -> TrialRecord:
         scalars = json.loads(files["record.json"])
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise ValueError(f"it is truncated or damaged ({error})") from None
-    if scalars["format"] != FORMAT_VERSION:
-        raise ValueError(f"its format is {scalars['format']}, not {FORMAT_VERSION}")
+    if not isinstance(scalars, dict) or scalars.get("format") != FORMAT_VERSION:
+        found = scalars.get("format") if isinstance(scalars, dict) else type(scalars).__name__
+        raise ValueError(f"its format is {found}, not {FORMAT_VERSION}")
+    try:
+        return _record(scalars, files)
+    except (KeyError, TypeError, AttributeError, pa.ArrowException) as error:
+        raise ValueError(f"it is no result ({type(error).__name__}: {error})") from None
+
+
+def _record(scalars: dict[str, Any], files: dict[str, bytes]) -> TrialRecord:
     return TrialRecord(
         trial_id=scalars["trial_id"],
         outcome=scalars["outcome"],

@@ -14,51 +14,85 @@ from skipray.tracking.address import (
     is_sql,
     redact,
     resolve_uri,
+    sqlite_path,
     storage_url,
     store_folder,
 )
 from skipray.tracking.client import import_client
-from skipray.tracking.doctor import Finding, examine, repair
+from skipray.tracking.doctor import Finding, examine, forget_storage, repair
+from skipray.tracking.read.former import accepted_code
+from skipray.tracking.read.integrity import Damage, damage_words, damaged
 from skipray.tracking.read.known import Known, known_trials, read_study
-from skipray.tracking.read.ledger import Ledger, exists, read_ledger, sweep_status
+from skipray.tracking.read.launches import Launches, living_owner, read_launches
+from skipray.tracking.read.ledger import Ledger, exists, read_ledger
+from skipray.tracking.read.manifest import stored_sweep
+from skipray.tracking.read.outdated import Outdated, outdated
 from skipray.tracking.read.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.read.state import states
+from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run, sweep_status
 from skipray.tracking.read.sweeps import tracked_sweeps
 from skipray.tracking.ui import ui_command, ui_environment, where_to_look
+from skipray.tracking.write.accepting import accept_code
 from skipray.tracking.write.delivery import Pending, deliver_pending, forget_finished
-from skipray.tracking.write.experiment import finish_sweep, git_state, log_files, prepare
-from skipray.tracking.write.measurement import Measured, add_measurement, address_of, finished_run, read_weights
+from skipray.tracking.write.experiment import begin_sweep, finish_sweep, git_state, log_files, open_sweep, prepare
+from skipray.tracking.write.manifest import has_manifest, write_manifest
+from skipray.tracking.write.measurement import (
+    Measured,
+    add_measurement,
+    address_of,
+    finished_run,
+    read_weights,
+    replace_files,
+)
 from skipray.tracking.write.recorder import Recorder
+from skipray.tracking.write.store_lease import StoreLease
 
 __all__ = [
     "DEFAULT_URI",
     "STORE_FOLDER",
     "Address",
     "BadAddress",
+    "Damage",
     "Finding",
     "Known",
+    "Launches",
     "Ledger",
     "Measured",
+    "Outdated",
     "Pending",
     "Recorder",
+    "StoreLease",
+    "SweepRun",
     "TrackingAway",
     "TrackingRefused",
+    "accept_code",
+    "accepted_code",
     "add_measurement",
     "address_of",
+    "begin_sweep",
+    "damage_words",
+    "damaged",
     "deliver_pending",
     "examine",
     "exists",
+    "find_sweep_run",
     "finish_sweep",
     "finished_run",
     "forget_finished",
+    "forget_storage",
     "git_state",
+    "has_manifest",
     "import_client",
     "is_sql",
     "known_trials",
+    "living_owner",
     "log_files",
+    "open_sweep",
+    "outdated",
     "prepare",
     "read_histograms",
     "read_histories",
+    "read_launches",
     "read_layers",
     "read_ledger",
     "read_study",
@@ -66,14 +100,18 @@ __all__ = [
     "read_weights",
     "redact",
     "repair",
+    "replace_files",
     "resolve_uri",
+    "sqlite_path",
     "states",
     "storage_url",
     "store_folder",
+    "stored_sweep",
     "sweep_status",
     "tracked_sweeps",
     "ui_command",
     "ui_environment",
     "where_to_look",
     "winning_runs",
+    "write_manifest",
 ]

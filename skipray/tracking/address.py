@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote
 
 from skipray.spec import SweepSpec
 
@@ -14,7 +13,11 @@ DEFAULT_URI = "sqlite:///skipray.db"
 STORE_FOLDER = "skipray-store"
 """Beside the SQLite file, or in the working directory: artifacts, checkpoints, the cache of what was read back."""
 
+NO_PLACE = ("?", "#", "%", "\n")
+"""What an SQLite address or MLflow's own addresses of files do not take as part of a name."""
+
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
+_OPTIONS = re.compile(r"\?\w+=[^/?]*$")
 _USER = re.compile(r"(?<=://)[^/@\s'\"]+@")
 _SECRET = re.compile(
     r"(?i)\b([\w-]*(?:password|passwd|token|secret|access_?key|api_?key|credential)[\w-]*\s*[=:]\s*)([^&\s'\",;]+)"
@@ -52,6 +55,10 @@ class Address:
     parent_run_id: str
     artifact_location: str
 
+    def artifacts_of(self, run_id: str) -> str:
+        """The address of a run's files."""
+        return f"{self.artifact_location.rstrip('/')}/{run_id}/artifacts"
+
     def __repr__(self) -> str:
         return f"Address({redact(self.uri)!r}, experiment {self.experiment_id})"
 
@@ -83,10 +90,10 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
         or DEFAULT_URI
     )
     if uri.startswith("sqlite:///"):
-        path, mark, options = uri.removeprefix("sqlite:///").partition("?")
+        path, options = _without_options(uri.removeprefix("sqlite:///"))
         if path in ("", ":memory:"):
             raise BadAddress("found an in-memory SQLite address; allowed: sqlite:///FILE")
-        return f"sqlite:///{Path(path).absolute()}{mark}{options}"
+        return f"sqlite:///{_usable(Path(path))}{options}"
     scheme, mark, rest = uri.partition("://")
     if scheme in ("postgresql", "postgres"):
         return f"postgresql{_postgresql_driver()}{mark}{rest}"
@@ -96,6 +103,33 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
         f"found the tracking address {redact(uri)!r}; allowed: sqlite:///FILE, postgresql://..., mysql://..., "
         "mssql://..., http://... or https://..."
     )
+
+
+def _without_options(path: str) -> tuple[str, str]:
+    """The file of a SQLite address, and SQLAlchemy's options behind it (`?timeout=30`)."""
+    found = _OPTIONS.search(path)
+    return (path[: found.start()], found[0]) if found else (path, "")
+
+
+def _usable(path: Path) -> Path:
+    """A SQLite file's real path, whatever symbolic links lead to it: one file is one store.
+
+    Raises BadAddress where a name in it means something else in an address, so that everything would be written,
+    without a word, to another place.
+    """
+    try:
+        real = path.resolve()
+    except OSError as error:
+        raise BadAddress(
+            f"found the SQLite file {str(path)!r}: {error.strerror}; allowed: a file that can be made"
+        ) from None
+    found = [mark for mark in NO_PLACE if mark in str(real)]
+    if found:
+        raise BadAddress(
+            f"found {' and '.join(map(repr, found))} in the path {str(real)!r} of the SQLite file, which addresses "
+            "read as something else; allowed: a folder without them (--tracking-uri sqlite:////ANOTHER/skipray.db)"
+        )
+    return real
 
 
 def _postgresql_driver() -> str:
@@ -112,7 +146,7 @@ def sqlite_path(uri: str) -> Path | None:
     """The file of a SQLite address; None for others."""
     if not uri.startswith("sqlite:///"):
         return None
-    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
+    return Path(_without_options(uri.removeprefix("sqlite:///"))[0])
 
 
 def store_folder(uri: str) -> Path:

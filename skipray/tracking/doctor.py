@@ -1,24 +1,33 @@
-"""What is wrong with a sweep's runs and storage, and how it is put right."""
+"""What is wrong with a sweep's runs, their files and the storage, and how it is put right."""
 
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from skipray.spec import SweepSpec, TrialSpec
-from skipray.storage import awaiting_delivery, living_launch
-from skipray.tracking.address import resolve_uri, storage_url
+from skipray.storage import awaiting_delivery
+from skipray.tracking.address import is_sql, resolve_uri, storage_url
+from skipray.tracking.checksums import read_checksums
 from skipray.tracking.client import reach
-from skipray.tracking.read.artifacts import HISTOGRAMS, local_folder, read_artifacts, read_file
+from skipray.tracking.files import local_folder, read_file
+from skipray.tracking.read.artifacts import HISTOGRAMS
+from skipray.tracking.read.damage import WEIGHTS, broken, can_be_measured
+from skipray.tracking.read.former import aliases, renamed
+from skipray.tracking.read.integrity import damaged
 from skipray.tracking.read.known import known_trials
-from skipray.tracking.read.ledger import child_runs, ledger_of
+from skipray.tracking.read.launches import FORGOTTEN, living_owner, read_launches
+from skipray.tracking.read.ledger import Ledger, child_runs, ledger_of
+from skipray.tracking.read.outdated import outdated
 from skipray.tracking.read.row import RunRow
+from skipray.tracking.read.sweep_run import sweep_runs
+from skipray.tracking.read.tables import deleted_experiment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-Kind = Literal["stale", "duplicate", "orphan", "truncated", "undelivered"]
+Kind = Literal["stale", "duplicate", "orphan", "truncated", "undelivered", "deleted", "other code", "storage"]
+Action = Literal["", "end", "delete", "restore", "measure", "forget"]
 
 
 @dataclass(frozen=True)
@@ -26,15 +35,18 @@ class Finding:
     """One thing that is wrong."""
 
     kind: Kind
-    """stale: RUNNING although no launch is living. duplicate: a second run of a finished trial. orphan: a run of no
-    trial of the sweep. truncated: a finished run whose files are missing or damaged. undelivered: a result in the
-    storage."""
+    """stale: RUNNING although no launch is living. duplicate: a second run of a finished trial, or of the sweep.
+    orphan: a run of no trial of the sweep. truncated: a finished run whose files are missing or damaged. undelivered: a
+    result in the storage. deleted: the sweep's experiment was deleted in MLflow. other code: finished with other code
+    than today's. storage: the last launch kept its checkpoints elsewhere."""
     trial_id: str
     run_id: str
     what: str
     """In plain words."""
     remedy: str
     """What `repair` does about it; empty when it leaves it alone."""
+    action: Action = ""
+    """How it is mended; `measure` by skipray.execution.mending, since that needs the network."""
 
 
 def examine(
@@ -47,47 +59,29 @@ def examine(
     """Look at every run of the sweep's experiment, at its files, and at the storage. Changes nothing."""
     uri = resolve_uri(sweep, tracking_uri)
     storage = storage_url(sweep, uri)
-    wanted = {t.trial_id for t in (known_trials(sweep, uri).trials if trials is None else trials)}
-    rows = list(child_runs(uri, sweep.name))
+    waiting = awaiting_delivery(storage, sweep.name)
+    gone = _deleted(uri, sweep.name)
+    if gone is not None:
+        held = f", and {len(waiting)} results wait in the storage" if waiting else ""
+        what = f"experiment {sweep.name} was deleted in MLflow{held}"
+        return [Finding("deleted", "", gone, what, "restored, with its runs", "restore")]
+    known = tuple(known_trials(sweep, uri).trials if trials is None else trials)
+    wanted = {t.trial_id for t in known}
+    rows = list(renamed(child_runs(uri, sweep.name), aliases(sweep, uri, known)))
     ledger = ledger_of(rows)
-    launched = living_launch(storage, sweep.name)
-    findings: list[Finding] = []
-    by_trial: dict[str, list[RunRow]] = defaultdict(list)
-    for row in rows:
-        by_trial[row.trial_id].append(row)
-    for trial_id, of_trial in by_trial.items():
-        if trial_id not in wanted:
-            findings += [
-                Finding("orphan", trial_id, r.run_id, "a run of no trial of this sweep, as the file is now", "")
-                for r in of_trial
-            ]
-            continue
-        winner = ledger.finished.get(trial_id)
-        for row in of_trial:
-            if winner is not None and row.run_id != winner.run_id:
-                what = f"a second run of a trial that run {winner.run_id} has finished ({row.status})"
-                findings.append(Finding("duplicate", trial_id, row.run_id, what, "marked as deleted"))
-            elif row.status == "RUNNING" and launched is None:
-                what = "RUNNING although no launch of the sweep is living"
-                findings.append(
-                    Finding("stale", trial_id, row.run_id, what, "ended as KILLED; the next launch resumes it")
-                )
-    for count, trial_id in enumerate(i for i in wanted if i in ledger.finished):
-        broken = _broken(uri, ledger.finished[trial_id])
-        if broken:
-            remedy = "marked as deleted; the next launch runs the trial again"
-            findings.append(Finding("truncated", trial_id, ledger.finished[trial_id].run_id, broken, remedy))
-        if count % 1000 == 999:
-            say(f"files of {count + 1} runs looked at")
+    findings = list(_doubled_sweep(uri, sweep.name))
+    findings += _of_runs(rows, wanted, ledger, launched=living_owner(sweep, uri) is not None)
+    findings += _of_files(uri, [ledger.finished[i] for i in wanted if i in ledger.finished], say)
+    findings += [Finding("other code", "", "", str(one), "") for one in outdated(sweep, uri, known)]
     findings += [
-        Finding("undelivered", i, "", "a result waits in the storage; the next launch delivers it", "")
-        for i in awaiting_delivery(storage, sweep.name)
+        Finding("undelivered", i, "", "a result waits in the storage; the next launch delivers it", "") for i in waiting
     ]
     return findings
 
 
 def repair(sweep: SweepSpec, findings: Iterable[Finding], tracking_uri: str | None = None) -> list[Finding]:
-    """Put right what `examine` found, as each finding's remedy says. Nothing is removed for good.
+    """Put right what `examine` found, as each finding's remedy says, but for what has to be measured. Nothing is
+    removed for good.
 
     Returns:
         The findings that were repaired.
@@ -95,12 +89,14 @@ def repair(sweep: SweepSpec, findings: Iterable[Finding], tracking_uri: str | No
     uri = resolve_uri(sweep, tracking_uri)
     done = []
     for finding in findings:
-        if not finding.remedy:
+        if finding.action in ("", "measure"):
             continue
 
         def mend(mlflow: "MlflowClient", finding: Finding = finding) -> None:
-            if finding.kind == "stale":
+            if finding.action == "end":
                 mlflow.set_terminated(finding.run_id, "KILLED")
+            elif finding.action == "restore":
+                mlflow.restore_experiment(finding.run_id)
             else:
                 mlflow.delete_run(finding.run_id)
 
@@ -109,44 +105,83 @@ def repair(sweep: SweepSpec, findings: Iterable[Finding], tracking_uri: str | No
     return done
 
 
-def _broken(uri: str, row: RunRow) -> str:
-    """What is wrong with a finished run's files; empty when they are whole."""
-    folder = local_folder(row)
-    if folder is not None and not folder.is_dir():
-        return f"its files are gone ({os.fspath(folder)})"
-    if read_file(uri, row, "layers.parquet") is None:
-        return "layers.parquet is missing"
-    if read_artifacts(uri, row) is None:
-        return "layers.parquet is damaged"
-    if read_file(uri, row, HISTOGRAMS) is not None and read_artifacts(uri, row, HISTOGRAMS) is None:
-        return f"{HISTOGRAMS} is damaged"
-    for name in ("spectra.npz", "weights.safetensors"):
-        data = read_file(uri, row, name)
-        if name == "spectra.npz" and data is None:
-            return f"{name} is missing"
-        if data is not None and not _whole(name, data):
-            return f"{name} is damaged"
-    return ""
+def forget_storage(sweep: SweepSpec, tracking_uri: str | None = None) -> str | None:
+    """Let the next launch use another storage than the last one, whose launch it names; None where there was none."""
+    uri = resolve_uri(sweep, tracking_uri)
+    run = next(iter(sweep_runs(uri, sweep.name)), None)
+    launches = read_launches(uri, run.run_id) if run is not None else None
+    if run is None or launches is None or launches.last is None or launches.forgotten == str(launches.number):
+        return None
+    run_id, number = run.run_id, str(launches.number)
+    reach(uri, lambda c: c.set_tag(run_id, FORGOTTEN, number))
+    return launches.last.storage
 
 
-def _whole(name: str, data: bytes) -> bool:
-    """By the file's own account of its length: a zip's directory at its end, or safetensors' offsets."""
-    import io
-    import json
-    import zipfile
+def _deleted(uri: str, name: str) -> str | None:
+    """The id of a sweep's experiment that was deleted; None where there is none such."""
+    if is_sql(uri):
+        return deleted_experiment(uri, name)
+    found = reach(uri, lambda c: c.get_experiment_by_name(name))
+    return str(found.experiment_id) if found is not None and found.lifecycle_stage == "deleted" else None
 
-    if name.endswith(".npz"):
-        try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                return archive.testzip() is None
-        except zipfile.BadZipFile:
-            return False
-    if len(data) < 8:
-        return False
-    length = int.from_bytes(data[:8], "little")
-    try:
-        header = json.loads(data[8 : 8 + length])
-    except ValueError:
-        return False
-    ends = [value["data_offsets"][1] for key, value in header.items() if key != "__metadata__"]
-    return len(data) == 8 + length + max(ends, default=0)
+
+def _doubled_sweep(uri: str, name: str) -> Iterator[Finding]:
+    runs = sweep_runs(uri, name)
+    for run in runs[1:]:
+        what = f"a second run of the sweep's own; {runs[0].run_id} is older"
+        yield Finding("duplicate", "", run.run_id, what, "marked as deleted", "delete")
+
+
+def _of_runs(rows: Sequence[RunRow], wanted: set[str], ledger: Ledger, *, launched: bool) -> Iterator[Finding]:
+    by_trial: dict[str, list[RunRow]] = defaultdict(list)
+    for row in rows:
+        by_trial[row.trial_id].append(row)
+    for trial_id, of_trial in by_trial.items():
+        if trial_id not in wanted:
+            for row in of_trial:
+                what = "a run of no trial of this sweep, as the file is now"
+                yield Finding("orphan", trial_id, row.run_id, what, "")
+            continue
+        winner = ledger.finished.get(trial_id)
+        for row in of_trial:
+            if winner is not None and row.run_id != winner.run_id:
+                what = f"a second run of a trial that run {winner.run_id} has finished ({row.status})"
+                yield Finding("duplicate", trial_id, row.run_id, what, "marked as deleted", "delete")
+            elif row.status == "RUNNING" and not launched:
+                what = "RUNNING although no launch of the sweep is living"
+                yield Finding("stale", trial_id, row.run_id, what, "ended as KILLED; the next launch resumes it", "end")
+
+
+def _of_files(uri: str, rows: Sequence[RunRow], say: Callable[[str], None]) -> Iterator[Finding]:
+    """Files that are not what was recorded, or, where no checksums were kept, not whole by their own account."""
+    wrong: Mapping[str, list[str]] = defaultdict(list)
+    files: Mapping[str, set[str]] = defaultdict(set)
+    for damage in damaged(uri, rows, thorough=True):
+        wrong[damage.run_id].append(f"{damage.file} {damage.what}")
+        files[damage.run_id].add(damage.file)
+    for count, row in enumerate(rows):
+        folder = local_folder(uri, row.artifact_uri, row.run_id)
+        has_files = not row.artifacts or bool(read_checksums(row.artifacts))  # of an imported table there are none
+        if has_files and folder is not None and not folder.is_dir():
+            wrong[row.run_id][:] = [f"its files are gone ({folder})"]
+            files[row.run_id].update(("layers.parquet", WEIGHTS))
+        elif not row.artifacts:
+            for name, what in broken(uri, row):
+                wrong[row.run_id].append(f"{name} {what}")
+                files[row.run_id].add(name)
+        if wrong[row.run_id]:
+            said = "; ".join(dict.fromkeys(wrong[row.run_id]))
+            yield _damage(uri, row, files[row.run_id], said)
+        if count % 1000 == 999:
+            say(f"files of {count + 1} runs looked at")
+
+
+def _damage(uri: str, row: RunRow, files: set[str], said: str) -> Finding:
+    if can_be_measured(files) and WEIGHTS not in files and read_file(uri, row.artifact_uri, row.run_id, WEIGHTS):
+        remedy = "measured again from its weights, without training"
+        return Finding("truncated", row.trial_id, row.run_id, said, remedy, "measure")
+    if files.isdisjoint(("layers.parquet", "spectra.npz", HISTOGRAMS)):
+        # Its numbers stand without it: to train again for a file that serves later measurements is the user's call.
+        return Finding("truncated", row.trial_id, row.run_id, said, "")
+    remedy = "marked as deleted; the next launch runs the trial again"
+    return Finding("truncated", row.trial_id, row.run_id, said, remedy, "delete")

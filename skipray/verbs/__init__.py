@@ -6,17 +6,31 @@ change nothing have none.
 """
 
 import importlib
+import keyword
 import pkgutil
+from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 
 @lru_cache
 def names() -> tuple[str, ...]:
     """The verbs, sorted."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+    return tuple(sorted(m.name.rstrip("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
 
 
 def find(name: str) -> ModuleType:
     """The file of a verb."""
-    return importlib.import_module(f"skipray.verbs.{name}")
+    return importlib.import_module(f"skipray.verbs.{_python_name(name)}")
+
+
+def command(name: str) -> Callable[..., Any]:
+    """The function of a verb."""
+    function: Callable[..., Any] = getattr(find(name), _python_name(name))
+    return function
+
+
+def _python_name(name: str) -> str:
+    """A word of Python's own bears an underscore: `import` is import_."""
+    return f"{name}_" if keyword.iskeyword(name) else name

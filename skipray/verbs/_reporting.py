@@ -1,10 +1,12 @@
 """A report made by a verb: read, judge, write, log."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skipray.spec import SweepSpec
+from skipray.verbs._loading import BadInput
 from skipray.verbs._speaking import tell
 
 if TYPE_CHECKING:
@@ -38,21 +40,47 @@ def report_on(
     log_on: "Address | None" = None,
     parent_status: str = "FINISHED",
     drawing: "Executor | None" = None,
+    *,
+    force: bool = False,
 ) -> tuple["Aggregate", "ReportFiles"]:
-    """Aggregate and write the report; log it on the sweep's run when that is given."""
+    """Aggregate and write the report; log it on the sweep's run when that is given.
+
+    Raises FewerTrials where the folder holds a report of more trials, unless that is to be written over (`force`).
+    """
     drawing = drawing or start_drawing()
     from skipray import report as reporting
     from skipray import tracking
     from skipray.analysis.aggregation import aggregate as make
 
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
-    files = reporting.write(result, folder or Path("reports") / spec.name, beside=drawing)
+    folder = folder or Path("reports") / spec.name
+    if not force:
+        keep_larger(folder, spec.name, len(result.trials))
+    files = reporting.write(result, folder, beside=drawing)
     if log_on is not None:
         root = files.html.parent
         contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
         tracking.log_files(log_on, contents, folder="report")
         tracking.finish_sweep(log_on, parent_status)
     return result, files
+
+
+class FewerTrials(BadInput):
+    """A report of fewer trials than the one that it would be written over."""
+
+
+def keep_larger(folder: Path, name: str, trials: int) -> None:
+    """Raise FewerTrials where a folder holds a report of this sweep with more trials."""
+    try:
+        told = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+        before = int(told["trials"]) if told["sweep"] == name else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # no report, or none that can be read
+    if before > trials:
+        raise FewerTrials(
+            f"{folder}: found a report of {before} trials, this one would be of {trials}; allowed: --force to write it "
+            "over, or --folder for another place"
+        )
 
 
 def progress(spec: SweepSpec, tracking_uri: str | None) -> Callable[[str], None]:

@@ -1,6 +1,6 @@
 """Fit depth trends and judge the claims."""
 
-from skipray.verbs._loading import load
+from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._reporting import progress
 from skipray.verbs._speaking import print_json
@@ -13,7 +13,7 @@ def aggregate(
     from skipray.analysis.aggregation import aggregate as make
     from skipray.terminal import display
 
-    spec = load(sweep, overrides)
+    spec = load_to_read(sweep, overrides, tracking_uri)
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
     if as_json:
         print_json(display.aggregate_json(result))

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import load
+from skipray.verbs._code import AcceptOption, check_code
+from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._speaking import print_json
+from skipray.verbs._speaking import print_json, tell
 
 
 def doctor(
@@ -15,18 +16,30 @@ def doctor(
     overrides: SetOption = None,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
+    accept: AcceptOption = False,
     repair: Annotated[bool, typer.Option("--repair", help="Put right what is found.")] = False,
 ) -> None:
     """List stale runs, duplicates, orphans, damaged files and undelivered results; with --repair, mend them."""
     from skipray import tracking
 
-    spec = load(sweep, overrides)
-    findings = tracking.examine(spec, tracking_uri) if tracking.exists(spec, tracking_uri) else []
+    spec = load_to_read(sweep, overrides, tracking_uri)
+    if accept:
+        check_code(spec, tracking_uri, accept=True)
+    findings = tracking.examine(spec, tracking_uri)
     mended = tracking.repair(spec, findings, tracking_uri) if repair else []
+    if repair and any(f.action == "measure" for f in findings):
+        from skipray.execution.mending import mend
+
+        mended += mend(spec, findings, tracking_uri, say=tell)
+    if repair:
+        forgotten = tracking.forget_storage(spec, tracking_uri)
+        if forgotten:
+            tell(f"the next launch may keep its checkpoints elsewhere than in {forgotten}")
     if as_json:
         print_json({"sweep": spec.name, "findings": [asdict(f) | {"repaired": f in mended} for f in findings]})
         return
     for finding in findings:
         remedy = "repaired" if finding in mended else finding.remedy or "left alone"
-        print(f"{finding.kind}: {finding.what} (trial {finding.trial_id[:8]}, run {finding.run_id[:8]}): {remedy}")
+        where = f" (trial {finding.trial_id[:8]}, run {finding.run_id[:8]})" if finding.run_id else ""
+        print(f"{finding.kind}: {finding.what}{where}: {remedy}")
     print(f"{len(findings)} findings, {len(mended)} repaired" if findings else "nothing is wrong")

@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skipray.verbs._code import AcceptOption, check_code
 from skipray.verbs._loading import budget_of, load, use_data
 from skipray.verbs._options import (
     AddressOption,
     BudgetOption,
     DataOption,
     FolderOption,
+    ForceOption,
     JsonOption,
     SetOption,
     SweepArgument,
     UriOption,
 )
-from skipray.verbs._reporting import import_report, report_on, start_drawing
+from skipray.verbs._reporting import FewerTrials, import_report, report_on, start_drawing
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def launch(
     address: AddressOption = None,
     data: DataOption = None,
     folder: FolderOption = None,
+    force: ForceOption = False,
+    accept: AcceptOption = False,
     budget: BudgetOption = None,
     with_report: Annotated[
         bool,
@@ -48,6 +52,8 @@ def launch(
 
     spec = load(sweep, overrides)
     use_data(data)
+    if tracking.exists(spec, tracking_uri):
+        check_code(spec, tracking_uri, accept=accept)
     drawing: Executor | None = None
 
     def meanwhile() -> None:
@@ -81,9 +87,15 @@ def launch(
         raise KeyboardInterrupt
     try:
         if with_report:
-            result, files = report_on(spec, tracking_uri, folder, ended.address, _parent_status(ended), drawing)
+            status = _parent_status(ended)
+            result, files = report_on(spec, tracking_uri, folder, ended.address, status, drawing, force=force)
         elif ended.address:
             tracking.finish_sweep(ended.address, _parent_status(ended))
+    except FewerTrials as error:
+        tell(str(error))
+        if ended.address:
+            tracking.finish_sweep(ended.address, _parent_status(ended))
+        with_report = False
     except tracking.TrackingAway as error:
         tell(f"{error}; no report: launch again when the tracking store is back")
         if as_json:

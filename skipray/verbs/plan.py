@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from skipray.spec import SweepSpec
+from skipray.verbs._code import check_code
 from skipray.verbs._loading import budget_of, load
 from skipray.verbs._options import BudgetOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._speaking import print_json
@@ -34,6 +35,7 @@ def plan(
         from skipray import tracking
 
         if tracking.exists(spec, tracking_uri):
+            check_code(spec, tracking_uri)
             trials = tracking.known_trials(spec, tracking_uri).trials
             states = tracking.states(spec, tracking_uri, trials=trials)
     seconds = None

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import load
-from skipray.verbs._options import FolderOption, JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs._code import AcceptOption, check_code
+from skipray.verbs._loading import load_to_read
+from skipray.verbs._options import FolderOption, ForceOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._reporting import report_on
 from skipray.verbs._speaking import print_json
 
@@ -16,16 +17,19 @@ def report(
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
     folder: FolderOption = None,
+    force: ForceOption = False,
+    accept: AcceptOption = False,
     log: Annotated[bool, typer.Option("--log/--no-log", help="Also log it on the sweep's MLflow run.")] = False,
 ) -> None:
     """Write the report: one HTML file, its figures and the data behind them."""
-    spec = load(sweep, overrides)
+    spec = load_to_read(sweep, overrides, tracking_uri)
+    check_code(spec, tracking_uri, accept=accept)
     address = None
     if log:
         from skipray import tracking
 
         address = tracking.prepare(spec, tracking_uri)
-    _, files = report_on(spec, tracking_uri, folder, address)
+    _, files = report_on(spec, tracking_uri, folder, address, force=force)
     if as_json:
         print_json({"sweep": spec.name, "report": str(files.html)})
     else:

@@ -1,26 +1,41 @@
 """What is finished, running, failed and missing."""
 
-from skipray.verbs._loading import load
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from skipray.spec import SweepSpec, TrialSpec
+from skipray.verbs._code import AcceptOption, check_code
+from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._speaking import print_json
+from skipray.verbs._speaking import print_json, tell
+
+if TYPE_CHECKING:
+    from skipray.tracking import Ledger
 
 
 def status(
-    sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False, tracking_uri: UriOption = None
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+    accept: AcceptOption = False,
 ) -> None:
     """What is finished, running, failed (with the cause) and missing."""
     from skipray import tracking
     from skipray.terminal import display
 
-    spec = load(sweep, overrides)
+    spec = load_to_read(sweep, overrides, tracking_uri)
     states, causes, trials, to_come = {}, {}, (() if spec.adaptive else spec.trials()), 0
+    said: list[str] = []
     if tracking.exists(spec, tracking_uri):
+        said = check_code(spec, tracking_uri, accept=accept)
         known = tracking.known_trials(spec, tracking_uri)
         trials, to_come = known.trials, known.to_come
         states = tracking.states(spec, tracking_uri, trials=trials)
         ledger = tracking.read_ledger(spec, tracking_uri, trials=trials)
+        said += _damage(spec, tracking_uri, ledger, trials)
     if as_json:
-        print_json(display.states_json(spec, states, trials, to_come))
+        print_json(display.states_json(spec, states, trials, to_come) | {"said": said})
         return
     if states:
         causes = {
@@ -28,3 +43,15 @@ def status(
             for i, row in ledger.failed.items()
         }
     display.show_states(spec, states, causes, trials, to_come)
+
+
+def _damage(spec: SweepSpec, tracking_uri: str | None, ledger: "Ledger", trials: Iterable[TrialSpec]) -> list[str]:
+    """Damaged files of finished runs, in sentences, said on stderr."""
+    from skipray import tracking
+
+    labels = {t.trial_id: t.label for t in trials}
+    found = tracking.damaged(tracking.resolve_uri(spec, tracking_uri), ledger.finished.values())
+    said = tracking.damage_words(found, lambda i: labels.get(i, i))
+    for sentence in said:
+        tell(sentence)
+    return said

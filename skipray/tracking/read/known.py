@@ -9,6 +9,7 @@ import numpy as np
 from skipray.search.tuning import Score, Study
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.tracking.address import resolve_uri
+from skipray.tracking.read.former import aliases, points_today, renamed
 from skipray.tracking.read.ledger import Ledger, child_runs, ledger_of
 from skipray.tracking.read.measured import read_wide
 from skipray.tracking.read.row import RunRow
@@ -35,7 +36,8 @@ def known_trials(sweep: SweepSpec, tracking_uri: str | None = None) -> Known:
         TrackingAway: the store cannot be reached.
     """
     if sweep.adaptive is not None:
-        rows = child_runs(resolve_uri(sweep, tracking_uri), sweep.name)
+        uri = resolve_uri(sweep, tracking_uri)
+        rows = renamed(child_runs(uri, sweep.name), aliases(sweep, uri, sweep.trials()))
         started = {row.trial_id for row in rows}
         return Known(tuple(t for t in sweep.trials() if t.trial_id in started), 0)
     if sweep.tune is not None:
@@ -52,7 +54,7 @@ def read_study(sweep: SweepSpec, tracking_uri: str | None = None, *, failed: boo
     """
     uri = resolve_uri(sweep, tracking_uri)
     keys = set((study := Study(sweep)).keys)
-    rows = [row for row in child_runs(uri, sweep.name) if row.study in keys]
+    rows = [row for row in points_today(sweep, uri, child_runs(uri, sweep.name)) if row.study in keys]
     _add_points(study, rows)
     ledger = ledger_of(rows)
     study.scores |= scores_of(uri, sweep, ledger)

@@ -14,7 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.tracking.address import is_sql, resolve_uri
 from skipray.tracking.read.finals import Harvest
+from skipray.tracking.read.former import aliases, renamed
 from skipray.tracking.read.row import ROW_TAGS, RunRow, made_row, row_of
+from skipray.tracking.read.sweep_run import http_experiment
 from skipray.tracking.read.tables import FETCHED_ROWS, RUNS, TAGS, away, engine, find_experiment
 from skipray.tracking.schema import KIND
 
@@ -54,42 +56,7 @@ def exists(sweep: SweepSpec, tracking_uri: str | None = None) -> bool:
     uri = resolve_uri(sweep, tracking_uri)
     if is_sql(uri):
         return find_experiment(uri, sweep.name) is not None
-    return _http_experiment(uri, sweep.name) is not None
-
-
-def sweep_status(sweep: SweepSpec, tracking_uri: str | None = None) -> str | None:
-    """The status of the sweep's own run, in MLflow's words; None where there is no such run. Creates nothing."""
-    uri = resolve_uri(sweep, tracking_uri)
-    if not is_sql(uri):
-        return _http_sweep_status(uri, sweep.name)
-    experiment = find_experiment(uri, sweep.name)
-    if experiment is None:
-        return None
-    query = (
-        select(RUNS.c.status)
-        .select_from(RUNS.join(TAGS, TAGS.c.run_uuid == RUNS.c.run_uuid))
-        .where(RUNS.c.experiment_id == experiment, RUNS.c.lifecycle_stage == "active")
-        .where(TAGS.c.key == KIND, TAGS.c.value == "sweep")
-        .order_by(RUNS.c.start_time)
-        .limit(1)
-    )
-    try:
-        with engine(uri).connect() as connection:
-            found = connection.execute(query).scalar()
-    except SQLAlchemyError as error:
-        raise away(uri, error) from None
-    return str(found) if found is not None else None
-
-
-def _http_sweep_status(uri: str, name: str) -> str | None:
-    from skipray.tracking.client import reach
-
-    experiment = _http_experiment(uri, name)
-    if experiment is None:
-        return None
-    oldest = ["attributes.start_time ASC"]
-    runs = reach(uri, lambda c: c.search_runs([experiment], f"tags.`{KIND}` = 'sweep'", order_by=oldest, max_results=1))
-    return str(runs[0].info.status) if runs else None
+    return http_experiment(uri, sweep.name) is not None
 
 
 def read_ledger(
@@ -105,8 +72,10 @@ def read_ledger(
         trials: those to look for; the sweep's own when left out.
         say: told about progress over HTTP.
     """
-    wanted = {trial.trial_id for trial in (sweep.trials() if trials is None else trials)}
-    rows = child_runs(resolve_uri(sweep, tracking_uri), sweep.name, say)
+    trials = sweep.trials() if trials is None else tuple(trials)
+    uri = resolve_uri(sweep, tracking_uri)
+    wanted = {trial.trial_id for trial in trials}
+    rows = renamed(child_runs(uri, sweep.name, say), aliases(sweep, uri, trials))
     return ledger_of(row for row in rows if row.trial_id in wanted)
 
 
@@ -180,7 +149,7 @@ def http_runs(
     """The children of an experiment through MLflow's client, page by page; they come with all that was logged."""
     from skipray.tracking.client import reach
 
-    experiment = _http_experiment(uri, experiment_name)
+    experiment = http_experiment(uri, experiment_name)
     if experiment is None:
         return
     text = f"tags.`{KIND}` = 'trial'" + (f" AND {condition}" if condition else "")
@@ -199,10 +168,3 @@ def http_runs(
         if not token:
             return
         say(f"{count} runs read")
-
-
-def _http_experiment(uri: str, name: str) -> str | None:
-    from skipray.tracking.client import reach
-
-    found = reach(uri, lambda c: c.get_experiment_by_name(name))
-    return str(found.experiment_id) if found is not None and found.lifecycle_stage == "active" else None

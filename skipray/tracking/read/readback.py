@@ -29,6 +29,7 @@ from skipray.tracking.read.artifacts import (
 from skipray.tracking.read.cache import Cache, concatenated
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.ledger import Ledger, Say, read_ledger, silent
+from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.measured import WideTable, read_histories_of, read_wide
 from skipray.tracking.read.row import RunRow, key_of
 from skipray.tracking.schema import PROBE_TIME_KEY, TIME_KEY
@@ -51,7 +52,8 @@ def read_trials(
     those of its candidates that were run.
 
     Args:
-        sweep: a loaded sweep, or its file. Only its own trial_ids are read, whatever else the experiment holds.
+        sweep: a loaded sweep, its file, or its name in the store. Only its own trial_ids are read, whatever else the
+            experiment holds.
         tracking_uri: the address; else MLFLOW_TRACKING_URI, else the sweep's, else the working directory's store.
         trials: read these instead of the sweep's own.
         ledger: what was read of these trials already, here and below.
@@ -86,7 +88,7 @@ def _begun(
     say: Say,
 ) -> tuple[SweepSpec, str, tuple[TrialSpec, ...], Ledger]:
     """The sweep, its store, the trials that are asked for, and what is known of their runs."""
-    spec = _loaded(sweep)
+    spec = _loaded(sweep, tracking_uri)
     uri = resolve_uri(spec, tracking_uri)
     asked = known_trials(spec, uri).trials if trials is None else tuple(trials)
     return spec, uri, asked, ledger or read_ledger(spec, uri, trials=asked, say=say)
@@ -232,12 +234,17 @@ def _evenly(trials: Sequence[TrialSpec]) -> list[str]:
     return [t.trial_id for t in sorted(trials, key=lambda t: t.seed)]
 
 
-def _loaded(sweep: SweepSpec | str | os.PathLike[str]) -> SweepSpec:
+def _loaded(sweep: SweepSpec | str | os.PathLike[str], tracking_uri: str | None) -> SweepSpec:
+    """A sweep, its file, or, where there is no such file, its name in the store."""
     if isinstance(sweep, SweepSpec):
         return sweep
     path = Path(sweep)
     if not path.suffix and not path.exists():
         path = Path("sweeps") / f"{path}.yaml"
+    if not path.exists():
+        stored = stored_sweep(os.fspath(sweep), tracking_uri)
+        if stored is not None:
+            return stored.sweep
     return load_sweep(path)
 
 
@@ -299,13 +306,22 @@ def _measured(runs: Sequence[RunRow], wide: WideTable) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _probe(text: str | None) -> dict[str, Any]:
-    return json.loads(text) if text else {}
+    return _object(text)
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    """A tag's JSON object; empty where the tag is missing, or was edited into something else."""
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @lru_cache(maxsize=4096)
 def _environment(text: str) -> dict[str, str]:
     """What a worker said of itself, without what differs between two machines of one kind."""
-    found = json.loads(text) if text else {}
+    found = _object(text)
     return {key: value for key, value in found.items() if "host" not in key and key not in ("pid", "node", "machine")}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skipray.tracking.schema import (
+    ARTIFACTS,
     ATTEMPT,
     FAILURE_CLASS,
     FAILURE_MESSAGE,
@@ -14,6 +15,7 @@ from skipray.tracking.schema import (
     POINT,
     PROBE,
     RECIPE,
+    SETTING,
     STUDY,
     TRIAL_ID,
 )
@@ -21,7 +23,10 @@ from skipray.tracking.schema import (
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-ROW_TAGS = (TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE, STUDY, POINT, RECIPE, MEASURED)
+ROW_TAGS = (
+    *(TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE),
+    *(STUDY, POINT, RECIPE, MEASURED, SETTING, ARTIFACTS),
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,10 @@ class RunRow:
     recipe: str | None = None
     measured: tuple[str, ...] = ()
     """Names of the measurements that were added after the run's end, oldest first."""
+    setting: str = "default"
+    """As the trial's, of a final one."""
+    artifacts: str = ""
+    """JSON: the run's files with their sizes and checksums (`skipray.tracking.checksums`); empty of earlier runs."""
 
     @property
     def is_finished(self) -> bool:
@@ -74,7 +83,8 @@ def made_row(
     values: Sequence[str | None],
 ) -> RunRow:
     """A row, with the values of ROW_TAGS in their order."""
-    trial_id, outcome, attempt, failure_class, message, probe, study, point, recipe, measured = values
+    trial_id, outcome, attempt, failure_class, message, probe = values[:6]
+    study, point, recipe, measured, setting, artifacts = values[6:]
     return RunRow(
         run_id,
         trial_id or "",
@@ -82,13 +92,20 @@ def made_row(
         int(start or 0),
         int(end) if end is not None else None,
         outcome,
-        int(attempt or 1),
+        _whole(attempt) or 1,
         failure_class or None,
         message or None,
         artifact_uri or "",
         probe,
         study,
-        int(point) if point else None,
+        _whole(point),
         recipe,
         tuple(name for name in measured.split(",") if name) if measured else (),
+        setting or "default",
+        artifacts or "",
     )
+
+
+def _whole(text: str | None) -> int | None:
+    """A tag's whole number; None for a tag that is missing, or was edited into something else."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None

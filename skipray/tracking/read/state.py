@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from skipray.spec import SweepSpec, TrialSpec
-from skipray.storage import living_launch
-from skipray.tracking.address import storage_url
 from skipray.tracking.read.known import known_trials
+from skipray.tracking.read.launches import living_owner
 from skipray.tracking.read.ledger import Ledger, read_ledger
 
 State = Literal["finished", "running", "failed", "missing"]
@@ -33,6 +32,6 @@ def states(
     found: dict[str, State] = dict.fromkeys(ledger.finished, "finished")
     found |= dict.fromkeys(ledger.failed, "failed")
     active = [i for i, row in ledger.running.items() if row.status == "RUNNING"]
-    if active and living_launch(storage_url(sweep, tracking_uri), sweep.name) is not None:
+    if active and living_owner(sweep, tracking_uri) is not None:
         found |= dict.fromkeys(active, "running")
     return found

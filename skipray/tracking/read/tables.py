@@ -22,8 +22,11 @@ RUNS = table(
     column("end_time"),
     column("artifact_uri"),
 )
+PARAMS = table("params", column("run_uuid"), column("key"), column("value"))
 TAGS = table("tags", column("run_uuid"), column("key"), column("value"))
 METRICS = table("metrics", column("run_uuid"), column("key"), column("value"), column("step"), column("is_nan"))
+METRIC_VALUES = table("metrics", *map(column, ("run_uuid", "key", "value", "step", "timestamp", "is_nan")))
+"""The same table, with the times."""
 LATEST = table("latest_metrics", column("run_uuid"), column("key"), column("value"), column("step"), column("is_nan"))
 
 FETCHED_ROWS = 20_000
@@ -52,11 +55,21 @@ def find_experiment(uri: str, name: str) -> int | None:
 
     Raises TrackingAway when the database cannot be reached.
     """
+    return _experiment(uri, name, "active")
+
+
+def deleted_experiment(uri: str, name: str) -> str | None:
+    """The sweep's experiment where it was deleted in MLflow; None where it was not."""
+    found = _experiment(uri, name, "deleted")
+    return str(found) if found is not None else None
+
+
+def _experiment(uri: str, name: str, stage: str) -> int | None:
     path = sqlite_path(uri)
     if path is not None and not path.exists():
         return None
     query = select(EXPERIMENTS.c.experiment_id).where(
-        EXPERIMENTS.c.name == name, EXPERIMENTS.c.lifecycle_stage == "active"
+        EXPERIMENTS.c.name == name, EXPERIMENTS.c.lifecycle_stage == stage
     )
     try:
         with engine(uri).connect() as connection:

@@ -6,7 +6,6 @@ import logging
 import os
 import platform
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -27,6 +26,7 @@ from skipray.tracking.address import (
     store_folder,
 )
 from skipray.tracking.client import reach
+from skipray.tracking.files import write_files
 from skipray.tracking.schema import KIND, SWEEP
 from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note
 
@@ -35,15 +35,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 
-def prepare(
-    sweep: SweepSpec, tracking_uri: str | None = None, *, files: Mapping[str, str | bytes] | None = None
-) -> Address:
-    """Make the schema, the experiment and the parent run where they are missing, before any worker starts.
-
-    Args:
-        sweep: to be run. Its text, overrides, environment lock and git state are logged on the parent.
-        tracking_uri: see `resolve_uri`.
-        files: more files to log on the parent, name -> content.
+def open_sweep(sweep: SweepSpec, tracking_uri: str | None = None) -> Address:
+    """Make the schema, the experiment and the sweep's run where they are missing. What is there stays as it is.
 
     Raises:
         TrackingAway: the store cannot be reached.
@@ -57,8 +50,25 @@ def prepare(
         _use_write_ahead_log(uri)
     experiment = _experiment(uri, sweep)
     parent = _parent(uri, experiment.experiment_id, sweep)
-    address = Address(uri, experiment.experiment_id, parent, experiment.artifact_location)
+    return Address(uri, experiment.experiment_id, parent, experiment.artifact_location)
+
+
+def begin_sweep(address: Address, sweep: SweepSpec, *, files: Mapping[str, str | bytes] | None = None) -> None:
+    """Say on the sweep's run that it runs, and with what: its text, overrides, environment lock and git state.
+
+    Args:
+        files: more files to log there, name -> content.
+    """
+    reach(address.uri, lambda c: c.update_run(address.parent_run_id, status="RUNNING"))
     log_files(address, _provenance(sweep) | dict(files or {}))
+
+
+def prepare(
+    sweep: SweepSpec, tracking_uri: str | None = None, *, files: Mapping[str, str | bytes] | None = None
+) -> Address:
+    """`open_sweep` and `begin_sweep`, before any worker starts."""
+    address = open_sweep(sweep, tracking_uri)
+    begin_sweep(address, sweep, files=files)
     return address
 
 
@@ -66,13 +76,9 @@ def log_files(address: Address, files: Mapping[str, str | bytes], *, folder: str
     """Log files on the parent run: name -> content. Secrets are taken out of texts."""
     if not files:
         return
-    with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
-        root = Path(temporary)
-        for name, content in files.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(redact(content).encode() if isinstance(content, str) else content)
-        reach(address.uri, lambda c: c.log_artifacts(address.parent_run_id, str(root), folder or None))
+    prefix = f"{folder}/" if folder else ""
+    contents = {prefix + n: redact(c).encode() if isinstance(c, str) else c for n, c in files.items()}
+    write_files(address.uri, address.artifacts_of(address.parent_run_id), address.parent_run_id, contents)
 
 
 def finish_sweep(address: Address, status: str = "FINISHED", *, tags: Mapping[str, str] | None = None) -> None:
@@ -115,20 +121,28 @@ def _experiment(uri: str, sweep: SweepSpec) -> "Experiment":
 
 
 def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
+    """The sweep's run: the oldest there is, or a new one. Of two that are made at once the later is taken back."""
+
+    def oldest(mlflow: "MlflowClient") -> str | None:
+        found = mlflow.search_runs([experiment_id], f"tags.`{KIND}` = 'sweep'")
+        runs = sorted(found, key=lambda r: (r.info.start_time, r.info.run_id))
+        return str(runs[0].info.run_id) if runs else None
+
     def find_or_create(mlflow: "MlflowClient") -> str:
-        found = mlflow.search_runs(
-            [experiment_id], f"tags.`{KIND}` = 'sweep'", order_by=["attributes.start_time ASC"], max_results=1
-        )
-        if found:
-            mlflow.update_run(found[0].info.run_id, status="RUNNING")
-            return str(found[0].info.run_id)
+        found = oldest(mlflow)
+        if found is not None:
+            return found
         tags = {
             KIND: "sweep",
             SWEEP: sweep.name,
             "skipray.version": __version__,
             NOTE: sweep_note(sweep.question),
         }
-        return str(mlflow.create_run(experiment_id, run_name=sweep.name, tags=tags).info.run_id)
+        made = str(mlflow.create_run(experiment_id, run_name=sweep.name, tags=tags).info.run_id)
+        found = oldest(mlflow) or made
+        if found != made:
+            mlflow.delete_run(made)
+        return found
 
     return reach(uri, find_or_create)
 

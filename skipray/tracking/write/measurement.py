@@ -9,13 +9,10 @@ A key that the run has keeps its value, which belongs to the settings that the r
 
 import json
 import math
-import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,13 +21,13 @@ from skipray import __version__
 from skipray.records import Histogram
 from skipray.storage import histograms_to_parquet, layers_to_parquet, spectra_to_npz
 from skipray.tracking.address import Address
+from skipray.tracking.checksums import checksums_of, read_checksums
 from skipray.tracking.client import reach
+from skipray.tracking.files import write_files
 from skipray.tracking.read.artifacts import HISTOGRAMS, read_file
+from skipray.tracking.read.damage import broken
 from skipray.tracking.read.row import RunRow, row_of
-from skipray.tracking.schema import LARGEST, MEASURED, MEASUREMENT_PREFIX, PARENT, TIME_KEY
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from skipray.tracking.schema import ARTIFACTS, LARGEST, MEASURED, MEASUREMENT_PREFIX, MENDED, PARENT, TIME_KEY
 
 CENSORED = ".censored"
 
@@ -103,11 +100,13 @@ def add_measurement(uri: str, run: Finished, name: str, found: Measured) -> list
         layers = found.profile_layers.get(key, tuple(range(len(found.profiles[key]))))
         metrics += [Metric(key, v, now, i) for v, i in zip(found.profiles[key], layers, strict=True)]
     keys = [*new, *profiles]
-    _log_files(uri, run.row, f"measurements/{name}", found)
+    contents = _files(f"measurements/{name}", found)
+    write_files(uri, run.row.artifact_uri, run.row.run_id, contents)
     about = {"probe": dict(found.settings), "skipray": __version__, "seconds": round(found.seconds, 4), "keys": keys}
     tags = [
         RunTag(MEASUREMENT_PREFIX + name, json.dumps(about, sort_keys=True)),
         RunTag(MEASURED, ",".join([*run.row.measured, name])),
+        RunTag(ARTIFACTS, checksums_of(contents, run.row.artifacts)),
     ]
     run_id = run.row.run_id
     reach(uri, lambda c: c.log_batch(run_id, metrics=metrics, tags=tags))
@@ -115,6 +114,30 @@ def add_measurement(uri: str, run: Finished, name: str, found: Measured) -> list
     end = (run.row.end_ms or now) + 1
     reach(uri, lambda c: c.set_terminated(run_id, "FINISHED", end))
     return keys
+
+
+def replace_files(uri: str, run: Finished, files: Mapping[str, bytes]) -> str:
+    """Put files that were measured again in the place of damaged ones; those that are whole stay.
+
+    Returns:
+        What was replaced, in words: as it was bit for bit, or measured anew.
+    """
+    from mlflow.entities import RunTag
+
+    expected = read_checksums(run.row.artifacts)
+    torn = set() if expected else {name for name, _ in broken(uri, run.row)}
+    kept = {n for n in files if n not in torn and read_file(uri, run.row, n) is not None}
+    fresh = {name: content for name, content in files.items() if name not in kept}
+    same = sorted(n for n, content in fresh.items() if n in expected and not expected[n].problem(content))
+    anew = sorted(set(fresh) - set(same))
+    write_files(uri, run.row.artifact_uri, run.row.run_id, fresh)
+    mended = json.dumps({"files": anew, "skipray": __version__, "time_ms": int(time.time() * 1000)})
+    tags = [RunTag(ARTIFACTS, checksums_of(fresh, run.row.artifacts)), *([RunTag(MENDED, mended)] if anew else [])]
+    run_id, end = run.row.run_id, (run.row.end_ms or 0) + 1
+    reach(uri, lambda c: c.log_batch(run_id, tags=tags))
+    reach(uri, lambda c: c.set_terminated(run_id, "FINISHED", end))  # caches know a run by its end
+    words = [f"{', '.join(same)} as it was, bit for bit"] if same else []
+    return "; ".join(words + ([f"{', '.join(anew)} measured anew"] if anew else []))
 
 
 def new_values(metrics: Mapping[str, float], have: frozenset[str]) -> dict[str, float]:
@@ -126,9 +149,7 @@ def new_values(metrics: Mapping[str, float], have: frozenset[str]) -> dict[str, 
     }
 
 
-def _log_files(uri: str, row: RunRow, folder: str, found: Measured) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
+def _files(folder: str, found: Measured) -> dict[str, bytes]:
     finite = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
     files = {
         "layers.parquet": layers_to_parquet(found.layers),
@@ -137,12 +158,4 @@ def _log_files(uri: str, row: RunRow, folder: str, found: Measured) -> None:
     }
     if found.histograms:
         files[HISTOGRAMS] = histograms_to_parquet(found.histograms)
-    with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
-        for file, content in files.items():
-            (Path(temporary) / file).write_bytes(content)
-
-        def send(mlflow: "MlflowClient") -> None:
-            repository = get_artifact_repository(row.artifact_uri, tracking_uri=uri)
-            repository.log_artifacts(os.fspath(temporary), folder)
-
-        reach(uri, send)
+    return {f"{folder}/{name}": content for name, content in files.items()}

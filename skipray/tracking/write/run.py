@@ -4,18 +4,19 @@ Longer than other files, because the ways in which a run can be half there belon
 begun by an attempt that died, begun with other probe settings, deleted by hand, ahead of the checkpoint that survived.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from skipray.records import EpochRecord, TrialRecord
 from skipray.spec import TrialSpec, canonical_json
 from skipray.storage import Failure, artifacts_of
 from skipray.tracking.address import Address, TrackingRefused, redact
+from skipray.tracking.checksums import checksums_of
 from skipray.tracking.client import reach
+from skipray.tracking.files import write_files
 from skipray.tracking.schema import (
+    ARTIFACTS,
     ATTEMPT,
     FAILURE_CLASS,
     FAILURE_MESSAGE,
@@ -251,10 +252,12 @@ class TrialRun:
         self.open()
         if self.finished:
             return []
-        tags = result_tags(self.trial, record, self.attempt) | {NOTE: trial_note(self.trial, record)}
+        artifacts = artifacts if artifacts is not None else artifacts_of(record)
+        tags = result_tags(self.trial, record, self.attempt)
+        tags |= {NOTE: trial_note(self.trial, record), ARTIFACTS: checksums_of(artifacts)}
         absent = self.log_epochs(record.epochs, final_points(record), **tags)
         self._log_dataset()
-        self._log_files(artifacts if artifacts is not None else artifacts_of(record))
+        self._log_files(artifacts)
         for key in self._failure_tags:
             if key != OUTCOME:
                 self._write(lambda c, k=key: c.delete_tag(self._id, k))  # type: ignore[misc]
@@ -277,9 +280,13 @@ class TrialRun:
             FAILURE_CLASS: failure.kind,
             FAILURE_MESSAGE: redact(failure.message)[:5000],
         }
-        self.log_epochs((), (), **tags)
+        files = {}
         if failure.traceback:
-            self._log_files({f"failures/attempt-{self.attempt:03d}.txt": redact(failure.traceback).encode()})
+            files[f"failures/attempt-{self.attempt:03d}.txt"] = redact(failure.traceback).encode()
+            tags[ARTIFACTS] = checksums_of(files)
+        self.log_epochs((), (), **tags)
+        if files:
+            self._log_files(files)
         self._write(lambda c: c.set_terminated(self._id, "FAILED", failure.time_ms))
 
     def _log_dataset(self) -> None:
@@ -297,17 +304,4 @@ class TrialRun:
         self._write(lambda c: c.log_inputs(self._id, inputs))
 
     def _log_files(self, files: Mapping[str, bytes]) -> None:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
-            for name, content in files.items():
-                path = Path(temporary) / name
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
-
-            def send(mlflow: "MlflowClient") -> Any:
-                # `mlflow.log_artifacts` would ask for the run once more, to learn an address that we know.
-                repository = get_artifact_repository(self._artifact_uri, tracking_uri=self.address.uri)
-                return repository.log_artifacts(temporary)
-
-            self._write(send)
+        write_files(self.address.uri, self._artifact_uri, self._id, files, before=self._guard)

@@ -1,0 +1,219 @@
+"""What a user's object is made of: the functions, classes and constants that it reaches, in its file and in others.
+
+The whole file is not what a result depends on: an unrelated class beside the family changes nothing. From the named
+object the names that its code uses are followed, through the user's own modules. What cannot be followed is taken
+whole: a module that is handed around, one whose names are looked up as texts. Statements that act at import
+(`register(X)`) always count, and so do files whose literal names the code holds.
+"""
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skipray.extension import own_code
+from skipray.extension.statements import Chain, Statement, statements
+
+LARGEST_FILE = 16 * 2**20
+"""Bytes of a data file that is hashed; larger ones are data sets, which their fingerprint pins."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a user's `module:name` is made of."""
+
+    hash: str
+    """sha256 over the parts: part of each trial_id."""
+    files: str
+    """sha256 over whole files, as skipray 0.1 hashed them: by it the trials of then are recognised."""
+    parts: dict[str, str]
+    """Part (`nets: Block.forward`, `data/table.json`) -> sha256."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"hash": self.hash, "files": self.files, "parts": self.parts}
+
+
+def source_of(name: str, *, reads_data: bool = True) -> Source:
+    """What `module:name` reaches.
+
+    Args:
+        reads_data: whether files that the code names count; those of a data set are pinned by its fingerprint.
+    """
+    module, _, attribute = name.partition(":")
+    walk = _Walk(module.partition(".")[0], reads_data)
+    walk.reach(module, attribute.partition(".")[0])
+    walk.run()
+    parts = dict(sorted(walk.parts.items()))
+    text = "\n".join(f"{part} {digest}" for part, digest in parts.items())
+    return Source(hashlib.sha256(text.encode()).hexdigest(), own_code.source_hash(module), parts)
+
+
+def changed_parts(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """The parts that differ, in words a message can hold."""
+    names = [part for part in {**before, **now} if before.get(part) != now.get(part)]
+    return [part.rpartition(": ")[2] for part in sorted(names)]
+
+
+class _Walk:
+    """Follows names from statement to statement."""
+
+    def __init__(self, package: str, reads_data: bool):
+        self.package = package
+        self.reads_data = reads_data
+        self.parts: dict[str, str] = {}
+        self._waiting: list[tuple[str, str]] = []
+        """Module and name; an empty name is the whole module."""
+        self._seen: set[tuple[str, str]] = set()
+        self._taken: set[tuple[str, int]] = set()
+        self._entered: set[str] = set()
+
+    def reach(self, module: str, name: str) -> None:
+        if (module, name) not in self._seen:
+            self._seen.add((module, name))
+            self._waiting.append((module, name))
+
+    def run(self) -> None:
+        while self._waiting:
+            module, name = self._waiting.pop()
+            path = self._file(module)
+            if path is None:
+                continue
+            self._enter(module)
+            try:
+                found = statements(path.read_bytes())
+            except SyntaxError:  # of a module that is imported late, or never
+                self.parts[f"{module}: its text"] = hashlib.sha256(path.read_bytes()).hexdigest()
+                continue
+            chosen = [s for s in found if not name or name in s.binds]
+            if name and not chosen:
+                self._through_stars(module, path, found, name)
+                if self._file(f"{module}.{name}") is not None:
+                    self.reach(f"{module}.{name}", "")
+            for statement in chosen:
+                self._take(module, path, statement, name)
+
+    def _file(self, module: str) -> Path | None:
+        """The source of a module that is the user's; None for others."""
+        top = module.partition(".")[0]
+        if top != self.package and own_code.is_foreign(top):
+            return None  # to ask for a submodule of torch would import torch
+        path = own_code.file_of(module)
+        return path if path is not None and (own_code.is_users(path) or top == self.package) else None
+
+    def _enter(self, module: str) -> None:
+        """What an import of the module does beside binding names: its own and that of the packages it lies in."""
+        parts = module.split(".")
+        for name in (".".join(parts[: i + 1]) for i in range(len(parts))):
+            path = None if name in self._entered else self._file(name)
+            self._entered.add(name)
+            if path is None:
+                continue
+            for statement in statements(path.read_bytes()):
+                if statement.acts:
+                    self._take(name, path, statement, "")
+
+    def _take(self, module: str, path: Path, statement: Statement, asked: str) -> None:
+        if isinstance(statement.node, ast.Import | ast.ImportFrom):
+            self._import(module, path, statement.node, asked, ())
+            return
+        if (module, id(statement)) in self._taken:
+            return
+        self._taken.add((module, id(statement)))
+        for part, digest in statement.parts.items():
+            key = f"{module}: {part}"
+            # A name that is bound again has both.
+            self.parts[key] = _joined(self.parts[key], digest) if key in self.parts else digest
+        if statement.sees_all:
+            self.reach(module, "")
+        for chain in statement.uses:
+            self._use(module, path, chain)
+        for inner in ast.walk(statement.node):
+            if isinstance(inner, ast.Import | ast.ImportFrom):
+                self._inner_import(module, path, inner, statement)
+        imports = any({"import_module", "__import__"} & {c.root, *c.attributes} for c in statement.uses)
+        self._texts(path, statement.texts, imports)
+
+    def _use(self, module: str, path: Path, chain: Chain) -> None:
+        """A name of the module itself, or of one that it has imported."""
+        for statement in statements(path.read_bytes()):
+            if chain.root in statement.binds:
+                if isinstance(statement.node, ast.Import | ast.ImportFrom):
+                    self._import(module, path, statement.node, chain.root, chain.attributes)
+                else:
+                    self.reach(module, chain.root)
+            elif "*" in statement.binds:
+                self._import(module, path, statement.node, chain.root, chain.attributes)
+
+    def _inner_import(self, module: str, path: Path, node: Any, statement: Statement) -> None:
+        """An import inside a function: its names are used in the same statement."""
+        for alias in node.names:
+            bound = alias.asname or alias.name.partition(".")[0]
+            chains = [c for c in statement.uses if c.root == bound] or [Chain(bound)]
+            for chain in chains:
+                self._import(module, path, node, bound, chain.attributes)
+
+    def _import(self, module: str, path: Path, node: Any, asked: str, attributes: tuple[str, ...]) -> None:
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        for alias in node.names:
+            bound = alias.asname or (alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name)
+            if asked and bound not in (asked, "*"):
+                continue
+            if isinstance(node, ast.Import):
+                dotted = () if alias.asname else tuple(alias.name.split(".")[1:])
+                start = alias.name if alias.asname else alias.name.partition(".")[0]
+                self._enter(alias.name)
+                self._follow(start, attributes, dotted)
+                continue
+            try:
+                base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            except ImportError:
+                continue
+            name = asked if alias.name == "*" else alias.name
+            if self._file(f"{base}.{name}") is not None:
+                self._follow(f"{base}.{name}", attributes)
+            else:
+                self.reach(base, name)
+
+    def _follow(self, module: str, attributes: tuple[str, ...], dotted: tuple[str, ...] = ()) -> None:
+        """An attribute of a module: a submodule's, or a name of its own; without one the module is taken whole."""
+        here = module
+        for attribute in attributes:
+            if self._file(f"{here}.{attribute}") is None:
+                self.reach(here, attribute)
+                return
+            here = f"{here}.{attribute}"
+        self.reach(".".join([module, *dotted]) if not attributes else here, "")
+
+    def _through_stars(self, module: str, path: Path, found: Iterable[Statement], name: str) -> None:
+        for statement in found:
+            if "*" in statement.binds:
+                self._import(module, path, statement.node, name, ())
+
+    def _texts(self, path: Path, texts: Iterable[str], imports: bool) -> None:
+        """Modules and files that code names in a text, as `importlib` and `open` take them."""
+        for text in texts:
+            if imports and text.replace(".", "").isidentifier():
+                self.reach(text, "")
+            for file in _files_named(path, text) if self.reads_data else ():
+                self.parts[text] = hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _joined(one: str, two: str) -> str:
+    return hashlib.sha256(f"{one} {two}".encode()).hexdigest()
+
+
+def _files_named(beside: Path, text: str) -> Iterator[Path]:
+    """A file that a text names, beside the module or in the working directory."""
+    if not text or len(text) > 255 or "\n" in text or "\0" in text or text in (".", ".."):
+        return
+    for folder in (beside.parent, Path.cwd()):
+        try:
+            path = folder / text
+            if path.is_file() and path.stat().st_size <= LARGEST_FILE:
+                yield path
+                return
+        except OSError:
+            continue

@@ -1,0 +1,170 @@
+"""The sweep that a store holds under a name: the latest launch's, with all that earlier launches ran of the same
+question.
+
+A sweep is launched many times: with more depths or seeds, and now and then with another recipe to try something out.
+Trials of earlier launches belong to the latest one's sweep where they differ from its cells in nothing but factors and
+seeds; others are counted and left out, so that two recipes are never read as one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skipray.extension import catalog
+from skipray.spec.cell import bare_name
+from skipray.spec.fields import ModelSpec, Recipe
+from skipray.spec.manifest import Manifest, cells_of
+from skipray.spec.sweep import SweepSpec
+from skipray.spec.trial import TrialSpec
+
+IGNORED = ("depth", "architecture")
+"""Fields of the model that are factors in every sweep."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a store holds under a sweep's name."""
+
+    sweep: SweepSpec
+    others: tuple[TrialSpec, ...]
+    """Trials of other settings or of other code than the latest launch's."""
+
+    @property
+    def trials(self) -> tuple[TrialSpec, ...]:
+        return (*(self.sweep.stored or ()), *self.others)
+
+
+def united(manifests: Iterable[Manifest], more: Sequence[TrialSpec] = ()) -> Stored | None:
+    """One sweep out of the manifests of its launches, in whatever order they come; None where there is none.
+
+    Args:
+        more: trials that no manifest names, such as those of a launch that was killed.
+    """
+    ordered = sorted(manifests, key=lambda m: (m.written_ms, len(m.sweep.stored or ())), reverse=True)
+    if not ordered:
+        return None
+    latest = ordered[0].sweep
+    known: dict[str, TrialSpec] = {}
+    for manifest in ordered:
+        for trial in manifest.sweep.stored or ():
+            known.setdefault(trial.trial_id, trial)
+    for trial in more:
+        known.setdefault(trial.trial_id, trial)
+    frame = Frame(latest)
+    kept: dict[tuple[Any, ...], TrialSpec] = {}
+    others = []
+    for trial in known.values():
+        key = (trial.cell, trial.seed, trial.setting, trial.study, trial.point)
+        if frame.holds(trial) and key not in kept:
+            kept[key] = trial
+        else:
+            others.append(trial)
+    sizes: dict[str, Mapping[str, int]] = {}
+    for manifest in reversed(ordered):
+        sizes.update(manifest.sweep.sizes)
+    trials = tuple(kept.values())
+    sweep = replace(
+        latest,
+        cells=cells_of(trials),
+        seeds=tuple(dict.fromkeys([*latest.seeds, *(t.seed for t in trials if t.phase == "final")])),
+        factors=_factors(latest, trials),
+        stored=trials,
+        sizes=sizes,
+    )
+    return Stored(sweep, tuple(others))
+
+
+class Frame:
+    """What the trials of one sweep share: all but its factors, its seeds and what it tunes."""
+
+    def __init__(self, sweep: SweepSpec):
+        cells = sweep.cells
+        factors = {bare_name(key) for key in sweep.factors} | {name for cell in cells for name in cell.factors}
+        self._tuned = set(sweep.tune.space) if sweep.tune is not None else set()
+        self._model = {f: {getattr(c.model, f) for c in cells} for f in ModelSpec.model_fields if f not in factors}
+        self._recipe = {f: {getattr(c.recipe, f) for c in cells} for f in Recipe.model_fields if f not in factors}
+        self._shared = {_shared(c) for c in cells}
+        self._hashes = {name: value for c in cells for name, value in c.source_hashes}
+
+    def holds(self, trial: TrialSpec) -> bool:
+        # A family has not got every field: None says nothing about a trial.
+        model = all(
+            getattr(trial.model, f) in values or getattr(trial.model, f) is None
+            for f, values in self._model.items()
+            if f not in IGNORED and values != {None}
+        )
+        free = self._tuned if trial.setting != "default" else set()
+        recipe = all(getattr(trial.recipe, f) in values for f, values in self._recipe.items() if f not in free)
+        same_code = all(self._hashes.get(name, value) == value for name, value in trial.source_hashes)
+        return model and recipe and same_code and _shared(trial) in self._shared
+
+
+def _shared(trial: TrialSpec) -> tuple[str, ...]:
+    resources = trial.resources
+    data = trial.dataset.model_dump_json()
+    return (data, trial.fingerprint, resources.device, str(resources.threads), str(trial.numerics_version))
+
+
+def _factors(latest: SweepSpec, trials: Sequence[TrialSpec]) -> dict[str, tuple[Any, ...]]:
+    """The factors with every value that some trial has, the latest launch's first."""
+    found = {key: dict.fromkeys(map(_hashable, values)) for key, values in latest.factors.items()}
+    for trial in trials:
+        values = trial.cell.values
+        for key in found:
+            if bare_name(key) in values:
+                found[key].setdefault(_hashable(values[bare_name(key)]))
+    return {key: tuple(values) for key, values in found.items()}
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def missing_code(data: Mapping[str, Any]) -> list[str]:
+    """The families, initialisations and data sets that a sweep's file names and that are not found here."""
+    sections = [data.get("model", {}), *data.get("include", []), {"dataset": data.get("dataset", {}).get("name")}]
+    sections += [{bare_name(key): v} for key, values in data.get("factors", {}).items() for v in values]
+    named = [(kind, s[kind]) for s in sections for kind in _FOLDERS if isinstance(s.get(kind), str)]
+    return list(dict.fromkeys(name for kind, name in named if not _is_here(_FOLDERS[kind], name)))
+
+
+_FOLDERS = {"architecture": "architectures", "initialisation": "initialisations", "dataset": "datasets"}
+
+
+def _is_here(folder: str, name: str) -> bool:
+    try:
+        catalog.find(folder, name)
+    except ValueError:
+        return False
+    return True
+
+
+def selected(stored: Stored, data: Mapping[str, Any]) -> SweepSpec | None:
+    """What a sweep's file selects of a stored sweep: the trials whose settings, factors and seeds it names. None where
+    it names none of them."""
+    factors = {bare_name(key): list(values) for key, values in data.get("factors", {}).items()}
+    rows = [{bare_name(k): v for k, v in row.items()} for row in data.get("include", [])]
+    tune = data.get("tune") or {}
+    seeds = {*data.get("seeds", []), *tune.get("seeds", [])}
+
+    def asks_for(trial: TrialSpec) -> bool:
+        values = trial.cell.values
+        crossed = all(name not in values or values[name] in allowed for name, allowed in factors.items())
+        added = any(all(values.get(k) == v for k, v in row.items()) for row in rows)
+        return trial.seed in seeds and (crossed or added) and has_settings(trial, data)
+
+    trials = tuple(t for t in stored.trials if asks_for(t))
+    if not trials:
+        return None
+    return replace(stored.sweep, cells=cells_of(trials), stored=trials, seeds=tuple(data.get("seeds", [])))
+
+
+def has_settings(trial: TrialSpec, data: Mapping[str, Any]) -> bool:
+    """Whether a trial has the settings that a sweep's file shares among all its cells."""
+    free = set(data["tune"]["space"]) if data.get("tune") and trial.setting != "default" else set()
+    for section, part in (("model", trial.model), ("recipe", trial.recipe)):
+        for key, value in data.get(section, {}).items():
+            own = getattr(part, key, None)
+            if key not in free and own is not None and own != _hashable(value):
+                return False
+    return True

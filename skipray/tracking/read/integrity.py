@@ -1,0 +1,115 @@
+"""Which files of finished runs are not what was recorded: missing, truncated, or with a bit that has flipped.
+
+On a local store every look compares sizes, and hashes what has changed since it was hashed last; behind a server only
+`skipray doctor`, which fetches the files, can tell.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from skipray.tracking.address import store_folder
+from skipray.tracking.checksums import Checksum, read_checksums
+from skipray.tracking.files import local_folder, read_file
+from skipray.tracking.read.row import RunRow
+
+VERIFIED = "verified.json"
+"""In the store's cache: run/file -> time of change (ns) and size with which it was found whole."""
+MAX_HASHED = 512 * 2**20
+"""Bytes that one look hashes; the next one goes on from there."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of a finished run that is not what was recorded."""
+
+    trial_id: str
+    run_id: str
+    file: str
+    what: str
+    """Such as `is truncated (10 bytes of 20)`."""
+
+
+def damaged(uri: str, rows: Iterable[RunRow], *, thorough: bool = False) -> list[Damage]:
+    """What is wrong with the files of finished runs.
+
+    Args:
+        thorough: hash every file, and fetch those that lie behind a server.
+    """
+    verified = _Verified(uri)
+    found: list[Damage] = []
+    for row in rows:
+        folder = local_folder(uri, row.artifact_uri, row.run_id)
+        for name, expected in read_checksums(row.artifacts).items():
+            if folder is not None:
+                what = verified.problem(row.run_id, folder / name, name, expected, thorough)
+            else:
+                what = expected.problem(read_file(uri, row.artifact_uri, row.run_id, name)) if thorough else ""
+            if what:
+                found.append(Damage(row.trial_id, row.run_id, name, what))
+        if not row.artifacts and folder is not None and not (folder / "layers.parquet").is_file():
+            found.append(Damage(row.trial_id, row.run_id, "layers.parquet", "is missing"))
+    verified.keep()
+    return found
+
+
+def damage_words(found: Iterable[Damage], label: Callable[[str], str], most: int = 5) -> list[str]:
+    """Sentences about damage, the first few one by one.
+
+    Args:
+        label: of a trial, by its id.
+    """
+    found = list(found)
+    lines = [f"{label(d.trial_id)}: {d.file} {d.what}" for d in found[:most]]
+    if len(found) > most:
+        lines.append(f"and {len(found) - most} more damaged files: `skipray doctor` names them all")
+    return lines
+
+
+class _Verified:
+    """Remembers which files were found whole, by their time of change and size."""
+
+    def __init__(self, uri: str):
+        self._path: Path = store_folder(uri) / "cache" / VERIFIED
+        self._known: dict[str, list[int]] = {}
+        self._hashed = 0
+        self._changed = False
+        try:
+            told = json.loads(self._path.read_bytes())
+            self._known = told if isinstance(told, dict) else {}
+        except (OSError, ValueError):
+            pass  # nothing is known, so everything is looked at
+
+    def problem(self, run_id: str, path: Path, name: str, expected: Checksum, thorough: bool) -> str:
+        try:
+            status = path.stat()
+        except OSError:
+            return "is missing"
+        wrong = expected.problem_of_size(status.st_size)
+        mark, key = [status.st_mtime_ns, status.st_size], f"{run_id}/{name}"
+        if wrong or (self._known.get(key) == mark and not thorough):
+            return wrong
+        if self._hashed + status.st_size > MAX_HASHED and not thorough:
+            return ""
+        self._hashed += status.st_size
+        with path.open("rb") as file:
+            wrong = expected.problem_of_digest(hashlib.file_digest(file, "sha256").hexdigest())
+        if not wrong:
+            self._known[key] = mark
+            self._changed = True
+        return wrong
+
+    def keep(self) -> None:
+        """Where the folder is read-only nothing is kept."""
+        if not self._changed:
+            return
+        aside = self._path.with_name(f".{uuid.uuid4().hex}")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps(self._known))
+            aside.replace(self._path)
+        except OSError:
+            return

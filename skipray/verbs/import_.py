@@ -1,0 +1,48 @@
+"""Take a sweep over from a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skipray.verbs._loading import BadInput
+from skipray.verbs._options import JsonOption, UriOption
+from skipray.verbs._speaking import print_json, tell
+
+INTERRUPTED = "interrupted; import the same file again to go on: what is there already stays as it is"
+TABLES = (".csv", ".parquet")
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of `skipray export`; or a CSV or Parquet of results.")],
+    name: Annotated[str | None, typer.Option("--name", help="Of the sweep that a table becomes; the file's.")] = None,
+    data: Annotated[str, typer.Option("--dataset", help="What the results of a table were obtained on.")] = "unknown",
+    chance: Annotated[
+        float | None, typer.Option("--chance", help="Of a table without outcomes: the accuracy of guessing.")
+    ] = None,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+) -> None:
+    """Take over a sweep that `skipray export` wrote, or finished results from elsewhere (architecture, depth, seed,
+    metrics), so that they are aggregated and compared like any others."""
+    if not file.is_file():
+        raise BadInput(f"{file}: no such file; allowed: a file of `skipray export`, a CSV or a Parquet table")
+    if file.suffix.lower() in TABLES:
+        from skipray.tracking.exchange.prior import BadTable, import_table
+
+        try:
+            made = import_table(file, name or file.stem, tracking_uri, dataset=data, chance=chance, say=tell)
+        except BadTable as error:
+            raise BadInput(str(error)) from None
+    else:
+        from skipray.tracking.exchange.archive import BadArchive
+        from skipray.tracking.exchange.importing import import_archive
+
+        try:
+            made = import_archive(file, tracking_uri)
+        except BadArchive as error:
+            raise BadInput(str(error)) from None
+    if as_json:
+        print_json({"sweep": made.name, "runs": made.runs, "known": made.known})
+    else:
+        print(f"sweep {made.name}: {made.runs} runs added, {made.known} were there already")

@@ -1,0 +1,140 @@
+"""What a run's files suffer is named: any bit that flips, any byte that is lost, in every kind of file."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from skipray import tracking
+from skipray.spec import SweepSpec
+from skipray.storage import artifacts_of
+from skipray.tracking.checksums import checksums_of, read_checksums
+from skipray.tracking.read.artifacts import read_artifacts
+
+FILES = ("layers.parquet", "spectra.npz", "weights.safetensors")
+
+
+@pytest.fixture
+def recorded(sqlite: str, toys: SimpleNamespace) -> tuple[SweepSpec, str]:
+    sweep = toys.sweep(depths=(8,), seeds=(0,))
+    for trial in sweep.trials():
+        toys.record_one(sweep, trial, sqlite)
+    return sweep, sqlite
+
+
+def damage_of(sweep: SweepSpec, uri: str, **options: bool) -> list[tuple[str, str]]:
+    rows = tracking.read_ledger(sweep, uri).finished.values()
+    return [(d.file, d.what) for d in tracking.damaged(uri, rows, **options)]
+
+
+def path_of(sweep: SweepSpec, uri: str, name: str) -> Path:
+    row = next(iter(tracking.read_ledger(sweep, uri).finished.values()))
+    return Path(row.artifact_uri) / name
+
+
+def test_ten_flipped_bits_and_a_truncation_of_each_file_are_named(recorded: tuple[SweepSpec, str]) -> None:
+    sweep, uri = recorded
+    assert damage_of(sweep, uri) == []
+    for name in FILES:
+        path = path_of(sweep, uri, name)
+        whole = path.read_bytes()
+        for i in range(10):
+            torn = bytearray(whole)
+            torn[i * (len(whole) - 1) // 9] ^= 1 << (i % 8)
+            path.write_bytes(torn)
+            ((file, what),) = damage_of(sweep, uri)
+            assert file == name
+            assert "sha256" in what
+        path.write_bytes(whole[:-1])
+        assert damage_of(sweep, uri) == [(name, f"is truncated ({len(whole) - 1} bytes of {len(whole)})")]
+        path.unlink()
+        assert damage_of(sweep, uri) == [(name, "is missing")]
+        path.write_bytes(whole)
+    assert damage_of(sweep, uri) == []
+
+
+def test_a_flipped_bit_is_never_read_as_a_number(recorded: tuple[SweepSpec, str]) -> None:
+    sweep, uri = recorded
+    path = path_of(sweep, uri, "layers.parquet")
+    whole = path.read_bytes()
+    row = next(iter(tracking.read_ledger(sweep, uri).finished.values()))
+    for i in range(10):
+        torn = bytearray(whole)
+        torn[4 + i * (len(whole) - 9) // 9] ^= 4
+        path.write_bytes(torn)
+        assert read_artifacts(uri, row) is None
+    path.write_bytes(whole)
+    assert read_artifacts(uri, row) is not None
+
+
+def test_the_doctor_sees_a_change_that_left_no_time(recorded: tuple[SweepSpec, str]) -> None:
+    """A disk that forgets a bit does not change the file's times, by which the quick look goes."""
+    import os
+
+    sweep, uri = recorded
+    path = path_of(sweep, uri, "spectra.npz")
+    assert damage_of(sweep, uri) == []
+    times = path.stat()
+    torn = bytearray(path.read_bytes())
+    torn[100] ^= 1
+    path.write_bytes(torn)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert damage_of(sweep, uri) == []
+    ((file, _),) = damage_of(sweep, uri, thorough=True)
+    assert file == "spectra.npz"
+    (finding,) = tracking.examine(sweep, uri)
+    assert (finding.kind, "spectra.npz" in finding.what) == ("truncated", True)
+
+
+def test_what_is_damaged_decides_the_remedy(recorded: tuple[SweepSpec, str]) -> None:
+    sweep, uri = recorded
+    assert tracking.examine(sweep, uri) == []
+    weights, layers = (path_of(sweep, uri, n) for n in ("weights.safetensors", "layers.parquet"))
+    kept = {p: p.read_bytes() for p in (weights, layers)}
+    layers.write_bytes(b"x")
+    assert [f.action for f in tracking.examine(sweep, uri)] == ["measure"]
+    weights.write_bytes(b"x")
+    assert [f.action for f in tracking.examine(sweep, uri)] == ["delete"]
+    layers.write_bytes(kept[layers])
+    assert [f.action for f in tracking.examine(sweep, uri)] == [""]
+
+
+def test_a_measurements_files_are_covered(recorded: tuple[SweepSpec, str], toys: SimpleNamespace) -> None:
+    sweep, uri = recorded
+    trial = sweep.trials()[0]
+    run = tracking.finished_run(uri, tracking.winning_runs(sweep, uri)[trial.trial_id])
+    record = toys.record(trial)
+    tracking.add_measurement(uri, run, "abcd", tracking.Measured({}, record.layers, dict(record.spectra)))
+    row = tracking.read_ledger(sweep, uri).finished[trial.trial_id]
+    names = set(read_checksums(row.artifacts))
+    assert names >= {*artifacts_of(record), "measurements/abcd/layers.parquet"}
+    (Path(row.artifact_uri) / "measurements/abcd/layers.parquet").write_bytes(b"x")
+    assert [file for file, _ in damage_of(sweep, uri)] == ["measurements/abcd/layers.parquet"]
+
+
+def test_a_moved_store_has_its_files_and_a_copy_uses_its_own(recorded: tuple[SweepSpec, str], tmp_path: Path) -> None:
+    sweep, uri = recorded
+    before = tracking.read_layers(sweep, uri)
+    copy, moved = tmp_path / "a copy", tmp_path / "möved to"
+    for folder in (copy, moved):
+        folder.mkdir()
+        for path in tmp_path.glob("skipray.db*"):  # what SQLite has not written into the file yet lies beside it
+            shutil.copy(path, folder)
+        shutil.copytree(tmp_path / "skipray-store" / "artifacts", folder / "skipray-store" / "artifacts")
+    for path in copy.glob("skipray-store/artifacts/*/artifacts/layers.parquet"):
+        path.write_bytes(b"the copy's own")
+    assert len(damage_of(sweep, f"sqlite:///{copy}/skipray.db")) == len(sweep.trials())
+    assert damage_of(sweep, uri) == []
+    shutil.rmtree(tmp_path / "skipray-store")
+    there = f"sqlite:///{moved}/skipray.db"
+    assert damage_of(sweep, there) == []
+    assert tracking.examine(sweep, there) == []
+    assert tracking.read_layers(sweep, there)["value"].tolist() == before["value"].tolist()
+
+
+def test_an_edited_tag_says_nothing() -> None:
+    for text in ("", "abc", "[]", '{"a": 1}', '{"a": [1]}', "{"):
+        assert read_checksums(text) == {}
+    one = read_checksums(checksums_of({"a": b"12"}, checksums_of({"b": b"3"})))
+    assert {name: c.size for name, c in one.items()} == {"a": 2, "b": 1}
