@@ -85,7 +85,7 @@ def at_work(name: str) -> Iterator[None]:
         yield
     except ValueError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if ":" not in name:
             raise
         raise ValueError(f"found {name!r}, which raised {own_code.said(error)}; allowed: code that runs") from error

@@ -1,5 +1,6 @@
 """What would run: every trial with its size, its estimated time, its state, and the order. Starts nothing."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,8 +9,11 @@ from typing import Literal
 
 from skipray import architectures, datasets
 from skipray.architectures import Sizes
+from skipray.extension import apart
 from skipray.planning.estimate import CPU, CUDA, Speed, estimate_seconds
 from skipray.spec import Group, ModelSpec, SweepSpec, TrialSpec
+
+logger = logging.getLogger(__name__)
 
 State = Literal["finished", "running", "failed", "missing"]
 
@@ -107,16 +111,35 @@ def _to_come(sweep: SweepSpec, trials: Sequence[TrialSpec], cost: Callable[[Tria
 
 
 def trial_sizes(trial: TrialSpec) -> Sizes | None:
-    """Parameters, FLOPs and activation bytes of the trial's network; None where a user's own family cannot be built."""
+    """Parameters, FLOPs and activation bytes of the trial's network; None where a user's own family cannot be built.
+
+    A user's own network is built in a process of its own: it must not cost the other families their plan, whatever it
+    does. What it did is logged, once.
+    """
     shape, classes = datasets.shape_and_classes(trial.dataset)
-    try:
+    if ":" not in trial.model.architecture:
         return _sizes(trial.model, shape, classes)
-    except Exception:
-        if ":" in trial.model.architecture:
-            return None  # the user's code: it must not cost the other families their plan
-        raise
+    return _own_sizes(trial.model, shape, classes)
 
 
 @lru_cache(maxsize=10_000)
 def _sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
     return architectures.sizes(model, input_shape, classes)
+
+
+_unbuilt: dict[str, str] = {}
+"""A user's family -> why it could not be built, the first time."""
+
+
+@lru_cache(maxsize=10_000)
+def _own_sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes | None:
+    family = model.architecture
+    if apart.NOT_ENDED in _unbuilt.get(family, ""):
+        return None  # not as many times the patience as there are cells
+    try:
+        return apart.call(architectures.sizes, model, input_shape, classes)
+    except apart.OwnCodeFailed as error:
+        if family not in _unbuilt:
+            _unbuilt[family] = str(error)
+            logger.warning("%s cannot be built at depth %d: %s", family, model.depth, error)
+        return None

@@ -70,7 +70,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line of its own, such as what is being waited for."""
-        self.console.print(text, markup=False, style="dim" if self.console.is_terminal else None)
+        self.console.print(text, markup=False, soft_wrap=True, style="dim" if self.console.is_terminal else None)
 
     def on_event(self, event: "Event") -> None:
         """Tell it what has happened."""

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.backends.opt_einsum  # torch 2.4 does not by itself
 from torch.nn.modules import module as torch_modules
 from torch.optim import optimizer as torch_optimizer
 

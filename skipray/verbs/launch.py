@@ -102,6 +102,7 @@ def launch(
             print_json({"sweep": spec.name} | ended.as_json())
         _say_what_is_left(sweep, ended)
         raise typer.Exit(3) from None
+    _say_what_is_left(sweep, ended)  # before the report, which is a launch's last line
     if as_json:
         from skipray.terminal import display
 
@@ -114,7 +115,6 @@ def launch(
         print(f"report: {files.html}")
     else:
         print(f"{ended.total} trials, {ended.ran} run now; no report was asked for: `skipray report {sweep}` makes it")
-    _say_what_is_left(sweep, ended)
     if ended.undelivered or ended.failed:
         raise typer.Exit(3)
 

@@ -36,6 +36,8 @@ class WorkerContext:
     launch_id: str = ""
     """Names this launch; workers look under it whether they should stop."""
     stop_poll_seconds: float = 1.0
+    notes_folder: str | None = None
+    """Where a worker that dies leaves word, and the driver looks; None where they share no folder."""
 
 
 @dataclass(frozen=True)

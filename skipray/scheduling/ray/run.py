@@ -1,5 +1,6 @@
 """A launch: Ray Tune drives the trials of a Work on a connected cluster, until none is left or it is stopped."""
 
+import shutil
 import tempfile
 import time
 import uuid
@@ -19,6 +20,7 @@ from skipray.scheduling.work.events import Event, Summary
 from skipray.scheduling.work.protocol import TrialResult, Work
 from skipray.scheduling.work.stopping import GRACE_SECONDS, Stop
 from skipray.spec import SweepSpec, TrialSpec
+from skipray.storage import local_path
 
 if TYPE_CHECKING:
     from skipray.scheduling.ray.searcher import WorkSearcher
@@ -31,6 +33,8 @@ STOP_POLLS_A_SECOND = 100.0
 LOOP_SECONDS = 3.0
 """So long after the workers' time a stopped loop is waited for: one whose calls wait for a head that is gone never
 ends."""
+NOTES = ".notes"
+"""Folder in the storage; no sweep's name begins with a dot."""
 TIDY_SECONDS = 5.0
 """So long the head is waited for when all is done and its flag is taken away."""
 
@@ -71,9 +75,12 @@ def run(
     shares = shares or Shares(sweep)
     watch = HeadWatch(cluster)
     capacity = Capacity(lambda: watch.cluster, sweep, shares)
+    launch_id = uuid.uuid4().hex
+    notes = _notes_folder(cluster, context, launch_id)
     context = replace(
         context,
-        launch_id=uuid.uuid4().hex,
+        launch_id=launch_id,
+        notes_folder=None if notes is None else str(notes),
         stop_poll_seconds=max(context.stop_poll_seconds, capacity.concurrency() / STOP_POLLS_A_SECOND),
     )
     flag = StopFlag(context.launch_id)
@@ -113,6 +120,8 @@ def run(
             why = _follow(loop, watch, stop, taken_over, on_wait)
     if not why and not stop.requested:
         within(TIDY_SECONDS, flag.remove)
+    if notes is not None:
+        shutil.rmtree(notes, ignore_errors=True)
     return _summary(searcher, on_event, interrupted=stop.requested or bool(why), why=why, started=started)
 
 
@@ -156,6 +165,14 @@ def _summary(
         probe_seconds=sum(probe for _, probe in searcher.finished),
         why=why,
     )
+
+
+def _notes_folder(cluster: Cluster, context: WorkerContext, launch_id: str) -> Path | None:
+    """Of the launch's own folder, or of the storage where all nodes have it as a folder."""
+    if cluster.folder is not None:
+        return cluster.folder.path / "notes"
+    storage = local_path(context.storage)
+    return None if storage is None else Path(storage) / NOTES / launch_id
 
 
 def _execute_trial(attempt: TrialAttempt, interrupted: Callable[[], None]) -> TrialResult:

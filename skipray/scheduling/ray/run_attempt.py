@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from skipray.records import EpochRecord, TrialRecord
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
-from skipray.scheduling.ray.worker import failure_of
+from skipray.scheduling.ray.worker import OWN_ENDS, failure_of
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.storage import Failure, Fenced, Lease, TrialPlace
 from skipray.tracking import Recorder, redact
@@ -35,7 +35,7 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
     Never raises for a failure of the trial: the failure is recorded in its run, with the original traceback, and
     returned. Raises Interrupted when the launch is being stopped; the last checkpoint is saved then.
     """
-    trial = attempt.trial
+    trial, process = attempt.trial, os.getpid()
     for name, value in attempt.context.credentials.items():
         os.environ.setdefault(name, value)
     try:
@@ -67,12 +67,14 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
             on_saved=checkpoints.on_saved,
             interrupted=interrupted,
         )
+        if os.getpid() != process:
+            os._exit(1)  # a copy that the trial's code has forked: the process itself records the trial
         recorder.finish(record)
         return _finished(attempt, record)
     except Fenced as error:
         # A newer attempt has the trial: it says how the trial ends, and this one has nothing to record.
         return TrialResult(trial.trial_id, "lost", attempt.number, failure="lost", message=str(error))
-    except Exception as error:
+    except OWN_ENDS as error:
         result = failure_of(attempt, error)
         _record(recorder, result)
         return result

@@ -15,6 +15,7 @@ from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from skipray.scheduling.ray.attempt import TrialAttempt
+from skipray.scheduling.ray.death_note import cause_in, note_path, read_note
 from skipray.scheduling.work.events import Event
 from skipray.scheduling.work.failures import Attempts, classify_death, memory_line
 from skipray.scheduling.work.protocol import TrialResult, Work
@@ -112,7 +113,11 @@ class WorkSearcher(Searcher):
         if attempt is None:
             return
         failure, with_node = classify_death(message)
-        if failure == "lost":
+        left = _last_word(attempt)
+        cause = cause_in(left, attempt.trial.resources.stall_seconds) if failure == "lost" and not with_node else None
+        if cause is not None:
+            failure, said, message = "error", cause, left
+        elif failure == "lost":
             said = "its node died" if with_node else "its process died"
         else:
             said = memory_line(message) or "its node ran out of memory"
@@ -170,6 +175,10 @@ class WorkSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         raise NotImplementedError("launch the sweep again: the tracking store knows what is missing")
+
+
+def _last_word(attempt: TrialAttempt) -> str:
+    return read_note(note_path(attempt.context.notes_folder, attempt.trial.trial_id, attempt.number))
 
 
 class LoopEnded(Exception):

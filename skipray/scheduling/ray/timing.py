@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from skipray.extension import apart
 from skipray.planning.estimate import train_samples
-from skipray.spec import Group, SweepSpec, TrialSpec
+from skipray.spec import Group, SpecError, SweepSpec, TrialSpec
 
+OWN_CODE_SECONDS = 600.0
+"""So long a few steps of a user's own network may take."""
 STEPS = (2, 6)
 """Steps of an epoch of the two timed runs; their difference is what steps cost."""
 
@@ -84,8 +87,21 @@ def time_sweep(sweep: SweepSpec, data_root: str | None = None) -> Estimate:
 
 
 def time_here(sweep: SweepSpec, data_root: str | None = None) -> Estimate:
-    """Time steps of a sweep in this process, one cell after the other, where no cluster is at hand."""
-    return Estimate([time_steps(cell, data_root) for cell in sample(sweep)])
+    """Time steps of a sweep on this machine, one cell after the other, where no cluster is at hand.
+
+    Raises:
+        SpecError: a user's own family, which is timed in a process of its own, cannot be.
+    """
+    timings = []
+    for cell in sample(sweep):
+        if ":" not in cell.model.architecture:
+            timings.append(time_steps(cell, data_root))
+            continue
+        try:
+            timings.append(apart.call(time_steps, cell, data_root, seconds=OWN_CODE_SECONDS))
+        except apart.OwnCodeFailed as error:
+            raise SpecError([f"{sweep.path}: {cell.label} cannot be timed: {error}"]) from error
+    return Estimate(timings)
 
 
 def time_steps(trial: TrialSpec, data_root: str | None = None) -> Timing:

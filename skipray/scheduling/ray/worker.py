@@ -10,6 +10,7 @@ from ray import tune
 
 from skipray.extension import own_code
 from skipray.scheduling.ray.attempt import Interrupted, TrialAttempt
+from skipray.scheduling.ray.death_note import DeathNote, note_path
 from skipray.scheduling.ray.stop_flag import StopFlag
 from skipray.scheduling.work.failures import classify, spoils_process
 from skipray.scheduling.work.protocol import TrialResult
@@ -51,9 +52,11 @@ class TrialWorker(tune.Trainable):
             raise ProcessSpoilt(
                 "a fresh process takes over after a CUDA error, memory that ran out, or a change that cannot be undone"
             )
-        watch = StopPoll(self._attempt)
+        attempt, watch = self._attempt, StopPoll(self._attempt)
+        path = note_path(attempt.context.notes_folder, attempt.trial.trial_id, attempt.number)
         try:
-            result = run_attempt_safely(self._attempt, watch)
+            with DeathNote(path, attempt.trial.resources.stall_seconds) as note:
+                result = run_attempt_safely(attempt, watch, note)
         finally:
             watch.close()
         self._spoilt = result.scalars.get("process.spoilt", 0.0) > 0 or _changed_for_good()
@@ -64,19 +67,28 @@ class ProcessSpoilt(RuntimeError):
     """The process has reported its trial and must be replaced."""
 
 
-def run_attempt_safely(attempt: TrialAttempt, watch: "StopPoll") -> TrialResult:
+OWN_ENDS = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+"""What the code of a trial can raise: `sys.exit` in it ends the trial, and not the process."""
+
+
+def run_attempt_safely(attempt: TrialAttempt, watch: "StopPoll", note: DeathNote) -> TrialResult:
     """Execute an attempt; every exception becomes a result with its class and original traceback."""
+
+    def between_steps() -> None:
+        note.progress()
+        watch.check()
+
     try:
-        return attempt.execute(attempt, watch.check)
+        return attempt.execute(attempt, between_steps)
     except Interrupted:
         return TrialResult(attempt.trial.trial_id, "interrupted", attempt.number, message="the launch was stopped")
-    except Exception as error:
+    except OWN_ENDS as error:
         return failure_of(attempt, error)
     finally:
         _free_memory(attempt)
 
 
-def failure_of(attempt: TrialAttempt, error: Exception) -> TrialResult:
+def failure_of(attempt: TrialAttempt, error: BaseException) -> TrialResult:
     """The result of an attempt that raised."""
     text = "".join(traceback.format_exception(error))
     return TrialResult(

@@ -1,0 +1,101 @@
+"""Calls in a child process: whatever code of a user's own does there, the caller goes on and hears where it was."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from skipray.extension import apart
+
+SWEEP = """\
+name: mine
+question: Does my own network train?
+dataset: {name: digits}
+model: {kind: mlp, width: 16, normalization: none, initialisation: he_normal, activation: tanh}
+recipe:
+  {epochs: 1,
+  batch_size: 128, learning_rate: 0.05, momentum: 0.9, weight_decay: 0, schedule: cosine, augmentation: none}
+factors: {architecture: [plainnet, "tower:Tower"], depth: [4, 8]}
+seeds: [0]
+"""
+TOWER = """\
+import os, sys
+class Tower:
+    @staticmethod
+    def build(model, input_shape, classes):
+        print("building")
+        WHAT
+"""
+
+
+@pytest.fixture(autouse=True)
+def _child_ended():
+    yield
+    apart._child().end()
+
+
+def test_calls_are_answered_by_one_other_process() -> None:
+    first, second = apart.call(eval, "__import__('os').getpid()"), apart.call(eval, "__import__('os').getpid()")
+    assert first == second != __import__("os").getpid()
+    with pytest.raises(apart.OwnCodeFailed, match="ZeroDivisionError: division by zero"):
+        apart.call(eval, "1 / 0")
+    with pytest.raises(apart.OwnCodeFailed, match="SystemExit: 3"):
+        apart.call(sys.exit, 3)
+    with pytest.raises(apart.OwnCodeFailed, match=r"it has ended its process \(os._exit\(0\)\)"):
+        apart.call(eval, "__import__('os')._exit(0)")
+    with pytest.raises(apart.OwnCodeFailed, match=r"it has ended its process \(signal 11\)"):
+        apart.call(eval, "__import__('ctypes').string_at(0)")
+    assert apart.call(eval, "0") == 0, "started anew"
+    with pytest.raises(apart.OwnCodeFailed, match=r"it had not ended after 0\.5 s"):
+        apart.call(eval, "[0 for _ in iter(int, 1)]", seconds=0.5)
+    assert apart.call(eval, "1 + 1") == 2
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("sys.exit(0)", "tower.py:6: SystemExit: 0"),
+        ("os._exit(0)", "tower.py:6: it has ended its process (os._exit(0))"),
+        ("os.abort()", "tower.py:6: it has ended its process (signal 6)"),
+    ],
+)
+def test_plan_goes_on_whatever_a_network_does_and_prints_one_object(tmp_path: Path, what: str, said: str) -> None:
+    (tmp_path / "mine.yaml").write_text(SWEEP)
+    (tmp_path / "tower.py").write_text(TOWER.replace("WHAT", what))
+    done = subprocess.run(
+        [sys.executable, Path(sysconfig.get_path("scripts")) / "skipray", "plan", "mine.yaml", "--offline", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"tower:Tower cannot be built at depth 4: {said}\n" in done.stderr
+    assert done.stderr.count("cannot be built") == 1
+    assert len(json.loads(done.stdout)["trials"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "said"),
+    [
+        ("import sys; sys.exit(0)", 2, "tower.py:1: SystemExit: 0"),
+        ("import os; os._exit(0)", 1, "(exit code 0 at tower.py:1, in code of your own)"),
+        ("import os; os.abort()", 1, "(signal SIGABRT at tower.py:1, in code of your own)"),
+    ],
+)
+def test_a_module_that_ends_the_process_when_it_is_read_is_never_silent(
+    tmp_path: Path, what: str, code: int, said: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(SWEEP)
+    (tmp_path / "tower.py").write_text(what + "\n")
+    done = subprocess.run(
+        [sys.executable, Path(sysconfig.get_path("scripts")) / "skipray", "plan", "mine.yaml", "--offline"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code
+    assert said in done.stderr
+    assert done.stdout == ""
