@@ -53,10 +53,11 @@ class _Child:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._traces: IO[str] | None = None
+        self._path: list[str] = []
         atexit.register(self.end)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> Any:
-        fresh = self._process is None or self._process.poll() is not None
+        fresh = self._process is None or self._process.poll() is not None or self._path != sys.path
         if fresh:
             self._start()
         process = self._process
@@ -78,6 +79,7 @@ class _Child:
 
     def _start(self) -> None:
         self.end()
+        self._path = list(sys.path)
         self._traces = tempfile.TemporaryFile("w+")  # noqa: SIM115  # as long as the child
         program = "import sys; sys.path[:0] = {}; from skipray.extension.apart import serve; serve({})"
         self._process = subprocess.Popen(

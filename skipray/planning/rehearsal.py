@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from skipray import architectures, datasets
-from skipray.extension import own_code
+from skipray.extension import apart, own_code
 from skipray.planning.estimate import train_samples
 from skipray.spec import SpecError, SweepSpec, TrialSpec
+
+OWN_CODE_SECONDS = 300.0
+"""So long a user's own code may take for a step of each of its networks."""
 
 
 def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
@@ -25,6 +28,20 @@ def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
     """
     if importlib.util.find_spec("torch") is None:
         return ()
+    if any(_has_own_code(cell) for cell in sweep.cells):
+        try:  # in a process of its own: code of the user's may end it, hang or print
+            mistakes, notes = apart.call(_tried, sweep, seconds=OWN_CODE_SECONDS)
+        except apart.OwnCodeFailed as error:
+            mistakes, notes = [f"{sweep.path}: code of your own: {error}; allowed: code that runs, and returns"], []
+    else:
+        mistakes, notes = _tried(sweep)
+    if mistakes:
+        raise SpecError(mistakes)
+    return tuple(notes)
+
+
+def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
+    """Mistakes and notes."""
     mistakes: dict[str, None] = {}
     notes: dict[str, None] = {}
     for trial in _kinds(sweep):
@@ -42,9 +59,7 @@ def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
                 architectures.sizes(trial.model, shape, classes)
             except Exception as error:
                 mistakes.setdefault(_mistake(sweep, trial, error))
-    if mistakes:
-        raise SpecError(mistakes)
-    return tuple(notes)
+    return list(mistakes), list(notes)
 
 
 def _try(trial: TrialSpec) -> tuple[str, ...]:

@@ -57,12 +57,12 @@ def test_calls_are_answered_by_one_other_process() -> None:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("sys.exit(0)", "tower.py:6: SystemExit: 0"),
-        ("os._exit(0)", "tower.py:6: it has ended its process (os._exit(0))"),
-        ("os.abort()", "tower.py:6: it has ended its process (signal 6)"),
+        ("sys.exit(0)", "tower:Tower: build ended the process (SystemExit(0))"),
+        ("os._exit(0)", "mine.yaml: code of your own: tower.py:6: it has ended its process (os._exit(0))"),
+        ("os.abort()", "mine.yaml: code of your own: tower.py:6: it has ended its process (signal 6)"),
     ],
 )
-def test_plan_goes_on_whatever_a_network_does_and_prints_one_object(tmp_path: Path, what: str, said: str) -> None:
+def test_plan_refuses_a_network_that_ends_its_process(tmp_path: Path, what: str, said: str) -> None:
     (tmp_path / "mine.yaml").write_text(SWEEP)
     (tmp_path / "tower.py").write_text(TOWER.replace("WHAT", what))
     done = subprocess.run(
@@ -71,9 +71,23 @@ def test_plan_goes_on_whatever_a_network_does_and_prints_one_object(tmp_path: Pa
         capture_output=True,
         text=True,
     )
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_what_a_network_prints_is_no_part_of_the_one_object(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(SWEEP)
+    layers = "from torch import nn; return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))"
+    (tmp_path / "tower.py").write_text("print('read')\n" + TOWER.replace("WHAT", layers))
+    done = subprocess.run(
+        [sys.executable, Path(sysconfig.get_path("scripts")) / "skipray", "plan", "mine.yaml", "--offline", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
-    assert f"tower:Tower cannot be built at depth 4: {said}\n" in done.stderr
-    assert done.stderr.count("cannot be built") == 1
+    assert "building\n" in done.stderr
     assert len(json.loads(done.stdout)["trials"]) == 4
 
 
