@@ -1,0 +1,78 @@
+"""The golden run: trained here, and written down.
+
+    python tests/golden/golden_run.py      # pins run.json anew, on purpose, with a line in the CHANGELOG
+
+Bits differ between processors, so that the digest of all numbers is pinned per class of processor, and the numbers
+themselves once, for a comparison within rounding on any other.
+"""
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skipray.spec import load_sweep
+from skipray.trial import run_trial
+
+HERE = Path(__file__).parent
+PINNED = HERE / "run.json"
+
+
+def processor_class() -> str:
+    """What the bits of a result depend on besides the code: the processor's make and model, torch, its kernels."""
+    return f"{_processor()} {torch.backends.cpu.get_cpu_capability()} torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """Vendor, family and model as Linux tells them; elsewhere what Python knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.system()} {platform.machine()} {platform.processor()}"
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines) if value}
+    return " ".join([platform.machine(), *(told.get(key, "?") for key in ("vendor_id", "cpu family", "model"))])
+
+
+def golden_run() -> dict[str, Any]:
+    """trial_id -> its last epoch's metrics and a digest over every number that the trial gave."""
+    found = {}
+    for trial in load_sweep(HERE / "sweep.yaml").trials():
+        record = run_trial(trial)
+        digest = hashlib.sha256()
+        for epoch in record.epochs:
+            digest.update(json.dumps(epoch.metrics, sort_keys=True).encode())
+        keys = [
+            "epoch",
+            "layer",
+            "tensor",
+            "unfolding",
+            "centred",
+            "phase",
+            "statistic",
+            "version",
+            "value",
+            "censored",
+        ]
+        digest.update(record.layers[keys].to_csv(index=False, float_format="%.17g").encode())
+        found[trial.trial_id] = {
+            "label": trial.label,
+            "outcome": record.outcome,
+            "metrics": record.epochs[-1].metrics,
+            "digest": digest.hexdigest(),
+        }
+    return found
+
+
+def main() -> None:
+    run = golden_run()
+    pinned = json.loads(PINNED.read_text()) if PINNED.exists() else {"digests": {}}
+    pinned["digests"][processor_class()] = {key: value.pop("digest") for key, value in run.items()}
+    pinned["trials"] = run
+    PINNED.write_text(json.dumps(pinned, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
