@@ -1,10 +1,12 @@
 """Data sets: one a file. Looking up shapes and missing files needs no torch; opening the data does.
 
 A data set is a module (or, as `module:name`, any object) with
-    INPUT_SHAPE (channels, height, width) and CLASSES, or shape_and_classes(dataset)
+    INPUT_SHAPE and CLASSES (for values: OUTPUTS), or shape_and_classes(dataset): (channels, height, width) of images,
+    (features,) of rows, TokenShape(positions, vocabulary) of sequences
+    TASK (or task(dataset)), where labels are not a class for each sample: "positions" or "values" (regression)
     TRAIN_SAMPLES, or train_samples(dataset): training and validation samples together
     FINGERPRINT: sha256 that identifies the data (or the spec gives it): `fingerprint_of` unless the file says else
-    FLIP: whether a horizontal flip keeps the class
+    FLIP: whether a horizontal flip keeps the class, for images
     load(dataset, root) -> Raw, or open_splits(dataset, fingerprint, root, cache) -> Splits where memory is too small
 and optionally check(dataset), raising ValueError, missing(dataset, root) -> str | None, and, beside open_splits,
 prepare(dataset, fingerprint, root, cache), which verifies without torch.
@@ -14,15 +16,18 @@ Nothing here downloads anything.
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from skipray.datasets import _cache
+from skipray.datasets._labels import check_arrays, strata
 from skipray.datasets._partition import evaluated_samples, partition
 from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
-from skipray.datasets._splits import Images, Splits, channel_moments
+from skipray.datasets._splits import Images, Splits, moments
 from skipray.extension import catalog, own_code
-from skipray.spec import DatasetSpec
+from skipray.spec import DatasetSpec, TokenShape
+from skipray.spec.samples import Task, shape_and_outputs, task_of
 
 __all__ = [
     "DataCorrupt",
@@ -33,6 +38,7 @@ __all__ = [
     "data_root",
     "evaluated_samples",
     "fingerprint_of",
+    "labels_are",
     "missing",
     "open_dataset",
     "prepare",
@@ -41,13 +47,15 @@ __all__ = [
 ]
 
 
-def shape_and_classes(dataset: DatasetSpec) -> tuple[tuple[int, int, int], int]:
-    """(channels, height, width) and the number of classes, without the data."""
-    entry = catalog.find("datasets", dataset.name)
-    if hasattr(entry, "shape_and_classes"):
-        shape, classes = entry.shape_and_classes(dataset)
-        return tuple(shape), classes
-    return entry.INPUT_SHAPE, entry.CLASSES
+def shape_and_classes(dataset: DatasetSpec) -> tuple[tuple[int, ...], int]:
+    """The shape of a sample ((channels, height, width), (features,) or a TokenShape), and how many scores it is given:
+    the number of classes, or of values. Without the data."""
+    return shape_and_outputs(catalog.find("datasets", dataset.name), dataset)
+
+
+def labels_are(dataset: DatasetSpec) -> Task:
+    """classes, positions or values, without the data."""
+    return task_of(catalog.find("datasets", dataset.name), dataset)
 
 
 def data_root(root: str | None = None) -> Path:
@@ -110,7 +118,7 @@ def unusable(dataset: DatasetSpec, fingerprint: str, root: str | None = None, *,
 
 def _cached(
     dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path
-) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     folder = _cache.folder_of(cache, dataset, fingerprint)
     return _cache.read_or_make(folder, lambda: _prepare(dataset, fingerprint, root))
 
@@ -125,47 +133,46 @@ def _open(dataset_json: str, fingerprint: str, root: str, cache: str) -> Splits:
 
     arrays, meta = _cached(dataset, fingerprint, Path(root), Path(cache))
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    _, classes = shape_and_classes(dataset)
+    shape, classes = shape_and_classes(dataset)
     return Splits(
         **tensors,
-        mean=torch.tensor(meta["mean"], dtype=torch.float32)[:, None, None],
-        std=torch.tensor(meta["std"], dtype=torch.float32)[:, None, None],
+        mean=torch.tensor(meta["mean"], dtype=torch.float32),
+        std=torch.tensor(meta["std"], dtype=torch.float32),
         classes=classes,
-        flip=bool(entry.FLIP),
+        flip=bool(getattr(entry, "FLIP", False)),
+        tokens=isinstance(shape, TokenShape),
     )
 
 
-def _prepare(
-    dataset: DatasetSpec, fingerprint: str, root: Path
-) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
+def _prepare(dataset: DatasetSpec, fingerprint: str, root: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     entry = catalog.find("datasets", dataset.name)
     raw = entry.load(dataset, root)
     found = raw.fingerprint or fingerprint_of(raw)
     if found != fingerprint:
         raise DataCorrupt(f"{dataset.name}: found the fingerprint {found}; allowed: {fingerprint}")
-    _check_arrays(dataset, raw)
-    parts = partition(dataset, raw.train_labels, raw.test_labels, raw.train_groups)
-    mean, std = channel_moments(raw.train_images[parts.train])
+    shape, classes = shape_and_classes(dataset)
+    task = task_of(entry, dataset)
+    check_arrays(dataset, raw, shape, classes, task)
+    parts = partition(dataset, strata(raw.train_labels), strata(raw.test_labels), raw.train_groups)
+    mean, std = moments(raw.train_images[parts.train], _standardise(dataset, shape))
+    kind = np.float32 if task == "values" else np.int64
+
+    def labels(found: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        taken = found[chosen].astype(kind)
+        return taken[:, None] if task == "values" and taken.ndim == 1 else taken
+
     return {
         "train_x": raw.train_images[parts.train],
-        "train_y": raw.train_labels[parts.train].astype(np.int64),
+        "train_y": labels(raw.train_labels, parts.train),
         "validation_x": raw.train_images[parts.validation],
-        "validation_y": raw.train_labels[parts.validation].astype(np.int64),
+        "validation_y": labels(raw.train_labels, parts.validation),
         "test_x": raw.test_images[parts.test],
-        "test_y": raw.test_labels[parts.test].astype(np.int64),
+        "test_y": labels(raw.test_labels, parts.test),
         "balanced": parts.balanced,
     }, {"mean": mean.tolist(), "std": std.tolist()}
 
 
-def _check_arrays(dataset: DatasetSpec, raw: Raw) -> None:
-    shape, classes = shape_and_classes(dataset)
-    for part, images, labels in (
-        ("train", raw.train_images, raw.train_labels),
-        ("test", raw.test_images, raw.test_labels),
-    ):
-        if images.shape[1:] != shape:
-            raise DataCorrupt(f"{dataset.name}: found {part} images of {images.shape[1:]}; allowed: {shape}")
-        if not len(labels) or labels.min() < 0 or labels.max() >= classes:
-            raise DataCorrupt(f"{dataset.name}: found {part} labels outside 0 to {classes - 1}, or none")
-        if images.dtype.kind == "f" and not np.isfinite(images).all():
-            raise DataCorrupt(f"{dataset.name}: found {part} images that are not finite")
+def _standardise(dataset: DatasetSpec, shape: tuple[int, ...]) -> str:
+    if isinstance(shape, TokenShape):
+        return "none"
+    return dataset.standardise or ("per_channel" if len(shape) == 3 else "per_feature")

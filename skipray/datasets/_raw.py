@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from skipray.spec.samples import array_fingerprint
+
 
 class DataMissing(FileNotFoundError):
     """The files of a data set are not there. The message says where they were looked for and how to get them."""
@@ -20,7 +22,10 @@ class DataCorrupt(ValueError):
 class Raw:
     """A data set as its files hold it.
 
-    Images are (samples, channels, height, width), uint8 or float32; labels are (samples,), integers from 0.
+    `images` are the samples, whatever they are: images (samples, channels, height, width) or rows (samples, features),
+    uint8 or float32, or token numbers (samples, positions), int64. Labels are classes (samples,), integers from 0;
+    classes by position (samples, positions), -100 where there is none; or values (samples,) or (samples, outputs),
+    float32.
     """
 
     train_images: np.ndarray
@@ -35,25 +40,23 @@ class Raw:
     def __post_init__(self) -> None:
         for part in ("train", "test"):
             images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
-            if images.ndim != 4 or labels.shape != (len(images),):
+            if not isinstance(images, np.ndarray) or not isinstance(labels, np.ndarray):
+                kinds = f"{type(images).__name__} and {type(labels).__name__}"
+                raise ValueError(f"found {part} images and labels that are {kinds}; allowed: numpy arrays")
+            if images.ndim < 2 or labels.shape[:1] != images.shape[:1] or labels.ndim > 2:
                 raise ValueError(
-                    f"found {part} images {images.shape} and labels {labels.shape}; "
-                    "allowed: (samples, channels, height, width) and (samples,)"
+                    f"found {part} images {images.shape} and labels {labels.shape}; allowed: (samples, channels, "
+                    "height, width), (samples, features) or (samples, positions), and labels (samples,) or (samples, "
+                    "positions or outputs)"
                 )
-            if images.dtype not in (np.uint8, np.float32):
-                raise ValueError(f"found {part} images of {images.dtype}; allowed: uint8, float32")
+            if images.dtype not in (np.uint8, np.float32, np.int64):
+                allowed = "uint8, float32, and int64 for tokens"
+                raise ValueError(f"found {part} images of {images.dtype}; allowed: {allowed}")
 
 
 def fingerprint_of(raw: Raw) -> str:
     """sha256 over the decoded arrays: names, types, shapes and values; no matter how the files were packed."""
-    digest = hashlib.sha256()
-    for name in ("train_images", "train_labels", "test_images", "test_labels"):
-        array = getattr(raw, name)
-        array = array.astype("<i8") if name.endswith("labels") else array
-        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data)
-    return digest.hexdigest()
+    return array_fingerprint(raw)
 
 
 def fingerprint_of_md5s(md5s: Mapping[str, str]) -> str:

@@ -48,11 +48,13 @@ class Splits:
     balanced: "torch.Tensor"
     """Training samples in a fixed order whose every beginning is class-balanced."""
     mean: "torch.Tensor"
-    """(channels, 1, 1): of the training images, in their own scale."""
+    """(channels, 1, 1), of a sample's shape, or (): of the training samples, in their own scale."""
     std: "torch.Tensor"
     classes: int
     flip: bool
     """Whether `standard` augmentation may flip images horizontally."""
+    tokens: bool = False
+    """Samples are token numbers, which are not standardised."""
 
     def to(self, device: "torch.device") -> "Splits":
         """The same splits with all tensors on a device: a whole data set is small beside a network's activations."""
@@ -63,7 +65,9 @@ class Splits:
         return Splits(**values)
 
     def normalise(self, images: "torch.Tensor") -> "torch.Tensor":
-        """Raw images as float32 with the training split's mean 0 and deviation 1 in each channel, on their device."""
+        """Raw samples as float32, standardised by the training split's mean and deviation; tokens as they are."""
+        if self.tokens:
+            return images
         mean, std = self.mean.to(images.device), self.std.to(images.device)
         return images.float().sub_(mean).div_(std) if images.dtype != mean.dtype else images.sub(mean).div_(std)
 
@@ -77,19 +81,35 @@ class Splits:
 
     @property
     def majority_share(self) -> float:
-        """Share of the most frequent class in the training split."""
-        return int(self.train_y.bincount().max()) / len(self.train_y)
+        """Share of the most frequent class among the training split's labels."""
+        labels = self.train_y[self.train_y >= 0]
+        return int(labels.bincount().max()) / len(labels)
+
+    @property
+    def labelled(self) -> int:
+        """Labels of the training split that count: samples, or positions."""
+        return len(self.train_y) if self.train_y.is_floating_point() else int((self.train_y >= 0).sum())
 
 
-def channel_moments(images: np.ndarray, chunk: int = 4096) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each channel, in float64 over chunks; a constant channel has the deviation 1."""
-    channels = images.shape[1]
-    total, square, count = np.zeros(channels), np.zeros(channels), 0
+def moments(images: np.ndarray, how: str, chunk: int = 4096) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation that samples are standardised by, in float64 over chunks; a constant one has the deviation 1.
+
+    Args:
+        how: per_channel: (channels, 1, 1). per_feature: of each number, of a sample's shape. none: 0 and 1, ().
+    """
+    if how == "none":
+        return np.zeros((), np.float32), np.ones((), np.float32)
+    axes = (0, 2, 3) if how == "per_channel" else (0,)
+    shape = (images.shape[1],) if how == "per_channel" else images.shape[1:]
+    total, square, count = np.zeros(shape), np.zeros(shape), 0
     for start in range(0, len(images), chunk):
         part = images[start : start + chunk].astype(np.float64)
-        total += part.sum((0, 2, 3))
-        square += (part * part).sum((0, 2, 3))
-        count += part[:, 0].size
+        total += part.sum(axes)
+        square += (part * part).sum(axes)
+        count += part.size // total.size
     mean = total / count
     std = np.sqrt(np.maximum(square / count - mean * mean, 0))
-    return mean.astype(np.float32), np.where(std > 1e-8 * (1 + np.abs(mean)), std, 1).astype(np.float32)
+    std = np.where(std > 1e-8 * (1 + np.abs(mean)), std, 1)
+    if how == "per_channel":
+        mean, std = mean[:, None, None], std[:, None, None]
+    return mean.astype(np.float32), std.astype(np.float32)

@@ -23,9 +23,8 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "datasets": (
         ("load", "open_splits"),
         ("INPUT_SHAPE", "shape_and_classes"),
-        ("CLASSES", "shape_and_classes"),
+        ("CLASSES", "OUTPUTS", "shape_and_classes"),
         ("TRAIN_SAMPLES", "train_samples"),
-        ("FLIP", "open_splits"),
     ),
     "initialisations": (("fill", "AS_BUILT"),),
     "metrics": (("METRIC",), ("measure",)),

@@ -66,7 +66,7 @@ def _try(trial: TrialSpec) -> tuple[str, ...]:
     from skipray.trial.rehearsal import rehearse as try_trial
 
     shape, classes = datasets.shape_and_classes(trial.dataset)
-    return try_trial(trial, shape, classes, train_samples(trial))
+    return try_trial(trial, shape, classes, train_samples(trial), datasets.labels_are(trial.dataset))
 
 
 def _kinds(sweep: SweepSpec) -> Iterator[TrialSpec]:

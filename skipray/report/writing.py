@@ -24,6 +24,7 @@ from skipray.report.drawing import Drawing
 from skipray.report.groups import lay_out
 from skipray.report.page import render
 from skipray.report.preliminary import finished_words, marked
+from skipray.spec.samples import shape_and_outputs, task_of
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -113,9 +114,11 @@ def _chance(aggregate: "Aggregate") -> float | None:
     dataset = aggregate.sweep.dataset
     try:
         entry = catalog.find("datasets", dataset.name)
-    except ValueError:
+        if task_of(entry, dataset) == "values":
+            return None
+        _, classes = shape_and_outputs(entry, dataset)
+    except (ValueError, OSError):  # a table that is not here is not read
         return None
-    classes = entry.shape_and_classes(dataset)[1] if hasattr(entry, "shape_and_classes") else entry.CLASSES
     return 1.0 / float(classes)
 
 

@@ -22,6 +22,7 @@ from skipray.spec.fields import (
 )
 from skipray.spec.identity import NUMERICS_VERSION
 from skipray.spec.reader import load_sweep, sweep_of
+from skipray.spec.shapes import TokenShape
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
 from skipray.spec.values import canonical_json
@@ -39,6 +40,7 @@ __all__ = [
     "SearchRange",
     "SpecError",
     "SweepSpec",
+    "TokenShape",
     "Tracking",
     "Trained",
     "TrialSpec",

@@ -39,6 +39,9 @@ class DatasetSpec(Part):
     """Only the first so many training samples, for quick looks; all of them when left out."""
     test_samples: Positive | None = None
     """Only the first so many test samples; all of them when left out."""
+    standardise: Literal["per_channel", "per_feature", "none"] | None = None
+    """By the training split's mean and deviation: of each channel of an image, or of each number of a sample; none
+    takes the numbers as they are. Left out: per_channel for images, per_feature for rows, none for tokens."""
     options: dict[str, int | float | str | bool] = {}
     """What the data set's own file asks for (sample shape of synthetic data, folder of images)."""
 

@@ -13,7 +13,7 @@ import pydantic
 from skipray import metrics
 from skipray.extension import catalog
 from skipray.extension.reaching import Source
-from skipray.spec import models, recipes
+from skipray.spec import models, recipes, samples
 from skipray.spec.cell import bare_name, family_names
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, ProbeSpec, Recipe, SweepFile, Tune
@@ -250,12 +250,13 @@ class Reader:
             with catalog.at_work(dataset.name):
                 if hasattr(entry, "check"):
                     entry.check(dataset)
-                _shape_and_classes(entry, dataset)
-        except ValueError as error:
+                samples.shape_and_outputs(entry, dataset)
+        except (ValueError, FileNotFoundError) as error:
             self._add(("dataset",), str(error))
+            return ""
         fingerprint = dataset.fingerprint or getattr(entry, "FINGERPRINT", None)
         if fingerprint is None:
-            how = "which skipray.datasets.fingerprint_of gives"
+            how = samples.found_fingerprint(entry, dataset)
             self._add(("dataset",), f"found no fingerprint; allowed: the sha256 of the data of {dataset.name}, {how}")
             return ""
         return str(fingerprint)
@@ -296,7 +297,7 @@ class Reader:
         try:
             family = catalog.find("architectures", str(data.get("architecture", "")))
             model = ModelSpec.model_validate(_tuples(data | {"depth": adaptive.low}))
-            shape, classes = _shape_and_classes(catalog.find("datasets", file.dataset.name), file.dataset)
+            shape, classes = samples.shape_and_outputs(catalog.find("datasets", file.dataset.name), file.dataset)
         except ValueError:
             yield adaptive.low
             return
@@ -321,6 +322,8 @@ class Reader:
             before = len(self.mistakes)
             model = self._model(file, cell, loc)
             recipe = self._recipe(file, cell, loc)
+            if model is not None and recipe is not None and not self._fits_data(file, model, recipe, cell, loc):
+                model = None
             if model is None or recipe is None:
                 # A wrong value of one factor is wrong in many cells: said once.
                 fresh = [m for m in self.mistakes[before:] if m not in wrong]
@@ -393,7 +396,7 @@ class Reader:
             self._add(self._source(file, "initialisation", model.initialisation, loc, "model"), str(error))
             return None
         dataset = catalog.find("datasets", file.dataset.name)
-        shape, classes = _shape_and_classes(dataset, file.dataset)
+        shape, classes = samples.shape_and_outputs(dataset, file.dataset)
         for name, entry, arguments in (
             (model.architecture, family, (model, shape, classes)),
             (model.initialisation, scheme, (model,)),
@@ -410,6 +413,23 @@ class Reader:
                 self._add(where, message)
                 return None
         return model
+
+    def _fits_data(
+        self, file: SweepFile, model: ModelSpec, recipe: Recipe, cell: dict[str, Any], loc: tuple[str | int, ...]
+    ) -> bool:
+        """Whether the data can be used for this cell."""
+        entry = catalog.find("datasets", file.dataset.name)
+        try:
+            shape, _ = samples.shape_and_outputs(entry, file.dataset)
+            wrong = list(samples.mistakes(entry, shape, file.dataset, model, recipe, file.probe))
+        except ValueError as error:
+            self._add(("dataset",), str(error))
+            return False
+        if file.tune is not None and samples.task_of(entry, file.dataset) == "values":
+            wrong.append(("tune", "", "found labels that are values, which have no accuracy to tune by; allowed: none"))
+        for section, key, found in wrong:
+            self._add(self._source(file, key, cell.get(key), loc, section) if key else (section,), found)
+        return not wrong
 
     def _recipe(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> Recipe | None:
         data = file.recipe | {k: v for k, v in cell.items() if k in Recipe.model_fields}
@@ -464,12 +484,6 @@ class Reader:
                         return ("factors", name, i)
                 return ("factors", name)
         return (section, key)
-
-
-def _shape_and_classes(entry: Any, dataset: DatasetSpec) -> tuple[tuple[int, int, int], int]:
-    if hasattr(entry, "shape_and_classes"):
-        return typing.cast(tuple[tuple[int, int, int], int], entry.shape_and_classes(dataset))
-    return entry.INPUT_SHAPE, entry.CLASSES
 
 
 def _nearest(model: type[Part], parts: tuple[Any, ...]) -> tuple[Any, ...] | None:

@@ -9,6 +9,7 @@ from torch import nn
 
 from skipray import architectures
 from skipray.spec import TrialSpec
+from skipray.spec.samples import Task
 from skipray.spec.shapes import TokenShape
 from skipray.trial.numerics import numerics
 from skipray.trial.training import make_optimizer
@@ -23,12 +24,15 @@ class Untrainable(ValueError):
         self.key = key
 
 
-def rehearse(trial: TrialSpec, input_shape: tuple[int, ...], outputs: int, samples: int) -> tuple[str, ...]:
+def rehearse(
+    trial: TrialSpec, input_shape: tuple[int, ...], outputs: int, samples: int, task: Task = "classes"
+) -> tuple[str, ...]:
     """Build the trial's network and take one step with two samples, or as few as its smallest batch has.
 
     Args:
         outputs: scores (or values) that the network has to give a sample.
         samples: of the training split.
+        task: what the labels are.
 
     Returns:
         Names of the parameters that the initialisation has left as they were built.
@@ -40,13 +44,13 @@ def rehearse(trial: TrialSpec, input_shape: tuple[int, ...], outputs: int, sampl
     with numerics(trial):
         network, left = architectures.build_and_say(trial.model, input_shape, outputs, seed=trial.seed)
         who = trial.model.architecture
-        check_scores(network, two(input_shape), outputs, who)
+        check_scores(network, two(input_shape), outputs, who, task)
         if not trial.recipe.epochs:
             return left
         check_trainable(network, who)
         optimizer = make_optimizer(network, trial.recipe)
         x = two(input_shape)
-        y = torch.arange(2) % max(outputs, 1)
+        y = made_up_labels(input_shape, outputs, task)
         if smallest_piece(trial, samples) == 1:
             x, y = x[:1], y[:1]
         network.train()
@@ -62,6 +66,15 @@ def two(input_shape: tuple[int, ...]) -> torch.Tensor:
     return torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0))
 
 
+def made_up_labels(input_shape: tuple[int, ...], outputs: int, task: Task) -> torch.Tensor:
+    """Labels of two samples."""
+    if task == "values":
+        return torch.arange(2.0).reshape(2, 1).expand(2, outputs)
+    if task == "positions":
+        return torch.arange(2 * input_shape[0]).reshape(2, -1) % outputs
+    return torch.arange(2) % outputs
+
+
 def smallest_piece(trial: TrialSpec, samples: int) -> int:
     """Samples in the smallest piece that goes through the network at once."""
     recipe = trial.recipe
@@ -69,7 +82,7 @@ def smallest_piece(trial: TrialSpec, samples: int) -> int:
     return batch // min(recipe.gradient_accumulation, batch)
 
 
-def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: str) -> None:
+def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: str, task: Task = "classes") -> None:
     """Refuse a network that does not give scores of the right shape."""
     modes = [(module, module.training) for module in network.modules()]
     try:
@@ -79,12 +92,14 @@ def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: s
         for module, training in modes:
             module.training = training
     count = len(samples)
-    allowed = f"({count}, {outputs}), a score for each class"
+    by_position = task == "positions"
+    wanted = (count, samples.shape[1], outputs) if by_position else (count, outputs)
+    what = {"classes": "a score for each class", "values": "the values", "positions": "scores for each position"}
+    allowed = f"{wanted}, {what[task]}"
     if not isinstance(found, torch.Tensor):
         raise Untrainable(f"{who}: found an output that is a {type(found).__name__}; allowed: one tensor of {allowed}")
     shape = tuple(found.shape)
-    by_position = len(shape) == 3 and shape[0] == count and shape[2] == outputs
-    if shape != (count, outputs) and not by_position:
+    if shape != wanted:
         raise Untrainable(f"{who}: found an output of {shape} for {count} samples; allowed: {allowed}")
 
 

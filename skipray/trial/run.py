@@ -30,7 +30,7 @@ import torch
 from safetensors.torch import save as save_tensors
 
 from skipray import __version__, architectures
-from skipray.datasets import Splits, open_dataset, shape_and_classes
+from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes
 from skipray.datasets._partition import subset_size
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe import Measurement, measure
@@ -148,7 +148,8 @@ class _Attempt:
         """Before the first step, and not by what it would record."""
         trial, who = self.trial, self.trial.model.architecture
         if ":" in who:
-            check_scores(self.network, self.splits.normalise(self.splits.train_x[torch.arange(2)]), classes, who)
+            two_samples = self.splits.normalise(self.splits.train_x[torch.arange(2)])
+            check_scores(self.network, two_samples, classes, who, labels_are(trial.dataset))
         if trial.recipe.epochs:
             check_trainable(self.network, who)
             smallest = smallest_piece(trial, len(self.splits.train_y))
@@ -225,7 +226,7 @@ class _Attempt:
             self.spectra |= self.last.spectra
             self.histograms += self.last.histograms
             metrics |= self.last.metrics
-            if final and epoch > 0:
+            if final and epoch > 0 and labels.ndim == 1:  # the measures are of scores of classes
                 metrics |= self._generalization(inputs, labels)
         self.probe_seconds += self._lap()
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
@@ -268,10 +269,19 @@ class _Attempt:
         )
 
     def _is_trained(self, found: Evaluation) -> bool:
-        """Better than always naming the most frequent class, by more than 3 binomial standard errors."""
+        """Better than always naming the most frequent class, by more than 3 binomial standard errors; for values a loss
+        below that of their mean, by more than 3 of its standard errors' share, 3 / sqrt(samples)."""
+        if self.splits.train_y.is_floating_point():
+            return found.loss < self._constant_loss() * (1 - 3 / math.sqrt(len(self.splits.train_y)))
         share = self.splits.majority_share
-        error = math.sqrt(share * (1 - share) / len(self.splits.train_y))
+        error = math.sqrt(share * (1 - share) / self.splits.labelled)
         return math.isfinite(found.loss) and found.accuracy > share + 3 * error
+
+    def _constant_loss(self) -> float:
+        """What answering with the mean of the training values costs."""
+        values = self.splits.train_y
+        answer = values.double().mean(0, keepdim=True).expand_as(values).to(values.dtype)
+        return float(judging_loss(self.trial.recipe)(answer, values))
 
     def _outcome(self) -> Outcome:
         if not math.isfinite(self.final.loss):

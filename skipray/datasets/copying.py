@@ -1,0 +1,54 @@
+"""Copying: after a mark, a sequence that stood before it is to be given again. Nothing to download.
+
+The copying problem of Hochreiter and Schmidhuber 1997 without its long wait: `length` symbols, the mark, and as many
+blanks, which are to hold the symbols in order; the positions before them have no label. Options: `length`, `symbols`,
+`samples` of training and validation together, `seed`; their defaults are ours. Test sequences are a fifth as many.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from skipray.datasets import _sequences as sequences
+from skipray.datasets._raw import Raw
+from skipray.spec import DatasetSpec, TokenShape
+
+FLIP = False
+FINGERPRINT = "be742a55fbce9a3ca16b4ecec56c404cae35e35e4c93b58c6941d1f884d73e6f"
+"""sha256 of the reference draw of `_sequences`; the options are part of every trial's identity."""
+TASK = "positions"
+DEFAULTS = {"length": 8, "symbols": 8, "samples": 2000, "seed": 0}
+NO_LABEL = -100
+
+
+def check(dataset: DatasetSpec) -> None:
+    """Raises ValueError for an unknown option or a value that cannot be."""
+    sequences.options(dataset, DEFAULTS)
+
+
+def train_samples(dataset: DatasetSpec) -> int:
+    """Sequences of training and validation together."""
+    return sequences.options(dataset, DEFAULTS)["samples"]
+
+
+def shape_and_classes(dataset: DatasetSpec) -> tuple[TokenShape, int]:
+    """2 length + 1 positions of symbols, the mark and the blank; a class is a symbol."""
+    found = sequences.options(dataset, DEFAULTS)
+    return TokenShape(2 * found["length"] + 1, found["symbols"] + 2), found["symbols"]
+
+
+def load(dataset: DatasetSpec, root: Path) -> Raw:
+    """Draw the data."""
+    found = sequences.options(dataset, DEFAULTS)
+    length, symbols = found["length"], found["symbols"]
+
+    def part(which: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+        drawn = sequences.tokens(f"copying/{found['seed']}/{length}/{symbols}/{which}", (count, length), symbols)
+        mark, blanks = np.full((count, 1), symbols), np.full((count, length), symbols + 1)
+        no_label = np.full((count, length + 1), NO_LABEL)
+        return np.concatenate([drawn, mark, blanks], 1), np.concatenate([no_label, drawn], 1)
+
+    test = max(1, round(sequences.TEST_SHARE * found["samples"]))
+    return Raw(
+        *part("train", found["samples"]), *part("test", test), fingerprint=sequences.checked("copying", FINGERPRINT)
+    )
