@@ -29,6 +29,10 @@ class Association:
     """One-sided: the chance of so large a tau without association."""
     pairs: int
     """Pairs of runs that were compared."""
+    error: float
+    """Standard error: that of the jackknife, at least that of as many runs without association."""
+    clusters: int
+    """Seeds that it rests on; quantiles are those of t on clusters - 1 degrees of freedom."""
 
 
 def granulated_tau(
@@ -75,9 +79,18 @@ def granulated_tau(
         return None
     count = len(known)
     error = float(np.sqrt((count - 1) / count * np.sum((known - known.mean()) ** 2)))
+    # Of few seeds the jackknife's values are often equal: no interval is narrower than chance alone makes it.
+    error = max(error, _chance_error(level, total[3].item()))
     reach = float(stdtrit(count - 1, 0.975)) * error
-    p = float(stdtr(count - 1, -tau / error)) if error > 0 else float(tau <= 0)
-    return Association(tau, max(-1.0, tau - reach), min(1.0, tau + reach), p, int(total[3]) // 2)
+    p = float(stdtr(count - 1, -tau / error))
+    return Association(tau, max(-1.0, tau - reach), min(1.0, tau + reach), p, int(total[3]) // 2, error, count)
+
+
+def _chance_error(stratum: np.ndarray, pairs: float) -> float:
+    """Standard deviation of tau over independent runs without association: n (n - 1) (2n + 5) / 18 of a stratum's sum
+    of n runs (Kendall 1938). `pairs` counts every pair twice."""
+    size = np.bincount(stratum).astype(float)
+    return float(np.sqrt(np.sum(size * (size - 1) * (2 * size + 5) / 18)) / (pairs / 2))
 
 
 def _pair_sums(a: np.ndarray, b: np.ndarray, stratum: np.ndarray) -> Array:

@@ -33,7 +33,7 @@ def test_strata_take_away_the_common_cause() -> None:
 
 
 def pairwise(x, y, strata, cluster):
-    """tau and its jackknife error from all pairs, one by one."""
+    """tau and its error from all pairs, one by one: the jackknife's, at least chance's of as many runs."""
     first, second = np.triu_indices(len(x), 1)
     same = strata[first] == strata[second]
     first, second = first[same], second[same]
@@ -45,7 +45,11 @@ def pairwise(x, y, strata, cluster):
 
     names = np.unique(cluster)
     left = np.array([tau((cluster[first] != k) & (cluster[second] != k)) for k in names])
-    return tau(np.full(len(first), True)), np.sqrt((len(names) - 1) / len(names) * np.sum((left - left.mean()) ** 2))
+    jackknife = np.sqrt((len(names) - 1) / len(names) * np.sum((left - left.mean()) ** 2))
+    # Kendall 1938: the variance of the sum of signs of n runs without association.
+    sizes = np.unique(strata, return_counts=True)[1]
+    chance = np.sqrt(np.sum(sizes * (sizes - 1) * (2 * sizes + 5) / 18)) / len(first)
+    return tau(np.full(len(first), True)), max(jackknife, chance)
 
 
 @pytest.mark.parametrize("runs", [17, 64, 300])
@@ -111,3 +115,14 @@ def test_null_is_rarely_positive() -> None:
     ]
     share = np.mean([t is not None and t.low > 0 for t in low])
     assert share <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / 300)
+
+
+def test_two_seeds_never_give_an_interval_without_width() -> None:
+    """Two seeds of four cells, no association: the jackknife's two values are often equal. 300 repetitions."""
+    rng = np.random.default_rng(3)
+    found = [
+        granulated_tau(rng.standard_normal(8), rng.standard_normal(8), cluster=np.repeat([0, 1], 4)) for _ in range(300)
+    ]
+    assert all(t is not None and t.high - t.low > 0.5 for t in found)
+    excludes = np.mean([t is not None and (t.low > 0 or t.high < 0) for t in found])
+    assert excludes <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)

@@ -15,7 +15,6 @@ from skipray import __version__, tracking
 from skipray.analysis.limits import LimitTable, limit_tables
 from skipray.analysis.trained import definitions, judged
 from skipray.claims import Claim, judge
-from skipray.claims.verdict import untested, with_holm
 from skipray.metrics import GapMetric, Metric, SplitMetric, Tracked, tracked
 from skipray.planning.plan import trial_sizes
 from skipray.search.fairness import CELL_METRICS, fairness_table, headline
@@ -26,8 +25,6 @@ from skipray.trends import DepthTrend, Limit, fit_depth_trend
 COUNTS = ("seeds", "finished", "diverged", "exploded", "untrained", "failed", "running", "missing")
 """What is counted of each cell: finished ones include the diverged, the exploded and the untrained."""
 
-NEED_TRAINING = ("C1a", "C1b", "C8", "C9", "C10", "C11")
-"""Claims about what networks have learned: a sweep of `epochs: 0` says nothing about them."""
 
 MAX_EPOCH_ROWS = 4_000_000
 """Values by epoch that an aggregation holds: 0.1 GB. Medians over the seeds need no more."""
@@ -187,11 +184,7 @@ def _as_defined(sweep: SweepSpec, trials: pd.DataFrame, of_trial: Mapping[str, G
 
 
 def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histories: pd.DataFrame) -> tuple[Claim, ...]:
-    claims = judge(trials, layers, histories, factors=sweep.factor_names)
-    if trains(sweep):
-        return claims
-    what, reason = "Run with `recipe.epochs` of at least 1.", "nothing was trained"
-    return with_holm([untested(c.id, c.statement, what, reason) if c.id in NEED_TRAINING else c for c in claims])
+    return judge(trials, layers, histories, factors=sweep.factor_names, trained=trains(sweep))
 
 
 MOST_GROUPS_MISSING = 4

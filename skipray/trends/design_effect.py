@@ -1,7 +1,7 @@
 """How much wider an interval has to be because trials of one seed may have something in common."""
 
 import numpy as np
-from scipy.special import chdtri, stdtrit
+from scipy.special import chdtri, ndtri, stdtrit
 
 from skipray.curves import Array
 
@@ -10,9 +10,8 @@ CHI_SQUARE_95 = float(chdtri(1, 0.05))
 
 
 def design_effect(slopes: Array, p: Array, y: np.ndarray, seeds: np.ndarray | None, which: int) -> float:
-    """How much larger the variance of one parameter of a logistic regression is than that of independent trials: the
-    sandwich over seeds, at least 1. The more of it is the seeds', the more of t's wider quantile on seeds - 1 degrees
-    of freedom comes on top.
+    """How much larger the variance of one parameter of a logistic regression is than that of independent trials, at
+    least 1; the more of it is the seeds', the more of t's wider quantile on seeds - 1 degrees of freedom comes on top.
 
     Args:
         slopes: (parameters, trials) derivatives of the linear predictor.
@@ -21,6 +20,25 @@ def design_effect(slopes: Array, p: Array, y: np.ndarray, seeds: np.ndarray | No
         seeds: (trials,) or None, for independent trials.
         which: the parameter.
     """
+    effect = seed_effect(slopes, p, y, seeds, which)
+    freedom = 1 if seeds is None else len(np.unique(seeds)) - 1
+    return cut(0.025, effect, freedom) / CHI_SQUARE_95
+
+
+def cut(tail: float, effect: float, freedom: int) -> float:
+    """Fall of twice the log-likelihood at the bound that the truth lies beyond with this probability, on one side.
+
+    Args:
+        effect: of the seeds, as `seed_effect` gives it.
+        freedom: seeds - 1.
+    """
+    alone = float(ndtri(tail)) ** 2
+    return alone if effect <= 1 else alone + (effect - 1) * float(stdtrit(freedom, tail)) ** 2
+
+
+def seed_effect(slopes: Array, p: Array, y: np.ndarray, seeds: np.ndarray | None, which: int) -> float:
+    """The sandwich variance over seeds of one parameter over that of independent trials, at least 1; arguments as of
+    `design_effect`."""
     if seeds is None or len(np.unique(seeds)) < 2:
         return 1.0
     names, cluster = np.unique(seeds, return_inverse=True)
@@ -30,6 +48,4 @@ def design_effect(slopes: Array, p: Array, y: np.ndarray, seeds: np.ndarray | No
     moves = inverse[which] @ scores
     moves -= moves.mean()
     robust = len(names) / (len(names) - 1) * float(moves @ moves)
-    effect = max(1.0, robust / max(float(inverse[which, which]), 1e-300))
-    wider = float(stdtrit(len(names) - 1, 0.975)) ** 2 / CHI_SQUARE_95
-    return effect * (1 + (wider - 1) * (1 - 1 / effect))
+    return max(1.0, robust / max(float(inverse[which, which]), 1e-300))

@@ -5,15 +5,17 @@ one steepness, a limit of its own for each cell, and one factor between the two 
 of the profile of the penalised likelihood (Heinze & Schemper 2002), which holds where the second family never fails.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
-from scipy.special import expit, ndtr
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from skipray.curves import Array
-from skipray.trends.design_effect import CHI_SQUARE_95, design_effect
+from skipray.trends.design_effect import cut, seed_effect
 from skipray.trends.logistic_grid import TINY, log_likelihood, midpoints, peak_height, steepnesses
 
 MIDPOINTS, STEEPNESSES = 161, 24
@@ -21,21 +23,75 @@ FURTHEST = 256.0
 """The largest ratio of two limits that is looked for."""
 NEAR = 12.0
 """Steepnesses that are best where twice the log-likelihood has fallen by less are tried more finely."""
+LEAST_P = 1e-12
+"""No smaller p is told."""
 OUTSIDE = -1e6
 """Log-likelihood of limits that are not looked for."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """log2 of the second family's trainability limit over the first's, with its 95 % interval."""
+    """log2 of the second family's trainability limit over the first's, with the profile of its likelihood."""
 
     doublings: float
     """Within the depths tried: a limit beyond the deepest counts as the deepest, and so this as a lower bound."""
-    low: float
-    high: float
-    """Infinite where the data set no bound."""
-    p: float
-    """One-sided: the chance of so clear a lead of the second family were there none."""
+    at: Array = field(repr=False)
+    """(shifts,) doublings, ascending."""
+    fall: Array = field(repr=False)
+    """(shifts,) fall of twice the penalised log-likelihood from its peak."""
+    effect: float
+    """How much larger the variance is because trials of one seed have something in common, at least 1."""
+    freedom: int
+    """Seeds - 1."""
+    bounded: tuple[bool, bool]
+    """Whether the data set a lower and an upper bound at all."""
+
+    @property
+    def low(self) -> float:
+        """Of the 95 % interval; infinite where the data set no bound."""
+        return self.bound(0.025, -1)
+
+    @property
+    def high(self) -> float:
+        return self.bound(0.025, 1)
+
+    @property
+    def p(self) -> float:
+        """One-sided: the chance of so clear a lead of the second family were there none."""
+        return self.p_above(0.0)
+
+    def bound(self, tail: float, side: Literal[-1, 1]) -> float:
+        """The bound below (-1) or above (1) that the truth lies beyond with this probability."""
+        if not self.bounded[side > 0]:
+            return side * np.inf
+        allowed = cut(tail, self.effect, self.freedom)
+        best = int(np.argmin(self.fall))
+        places = np.arange(best, -1 if side < 0 else len(self.fall), side)
+        beyond = np.flatnonzero(self.fall[places] > allowed)
+        if not len(beyond):
+            return side * np.inf
+        outer, inner = places[beyond[0]], places[beyond[0]] - side
+        part = (allowed - self.fall[inner]) / (self.fall[outer] - self.fall[inner])
+        found = float(self.at[inner] + part * (self.at[outer] - self.at[inner]))
+        return min(found, self.doublings) if side < 0 else max(found, self.doublings)
+
+    def p_above(self, margin: float) -> float:
+        """One-sided: the chance of so clear a lead beyond the margin were the truth at most the margin."""
+        peak = float(self.at[int(np.argmin(self.fall))])
+        fallen = float(np.interp(margin, self.at, self.fall))
+        if fallen <= 0 or margin == peak:
+            return 0.5
+        side = margin > peak
+        if not self.bounded[side] or cut(LEAST_P, self.effect, self.freedom) < fallen:
+            tail = 0.5 if not self.bounded[side] else LEAST_P
+        else:
+            # The tail whose bound is the margin; on a log scale, as tails are.
+            solved = brentq(
+                lambda log_tail: cut(np.exp(log_tail), self.effect, self.freedom) - fallen,
+                np.log(LEAST_P), np.log(0.5),
+            )  # fmt: skip
+            tail = float(np.exp(solved))
+        return 1 - tail if side else tail
 
 
 def trainability_shift(
@@ -83,22 +139,14 @@ def trainability_shift(
     limit = surface.midpoint[surface.best[:, best, steep]]
     away = limit[index] + log_shift * twin - log_depth
     slopes = np.vstack([*(slope * (index == c) for c in range(len(limit))), away, slope * twin])
-    effect = design_effect(slopes, expit(slope * away), y, seeds, len(slopes) - 1)
-    fall: Array = 2 * (profile.max() - profile) / effect
-    low = _crossing(surface.shift, fall, best, -1)
-    high = _crossing(surface.shift, fall, best, 1)
-    if y[~twin].all() or not y[twin].any():
-        low = -np.inf
-    if y[twin].all() or not y[~twin].any():
-        high = np.inf
-    z = np.sign(log_shift) * np.sqrt(float(np.interp(0.0, surface.shift, fall)))
     seen = np.clip(limit + log_shift, depths[0], depths[-1]) - np.clip(limit, depths[0], depths[-1])
-    doublings = np.array([float(seen.mean()), low, high]) / np.log(2)
     return Shift(
-        doublings=float(np.clip(doublings[0], doublings[1], doublings[2])),
-        low=float(doublings[1]),
-        high=float(doublings[2]),
-        p=float(ndtr(-z)),
+        doublings=float(seen.mean() / np.log(2)),
+        at=surface.shift / np.log(2),
+        fall=2 * (profile.max() - profile),
+        effect=seed_effect(slopes, expit(slope * away), y, seeds, len(slopes) - 1),
+        freedom=1 if seeds is None else max(1, len(np.unique(seeds)) - 1),
+        bounded=(not (y[~twin].all() or not y[twin].any()), not (y[twin].all() or not y[~twin].any())),
     )
 
 
@@ -163,14 +211,3 @@ def _parabola(left: float, top: float, right: float) -> float:
     """Where the parabola through three neighbours is highest, in steps from the middle one."""
     bend = left - 2 * top + right
     return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < 0 else 0.0
-
-
-def _crossing(shift: Array, fall: Array, best: int, side: int) -> float:
-    """Where the profile leaves the interval on one side of its peak; infinite where it never does."""
-    places = np.arange(best, -1 if side < 0 else len(fall), side)
-    beyond = np.flatnonzero(fall[places] > CHI_SQUARE_95)
-    if not len(beyond):
-        return side * np.inf
-    outer, inner = places[beyond[0]], places[beyond[0]] - side
-    part = (CHI_SQUARE_95 - fall[inner]) / (fall[outer] - fall[inner])
-    return float(shift[inner] + part * (shift[outer] - shift[inner]))

@@ -1,15 +1,21 @@
-"""The tables that claims read: metrics with their censoring, pairs of twins, and layer tables."""
+"""The tables that claims read: metrics with their censoring, pairs of twins, and layer tables.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Claims speak of roles, not of families: `plain` is a network without skips, `skip` its twin with them, `aggregated` the
+twin with aggregated transformations. A sweep binds families to roles; by default they are the paper's own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe, headline_rows, layer_metric
 
-PLAIN = "plainnet"
-TWINS = ("resnet", "resnext")
+ROLES = ("plain", "skip", "aggregated")
+PAPER = {"plain": "plainnet", "skip": "resnet", "aggregated": "resnext"}
+"""The families of the paper, which the roles are bound to where a sweep binds none."""
+_WRITTEN = {"plainnet": "PlainNet", "resnet": "ResNet", "resnext": "ResNeXt"}
 
 _NEEDED = ("architecture", "depth", "seed", "outcome")
 _NO_FACTORS = {
@@ -42,6 +48,17 @@ def diverged_remark(trials: pd.DataFrame, counted: str) -> str:
     return f" {count} of {len(trials)} networks diverged: {counted}." if count else ""
 
 
+def exploded_remark(trials: pd.DataFrame) -> str:
+    """What a claim about singularity adds: not all failure is singularity. Empty where no network exploded."""
+    count = int((trials["outcome"] == "exploded").sum())
+    return f" {count} of these {len(trials)} networks exploded (loss far above chance's)." if count else ""
+
+
+def family_name(architecture: str) -> str:
+    """A family as sentences name it: `PlainNet`, `vit` of `nets:vit`."""
+    return _WRITTEN.get(architecture, architecture.rpartition(":")[2])
+
+
 def combinations(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
     """(rows,) one text for each combination of values, some of which a family may lack (NaN)."""
     return np.array(["|".join(map(str, row)) for row in table[columns].to_numpy(dtype=object)], dtype=object)
@@ -53,9 +70,17 @@ class SweepData:
     layers: pd.DataFrame | None
     factors: tuple[str, ...]
     """Columns of trials, other than architecture, depth and seed, that cells differ in."""
+    roles: Mapping[str, str] = field(default_factory=lambda: PAPER)
+    """Role -> architecture; a role without a family is left out."""
 
     @classmethod
-    def read(cls, trials: pd.DataFrame, layers: pd.DataFrame | None, factors: Sequence[str] | None) -> "SweepData":
+    def read(
+        cls,
+        trials: pd.DataFrame,
+        layers: pd.DataFrame | None,
+        factors: Sequence[str] | None,
+        roles: Mapping[str, str] | None = None,
+    ) -> "SweepData":
         missing = [c for c in _NEEDED if c not in trials.columns]
         if missing:
             raise ValueError(f"found trials without {', '.join(missing)}; allowed: a table of finished trials")
@@ -69,13 +94,33 @@ class SweepData:
             # A factor may be written with its section; its column may not be.
             names = [n for f in factors for n in (f, f.rpartition(".")[2]) if n in trials.columns]
             names = [n for n in dict.fromkeys(names) if n not in _NEEDED]
-        return cls(trials.reset_index(drop=True), layers, tuple(n for n in names if trials[n].nunique(dropna=True) > 1))
+        kept = tuple(n for n in names if trials[n].nunique(dropna=True) > 1)
+        return cls(trials.reset_index(drop=True), layers, kept, PAPER if roles is None else roles)
 
-    def of(self, *architectures: str) -> pd.DataFrame:
-        return self.trials[self.trials["architecture"].isin(architectures)]
+    def of(self, *families: str) -> pd.DataFrame:
+        """Trials of roles or of families."""
+        return self.trials[self.trials["architecture"].isin([self.family(f) for f in families])]
 
-    def has(self, *architectures: str) -> bool:
-        return all(bool((self.trials["architecture"] == a).any()) for a in architectures)
+    def has(self, *families: str) -> bool:
+        return all(len(self.of(f)) > 0 for f in families)
+
+    def family(self, name: str) -> str:
+        """The architecture behind a role, or the name itself. A role without a family is no architecture's name."""
+        return self.roles.get(name, "" if name in ROLES else name)
+
+    def name(self, family: str) -> str:
+        """A role or family as sentences name it; a role without a family by what it is of in the paper."""
+        return family_name(self.family(family) or PAPER[family])
+
+    @property
+    def twins(self) -> list[str]:
+        """The roles with skips that have trials."""
+        return [role for role in ("skip", "aggregated") if self.has(role)]
+
+    def both_twins(self) -> str:
+        """`ResNet's and ResNeXt's`: of the bound roles with skips."""
+        bound = [role for role in ("skip", "aggregated") if role in self.roles] or ["skip", "aggregated"]
+        return " and ".join(f"{self.name(role)}'s" for role in bound)
 
     def measured(
         self, metric: str, rows: pd.DataFrame | None = None, *, diverged: Outcome | None = None
@@ -124,6 +169,19 @@ class SweepData:
     def cells(self, table: pd.DataFrame) -> np.ndarray:
         """(rows,) one text for each combination of depth and factors."""
         return combinations(table, ["depth", *self.factors])
+
+    def strata(self, table: pd.DataFrame) -> np.ndarray:
+        """(rows,) one text for each combination of factors other than the depth."""
+        return combinations(table, list(self.factors)) if self.factors else np.full(len(table), "", dtype=object)
+
+    def profiles(self, tensor: str, statistic: str, family: str) -> "Iterator[pd.DataFrame]":
+        """The layers of each trial of a role or family in order, with a column `cell`."""
+        rows = self.layer_rows(tensor, statistic)
+        if rows.empty:
+            return
+        rows = rows[rows["architecture"] == self.family(family)]
+        for _, profile in rows.assign(cell=self.cells(rows)).groupby("trial_id"):
+            yield profile.sort_values("layer_index")
 
     def layer_rows(self, tensor: str, statistic: str, *, centred: bool = False) -> pd.DataFrame:
         """Headline rows of one statistic at each trial's last probed epoch: the trial's factors and the layer's

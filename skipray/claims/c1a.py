@@ -1,0 +1,80 @@
+"""C1a: a plain network's trainability limit lies below its twins'.
+
+Parts, one for each twin: doublings of depth that the twin trains further, over the depths tried (a lower bound where
+the twin never breaks), from one logistic regression of `trained` on ln(depth) for both families, paired by depth,
+seed and factors (`skipray.trends.trainability_shift`).
+"""
+
+import pandas as pd
+
+from skipray.claims._data import SweepData, combinations
+from skipray.claims._evidence import Lead
+from skipray.claims._verdict import Comparison, Finding, finding, untested
+from skipray.trends import trainability_limit, trainability_shift
+
+ID = "C1a"
+ROLES = ("plain", "skip", "aggregated")
+NEEDS = ("train.accuracy",)
+TRAINS = True
+MARGIN = 0.0
+"""Doublings: the paper claims the order, not a size."""
+
+
+def judge(data: SweepData) -> Finding:
+    plain_name = data.name("plain")
+    statement = f"{plain_name}'s trainability limit lies below its twins'"
+    if not data.has("plain") or not data.twins:
+        names = " or ".join(data.family(r) or data.name(r).lower() for r in ("skip", "aggregated"))
+        what = f"Run {data.family('plain') or 'a plain family'} and {names} at the same depths and seeds."
+        return untested(statement, what, "no twins to compare")
+    trials = data.trials.assign(trained=data.trials["outcome"] == "trained", place=range(len(data.trials)))
+    parts: list[Comparison] = []
+    used: list[pd.DataFrame] = []
+    for twin in data.twins:
+        is_plain, is_twin = (trials["architecture"] == data.family(role) for role in ("plain", twin))
+        plain, other = trials[is_plain], trials[is_twin]
+        shared = [f for f in data.factors if plain[f].notna().all() and other[f].notna().all()]
+        keys = ["depth", "seed", *shared]
+        plain = plain.merge(other[keys].drop_duplicates(), on=keys)
+        other = other.merge(plain[keys].drop_duplicates(), on=keys)
+        if plain["depth"].nunique() < 2 or plain["seed"].nunique() < 2:
+            continue
+        both = pd.concat([plain, other])
+        shift = trainability_shift(
+            both["depth"], both["trained"], both["architecture"] == data.family(twin),
+            cell=combinations(both, shared), group=both["seed"],
+        )  # fmt: skip
+        name = data.name(twin)
+        parts.append(
+            Comparison(
+                f"{name} beyond {plain_name}", Lead(shift), "doublings of depth", f"{name} trains deeper",
+                f"{name} does not train deeper", MARGIN,
+            )
+        )  # fmt: skip
+        used.append(both)
+    if not parts:
+        what = "Run at least two depths with at least two shared seeds."
+        return untested(statement, what, "fewer than two seeds or depths")
+    rows = pd.concat(used).drop_duplicates("place")  # plain networks are compared with each twin
+    words = "; ".join(
+        f"{data.name(role)} {_limit_words(own)}"
+        for role in ("plain", *data.twins)
+        if len(own := rows[rows["architecture"] == data.family(role)])
+    )
+    return finding(
+        statement, parts, rows["seed"], rows["depth"],
+        supported=f"{plain_name} stops training at smaller depths than its twins ({words}).",
+        refuted=f"{plain_name} does not stop training before its twins ({words}).",
+        open=f"The limits cannot be told apart yet ({words}); deeper networks or more seeds would tell.",
+        facts=words,
+    )  # fmt: skip
+
+
+def _limit_words(table: pd.DataFrame) -> str:
+    limit = trainability_limit(table["depth"], table["trained"], group=table["seed"])
+    if limit.depth is not None:
+        return f"about {limit.depth:.0f} layers"
+    # What lies beyond what was tried is told by what was seen there.
+    end = table["depth"].max() if limit.censored == "above" else table["depth"].min()
+    there = table.loc[table["depth"] == end, "trained"]
+    return f"{'beyond' if limit.censored == 'above' else 'below'} {end:.0f}, where {there.sum()} of {len(there)} train"

@@ -1,0 +1,72 @@
+"""C1b: the train error of networks with skips does not rise with depth.
+
+Parts, one for each family: its train error at the deepest depth less that at the shallowest, seed by seed, in
+percentage points. A diverged network has a train error of 100 %. How often networks may collapse without any having
+done so among these seeds is said beside it: no interval knows of what it has not seen.
+"""
+
+import pandas as pd
+
+from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
+from skipray.claims._estimates import change_over_depths, line_over_depths
+from skipray.claims._evidence import excluded_rate
+from skipray.claims._verdict import Comparison, Finding, finding, untested
+
+ID = "C1b"
+ROLES = ("skip", "aggregated")
+NEEDS = ("train.accuracy",)
+TRAINS = True
+MARGIN = 1.0
+"""Percentage points of train error over the depths tried: He et al. 2015 (Table 2, Fig. 4) call a rise of this size
+degradation; run-to-run noise of a trained network is well below it."""
+
+
+def judge(data: SweepData) -> Finding:
+    statement = f"{data.both_twins()} train error does not rise with depth"
+    parts: list[Comparison] = []
+    used: list[pd.DataFrame] = []
+    words: list[str] = []
+    for role in data.twins:
+        table = data.measured("train.accuracy", data.of(role), diverged=NOTHING_RIGHT)
+        if table.empty:
+            continue
+        table = table.assign(value=100.0 * (1.0 - table["value"]))
+        rise = change_over_depths(table, data.strata(table))
+        if rise is None:
+            continue
+        name = data.name(role)
+        ends = f"from depth {table['depth'].min()} to {table['depth'].max()}"
+        parts.append(
+            Comparison(
+                f"rise of {name}'s train error {ends}", rise, "points", f"{name}'s train error does not rise",
+                f"{name}'s train error rises", MARGIN, "below",
+            )
+        )  # fmt: skip
+        used.append(table)
+        line = line_over_depths(table, data.strata(table))
+        words.append(f"{name} {rise.effect:+.2g} points {ends} (along a line {line:+.2g}), {_good(table)}")
+    if not parts:
+        names = " or ".join(data.name(r).lower() for r in ROLES)
+        return untested(
+            statement, f"Train {names} at two or more depths with two or more seeds.",
+            "no train accuracy of a residual family at two depths and two seeds",
+        )  # fmt: skip
+    rows, told = pd.concat(used), "; ".join(words)
+    return finding(
+        statement, parts, rows["seed"], rows["depth"],
+        supported=f"Train error does not rise with depth by {MARGIN:g} point: {told}.",
+        refuted=f"Train error rises with depth here: {told}.",
+        open=f"Whether train error rises with depth is open: {told}.",
+        facts=told,
+        remark=diverged_remark(data.of(*ROLES), "their train error counts as 100 %"),
+    )  # fmt: skip
+
+
+def _good(table: pd.DataFrame) -> str:
+    """What the seeds at the deepest depth say of collapses."""
+    deepest = table[table["depth"] == table["depth"].max()]
+    seeds = (deepest["outcome"] == "trained").groupby(deepest["seed"].to_numpy()).all()
+    good, count = int(seeds.sum()), len(seeds)
+    if good < count:
+        return f"{count - good} of {count} seeds do not train there"
+    return f"{good} of {count} good runs there exclude a collapse rate above {100 * excluded_rate(good):.0f} %"

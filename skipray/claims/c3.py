@@ -1,0 +1,78 @@
+"""C3: a plain network's effective rank goes to 1 and its mean cosine to 1 with depth.
+
+Parts, of each at the last hidden layer: it changes in that direction from the shallowest depth to the deepest, seed by
+seed; and it is near 1 at the deepest depth: an effective rank below RANK, a mean cosine above COSINE. Being near is
+refuted where it is surely less than half-way there, counted from the shallowest depth.
+"""
+
+import pandas as pd
+
+from skipray.claims._data import SweepData, diverged_remark, exploded_remark
+from skipray.claims._estimates import change_over_depths, mean_of
+from skipray.claims._evidence import Mean
+from skipray.claims._verdict import Comparison, Finding, Wanted, finding, untested
+from skipray.claims.c2 import LEFT_OUT
+
+ID = "C3"
+ROLES = ("plain",)
+NEEDS = ("hidden.effective_rank.last", "hidden.mean_cosine.last")
+TRAINS = False
+RANK = 2.0
+"""Effective rank below which a representation is closer to one direction than to two equal ones; ours."""
+COSINE = 0.9
+"""Mean cosine above which samples are taken as lined up; ours, the collapsed networks of the source have above 0.99."""
+
+
+def judge(data: SweepData) -> Finding:
+    name = data.name("plain")
+    statement = f"{name}'s effective rank goes to 1 and mean cosine to 1 with depth"
+    parts: list[Comparison] = []
+    used: list[pd.DataFrame] = []
+    words: list[str] = []
+    for key, margin in (("effective_rank", RANK), ("mean_cosine", COSINE)):
+        table = data.measured(f"hidden.{key}.last", data.of("plain"))
+        if table.empty or table["depth"].nunique() < 2:
+            continue
+        shallow, deep = (table[table["depth"] == end] for end in (table["depth"].min(), table["depth"].max()))
+        near = mean_of(deep.assign(cell=data.cells(deep)), "value")
+        change = change_over_depths(table, data.strata(table))
+        if near is None or change is None:
+            continue
+        parts += _both(key.replace("_", " "), near, change, margin, 0.5 * (1 + float(shallow["value"].mean())), deep)
+        used.append(table)
+        words.append(f"{key.replace('_', ' ')} {near.effect:.3g} at depth {deep['depth'].max()} ({change.effect:+.3g})")
+    if len(parts) < 4:
+        return untested(
+            statement,
+            f"Run {data.family('plain') or 'a plain family'} at two or more depths and two or more seeds, with the "
+            "probe on.",
+            f"no effective rank and mean cosine of {name} at two depths and two seeds",
+        )
+    rows, told = pd.concat(used), ", ".join(words)
+    return finding(
+        statement, parts, rows["seed"], rows["depth"],
+        supported=f"{name}'s representations collapse to one direction with depth: {told}.",
+        refuted=f"{name}'s representations do not collapse to one direction here: {told}.",
+        open=f"Whether {name}'s representations collapse is open: {told}.",
+        facts=told,
+        remark=diverged_remark(data.of("plain"), LEFT_OUT) + exploded_remark(data.of("plain")),
+    )  # fmt: skip
+
+
+def _both(label: str, near: Mean, change: Mean, margin: float, half_way: float, deep: pd.DataFrame) -> list[Comparison]:
+    """The two parts of one measure."""
+    falls = label == "effective rank"
+    side: Wanted = "below" if falls else "above"
+    verb = "fall" if falls else "rise"
+    at = f"at depth {deep['depth'].max()}"
+    furthest = max(margin, half_way) if falls else min(margin, half_way)
+    return [
+        Comparison(
+            f"change of {label} from the shallowest to the deepest depth", change, "",
+            f"{label} {verb}s with depth", f"{label} does not {verb} with depth", 0.0, side,
+        ),
+        Comparison(
+            f"{label} {at}", near, "", f"{label} is near 1 {at}", f"{label} is not near 1 {at}", margin,
+            side, furthest, f"{label} is on its way to 1, not near it {at}",
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,116 @@
+"""What all claims have in common: missing data, diverged networks, pairing, and verdicts as one family."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skipray.claims import judge
+
+ALL = ["C1a", "C1b", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11"]
+
+# Claims that say something good of a network, with data that support them as long as it does not diverge.
+GOOD = {
+    "C1b": ("resnext", {"train.accuracy": 0.99}),
+    "C4": ("resnet", {"hidden.log10_condition.median": 2.0}),
+    "C7": ("resnext", {"hidden.log10_condition.median": {"resnet": 4.0, "resnext": 3.0}}),
+    "C8": ("resnext", {"test.accuracy": {"resnet": 0.90, "resnext": 0.92}}),
+    "C10": ("resnet", {"deletion.output_change.median": {"plainnet": 1.2, "resnet": 0.1}}),
+}
+
+
+@pytest.mark.parametrize("claim_id", GOOD)
+def test_a_diverged_network_is_no_missing_one(claim_id: str, table, verdict) -> None:
+    family, metrics = GOOD[claim_id]
+
+    def found(deepest: str):
+        rng = np.random.default_rng(0)
+
+        def measure(name, depth, seed):
+            bad = name == family and depth >= 56
+            own = {k: v.get(name, 0.5) if isinstance(v, dict) else v for k, v in metrics.items()}
+            noise = 0.001 * rng.standard_normal()
+            return {k: v + noise for k, v in own.items()} | {"outcome": deepest if bad else "trained"}
+
+        return verdict(claim_id, table(measure))
+
+    assert found("trained").verdict == "supported"
+    lost = found("diverged")
+    # What the claim says of the family that diverges is refuted; what it says of the other stands.
+    assert lost.verdict == ("in part" if claim_id in ("C1b", "C4", "C10") else "refuted")
+    assert any(part.verdict != "supported" for part in lost.parts)
+    assert "networks diverged" in found("diverged").sentence
+
+
+def test_diverged_networks_do_not_speak_for_a_claim(table, verdict) -> None:
+    """ResNets that diverge do not make ResNeXts better."""
+
+    def measure(family, depth, seed):
+        lost = family == "resnet" and depth > 20
+        return {"test.accuracy": 0.9 + 0.001 * np.sin(7 * seed + depth), "outcome": "diverged" if lost else "trained"}
+
+    claim = verdict("C8", table(measure, families=("resnet", "resnext")))
+    assert claim.verdict != "supported"
+    assert set(claim.depths) == {8, 20}
+    assert "20 of 60 networks diverged" in claim.sentence
+
+
+def test_every_claim_without_data_says_what_to_run() -> None:
+    claims = judge(pd.DataFrame(columns=["trial_id", "architecture", "depth", "seed", "outcome"]))
+    assert [c.id for c in claims] == ALL
+    for claim in claims:
+        assert claim.verdict == "not tested"
+        assert claim.sentence.startswith(("Run", "Train"))
+        assert claim.reason
+        assert (claim.effect, claim.low, claim.high, claim.p, claim.p_holm, claim.margin) == (None,) * 6
+
+
+def test_one_seed_is_not_tested(table, verdict, noisy) -> None:
+    measure = noisy(np.random.default_rng(0), "hidden.log10_condition.median", {"resnet": 1.0}, 0.1)
+    assert verdict("C7", table(measure, seeds=1)).verdict == "not tested"
+
+
+def test_missing_columns() -> None:
+    with pytest.raises(ValueError, match="without outcome"):
+        judge(pd.DataFrame({"architecture": [], "depth": [], "seed": []}))
+
+
+def test_twins_are_paired_within_the_other_factors(table) -> None:
+    """Without norm everything is 3 decades up, and resnext was run more often there: pairing takes that out."""
+    rng = np.random.default_rng(0)
+
+    def measure(norm):
+        def inner(family, depth, seed):
+            up = 3.0 if norm == "none" else 0.0
+            value = 2.0 + up - 0.5 * (family == "resnext") + 0.05 * rng.standard_normal()
+            return {"hidden.log10_condition.median": value, "normalization": norm}
+
+        return inner
+
+    batch = table(measure("batch"), families=("resnet", "resnext"))
+    none = table(measure("none"), families=("resnext",))
+    claim = next(c for c in judge(pd.concat([batch, none]), factors=["normalization"]) if c.id == "C7")
+    assert claim.effect == pytest.approx(0.5, abs=0.05)
+    assert claim.verdict == "supported"
+
+
+def test_a_factor_that_a_family_lacks_is_judged_with_the_others(table) -> None:
+    """As in sweeps/cardinality.yaml: resnet has no cardinality, and pandas has NaN for it."""
+    rng = np.random.default_rng(3)
+
+    def measure(family, depth, seed):
+        return {
+            "hidden.log10_condition.median": 2 + 0.3 * (family == "resnet") + 0.02 * rng.standard_normal(),
+            "test.accuracy": 0.9 + 0.01 * rng.standard_normal(),
+            "train.loss": 0.1 + 0.01 * rng.standard_normal(),
+        }
+
+    parts = [table(measure, families=("resnet",)).assign(cardinality=np.nan)]
+    parts += [table(measure, families=("resnext",)).assign(cardinality=float(c)) for c in (1, 4)]
+    found = {c.id: c for c in judge(pd.concat(parts, ignore_index=True), None, None, factors=["cardinality"])}
+    assert list(found) == ALL
+    assert [p.verdict for p in found["C7"].parts] == [
+        "supported",
+        "inconclusive",
+    ]  # lower than resnet's, but it does not fall with the cardinality
+    assert found["C8"].verdict == "inconclusive"
+    assert found["C4"].verdict != "not tested"

@@ -1,0 +1,139 @@
+"""C1a, C1b and C11 on synthetic sweeps whose truth is known."""
+
+import numpy as np
+import pytest
+
+from skipray.trends import trainability_limit
+
+DEPTHS = (8, 20, 38, 56, 74, 110)
+
+
+def breaking(limits: dict[str, float], rng: np.random.Generator, spread: float = 0.2):
+    """A measure: each family trains up to its limit, give or take a log-normal factor a trial."""
+
+    def measure(family, depth, seed):
+        trains = depth < limits[family] * np.exp(spread * rng.standard_normal())
+        return {"outcome": "trained" if trains else "untrained", "train.accuracy": 0.99 if trains else 0.1}
+
+    return measure
+
+
+def limit_rate(table, verdict, limits: dict[str, float], wanted: str, repetitions: int = 10) -> float:
+    found = [
+        verdict("C1a", table(breaking(limits, np.random.default_rng(r)), seeds=5)).verdict for r in range(repetitions)
+    ]
+    return float(np.mean([v == wanted for v in found]))
+
+
+def test_c1a_planted_null_and_reversed(table, verdict) -> None:
+    assert limit_rate(table, verdict, {"plainnet": 30, "resnet": 90, "resnext": 95}, "supported") >= 0.8
+    assert limit_rate(table, verdict, {"plainnet": 90, "resnet": 30, "resnext": 30}, "refuted") >= 0.8
+    assert limit_rate(table, verdict, {"plainnet": 45, "resnet": 45, "resnext": 45}, "supported") <= 0.05 + 3 * np.sqrt(
+        0.05 * 0.95 / 10
+    )
+
+
+def test_c1a_where_the_twins_never_break(table, verdict) -> None:
+    trials = table(breaking({"plainnet": 30, "resnet": 1e9, "resnext": 1e9}, np.random.default_rng(0)), seeds=3)
+    claim = verdict("C1a", trials)
+    assert claim.verdict == "supported"
+    assert claim.effect_unit == "doublings of depth"
+    assert claim.low is not None
+    assert claim.high is not None
+    assert claim.effect is not None
+    assert claim.low < claim.effect < claim.high
+    assert claim.seeds == (0, 1, 2)
+    assert claim.depths == DEPTHS
+    assert "ResNet beyond 110, where 3 of 3 train" in claim.sentence
+
+
+def test_c1a_names_the_limits_that_the_report_has(table, verdict) -> None:
+    """PlainNet's trials are compared with each twin, and counted once."""
+    trials = table(breaking({"plainnet": 45, "resnet": 500, "resnext": 500}, np.random.default_rng(3)), seeds=3)
+    plain = trials[trials["architecture"] == "plainnet"]
+    limit = trainability_limit(plain["depth"], plain["outcome"] == "trained", group=plain["seed"])
+    assert limit.depth is not None
+    assert f"PlainNet about {limit.depth:.0f} layers" in verdict("C1a", trials).sentence
+
+
+def test_c1a_where_nothing_breaks_is_open(table, verdict) -> None:
+    trials = table(breaking(dict.fromkeys(("plainnet", "resnet", "resnext"), 1e9), np.random.default_rng(0)))
+    assert verdict("C1a", trials).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(("rise", "wanted"), [(0.0, "supported"), (0.05, "refuted")])
+def test_c1b(rise: float, wanted: str, table, verdict) -> None:
+    rng = np.random.default_rng(0)
+
+    def measure(family, depth, seed):
+        return {"train.accuracy": 0.99 - rise * np.log(depth / 8) / np.log(110 / 8) + 0.001 * rng.standard_normal()}
+
+    claim = verdict("C1b", table(measure))
+    assert claim.verdict == wanted
+    assert claim.effect == pytest.approx(100 * rise, abs=0.3)
+    assert claim.margin == 1.0
+    assert "5 of 5 good runs there exclude a collapse rate above 52 %" in claim.sentence
+
+
+def test_c1b_states_the_datas_own_change(table, verdict) -> None:
+    """A cliff: 0 points up to depth 74 and 7 at 110."""
+    rng = np.random.default_rng(0)
+
+    def measure(family, depth, seed):
+        return {"train.accuracy": 1.0 - 0.07 * (depth == 110) - 1e-4 * rng.random()}
+
+    claim = verdict("C1b", table(measure, seeds=3))
+    assert claim.verdict == "refuted"
+    assert claim.effect == pytest.approx(7.0, abs=0.05)
+    assert "ResNet +7 points from depth 8 to 110 (along a line +" in claim.sentence
+
+
+def test_c1b_of_one_family_is_in_part(table, verdict) -> None:
+    """ResNet's error rises, ResNeXt's does not; a collapsed network is counted."""
+    rng = np.random.default_rng(0)
+
+    def measure(family, depth, seed):
+        lost = family == "resnet" and depth == 110
+        return {
+            "train.accuracy": 0.99 - 0.2 * lost + 1e-3 * rng.random(),
+            "outcome": "untrained" if lost else "trained",
+        }
+
+    claim = verdict("C1b", table(measure))
+    assert claim.verdict == "in part"
+    assert claim.sentence.startswith("In part: ResNeXt's train error does not rise; ResNet's train error rises")
+    assert "5 of 5 seeds do not train there" in claim.sentence
+
+
+def test_c1b_counts_diverged_networks_as_wrong(table, verdict) -> None:
+    """What a diverged network had reached before is not its accuracy."""
+
+    def measure(family, depth, seed):
+        outcome = "diverged" if depth >= 56 else "trained"
+        return {"train.accuracy": 0.99 - 1e-4 * seed if depth < 74 else np.nan, "outcome": outcome}
+
+    claim = verdict("C1b", table(measure))
+    assert claim.verdict == "refuted"
+    assert claim.effect > 50
+    assert "30 of 60 networks diverged: their train error counts as 100 %." in claim.sentence
+
+
+@pytest.mark.parametrize(("trains", "lead", "wanted"), [(1.0, 0.05, "supported"), (0.0, 0.05, "in part")])
+def test_c11(trains: float, lead: float, wanted: str, table, verdict) -> None:
+    """Eight seeds: of five, none says more than 3 % of a share of a half."""
+    rng = np.random.default_rng(0)
+
+    def measure(family, depth, seed):
+        plain = family == "plainnet"
+        return {
+            "initialisation": "dirac" if plain else "he_normal",
+            "outcome": "trained" if trains or not plain else "untrained",
+            "test.accuracy": 0.9 + (0 if plain else lead) + 0.005 * rng.standard_normal(),
+        }
+
+    claim = verdict("C11", table(measure, seeds=8, families=("plainnet", "resnet")))
+    assert claim.verdict == wanted
+    assert claim.parts[0].verdict == ("supported" if trains else "refuted")
+    few = verdict("C11", table(measure, seeds=5, families=("plainnet", "resnet")))
+    assert few.parts[0].verdict == "inconclusive"
+    assert few.parts[0].p == pytest.approx(0.5**5 if trains else 1.0)
