@@ -184,7 +184,10 @@ def _as_defined(sweep: SweepSpec, trials: pd.DataFrame, of_trial: Mapping[str, G
 
 
 def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histories: pd.DataFrame) -> tuple[Claim, ...]:
-    return judge(trials, layers, histories, factors=sweep.factor_names, trained=trains(sweep))
+    return judge(
+        trials, layers, histories, factors=sweep.factor_names, trained=trains(sweep),
+        roles=sweep.claims.roles, own=sweep.claims.own,
+    )  # fmt: skip
 
 
 MOST_GROUPS_MISSING = 4

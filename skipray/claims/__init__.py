@@ -10,14 +10,32 @@ A file of this folder is a claim: `ID`, `ROLES` (of families that it speaks of),
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from skipray.claims._data import SweepData
-from skipray.claims._verdict import Claim, Part, Stated, Verdict, judged, untested
+from skipray.claims._estimates import change_over_depths, mean_of, mean_over_cells
+from skipray.claims._own import judge_own
+from skipray.claims._verdict import Claim, Comparison, Finding, Part, Stated, Verdict, finding, judged, untested
 from skipray.extension import catalog
+from skipray.spec.claims import OwnClaim
 
-__all__ = ["Claim", "Part", "Verdict", "judge", "paper_claims"]
+__all__ = [
+    "Claim",
+    "Comparison",
+    "Finding",
+    "Part",
+    "SweepData",
+    "Verdict",
+    "change_over_depths",
+    "finding",
+    "judge",
+    "mean_of",
+    "mean_over_cells",
+    "paper_claims",
+    "untested",
+]
 
 PAPER_SOURCE = "Oyedotun, Al Ismaeil & Aouada 2023"
 
@@ -35,8 +53,10 @@ def judge(
     factors: Sequence[str] | None = None,
     roles: Mapping[str, str] | None = None,
     trained: bool = True,
+    own: Sequence[OwnClaim] = (),
+    remarks: Mapping[str, str] | None = None,
 ) -> tuple[Claim, ...]:
-    """A verdict on every claim, in the order C1a, C1b, C2, ..., C11.
+    """A verdict on every claim: those of the sweep's own, then C1a, C1b, C2, ..., C11. All are one family of tests.
 
     Args:
         trials: one row a finished trial, as `skipray.tracking.read_trials` gives it: `trial_id, architecture, depth,
@@ -48,12 +68,18 @@ def judge(
             columns of trials without a dot that are no known metric.
         roles: role -> architecture, of `plain`, `skip` and `aggregated`; the paper's families when None.
         trained: whether networks were trained at all.
+        own: claims that the sweep declares.
+        remarks: of claims of one's own, by id: what is added to their sentence, such as when they were declared.
 
     Raises:
-        ValueError: trials lacks one of `architecture, depth, seed, outcome`.
+        ValueError: trials lacks one of `architecture, depth, seed, outcome`, or a claim of one's own code raised.
     """
     data = SweepData.read(trials, layers, factors, roles)
     stated = []
+    for declared in own:
+        found = judge_own(declared, data)
+        found = replace(found, remark=found.remark + (remarks or {}).get(declared.id, ""))
+        stated.append(Stated(declared.id, "declared in the sweep", found, own=True))
     for name in paper_claims():
         claim = catalog.find("claims", name)
         found = claim.judge(data)

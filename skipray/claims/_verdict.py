@@ -98,6 +98,8 @@ class Part:
     """Where the part's own 95 % interval points to."""
     words: str
     """The verdict as a statement."""
+    alone: str
+    """What the part's own 95 % interval says, as a statement; empty where it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,7 @@ def _part(comparison: Comparison, pro: Adjusted, contra: Adjusted) -> Part:
     low_alone, high_alone = c.ends(LEVEL, LEVEL)
     return Part(
         c.label, c.evidence.effect, c.unit, c.margin, c.wanted, c.against_at, low, high, low_alone, high_alone,
-        c.p, c.p_against, pro.p, contra.p, verdict, leans, words,
+        c.p, c.p_against, pro.p, contra.p, verdict, leans, words, {"for": c.says, "against": c.denies}.get(leans, ""),
     )  # fmt: skip
 
 
@@ -294,9 +296,11 @@ def _sentence(found: Finding, parts: Sequence[Part], verdict: Verdict) -> str:
     if verdict == "refuted":
         return f"{found.refuted} Of its parts: {listed(parts)}."
     if verdict == "leaning":
-        ways = {q.leans for q in parts if q.verdict == "leaning"}
+        leans = [q for q in parts if q.verdict == "leaning"]
+        ways = {q.leans for q in leans}
         toward = "both ways" if len(ways) > 1 else f"{ways.pop()} the claim"
-        return f"Leans {toward}, by evidence that does not suffice among so many claims. {found.open}"
+        what = f": {'; '.join(q.alone for q in leans)}" if len(parts) > 1 else ""
+        return f"Leans {toward}, by evidence that does not suffice among so many claims{what}. {found.open}"
     return found.open
 
 

@@ -28,6 +28,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "initialisations": (("fill", "AS_BUILT"),),
     "metrics": (("METRIC",), ("measure",)),
+    "claims": (("judge",),),
 }
 """What a user's entry has at least, one of each row."""
 

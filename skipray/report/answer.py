@@ -79,7 +79,9 @@ def _claims(aggregate: "Aggregate") -> str:
     parts = []
     for verdict, one, many in (
         ("supported", "is supported", "are supported"),
+        ("in part", "holds in part", "hold in part"),
         ("refuted", "is refuted", "are refuted"),
+        ("leaning", "only leans", "only lean"),
         ("inconclusive", "stays open", "stay open"),
     ):
         if verdict in by:

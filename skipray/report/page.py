@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from skipray.report import tables
 from skipray.report.answer import MOST_GROUPS, answer
 from skipray.report.chart import Chart
+from skipray.report.claim_rows import claim_rows
 from skipray.report.groups import Layout, plain
 from skipray.report.palette import css_variables
 from skipray.report.svg import Hover, draw, panel_alt, swatch
@@ -36,7 +37,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
     hover: dict[str, list[Hover]] = {}
     drawn = {chart.name: _panels(chart, hover) for chart in ([main] if main else []) + charts}
     covered = tables.coverage_map(aggregate, layout)
-    claims = tables.claim_rows(aggregate.claims)
+    claims = claim_rows(aggregate.claims)
     script = _file("report.js")
     style = _file("report.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

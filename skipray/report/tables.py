@@ -16,7 +16,6 @@ from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series
-    from skipray.claims import Claim
     from skipray.trends import DepthTrend
 
 FINISHED = ("trained", "untrained", "exploded", "diverged")
@@ -81,38 +80,7 @@ def coverage_map(aggregate: "Aggregate", layout: Layout) -> CoverageMap:
     )
 
 
-@dataclass(frozen=True)
-class ClaimRow:
-    claim: "Claim"
-    effect: str
-    interval: str
-    p: str
-    basis: str
-    parts: tuple[tuple[str, str, str, str, str], ...]
-    """Label, effect, interval, margin, verdict of each part."""
-
-
-def claim_rows(claims: "Iterable[Claim]") -> list[ClaimRow]:
-    rows = []
-    for c in claims:
-        unit = f" {plain(c.effect_unit)}" if c.effect_unit else ""
-        rows.append(
-            ClaimRow(
-                c,
-                "" if c.effect is None else f"{number(c.effect, 2)}{unit}",
-                _interval(c.low, c.high) if c.effect is not None else "",
-                "" if c.p_holm is None else probability(c.p_holm),
-                f"{_counted(len(c.seeds), 'seed')}, {_span('depth', c.depths)}" if c.seeds or c.depths else "",
-                tuple(
-                    (plain(q.label), number(q.effect, 2), _interval(q.low, q.high), number(q.margin), q.verdict)
-                    for q in c.parts
-                ),
-            )
-        )
-    return rows
-
-
-def _interval(low: float | None, high: float | None) -> str:
+def interval(low: float | None, high: float | None) -> str:
     left = "−∞" if low is not None and low == float("-inf") else number(low, 2)
     right = "∞" if high is not None and high == float("inf") else number(high, 2)
     return f"{left} to {right}"
@@ -123,11 +91,11 @@ def probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def _counted(count: int, word: str) -> str:
+def counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def _span(word: str, values: Iterable[int]) -> str:
+def span(word: str, values: Iterable[int]) -> str:
     rising = sorted(values)
     if len(rising) <= 3:
         return f"{word}{'' if len(rising) == 1 else 's'} {', '.join(map(str, rising)) or '–'}"
@@ -161,7 +129,7 @@ def _fit_row(series: "Series", layout: Layout) -> FitRow:
         series.metric,
         layout.name(series.group),
         verdict.replace("_", " "),
-        tuple((n.replace("_", " "), number(v), _interval(low, high)) for n, (v, low, high) in t.parameters.items()),
+        tuple((n.replace("_", " "), number(v), interval(low, high)) for n, (v, low, high) in t.parameters.items()),
         tuple(f"{c.replace('_', ' ')} {w:.2f}" for c, w in heaviest if w >= 0.005),
         number(error),
         "" if t.lack_of_fit is None else probability(t.lack_of_fit),
@@ -264,7 +232,7 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
         )
     seeds = len(aggregate.sweep.seeds)
     if seeds < 5:
-        found.append(f"{_counted(seeds, 'seed')} a cell: intervals are wide, and small effects stay inconclusive.")
+        found.append(f"{counted(seeds, 'seed')} a cell: intervals are wide, and small effects stay inconclusive.")
     found.append(
         f"Singularity is measured on {aggregate.sweep.probe.samples} probe images, which cap every rank; float32 "
         "tensors cannot show a condition number above about 10⁷ (values at that floor are marked as bounds)."

@@ -2,11 +2,12 @@
 
 import json
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skipray.analysis.limits import limit_records
+from skipray.claims import Part
 from skipray.extension import catalog
 from skipray.report import (
     depth_figures,
@@ -137,7 +138,11 @@ def _claims(aggregate: "Aggregate") -> dict[str, Any]:
                 "high": _finite(c.high),
                 "p": _finite(c.p),
                 "p_holm": _finite(c.p_holm),
+                "p_against": _finite(c.p_against),
+                "p_against_holm": _finite(c.p_against_holm),
                 "margin": _finite(c.margin),
+                "wanted": c.wanted,
+                "parts": [part_json(part) for part in c.parts],
                 "seeds": list(c.seeds),
                 "depths": list(c.depths),
                 "sentence": c.sentence,
@@ -153,3 +158,8 @@ def _claims(aggregate: "Aggregate") -> dict[str, Any]:
 def _finite(value: float | None) -> float | None:
     """JSON has no infinity: an open end of an interval is null."""
     return float(value) if value is not None and abs(value) < float("inf") else None
+
+
+def part_json(part: Part) -> dict[str, Any]:
+    """One comparison of a claim; open ends of intervals are null."""
+    return {k: _finite(v) if isinstance(v, float) else v for k, v in asdict(part).items()}

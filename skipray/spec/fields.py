@@ -302,6 +302,7 @@ class SweepFile(Part):
     tune: Tune | None = None
     adaptive: Adaptive | None = None
     trained: Trained = Trained()
+    claims: dict[str, Any] = {}
     probe: ProbeSpec = ProbeSpec()
     resources: Resources = Resources()
     tracking: Tracking = Tracking()

@@ -15,6 +15,7 @@ from skipray.extension import catalog
 from skipray.extension.reaching import Source
 from skipray.spec import models, recipes, samples
 from skipray.spec.cell import bare_name, family_names
+from skipray.spec.claims_reader import ClaimsReader
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, ProbeSpec, Recipe, SweepFile, Tune
 from skipray.spec.sweep import SweepSpec
@@ -85,6 +86,9 @@ class Reader:
         if not cells:
             self.mistakes.append(self.document.mistake(("exclude",), "found no trial left; allowed: at least one"))
             self._stop_on_mistakes()
+        families = dict.fromkeys(cell.model.architecture for cell in cells)
+        claims = ClaimsReader(self._validate, self._add, families).read(file.claims)
+        self._stop_on_mistakes()
         return SweepSpec(
             path=path,
             text=self.document.text,
@@ -102,6 +106,7 @@ class Reader:
             adaptive=file.adaptive,
             trained=file.trained,
             sources={name: source.as_dict() for name, source in self._sources.items() if source is not None},
+            claims=claims,
         )
 
     def _check_metrics(self, probe: ProbeSpec) -> None:

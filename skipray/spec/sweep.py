@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skipray.spec.cell import Group, factor_names
+from skipray.spec.claims import Claims
 from skipray.spec.document import Document
 from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Trained, Tune
 from skipray.spec.points import first_points, point_trials, study_key
@@ -41,6 +42,8 @@ class SweepSpec:
     """Of a sweep that was read back from its store: the trials as they were recorded."""
     sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
     """Likewise: trial_id -> `parameters`, `flops`, `activation_bytes` of its network."""
+    claims: Claims = field(default_factory=Claims)
+    """Which families play the paper's roles, and claims of the sweep's own."""
 
     def where(self, *key: str) -> str:
         """`file:line` of a key, or of the nearest one above it, or the override that set it; for messages."""

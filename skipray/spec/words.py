@@ -121,7 +121,9 @@ def allowed_words(model: type[Part], parts: tuple[Any, ...], detail: Any) -> str
         f"{words} {getattr(m, name)}" for m in info.metadata for name, words in _BOUNDS.items() if hasattr(m, name)
     ]
     text = _type_words(info.annotation, bounds)
-    if any(hasattr(m, "pattern") and m.pattern for m in info.metadata):
+    if info.description:
+        text = info.description
+    elif any(hasattr(m, "pattern") and m.pattern for m in info.metadata):
         text = "a name of lower-case letters, digits, '.', '_' and '-', at most 64 long"
     return text
 

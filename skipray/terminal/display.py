@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from skipray.analysis.aggregation import Aggregate
 
-_VERDICT_STYLE = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "not tested": "dim"}
+_VERDICT_STYLE = {
+    "supported": "green", "in part": "green", "refuted": "red", "leaning": "yellow", "inconclusive": "yellow",
+    "not tested": "dim",
+}  # fmt: skip
 
 
 _SEARCH_STATES = {
@@ -256,7 +259,9 @@ def aggregate_json(result: "Aggregate") -> dict[str, Any]:
                 "effect": c.effect,
                 "low": finite(c.low),
                 "high": finite(c.high),
-                "p": c.p,
+                "p": c.p_holm,
+                "p_against": c.p_against_holm,
+                "margin": c.margin,
                 "sentence": c.sentence,
             }
             for c in result.claims

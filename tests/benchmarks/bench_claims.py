@@ -1,244 +1,88 @@
-"""How often each claim is supported on planted nulls, supported on planted effects and refuted on reversed ones.
+"""How often verdicts on claims are wrong, and how often planted effects are found.
 
-Run: python tests/benchmarks/bench_claims.py [repetitions, default 40] [claims ..., default all] [seeds=5]. A sweep has
-three families, six depths and seeds with effects of their own that twins share. `null`: no effect (families are alike,
-or the quantity lies where a claim begins to be false). `edge`: a claim of several parts with one part at its margin and
-the others true. `planted`: every part two standard deviations beyond its margin, the deviation being that of what one
-seed says (of the difference between its twins, of its rise over depth). `reversed`: the same to the other side. Asked
-for: supported at most 5 % of nulls (and edges), planted supported and reversed refuted in at least 80 %. The standard
-error of a share of 0.05 is 0.034 at 40 repetitions.
+Run: python tests/benchmarks/bench_claims.py [repetitions, default 40] [whole | claims ..., default all] [seeds=3,5,10].
+
+`whole` judges whole sweeps with all metrics at once (_whole_claims.py): `null` (nothing differs), `edges` (every
+quantity at its margin) and `planted` (two standard deviations of one comparison beyond it). Told: the share of sweeps
+with at least one wrong supported or refuted part or claim (asked: at most 0.05), and of planted claims that are found
+(0.8). Claims by themselves (_planted_claims.py) have effects of two standard deviations of what one seed says.
+Another release is measured by the same file: PYTHONPATH=its-checkout. The standard error of a share of 0.05 is 0.034
+at 40 repetitions.
 """
 
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from skipray.claims import CLAIMS, singularity, trainability
-from skipray.claims.data import SweepData
-from skipray.claims.generalization import NEAR_CHANGE
-from skipray.records import LAYER_COLUMNS
+sys.path.insert(0, str(Path(__file__).parent))
 
-DEPTHS = (8, 20, 38, 56, 74, 110)
-FAMILIES = ("plainnet", "resnet", "resnext")
-SIZES = {"null": 0.0, "planted": 2.0, "reversed": -2.0, "edge": 0.0}
+from _planted_claims import MAKERS, SIZES
+from _whole_claims import EDGES, NULL, PLANTED, make
 
-Sweep = tuple[pd.DataFrame, pd.DataFrame | None]
+from skipray.claims import Claim, judge
 
-
-def grid(seeds: int, families: tuple[str, ...] = FAMILIES, depths: tuple[int, ...] = DEPTHS) -> pd.DataFrame:
-    rows = [
-        (f"{family}-{depth}-{seed}", family, depth, seed, "trained")
-        for family in families
-        for depth in depths
-        for seed in range(seeds)
-    ]
-    return pd.DataFrame(rows, columns=["trial_id", "architecture", "depth", "seed", "outcome"])
+HOLDS = {"null": ("C1b", "rise of", "log10 kappa of", "PlainNet above ResNeXt"), "edges": ("nothing",)}
+"""Claims and parts that hold where nothing differs: train error does not rise, kappa is finite, weights are alike."""
+FAILS = {
+    "null": ("C3", "C6", "C10", "PlainNet far above", "ResNet's change", "effective rank at", "mean cosine at"),
+    "edges": ("nothing",),
+}
+"""Those that do not, so that to refute them is right. Everything else lies at its margin: either verdict is wrong."""
 
 
-def noise(trials: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """(trials,) an effect of the seed, which twins share, and one of the run, each of spread 1."""
-    return rng.standard_normal(100)[trials["seed"]] + rng.standard_normal(len(trials))
+def wrong(claims: Sequence[Claim], kind: str) -> set[str]:
+    """Directions in which some claim is judged wrongly: supported, refuted. Where parts have verdicts, these count."""
+    found = set()
+    for claim in claims:
+        parts = [(p.label, p.verdict) for p in claim.parts] if hasattr(claim, "p_against") else []
+        for name, verdict in parts or [(claim.id, claim.verdict)]:
+            if verdict == "supported" and not name.startswith(HOLDS[kind]):
+                found.add("supported")
+            if verdict == "refuted" and not name.startswith(FAILS[kind]):
+                found.add("refuted")
+    return found
 
 
-def runs(trials: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """(trials,) noise of a level that is judged by itself: of spread 1 in all."""
-    return noise(trials, rng) / np.sqrt(2)
+def whole_rates(seeds: int, repetitions: int) -> dict[str, float]:
+    """Shares of sweeps."""
+    out: dict[str, float] = {}
+    for kind, truth in (("null", NULL), ("edges", EDGES)):
+        seen: Counter[str] = Counter()
+        for repetition in range(repetitions):
+            rng = np.random.default_rng([repetition, seeds, len(kind)])
+            trials, layers = make(truth, seeds, rng)
+            ways = wrong(judge(trials, layers, factors=()), kind)
+            seen.update(ways)
+            seen["either"] += bool(ways)
+        out |= {f"{kind}: wrongly {way}": seen[way] / repetitions for way in ("supported", "refuted", "either")}
+    return out
 
 
-def is_family(trials: pd.DataFrame, name: str) -> np.ndarray:
-    return (trials["architecture"] == name).to_numpy(dtype=float)
-
-
-def c1a(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds)
-    spread, size = 0.25, SIZES[kind] * np.sqrt(2)
-    limit = np.log(40.0) - 0.5 * size * spread + np.where(trials["architecture"] == "plainnet", 0.0, size * spread)
-    if kind == "edge":
-        limit = limit + 1.5 * is_family(trials, "resnext")
-    own = spread * runs(trials.drop_duplicates(["architecture", "seed"]), rng)
-    each = trials.drop_duplicates(["architecture", "seed"])[["architecture", "seed"]].assign(own=own)
-    moved = limit + trials.merge(each, on=["architecture", "seed"])["own"].to_numpy()
-    trains = np.log(trials["depth"]) < moved + 0.05 * rng.standard_normal(len(trials))
-    return trials.assign(outcome=np.where(trains, "trained", "untrained")), None
-
-
-def c1b(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("resnet", "resnext"))
-    way = np.log(trials["depth"] / DEPTHS[0]) / np.log(DEPTHS[-1] / DEPTHS[0])
-    sd = 0.5  # percentage points
-    # A seed's own line has this error of its rise.
-    error = sd / np.sqrt(np.sum((np.unique(way) - np.unique(way).mean()) ** 2))
-    rise = trainability.RISE_MARGIN_POINTS - SIZES[kind] * error
-    rise = np.where(trials["architecture"] == "resnext", -1.0, rise) if kind == "edge" else rise
-    lost = 3.0 + rise * way + sd * noise(trials, rng)
-    return trials.assign(**{"train.accuracy": 1 - lost / 100}), None
-
-
-def layer_table(
-    trials: pd.DataFrame, profile: Callable[[pd.Series], np.ndarray], tensor: str = "hidden"
-) -> pd.DataFrame:
-    rows = []
-    for _, trial in trials.iterrows():
-        for layer, value in enumerate(profile(trial)):
-            place = (trial["trial_id"], 10, f"l{layer}", layer, tensor, "matrix", False, "eval", "log10_condition", 1)
-            rows.append((*place, min(value, 6.9), int(value > 6.9), ""))
-    return pd.DataFrame(rows, columns=["trial_id", *LAYER_COLUMNS])
-
-
-def c2(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("plainnet",), (20, 38))
-    slopes = dict(zip(trials["trial_id"], 0.05 * (SIZES[kind] + runs(trials, rng)), strict=True))
-
-    def profile(trial: pd.Series) -> np.ndarray:
-        return 2.0 + slopes[trial["trial_id"]] * np.arange(trial["depth"]) + 0.02 * rng.standard_normal(trial["depth"])
-
-    return trials, layer_table(trials, profile)
-
-
-def c3(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("plainnet",))
-    size = 1.0 if kind == "edge" else SIZES[kind]
-    deep = np.log(trials["depth"] / DEPTHS[0]) / np.log(DEPTHS[-1] / DEPTHS[0])
-    if kind == "null":
-        rank, cosine = 10.0 + 0 * deep, 0.3 + 0 * deep
-    else:
-        rank = singularity.RANK_ONE_MARGIN - 0.2 * size + 8 * (1 - deep)
-        cosine = singularity.COSINE_MARGIN + 0.02 * size - 0.6 * (1 - deep)
-    if kind == "edge":
-        rank = rank + 0.2
-    return trials.assign(
-        **{
-            "hidden.effective_rank.last": rank + 0.2 * runs(trials, rng),
-            "hidden.mean_cosine.last": cosine + 0.02 * runs(trials, rng),
-        }
-    ), None
-
-
-def c4(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("resnet", "resnext"), (20, 38))
-    size = SIZES[kind]
-    level = singularity.FINITE_MARGIN_DECADES - 0.4 * size - (1.2 if kind == "edge" else 0.0)
-    value = level + 0.4 * runs(trials, rng)
-    falls = 0.3 * (size + runs(trials, rng))
-    fall = dict(zip(trials["trial_id"], falls, strict=True))
-    value_of = dict(zip(trials["trial_id"], value, strict=True))
-
-    def profile(trial: pd.Series) -> np.ndarray:
-        down = np.linspace(0.75, -0.75, trial["depth"])
-        return value_of[trial["trial_id"]] - 2 + fall[trial["trial_id"]] * down
-
-    trials = trials.assign(
-        **{
-            "hidden.log10_condition.median": np.minimum(value, 6.9),
-            "hidden.log10_condition.median.censored": (value > 6.9).astype(float),
-        }
-    )
-    return trials, layer_table(trials, profile)
-
-
-def c5(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("plainnet",), (20, 38))
-    size, hidden = SIZES[kind], {}
-
-    def first(trial: pd.Series) -> np.ndarray:
-        hidden[trial["trial_id"]] = rng.standard_normal(trial["depth"])
-        return 3 + hidden[trial["trial_id"]]
-
-    def follows(part: float) -> Callable[[pd.Series], np.ndarray]:
-        return lambda trial: 3 + part * hidden[trial["trial_id"]] + rng.standard_normal(trial["depth"])
-
-    tables = [layer_table(trials, first)]
-    tables.append(layer_table(trials, follows(0.3 * size), "weight_gradient"))
-    tables.append(layer_table(trials, follows(2.0 if kind == "edge" else 0.3 * size), "weight_update"))
-    return trials, pd.concat(tables)
-
-
-def c6(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds)
-    sd, size = 0.2, SIZES[kind]
-    # The claim is false without any difference, and at the margin of `far above`.
-    far = 0.0 if kind == "null" else singularity.FAR_DECADES + size * sd
-    value = 2.0 - far * is_family(trials, "resnet") + sd * noise(trials, rng)
-    return trials.assign(**{"weight.log10_condition.median": value}), None
-
-
-def c7(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("resnet", "resnext"))
-    value = 6.0 - 0.4 * SIZES[kind] * is_family(trials, "resnext") + 0.4 * noise(trials, rng)
-    return trials.assign(
-        **{
-            "hidden.log10_condition.median": np.minimum(value, 6.9),
-            "hidden.log10_condition.median.censored": (value > 6.9).astype(float),
-        }
-    ), None
-
-
-def c8(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("resnet", "resnext"), (38,))
-    lead = SIZES[kind] * np.sqrt(2)
-    value = 0.9 + 0.004 * (lead * is_family(trials, "resnext") + noise(trials, rng))
-    return trials.assign(**{"test.accuracy": np.round(value, 4)}), None
-
-
-def c9(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds)
-    kappa = noise(trials, rng) / np.sqrt(2)
-    # Standardised, so that the association explains `size` times the noise's spread.
-    gap = SIZES[kind] * kappa + noise(trials, rng) / np.sqrt(2)
-    depth = np.log(trials["depth"].to_numpy() / 30)
-    common = 2.0 if kind == "edge" else 0.0  # depth moves both, and is their only link
-    return trials.assign(
-        **{
-            "hidden.log10_condition.median": 3 + 0.3 * (kappa + common * depth),
-            "gap.accuracy": 0.1 + 0.01 * (gap + common * depth),
-        }
-    ), None
-
-
-def c10(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("plainnet", "resnet"), (20, 38))
-    sd, size = 0.1, SIZES[kind]
-    own = NEAR_CHANGE - size * sd - (0.4 if kind == "edge" else 0.0)
-    value = own + size * sd * is_family(trials, "plainnet") + sd * runs(trials, rng)
-    return trials.assign(**{"deletion.output_change.median": value}), None
-
-
-def c11(kind: str, seeds: int, rng: np.random.Generator) -> Sweep:
-    trials = grid(seeds, ("plainnet", "resnet"), (20, 38))
-    size = SIZES[kind]
-    share = {"null": 0.5, "planted": 0.95, "reversed": 0.05, "edge": 0.95}[kind]
-    plain = is_family(trials, "plainnet") > 0
-    trains = ~plain | (rng.random(len(trials)) < share)
-    lead = 0.01 * size
-    return trials.assign(
-        initialisation=np.where(plain, "dirac", "he_normal"),
-        outcome=np.where(trains, "trained", "untrained"),
-        **{"test.accuracy": 0.9 + lead * ~plain + 0.01 * noise(trials, rng)},
-    ), None
-
-
-MAKERS = {f.__name__: f for f in (c1a, c1b, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11)}
+def found_rates(seeds: int, repetitions: int) -> dict[str, float]:
+    """Share of planted sweeps in which each claim is supported."""
+    seen: Counter[str] = Counter()
+    for repetition in range(repetitions):
+        rng = np.random.default_rng([repetition, seeds, 99])
+        trials, layers = make(PLANTED, seeds, rng)
+        seen.update(c.id for c in judge(trials, layers, factors=()) if c.verdict == "supported")
+    return {claim: seen[claim] / repetitions for claim in sorted(seen, key=lambda c: (len(c), c))}
 
 
 def rates(claim: str, kind: str, seeds: int, repetitions: int) -> dict[str, float]:
-    """Share of each verdict."""
-    judge = next(f for f in CLAIMS if f.__name__ == claim)
-    found = []
+    """Share of each verdict on one claim."""
+    seen: Counter[str] = Counter()
     for repetition in range(repetitions):
         rng = np.random.default_rng([repetition, seeds, list(MAKERS).index(claim), list(SIZES).index(kind)])
-        found.append(judge(SweepData.read(*MAKERS[claim](kind, seeds, rng), None)).verdict)
-    return {v: found.count(v) / repetitions for v in ("supported", "refuted", "inconclusive", "not tested")}
+        trials, layers = MAKERS[claim](kind, seeds, rng)
+        seen[next(c.verdict for c in judge(trials, layers) if c.id.lower() == claim)] += 1
+    return {v: seen[v] / repetitions for v in ("supported", "refuted", "in part", "leaning", "inconclusive")}
 
 
-def main() -> None:
-    words = sys.argv[1:]
-    seeds = next((int(w.removeprefix("seeds=")) for w in words if w.startswith("seeds=")), 5)
-    repetitions = next((int(w) for w in words if w.isdigit()), 40)
-    claims = [w.lower() for w in words if w.lower() in MAKERS] or list(MAKERS)
-    start = time.process_time()
+def show_claims(claims: list[str], seeds: int, repetitions: int) -> None:
     print(f"{'claim':6} {'null: supported':>16} {'edge: supported':>16} {'planted: supp.':>15} {'reversed: ref.':>15}")
     for claim in claims:
         null, edge, planted, reverse = (
@@ -248,8 +92,28 @@ def main() -> None:
             f"{claim.upper():6} {null['supported']:16.2f} {edge['supported']:16.2f} {planted['supported']:15.2f} "
             f"{reverse['refuted']:15.2f}",
             flush=True,
-        )  # fmt: skip
-    print(f"{seeds} seeds, {repetitions} repetitions each, {time.process_time() - start:.0f} s of CPU")
+        )
+
+
+def show_whole(seeds: int, repetitions: int) -> None:
+    for what, share in whole_rates(seeds, repetitions).items():
+        print(f"{seeds} seeds  {what:26} {share:.3f} ± {np.sqrt(share * (1 - share) / repetitions):.3f}", flush=True)
+    found = ", ".join(f"{claim} {share:.2f}" for claim, share in found_rates(seeds, repetitions).items())
+    print(f"{seeds} seeds  planted, supported: {found}", flush=True)
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    counts = next((w.removeprefix("seeds=").split(",") for w in words if w.startswith("seeds=")), ["3", "5", "10"])
+    repetitions = next((int(w) for w in words if w.isdigit()), 40)
+    chosen = [w.lower() for w in words if w.lower() in MAKERS]
+    for seeds in map(int, counts):
+        start = time.process_time()
+        if not chosen:
+            show_whole(seeds, repetitions)
+        if "whole" not in words:
+            show_claims(chosen or list(MAKERS), seeds, repetitions)
+        print(f"{seeds} seeds, {repetitions} repetitions each, {time.process_time() - start:.0f} s of CPU")
 
 
 if __name__ == "__main__":

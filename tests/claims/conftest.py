@@ -85,7 +85,7 @@ def layer_table() -> Callable[..., pd.DataFrame]:
 @pytest.fixture(scope="session")
 def benchmark() -> ModuleType:
     """tests/benchmarks/bench_claims.py, which plants the sweeps and has the full table."""
-    path = Path(__file__).parents[1] / "benchmarks" / "bench_claims.py"
+    path = Path(__file__).parents[1] / "benchmarks" / "bench_claims.py"  # which finds its neighbours itself
     spec = importlib.util.spec_from_file_location("bench_claims", path)
     assert spec is not None
     assert spec.loader is not None

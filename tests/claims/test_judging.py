@@ -114,3 +114,53 @@ def test_a_factor_that_a_family_lacks_is_judged_with_the_others(table) -> None:
     ]  # lower than resnet's, but it does not fall with the cardinality
     assert found["C8"].verdict == "inconclusive"
     assert found["C4"].verdict != "not tested"
+
+
+@pytest.mark.parametrize("claim_id", ["C1b", "C4", "C6", "C7", "C8", "C10"])
+def test_planted_effects_are_found_nulls_are_not(claim_id: str, benchmark) -> None:
+    """Effects of two standard deviations of what one seed says, 8 seeds; shares of 10 sweeps within three binomial
+    standard errors. Each claim is judged with whatever else its metrics allow."""
+    repetitions, rates = 10, benchmark.rates
+    null, planted, reversed_ = (rates(claim_id.lower(), k, 8, repetitions) for k in ("null", "planted", "reversed"))
+    spare = 3 / np.sqrt(repetitions)
+    assert null["supported"] <= 0.05 + spare * np.sqrt(0.05 * 0.95)
+    assert planted["supported"] >= 0.8 - spare * np.sqrt(0.8 * 0.2)
+    assert reversed_["supported"] <= 0.05
+    assert planted["refuted"] <= 0.05
+
+
+def test_whole_sweeps_without_effect_have_few_wrong_verdicts(benchmark) -> None:
+    """10 sweeps of all metrics at 5 seeds; at most 5 % of them, within three binomial standard errors."""
+    found = benchmark.whole_rates(5, 10)
+    for kind in ("null", "edges"):
+        assert found[f"{kind}: wrongly either"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 10)
+    assert benchmark.found_rates(5, 4)["C7"] >= 0.5
+
+
+def test_the_rule_of_verdicts(table) -> None:
+    """Among others, evidence of one claim that would do alone leans; verdict, interval and p never contradict."""
+    rng = np.random.default_rng(5)
+    signs = rng.standard_normal(3)
+
+    def measure(family, depth, seed):
+        own = rng.standard_normal(6)
+        return {
+            "hidden.log10_condition.median": 3 - (0.4 + 0.1 * signs[seed]) * (family == "resnext") + 0.01 * own[0],
+            "weight.log10_condition.median": 2 + 0.3 * own[1],
+            "deletion.output_change.median": 0.6 + 0.2 * own[2],
+            "train.accuracy": 0.97 + 0.01 * own[3],
+            "hidden.effective_rank.last": 5 + own[4],
+            "hidden.mean_cosine.last": 0.5 + 0.1 * own[5],
+        }
+
+    claims = {c.id: c for c in judge(table(measure, seeds=3), factors=())}
+    assert claims["C7"].verdict == "leaning"
+    assert claims["C7"].p <= 0.025 < claims["C7"].p_holm
+    assert claims["C7"].sentence.startswith("Leans")
+    for claim in claims.values():
+        for part in claim.parts:
+            sides = {"above": (part.low > part.margin), "below": (part.high < part.margin)}
+            sides["within"] = -part.margin < part.low and part.high < part.margin
+            assert (part.verdict == "supported") == sides[part.wanted] == (part.p_holm <= 0.025), part
+            if part.verdict == "refuted":
+                assert part.p_against_holm <= 0.025

@@ -1,0 +1,125 @@
+"""What a sweep says of claims: which families play the roles of the paper's, and claims of its own.
+
+None of it is part of a trial_id: the same runs can be judged by other claims. When a claim was declared is recorded
+with the launch that first had it.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from skipray.spec.fields import NonNegativeFloat, Part, Positive
+
+ClaimId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$",
+        description="a letter, then letters, digits, '_' and '-', at most 32",
+    ),
+]
+MetricKey = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$",
+        description="a metric of finished runs under its MLflow key, such as test.accuracy",
+    ),
+]
+
+
+class DeclaredClaim(Part):
+    id: ClaimId
+    """Names the claim in tables: letters, digits, `_` and `-`, at most 32."""
+    statement: str = ""
+    """The claim in words; made from the rest when left out."""
+
+
+class ComparisonClaim(DeclaredClaim):
+    """One family's metric against another's, paired by depth, seed and factors."""
+
+    kind: Literal["comparison"]
+    metric: MetricKey
+    """A metric of finished runs under its MLflow key, such as `test.accuracy`."""
+    family: str
+    than: str
+    """The family that it is compared with."""
+    direction: Literal["above", "below", "within"]
+    """The side of the margin on which the difference is claimed to lie; within: between -margin and margin."""
+    margin: NonNegativeFloat = 0.0
+    """In the metric's own units."""
+
+
+class TrendClaim(DeclaredClaim):
+    """A metric's change from a family's shallowest depth to its deepest, seed by seed."""
+
+    kind: Literal["trend"]
+    metric: MetricKey
+    family: str
+    direction: Literal["rising", "falling", "flat"]
+    margin: NonNegativeFloat = 0.0
+    """What it is claimed to rise or fall by more than, or, if flat, to change by less than; in the metric's own
+    units."""
+
+
+class LimitClaim(DeclaredClaim):
+    """A family's trainability limit against another family's, or against a depth."""
+
+    kind: Literal["limit"]
+    family: str
+    direction: Literal["above", "below"]
+    than: str | Positive
+    """A family, or a depth: there more (above) or fewer (below) than half of the seeds train."""
+
+
+class CorrelationClaim(DeclaredClaim):
+    """Kendall's tau of two metrics over runs that trained."""
+
+    kind: Literal["correlation"]
+    metric: MetricKey
+    other: MetricKey
+    """The second metric."""
+    direction: Literal["positive", "negative"]
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    strata: tuple[Literal["depth", "architecture"], ...] = ()
+    """Only runs that agree in these are compared."""
+
+
+class CodedClaim(DeclaredClaim):
+    """A claim of one's own code: `module:name` of an object with `judge(data)`, as the files of skipray/claims are."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
+
+
+OwnClaim = ComparisonClaim | TrendClaim | LimitClaim | CorrelationClaim | CodedClaim
+KINDS: dict[str, type[DeclaredClaim]] = {
+    "comparison": ComparisonClaim,
+    "trend": TrendClaim,
+    "limit": LimitClaim,
+    "correlation": CorrelationClaim,
+}
+
+
+class Claims(Part):
+    plain: str | None = None
+    """The family without skips that the paper's claims are asked of."""
+    skip: str | None = None
+    """Its twin with skips."""
+    aggregated: str | None = None
+    """Its twin with skips and aggregated transformations."""
+    own: tuple[OwnClaim, ...] = ()
+    """Claims of the sweep's own."""
+
+    @property
+    def roles(self) -> dict[str, str] | None:
+        """Role -> family; None where the sweep binds none, and they are the paper's own."""
+        given = {"plain": self.plain, "skip": self.skip, "aggregated": self.aggregated}
+        bound = {role: family for role, family in given.items() if family is not None}
+        return bound or None
+
+
+class ClaimsField(Part):
+    """`claims` as it stands in the file, before each of its own is read as what its kind is."""
+
+    plain: str | None = None
+    skip: str | None = None
+    aggregated: str | None = None
+    own: list[dict[str, Any]] = Field(default_factory=list)

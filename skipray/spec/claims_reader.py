@@ -1,0 +1,95 @@
+"""Reads `claims` of a sweep file, with the place of every mistake."""
+
+import re
+from collections.abc import Callable, Collection
+from typing import Any
+
+from skipray.extension import catalog
+from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim
+from skipray.spec.fields import Part
+from skipray.spec.words import show
+
+Place = tuple[str | int, ...]
+PAPER_ID = re.compile(r"[cC]\d+[a-z]?")
+
+
+class ClaimsReader:
+    """Reads one section; mistakes go to whoever asked."""
+
+    def __init__(
+        self,
+        validate: Callable[[type[Part], Any, Place], Any],
+        add: Callable[[Place, str], None],
+        families: Collection[str],
+    ):
+        """Args:
+        validate: data at a place as a part, or None where it is wrong, which it has said then.
+        add: says a mistake at a place.
+        families: of the sweep.
+        """
+        self.validate, self.add, self.families = validate, add, families
+
+    def read(self, data: dict[str, Any]) -> Claims:
+        found = self.validate(ClaimsField, data, ("claims",))
+        if found is None:
+            return Claims()
+        roles = {role: getattr(found, role) for role in ("plain", "skip", "aggregated")}
+        for role, family in roles.items():
+            self._check_family(family, ("claims", role))
+        bound = list(roles.values())
+        for i, (role, family) in enumerate(roles.items()):
+            if family is not None and family in bound[:i]:
+                self.add(("claims", role), f"found {family} in two roles; allowed: a family in one role")
+        own = [
+            claim for i, item in enumerate(found.own) if (claim := self._own(item, ("claims", "own", i))) is not None
+        ]
+        ids = [claim.id for claim in own]
+        for i, claim_id in enumerate(ids):
+            if claim_id in ids[:i] or PAPER_ID.fullmatch(claim_id):
+                taken = "twice" if claim_id in ids[:i] else ", which names one of the paper's"
+                self.add(
+                    ("claims", "own", i, "id"),
+                    f"found {claim_id} {taken}; allowed: a name of its own".replace(" ,", ","),
+                )
+        return Claims(**roles, own=tuple(own))
+
+    def _own(self, item: dict[str, Any], here: Place) -> Any:
+        kind = item.get("kind")
+        if isinstance(kind, str) and ":" in kind:
+            claim = self.validate(CodedClaim, item, here)
+            if claim is not None:
+                try:
+                    catalog.find("claims", claim.kind)
+                except ValueError as error:
+                    self.add((*here, "kind"), str(error))
+            return claim
+        if not isinstance(kind, str) or kind not in KINDS:
+            allowed = f"{', '.join(KINDS)}, or module:name for your own"
+            self.add(
+                (*here, "kind") if "kind" in item else here,
+                f"found {show(kind) if 'kind' in item else 'no kind'}; allowed: {allowed}",
+            )
+            return None
+        item = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+        claim = self.validate(KINDS[kind], item, here)
+        if claim is None:
+            return None
+        for field in ("family", "than"):
+            value = getattr(claim, field, None)
+            if isinstance(value, str):
+                depth = ", or a depth" if isinstance(claim, LimitClaim) and field == "than" else ""
+                self._check_family(value, (*here, field), depth)
+        if getattr(claim, "than", None) == getattr(claim, "family", None) and hasattr(claim, "than"):
+            self.add((*here, "than"), f"found {claim.than}, the family itself; allowed: another one")
+        if getattr(claim, "direction", None) in ("within", "flat") and claim.margin == 0:
+            self.add(
+                (*here, "margin") if "margin" in item else here, "found a margin of 0; allowed: above 0, to be within"
+            )
+        return claim
+
+    def _check_family(self, family: str | None, here: Place, more: str = "") -> None:
+        if family is not None and family not in self.families:
+            self.add(
+                here,
+                f"found {show(family)}, no family of this sweep; allowed: {', '.join(sorted(self.families))}{more}",
+            )

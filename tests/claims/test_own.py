@@ -1,0 +1,202 @@
+"""Claims that a sweep declares: read strictly, judged on synthetic sweeps whose truth is known, bound to any
+families."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skipray.claims import judge
+from skipray.spec import SpecError, load_sweep
+from skipray.spec.claims import ComparisonClaim, CorrelationClaim, LimitClaim, TrendClaim
+
+SWEEP = """\
+name: mine
+question: Does it hold?
+dataset: {name: digits}
+model: {kind: mlp, width: 64, normalization: batch, initialisation: he_normal, activation: relu, residual_scale: 1}
+recipe: {epochs: 2, batch_size: 128, learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4, schedule: constant,
+  augmentation: none}
+factors: {architecture: [plainnet, resnet], depth: [8, 20]}
+seeds: [0, 1, 2]
+"""
+
+
+def load(tmp_path: Path, claims: str):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SWEEP + claims, encoding="utf-8")
+    return load_sweep(path)
+
+
+def mistakes(tmp_path: Path, claims: str) -> list[str]:
+    with pytest.raises(SpecError) as error:
+        load(tmp_path, claims)
+    return [m.partition("mine.yaml:")[2] for m in error.value.mistakes]
+
+
+def test_claims_are_read_and_leave_trials_alone(tmp_path: Path) -> None:
+    sweep = load(
+        tmp_path,
+        "claims:\n  skip: resnet\n  own:\n"
+        "    - {id: a, kind: comparison, metric: test.accuracy, family: resnet, than: plainnet, direction: above}\n"
+        "    - {id: deep, kind: limit, family: resnet, direction: above, than: 20}\n"
+        "    - {id: t, kind: correlation, metric: gap.accuracy, other: train.loss, direction: positive, strata: [depth]}",
+    )
+    assert sweep.claims.roles == {"skip": "resnet"}
+    assert [type(c) for c in sweep.claims.own] == [ComparisonClaim, LimitClaim, CorrelationClaim]
+    plain = load(tmp_path, "")
+    assert plain.claims.roles is None
+    assert [t.trial_id for t in plain.trials()] == [t.trial_id for t in sweep.trials()]
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ("claims: {plain: plainet}\n", "9: claims.plain: found 'plainet', no family of this sweep; allowed: plainnet"),
+        ("claims: {plain: resnet, skip: resnet}\n", "claims.skip: found resnet in two roles; allowed"),
+        ("claims: {skp: resnet}\n", "claims.skp: found an unknown key (did you mean skip?)"),
+        (
+            "claims:\n  own:\n  - {id: a, kind: nope}\n",
+            "11: claims.own.0.kind: found 'nope'; allowed: comparison",
+        ),
+        ("claims:\n  own:\n  - {id: a}\n", "claims.own.0: found no kind; allowed: comparison"),
+        (
+            "claims:\n  own:\n  - {id: C1a, kind: limit, family: resnet, direction: above, than: 20}\n",
+            "claims.own.0.id: found C1a, which names one of the paper's; allowed",
+        ),
+        (
+            "claims:\n  own:\n  - {id: a, kind: limit, family: resnet, direction: above, than: resnt}\n",
+            "claims.own.0.than: found 'resnt', no family of this sweep; allowed: plainnet, resnet, or a depth",
+        ),
+        (
+            "claims:\n  own:\n  - {id: a, kind: trend, metric: accuracy, family: resnet, direction: rising}\n",
+            "claims.own.0.metric: found 'accuracy'; allowed: a metric of finished runs under its MLflow key",
+        ),
+        (
+            "claims:\n  own:\n  - {id: a, kind: trend, metric: test.accuracy, family: resnet, direction: flat}\n",
+            "found a margin of 0; allowed: above 0",
+        ),
+        ("claims:\n  own:\n  - {id: a, kind: 'nowhere:x'}\n", "claims.own.0.kind: found 'nowhere:x', but importing"),
+    ],
+)
+def test_mistakes_name_the_line_and_what_is_allowed(claims: str, said: str, tmp_path: Path) -> None:
+    found = mistakes(tmp_path, claims)
+    assert len(found) == 1
+    assert said in found[0]
+
+
+def own(table: pd.DataFrame, *claims, **options):
+    return {c.id: c for c in judge(table, factors=(), own=claims, **options) if c.own}
+
+
+def planted(table, lead: float, rise: float, seeds: int = 5) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+
+    def measure(family, depth, seed):
+        up = lead * (family == "vit") + rise * np.log(depth / 8)
+        return {
+            "test.accuracy": 0.7 + up + 0.005 * rng.standard_normal(),
+            "gap.accuracy": 0.1 - 2 * up + 0.005 * rng.standard_normal(),
+            "outcome": "trained" if family == "vit" or depth < 40 else "untrained",
+        }
+
+    return table(measure, seeds=seeds, families=("cnn", "vit"))
+
+
+@pytest.mark.parametrize(("lead", "wanted"), [(0.05, "supported"), (-0.05, "refuted"), (0.01, "refuted")])
+def test_a_comparison_holds_a_difference_against_its_margin(lead: float, wanted: str, table) -> None:
+    claim = ComparisonClaim(
+        id="a", kind="comparison", metric="test.accuracy", family="vit", than="cnn", direction="above", margin=0.02
+    )
+    found = own(planted(table, lead, 0.0), claim)["a"]
+    assert found.verdict == wanted
+    assert found.effect == pytest.approx(lead, abs=0.01)
+    assert found.statement == "test.accuracy: vit above cnn, above by more than 0.02"
+
+
+def test_claims_of_ones_own_come_first_and_are_one_family_with_the_others(table) -> None:
+    """Twenty claims of the same weak evidence: none stands that would by itself."""
+    rng = np.random.default_rng(2)
+
+    def measure(family, depth, seed):
+        return {"test.accuracy": 0.7 + 0.01 * (family == "vit") + 0.02 * rng.standard_normal()}
+
+    trials = table(measure, families=("cnn", "vit"))
+    one = ComparisonClaim(
+        id="a0", kind="comparison", metric="test.accuracy", family="vit", than="cnn", direction="above"
+    )
+    alone = judge(trials, own=[one], factors=())
+    assert alone[0].id == "a0"
+    many = judge(trials, own=[one.model_copy(update={"id": f"a{i}"}) for i in range(20)], factors=())
+    assert many[0].p == alone[0].p
+    assert many[0].p_holm == pytest.approx(min(1.0, 20 * many[0].p))
+
+
+def test_trend_limit_and_correlation(table) -> None:
+    trials = planted(table, 0.0, 0.02, seeds=6)
+    found = own(
+        trials,
+        TrendClaim(id="up", kind="trend", metric="test.accuracy", family="vit", direction="rising", margin=0.02),
+        TrendClaim(id="flat", kind="trend", metric="test.accuracy", family="vit", direction="flat", margin=0.02),
+        LimitClaim(id="more", kind="limit", family="vit", direction="above", than="cnn"),
+        LimitClaim(id="deep", kind="limit", family="vit", direction="above", than=100),
+        LimitClaim(id="not", kind="limit", family="cnn", direction="above", than=100),
+        CorrelationClaim(
+            id="with", kind="correlation", metric="test.accuracy", other="gap.accuracy", direction="negative",
+            strata=("architecture",),
+        ),
+    )  # fmt: skip
+    verdicts = {key: claim.verdict for key, claim in found.items()}
+    # Six seeds of six say no more than 1.6 % of a share of a half: enough alone, not among six claims.
+    assert verdicts == {
+        "up": "supported", "flat": "refuted", "more": "supported", "deep": "leaning", "not": "leaning",
+        "with": "supported",
+    }  # fmt: skip
+    assert found["deep"].sentence.endswith("Open: 6 of 6 vits train at depth 110.")
+    assert found["not"].parts[0].leans == "against"
+
+
+def test_what_is_missing_is_named(table) -> None:
+    claim = TrendClaim(id="a", kind="trend", metric="test.acuracy", family="vit", direction="rising")
+    found = own(planted(table, 0.0, 0.0), claim)["a"]
+    assert found.verdict == "not tested"
+    assert found.reason == "no run has test.acuracy (the nearest are test.accuracy, gap.accuracy)"
+
+
+def test_roles_bind_the_papers_claims_to_any_families(table, verdict) -> None:
+    trials = planted(table, 0.0, 0.0)
+    assert verdict("C1a", trials).verdict == "not tested"
+    bound = verdict("C1a", trials, roles={"plain": "cnn", "skip": "vit"})
+    assert bound.verdict == "supported"
+    assert bound.statement == "cnn's trainability limit lies below its twins'"
+    assert "vit beyond 110, where 5 of 5 train" in bound.sentence
+
+
+def test_a_claim_of_ones_own_code(table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_claims.py").write_text(
+        "from skipray.claims import Comparison, finding, mean_of\n\n\n"
+        "class Half:\n"
+        "    @staticmethod\n"
+        "    def judge(data):\n"
+        "        table = data.measured('test.accuracy')\n"
+        "        mean = mean_of(table.assign(cell=data.cells(table)), 'value')\n"
+        "        part = Comparison('mean', mean, '', 'it is', 'it is not', 0.5)\n"
+        "        return finding('More than half', [part], table['seed'], table['depth'], supported='Yes.')\n\n\n"
+        "class Broken:\n"
+        "    @staticmethod\n"
+        "    def judge(data):\n"
+        "        raise KeyError('width')\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("my_claims", None)
+    sweep = load(
+        tmp_path, "claims:\n  own:\n  - {id: half, kind: 'my_claims:Half'}\n  - {id: b, kind: 'my_claims:Broken'}\n"
+    )
+    trials = planted(table, 0.0, 0.0)
+    found = own(trials, sweep.claims.own[0], remarks={"half": " Declared late."})["half"]
+    assert (found.verdict, found.sentence) == ("supported", "Yes. Declared late.")
+    with pytest.raises(ValueError, match=r"my_claims\.py:16: KeyError: 'width'"):
+        own(trials, sweep.claims.own[1])
