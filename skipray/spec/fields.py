@@ -303,6 +303,7 @@ class SweepFile(Part):
     adaptive: Adaptive | None = None
     trained: Trained = Trained()
     claims: dict[str, Any] = {}
+    """Which families play the roles of the paper's claims, and claims of the sweep's own; judged, never trained."""
     probe: ProbeSpec = ProbeSpec()
     resources: Resources = Resources()
     tracking: Tracking = Tracking()

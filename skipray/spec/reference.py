@@ -13,12 +13,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from skipray.spec import fields as source
+from skipray.spec import claims, fields
 from skipray.spec.fields import ModelSpec, Part, Recipe, SweepFile
 from skipray.spec.words import allowed_words
 
 OPEN_SECTIONS: dict[str, type[Part]] = {"model": ModelSpec, "recipe": Recipe}
 """Sections that are checked cell by cell, since any of their fields may be a factor."""
+APART: dict[str, type[Part]] = {"claims": claims.Claims}
+"""Sections that are checked by a reader of their own."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def field_rows() -> tuple[FieldRow, ...]:
 def _rows(model: type[Part], prefix: str) -> Iterator[FieldRow]:
     meanings = _meanings(model)
     for name, info in model.model_fields.items():
-        inner = OPEN_SECTIONS.get(name) if not prefix else None
+        inner = (OPEN_SECTIONS | APART).get(name) if not prefix else None
         inner = inner or _section(info)
         meaning = meanings.get(name, "") or (inspect.getdoc(inner) or "" if inner else "")
         default = None if info.is_required() else info.get_default(call_default_factory=True)
@@ -67,7 +69,7 @@ def _section(info: FieldInfo) -> type[Part] | None:
 def _texts() -> dict[str, dict[str, str]]:
     """Class -> field -> the text under it."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(source)).body:
+    for node in (n for source in (fields, claims) for n in ast.parse(inspect.getsource(source)).body):
         if not isinstance(node, ast.ClassDef):
             continue
         texts = found.setdefault(node.name, {})
@@ -89,13 +91,15 @@ def json_schema() -> dict[str, Any]:
     """
     schema = SweepFile.model_json_schema()
     definitions = schema.setdefault("$defs", {})
-    for name, part in OPEN_SECTIONS.items():
+    for name, part in (OPEN_SECTIONS | APART).items():
         inner = part.model_json_schema()
         definitions |= inner.pop("$defs", {})
         inner.pop("required", None)  # any field of it may be a factor instead
         definitions[part.__name__] = inner
         schema["properties"][name] = {"$ref": f"#/$defs/{part.__name__}"}
-    by_name = {part.__name__: part for part in _parts(SweepFile)} | {p.__name__: p for p in OPEN_SECTIONS.values()}
+    named: list[type[Part]] = [*_parts(SweepFile), *OPEN_SECTIONS.values(), *APART.values(), *claims.KINDS.values()]
+    named.append(claims.CodedClaim)
+    by_name = {part.__name__: part for part in named}
     _describe(schema, SweepFile)
     for name, definition in definitions.items():
         if name in by_name:

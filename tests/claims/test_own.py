@@ -40,9 +40,9 @@ def test_claims_are_read_and_leave_trials_alone(tmp_path: Path) -> None:
     sweep = load(
         tmp_path,
         "claims:\n  skip: resnet\n  own:\n"
-        "    - {id: a, kind: comparison, metric: test.accuracy, family: resnet, than: plainnet, direction: above}\n"
+        "    - {id: a, kind: comparison, metric: a.b, family: resnet, than: plainnet, direction: above}\n"
         "    - {id: deep, kind: limit, family: resnet, direction: above, than: 20}\n"
-        "    - {id: t, kind: correlation, metric: gap.accuracy, other: train.loss, direction: positive, strata: [depth]}",
+        "    - {id: t, kind: correlation, metric: gap.accuracy, other: c.d, direction: positive, strata: [depth]}",
     )
     assert sweep.claims.roles == {"skip": "resnet"}
     assert [type(c) for c in sweep.claims.own] == [ComparisonClaim, LimitClaim, CorrelationClaim]
