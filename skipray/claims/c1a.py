@@ -74,6 +74,8 @@ def _limit_words(table: pd.DataFrame) -> str:
     limit = trainability_limit(table["depth"], table["trained"], group=table["seed"])
     if limit.depth is not None:
         return f"about {limit.depth:.0f} layers"
+    if limit.censored == "none":
+        return "at no depth that could be given"
     # What lies beyond what was tried is told by what was seen there.
     end = table["depth"].max() if limit.censored == "above" else table["depth"].min()
     there = table.loc[table["depth"] == end, "trained"]

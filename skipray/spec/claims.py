@@ -17,13 +17,6 @@ ClaimId = Annotated[
         description="a letter, then letters, digits, '_' and '-', at most 32",
     ),
 ]
-MetricKey = Annotated[
-    str,
-    Field(
-        pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$",
-        description="a metric of finished runs under its MLflow key, such as test.accuracy",
-    ),
-]
 
 
 class DeclaredClaim(Part):
@@ -37,7 +30,7 @@ class ComparisonClaim(DeclaredClaim):
     """One family's metric against another's, paired by depth, seed and factors."""
 
     kind: Literal["comparison"]
-    metric: MetricKey
+    metric: str
     """A metric of finished runs under its MLflow key, such as `test.accuracy`."""
     family: str
     than: str
@@ -52,7 +45,7 @@ class TrendClaim(DeclaredClaim):
     """A metric's change from a family's shallowest depth to its deepest, seed by seed."""
 
     kind: Literal["trend"]
-    metric: MetricKey
+    metric: str
     family: str
     direction: Literal["rising", "falling", "flat"]
     margin: NonNegativeFloat = 0.0
@@ -74,8 +67,8 @@ class CorrelationClaim(DeclaredClaim):
     """Kendall's tau of two metrics over runs that trained."""
 
     kind: Literal["correlation"]
-    metric: MetricKey
-    other: MetricKey
+    metric: str
+    other: str
     """The second metric."""
     direction: Literal["positive", "negative"]
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.0

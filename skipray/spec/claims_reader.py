@@ -1,9 +1,10 @@
 """Reads `claims` of a sweep file, with the place of every mistake."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from skipray import metrics
 from skipray.extension import catalog
 from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim
 from skipray.spec.fields import Part
@@ -21,13 +22,15 @@ class ClaimsReader:
         validate: Callable[[type[Part], Any, Place], Any],
         add: Callable[[Place, str], None],
         families: Collection[str],
+        measured: Sequence[str] = (),
     ):
         """Args:
         validate: data at a place as a part, or None where it is wrong, which it has said then.
         add: says a mistake at a place.
         families: of the sweep.
+        measured: metrics of the user's own that the probe takes.
         """
-        self.validate, self.add, self.families = validate, add, families
+        self.validate, self.add, self.families, self.measured = validate, add, families, measured
 
     def read(self, data: dict[str, Any]) -> Claims:
         found = self.validate(ClaimsField, data, ("claims",))
@@ -74,6 +77,12 @@ class ClaimsReader:
         claim = self.validate(KINDS[kind], item, here)
         if claim is None:
             return None
+        for field in ("metric", "other"):
+            if hasattr(claim, field):
+                try:
+                    metrics.describe(getattr(claim, field), self.measured)
+                except ValueError as error:
+                    self.add((*here, field), str(error))
         for field in ("family", "than"):
             value = getattr(claim, field, None)
             if isinstance(value, str):

@@ -87,7 +87,7 @@ class Reader:
             self.mistakes.append(self.document.mistake(("exclude",), "found no trial left; allowed: at least one"))
             self._stop_on_mistakes()
         families = dict.fromkeys(cell.model.architecture for cell in cells)
-        claims = ClaimsReader(self._validate, self._add, families).read(file.claims)
+        claims = ClaimsReader(self._validate, self._add, families, file.probe.metrics).read(file.claims)
         self._stop_on_mistakes()
         return SweepSpec(
             path=path,

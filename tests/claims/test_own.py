@@ -40,9 +40,9 @@ def test_claims_are_read_and_leave_trials_alone(tmp_path: Path) -> None:
     sweep = load(
         tmp_path,
         "claims:\n  skip: resnet\n  own:\n"
-        "    - {id: a, kind: comparison, metric: a.b, family: resnet, than: plainnet, direction: above}\n"
+        "    - {id: a, kind: comparison, metric: flatness, family: resnet, than: plainnet, direction: above}\n"
         "    - {id: deep, kind: limit, family: resnet, direction: above, than: 20}\n"
-        "    - {id: t, kind: correlation, metric: gap.accuracy, other: c.d, direction: positive, strata: [depth]}",
+        "    - {id: t, kind: correlation, metric: gap.loss, other: flatness, direction: positive, strata: [depth]}",
     )
     assert sweep.claims.roles == {"skip": "resnet"}
     assert [type(c) for c in sweep.claims.own] == [ComparisonClaim, LimitClaim, CorrelationClaim]
@@ -72,7 +72,7 @@ def test_claims_are_read_and_leave_trials_alone(tmp_path: Path) -> None:
         ),
         (
             "claims:\n  own:\n  - {id: a, kind: trend, metric: accuracy, family: resnet, direction: rising}\n",
-            "claims.own.0.metric: found 'accuracy'; allowed: a metric of finished runs under its MLflow key",
+            "claims.own.0.metric: found the metric 'accuracy'",
         ),
         (
             "claims:\n  own:\n  - {id: a, kind: trend, metric: test.accuracy, family: resnet, direction: flat}\n",

@@ -20,7 +20,7 @@ def of_family(data: SweepData, metric: str, family: str, diverged: Outcome | Non
 
 def missing(data: SweepData, *metrics: str) -> str:
     """Which of the metrics no run has, and the nearest that some has; empty where all are there."""
-    known = [str(c) for c in data.trials.columns if "." in str(c) and not str(c).endswith(".censored")]
+    known = [str(c) for c in data.trials.columns if not str(c).endswith(".censored")]
     for metric in metrics:
         if metric not in known:
             near = difflib.get_close_matches(metric, known, n=3)

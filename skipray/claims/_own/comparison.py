@@ -24,11 +24,14 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
         for family, side in ((claim.family, "above"), (claim.than, "below"))
         if (outcome := diverged_as(claim.metric, claim.direction == side)) is not None
     }
+    what = f"Run {claim.family} and {claim.than} at the same depths with two or more shared seeds."
+    absent = missing(data, claim.metric)
+    if absent:
+        return untested(statement, what, absent)
     pairs = data.pairs(claim.metric, claim.family, claim.than, diverged=counts)
     estimate = censored_mean(pairs, "difference") if len(pairs) else None
     if estimate is None:
-        what = f"Run {claim.family} and {claim.than} at the same depths with two or more shared seeds."
-        return untested(statement, what, missing(data, claim.metric) or f"{len(pairs)} pairs of twins")
+        return untested(statement, what, f"{len(pairs)} pairs of twins")
     words = f"{name} less {than}: {estimate.effect:+.3g} in {claim.metric}, {len(pairs)} pairs"
     part = Comparison(
         f"{claim.metric} of {name} less {than}'s", estimate, "", "the difference is as claimed",

@@ -17,6 +17,10 @@ def judge(claim: CorrelationClaim, data: SweepData) -> Finding:
     way = "with" if claim.direction == "positive" else "against"
     size = f" (tau beyond {claim.margin:g})" if claim.margin else ""
     statement = claim.statement or f"{claim.metric} goes {way} {claim.other}{within}{size}"
+    what = "Run it with two or more seeds, at depths where networks train."
+    absent = missing(data, claim.metric, claim.other)
+    if absent:
+        return untested(statement, what, absent)
     table = data.measured(claim.metric, data.trials[data.trials["outcome"] == "trained"])
     second = data.measured(claim.other, table.drop(columns=["value", "censored"]))
     table = table.loc[second.index]
@@ -30,9 +34,7 @@ def judge(claim: CorrelationClaim, data: SweepData) -> Finding:
         else None
     )  # fmt: skip
     if tau is None:
-        what = "Run it with two or more seeds, at depths where networks train."
-        few = f"{len(table)} trained runs with both, or none that can be compared"
-        return untested(statement, what, missing(data, claim.metric, claim.other) or few)
+        return untested(statement, what, f"{len(table)} trained runs with both, or none that can be compared")
     words = f"tau {tau.tau:.2f} over {len(table)} trained runs{within}"
     positive = claim.direction == "positive"
     part = Comparison(

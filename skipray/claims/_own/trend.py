@@ -16,12 +16,15 @@ def judge(claim: TrendClaim, data: SweepData) -> Finding:
     verb = {"rising": "rises", "falling": "falls", "flat": "changes"}[claim.direction]
     statement = claim.statement or f"{claim.metric} of {name} {verb}{size} with depth"
     lost = diverged_as(claim.metric, claim.direction != "falling")
+    what = f"Run {claim.family} at two or more depths with two or more seeds."
+    absent = missing(data, claim.metric)
+    if absent:
+        return untested(statement, what, absent)
     table = of_family(data, claim.metric, claim.family, lost)
     table = table[table["censored"] == 0] if len(table) else table
     change = change_over_depths(table, table["stratum"].to_numpy()) if len(table) else None
     if change is None:
-        what = f"Run {claim.family} at two or more depths with two or more seeds."
-        return untested(statement, what, missing(data, claim.metric) or "fewer than two depths or seeds")
+        return untested(statement, what, "fewer than two depths or seeds")
     words = (
         f"{change.effect:+.3g} from depth {table['depth'].min()} to {table['depth'].max()} "
         f"(along a line {line_over_depths(table, table['stratum'].to_numpy()):+.3g})"
