@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test faults image check format ui bench scale lock docs
+.PHONY: help install sweep test faults lowest newest image check format ui bench scale lock docs
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,6 +31,12 @@ test: $(READY)  ## run the tests
 
 faults: $(READY)  ## the fault suite's table: a real cluster, killed and cut in many ways (FAULTS="driver-killed ...")
 	@$(BIN)/python tests/faults $(FAULTS)
+
+lowest: $(READY)  ## the lowest versions that pyproject.toml allows: install them apart and run a sweep (gigabytes)
+	@$(BIN)/python tests/versions lowest
+
+newest: $(READY)  ## the same with the newest versions
+	@$(BIN)/python tests/versions newest
 
 image: $(READY)  ## run the Dockerfile's install steps in an empty environment (gigabytes where nothing is cached)
 	@$(BIN)/python -m pytest -m image tests/infra $(PYTEST_ARGS)

@@ -198,7 +198,7 @@ class SweepData:
         ]  # fmt: skip
         if rows.empty:
             return rows
-        last = rows.groupby("trial_id")["epoch"].transform("max")
+        last = rows.groupby("trial_id", observed=True)["epoch"].transform("max")
         rows = rows[rows["epoch"] == last]
         keys = ["trial_id", *_NEEDED, *self.factors]
         return rows[["trial_id", "layer_index", "value", "censored"]].merge(kept[keys], on="trial_id")

@@ -47,7 +47,7 @@ def profiles(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=columns)
     rows = rows[headline_rows(rows)]
-    last = rows.groupby("trial_id")["epoch"].transform("max").to_numpy()
+    last = rows.groupby("trial_id", observed=True)["epoch"].transform("max").to_numpy()
     stage = np.where(rows["epoch"].to_numpy() == 0, "start", "end")
     rows = rows.assign(stage=stage)[(stage == "start") | (rows["epoch"].to_numpy() == last)]
     place = positions(aggregate, layout)
