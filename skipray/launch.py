@@ -18,12 +18,11 @@ from typing import Annotated
 import typer
 
 from skipray import __version__, verbs
+from skipray.errors import SkiprayError
 from skipray.extension import own_code
-from skipray.spec import SpecError
 from skipray.terminal.interrupts import interrupt_on_signals
 from skipray.terminal.streams import ResultsNotWritten, flush_results, mend_streams
 from skipray.terminal.supervisor import supervised
-from skipray.verbs._loading import BadInput
 from skipray.verbs._speaking import tell
 
 app = typer.Typer(
@@ -73,16 +72,16 @@ def run(arguments: list[str]) -> int:
         flush_results()
     except typer.Exit as leaving:
         code = leaving.exit_code
-    except (SpecError, BadInput, ResultsNotWritten) as error:
+    except SkiprayError as error:
         tell(str(error))
-        code = 2
+        code = error.exit_code
     except KeyboardInterrupt:
         code = 130
     except SystemExit as error:  # skipray's own verbs raise none
         tell(f"the work was ended by {own_code.said(error)}: code of your own, or a library, has asked to exit")
         code = 1
     except Exception as error:
-        code = _usage_error(error) or _refusal(error)
+        code = _usage_error(error) or _missing_package(error)
         if code is None:
             traceback.print_exc()
             tell(f"internal error: {type(error).__name__}: {error}")
@@ -128,17 +127,11 @@ def _usage_error(error: Exception) -> int | None:
     return 2
 
 
-def _refusal(error: Exception) -> int | None:
-    """2 for what the surroundings refuse: a store that is away, a launch that is living already."""
-    from skipray.storage import AlreadyRunning
-    from skipray.tracking import BadAddress, TrackingAway, TrackingRefused
-
-    if isinstance(error, ModuleNotFoundError) and error.name in TRAINING_PACKAGES:
-        tell(f"{error}; training needs what `pip install skipray[train]` installs")
-        return 2
-    if not isinstance(error, AlreadyRunning | BadAddress | TrackingAway | TrackingRefused):
+def _missing_package(error: Exception) -> int | None:
+    """2 where training is asked for and what it needs is not installed; else None."""
+    if not isinstance(error, ModuleNotFoundError) or error.name not in TRAINING_PACKAGES:
         return None
-    tell(str(error))
+    tell(f"{error}; training needs what `pip install skipray[train]` installs")
     return 2
 
 

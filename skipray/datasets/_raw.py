@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from skipray.errors import SkiprayError
 from skipray.spec.samples import array_fingerprint
 
 
-class DataMissing(FileNotFoundError):
+class DataMissing(SkiprayError, FileNotFoundError):
     """The files of a data set are not there. The message says where they were looked for and how to get them."""
 
 
-class DataCorrupt(ValueError):
+class DataCorrupt(SkiprayError, ValueError):
     """Files or decoded arrays differ from what their pinned hash says."""
 
 

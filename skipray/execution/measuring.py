@@ -82,11 +82,11 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
     if sweep.probe.preset == "none":
         raise SpecError([f"{sweep.path}: probe.preset: found none; allowed to measure: default, full"])
     uri = tracking.resolve_uri(sweep, tracking_uri)
-    name = measurement_name(sweep.probe)
     known = tracking.known_trials(sweep, uri).trials if tracking.exists(sweep, uri) else ()
     finished = tracking.read_ledger(sweep, uri, trials=known).finished if known else {}
     if not finished:
         raise SpecError([f"{sweep.path}: found no finished run in {tracking.redact(uri)}; launch the sweep first"])
+    name = measurement_name(sweep.probe)
     missing = [
         trial
         for trial in known

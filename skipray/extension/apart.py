@@ -19,6 +19,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import IO, Any, TypeVar
 
+from skipray.errors import SkiprayError
 from skipray.extension import own_code
 
 START_SECONDS = 120.0
@@ -32,7 +33,7 @@ LENGTH_BYTES = 8
 T = TypeVar("T")
 
 
-class OwnCodeFailed(ValueError):
+class OwnCodeFailed(SkiprayError, ValueError):
     """What the user's code raised, or how it ended its process, with its file and line."""
 
 

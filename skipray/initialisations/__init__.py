@@ -13,6 +13,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from skipray.errors import SkiprayError
 from skipray.extension import catalog
 from skipray.initialisations._reach import Part, parts, put
 from skipray.spec import ModelSpec
@@ -32,7 +33,7 @@ class Layer:
     """The network's."""
 
 
-class Refused(ValueError):
+class Refused(SkiprayError, ValueError):
     """A model that a family or a scheme cannot have. `args`: what was found and what is allowed, the field to blame."""
 
     def __init__(self, message: str, key: str):

@@ -1,6 +1,7 @@
 """A YAML 1.2 text as plain values, with the line of every key, and the overrides of the command line."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -11,18 +12,22 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from skipray.errors import InputRefused, SkiprayError
 from skipray.spec.fields import SweepFile
+from skipray.spec.finding import read_text
 from skipray.spec.words import kind_words
 
 MAX_NODES = 100_000
 """A sweep file holds at most so many values, aliases expanded: no YAML text can fill the memory."""
 
 
+MAX_LEVELS = 100
+"""Brackets within each other. The deepest that a sweep has a use for is 4."""
 MAX_SHOWN = 20
 """Mistakes that a message spells out; a screen of them is enough to begin with."""
 
 
-class SpecError(ValueError):
+class SpecError(SkiprayError, ValueError):
     """Bad input in a sweep file or an override. One line a mistake: where, what was found, what is allowed."""
 
     def __init__(self, mistakes: Iterable[str]):
@@ -45,15 +50,11 @@ class Document:
     @classmethod
     def read(cls, path: Path) -> "Document":
         try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+            text = read_text(path)
+        except (FileNotFoundError, NotADirectoryError):
             raise SpecError([f"{path}: no such file; {_sweeps_beside(path)}"]) from None
-        except IsADirectoryError:
-            raise SpecError([f"{path}: found a folder; allowed: a YAML file"]) from None
-        except UnicodeDecodeError as error:
-            raise SpecError(
-                [f"{path}: found bytes that are not UTF-8 ({error.reason}); allowed: a YAML text"]
-            ) from None
+        except InputRefused as error:
+            raise SpecError([str(error)]) from None
         except OSError as error:
             raise SpecError([f"{path}: cannot be read: {error.strerror}"]) from None
         return cls.parse(path, text)
@@ -61,9 +62,10 @@ class Document:
     @classmethod
     def parse(cls, path: Path, text: str) -> "Document":
         """A text that was read from `path`, now or before."""
-        yaml = YAML(typ="rt", pure=True)
         try:
-            tree = yaml.load(text)
+            tree = _parsed(text)
+        except RecursionError:
+            raise SpecError([f"{path}:1: found values nested beyond reason; allowed: a few levels"]) from None
         except DuplicateKeyError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             problem = str(error.problem).split("\n")[0]
@@ -104,8 +106,10 @@ class Document:
         if not equals or not all(keys):
             raise SpecError([f"--set {text}: found no value; allowed: --set recipe.epochs=2"])
         try:
-            value = _plain(YAML(typ="rt", pure=True).load(value_text), keys, {}, self.path)
-        except YAMLError:
+            value = _plain(_parsed(value_text), keys, {}, self.path)
+        except RecursionError:
+            raise SpecError([f"--set {keys[0]}: found values nested beyond reason; allowed: a few levels"]) from None
+        except (YAMLError, ValueError):
             raise SpecError([f"--set {text}: the value is not YAML"]) from None
         if len(keys) == 2 and keys[1] in self.data.get("factors", {}) and keys[0] in ("model", "recipe"):
             raise SpecError(
@@ -131,6 +135,21 @@ class Document:
     def mistake(self, loc: tuple[str | int, ...], found: str) -> str:
         key = ".".join(str(part) for part in loc)
         return f"{self.where(loc)}: {key + ': ' if key else ''}{found}"
+
+
+def _parsed(text: str) -> Any:
+    """ruamel's tree of a text.
+
+    Raises:
+        RecursionError: values are nested beyond reason. ruamel's time grows with the square of the brackets that are
+            open, so these are counted first, whether they stand in a text or not.
+    """
+    level = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        level += 1 if bracket in "[{" else -1
+        if level > MAX_LEVELS:
+            raise RecursionError
+    return YAML(typ="rt", pure=True).load(text)
 
 
 def _plain(node: Any, loc: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], path: Path) -> Any:

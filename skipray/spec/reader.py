@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import math
+import os
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from skipray.spec.cell import bare_name, family_names
 from skipray.spec.claims_reader import ClaimsReader
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, ProbeSpec, Recipe, SweepFile, Tune
+from skipray.spec.finding import sweep_path
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
 from skipray.spec.values import plain
@@ -28,17 +30,17 @@ PYTHON_SOURCE = "Sweep"
 """Stands where messages about a file name it."""
 
 
-def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> SweepSpec:
+def load_sweep(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> SweepSpec:
     """Read and check a sweep file.
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or the sweep's name (`skipray.spec.finding.sweep_path`).
         overrides: `dotted.key=value` texts, the value in YAML, as `--set` takes them.
 
     Raises:
         SpecError: with one line for each mistake.
     """
-    path = Path(path)
+    path = sweep_path(path)
     overrides = tuple(overrides)
     document = Document.read(path)
     for override in overrides:

@@ -30,7 +30,15 @@ def shipped_sweep(name: str) -> Path | None:
     """The file of a sweep that comes with skipray."""
     folder = package_folder()
     path = folder / f"{name}.yaml" if folder is not None else None
-    return path if path is not None and path.is_file() else None
+    return path if path is not None and is_file(path) else None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that is too long for any file is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _is_sweep(path: Path) -> bool:
@@ -45,6 +53,6 @@ def _question(path: Path) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     except (OSError, UnicodeDecodeError):
         return []

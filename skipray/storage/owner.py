@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from skipray.errors import SkiprayError
+
 STALE_SECONDS = 30.0
 """An owner of another machine that has not been heard of for so long is gone."""
 CLOCK_TOLERANCE = 2.0
@@ -46,7 +48,7 @@ class Owner:
         return f"process {self.pid} on {self.host}{where}, running since {started}"
 
 
-class AlreadyRunning(RuntimeError):
+class AlreadyRunning(SkiprayError, RuntimeError):
     """Another launch of this sweep is living."""
 
     def __init__(self, sweep: str, owner: Owner):

@@ -15,6 +15,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from skipray.errors import SkiprayError
 from skipray.records import TrialRecord
 from skipray.storage.folder import open_folder
 from skipray.storage.result import decode_result, encode_result
@@ -33,7 +34,7 @@ _NUMBERED = re.compile(r"^(state|result|failure)-([0-9]{6})(-[0-9]{6}|\.json)?$"
 log = logging.getLogger(__name__)
 
 
-class Fenced(RuntimeError):
+class Fenced(SkiprayError, RuntimeError):
     """A newer attempt owns this trial, or its result has been delivered: this attempt must stop and write no more."""
 
 

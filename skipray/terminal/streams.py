@@ -9,13 +9,15 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
+from skipray.errors import SkiprayError
+
 STDOUT, STDERR = 1, 2
 
 _results: TextIO | None = None
 """Where results go; None: to `sys.stdout`, whatever that is by then."""
 
 
-class ResultsNotWritten(Exception):
+class ResultsNotWritten(SkiprayError):
     """Standard output does not take what was to be printed: a full disk, a device that refuses."""
 
     def __init__(self, error: OSError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from skipray.errors import SkiprayError
 from skipray.spec import SweepSpec
 
 DEFAULT_URI = "sqlite:///skipray.db"
@@ -33,15 +34,15 @@ _SECRET_VARIABLES = (
 )
 
 
-class BadAddress(ValueError):
+class BadAddress(SkiprayError, ValueError):
     """No tracking address that MLflow writes to."""
 
 
-class TrackingAway(RuntimeError):
+class TrackingAway(SkiprayError, RuntimeError):
     """The tracking store cannot be reached, or does not answer as it should; what is written waits in the storage."""
 
 
-class TrackingRefused(RuntimeError):
+class TrackingRefused(SkiprayError, RuntimeError):
     """The tracking store understood and refused: trying again would not help."""
 
 
@@ -93,6 +94,7 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
         path, options = _without_options(uri.removeprefix("sqlite:///"))
         if path in ("", ":memory:"):
             raise BadAddress("found an in-memory SQLite address; allowed: sqlite:///FILE")
+        _refuse_place(Path(path).absolute())
         return f"sqlite:///{_usable(Path(path))}{options}"
     scheme, mark, rest = uri.partition("://")
     if scheme in ("postgresql", "postgres"):
@@ -130,6 +132,17 @@ def _usable(path: Path) -> Path:
             "read as something else; allowed: a folder without them (--tracking-uri sqlite:////ANOTHER/skipray.db)"
         )
     return real
+
+
+def _refuse_place(path: Path) -> None:
+    """Where no file can be: reading would find nothing there, and say that nothing has run."""
+    nearest = next(p for p in (path, *path.parents) if p.exists())
+    if nearest == path and not path.is_file():
+        raise BadAddress(
+            f"found no file but {'a folder' if path.is_dir() else 'a device'} at {path}; allowed: sqlite:///FILE"
+        )
+    if nearest != path and not nearest.is_dir():
+        raise BadAddress(f"found the SQLite file {path} in what is no folder: {nearest}; allowed: sqlite:///FILE")
 
 
 def _postgresql_driver() -> str:

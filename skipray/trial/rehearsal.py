@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from skipray import architectures
+from skipray.errors import SkiprayError
 from skipray.spec import TrialSpec
 from skipray.spec.samples import Task
 from skipray.spec.shapes import TokenShape
@@ -16,7 +17,7 @@ from skipray.trial.training import make_optimizer
 from skipray.trial.training.step import Step
 
 
-class Untrainable(ValueError):
+class Untrainable(SkiprayError, ValueError):
     """A trial that cannot be trained as it is specified. `key`: the recipe's field to blame, or empty."""
 
     def __init__(self, message: str, key: str = ""):

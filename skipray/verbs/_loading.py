@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skipray.errors import InputRefused
 from skipray.spec import SpecError, SweepSpec, load_sweep
 from skipray.spec.document import Document
+from skipray.spec.finding import sweep_path
 from skipray.spec.stored import missing_code, selected
 from skipray.verbs._speaking import tell
 
@@ -15,12 +17,8 @@ if TYPE_CHECKING:
     from skipray.planning.budget import Budget
 
 
-class BadInput(Exception):
-    """What the user can mend: printed as it is, exit code 2."""
-
-
 def load(sweep: str, overrides: list[str] | None) -> SweepSpec:
-    return load_sweep(find_sweep(sweep), overrides or ())
+    return load_sweep(sweep, overrides or ())
 
 
 def load_to_read(sweep: str, overrides: list[str] | None, tracking_uri: str | None) -> SweepSpec:
@@ -28,16 +26,16 @@ def load_to_read(sweep: str, overrides: list[str] | None, tracking_uri: str | No
 
     Where the file names code that is not here, the store's sweep is read, as far as the file selects it.
     """
-    path = find_sweep(sweep)
+    path = sweep_path(sweep, shipped=False)
     if path.exists():
         return _selected(path, overrides or (), tracking_uri)
     from skipray import tracking
 
     stored = tracking.stored_sweep(sweep, tracking_uri) if is_name(sweep) else None
     if stored is None:
-        return load_sweep(path, overrides or ())  # says what is wrong with it
+        return load_sweep(sweep, overrides or ())  # says what is wrong with it
     if overrides:
-        raise BadInput(f"found --set, but no file of {sweep} to override; allowed: the sweep as its store has it")
+        raise InputRefused(f"found --set, but no file of {sweep} to override; allowed: the sweep as its store has it")
     return stored.sweep
 
 
@@ -66,21 +64,26 @@ def is_name(text: str) -> bool:
     return re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text) is not None
 
 
-def find_sweep(sweep: str) -> Path:
-    """A path as it is; a bare name is sweeps/NAME.yaml or NAME.yaml."""
-    path = Path(sweep)
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        return path
-    for candidate in (Path("sweeps") / f"{sweep}.yaml", Path(f"{sweep}.yaml")):
-        if candidate.exists():
-            return candidate
-    return Path("sweeps") / f"{sweep}.yaml"
-
-
 def use_data(folder: str | None) -> None:
     """Workers find it in their environment, as the launch's own."""
-    if folder is not None:
-        os.environ["SKIPRAY_DATA"] = str(Path(folder).expanduser().absolute())
+    if folder is None:
+        return
+    path = Path(folder).expanduser().absolute()
+    if not path.is_dir():
+        found = "a file" if path.exists() else "nothing"
+        raise InputRefused(f"--data {folder}: found {found}; allowed: the folder in which the data sets lie")
+    os.environ["SKIPRAY_DATA"] = str(path)
+
+
+def report_folder(folder: Path | None, spec: SweepSpec) -> Path:
+    """Where the report goes, made sure of before anything is run for it."""
+    path = folder or Path("reports") / spec.name
+    nearest = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not nearest.is_dir():
+        raise InputRefused(f"{path}: found a file at {nearest}; allowed: a folder for the report")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputRefused(f"{path}: found that {nearest} may not be written; allowed: a folder for the report")
+    return path
 
 
 def budget_of(text: str | None) -> "Budget | None":
@@ -90,4 +93,4 @@ def budget_of(text: str | None) -> "Budget | None":
     try:
         return parse_budget(text) if text is not None else None
     except ValueError as error:
-        raise BadInput(f"--budget: {error}") from None
+        raise InputRefused(f"--budget: {error}") from None

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skipray.errors import InputRefused
 from skipray.spec import SweepSpec
-from skipray.verbs._loading import BadInput
 from skipray.verbs._speaking import tell
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def import_report() -> None:
 def report_on(
     spec: SweepSpec,
     tracking_uri: str | None,
-    folder: Path | None,
+    folder: Path,
     log_on: "Address | None" = None,
     parent_status: str = "FINISHED",
     drawing: "Executor | None" = None,
@@ -53,7 +53,6 @@ def report_on(
     from skipray.analysis.aggregation import aggregate as make
 
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
-    folder = folder or Path("reports") / spec.name
     if not force:
         keep_larger(folder, spec.name, len(result.trials))
     files = reporting.write(result, folder, beside=drawing)
@@ -65,7 +64,7 @@ def report_on(
     return result, files
 
 
-class FewerTrials(BadInput):
+class FewerTrials(InputRefused):
     """A report of fewer trials than the one that it would be written over."""
 
 

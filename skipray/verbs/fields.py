@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import BadInput
+from skipray.errors import InputRefused
 from skipray.verbs._options import JsonOption
 from skipray.verbs._speaking import print_json
 
@@ -25,7 +25,7 @@ def fields(
     wanted = (pattern or "").lower()
     rows = [r for r in field_rows() if wanted in r.name.lower() or wanted in r.meaning.lower()]
     if not rows:
-        raise BadInput(f"found no field with {pattern!r} in its name or meaning; allowed: a text that one has")
+        raise InputRefused(f"found no field with {pattern!r} in its name or meaning; allowed: a text that one has")
     if as_json:
         print_json({"fields": [vars(row) for row in rows]})
         return

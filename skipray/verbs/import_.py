@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import BadInput
+from skipray.errors import InputRefused
 from skipray.verbs._options import JsonOption, UriOption
 from skipray.verbs._speaking import print_json, tell
 
@@ -26,22 +26,15 @@ def import_(
     """Take over a sweep that `skipray export` wrote, or finished results from elsewhere (architecture, depth, seed,
     metrics), so that they are aggregated and compared like any others."""
     if not file.is_file():
-        raise BadInput(f"{file}: no such file; allowed: a file of `skipray export`, a CSV or a Parquet table")
+        raise InputRefused(f"{file}: no such file; allowed: a file of `skipray export`, a CSV or a Parquet table")
     if file.suffix.lower() in TABLES:
-        from skipray.tracking.exchange.prior import BadTable, import_table
+        from skipray.tracking.exchange.prior import import_table
 
-        try:
-            made = import_table(file, name or file.stem, tracking_uri, dataset=data, chance=chance, say=tell)
-        except BadTable as error:
-            raise BadInput(str(error)) from None
+        made = import_table(file, name or file.stem, tracking_uri, dataset=data, chance=chance, say=tell)
     else:
-        from skipray.tracking.exchange.archive import BadArchive
         from skipray.tracking.exchange.importing import import_archive
 
-        try:
-            made = import_archive(file, tracking_uri)
-        except BadArchive as error:
-            raise BadInput(str(error)) from None
+        made = import_archive(file, tracking_uri)
     if as_json:
         print_json({"sweep": made.name, "runs": made.runs, "known": made.known})
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipray.verbs._code import AcceptOption, check_code
-from skipray.verbs._loading import budget_of, load, use_data
+from skipray.verbs._loading import budget_of, load, report_folder, use_data
 from skipray.verbs._options import (
     AddressOption,
     BudgetOption,
@@ -52,6 +52,7 @@ def launch(
 
     spec = load(sweep, overrides)
     use_data(data)
+    where = report_folder(folder, spec)
     if tracking.exists(spec, tracking_uri):
         check_code(spec, tracking_uri, accept=accept)
     drawing: Executor | None = None
@@ -88,7 +89,7 @@ def launch(
     try:
         if with_report:
             status = _parent_status(ended)
-            result, files = report_on(spec, tracking_uri, folder, ended.address, status, drawing, force=force)
+            result, files = report_on(spec, tracking_uri, where, ended.address, status, drawing, force=force)
         elif ended.address:
             tracking.finish_sweep(ended.address, _parent_status(ended))
     except FewerTrials as error:

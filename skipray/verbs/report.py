@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from skipray.verbs._code import AcceptOption, check_code
-from skipray.verbs._loading import load_to_read
+from skipray.verbs._loading import load_to_read, report_folder
 from skipray.verbs._options import FolderOption, ForceOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._reporting import report_on
 from skipray.verbs._speaking import print_json
@@ -23,13 +23,14 @@ def report(
 ) -> None:
     """Write the report: one HTML file, its figures and the data behind them."""
     spec = load_to_read(sweep, overrides, tracking_uri)
+    where = report_folder(folder, spec)
     check_code(spec, tracking_uri, accept=accept)
     address = None
     if log:
         from skipray import tracking
 
         address = tracking.prepare(spec, tracking_uri)
-    _, files = report_on(spec, tracking_uri, folder, address, force=force)
+    _, files = report_on(spec, tracking_uri, where, address, force=force)
     if as_json:
         print_json({"sweep": spec.name, "report": str(files.html)})
     else:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import BadInput, load
+from skipray.errors import InputRefused
+from skipray.verbs._loading import load
 from skipray.verbs._options import JsonOption, SetOption
 from skipray.verbs._speaking import print_json
 
@@ -22,7 +23,7 @@ def theory(
     from skipray.terminal import display
 
     if (sweep is None) == (depth is None or width is None):
-        raise BadInput("found no sweep, or no --depth with --width; allowed: one of the two")
+        raise InputRefused("found no sweep, or no --depth with --width; allowed: one of the two")
     if sweep is not None:
         spec = load(sweep, overrides)
         name, rows = spec.name, predictions.of_sweep(spec)
@@ -32,7 +33,7 @@ def theory(
         try:
             name, rows = f"depth {depth}, width {width}", predictions.closed_forms(depth, width, samples)
         except ValueError as error:
-            raise BadInput(str(error)) from None
+            raise InputRefused(str(error)) from None
     if as_json:
         print_json({"sweep": name if sweep else None, "predictions": rows})
     else:

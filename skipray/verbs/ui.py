@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import BadInput
+from skipray.errors import InputRefused
 from skipray.verbs._options import UriOption
 
 ENDS_AS_ANOTHER_PROGRAM = True
@@ -23,7 +23,7 @@ def ui(
     try:
         command = tracking.ui_command(tracking.resolve_uri(None, tracking_uri), port)
     except ValueError as error:
-        raise BadInput(str(error)) from None
+        raise InputRefused(str(error)) from None
     print(f"MLflow's pages: http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends them)")
     sys.stdout.flush()
     os.execvpe(command[0], command, tracking.ui_environment())  # a signal to this process reaches the server

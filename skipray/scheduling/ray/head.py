@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from skipray.errors import SkiprayError
 from skipray.scheduling.ray import private
 from skipray.scheduling.ray.nodes import Node, connected_nodes
 
@@ -17,8 +18,10 @@ ANSWER_SECONDS = 5.0
 T = TypeVar("T")
 
 
-class ClusterLost(RuntimeError):
+class ClusterLost(SkiprayError, RuntimeError):
     """The cluster that this process belongs to is no more."""
+
+    exit_code = 130
 
 
 class Head:

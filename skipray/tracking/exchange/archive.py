@@ -18,6 +18,8 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
+from skipray.errors import SkiprayError
+
 FORMAT = 1
 INDEX = "skipray.json"
 MAX_INDEX = 256 * 2**20
@@ -25,7 +27,7 @@ MAX_INDEX = 256 * 2**20
 _PART = re.compile(r"^[^\x00-\x1f\\/:]{1,255}$")
 
 
-class BadArchive(ValueError):
+class BadArchive(SkiprayError, ValueError):
     """No archive of a sweep, or a damaged one."""
 
 

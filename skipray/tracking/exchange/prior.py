@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from skipray.errors import SkiprayError
 from skipray.records import LAYER_COLUMNS, EpochRecord, Outcome, TrialRecord
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, SweepSpec, Tracking, TrialSpec
 from skipray.spec.cell import bare_name
@@ -35,7 +36,7 @@ LAST_EPOCH = 1
 """Where the table does not say how many epochs there were, its values stand at this one."""
 
 
-class BadTable(ValueError):
+class BadTable(SkiprayError, ValueError):
     """A table that is no sweep: what was found and what is allowed."""
 
 

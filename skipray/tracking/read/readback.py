@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow as pa
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.spec.cell import MAIN_FACTORS, factor_names
+from skipray.spec.finding import sweep_path
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.artifacts import (
     at_both_ends,
@@ -238,14 +238,11 @@ def _loaded(sweep: SweepSpec | str | os.PathLike[str], tracking_uri: str | None)
     """A sweep, its file, or, where there is no such file, its name in the store."""
     if isinstance(sweep, SweepSpec):
         return sweep
-    path = Path(sweep)
-    if not path.suffix and not path.exists():
-        path = Path("sweeps") / f"{path}.yaml"
-    if not path.exists():
+    if not sweep_path(sweep, shipped=False).exists():
         stored = stored_sweep(os.fspath(sweep), tracking_uri)
         if stored is not None:
             return stored.sweep
-    return load_sweep(path)
+    return load_sweep(sweep)
 
 
 def _described(trials: Sequence[TrialSpec], asked: Sequence[TrialSpec]) -> pd.DataFrame:

@@ -14,12 +14,13 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
+from skipray.errors import SkiprayError
 from skipray.trial.training.optimizers import Optimizer
 
 STATE_VERSION = 1
 
 
-class CheckpointRefused(ValueError):
+class CheckpointRefused(SkiprayError, ValueError):
     """A state that cannot be resumed from: truncated, of another trial, or of another version."""
 
 

@@ -1,0 +1,16 @@
+"""The root of skipray's own errors, and the exit codes that the command line ends with.
+
+Exit codes: 0 all done; 1 an internal error; 2 bad input, or surroundings that refuse; 3 some trials failed; 130
+interrupted, resumable.
+"""
+
+
+class SkiprayError(Exception):
+    """What a person can mend. The message says what was found, where, and what is allowed, a line each mistake."""
+
+    exit_code: int = 2
+    """What a command ends with that this error ends."""
+
+
+class InputRefused(SkiprayError, ValueError):
+    """An argument, an option, or a file or folder that one of them names."""
