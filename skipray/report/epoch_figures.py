@@ -111,7 +111,8 @@ def _medians(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
 def _like_with_like(rows: pd.DataFrame, trials: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """The rows with the last epoch on the samples that the epochs before it were judged on.
 
-    Its own metrics are of all samples. Where those of the part were not logged, it is left out.
+    Its own metrics are of all samples. Where those of the part were not logged, it is left out, unless nothing but the
+    network at initialisation would be left.
     """
     if "recipe.epochs" not in trials:
         return rows
@@ -122,7 +123,8 @@ def _like_with_like(rows: pd.DataFrame, trials: pd.DataFrame, metrics: Sequence[
         chosen = last & (rows["metric"] == metric)
         column = f"part.{metric}"
         on_part = by_id[column].astype(float) if column in by_id else pd.Series(dtype=float)
-        rows.loc[chosen, "value"] = rows.loc[chosen, "trial_id"].map(on_part)
+        found = rows.loc[chosen, "trial_id"].map(on_part)
+        rows.loc[chosen, "value"] = found.where(found.notna() | (rows.loc[chosen, "epoch"] > 1), rows["value"])
     return rows[rows["value"].notna()]
 
 
@@ -133,8 +135,8 @@ def _judged_on(trials: pd.DataFrame) -> str:
     known = trials["part.samples"].dropna() if "part.samples" in trials else pd.Series(dtype=float)
     if known.empty:
         return (
-            " Judged on a fixed part of the training set. The last epoch is not drawn: of these runs it was judged on "
-            "all samples only."
+            " Judged on a fixed part of the training set. The last of several epochs is not drawn: of these runs it "
+            "was judged on all samples only."
         )
     counts = f"{known.min():.0f}" if known.min() == known.max() else f"{known.min():.0f} to {known.max():.0f}"
     return f" Judged on {counts} samples of the training set, the same in every epoch and trial."
