@@ -1,6 +1,6 @@
 """Whether the interval that ends an adaptive search holds the truth, and how many trials it takes.
 
-Run: python tests/benchmarks/bench_frontier.py [repetitions, default 60]. One family, depths 8 to 400 in steps of 6,
+Run: python tests/benchmarks/bench_frontier.py [repetitions, default 30]. One family, depths 8 to 400 in steps of 6,
 a true limit drawn log-uniformly from 12 to 300, eight seeds, one trial at a time, at most 40; the search ends when the
 ends of its interval are a factor of 1.5 apart. A seed trains at depth d with the chance
 (1 - lapse) / (1 + (d / limit)^steepness); `seeds sd` spreads the seeds' own limits. Columns: coverage, misses on the
@@ -55,7 +55,7 @@ def search(truth: tuple[float, float, float], rng: np.random.Generator) -> tuple
 
 
 def main() -> None:
-    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     began = time.perf_counter()
     print(f"{'truth':<28}{'covers':>8}{'side':>8}{'trials':>8}{'ended':>8}{'credible':>10}")
     for name, truth in TRUTHS.items():

@@ -2,7 +2,7 @@
 
 Run: python tests/benchmarks/bench_looks.py [repetitions, default 20000]. `looks`: seeds are added until the t interval
 of their mean excludes 0, which is the truth; the share of sweeps that ever exclude it, and the same for the interval of
-the trainability limit against the true limit (a tenth of the repetitions, at most 400). `tuned`: six cells whose seeds
+the trainability limit against the true limit (a tenth of the repetitions, at most 200). `tuned`: six cells whose seeds
 share an effect of the cell, as those of one tuned setting do; the share of t intervals that exclude the truth.
 """
 
@@ -51,7 +51,7 @@ def tuned_excluded(effect: float, seeds: int, repetitions: int, rng: np.random.G
 def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     rng = np.random.default_rng(0)
-    few = min(400, max(repetitions // 10, 1))
+    few = min(200, max(repetitions // 10, 1))
     print(f"{'looks at seeds':<26}{'mean':>8}{'limit':>8}")
     for looks in LOOKS:
         words = ", ".join(map(str, looks)) if len(looks) < 4 else f"every one, {looks[0]} to {looks[-1]}"
