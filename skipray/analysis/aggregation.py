@@ -463,7 +463,7 @@ def provenance(sweep: SweepSpec, trials: pd.DataFrame) -> dict[str, str]:
     }
     for package in ("mlflow", "numpy", "scipy", "pandas"):
         found[package] = metadata.version(package)
-    for key in ("torch", "device", "threads", "hostname"):
+    for key in ("torch", "device", "threads", "hostname", "layers"):
         column = f"environment.{key}"
         if column in trials:
             found[f"trials: {key}"] = ", ".join(sorted(str(v) for v in trials[column].dropna().unique()))

@@ -246,10 +246,10 @@ def measure_weights(
 def _settings(probe: ProbeSpec) -> dict[str, Any]:
     """What a measurement depends on: how often a training probes does not matter to it.
 
-    Further metrics stand in it where there are any, so that measurements from before they existed keep their names.
+    Further metrics and layers stand in it where there are any, so that measurements from before them keep their names.
     """
     told = {key: value for key, value in probe.model_dump().items() if key != "every_epochs"}
-    return told if told.pop("metrics") == () else told | {"metrics": list(probe.metrics)}
+    return {key: value for key, value in told.items() if value or key not in ("metrics", "layers")}
 
 
 def _covers(have: str | None, asked: ProbeSpec) -> bool:
@@ -266,4 +266,5 @@ def _covers(have: str | None, asked: ProbeSpec) -> bool:
         and own.hessian >= asked.hessian
         and own.jacobian >= asked.jacobian
         and set(own.metrics) >= set(asked.metrics)
+        and own.layers == asked.layers
     )

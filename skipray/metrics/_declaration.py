@@ -110,6 +110,8 @@ class LayerMetric(Metric):
     """Of a spectrum, which unfoldings are measured; None: all of them."""
     centrings: tuple[bool, ...] = (False, True)
     """Of a spectrum: raw, centred, or both."""
+    of_samples: bool = False
+    """Of entries: whether it compares samples, so that one axis has to be known as theirs."""
     finite_only: bool = True
     """Whether a tensor with NaN or infinite entries has no value."""
     absent: str = "all-zero matrix"

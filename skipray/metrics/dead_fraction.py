@@ -13,6 +13,7 @@ METRIC = LayerMetric(
     better="lower",
     reads="entries",
     tensors=REPRESENTATIONS,
+    of_samples=True,
     headlines=(Headline(tensor="hidden", aggregates=("max", "median")),),
 )
 

@@ -14,6 +14,7 @@ METRIC = LayerMetric(
     figure="rank-by-depth",
     reads="entries",
     tensors=REPRESENTATIONS,
+    of_samples=True,
     headlines=(Headline(tensor="hidden", aggregates=("last", "median"), trends=("last",)),),
 )
 

@@ -2,14 +2,15 @@
 
     table = probe(model, images)                # hidden representations and weights
     table = probe(model, (images, labels))      # and gradients
+    table = probe(model, {"ids": ids, "mask": mask}, layers=["encoder.layers.*"])
 
 A tensor is reduced to its spectra while the pass runs, so that no more than one layer's is kept, apart from one
 backward pass's graph.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from skipray.metrics import Entry, chosen, headline_phase
+from skipray.metrics.computing.as_found import as_found
 from skipray.probe import headline
+from skipray.probe.batch import Batch, check_network, read_batch
 from skipray.probe.capture import Wanted, capture
+from skipray.probe.layers import Layers, find_layers
 from skipray.probe.reduction import Reduced
 from skipray.probe.rows import rows
 from skipray.records import LAYER_COLUMNS, Histogram
@@ -46,53 +50,93 @@ class Measurement:
     """The layer index of each value in `profiles`."""
     histograms: tuple[Histogram, ...] = ()
     """Of activations and weights at the first and the last layer, in the headline phase."""
+    layers_rule: str = ""
+    """How the layers were found; empty where the network names them."""
 
 
-def probe(model: nn.Module, batch: Any) -> pd.DataFrame:
+@overload
+def probe(
+    model: nn.Module,
+    batch: Any,
+    *,
+    layers: Sequence[str] | None = None,
+    loss: Callable[[Any, Any], Tensor] | None = None,
+    spectra: Literal[False] = False,
+) -> pd.DataFrame: ...
+
+
+@overload
+def probe(
+    model: nn.Module,
+    batch: Any,
+    *,
+    layers: Sequence[str] | None = None,
+    loss: Callable[[Any, Any], Tensor] | None = None,
+    spectra: Literal[True],
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]: ...
+
+
+def probe(
+    model: nn.Module,
+    batch: Any,
+    *,
+    layers: Sequence[str] | None = None,
+    loss: Callable[[Any, Any], Tensor] | None = None,
+    spectra: bool = False,
+) -> pd.DataFrame | tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Statistics of every layer of any network, in the mode that it is in (train or eval).
 
     Args:
-        model: skipray's networks are measured at their blocks, any other at every module that computes by itself; a
-            module that is called again is another layer (`relu#2`).
-        batch: inputs of shape (samples, ...), or (inputs, labels); with class labels of shape (samples,) also the
-            gradients of the mean cross-entropy with respect to weights and outputs.
+        model: measured at the layers that it names itself (`skipray_layers()`, see `skipray.probe.layers`), else at its
+            repeated blocks, else at every module that computes by itself; a module that is called again is another
+            layer (`relu#2`).
+        batch: a tensor of samples, a mapping of the forward's arguments, or (inputs, labels), where inputs may also be
+            a tuple of several; with labels also the gradients of the loss with respect to weights and outputs.
+        layers: names of the modules to measure instead, `*` for any part between dots: `["encoder.layers.*"]`.
+        loss: of the model's output and the labels, one number; the mean cross-entropy of class scores (samples,
+            classes) and labels (samples,) when left out.
+        spectra: whether the singular values are wanted too.
 
     Returns:
-        One row a statistic: `layer, layer_index, tensor, unfolding, centred, phase, statistic, version, value,
+        One row per statistic: `layer, layer_index, tensor, unfolding, centred, phase, statistic, version, value,
         censored`. A value that lies at the precision floor is a bound (`censored` -1: the truth is below, 1: above);
         one that does not exist is NaN, and `table.attrs["reasons"]` says why: row label -> reason.
+        `table.attrs["layers"]` says by which rule the layers were found. The samples are the axis that is as long as
+        the batch; where none is, unfoldings are named by their axes. With `spectra` also
+        `layer/tensor/unfolding/raw|centred` -> singular values, descending.
 
     Raises:
-        ValueError: the batch is no tensor of samples, or the labels are no classes of them; the model cannot be probed.
+        ValueError: the batch, the labels, the loss or the layers cannot be used, or the model cannot be probed.
     """
     model = getattr(model, "_orig_mod", model)  # what torch.compile has wrapped: the same weights, without its graphs
-    if isinstance(model, torch.jit.ScriptModule):
-        raise ValueError("found a scripted model, whose layers cannot be watched; allowed: the module it was made from")
-    inputs, labels = _parts(batch)
+    check_network(model)
+    read = read_batch(model, batch, any_labels=loss is not None)
+    if loss is not None and read.labels is None:
+        raise ValueError("found a loss and no labels; allowed with a loss: (inputs, labels)")
     metrics = chosen()
-    wanted = Wanted(metrics, gradients=labels is not None, branches=True, centre_all=True)
+    wanted = Wanted(metrics, gradients=read.labels is not None, branches=True, centre_all=True)
     phase = "train" if model.training else "eval"
-    table = rows(capture(model, inputs, labels, wanted, phase=phase), 0, metrics)
+    found_layers = layers_of(model, read, layers)
+    reduced = capture(model, read, found_layers, wanted, phase=phase, loss=loss)
+    table = rows(reduced, 0, metrics)
     absent = table["reason"] != ""
     found = table[PROBE_COLUMNS]
     found.attrs["reasons"] = table["reason"][absent].to_dict()
-    return found
+    found.attrs["layers"] = found_layers.rule
+    if not spectra:
+        return found
+    return found, {key.partition("/")[2]: values for key, values in _spectra(reduced, 0, phase).items()}
 
 
-def _parts(batch: Any) -> tuple[Tensor, Tensor | None]:
-    """Inputs and labels of a batch, checked."""
-    allowed = "allowed: a tensor of samples, or such a tensor and class labels"
-    inputs, labels = batch if isinstance(batch, tuple | list) and len(batch) == 2 else (batch, None)
-    if not isinstance(inputs, Tensor):
-        raise ValueError(f"found a batch of {type(inputs).__name__}; {allowed}")
-    if inputs.ndim == 0 or len(inputs) == 0:
-        raise ValueError(f"found inputs of shape {tuple(inputs.shape)}, without samples; {allowed}")
-    if labels is None:
-        return inputs, None
-    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != inputs.shape[:1]:
-        what = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
-        raise ValueError(f"found labels {what}; allowed: one class, an integer, for each of the {len(inputs)} samples")
-    return inputs, labels.long()
+def layers_of(model: nn.Module, batch: Batch, patterns: Sequence[str] | None = None) -> Layers:
+    """The hidden representations that are measured, and by which rule they were found; the network stays as found."""
+
+    def run() -> None:
+        model.eval()
+        batch.passed(model)
+
+    with as_found(model), torch.inference_mode(False):
+        return find_layers(model, run, patterns)
 
 
 def measure(
@@ -104,6 +148,7 @@ def measure(
     epoch: int,
     weight_updates: Mapping[str, Tensor] | None = None,
     no_updates: str = "",
+    loss: Callable[[Any, Any], Tensor] | None = None,
 ) -> Measurement:
     """The probe of a trial, by its preset.
 
@@ -115,6 +160,7 @@ def measure(
         labels: (samples,) classes.
         weight_updates: parameter name -> the last step's change, measured by the preset `full`.
         no_updates: why there are none, which the preset `full` then notes.
+        loss: of the scores and labels; the mean cross-entropy of class scores when left out.
     """
     main = headline_phase(epoch)
     full = spec.preset == "full"
@@ -126,11 +172,13 @@ def measure(
     )
     updates = weight_updates if full else None
     why = no_updates if full else ""
-    reduced = capture(network, inputs, labels, wanted, phase=main, weight_updates=updates, no_updates=why)
+    batch = Batch((inputs,), labels=labels, samples=len(inputs))
+    layers = layers_of(network, batch, spec.layers)
+    reduced = capture(network, batch, layers, wanted, phase=main, weight_updates=updates, no_updates=why, loss=loss)
     if full and _modes_differ(network):
         other = "eval" if main == "train" else "train"
         passing = Wanted(metrics, gradients=True, branches=True, centre_all=True, weights=False)
-        reduced += capture(network, inputs, labels, passing, phase=other)
+        reduced += capture(network, batch, layers, passing, phase=other, loss=loss)
     table = rows(reduced, epoch, metrics)
     profile = headline.profiles(table, main, metrics)
     return Measurement(
@@ -140,6 +188,7 @@ def measure(
         profiles={f"profile.{name}": tuple(v[np.isfinite(v)].tolist()) for name, (_, v, _) in profile.items()},
         profile_layers={f"profile.{name}": tuple(i[np.isfinite(v)].tolist()) for name, (i, v, _) in profile.items()},
         histograms=_histograms(reduced, epoch),
+        layers_rule="" if layers.declared else layers.rule,
     )
 
 

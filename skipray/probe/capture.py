@@ -8,13 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from skipray.metrics import Entry
 from skipray.metrics.computing.as_found import as_found
+from skipray.probe.batch import Batch, given_loss, score_loss
 from skipray.probe.head import linear_end
 from skipray.probe.histogram import histogram
+from skipray.probe.layers import Layers, Tap
 from skipray.probe.reduction import Place, Reduced, absent_tensor, is_small, reduce_matrices, reduce_tensor
-from skipray.probe.taps import Tap, WeightLayer, hidden_taps, weight_layers
+from skipray.probe.weights import WeightLayer, weight_layers
 
 
 @dataclass(frozen=True)
@@ -36,68 +39,63 @@ class Wanted:
 
 def capture(
     network: nn.Module,
-    inputs: Any,
-    labels: Tensor | None,
+    batch: Batch,
+    layers: Layers,
     wanted: Wanted,
     *,
     phase: str,
     weight_updates: Mapping[str, Tensor] | None = None,
     no_updates: str = "",
+    loss: Callable[[Any, Any], Tensor] | None = None,
 ) -> list[Reduced]:
     """Reduced tensors: hidden ones in the order of the pass, weights, updates, gradients.
 
     Args:
-        labels: (samples,) classes; needed for gradients.
+        batch: with labels where gradients are wanted.
+        layers: the hidden representations to look at.
         phase: `train` or `eval`, the mode that the network is put into for the pass.
         no_updates: why there are no weight updates, where they are to be named as absent.
+        loss: of the output and the labels; the mean cross-entropy of class scores when left out.
     """
     hooks: list[Any] = []
-    pass_ = _Pass(wanted, phase)
-    weights = weight_layers(network) if wanted.weights else []
-    with as_found(network), torch.inference_mode(False):
+    pass_ = _Pass(wanted, phase, batch.samples, ends_before_scores=not layers.whole)
+    weights = weight_layers(network, layers.hidden) if wanted.weights else []
+    # Inside, a parametrised weight is one tensor, whose gradient can be asked for.
+    with as_found(network), torch.inference_mode(False), parametrize.cached():
         network.train(phase == "train") if network.training != (phase == "train") else None
         try:
-            taps = hidden_taps(network, branches=wanted.branches)
+            taps = layers.taps(branches=wanted.branches)
             pass_.last = sum(tap.tensor == "hidden" for tap in taps) - 1
             for tap in taps:
                 hooks.append(tap.module.register_forward_hook(pass_.hook(tap)))
             with torch.set_grad_enabled(wanted.gradients):
-                start = _graph_start(inputs) if wanted.gradients else inputs
-                # A copy, since a network may start with an operation in place.
-                logits = network(start.clone() if isinstance(start, Tensor) else start)
+                leaves: list[Tensor] = []
+                output = batch.passed(network, leaves=leaves if wanted.gradients else None)
                 pass_.weights(weights, {layer.name: layer.weight() for layer in weights}, "weight")
                 pass_.weights(weights, weight_updates or {}, "weight_update")
                 if no_updates:
                     pass_.no_weights(weights, "weight_update", no_updates)
                 if wanted.gradients:
-                    assert labels is not None
-                    trained = [w for w in weights if w.parameter.requires_grad]
-                    pass_.backward(logits, labels, trained, start)
+                    trained = [w for w in weights if w.learned.requires_grad]
+                    pass_.backward(output, batch.labels, trained, leaves, loss)
         finally:
             for hook in hooks:
                 hook.remove()
     return pass_.reduced
 
 
-def _graph_start(inputs: Any) -> Any:
-    # So that layer outputs have gradients even where every weight is frozen.
-    if isinstance(inputs, Tensor) and inputs.is_floating_point():
-        return inputs.detach().clone().requires_grad_()
-    return inputs
-
-
 class _Pass:
     """What one forward (and backward) pass has found so far."""
 
-    def __init__(self, wanted: Wanted, phase: str) -> None:
-        self.wanted, self.phase = wanted, phase
+    def __init__(self, wanted: Wanted, phase: str, samples: int, *, ends_before_scores: bool) -> None:
+        self.wanted, self.phase, self.samples = wanted, phase, samples
+        self.ends_before_scores = ends_before_scores
+        """Whether the scores are no hidden layer: their gradient is then that of a layer behind the last one."""
         self.reduced: list[Reduced] = []
         self.calls: Counter[str] = Counter()
         self.order = 0
         self.last = -1
         """The index of the last hidden layer."""
-        self.indexed = True
-        """Whether the taps come with their layers' indices."""
         self.classes: int | None = None
         self.functions: list[tuple[Any, Place]] = []
         """Autograd's function of each hidden tensor."""
@@ -121,11 +119,11 @@ class _Pass:
         if tap.layer_index is None:
             index = self.order
             self.order += 1
-            self.indexed = False
         else:
             index = tap.layer_index
-        place = Place(layer, index, tap.tensor, self.phase)
-        both = tap.tensor == "hidden" or self.wanted.centre_all
+        tensor, of_samples = _samples_first(tensor, self.samples)
+        place = Place(layer, index, tap.tensor, self.phase, of_samples)
+        both = of_samples and (tap.tensor == "hidden" or self.wanted.centre_all)
         self.reduced.append(reduce_tensor(tensor, place, self.wanted.metrics, centred=both))
         if tap.tensor == "hidden" and index in (0, self.last):
             self._add_histogram(-1, tensor)
@@ -136,10 +134,10 @@ class _Pass:
         tensor.register_hook(lambda gradient: self._see_gradient(gradient, place))
 
     def _see_gradient(self, gradient: Tensor, place: Place) -> None:
-        where = Place(place.layer, place.layer_index, "output_gradient", self.phase)
+        where = replace(place, tensor="output_gradient")
         cap = self.classes - 1 if self.classes is not None and place in self.narrow else None
-        metrics = self.wanted.metrics
-        self.reduced.append(reduce_tensor(gradient, where, metrics, centred=self.wanted.centre_all, rank_cap=cap))
+        metrics, both = self.wanted.metrics, self.wanted.centre_all and place.of_samples
+        self.reduced.append(reduce_tensor(gradient, where, metrics, centred=both, rank_cap=cap))
 
     def _add_histogram(self, which: int, tensor: Tensor) -> None:
         """The distribution of a tensor's entries, to what was reduced of it."""
@@ -153,29 +151,30 @@ class _Pass:
         tensor, place = self.latest
         chain, self.classifier = linear_end(scores)
         self.narrow += [place for function, place in self.functions if any(function is f for f in chain)]
-        if tensor() is not scores and self.indexed:
-            # skipray's networks name their hidden layers, and the logits are none of them.
+        if tensor() is not scores and self.ends_before_scores:
             logits = Place("classifier", place.layer_index + 1, "hidden", self.phase)
             self.narrow.append(logits)
             scores.register_hook(lambda gradient: self._see_gradient(gradient, logits))
 
-    def backward(self, logits: Any, labels: Tensor, weights: Sequence[WeightLayer], start: Any) -> None:
-        scores = next((tensor for _, tensor in _tensors(logits)), None)
-        if scores is None or scores.ndim != 2 or len(scores) != len(labels) or int(labels.max()) >= scores.shape[1]:
-            shape = None if scores is None else tuple(scores.shape)
-            raise ValueError(
-                f"found {len(labels)} labels up to {int(labels.max())} and an output of shape {shape}; allowed with "
-                "labels: an output of scores (samples, classes)"
-            )
-        self.classes = scores.shape[1]
-        self._see_logits(scores)
-        loss = nn.functional.cross_entropy(scores, labels.clone())  # made in inference mode, they could not be used
-        targets = [layer.parameter for layer in weights]
-        # The input is a target too, so that the pass goes all the way where no weight is trained.
-        leaves = [start] if isinstance(start, Tensor) and start.requires_grad else []
-        if not targets + leaves:
+    def backward(
+        self,
+        output: Any,
+        labels: Any,
+        weights: Sequence[WeightLayer],
+        leaves: Sequence[Tensor],
+        loss: Callable[[Any, Any], Tensor] | None,
+    ) -> None:
+        if loss is None:
+            scores, value = score_loss(output, labels, _tensors(output))
+            self.classes = scores.shape[1]
+            self._see_logits(scores)
+        else:
+            value = given_loss(loss, output, labels)
+        # The inputs are targets too, so that the pass goes all the way where no weight is trained.
+        targets = [*(layer.learned for layer in weights), *leaves]
+        if not targets:
             return
-        gradients = torch.autograd.grad(loss, targets + leaves, allow_unused=True)
+        gradients = torch.autograd.grad(value, targets, allow_unused=True)
         found = {layer.name: g for layer, g in zip(weights, gradients, strict=False) if g is not None}
         self.weights(weights, found, "weight_gradient")
 
@@ -184,7 +183,7 @@ class _Pass:
         for layer in layers:
             place = Place(layer.layer, layer.layer_index, kind, self.phase)
             metrics, centred = self.wanted.metrics, self.wanted.centre_all
-            self.reduced.append(absent_tensor(layer.parameter, place, metrics, centred=centred, reason=reason))
+            self.reduced.append(absent_tensor(layer.learned, place, metrics, centred=centred, reason=reason))
 
     def weights(self, layers: Sequence[WeightLayer], tensors: Mapping[str, Tensor], kind: str) -> None:
         """Reduces the tensors that belong to weight layers; small ones of equal shape together."""
@@ -192,7 +191,7 @@ class _Pass:
         # The rows of a classifier's gradient sum to zero, as the columns of the logits' gradient do.
         classes = self.classes or 0
         gradient = kind == "weight_gradient" and self.classifier is not None
-        last = next((layer for layer in layers if gradient and layer.parameter is self.classifier), None)
+        last = next((layer for layer in layers if gradient and layer.learned is self.classifier), None)
         for layer in layers:
             if layer.name in tensors:
                 alone = layer is last or not is_small(tensors[layer.name], self.wanted.centre_all)
@@ -216,6 +215,14 @@ class _Pass:
             inner = [i for i, layer in enumerate(measured) if layer.layer_index <= self.last] or range(len(measured))
             for i in {inner[0], inner[-1]}:
                 self._add_histogram(start + i, tensors[measured[i].name])
+
+
+def _samples_first(tensor: Tensor, samples: int) -> tuple[Tensor, bool]:
+    """The tensor with its axis of samples first, found by the batch's size, and whether there is one."""
+    if len(tensor) == samples:
+        return tensor, True
+    axes = [axis for axis, size in enumerate(tensor.shape) if size == samples]
+    return (tensor.movedim(axes[0], 0), True) if len(axes) == 1 else (tensor, False)
 
 
 def _tensors(output: Any) -> list[tuple[str, Tensor]]:

@@ -10,7 +10,8 @@ from skipray.metrics import Absent, NetworkMetric
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.network import TrainedNetwork
 from skipray.probe import asked_for
-from skipray.probe.taps import named_hidden_layers, weight_layers
+from skipray.probe.layers import declared_layers
+from skipray.probe.weights import weight_layers
 from skipray.spec import ProbeSpec
 
 
@@ -49,10 +50,12 @@ def generalization_measures(
             return {}
         layers = weight_layers(network)
         start = None if initial is None else [initial[layer.name] for layer in layers]
-        weights, hidden = [layer.weight() for layer in layers], named_hidden_layers(network)
+        weights, declared = [layer.weight() for layer in layers], declared_layers(network)
+        hidden = declared.hidden if declared is not None and declared.declared else None
         trained = TrainedNetwork(network, inputs, labels, scores, weights, start, hidden, loss, seed)
+        has_classes = scores.ndim == 2 and labels.ndim == 1 and not labels.is_floating_point()
         for entry in asked_for(ProbeSpec() if spec is None else spec):
-            if isinstance(entry.metric, NetworkMetric):
+            if isinstance(entry.metric, NetworkMetric) and (has_classes or not entry.metric.needs_classes):
                 try:
                     found = entry.measure(trained)
                 except Absent:

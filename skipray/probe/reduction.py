@@ -27,6 +27,8 @@ class Place:
     layer_index: int
     tensor: str
     phase: str
+    of_samples: bool = True
+    """Of an activation, whether axis 0 is the samples."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,10 @@ def reduce_matrices(
         spectra = [(s,) for s in stack.raw_spectra(whole)]
     squares = np.einsum("mnf,mnf->mn", whole, whole)
     for j, i in enumerate(kept):
-        found = {("matrix", s.centred): _capped(s, rank_cap) for s in spectra[j]}
+        blank = _blank(tensors[i], places[i], centred)
+        found = {(blank.unfoldings[0], s.centred): _capped(s, rank_cap) for s in spectra[j]}
         known = Entries(tensors[i].detach(), extremes=(low[j], high[j]), rows=(whole[j], squares[j]), finite=True)
-        out[i] = _measured(replace(_blank(tensors[i], places[i], centred), spectra=found), known, metrics)
+        out[i] = _measured(replace(blank, spectra=found), known, metrics)
     return [out[i] for i in range(len(tensors))]
 
 
@@ -123,8 +126,10 @@ def is_small(tensor: Tensor, centred: bool) -> bool:
     return fits and tensor.dtype == torch.float32 and not (centred and tensor.shape[0] <= tensor.shape[1])
 
 
-def unfolding_names(axes: int, *, activation: bool) -> tuple[str, ...]:
+def unfolding_names(axes: int, *, activation: bool, of_samples: bool = True) -> tuple[str, ...]:
     """Names of a tensor's unfoldings, a matrix has only one. Entrywise statistics stand under the first."""
+    if activation and not of_samples:
+        return tuple(f"axis{i}" for i in range(1 if axes == 2 else axes))
     if axes == 2:
         return ("matrix",)
     known = ACTIVATION_AXES if activation else WEIGHT_AXES
@@ -134,7 +139,7 @@ def unfolding_names(axes: int, *, activation: bool) -> tuple[str, ...]:
 
 
 def _blank(tensor: Tensor, place: Place, centred: bool) -> Reduced:
-    names = unfolding_names(tensor.ndim, activation=place.tensor in ACTIVATIONS)
+    names = unfolding_names(tensor.ndim, activation=place.tensor in ACTIVATIONS, of_samples=place.of_samples)
     eps = float(torch.finfo(tensor.dtype).eps)
     return Reduced(place, eps, tuple(tensor.shape), names, (False, True) if centred else (False,))
 
@@ -163,6 +168,10 @@ def _nonfinite(blank: Reduced, tensor: Tensor, metrics: Sequence[Entry]) -> Redu
 def _measured(blank: Reduced, known: Entries, metrics: Sequence[Entry]) -> Reduced:
     found, absent = {}, {}
     for key, entry in _of_entries(blank.place.tensor, metrics):
+        assert isinstance(entry.metric, LayerMetric)
+        if entry.metric.of_samples and not blank.place.of_samples:
+            absent[key] = "no axis is as long as the batch, so none is known to be the samples"
+            continue
         try:
             found[key] = float(entry.measure(known))
         except Absent as why:

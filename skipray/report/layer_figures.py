@@ -50,6 +50,7 @@ def profiles(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
     last = rows.groupby("trial_id", observed=True)["epoch"].transform("max").to_numpy()
     stage = np.where(rows["epoch"].to_numpy() == 0, "start", "end")
     rows = rows.assign(stage=stage)[(stage == "start") | (rows["epoch"].to_numpy() == last)]
+    rows = _weights_one_by_one(rows)
     place = positions(aggregate, layout)
     rows = rows.assign(
         group=rows["trial_id"].map(place), depth=rows["trial_id"].map(trials.set_index("trial_id")["depth"])
@@ -67,6 +68,14 @@ def profiles(aggregate: "Aggregate", layout: Layout) -> pd.DataFrame:
         # Half or more of the seeds at the bound: the median is a bound as well.
         censored=np.sign(found["censored"]).astype(int),
     )
+
+
+def _weights_one_by_one(rows: pd.DataFrame) -> pd.DataFrame:
+    """Weight layers by their own places: those of one block share its index, and are not each other's seeds."""
+    is_weight = (rows["tensor"] == "weight").to_numpy()
+    weights = rows[is_weight].sort_values("layer_index", kind="stable")
+    place = weights.groupby(["trial_id", "statistic", "stage"]).cumcount()
+    return pd.concat([rows[~is_weight], weights.assign(layer_index=place)])
 
 
 def null_level(aggregate: "Aggregate") -> tuple[Level, ...]:

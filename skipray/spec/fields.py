@@ -165,6 +165,9 @@ class ProbeSpec(Part):
     """Also the gradients of the loss with respect to weights and layer outputs, which `full` has anyway."""
     histograms: bool = True
     """How activations and weights are distributed at the first and the last layer."""
+    layers: Annotated[tuple[str, ...], Words("a list of names of modules, * for any part between dots")] | None = None
+    """Which modules' outputs are hidden representations, of a family of one's own: `["encoder.layers.*"]`. Else what
+    the network names itself (`skipray_layers()`), or its repeated blocks."""
     metrics: Annotated[tuple[str, ...], Words("a list of names, each a file of skipray/metrics or module:name")] = ()
     """Further metrics by name: files of skipray/metrics, or `module:name`."""
     hessian: bool = False

@@ -528,7 +528,7 @@ def _tuples(data: Any) -> Any:
     """Lists as tuples where strict pydantic wants them; lists of factors stay lists."""
     if not isinstance(data, dict):
         return data
-    lists, parts = ("seeds", "milestones", "metrics"), ("tune", "probe")
+    lists, parts = ("seeds", "milestones", "metrics", "layers"), ("tune", "probe")
     return {
         key: tuple(v) if key in lists and isinstance(v, list) else _tuples(v) if key in parts else v
         for key, v in data.items()

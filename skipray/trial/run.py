@@ -188,7 +188,7 @@ class _Attempt:
             weights=self._weights() if self.trial.save_weights else None,
             train_seconds=self.train_seconds,
             probe_seconds=self.probe_seconds,
-            environment=_environment(self.device),
+            environment=_environment(self.device) | self._layers_rule(),
         )
 
     def _after_epoch(self, end: EpochEnd) -> None:
@@ -221,7 +221,15 @@ class _Attempt:
         self.train_seconds += self._lap()
         if self._probes(epoch):
             inputs, labels = self.splits.probe_batch(self.trial.probe.samples)
-            self.last = measure(self.network, inputs, labels, self.trial.probe, epoch=epoch, weight_updates=updates)
+            self.last = measure(
+                self.network,
+                inputs,
+                labels,
+                self.trial.probe,
+                epoch=epoch,
+                weight_updates=updates,
+                loss=None if self.trial.recipe.loss is None else judging_loss(self.trial.recipe),
+            )
             self.layers.append(self.last.layers)
             self.spectra |= self.last.spectra
             self.histograms += self.last.histograms
@@ -267,6 +275,10 @@ class _Attempt:
             loss=judging_loss(self.trial.recipe),
             seed=self.trial.seed,
         )
+
+    def _layers_rule(self) -> dict[str, str]:
+        """How the layers of a network of one's own were found."""
+        return {"layers": self.last.layers_rule} if self.last and self.last.layers_rule else {}
 
     def _is_trained(self, found: Evaluation) -> bool:
         """Better than always naming the most frequent class, by more than 3 binomial standard errors; for values a loss

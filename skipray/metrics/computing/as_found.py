@@ -1,8 +1,10 @@
 """Leaves a network as found: weights, buffers, mode, gradients, hooks, random numbers, precision settings."""
 
+import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ def as_found(network: nn.Module) -> Iterator[None]:
         for module in network.modules()
         for name, buffer in module._buffers.items()
     ]
-    modes = [(module, module.training) for module in network.modules()]
+    attributes = [(module, *_plain_attributes(module)) for module in network.modules()]
     requires = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     devices = sorted({p.device.index or 0 for p in network.parameters() if p.device.type == "cuda"})
     matmul, convolution = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
@@ -41,7 +43,32 @@ def as_found(network: nn.Module) -> Iterator[None]:
             if buffer is not None and value is not None and not torch.equal(buffer, value):
                 with torch.no_grad():
                     buffer.copy_(value)
-        for module, training in modes:
-            module.training = training
+        for module, plain, contents in attributes:
+            _restore(module, plain, contents)
         for parameter, flag in requires:
             parameter.requires_grad_(flag)
+
+
+_OF_TORCH = {"_parameters", "_buffers", "_modules"}
+"""What a module keeps its tensors and parts in; these are put back by themselves."""
+Contents = dict[str, list[Any] | dict[Any, Any] | set[Any]]
+
+
+def _plain_attributes(module: nn.Module) -> tuple[dict[str, Any], Contents]:
+    """The attributes that a forward pass may set, the mode among them, and what their lists, mappings and sets hold."""
+    plain = {name: value for name, value in vars(module).items() if name not in _OF_TORCH}
+    return plain, {n: copy.copy(v) for n, v in plain.items() if type(v) in (list, dict, set)}
+
+
+def _restore(module: nn.Module, plain: dict[str, Any], contents: Contents) -> None:
+    own = vars(module)
+    for name in [n for n in own if n not in plain and n not in _OF_TORCH]:
+        del own[name]
+    for name, value in plain.items():
+        if own.get(name) is not value or name not in own:
+            own[name] = value
+    for name, held in contents.items():
+        value = own[name]
+        if value != held:
+            value.clear()
+            value.extend(held) if isinstance(value, list) else value.update(held)

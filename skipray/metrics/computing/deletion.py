@@ -1,6 +1,6 @@
 """What a network loses with one block (claim C10)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,20 +21,20 @@ class Deletion:
     """Accuracy without the block less accuracy with it."""
 
 
-def block_deletion(network: nn.Module, inputs: Tensor, labels: Tensor) -> list[Deletion]:
+def block_deletion(network: nn.Module, inputs: Tensor, labels: Tensor, layers: Sequence[Any]) -> list[Deletion]:
     """Each block deleted in turn (Veit, Wilber and Belongie 2016, section 4.1).
 
     A residual block loses its branch, so that its skip is what is left. A plain block is replaced by the identity; one
     that changes the shape cannot be, and is left out, as is the stem. Measured in the mode that the network is in.
 
     Args:
-        network: one of skipray's, which name their blocks.
+        layers: skipray.architectures.HiddenLayer, from input to output, as the network names them.
     """
     with as_found(network), torch.no_grad():
         whole = network(inputs)
         found = []
         previous: nn.Module | None = None
-        for layer in network.hidden_layers():  # type: ignore[operator]
+        for layer in layers:
             if previous is not None:
                 logits = _without(network, inputs, layer, previous)
                 if logits is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class TrainedNetwork:
     """Of the weight layers in order, as they act."""
     initial: Sequence[Tensor] | None
     """The same before training, where they are known."""
-    hidden_layers: Sequence[object] | None
+    hidden_layers: Sequence[Any] | None
     """Of a network that says where its hidden representations are."""
     loss: Callable[[Tensor, Tensor], Tensor]
     """Of scores and labels, the mean over the samples."""
@@ -57,7 +58,7 @@ class TrainedNetwork:
         """
         if self.hidden_layers is None:
             raise Absent("the network does not say which its blocks are")
-        found = block_deletion(self.module, self.inputs, self.labels)
+        found = block_deletion(self.module, self.inputs, self.labels, self.hidden_layers)
         if not found:
             raise Absent("no block can be deleted")
         return found

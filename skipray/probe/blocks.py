@@ -1,0 +1,128 @@
+"""The repeated blocks of any network, found by its structure: what a family's depth counts.
+
+Modules of one kind (one class; of plain Sequentials, one sequence of classes) are a chain where the output of one is
+the input of the next: residual blocks, encoder blocks. Of several kinds the outermost chain counts, unless it only
+groups blocks of another one (a stage): then those do.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+
+
+def repeated_blocks(network: nn.Module, run: Callable[[], Any]) -> tuple[str, ...]:
+    """Names of the blocks in the order in which they are called; empty where there is no chain of at least two.
+
+    Args:
+        run: passes a batch through the network.
+    """
+    kinds: dict[Hashable, list[str]] = {}
+    for name, module in network.named_modules():
+        kind = _kind(name, module)
+        if kind is not None:
+            kinds.setdefault(kind, []).append(name)
+    kinds = {kind: names for kind, names in kinds.items() if len(names) > 1}
+    if not kinds:
+        return ()
+    watch = _Watch(kinds)
+    handles = []
+    try:
+        for kind, names in kinds.items():
+            for name in names:
+                handles += watch.hooks(kind, name, network.get_submodule(name))
+        with torch.no_grad():
+            run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    chosen = watch.chosen()
+    return () if chosen is None else tuple(dict.fromkeys(watch.calls[chosen]))
+
+
+def first_tensor(value: Any) -> Tensor | None:
+    """The first tensor in arguments or outputs of any nesting."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return next((found for found in map(first_tensor, value) if found is not None), None)
+    return None
+
+
+def _kind(name: str, module: nn.Module) -> Hashable | None:
+    """What blocks of one kind share; None for what is no block: the network, a leaf, a list, what owns no weight."""
+    if not name or "parametrizations" in name.split(".") or isinstance(module, CONTAINERS):
+        return None
+    children = list(module.children())
+    if not children or next(module.parameters(), None) is None:
+        return None
+    inner = tuple(type(child) for child in children) if type(module) is nn.Sequential else ()
+    return (type(module), inner)
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor has been changed in place; those of inference mode do not count it."""
+    return 0 if tensor.is_inference() else int(tensor._version)
+
+
+class _Watch:
+    """What one pass shows of the kinds."""
+
+    def __init__(self, kinds: dict[Hashable, list[str]]) -> None:
+        self.kinds = kinds
+        self.calls: dict[Hashable, list[str]] = {kind: [] for kind in kinds}
+        self.links: Counter[Hashable] = Counter()
+        """How many calls had the output of the call before, of the same kind, as their input."""
+        self.ends: Counter[tuple[Hashable, Hashable]] = Counter()
+        """How many calls of a kind gave out what one of another kind inside had given: the first is a stage then."""
+        self.latest: dict[Hashable, tuple[Tensor, int]] = {}
+        """The last output, and how often it had been changed in place by then: a residual block may add to it."""
+
+    def hooks(self, kind: Hashable, name: str, module: nn.Module) -> list[Any]:
+        def before(module: nn.Module, arguments: Any, keywords: Any) -> None:
+            given = first_tensor((arguments, keywords))
+            self.links[kind] += given is not None and kind in self.latest and self.latest[kind][0] is given
+            self.calls[kind].append(name)
+
+        def after(module: nn.Module, arguments: Any, output: Any) -> None:
+            found = first_tensor(output)
+            if found is None:
+                return
+            for other, (tensor, version) in self.latest.items():
+                inside = other != kind and self.calls[other][-1].startswith(f"{name}.")
+                self.ends[kind, other] += inside and tensor is found and version == _version(found)
+            self.latest[kind] = found, _version(found)
+
+        return [
+            module.register_forward_pre_hook(before, with_kwargs=True),
+            module.register_forward_hook(after),
+        ]
+
+    def chosen(self) -> Hashable | None:
+        chains = [kind for kind, calls in self.calls.items() if self.links[kind] >= max(1, (len(calls) - 1) / 2)]
+        outer = [kind for kind in chains if not any(self._inside(kind, other) for other in chains if other != kind)]
+        if not outer:
+            return None
+        found = max(outer, key=lambda kind: len(self.calls[kind]))
+        while True:
+            stages = len(self.calls[found])
+            inner = [
+                kind
+                for kind in chains
+                if self._inside(kind, found) and self.ends[found, kind] > stages / 2 and len(self.calls[kind]) > stages
+            ]
+            if not inner:
+                return found
+            found = max(inner, key=lambda kind: -sum(self._inside(kind, other) for other in inner))
+
+    def _inside(self, kind: Hashable, other: Hashable) -> bool:
+        """Whether most blocks of a kind lie in blocks of another one."""
+        names = self.kinds[kind]
+        within = sum(any(name.startswith(f"{outer}.") for outer in self.kinds[other]) for name in names)
+        return within > len(names) / 2

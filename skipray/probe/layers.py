@@ -1,0 +1,178 @@
+"""Which hidden representations of a network are measured, and by which rule they were found.
+
+In this order: patterns of module names that are asked for; what the network says itself, by a method
+`skipray_layers()` (skipray's own families: `hidden_layers()`); repeated blocks found by structure; every module that
+computes by itself.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from skipray.architectures import HiddenLayer
+from skipray.probe.blocks import repeated_blocks
+
+DECLARATIONS = ("skipray_layers", "hidden_layers")
+"""Methods without arguments that say where to look: names of modules, or HiddenLayers. The second one is read only
+where it gives HiddenLayers, since a network of one's own may use the name for anything."""
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A module whose output is measured."""
+
+    layer: str
+    layer_index: int | None
+    """None: in the order of the calls."""
+    tensor: str
+    module: nn.Module
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The hidden representations of a network."""
+
+    rule: str
+    """How they were found, in words."""
+    hidden: tuple[HiddenLayer, ...]
+    declared: bool
+    """Whether the network has told which they are, with their branches and weights."""
+    whole: bool
+    """Whether they are all of the network, so that the scores are the last of them."""
+
+    def taps(self, *, branches: bool) -> list[Tap]:
+        """Where to look.
+
+        Args:
+            branches: also the branches before the addition and the skips.
+        """
+        taps = []
+        for i, layer in enumerate(self.hidden):
+            index = i if self.declared else None
+            taps.append(Tap(layer.name, index, "hidden", layer.output))
+            if branches and layer.branch is not None:
+                taps.append(Tap(layer.name, index, "branch", layer.branch))
+            if branches and layer.skip is not None:
+                taps.append(Tap(layer.name, index, "skip", layer.skip))
+        return taps
+
+
+def find_layers(network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] | None = None) -> Layers:
+    """The hidden representations of a network.
+
+    Args:
+        run: passes a batch through the network; used where blocks are looked for by structure.
+        patterns: names of modules, `*` for any part between dots and `**` for any parts.
+
+    Raises:
+        ValueError: a pattern fits no module; `skipray_layers()` gives what cannot be used.
+    """
+    if patterns is not None:
+        names = _matching(network, patterns)
+        return _of_names(network, names, f"{_count(len(names), 'module')} named by {', '.join(patterns)}")
+    declared = declared_layers(network)
+    if declared is not None:
+        return declared
+    blocks = repeated_blocks(network, run)
+    if blocks:
+        kind = type(network.get_submodule(blocks[0])).__name__
+        return _of_names(network, blocks, f"{_count(len(blocks), 'repeated block')} ({kind}), found by structure")
+    names = [name for name, module in network.named_modules() if name and _computes(name, module)]
+    if not names:
+        # A single layer is all that there is.
+        return Layers("the network as a whole", (HiddenLayer("", network, None, None, ()),), False, True)
+    layers = _of_names(network, names, f"{_count(len(names), 'module')} that compute by themselves")
+    return Layers(layers.rule, layers.hidden, False, True)
+
+
+def declared_layers(network: nn.Module) -> Layers | None:
+    """What the network itself says; None where it says nothing.
+
+    Raises:
+        ValueError: `skipray_layers()` gives what cannot be used.
+    """
+    for method in DECLARATIONS:
+        found = _told(network, method)
+        if found is None:
+            continue
+        if all(isinstance(layer, HiddenLayer) for layer in found):
+            return Layers(f"{_count(len(found), 'layer')} named by the network", tuple(found), True, False)
+        if method == "skipray_layers":
+            names = _matching(network, [_name_in(network, one) for one in found])
+            return _of_names(network, names, f"{_count(len(names), 'layer')} named by the network")
+    return None
+
+
+def _told(network: nn.Module, method: str) -> list[Any] | None:
+    """What a method without arguments gives, where there is such a method and it gives a list that is not empty."""
+    bound = getattr(network, method, None)
+    if not inspect.ismethod(bound) or inspect.signature(bound).parameters:
+        return None
+    if method == "hidden_layers" and type(network).__module__.partition(".")[0] != "skipray":
+        return _if_layers(bound)
+    found = bound()
+    if not isinstance(found, list | tuple) or not found:
+        what = "an empty list" if found == [] else type(found).__name__
+        raise ValueError(f"found {method}() that gives {what}; allowed: a list of names or HiddenLayers")
+    return list(found)
+
+
+def _if_layers(bound: Callable[[], Any]) -> list[Any] | None:
+    # Somebody else's method of this name may do and raise anything.
+    try:
+        found = bound()
+    except Exception:
+        return None
+    good = isinstance(found, list | tuple) and found and all(isinstance(layer, HiddenLayer) for layer in found)
+    return list(found) if good else None
+
+
+def _name_in(network: nn.Module, one: Any) -> str:
+    if isinstance(one, str):
+        return one
+    for name, module in network.named_modules():
+        if module is one:
+            return name
+    raise ValueError(
+        f"found a {type(one).__name__} from skipray_layers() that is no module of the network; allowed: names, modules "
+        "or HiddenLayers"
+    )
+
+
+def _of_names(network: nn.Module, names: Sequence[str], rule: str) -> Layers:
+    hidden = tuple(HiddenLayer(name, network.get_submodule(name), None, None, ()) for name in names)
+    return Layers(rule, hidden, False, False)
+
+
+def _matching(network: nn.Module, patterns: Sequence[str]) -> list[str]:
+    names = [name for name, _ in network.named_modules() if name]
+    chosen: set[str] = set()
+    for pattern in patterns:
+        fitting = [name for name in names if _regex(pattern).fullmatch(name)]
+        if not fitting:
+            near = difflib.get_close_matches(pattern, names, n=3) or names[:8]
+            raise ValueError(f"found layers {pattern!r}, which fits no module; there are {', '.join(near)}")
+        chosen.update(fitting)
+    return [name for name in names if name in chosen]
+
+
+def _regex(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*|\*)", pattern)
+    return re.compile("".join({"**": ".*", "*": "[^.]*"}.get(part, re.escape(part)) for part in parts))
+
+
+def _computes(name: str, module: nn.Module) -> bool:
+    leaf = next(module.children(), None) is None
+    own = any(True for _ in module.parameters(recurse=False))
+    parametrised = hasattr(module, "parametrizations")
+    inside = "parametrizations" in name.split(".")
+    return not inside and (own or parametrised or (leaf and not isinstance(module, nn.Identity)))
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -1,0 +1,113 @@
+"""Which parameters of a network are weight matrices and kernels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from skipray.architectures import HiddenLayer
+from skipray.probe.layers import declared_layers
+
+MATRICES = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
+"""Modules of torch whose parameters named weight are factors of a product."""
+NORMS = (
+    nn.modules.batchnorm._NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.modules.normalization.CrossMapLRN2d,
+    nn.LocalResponseNorm,
+    *((nn.RMSNorm,) if hasattr(nn, "RMSNorm") else ()),
+)
+LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
+NO_MATRIX = {
+    "bias", "scale", "gamma", "beta", "gain", "pos", "position", "positional", "token", "tokens", "cls", "embed",
+    "embedding", "table", "query", "queries",
+}  # fmt: skip
+"""In a parameter's name, of a module that is not torch's: what is added, looked up, or multiplied entry by entry."""
+
+
+@dataclass(frozen=True)
+class WeightLayer:
+    layer: str
+    layer_index: int
+    name: str
+    """The parameter's name in the network; of a parametrised one the name of what its originals make."""
+    module: nn.Module
+    """The layer itself."""
+    attribute: str
+    """Where the module has the weight."""
+
+    @property
+    def learned(self) -> Tensor:
+        """What gradients and updates are of: the parameter; of a parametrised weight the weight that acts."""
+        tensor: Tensor = getattr(self.module, self.attribute)
+        return tensor
+
+    def weight(self) -> Tensor:
+        """What acts on the input: the parameter, or what a layer with an `effective_weight` makes of it (Dirac)."""
+        effective = getattr(self.module, "effective_weight", None)
+        return (effective() if callable(effective) else self.learned).detach()
+
+
+def weight_layers(network: nn.Module, hidden: Sequence[HiddenLayer] = ()) -> list[WeightLayer]:
+    """Weight matrices and kernels in order, each once however often it is shared.
+
+    No biases, gains of norms, layer scales, positions, tokens or embeddings. Where the network says which its layers
+    are, those of the main path, each with the index of the hidden representation that it leads to, and the classifier
+    after them.
+
+    Args:
+        hidden: of any other network, its hidden representations: a weight inside one has its index, one behind them
+            their number.
+    """
+    declared = declared_layers(network)
+    if declared is not None and any(layer.weights for layer in declared.hidden):
+        parameters = dict(network.named_parameters())
+        indexed = [(index, name) for index, layer in enumerate(declared.hidden) for name in layer.weights]
+        indexed += [(len(declared.hidden), name) for name in ("classifier.weight",) if name in parameters]
+    else:
+        names = list(_weights(network))
+        indexed = list(zip(_indices(names, [layer.name for layer in hidden]), names, strict=True))
+    return [_layer(network, index, name) for index, name in indexed]
+
+
+def _layer(network: nn.Module, index: int, name: str) -> WeightLayer:
+    module, _, attribute = name.rpartition(".")
+    return WeightLayer(name.removesuffix(".weight"), index, name, network.get_submodule(module), attribute)
+
+
+def _weights(network: nn.Module) -> list[str]:
+    found, seen = [], set()
+    for prefix, module in network.named_modules():
+        if "parametrizations" in prefix.split("."):
+            continue
+        made = list(module.parametrizations) if parametrize.is_parametrized(module) else []
+        for name in [*(n for n, _ in module.named_parameters(recurse=False)), *made]:
+            tensor = getattr(module, name)
+            if id(tensor) not in seen and _is_weight(module, name, tensor):
+                seen.add(id(tensor))
+                found.append(f"{prefix}.{name}" if prefix else name)
+    return found
+
+
+def _is_weight(module: nn.Module, name: str, tensor: Tensor) -> bool:
+    if tensor.ndim < 2 or isinstance(module, (*NORMS, *LOOKUPS)) or "norm" in type(module).__name__.lower():
+        return False
+    if isinstance(module, MATRICES):
+        return "weight" in name
+    matrix = sum(size > 1 for size in tensor.shape) > 1
+    return matrix and not NO_MATRIX & set(name.lower().split("_"))
+
+
+def _indices(names: Sequence[str], layers: Sequence[str]) -> list[int]:
+    """The index of the layer that each weight lies in; before the first one 0, else the number of those before it."""
+    if not layers:
+        return list(range(len(names)))
+    found, passed = [], 0
+    for name in names:
+        inside = next((i for i, layer in enumerate(layers) if name.startswith(f"{layer}.") or layer == ""), None)
+        if inside is not None:
+            passed = inside + 1
+        found.append(passed if inside is None else inside)
+    return found
