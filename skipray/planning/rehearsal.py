@@ -7,11 +7,15 @@ takes one step on made-up samples.
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from skipray import architectures, datasets
 from skipray.extension import apart, own_code
 from skipray.planning.estimate import train_samples
 from skipray.spec import SpecError, SweepSpec, TrialSpec
+
+if TYPE_CHECKING:
+    from skipray.trial.rehearsal import Rehearsed
 
 OWN_CODE_SECONDS = 300.0
 """So long a user's own code may take for a step of each of its networks."""
@@ -21,7 +25,8 @@ def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
     """Try what a sweep's trials would do.
 
     Returns:
-        Sentences about what a user should know: which parameters an initialisation has not reached.
+        Sentences about what a user should know: which parameters an initialisation has not reached, and at which layers
+        a network that does not name them is measured.
 
     Raises:
         SpecError: a line for each mistake, with its place.
@@ -46,12 +51,15 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
     notes: dict[str, None] = {}
     for trial in _kinds(sweep):
         try:
-            left = _try(trial)
+            found = _try(trial)
         except Exception as error:
             mistakes.setdefault(_mistake(sweep, trial, error))
             continue
-        if left:
-            notes.setdefault(_note(trial, left))
+        if found.left:
+            notes.setdefault(_note(trial, found.left))
+        if found.layers:
+            where = f"{trial.model.architecture}, depth {trial.model.depth}"
+            notes.setdefault(f"{where}: measured at {found.layers}")
     if not mistakes:
         for trial in _networks(sweep):
             try:
@@ -62,7 +70,7 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
     return list(mistakes), list(notes)
 
 
-def _try(trial: TrialSpec) -> tuple[str, ...]:
+def _try(trial: TrialSpec) -> "Rehearsed":
     from skipray.trial.rehearsal import rehearse as try_trial
 
     shape, classes = datasets.shape_and_classes(trial.dataset)
@@ -74,7 +82,7 @@ def _kinds(sweep: SweepSpec) -> Iterator[TrialSpec]:
     seen: set[object] = set()
     for cell in sorted(sweep.cells, key=lambda cell: cell.model.depth):
         key = (_without_depth(cell), cell.recipe, cell.dataset.name)
-        if key not in seen and (_has_own_code(cell) or _may_fail(cell)):
+        if key not in seen and (_has_own_code(cell) or _may_fail(cell) or cell.probe.layers):
             seen.add(key)
             yield cell
 
@@ -110,6 +118,8 @@ def _may_fail(cell: TrialSpec) -> bool:
 def _mistake(sweep: SweepSpec, trial: TrialSpec, error: Exception) -> str:
     key = getattr(error, "key", "")
     what = ("recipe", key) if key else ("model", "architecture")
+    if "." in key:
+        what = tuple(key.split("."))
     if not key and trial.recipe.optimizer is not None and "refuses its arguments" in str(error):
         what = ("recipe", "optimizer")
     place = sweep.where(*_home(sweep, what))

@@ -1,14 +1,17 @@
 """A trial's first step on made-up samples, before any data are read: what cannot train is refused with its reason."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from skipray import architectures
 from skipray.errors import SkiprayError
+from skipray.probe import layers_of
+from skipray.probe.batch import Batch
 from skipray.spec import TrialSpec
 from skipray.spec.samples import Task
 from skipray.spec.shapes import TokenShape
@@ -17,8 +20,19 @@ from skipray.trial.training import make_optimizer
 from skipray.trial.training.step import Step
 
 
+@dataclass(frozen=True)
+class Rehearsed:
+    """What a rehearsal has found that a user should know."""
+
+    left: tuple[str, ...]
+    """Names of the parameters that the initialisation has left as they were built."""
+    layers: str
+    """Which layers are measured and by which rule they were found; empty where the network names them."""
+
+
 class Untrainable(SkiprayError, ValueError):
-    """A trial that cannot be trained as it is specified. `key`: the recipe's field to blame, or empty."""
+    """A trial that cannot be trained as it is specified. `key`: the recipe's field to blame, or another section's with
+    its dot, or empty."""
 
     def __init__(self, message: str, key: str = ""):
         super().__init__(message)
@@ -27,16 +41,13 @@ class Untrainable(SkiprayError, ValueError):
 
 def rehearse(
     trial: TrialSpec, input_shape: tuple[int, ...], outputs: int, samples: int, task: Task = "classes"
-) -> tuple[str, ...]:
+) -> Rehearsed:
     """Build the trial's network and take one step with two samples, or as few as its smallest batch has.
 
     Args:
         outputs: scores (or values) that the network has to give a sample.
         samples: of the training split.
         task: what the labels are.
-
-    Returns:
-        Names of the parameters that the initialisation has left as they were built.
 
     Raises:
         Untrainable: with what was found and what is allowed.
@@ -46,8 +57,9 @@ def rehearse(
         network, left = architectures.build_and_say(trial.model, input_shape, outputs, seed=trial.seed)
         who = trial.model.architecture
         check_scores(network, two(input_shape), outputs, who, task)
+        found = Rehearsed(left, layers_rule(network, two(input_shape), trial.probe.layers))
         if not trial.recipe.epochs:
-            return left
+            return found
         check_trainable(network, who)
         optimizer = make_optimizer(network, trial.recipe)
         x = two(input_shape)
@@ -57,7 +69,7 @@ def rehearse(
         network.train()
         with batch_statistics_checked(network, trial):
             Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
-    return left
+    return found
 
 
 def two(input_shape: tuple[int, ...]) -> torch.Tensor:
@@ -81,6 +93,15 @@ def smallest_piece(trial: TrialSpec, samples: int) -> int:
     recipe = trial.recipe
     batch = samples // -(-samples // recipe.batch_size)
     return batch // min(recipe.gradient_accumulation, batch)
+
+
+def layers_rule(network: nn.Module, samples: torch.Tensor, patterns: Sequence[str] | None) -> str:
+    """Which layers are measured, and by which rule."""
+    try:
+        found = layers_of(network, Batch((samples,), samples=len(samples)), patterns)
+    except ValueError as error:
+        raise Untrainable(str(error), "probe.layers" if patterns else "") from error
+    return "" if found.declared else found.rule
 
 
 def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: str, task: Task = "classes") -> None:

@@ -70,6 +70,14 @@ class Attention(nn.Module):
         h = x.reshape(-1, 4, 4) + self.place
         return self.head(self.attention(h, h, h)[0].mean(1))
 
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(16, 16)
+    def forward(self, x):
+        return x + self.inner(x).relu()
+
+stacked = family(lambda m, c: flat(nn.Sequential(Block(), Block()), nn.Linear(16, c)))
 plain = family(lambda m, c: flat(nn.Linear(16, c)))
 attends = family(lambda m, c: Attention(c, m.options["heads"]))
 pair = family(lambda m, c: Pair())
@@ -105,7 +113,7 @@ def test_nothing_that_the_family_does_not_read_is_compulsory(tmp_path):
     sweep = load(tmp_path, "plain")
     model = sweep.cells[0].model
     assert (model.kind, model.width, model.initialisation) == (None, None, "as_built")
-    assert rehearse(sweep) == ()
+    assert rehearse(sweep) == ("own_nets:plain, depth 2: measured at 2 modules that compute by themselves",)
     assert run_trial(sweep.trials()[0]).outcome in ("trained", "untrained")
 
 
@@ -137,7 +145,7 @@ def test_an_option_is_a_factor(tmp_path):
 
 def test_the_scheme_reaches_attention_and_says_what_it_leaves(tmp_path):
     sweep = load(tmp_path, "attends", "model.initialisation=orthogonal", "model.options={heads: 2}")
-    assert rehearse(sweep) == ("own_nets:attends: orthogonal leaves as built: place",)
+    assert rehearse(sweep)[0] == "own_nets:attends: orthogonal leaves as built: place"
     network = architectures.build(sweep.cells[0].model, (1, 1, 16), 4, seed=0)
     for piece in network.attention.in_proj_weight.chunk(3):
         assert torch.allclose(piece @ piece.T, torch.eye(4), atol=1e-5)
@@ -162,6 +170,20 @@ def test_what_cannot_be_trained_is_refused_with_its_family_and_place(tmp_path, n
     assert f"own_nets:{name}" in line
     assert "own.yaml:14: model.architecture" in line
     assert said in line
+
+
+def test_the_layers_that_are_measured_are_said_before_anything_starts(tmp_path):
+    blocks = "own_nets:stacked, depth 2: measured at 2 repeated blocks (Block), found by structure"
+    assert rehearse(load(tmp_path, "stacked")) == (blocks,)
+    named = rehearse(load(tmp_path, "stacked", "probe.layers=['1.*.inner']"))
+    assert named == ("own_nets:stacked, depth 2: measured at 2 modules named by 1.*.inner",)
+    with pytest.raises(SpecError, match=r"probe\.layers: found layers 'body', which fits no module"):
+        rehearse(load(tmp_path, "stacked", "probe.layers=[body]"))
+    record = run_trial(load(tmp_path, "stacked").trials()[0])
+    assert record.environment["layers"] == "2 repeated blocks (Block), found by structure"
+    hidden = record.layers[record.layers["tensor"] == "hidden"]
+    assert list(dict.fromkeys(hidden["layer"])) == ["1.0", "1.1"]
+    assert "hidden.log10_condition.last" in record.epochs[-1].metrics
 
 
 @pytest.mark.parametrize("changes", [["recipe.batch_size=1"], ["recipe.gradient_accumulation=20"]])
