@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from skipray import theory
 from skipray.spec import ModelSpec, SweepSpec
+from skipray.spec.values import as_text
 
 GAUSSIAN_POWER = {
     ("he_normal", "linear"): 2.0,
@@ -56,7 +57,9 @@ def predict(model: ModelSpec, samples: int, start: Mapping[str, float] | None = 
         samples: of the probe batch.
         start: key (`hidden.mean_cosine`, ...) -> measured value at the formula's first layer.
     """
-    power = GAUSSIAN_POWER.get((model.initialisation, model.activation))
+    power = GAUSSIAN_POWER.get((model.initialisation, as_text(model.activation)))
+    if model.weight_gain is not None or model.bias_variance:
+        return ()
     if model.kind != "mlp" or power is None or model.width < 2:
         return ()
     blocks = (model.depth - 2) // BLOCK_LAYERS
@@ -96,8 +99,14 @@ def _condition(model: ModelSpec, blocks: int, start: Mapping[str, float]) -> Pre
 
 def _share(model: ModelSpec, blocks: int, power: float) -> float:
     """Mean square of a residual branch, its scale included, where its input's is 1."""
-    scale = {"learned": 0.0, "inverse_sqrt_depth": 1 / max(blocks, 1)}.get(str(model.residual_scale), 1.0)
+    scale = {"learned": 0.0, "inverse_sqrt_depth": 1 / max(blocks, 1)}.get(
+        str(model.residual_scale), _squared(model.residual_scale)
+    )
     return float(scale * power**BLOCK_LAYERS)
+
+
+def _squared(scale: float | str | None) -> float:
+    return float(scale) ** 2 if isinstance(scale, int | float) else 1.0
 
 
 def layers_of_a_block(share: float | None) -> float:

@@ -3,24 +3,12 @@
 Every block has `branch_end` and `shortcut`, the modules whose outputs are added (None without a skip).
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
+from skipray import activations
 from skipray.architectures._layers import PadShortcut, branch_scale, normalization, weight_layer
 from skipray.architectures._outline import Block, Outline, WeightLayer, name_of
-
-
-def _linear(x: torch.Tensor) -> torch.Tensor:
-    return x
-
-
-ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "linear": _linear,
-}
 
 
 class Projection(nn.Module):
@@ -65,7 +53,7 @@ class PostActivationBlock(nn.Module):
             main.append((module, norm))
         self.scale = branch_scale(outline.scale) if block.skip != "none" else None
         self.shortcut = make_shortcut(outline, block)
-        self.activation = ACTIVATIONS[outline.activation]
+        self.activation = activations.make(outline.activation, outline.activations)
         # Plain tuples beside the registered modules: looking a submodule up by name costs as much as a small addition.
         self._inner, self._last = tuple(main[:-1]), main[-1]
 
@@ -114,7 +102,7 @@ class PreActivationBlock(nn.Module):
         assert shortcut is not None
         self.shortcut = shortcut
         self.projects = block.skip == "projection"
-        self.activation = ACTIVATIONS[outline.activation]
+        self.activation = activations.make(outline.activation, outline.activations)
         self._first, self._others = main[0], tuple(main[1:])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Checks that several families share. Each raises Refused."""
 
+from skipray import activations
 from skipray.architectures._depth import LinearRule, tabled
 from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
@@ -16,6 +17,49 @@ def require(model: ModelSpec, keys: frozenset[str]) -> None:
     for key in sorted(keys):
         if getattr(model, key) is None:
             raise Refused(f"found nothing; {model.architecture} ({model.kind}) needs it", key)
+    for mistake in activations.mistakes(model.activation):
+        raise Refused(mistake, "activation")
+    if activations.name_of(model.activation) == "tailored_leaky_relu":
+        _tailored(model)
+    _gains(model)
+
+
+def _tailored(model: ModelSpec) -> None:
+    """The slope follows from maps that only these networks have."""
+    from skipray.activations.tailored_leaky_relu import FAMILIES, INITIALISATIONS
+
+    if model.architecture not in FAMILIES:
+        raise Refused(
+            f"found tailored_leaky_relu with {model.architecture}, which has skips; allowed: {', '.join(FAMILIES)}",
+            "activation",
+        )
+    if model.normalization != "none":
+        raise Refused(f"found {model.normalization} with tailored_leaky_relu; allowed: none", "normalization")
+    if model.initialisation not in INITIALISATIONS:
+        allowed = ", ".join(INITIALISATIONS)
+        raise Refused(f"found {model.initialisation} with tailored_leaky_relu; allowed: {allowed}", "initialisation")
+    if model.bias_variance or model.weight_gain not in (None, 1):
+        key = "bias_variance" if model.bias_variance else "weight_gain"
+        raise Refused(f"found {getattr(model, key)} with tailored_leaky_relu, which sets it; allowed: left out", key)
+
+
+def _gains(model: ModelSpec) -> None:
+    """A gain and a bias variance belong to schemes and networks that have room for them."""
+    takes = ("lecun_normal", "orthogonal", "delta_orthogonal")
+    if model.weight_gain is not None and model.initialisation not in takes and ":" not in model.initialisation:
+        raise Refused(
+            f"found {model.weight_gain} with {model.initialisation}, whose gain is its own; allowed: "
+            f"{', '.join(takes)}, or module:name",
+            "weight_gain",
+        )
+    if model.bias_variance and model.normalization != "none":
+        raise Refused(
+            f"found {model.bias_variance} with {model.normalization} normalization, before which layers have no "
+            "biases; allowed: normalization none",
+            "bias_variance",
+        )
+    if model.bias_variance and model.initialisation == "as_built":
+        raise Refused("found it with as_built, which sets nothing; allowed: left out", "bias_variance")
 
 
 def without_normalization(model: ModelSpec) -> None:

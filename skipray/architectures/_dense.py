@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skipray.architectures._blocks import ACTIVATIONS
+from skipray import activations
 from skipray.architectures._layers import normalization, weight_layer
 from skipray.architectures._outline import Block, Outline
 
@@ -21,7 +21,7 @@ class _PreActivated(nn.Module):
             self.add_module(f"norm{i}", norm)
             self.add_module(f"conv{i}", module)
             main.append((norm, module))
-        self.activation = ACTIVATIONS[outline.activation]
+        self.activation = activations.make(outline.activation, outline.activations)
         self.branch_end = self.shortcut = None
         self._main = tuple(main)
 

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from skipray.architectures._blocks import ACTIVATIONS, make_shortcut
+from skipray import activations
+from skipray.architectures._blocks import make_shortcut
 from skipray.architectures._layers import weight_layer
 from skipray.architectures._outline import Block, Outline, name_of
 
@@ -59,7 +60,7 @@ class FixupBlock(nn.Module):
         shortcut = make_shortcut(outline, block, bare=True)
         assert shortcut is not None
         self.shortcut = shortcut
-        self.activation = ACTIVATIONS[outline.activation]
+        self.activation = activations.make(outline.activation, outline.activations)
         self.projects = block.skip == "projection"
         self._layers = tuple(layers)
         self._inner = tuple(zip(layers[1:], self.before_layers[1:], self.before_activations, strict=True))

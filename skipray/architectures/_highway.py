@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from skipray.architectures._blocks import ACTIVATIONS
+from skipray import activations
 from skipray.architectures._layers import normalization, weight_layer
 from skipray.architectures._outline import Block, Outline, name_of
 
@@ -27,7 +27,7 @@ class HighwayBlock(nn.Module):
         self.add_module(f"{name_of(layer)}1", module)
         self.add_module("norm1", norm)
         self._main = (module, norm)
-        self.activation = ACTIVATIONS[outline.activation]
+        self.activation = activations.make(outline.activation, outline.activations)
         self.gate = Gate(outline, block) if block.gate else None
         self.branch_end = nn.Identity() if block.gate else None
         self.shortcut = nn.Identity() if block.gate else None

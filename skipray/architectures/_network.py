@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skipray import activations
 from skipray.architectures import HiddenLayer
-from skipray.architectures._blocks import ACTIVATIONS, PostActivationBlock, PreActivationBlock
+from skipray.architectures._blocks import PostActivationBlock, PreActivationBlock
 from skipray.architectures._dense import dense_or_transition
 from skipray.architectures._fixup import FixupBlock, Shift
 from skipray.architectures._highway import HighwayBlock
@@ -30,7 +31,7 @@ class Activated(nn.Module):
         super().__init__()
         fixup = outline.order == "fixup"
         self.norm = Shift() if fixup else normalization(outline.normalization, outline.kind, channels)
-        self.activation = ACTIVATIONS[outline.activation]
+        self.activation = activations.make(outline.activation, outline.activations)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.activation(x if self.norm is None else self.norm(x))

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from skipray.activations import Activation
 from skipray.spec import ModelSpec
 
 Skip = Literal["none", "identity", "pad", "projection", "gated", "concatenation"]
@@ -85,7 +86,9 @@ class Outline:
     kind: Literal["mlp", "cnn"]
     order: Order
     normalization: Literal["batch", "layer", "none"]
-    activation: Literal["relu", "tanh", "linear"]
+    activation: Activation
+    activations: int
+    """How many of them lie on the main path."""
     scale: float | Literal["learned"]
     """Factor on each branch before the addition."""
     stem: WeightLayer
@@ -115,7 +118,9 @@ def conv(inputs: int, outputs: int, kernel: int, plane: Plane, stride: int = 1, 
 def residual_scale(model: ModelSpec, blocks: int) -> float | Literal["learned"]:
     if model.residual_scale == "learned":
         return "learned"
-    return 1 / math.sqrt(blocks) if model.residual_scale == "inverse_sqrt_depth" else 1.0
+    if model.residual_scale == "inverse_sqrt_depth":
+        return 1 / math.sqrt(blocks)
+    return 1.0 if model.residual_scale is None else float(model.residual_scale)
 
 
 def mlp(
@@ -168,6 +173,7 @@ def finish(
         order=order,
         normalization=model.normalization,
         activation=model.activation,
+        activations=model.depth - 1,
         scale=residual_scale(model, len(blocks)),
         stem=replace(stem, bias=bias),
         bare_stem=order == "pre" or (order == "dense" and not pool),

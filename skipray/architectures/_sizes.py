@@ -7,6 +7,7 @@ normalization, the output of each activation, both factors of each product; a te
 import math
 from collections import Counter
 
+from skipray import activations
 from skipray.architectures import Sizes
 from skipray.architectures._outline import Block, Outline
 
@@ -17,11 +18,28 @@ def sizes(outline: Outline, input_shape: tuple[int, int, int]) -> Sizes:
     """Counts of a whole network, each distinct block counted once and multiplied."""
     blocks = Counter(outline.blocks)
     parameters, flops, kept = _ends(outline, input_shape)
+    extra = activations.kept(outline.activation)
+    kept += extra * _ends_activated(outline)
     for block, times in blocks.items():
         parameters += times * _block_parameters(outline, block)
         flops += times * _block_flops(block)
-        kept += times * _block_kept(outline, block)
+        kept += times * (_block_kept(outline, block) + extra * _block_activated(outline, block))
     return Sizes(parameters, flops, BYTES * kept)
+
+
+def _ends_activated(outline: Outline) -> int:
+    """Values that the activations of the stem and the head are called on."""
+    count = 0 if outline.bare_stem else outline.stem.elements
+    if outline.order in ("pre", "dense"):
+        count += outline.classifier.inputs * math.prod(outline.blocks[-1].layers[-1].plane)
+    return count
+
+
+def _block_activated(outline: Outline, block: Block) -> int:
+    """Values that a block's activations are called on."""
+    outputs = [layer.elements for layer in block.layers]
+    inputs = [block.inputs * math.prod(block.input_plane), *outputs[:-1]]
+    return sum(inputs) if outline.order in ("pre", "dense") else sum(outputs)
 
 
 def _norm(outline: Outline, channels: int) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 from skipray.extension import own_code, reaching
 from skipray.extension.reaching import Source
 
-FOLDERS = ("architectures", "claims", "curves", "datasets", "initialisations", "metrics")
+FOLDERS = ("activations", "architectures", "claims", "curves", "datasets", "initialisations", "metrics")
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "architectures": (("build",),),
     "datasets": (

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from skipray.activations import Activation
 from skipray.errors import SkiprayError
 from skipray.extension import catalog
 from skipray.initialisations._reach import Part, parts, put
@@ -29,8 +30,10 @@ class Layer:
     name: str
     """Of the weight, such as `blocks.3.conv1.weight`."""
     groups: int
-    activation: Literal["relu", "tanh", "linear"]
+    activation: Activation
     """The network's."""
+    weight_gain: float | None = None
+    """sigma_w^2, where the model gives one."""
 
 
 class Refused(SkiprayError, ValueError):
@@ -46,8 +49,9 @@ class Refused(SkiprayError, ValueError):
 def initialise(network: nn.Module, model: ModelSpec, seed: int) -> tuple[str, ...]:
     """Set every parameter of a network in place.
 
-    Weights of linear and convolutional layers and of attention by the model's scheme, their biases 0, normalizations to
-    scale 1 and shift 0; any other module that has parameters of its own by its `reset_parameters`, seeded by its name.
+    Weights of linear and convolutional layers and of attention by the model's scheme, their biases 0 (or Gaussian,
+    where the model has a bias_variance), normalizations to scale 1 and shift 0; any other module that has parameters of
+    its own by its `reset_parameters`, seeded by its name.
     A parameter of a module without one keeps the value that it was built with.
 
     Args:
@@ -92,9 +96,11 @@ def _set(part: Part, scheme: Any, model: ModelSpec, seed: int) -> bool:
     value = torch.zeros(shape)  # on the CPU: the same values on every device
     if part.rule == "scheme":
         generator = torch.Generator().manual_seed(_seed(seed, part.name))
-        layer = Layer(part.name, getattr(part.module, "groups", 1), model.activation)
+        layer = Layer(part.name, getattr(part.module, "groups", 1), model.activation, model.weight_gain)
         for piece in value.chunk(part.pieces):
             scheme.fill(piece, layer, generator)
+    elif model.bias_variance:
+        value.normal_(0, model.bias_variance**0.5, generator=torch.Generator().manual_seed(_seed(seed, part.name)))
     return put(part, value)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skipray import activations
+
 if TYPE_CHECKING:
     import torch
 
@@ -24,9 +26,10 @@ def he_normal(weight: torch.Tensor, layer: Layer, generator: torch.Generator) ->
 
 
 def gain(layer: Layer) -> float:
-    """What keeps the mean square of an orthogonal layer's activations: sqrt(2) for relu, which halves it, and 1 for
-    linear and for tanh, whose critical point without biases it is (Pennington et al. 2017, section 3)."""
-    return 2**0.5 if layer.activation == "relu" else 1.0
+    """What an orthogonal layer is multiplied by: the root of the model's weight_gain, or what keeps the mean square of
+    the activations: sqrt(2) for relu, which halves it, and 1 for linear and for tanh, whose critical point without
+    biases it is (Pennington et al. 2017, section 3)."""
+    return activations.gain(layer.activation) if layer.weight_gain is None else layer.weight_gain**0.5
 
 
 def orthogonal(outputs: int, inputs: int, generator: torch.Generator) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""N(0, 1 / fan_in): LeCun et al. 1998 (Efficient BackProp, section 4.6), and the theory's Gaussian N(0, 1/n)."""
+"""N(0, 1 / fan_in): LeCun et al. 1998 (Efficient BackProp, section 4.6), and the theory's Gaussian N(0, 1/n).
+
+With the model's weight_gain its variance is weight_gain / fan_in: sigma_w^2 of Poole et al. 2016.
+"""
 
 from __future__ import annotations
 
@@ -13,4 +16,5 @@ if TYPE_CHECKING:
 
 
 def fill(weight: torch.Tensor, layer: Layer, generator: torch.Generator) -> None:
-    weight.normal_(0, (1 / fan_in(weight)) ** 0.5, generator=generator)
+    gain = 1.0 if layer.weight_gain is None else layer.weight_gain
+    weight.normal_(0, (gain / fan_in(weight)) ** 0.5, generator=generator)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from skipray.spec.values import Choice, Frozen, Options, Words
+from skipray.spec.values import ActivationChoice, Choice, Frozen, Options, Words
 
 
 class Part(BaseModel):
@@ -70,10 +70,17 @@ class ModelSpec(Part):
     initialisation: str = _UNREAD
     """A file of skipray/initialisations/, or `module:name`; as_built keeps what the family itself has set, which is
     what a user's own family has where it is left out."""
-    activation: Literal["relu", "tanh", "linear"] = _UNREAD
-    """Behind every normalization, or every weight layer where there is none."""
-    residual_scale: Literal[1, "inverse_sqrt_depth", "learned"] | None = None
-    """Factor on the branch before the addition: 1, 1/sqrt(number of blocks), or learned from 0 (SkipInit, ReZero)."""
+    activation: ActivationChoice = _UNREAD
+    """A file of skipray/activations/ with its arguments, `{name: leaky_relu, slope: 0.2}`, or `module:name`. Behind
+    every normalization, or every weight layer where there is none."""
+    residual_scale: Literal[1, "inverse_sqrt_depth", "learned"] | PositiveFloat | None = None
+    """Factor on the branch before the addition: a number, 1/sqrt(number of blocks), or learned from 0 (SkipInit,
+    ReZero)."""
+    weight_gain: PositiveFloat | None = None
+    """sigma_w^2: entries of lecun_normal have variance weight_gain / fan_in, orthogonal matrices are multiplied by
+    sqrt(weight_gain); the scheme's own where it is left out."""
+    bias_variance: NonNegativeFloat | None = None
+    """sigma_b^2 of Gaussian biases at initialisation; 0 where it is left out."""
     block: Literal["basic", "bottleneck"] | None = None
     """cnn: two 3x3 layers, or 1x1, 3x3 and 1x1 (He et al. 2015)."""
     shortcut: Literal["A", "B"] | None = None

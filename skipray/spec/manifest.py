@@ -25,6 +25,8 @@ from pydantic_core import to_jsonable_python
 from skipray.spec.cell import Cell
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
 from skipray.spec.identity import NUMERICS_VERSION
+from skipray.spec.models import activation_names
+from skipray.spec.recipes import own_names
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec, stored_trial
 
@@ -141,7 +143,8 @@ def _read(told: Mapping[str, Any]) -> Manifest:
     for i, trial_id in enumerate(rows["id"]):
         cell = told["cells"][rows["cell"][i]]
         model = models[cell["model"]]
-        code = (model.architecture, model.initialisation, dataset.name)
+        recipe = recipes[cell["recipe"]]
+        code = (model.architecture, model.initialisation, dataset.name, *own_names(recipe), *activation_names(model))
         trials.append(
             stored_trial(
                 str(trial_id),
@@ -149,7 +152,7 @@ def _read(told: Mapping[str, Any]) -> Manifest:
                 dataset=dataset,
                 fingerprint=str(told["fingerprint"]),
                 model=model,
-                recipe=recipes[cell["recipe"]],
+                recipe=recipe,
                 seed=int(rows["seed"][i]),
                 probe=probes[rows["probe"][i]],
                 resources=resources,

@@ -10,6 +10,8 @@ from skipray.spec.words import allowed_words
 OPTION = "options."
 """What a factor's name begins with that is an option of the model."""
 AS_BUILT = "as_built"
+OF_SCHEMES = ("weight_gain", "bias_variance")
+"""Fields that the initialisation reads."""
 
 
 def model_data(section: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,6 +26,13 @@ def model_data(section: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str,
 def is_factor(bare: str) -> bool:
     """Whether the model has a field, or may have an option, of a factor's name."""
     return bare in ModelSpec.model_fields or (bare.startswith(OPTION) and len(bare) > len(OPTION))
+
+
+def activation_names(model: ModelSpec) -> list[str]:
+    """The `module:name` of a model's activation, where it has one."""
+    found = model.activation
+    name = found if isinstance(found, str) else (found or {}).get("name", "")
+    return [name] if ":" in name else []
 
 
 def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
@@ -49,7 +58,14 @@ def read_fields(model: ModelSpec, family: Any) -> ModelSpec:
     own = ":" in model.architecture
     update: dict[str, Any] = {}
     if hasattr(family, "fields"):
-        unread = set(ModelSpec.model_fields) - {"architecture", "depth", "options", *COMMON_FIELDS}
+        unread = set(ModelSpec.model_fields) - {
+            "architecture",
+            "depth",
+            "options",
+            "weight_gain",
+            "bias_variance",
+            *COMMON_FIELDS,
+        }
         update = dict.fromkeys(unread - set(family.fields(model.kind)))
     taken = option_names(family, own=own)
     if taken is not None:

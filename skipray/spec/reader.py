@@ -338,6 +338,7 @@ class Reader:
                 self.mistakes[before:] = fresh
                 continue
             names = [model.architecture, model.initialisation, file.dataset.name, *recipes.own_names(recipe)]
+            names += models.activation_names(model)
             trial = TrialSpec(
                 sweep=file.name,
                 dataset=file.dataset,

@@ -68,6 +68,26 @@ Choice = Annotated[
     Words("a name, or a mapping with the key name and the arguments of what it names"),
 ]
 """Something by its name, with arguments: `adamw`, `{name: adamw, betas: [0.9, 0.95]}`. Read as a `Frozen`."""
+
+
+def _plain(value: Any) -> Any:
+    """A mapping that is a name alone as the name."""
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        return value["name"] if len(value) == 1 else freeze(value)
+    if isinstance(value, str):
+        return value
+    raise ValueError("no name")
+
+
+ActivationChoice = Annotated[
+    str | dict[str, Any],
+    AfterValidator(_plain),
+    Words(
+        "relu, tanh, linear, elu, gelu, leaky_relu, selu, silu, sine, softplus, tailored_leaky_relu, or module:name; "
+        "with arguments as a mapping with the key name"
+    ),
+]
+"""An activation by its name, or a mapping with its name and arguments."""
 Options = Annotated[dict[str, Any], AfterValidator(freeze), Words("a mapping of names to values")]
 """Named values, read as a `Frozen`."""
 

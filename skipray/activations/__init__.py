@@ -1,0 +1,82 @@
+"""Activations, one a file; the file's name is the name in the YAML.
+
+A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARGUMENTS`, each argument with its default
+(None where it has to be given); `KEPT`, how many tensors of the output's size autograd keeps of a call besides the
+output; and, where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square
+of its activations stays. A user's own `module:name` is a function of a tensor and its arguments.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from skipray.extension import catalog
+from skipray.spec.values import arguments
+
+if TYPE_CHECKING:
+    import torch
+
+Activation = str | Mapping[str, Any]
+"""As a model has it: a name, or a mapping with the key name."""
+
+
+def name_of(activation: Activation) -> str:
+    return activation if isinstance(activation, str) else str(activation["name"])
+
+
+def arguments_of(activation: Activation) -> dict[str, Any]:
+    """Its arguments over their defaults."""
+    given = {} if isinstance(activation, str) else arguments(activation)
+    name = name_of(activation)
+    return given if ":" in name else dict(catalog.find("activations", name).ARGUMENTS) | given
+
+
+def make(activation: Activation, layers: int) -> "Callable[[torch.Tensor], torch.Tensor]":
+    """The function.
+
+    Args:
+        layers: how many activations lie on the main path, for one that follows from the depth.
+    """
+    name, options = name_of(activation), arguments_of(activation)
+    entry = catalog.find("activations", name)
+    if ":" in name:
+        return partial(entry, **options) if options else entry
+    return entry.make(layers, **options)
+
+
+def kept(activation: Activation) -> int:
+    """Tensors of the output's size that are kept of a call besides the output; of a user's own 1, its input."""
+    name = name_of(activation)
+    return 1 if ":" in name else int(catalog.find("activations", name).KEPT)
+
+
+def gain(activation: Activation) -> float:
+    """By what an orthogonal layer is multiplied so that the mean square of its activations stays; 1 where it has no
+    such number."""
+    name = name_of(activation)
+    entry: Any = None if ":" in name else catalog.find("activations", name)
+    return float(entry.gain(**arguments_of(activation))) if hasattr(entry, "gain") else 1.0
+
+
+def mistakes(activation: Activation) -> Iterator[str]:
+    """What is wrong with a model's activation: what was found and what is allowed."""
+    name = name_of(activation)
+    try:
+        entry = catalog.find("activations", name)
+    except ValueError as error:
+        yield str(error)
+        return
+    if ":" in name:
+        if not callable(entry):
+            yield f"found {name!r}, which cannot be called; allowed: a function of a tensor"
+        return
+    for key, value in ({} if isinstance(activation, str) else arguments(activation)).items():
+        if key not in entry.ARGUMENTS:
+            yield f"found the argument {key}; allowed for {name}: {', '.join(entry.ARGUMENTS) or 'none'}"
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            yield f"found {key} {value!r}; allowed for {name}: a number"
+    for key, value in arguments_of(activation).items():
+        if value is None:
+            yield f"found no {key}; {name} needs it: {{name: {name}, {key}: ...}}"
+    if hasattr(entry, "check"):
+        yield from entry.check(arguments_of(activation))

@@ -1,0 +1,21 @@
+"""sin(frequency x) (Sitzmann et al. 2020, who take 30 for coordinates; 1 is ours)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+ARGUMENTS: dict[str, float | None] = {"frequency": 1.0}
+KEPT = 1
+
+
+def make(layers: int, frequency: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    import torch
+
+    def sine(x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(x if frequency == 1 else frequency * x)
+
+    return sine

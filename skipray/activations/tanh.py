@@ -1,0 +1,18 @@
+"""The hyperbolic tangent. Without biases its critical point is a gain of 1 (Pennington et al. 2017, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+ARGUMENTS: dict[str, float | None] = {}
+KEPT = 0
+
+
+def make(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    import torch
+
+    return torch.tanh
