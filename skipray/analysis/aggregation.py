@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from skipray import __version__, tracking
+from skipray.analysis.declared import late_remarks
 from skipray.analysis.limits import LimitTable, limit_tables
 from skipray.analysis.trained import definitions, judged
 from skipray.claims import Claim, judge
@@ -126,6 +127,7 @@ def aggregate(
     histograms = tracking.read_histograms(sweep, tracking_uri, trials=first, ledger=ledger, say=say)
     covered = coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep))
     groups = _grouped(trials, [of_trial[i] for i in trials["trial_id"]])
+    remarks = late_remarks(tracking.declarations(sweep, tracking_uri), ledger.finished.values())
     result = Aggregate(
         sweep=sweep,
         trials=trials,
@@ -134,7 +136,7 @@ def aggregate(
         layers=layers,
         series=tuple(_series(groups, trend_metrics(sweep))),
         limit_tables=limits_of(sweep, trials, groups, covered),
-        claims=_preliminary(_judged(sweep, trials, layers, histories), covered),
+        claims=_preliminary(_judged(sweep, trials, layers, histories, remarks), covered),
         audit=(*audit(sweep, trials), *_of_store(sweep, tracking_uri, known.trials, ledger)),
         coverage=covered,
         provenance=provenance(sweep, everything),
@@ -183,10 +185,12 @@ def _as_defined(sweep: SweepSpec, trials: pd.DataFrame, of_trial: Mapping[str, G
     return judged(sweep, trials, [of_trial[i] for i in trials["trial_id"]]) if trains(sweep) else trials
 
 
-def _judged(sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histories: pd.DataFrame) -> tuple[Claim, ...]:
+def _judged(
+    sweep: SweepSpec, trials: pd.DataFrame, layers: pd.DataFrame, histories: pd.DataFrame, remarks: Mapping[str, str]
+) -> tuple[Claim, ...]:
     return judge(
         trials, layers, histories, factors=sweep.factor_names, trained=trains(sweep),
-        roles=sweep.claims.roles, own=sweep.claims.own,
+        roles=sweep.claims.roles, own=sweep.claims.own, remarks=remarks,
     )  # fmt: skip
 
 

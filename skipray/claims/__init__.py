@@ -9,12 +9,12 @@ A file of this folder is a claim: `ID`, `ROLES` (of families that it speaks of),
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
-from skipray.claims._data import SweepData
+from skipray.claims._data import PAPER, SweepData
 from skipray.claims._estimates import change_over_depths, mean_of, mean_over_cells
 from skipray.claims._own import judge_own
 from skipray.claims._verdict import Claim, Comparison, Finding, Part, Stated, Verdict, finding, judged, untested
@@ -28,6 +28,7 @@ __all__ = [
     "Part",
     "SweepData",
     "Verdict",
+    "asks_of",
     "change_over_depths",
     "finding",
     "judge",
@@ -43,6 +44,11 @@ PAPER_SOURCE = "Oyedotun, Al Ismaeil & Aouada 2023"
 def paper_claims() -> list[str]:
     """The files of this folder, in the order of their numbers."""
     return sorted(catalog.names("claims"), key=lambda name: (int("0" + re.sub(r"\D", "", name)), name))
+
+
+def asks_of(families: Collection[str], roles: Mapping[str, str] | None) -> bool:
+    """Whether the paper's claims speak of some family of a sweep."""
+    return any(family in families for family in (PAPER if roles is None else roles).values())
 
 
 def judge(

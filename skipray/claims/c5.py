@@ -3,6 +3,8 @@
 Parts, for gradients and for updates: Spearman's rank correlation over the layers of a trial, mean over the trials.
 """
 
+from dataclasses import replace
+
 import pandas as pd
 
 from skipray.claims._data import SweepData, diverged_remark, exploded_remark
@@ -38,6 +40,7 @@ def judge(data: SweepData) -> Finding:
         table = pd.DataFrame(rows, columns=["cell", "depth", "seed", "rho"])
         estimate = mean_of(table, "rho")
         if estimate is not None:
+            estimate = replace(estimate, least=-1.0, most=1.0)
             parts.append(
                 Comparison(
                     f"rank correlation of {label} with hidden", estimate, "rho", f"{label} follow the hidden ones",

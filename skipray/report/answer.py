@@ -1,8 +1,10 @@
 """The answer in one or two plain sentences, from the trainability limits and the claims."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from skipray.analysis.aggregation import trains
+from skipray.claims import Claim, asks_of
 from skipray.report.groups import Layout, family
 from skipray.report.limit_sentences import limit_sentence
 from skipray.trends.limit_words import listed
@@ -36,7 +38,7 @@ def answer(aggregate: "Aggregate", layout: Layout, predicted: str) -> list[str]:
     still = [layout.name(g) for g, f in aggregate.frontiers if f.verdict == "open"]
     if still:
         sentences.append(f"The search for the limit of {listed(still)} is not finished.")
-    sentences.append(_claims(aggregate))
+    sentences += _claims(aggregate)
     return [s for s in sentences if s]
 
 
@@ -72,9 +74,20 @@ def _many_limits(aggregate: "Aggregate") -> list[str]:
     return [f"{aggregate.limit_tables[0].definition.sentence}: {'; '.join(parts)}."] if parts else []
 
 
-def _claims(aggregate: "Aggregate") -> str:
+def _claims(aggregate: "Aggregate") -> list[str]:
+    """What was found of the claims: the sweep's own, then the paper's where it has a family that they speak of."""
+    families = {cell.model.architecture for cell in aggregate.sweep.cells}
+    own = [c for c in aggregate.claims if c.own]
+    paper = [c for c in aggregate.claims if not c.own]
+    said = _found(own, "this sweep's own claims", "this sweep's own claims")
+    if paper and (asks_of(families, aggregate.sweep.claims.roles) or any(c.verdict != "not tested" for c in paper)):
+        said += _found(paper, "the claims of the paper", "the paper's claims")
+    return said
+
+
+def _found(claims: Sequence[Claim], among: str, whose: str) -> list[str]:
     by: dict[str, list[str]] = {}
-    for claim in aggregate.claims:
+    for claim in claims:
         by.setdefault(claim.verdict, []).append(claim.id)
     parts = []
     for verdict, one, many in (
@@ -88,8 +101,8 @@ def _claims(aggregate: "Aggregate") -> str:
             ids = by[verdict]
             parts.append(f"{len(ids)} {one if len(ids) == 1 else many} ({', '.join(ids)})")
     if not parts:
-        return "None of the paper's claims could be tested with these data." if aggregate.claims else ""
+        return [f"None of {whose} could be tested with these data."] if claims else []
     tested = sum(len(ids) for verdict, ids in by.items() if verdict != "not tested")
     if tested == 1:
-        return f"The one claim of the paper that could be tested {parts[0].removeprefix('1 ')}."
-    return f"Of the {tested} claims of the paper that could be tested, {listed(parts)}."
+        return [f"The one of {among} that could be tested {parts[0].removeprefix('1 ')}."]
+    return [f"Of {tested} of {among} that could be tested, {listed(parts)}."]

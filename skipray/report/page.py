@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from skipray.claims import asks_of
 from skipray.report import tables
 from skipray.report.answer import MOST_GROUPS, answer
 from skipray.report.chart import Chart
@@ -47,6 +48,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         answer=answer(aggregate, layout, found),
         facts=_facts(aggregate, layout, covered),
         tested=[row for row in claims if row.claim.verdict != "not tested"],
+        asked=asks_of({c.model.architecture for c in aggregate.sweep.cells}, aggregate.sweep.claims.roles),
         untested=[row for row in claims if row.claim.verdict == "not tested"],
         limits=[(layout.name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
         limits_total=len(aggregate.limits),

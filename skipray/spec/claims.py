@@ -25,6 +25,11 @@ class DeclaredClaim(Part):
     statement: str = ""
     """The claim in words; made from the rest when left out."""
 
+    @property
+    def tested(self) -> str:
+        """All but the words: what has to be the same for the claim to be the same."""
+        return self.model_dump_json(exclude={"statement"})
+
 
 class ComparisonClaim(DeclaredClaim):
     """One family's metric against another's, paired by depth, seed and factors."""

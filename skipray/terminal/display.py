@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
     from skipray.analysis.aggregation import Aggregate
 
-_VERDICT_STYLE = {
-    "supported": "green", "in part": "green", "refuted": "red", "leaning": "yellow", "inconclusive": "yellow",
-    "not tested": "dim",
-}  # fmt: skip
-
 
 _SEARCH_STATES = {
     "found": "its interval is as narrow as was asked",
@@ -309,26 +304,29 @@ def _predicted(value: object) -> str:
 
 
 def show_aggregate(result: "Aggregate") -> None:
+    from skipray.claims import asks_of
+    from skipray.terminal.claims_table import accuracy_table, claims_table, untested_line
     from skipray.trends.limit_words import limit_words  # `plan` need not wait for what fits trends
 
     out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("claim", "verdict", "what was found"):
-        table.add_column(name, overflow="fold")
     done, total = len(result.trials), int(result.coverage["seeds"].sum()) if len(result.coverage) else 0
     if done < total and result.sweep.adaptive is None:
         out.print(f"Preliminary: {done} of {total} trials have finished.")
-    for claim in result.claims:
-        style = _VERDICT_STYLE.get(claim.verdict, "")
-        table.add_row(
-            claim.id, f"[{style}]{claim.verdict}[/{style}]" if style else claim.verdict, escape(claim.sentence)
-        )
-    out.print(table)
+    tested = [c for c in result.claims if c.verdict != "not tested"]
+    if tested:
+        out.print(claims_table(tested))
     for limits in result.limit_tables:
         if limits.of_groups:
             out.print(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do at")
         for group, limit in limits.of_groups:
             out.print(f"  {escape(group.label)}: {limit_words(limit)}")
+    accuracies = accuracy_table(result)
+    if accuracies is not None:
+        out.print(accuracies)
+    families = {cell.model.architecture for cell in result.sweep.cells}
+    line = untested_line(result.claims, asks_of(families, result.sweep.claims.roles))
+    if line:
+        out.print(escape(line), style="dim")
     for group, found in result.frontiers:
         state = _SEARCH_STATES[found.verdict]
         out.print(f"search for the limit of {escape(group.label)}: {found.trials} trials, {state}")

@@ -20,6 +20,7 @@ from skipray.tracking.address import (
 )
 from skipray.tracking.client import import_client
 from skipray.tracking.doctor import Finding, examine, forget_storage, repair
+from skipray.tracking.read.declared import declarations
 from skipray.tracking.read.former import accepted_code
 from skipray.tracking.read.integrity import Damage, damage_words, damaged
 from skipray.tracking.read.known import Known, known_trials, read_study
@@ -72,6 +73,7 @@ __all__ = [
     "begin_sweep",
     "damage_words",
     "damaged",
+    "declarations",
     "deliver_pending",
     "examine",
     "exists",

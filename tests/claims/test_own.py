@@ -1,16 +1,23 @@
 """Claims that a sweep declares: read strictly, judged on synthetic sweeps whose truth is known, bound to any
 families."""
 
+import io
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
-from skipray.claims import judge
+from skipray.analysis.declared import late_remarks
+from skipray.claims import asks_of, judge
 from skipray.spec import SpecError, load_sweep
 from skipray.spec.claims import ComparisonClaim, CorrelationClaim, LimitClaim, TrendClaim
+from skipray.spec.manifest import manifest_of, read_manifest
+from skipray.terminal.claims_table import claims_table, untested_line
+from skipray.tracking.read.row import ROW_TAGS, made_row
 
 SWEEP = """\
 name: mine
@@ -200,3 +207,39 @@ def test_a_claim_of_ones_own_code(table, tmp_path: Path, monkeypatch: pytest.Mon
     assert (found.verdict, found.sentence) == ("supported", "Yes. Declared late.")
     with pytest.raises(ValueError, match=r"my_claims\.py:16: KeyError: 'width'"):
         own(trials, sweep.claims.own[1])
+
+
+def test_what_was_declared_before_the_first_result_is_said_nothing_of() -> None:
+    rows = [
+        made_row(str(i), "FINISHED", 0, end, None, [None] * len(ROW_TAGS))
+        for i, end in enumerate((1000, 2000, 86_400_000))
+    ]
+    said = late_remarks({"before": 999, "after": 1500, "never": None}, rows)
+    assert said == {
+        "after": " It was declared on 1970-01-01, after 1 of these 3 trials had finished.",
+        "never": " It was declared at no launch, after 3 of these 3 trials had finished.",
+    }
+    assert late_remarks({"never": None}, []) == {}
+
+
+def test_a_manifest_keeps_the_claims_which_are_known_by_what_they_test(tmp_path: Path) -> None:
+    own = "  - {id: a, kind: trend, metric: test.accuracy, family: resnet, direction: rising, margin: 0.01}\n"
+    sweep = load(tmp_path, f"claims:\n  plain: plainnet\n  own:\n{own}")
+    back = read_manifest(json.dumps(manifest_of(sweep, sweep.trials(), {}, "0"))).sweep
+    assert back.claims == sweep.claims
+    claim = back.claims.own[0]
+    assert claim.model_copy(update={"statement": "In other words"}).tested == claim.tested
+    assert claim.model_copy(update={"margin": 0.02}).tested != claim.tested
+
+
+def test_the_terminal_shows_margins_and_both_p_in_80_columns(table) -> None:
+    claim = TrendClaim(id="up", kind="trend", metric="test.accuracy", family="vit", direction="rising", margin=0.02)
+    claims = judge(planted(table, 0.0, 0.02), own=[claim], factors=())
+    shown = io.StringIO()
+    Console(file=shown, width=80).print(claims_table(claims))
+    assert max(map(len, shown.getvalue().splitlines())) <= 80
+    assert "claimed above 0.02; p < 0.001 for" in " ".join(shown.getvalue().split())
+    # A sweep of families that no claim of the paper speaks of is not told twelve times that they were not tested.
+    assert not asks_of({"vit", "cnn"}, None)
+    assert untested_line(claims, asked=False).startswith("the paper's claims ask for families in roles")
+    assert "C1a, C1b" in untested_line(claims, asked=True)
