@@ -296,6 +296,28 @@ def test_an_untrained_network_has_no_gap():
     assert "gap.loss" not in record.epochs[-1].metrics
 
 
+def test_the_last_epoch_is_judged_on_the_part_of_the_others_too_and_chance_is_logged():
+    """A network that all but stands still: what differs between its epochs is what it is judged on."""
+    larger = DATA.model_copy(update={"options": {**DATA.options, "samples": 900}})
+    record = run_trial(
+        trial(
+            dataset=larger,
+            model={"normalization": "none"},
+            recipe={"epochs": 2, "learning_rate": 1e-30, "momentum": 0.0},
+            probe={"preset": "none"},
+        )
+    )
+    first, _, last = (epoch.metrics for epoch in record.epochs)
+    assert last["part.samples"] == 256
+    for key in ("train.loss", "train.accuracy", "test.loss"):
+        assert last[f"part.{key}"] == first[key]
+    assert last["train.loss"] != first["train.loss"], "its own metrics are of all samples"
+    assert "part.train.loss" not in first
+    shares = np.bincount(open_dataset(larger, gaussian.FINGERPRINT).train_y.numpy()) / 810
+    assert last["chance.accuracy"] == pytest.approx(shares.max())
+    assert last["chance.loss"] == pytest.approx(-(shares * np.log(shares)).sum())
+
+
 def test_trained_is_three_standard_errors_above_the_majority(monkeypatch):
     import skipray.trial.run as module
 
