@@ -125,3 +125,17 @@ def test_one_edited_tag_ends_no_verb(sqlite: str, toys: SimpleNamespace, tag: st
     assert len(list(child_runs(sqlite, "toy"))) == 2
     tracking.examine(sweep, sqlite)
     assert set(tracking.states(sweep, sqlite).values()) == {"finished"}
+
+
+def test_results_of_code_that_the_store_does_not_know_can_be_accepted(sqlite: str, toys: SimpleNamespace) -> None:
+    """Of skipray 0.1, whose runs do not say with which code they were made."""
+    old = with_code(toys, code="a" * 64)
+    for trial in old.trials():
+        toys.record_one(old, trial, sqlite)
+    for code in ("b" * 64, "c" * 64):
+        now = with_code(toys, code=code, files=code)
+        (found,) = tracking.outdated(now, sqlite, now.trials())
+        assert str(found) == "4 finished with another nets:vit; --accept-code takes them as this code's"
+        tracking.accept_code(now, sqlite, [found])
+        assert set(tracking.states(now, sqlite).values()) == {"finished"}, code
+        assert len(tracking.read_trials(now, sqlite)) == 4

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from skipray.spec import Recipe, SweepSpec, TrialSpec
-from skipray.spec.former import former_ids, with_other_hashes
+from skipray.spec.former import apart_from_code, former_ids, with_other_hashes
 from skipray.spec.points import study_key
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.row import RunRow
@@ -27,14 +27,14 @@ class Accepted:
     name: str
     """module:name."""
     old: str
-    """Hash of the code that ran."""
+    """Hash of the code that ran; empty where its runs do not say."""
     new: str
     """Hash of the code that they were accepted for."""
     changed: tuple[str, ...]
     """The parts that differ, where they are known."""
     when: str
     trials: int
-    """So many were finished with the old code then."""
+    """So many were finished with the old code then; 0 where it is the same code, hashed as skipray 0.1 did."""
 
 
 def accepted_of(tags: Mapping[str, str]) -> list[Accepted]:
@@ -64,7 +64,29 @@ def equal_hashes(sweep: SweepSpec, accepted: Iterable[Accepted]) -> dict[str, li
 
 def aliases(sweep: SweepSpec, uri: str, trials: Iterable[TrialSpec]) -> dict[str, str]:
     """Former trial_id -> today's, of trials with code of the user's own; none where there is no such code."""
-    return former_ids(trials, _equal(sweep, uri)) if sweep.sources else {}
+    if not sweep.sources:
+        return {}
+    trials = tuple(trials)
+    run = find_sweep_run(uri, sweep.name)
+    accepted = accepted_of(run.tags) if run is not None else []
+    equal = equal_hashes(sweep, accepted)
+    found = former_ids(trials, equal)
+    same = {n: {str(source["hash"]), *equal[n]} for n, source in sweep.sources.items()}
+    unknown = {a.name for a in accepted if not a.old and a.new in same.get(a.name, ())}
+    return _of_unknown_code(sweep.name, uri, trials, unknown) | found if unknown else found
+
+
+def _of_unknown_code(name: str, uri: str, trials: Iterable[TrialSpec], accepted: set[str]) -> dict[str, str]:
+    """Former ids of runs that do not say with which code they were made, as those of skipray 0.1, where the user has
+    accepted them."""
+    from skipray.tracking.read.ledger import child_runs  # these two read runs by today's ids, and so ask this file
+    from skipray.tracking.read.manifest import recorded_trials
+
+    ours = [t for t in trials if t.source_hashes and {n for n, _ in t.source_hashes} <= accepted]
+    today = {apart_from_code(t): t.trial_id for t in ours}
+    recorded = recorded_trials(uri, name, child_runs(uri, name))
+    found = {t.trial_id: today.get(apart_from_code(t)) for t in recorded}
+    return {former: now for former, now in found.items() if now is not None and former != now}
 
 
 def points_today(sweep: SweepSpec, uri: str, rows: Iterable[RunRow]) -> Iterator[RunRow]:
@@ -91,7 +113,7 @@ def points_today(sweep: SweepSpec, uri: str, rows: Iterable[RunRow]) -> Iterator
 def accepted_code(sweep: SweepSpec, tracking_uri: str | None = None) -> list[Accepted]:
     """What the user has accepted of this sweep's earlier code."""
     run = find_sweep_run(resolve_uri(sweep, tracking_uri), sweep.name) if sweep.sources else None
-    return accepted_of(run.tags) if run is not None else []
+    return [a for a in accepted_of(run.tags) if a.trials] if run is not None else []
 
 
 def _equal(sweep: SweepSpec, uri: str) -> dict[str, list[str]]:

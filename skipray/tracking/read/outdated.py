@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from skipray.extension.reaching import changed_parts
 from skipray.spec import NUMERICS_VERSION, SweepSpec, TrialSpec
-from skipray.spec.former import apart_from_code
+from skipray.spec.former import apart_from_code, former_ids
 from skipray.spec.manifest import Manifest
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.former import aliases
@@ -32,7 +32,7 @@ class Outdated:
 
     @property
     def can_be_accepted(self) -> bool:
-        return self.name != NUMERICS and bool(self.old)
+        return self.name != NUMERICS
 
     def __str__(self) -> str:
         if self.name == NUMERICS:
@@ -59,7 +59,7 @@ def outdated(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialS
         return []
     wanted = {apart_from_code(t): t for t in trials if t.trial_id not in have}
     manifests = read_manifests(uri, run)
-    specs = {t.trial_id: t for m in manifests for t in m.sweep.stored or ()}
+    specs = _specs(manifests)
     specs |= {t.trial_id: t for t in recorded_trials(uri, sweep.name, [r for r in others if r.trial_id not in specs])}
     groups: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for row in others:
@@ -73,6 +73,16 @@ def outdated(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialS
         Outdated(name, old, new, len(ids), _changed(name, old, sweep, manifests))
         for (name, old, new), ids in groups.items()
     ]
+
+
+def _specs(manifests: Sequence[Manifest]) -> dict[str, TrialSpec]:
+    """trial_id -> trial, of all that manifests name, under the ids of whole files' hashes too."""
+    found: dict[str, TrialSpec] = {}
+    for manifest in manifests:
+        stored = {t.trial_id: t for t in manifest.sweep.stored or ()}
+        files = {name: [str(source["files"])] for name, source in manifest.sweep.sources.items()}
+        found |= {former: stored[now] for former, now in former_ids(stored.values(), files).items()} | stored
+    return found
 
 
 def _differences(spec: TrialSpec, now: TrialSpec) -> list[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ def accept_code(sweep: SweepSpec, tracking_uri: str | None, found: Iterable[Outd
     """Accept what can be accepted: from now on those trials are finished ones of the sweep.
 
     Returns:
-        What was accepted. Results of unknown code, or of another version of skipray's numerics, are not.
+        What was accepted. Results of another version of skipray's numerics are not.
     """
     uri = resolve_uri(sweep, tracking_uri)
     run = find_sweep_run(uri, sweep.name)
@@ -30,7 +30,7 @@ def accept_code(sweep: SweepSpec, tracking_uri: str | None, found: Iterable[Outd
         when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         record = Accepted(one.name, one.old, one.new, one.changed, when, one.finished)
         # The key says what it is about, so that to accept twice is to accept once.
-        key = f"{ACCEPTED_PREFIX}{one.old[:12]}-{one.new[:12]}"
+        key = f"{ACCEPTED_PREFIX}{one.old[:12] or 'unknown'}-{one.new[:12]}"
         _tag(uri, run.run_id, key, json.dumps(asdict(record)))
         done.append(one)
     return done

@@ -2,14 +2,21 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from skipray import __version__
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.spec.manifest import content_name, manifest_of
 from skipray.tracking.address import Address, redact
+from skipray.tracking.client import reach
 from skipray.tracking.files import list_files, write_files
+from skipray.tracking.read.former import ACCEPTED_PREFIX, Accepted
 from skipray.tracking.read.manifest import FOLDER
 from skipray.tracking.read.sweep_run import SweepRun
+
+if TYPE_CHECKING:
+    from mlflow.entities import RunTag
 
 
 def write_manifest(
@@ -32,7 +39,18 @@ def write_manifest(
     run_id = address.parent_run_id
     content = json.dumps(manifest, separators=(",", ":")).encode()
     write_files(address.uri, address.artifacts_of(run_id), run_id, {name: content})
+    tags = [_same_code(n, str(s["files"]), str(s["hash"])) for n, s in sweep.sources.items()]
+    if tags:
+        reach(address.uri, lambda c: c.log_batch(run_id, tags=tags))
     return name
+
+
+def _same_code(name: str, files: str, parts: str) -> "RunTag":
+    """Says that code which was hashed by whole files is this code: its trials stay found when the files are edited."""
+    from mlflow.entities import RunTag
+
+    record = Accepted(name, files, parts, (), "", 0)
+    return RunTag(f"{ACCEPTED_PREFIX}{files[:12]}-{parts[:12]}", json.dumps(asdict(record)))
 
 
 def has_manifest(uri: str, run: SweepRun) -> bool:
