@@ -1,0 +1,47 @@
+"""Compare two sweeps."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skipray.verbs._loading import load_to_read
+from skipray.verbs._options import JsonOption, UriOption
+from skipray.verbs._speaking import print_json, tell
+
+Sweep = "A sweep's file or its name; NAME@URI for one of another store."
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=Sweep)],
+    b: Annotated[str, typer.Argument(metavar="B", help=Sweep)],
+    figure: Annotated[
+        Path | None, typer.Option("--figure", metavar="FILE", help="Also draw the trends: a .svg, .pdf or .png.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also what does not differ.")] = False,
+    as_json: JsonOption = False,
+    tracking_uri: UriOption = None,
+) -> None:
+    """What differs between two sweeps, two versions or two stores: settings, and the trends, trainability limits and
+    verdicts that differ beyond their intervals."""
+    from skipray.analysis.aggregation import aggregate
+    from skipray.analysis.comparison import compare as differences
+
+    results = []
+    for text in (a, b):
+        name, _, uri = text.partition("@")
+        address = uri or tracking_uri
+        results.append(aggregate(load_to_read(name, None, address), address))
+    found = differences(results[0], results[1])
+    if figure is not None:
+        from skipray.report.comparison_figure import draw_comparison
+
+        if not draw_comparison(results[0], results[1], figure, (a, b)):
+            tell("no figure: the sweeps have no depth series in common")
+    if as_json:
+        told = [d.as_json() for d in found if every or d.differs or d.a != d.b]
+        print_json({"a": a, "b": b, "trials": [len(r.trials) for r in results], "differences": told})
+        return
+    from skipray.terminal.comparing import show_comparison
+
+    show_comparison(found, a, b, every=every)

@@ -1,0 +1,102 @@
+"""Two sweeps side by side: what is called different is, and what is the same is not."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skipray.analysis.comparison import apart, compare, settings, trends, widest
+from skipray.report.comparison_figure import draw_comparison
+from skipray.spec import Group, SweepSpec, load_sweep
+from skipray.trends import fit_depth_trend, trainability_limit
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def sweep() -> SweepSpec:
+    return load_sweep(ROOT / "sweeps" / "quickstart.yaml")
+
+
+def series(shift: float, *, metric: str = "train.accuracy", depths: tuple[int, ...] = (8, 20, 38, 56)) -> Any:
+    rng = np.random.default_rng(1)
+    depth = np.repeat(depths, 3)
+    seed = np.tile((0, 1, 2), len(depths))
+    value = 0.9 - 0.004 * depth + shift + rng.normal(0, 0.01, len(depth))
+    trend = fit_depth_trend(depth, value, group=seed)
+    return SimpleNamespace(
+        metric=metric, group=Group("resnet"), depth=tuple(depth), value=tuple(value), seed=tuple(seed), trend=trend
+    )
+
+
+def result(sweep: SweepSpec, shift: float, last: int) -> Any:
+    """As much of an Aggregate as a comparison reads; trials train up to a depth."""
+    depth = np.repeat((8, 20, 38, 56, 74), 3)
+    limit = trainability_limit(depth, depth <= last)
+    claim = SimpleNamespace(
+        id="C1a", verdict="supported" if last < 50 else "refuted", low=shift, high=shift + 0.1, effect=shift
+    )
+    untested = SimpleNamespace(id="C2", verdict="not tested", low=None, high=None)
+    return SimpleNamespace(
+        sweep=sweep,
+        series=(series(shift),),
+        limits=((Group("resnet"), limit),),
+        claims=(claim, untested),
+        trials=pd.DataFrame(),
+    )
+
+
+def test_a_sweep_does_not_differ_from_itself(sweep: SweepSpec) -> None:
+    one = result(sweep, 0.0, 38)
+    found = compare(one, one)
+    assert [d.kind for d in found] == ["trend", "limit", "verdict"]
+    assert not any(d.differs for d in found)
+    assert all(d.a == d.b for d in found)
+
+
+def test_what_differs_beyond_its_interval_is_told(sweep: SweepSpec) -> None:
+    found = compare(result(sweep, 0.0, 8), result(sweep, 0.3, 56))
+    assert {(d.kind, d.differs) for d in found} == {("trend", True), ("limit", True), ("verdict", True)}
+    (trend,) = [d for d in found if d.kind == "trend"]
+    assert trend.note.startswith("at depth ")
+
+
+def test_what_differs_within_it_is_not(sweep: SweepSpec) -> None:
+    found = compare(result(sweep, 0.0, 38), result(sweep, 0.003, 38))
+    assert not any(d.differs for d in found)
+
+
+def test_settings_that_differ_are_named(sweep: SweepSpec) -> None:
+    assert settings(sweep, sweep) == []
+    recipe = sweep.cells[0].recipe.model_copy(update={"learning_rate": 0.5})
+    other = replace(sweep, cells=tuple(replace(c, recipe=recipe) for c in sweep.cells), seeds=(0, 1))
+    found = {d.what: (d.a, d.b) for d in settings(sweep, other)}
+    assert set(found) == {"recipe.learning_rate", "seed"}
+    assert found["recipe.learning_rate"][1] == "0.5"
+    assert found["seed"] == ("0, 1, 2", "0, 1")
+
+
+def test_series_without_a_stretch_in_common_are_not_compared() -> None:
+    assert widest(series(0.0, depths=(8, 14, 20)), series(0.0, depths=(38, 56, 74))) is None
+    one, two = SimpleNamespace(series=(series(0.0),)), SimpleNamespace(series=(series(0.0, metric="test.accuracy"),))
+    assert trends(one, two) == []  # type: ignore[arg-type]
+
+
+def test_intervals_that_touch_are_not_apart() -> None:
+    assert not apart((1.0, 2.0), (2.0, 3.0))
+    assert apart((2.1, 3.0), (1.0, 2.0))
+    assert not apart((-np.inf, np.inf), (0.0, 1.0))
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_the_figure_is_drawn(sweep: SweepSpec, tmp_path: Path, ending: str) -> None:
+    one, two = result(sweep, 0.0, 38), result(sweep, 0.1, 56)
+    path = tmp_path / f"both.{ending}"
+    assert draw_comparison(one, two, path, ("a", "b"))
+    assert path.stat().st_size > 5000
+    one.series = ()
+    assert not draw_comparison(one, two, path, ("a", "b"))
