@@ -28,5 +28,5 @@ def show_comparison(found: Iterable[Difference], a: str, b: str, *, every: bool)
     if table.row_count:
         out.print(table)
     results = [one for one in found if one.kind != "setting"]
-    beyond = sum(one.differs for one in results)
-    out.print(f"{len(results)} results compared, {beyond} differ beyond their intervals")
+    count = sum(one.differs for one in results)
+    out.print(f"{len(results)} results compared, {count} differ beyond their intervals")

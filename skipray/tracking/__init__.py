@@ -30,7 +30,7 @@ from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.outdated import Outdated, outdated
 from skipray.tracking.read.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.read.state import states
-from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run, sweep_status
+from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run, sweep_runs, sweep_status
 from skipray.tracking.read.sweeps import tracked_sweeps
 from skipray.tracking.ui import ui_command, ui_environment, where_to_look
 from skipray.tracking.write.accepting import accept_code
@@ -109,6 +109,7 @@ __all__ = [
     "storage_url",
     "store_folder",
     "stored_sweep",
+    "sweep_runs",
     "sweep_status",
     "tracked_sweeps",
     "ui_command",

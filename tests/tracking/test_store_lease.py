@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 from skipray import tracking
 from skipray.execution.ownership import refuse_other_storage, refuse_second, storage_name
 from skipray.spec import SpecError
-from skipray.storage import AlreadyRunning, owner
+from skipray.storage import AlreadyRunning, TrialPlace, owner
 from skipray.tracking.read.launches import BEAT, PARAM, read_launches
 from skipray.tracking.write.store_lease import StoreLease
 
@@ -200,3 +200,44 @@ def test_another_storage_is_refused_while_something_waits_in_the_first(
 def test_the_storage_beside_the_store_moves_with_it(address: tracking.Address, tmp_path: Path) -> None:
     assert storage_name(address.uri, str(tmp_path / "skipray-store" / "storage")) == ""
     assert storage_name(address.uri, "s3://bucket/x") == "s3://bucket/x"
+
+
+def test_two_folders_against_one_server_run_every_trial_once(
+    server_port: int, toys: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the same moment: one is refused and names the other, which runs each trial; the next finds nothing to do."""
+    uri = f"http://127.0.0.1:{server_port}"
+    sweep = toys.sweep("two-folders", depths=(8,))
+    gate = threading.Barrier(2)
+    ran: list[str] = []
+    refused: list[str] = []
+
+    def launch(folder: Path) -> None:
+        address = tracking.open_sweep(sweep, uri)
+        gate.wait()
+        try:
+            with StoreLease(address, sweep, storage=f"here:{folder}"):
+                have = tracking.read_ledger(sweep, uri).finished
+                for trial in sweep.trials():
+                    if trial.trial_id not in have:
+                        lease = TrialPlace(folder / "storage", sweep.name, trial.trial_id).acquire()
+                        recorder = tracking.Recorder(address, trial, lease)
+                        recorder.start()
+                        recorder.finish(toys.record(trial))
+                        ran.append(trial.trial_id)
+        except AlreadyRunning as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=launch, args=(tmp_path / name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ran) == sorted(t.trial_id for t in sweep.trials())
+    assert len(refused) == 1
+    assert "running since" in refused[0]
+    assert len(tracking.read_trials(sweep, uri)) == 4
+    stored = tracking.find_sweep_run(uri, "two-folders")
+    assert stored is not None
+    assert len(tracking.sweep_runs(uri, "two-folders")) == 1, "two launches made two runs of the sweep's own"
+    assert tracking.examine(sweep, uri) == []
