@@ -23,6 +23,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from skipray.spec.cell import Cell
+from skipray.spec.depth_rules import own_rules
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
 from skipray.spec.identity import NUMERICS_VERSION
 from skipray.spec.models import activation_names
@@ -145,6 +146,7 @@ def _read(told: Mapping[str, Any]) -> Manifest:
         model = models[cell["model"]]
         recipe = recipes[cell["recipe"]]
         code = (model.architecture, model.initialisation, dataset.name, *own_names(recipe), *activation_names(model))
+        code += (*own_rules(recipe), *own_rules(model))
         trials.append(
             stored_trial(
                 str(trial_id),

@@ -10,6 +10,7 @@ from skipray.spec.words import allowed_words
 OPTION = "options."
 """What a factor's name begins with that is an option of the model."""
 AS_BUILT = "as_built"
+ALWAYS_READ = ("architecture", "depth", "options", "rules")
 OF_SCHEMES = ("weight_gain", "bias_variance")
 """Fields that the initialisation reads."""
 
@@ -62,8 +63,8 @@ def read_fields(model: ModelSpec, family: Any) -> ModelSpec:
             "architecture",
             "depth",
             "options",
-            "weight_gain",
-            "bias_variance",
+            "rules",
+            *OF_SCHEMES,
             *COMMON_FIELDS,
         }
         update = dict.fromkeys(unread - set(family.fields(model.kind)))

@@ -14,7 +14,7 @@ import pydantic
 from skipray import metrics
 from skipray.extension import catalog
 from skipray.extension.reaching import Source
-from skipray.spec import models, recipes, samples
+from skipray.spec import depth_rules, models, recipes, samples
 from skipray.spec.cell import bare_name, family_names
 from skipray.spec.claims_reader import ClaimsReader
 from skipray.spec.document import Document, SpecError
@@ -188,7 +188,7 @@ class Reader:
                         )
         for section, model in (("model", ModelSpec), ("recipe", Recipe)):
             for key in getattr(file, section):
-                if key not in model.model_fields:
+                if key not in model.model_fields or key == "rules":
                     near = difflib.get_close_matches(key, list(model.model_fields), n=1)
                     hint = f" (did you mean {near[0]}?)" if near else ""
                     self._add((section, key), f"found an unknown key{hint}; allowed: {', '.join(model.model_fields)}")
@@ -338,7 +338,7 @@ class Reader:
                 self.mistakes[before:] = fresh
                 continue
             names = [model.architecture, model.initialisation, file.dataset.name, *recipes.own_names(recipe)]
-            names += models.activation_names(model)
+            names += [*models.activation_names(model), *depth_rules.own_rules(recipe), *depth_rules.own_rules(model)]
             trial = TrialSpec(
                 sweep=file.name,
                 dataset=file.dataset,
@@ -375,6 +375,9 @@ class Reader:
 
     def _model(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> ModelSpec | None:
         data = models.model_data(file.model, cell)
+        data, wrong = depth_rules.resolved("model", data, data.get("depth"))
+        if self._wrong_rules(file, wrong, cell, loc, "model"):
+            return None
         architecture = data.get("architecture")
         if isinstance(architecture, str):
             try:
@@ -422,6 +425,18 @@ class Reader:
                 return None
         return model
 
+    def _wrong_rules(
+        self,
+        file: SweepFile,
+        wrong: list[tuple[str, str]],
+        cell: dict[str, Any],
+        loc: tuple[str | int, ...],
+        section: str,
+    ) -> bool:
+        for key, found in wrong:
+            self._add(self._source(file, key, cell.get(key), loc, section), found)
+        return bool(wrong)
+
     def _fits_data(
         self, file: SweepFile, model: ModelSpec, recipe: Recipe, cell: dict[str, Any], loc: tuple[str | int, ...]
     ) -> bool:
@@ -441,6 +456,9 @@ class Reader:
 
     def _recipe(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> Recipe | None:
         data = file.recipe | {k: v for k, v in cell.items() if k in Recipe.model_fields}
+        data, unruly = depth_rules.resolved("recipe", data, cell.get("depth", file.model.get("depth")))
+        if self._wrong_rules(file, unruly, cell, loc, "recipe"):
+            return None
         recipe = self._validate_at(Recipe, data, file, cell, loc, "recipe")
         if recipe is None:
             return None
