@@ -243,3 +243,13 @@ def test_the_terminal_shows_margins_and_both_p_in_80_columns(table) -> None:
     assert not asks_of({"vit", "cnn"}, None)
     assert untested_line(claims, asked=False).startswith("the paper's claims ask for families in roles")
     assert "C1a, C1b" in untested_line(claims, asked=True)
+
+
+def test_the_readmes_claims_are_a_sweep(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in text.split("```yaml\n")[1:]]
+    path = tmp_path / "mine.yaml"
+    path.write_text("".join(b for b in blocks if b.startswith(("name: mine", "claims:"))), encoding="utf-8")
+    sweep = load_sweep(path)
+    assert [claim.id for claim in sweep.claims.own] == ["further", "better", "degrades", "linked"]
+    assert sweep.claims.roles == {"plain": "plainnet", "skip": "preresnet"}
