@@ -22,6 +22,7 @@ from skipray.search.fairness import CELL_METRICS, fairness_table, headline
 from skipray.search.frontier import Frontier, find_frontier
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
 from skipray.trends import DepthTrend, Limit, fit_depth_trend
+from skipray.trends.limit_words import gap_words, listed
 
 COUNTS = ("seeds", "finished", "diverged", "exploded", "untrained", "failed", "running", "missing")
 """What is counted of each cell: finished ones include the diverged, the exploded and the untrained."""
@@ -195,7 +196,7 @@ def _judged(
 
 
 MOST_GROUPS_MISSING = 4
-"""Groups with missing trials that a claim names."""
+"""Kinds of gaps that a claim names."""
 
 
 def _preliminary(claims: tuple[Claim, ...], covered: pd.DataFrame) -> tuple[Claim, ...]:
@@ -203,12 +204,17 @@ def _preliminary(claims: tuple[Claim, ...], covered: pd.DataFrame) -> tuple[Clai
     lacking = covered[covered["seeds"] > covered["finished"]]
     if lacking.empty:
         return claims
-    cells: dict[str, list[str]] = {}
-    for row in lacking.to_dict("records"):
-        here = f"{row['depth']} ({row['seeds'] - row['finished']} of {row['seeds']})"
-        cells.setdefault(row["group"].label, []).append(here)
-    named = [f"{label} at {', '.join(where)}" for label, where in list(cells.items())[:MOST_GROUPS_MISSING]]
-    more = [f"{len(cells) - len(named)} more groups"] if len(cells) > len(named) else []
+    of_groups: dict[str, list[tuple[int, int, int]]] = {}
+    for row in covered.sort_values("depth", kind="stable").to_dict("records"):
+        cell = (int(row["depth"]), int(row["seeds"] - row["finished"]), int(row["seeds"]))
+        of_groups.setdefault(row["group"].label, []).append(cell)
+    same: dict[str, list[str]] = {}
+    for label, cells in of_groups.items():
+        same.setdefault(gap_words(cells), []).append(label)
+    same.pop("", None)
+    named = [f"{gap} of {listed(labels)}" for gap, labels in list(same.items())[:MOST_GROUPS_MISSING]]
+    left = sum(len(labels) for labels in list(same.values())[MOST_GROUPS_MISSING:])
+    more = [f"{left} more groups"] if left else []
     words = f"Preliminary; missing: {'; '.join([*named, *more])}."
     return tuple(c if c.verdict == "not tested" else replace(c, sentence=f"{c.sentence} {words}") for c in claims)
 

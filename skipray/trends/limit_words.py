@@ -53,9 +53,28 @@ def exception_words(limit: Limit) -> str:
 
 def missing_words(limit: Limit) -> str:
     """`; missing: 2 of 3 seeds at 74`; empty where nothing is."""
-    lacks = [c for c in limit.counts if c.missing]
-    words = [f"{c.missing} of {c.missing + c.trials} seeds at {c.depth}" for c in lacks]
-    return f"; missing: {listed(words)}" if words else ""
+    words = gap_words([(c.depth, c.missing, c.missing + c.trials) for c in limit.counts])
+    return f"; missing: {words}" if words else ""
+
+
+def gap_words(cells: list[tuple[int, int, int]]) -> str:
+    """`1 of 4 seeds at 8 to 110 and 4 of 4 at 164`; empty where nothing is missing.
+
+    Args:
+        cells: depth, missing seeds and seeds asked for of each cell, by rising depth.
+    """
+    parts: list[tuple[int, int, list[int]]] = []
+    for depth, missing, asked in cells:
+        if parts and parts[-1][:2] == (missing, asked):
+            parts[-1][2].append(depth)
+        else:
+            parts.append((missing, asked, [depth]))
+    words: list[str] = []
+    for missing, asked, depths in parts:
+        if missing:
+            where = f"{depths[0]} to {depths[-1]}" if len(depths) > 2 else " and ".join(map(str, depths))
+            words.append(f"{missing} of {asked}{'' if words else ' seeds'} at {where}")
+    return listed(words) if words else ""
 
 
 def listed(items: list[str]) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from skipray.report.limit_sentences import limit_sentence
 from skipray.trends import Limit, trainability_limit
-from skipray.trends.limit_words import bound_words, limit_words
+from skipray.trends.limit_words import bound_words, gap_words, limit_words
 
 DEPTHS = (8, 20, 38, 56, 74, 110)
 
@@ -127,3 +127,9 @@ def test_what_n_of_n_exclude_is_exact() -> None:
 
 def test_half_at_the_only_depth_is_the_limit() -> None:
     assert limit_of((1,), 2).depth == 8
+
+
+def test_what_is_missing_is_said_shortly() -> None:
+    every = [(8, 1, 4), (20, 1, 4), (38, 1, 4), (56, 0, 4), (74, 2, 4), (110, 4, 4), (164, 4, 4)]
+    assert gap_words(every) == "1 of 4 seeds at 8 to 38, 2 of 4 at 74 and 4 of 4 at 110 and 164"
+    assert gap_words([(8, 0, 3), (20, 0, 3)]) == ""
