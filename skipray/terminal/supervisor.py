@@ -11,6 +11,7 @@ therefore reaches Ray's processes through their launch, which stops them in orde
 """
 
 import contextlib
+import logging
 import os
 import select
 import shutil
@@ -67,6 +68,8 @@ def supervised(work: Callable[[], int], on_death: Callable[[str, str], int]) -> 
             with contextlib.suppress(OSError):
                 os.write(tells, bytes([code % 256]))
             os.close(tells)
+            if code == INTERRUPTED:
+                _leave_at_once()
             sys.exit(code)
         os.close(tells)
         return _Parent(child, told, crash.fileno(), on_death).wait()
@@ -85,6 +88,16 @@ def _become_child(parent: int, crash: int) -> None:
         ctypes.CDLL(None).prctl(_NUMBER_OF_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(INTERRUPTED)
+
+
+def _leave_at_once() -> NoReturn:
+    """What was interrupted leaves things of Ray's behind that ask a cluster which is no more, and complain: all has
+    been said, and nothing of them is needed."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    logging.shutdown()
+    os._exit(INTERRUPTED)
 
 
 def _trace_exits(crash: int) -> None:

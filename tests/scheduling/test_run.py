@@ -139,6 +139,7 @@ def test_what_ray_refuses_is_a_lost_head_only_where_the_head_is_lost(
     held = [thread for thread in threading.enumerate() if isinstance(thread, TuneLoop)]
     for loop in held:
         loop.let_go()
+        loop.join()
     assert len(held) == 1, "what is held of Ray is not collected, object by object, before the user's eyes"
     assert summary.interrupted
     assert "Ray on this machine is lost (another Ray cluster answers); run the same command again" in summary.why

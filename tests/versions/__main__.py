@@ -55,7 +55,9 @@ def install(folder: Path, which: str, version: str) -> Path:
     python = environment / "bin" / "python"
     subprocess.run([UV, "venv", "--quiet", "--python", version, environment], check=True)
     command = [UV, "pip", "install", "--quiet", "--python", python, "--resolution", RESOLUTIONS[which]]
-    subprocess.run([*command, "--constraint", ROOT / "constraints.txt", f"{ROOT}[train]"], check=True)
+    if which == "newest":  # what pins a newest version for a reason
+        command += ["--constraint", ROOT / "constraints.txt"]
+    subprocess.run([*command, f"{ROOT}[train]"], check=True)
     listed = subprocess.run(
         [UV, "pip", "list", "--python", python, "--format", "json"], capture_output=True, check=True
     )

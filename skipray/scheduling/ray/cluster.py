@@ -141,15 +141,19 @@ def disconnect(cluster: Cluster, meanwhile: Callable[[], None] = lambda: None) -
         return
     import ray
 
+    collecting = gc.isenabled()
+
     def shut_down() -> None:
+        # Ray ends the process when a reference into it is collected while it shuts down. What is collected may ask a
+        # head that is gone, and wait for it: then all of it stays until this process ends.
+        if not cluster.dead_process():
+            gc.collect()
+        gc.disable()
         with suppress(Exception):
             ray.shutdown()
 
     # In a thread, because it waits for a head that may be gone.
     leaving = threading.Thread(target=shut_down, name="skipray-ray-end", daemon=True)
-    gc.collect()
-    collecting = gc.isenabled()
-    gc.disable()  # Ray ends the process when a reference into it is collected while it shuts down
     leaving.start()
     try:
         meanwhile()

@@ -21,6 +21,8 @@ class PendingConnection:
         self._local = local_address(address) is None
         self._before = descendants()
         threading.Thread(target=self._connect, args=(sweep, address, trials), name="skipray-ray", daemon=True).start()
+        if self._local:
+            threading.Thread(target=self._look_after, name="skipray-ray-start", daemon=True).start()
 
     def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None) -> None:
         try:
@@ -31,20 +33,24 @@ class PendingConnection:
         # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it has to live on.
         threading.Event().wait()
 
+    def _look_after(self) -> None:
+        """Ray waits half a minute for a process of its own that has died while it starts."""
+        started = LocalProcesses(self._before)
+        while not self._ready.wait(LOOK_SECONDS):
+            dead = started.dead()
+            if dead:
+                self._error = ClusterError(f"Ray did not start on this machine: its {dead} has died; try again")
+                self._ready.set()
+                return
+            started = LocalProcesses(self._before)
+
     def result(self) -> Cluster:
         """The cluster, or what `connect` raised.
 
         Raises:
-            ClusterError: also where a process of Ray's has died, which Ray itself would wait for.
+            ClusterError: also where a process of Ray's has died while it started.
         """
-        started = LocalProcesses(self._before)
-        while not self._ready.wait(LOOK_SECONDS):
-            dead = started.dead() if self._local else ""
-            if dead:
-                raise ClusterError(
-                    f"Ray did not start on this machine: its {dead} has died; run the same command again"
-                )
-            started = LocalProcesses(self._before)
+        self._ready.wait()
         if self._error is not None:
             raise self._error
         assert self._made is not None

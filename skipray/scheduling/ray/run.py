@@ -143,9 +143,10 @@ def _follow(
         watch.look()  # between two of its looks: Ray refuses its own driver when another head is in place
     # A signal to the whole process group ends a cluster on this machine too: whoever has sent it knows why.
     why = "" if stop.requested else watch.lost
-    if loop.error is not None and not watch.lost and not stop.requested:
+    if not watch.lost:
         loop.let_go()
-        raise loop.error
+        if loop.error is not None and not stop.requested:
+            raise loop.error
     return why
 
 

@@ -16,8 +16,8 @@ from skipray.scheduling.ray.worker import TrialWorker
 
 
 class TuneLoop(threading.Thread):
-    """One that has failed holds what it has of Ray until it is let go: where the head is lost, each actor and placement
-    group that is collected would complain to the user."""
+    """One that has failed, or was abandoned, holds what it has of Ray until it is let go: where the head is lost, each
+    actor and placement group that is collected would complain to the user, or wait for the head."""
 
     def __init__(
         self,
@@ -50,6 +50,9 @@ class TuneLoop(threading.Thread):
     def run(self) -> None:
         try:
             self._fit()
+        except LoopAbandoned:
+            self.ended.set()
+            self._let_go.wait()
         except BaseException as error:
             self.error = error
             self.ended.set()
@@ -58,7 +61,6 @@ class TuneLoop(threading.Thread):
 
     def let_go(self) -> None:
         self._let_go.set()
-        self.join()
 
     def _fit(self) -> None:
         while True:
@@ -66,7 +68,7 @@ class TuneLoop(threading.Thread):
                 with private.adjusted_loop(self._worker):
                     self._tuner().fit()
                 return
-            except (LoopEnded, LoopAbandoned):
+            except LoopEnded:
                 return
             except Exception as error:
                 death = told_death(error)
