@@ -17,8 +17,11 @@ class LocalProcesses:
         Args:
             before: ids of the processes that descended from this one already.
         """
-        new = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
-        self._vital = [p for p in new if _name(p) in VITAL]
+        me = psutil.Process()
+        new = [p for p in me.children(recursive=True) if p.pid not in before]
+        # Started by this process itself: a raylet's own children bear its name until they become another program.
+        mine = {process.pid for process in me.children()}
+        self._vital = [p for p in new if p.pid in mine and _name(p) in VITAL]
         self._started = [p for p in new if p in self._vital or _is_rays(p)]
 
     def dead(self) -> str:
