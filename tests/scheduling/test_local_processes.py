@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -24,8 +25,9 @@ def raylet(tmp_path: Path) -> Iterator[psutil.Popen]:
     while (len(process.children()) < 1 or process.name() != "raylet") and time.monotonic() < end:
         time.sleep(0.02)
     yield process
-    for each in [*process.children(), process]:
-        each.kill()
+    with suppress(psutil.NoSuchProcess):
+        for each in [*process.children(), process]:
+            each.kill()
 
 
 def test_a_raylet_that_dies_is_noticed_and_the_end_of_its_children_is_not(raylet: psutil.Popen) -> None:
@@ -34,7 +36,9 @@ def test_a_raylet_that_dies_is_noticed_and_the_end_of_its_children_is_not(raylet
     assert found.dead() == ""
     (child,) = raylet.children()
     child.kill()
-    child.wait(10)
+    end = time.monotonic() + 20
+    while child.status() != psutil.STATUS_ZOMBIE and time.monotonic() < end:
+        time.sleep(0.02)
     assert found.dead() == ""
     raylet.kill()
     assert found.dead() == "raylet", "a zombie that nobody has waited for is dead"
