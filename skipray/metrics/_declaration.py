@@ -110,6 +110,8 @@ class LayerMetric(Metric):
     """Of a spectrum, which unfoldings are measured; None: all of them."""
     centrings: tuple[bool, ...] = (False, True)
     """Of a spectrum: raw, centred, or both."""
+    axes: int | None = None
+    """Of entries: how many axes a tensor must have to have it at all; None: any."""
     of_samples: bool = False
     """Of entries: whether it compares samples, so that one axis has to be known as theirs."""
     finite_only: bool = True

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from skipray.metrics import Absent, NetworkMetric
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.network import TrainedNetwork
-from skipray.probe import asked_for
+from skipray.probe import asked_for, layers_of
+from skipray.probe.batch import Batch
 from skipray.probe.layers import declared_layers
 from skipray.probe.weights import weight_layers
 from skipray.spec import ProbeSpec
@@ -52,9 +53,15 @@ def generalization_measures(
         start = None if initial is None else [initial[layer.name] for layer in layers]
         weights, declared = [layer.weight() for layer in layers], declared_layers(network)
         hidden = declared.hidden if declared is not None and declared.declared else None
-        trained = TrainedNetwork(network, inputs, labels, scores, weights, start, hidden, loss, seed)
+        batch = Batch((inputs,), samples=len(inputs))
+        settings = ProbeSpec() if spec is None else spec
+        places = [layer.output for layer in layers_of(network, batch, settings.layers).hidden]
+        last = layers[-1].module if layers and scores.ndim == 2 and len(weights[-1]) == scores.shape[1] else None
+        trained = TrainedNetwork(
+            network, inputs, labels, scores, weights, start, hidden, loss, seed, representations=places, classifier=last
+        )
         has_classes = scores.ndim == 2 and labels.ndim == 1 and not labels.is_floating_point()
-        for entry in asked_for(ProbeSpec() if spec is None else spec):
+        for entry in asked_for(settings):
             if isinstance(entry.metric, NetworkMetric) and (has_classes or not entry.metric.needs_classes):
                 try:
                     found = entry.measure(trained)

@@ -115,8 +115,9 @@ def reduce_matrices(
 
 def absent_tensor(like: Tensor, place: Place, metrics: Sequence[Entry], *, centred: bool, reason: str) -> Reduced:
     """What stands for a tensor that does not exist, with the shape of another: all is absent, and the reason."""
-    names = ["spectrum", *(key for key, _ in _of_entries(place.tensor, metrics))]
-    return replace(_blank(like, place, centred), absent=dict.fromkeys(names, reason))
+    blank = _blank(like, place, centred)
+    names = ["spectrum", *(key for key, _ in _of_entries(blank, metrics))]
+    return replace(blank, absent=dict.fromkeys(names, reason))
 
 
 def is_small(tensor: Tensor, centred: bool) -> bool:
@@ -144,19 +145,22 @@ def _blank(tensor: Tensor, place: Place, centred: bool) -> Reduced:
     return Reduced(place, eps, tuple(tensor.shape), names, (False, True) if centred else (False,))
 
 
-def _of_entries(kind: str, metrics: Sequence[Entry]) -> list[tuple[str, Entry]]:
-    """Key and metric of those that read the entries of a kind of tensor."""
+def _of_entries(blank: Reduced, metrics: Sequence[Entry]) -> list[tuple[str, Entry]]:
+    """Key and metric of those that read the entries of such a tensor."""
     return [
         (e.metric.key, e)
         for e in metrics
-        if isinstance(e.metric, LayerMetric) and e.metric.reads == "entries" and kind in e.metric.tensors
+        if isinstance(e.metric, LayerMetric)
+        and e.metric.reads == "entries"
+        and blank.place.tensor in e.metric.tensors
+        and e.metric.axes in (None, len(blank.shape))
     ]
 
 
 def _nonfinite(blank: Reduced, tensor: Tensor, metrics: Sequence[Entry]) -> Reduced:
     found, absent = {}, {"spectrum": "non-finite entries"}
     known = Entries(tensor, finite=False)
-    for key, entry in _of_entries(blank.place.tensor, metrics):
+    for key, entry in _of_entries(blank, metrics):
         assert isinstance(entry.metric, LayerMetric)
         if entry.metric.finite_only:
             absent[key] = "non-finite entries"
@@ -167,7 +171,7 @@ def _nonfinite(blank: Reduced, tensor: Tensor, metrics: Sequence[Entry]) -> Redu
 
 def _measured(blank: Reduced, known: Entries, metrics: Sequence[Entry]) -> Reduced:
     found, absent = {}, {}
-    for key, entry in _of_entries(blank.place.tensor, metrics):
+    for key, entry in _of_entries(blank, metrics):
         assert isinstance(entry.metric, LayerMetric)
         if entry.metric.of_samples and not blank.place.of_samples:
             absent[key] = "no axis is as long as the batch, so none is known to be the samples"

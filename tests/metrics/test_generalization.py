@@ -308,7 +308,8 @@ def test_all_measures_of_a_trial(name, kind):
         "margin.q10", "margin.q50", "margin.q90", "norm.log_spectral_product", "norm.log_path", "norm.distance",
         "norm.log_spectral_complexity", "calibration_error", "flatness", "gradient_correlation",
         "gradient_correlation.neighbours", "deletion.output_change.median", "deletion.accuracy_change.median",
-        "jacobian.spectral_norm.median", "jacobian.rms",
+        "jacobian.spectral_norm.median", "jacobian.rms", "cka.consecutive.median", "cka.consecutive.min", "nc1",
+        "nc2.lengths", "nc2.angles", "nc3", "nc4",
     }  # fmt: skip
     assert set(found) == expected
     assert found == generalization_measures(network, inputs, labels, **options)

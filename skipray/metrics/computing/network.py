@@ -8,10 +8,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from skipray.metrics import Absent
+from skipray.metrics.computing.classes import Classes
 from skipray.metrics.computing.deletion import Deletion, block_deletion
+from skipray.metrics.computing.grams import centred_gram
 from skipray.metrics.computing.hessian import Curvature, curvature
 from skipray.metrics.computing.jacobian import jacobian_singular_values
 from skipray.metrics.computing.spectral_norms import log_spectral_product, spectral_norms
@@ -38,6 +42,10 @@ class TrainedNetwork:
     """Of scores and labels, the mean over the samples."""
     seed: int
     """Of whatever a metric draws."""
+    representations: Sequence[nn.Module] = ()
+    """Modules whose outputs are the hidden representations, in order."""
+    classifier: nn.Module | None = None
+    """The linear layer that makes the scores, where one does."""
 
     @cached_property
     def spectral_norms(self) -> list[float]:
@@ -62,6 +70,46 @@ class TrainedNetwork:
         if not found:
             raise Absent("no block can be deleted")
         return found
+
+    @cached_property
+    def centred_grams(self) -> list[Tensor]:
+        """Of each hidden representation, (samples, samples): inner products of the samples, features' means removed."""
+        found: list[Tensor] = []
+
+        def keep(module: nn.Module, arguments: object, output: object) -> None:
+            if isinstance(output, Tensor) and len(output) == len(self.inputs):
+                found.append(centred_gram(output))
+
+        self._watched([module.register_forward_hook(keep) for module in self.representations])
+        return found
+
+    @cached_property
+    def classes(self) -> Classes:
+        """The features before the classifier, by class.
+
+        Raises:
+            Absent: no linear layer makes the scores, or fewer than two classes have two samples.
+        """
+        if not isinstance(self.classifier, nn.Linear):
+            raise Absent("no linear layer makes the scores")
+        seen: list[Tensor] = []
+        self._watched([self.classifier.register_forward_pre_hook(lambda module, given: seen.append(given[0]))])
+        layer = self.classifier
+        bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias.detach()
+        features = seen[-1].detach().double()
+        found = Classes(features, self.labels, layer.weight.detach().double(), bias.double().to(features.device))
+        if features.ndim != 2 or len(found.present) < 2:
+            raise Absent("fewer than two classes have two samples each")
+        return found
+
+    def _watched(self, handles: list[RemovableHandle]) -> None:
+        """One pass of the probe batch with hooks, which are then removed."""
+        try:
+            with torch.no_grad():
+                self.module(self.inputs)
+        finally:
+            for handle in handles:
+                handle.remove()
 
     @cached_property
     def curvature(self) -> Curvature:
