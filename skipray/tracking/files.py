@@ -25,7 +25,10 @@ def local_folder(uri: str, artifact_uri: str, run_id: str) -> Path | None:
     if recorded is None:
         return None
     beside = folder_beside(uri, run_id)
-    return beside if beside is not None and _is_a_stores(recorded) and beside.is_dir() else recorded
+    if beside is None or not _is_a_stores(recorded):
+        return recorded
+    # A new run of a moved store is in neither place yet: it belongs beside the database.
+    return beside if beside.is_dir() or not recorded.parent.is_dir() else recorded
 
 
 def folder_beside(uri: str, run_id: str) -> Path | None:

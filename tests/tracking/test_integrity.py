@@ -113,7 +113,9 @@ def test_a_measurements_files_are_covered(recorded: tuple[SweepSpec, str], toys:
     assert [file for file, _ in damage_of(sweep, uri)] == ["measurements/abcd/layers.parquet"]
 
 
-def test_a_moved_store_has_its_files_and_a_copy_uses_its_own(recorded: tuple[SweepSpec, str], tmp_path: Path) -> None:
+def test_a_moved_store_has_its_files_and_a_copy_uses_its_own(
+    recorded: tuple[SweepSpec, str], toys: SimpleNamespace, tmp_path: Path
+) -> None:
     sweep, uri = recorded
     before = tracking.read_layers(sweep, uri)
     copy, moved = tmp_path / "a copy", tmp_path / "möved to"
@@ -131,6 +133,11 @@ def test_a_moved_store_has_its_files_and_a_copy_uses_its_own(recorded: tuple[Swe
     assert damage_of(sweep, there) == []
     assert tracking.examine(sweep, there) == []
     assert tracking.read_layers(sweep, there)["value"].tolist() == before["value"].tolist()
+    more = toys.sweep(depths=(14,), seeds=(0,))
+    for trial in more.trials():
+        toys.record_one(more, trial, there)
+    assert len(tracking.read_layers(more, there)) > 0
+    assert not (tmp_path / "skipray-store" / "artifacts").exists(), "what is new was written to where the store was"
 
 
 def test_an_edited_tag_says_nothing() -> None:
