@@ -13,6 +13,7 @@ LINEAR = {
     "slope_before": "change a layer below the knee, in the value's unit / layer",
     "slope_after": "change a layer above the knee, in the value's unit / layer",
 }
+LEVELS = ("level",)
 NONLINEAR = {"knee": "depth at which the lines meet, in layers"}
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from skipray.curves import Array, Range
 
 LINEAR = {"level": "the value at every depth, in the value's unit"}
+LEVELS = ("level",)
 NONLINEAR: dict[str, str] = {}
 
 

@@ -12,6 +12,7 @@ LINEAR = {
     "start": "the value extrapolated to depth 0, in the value's unit",
     "asymptote": "the value of infinitely deep networks, in the value's unit",
 }
+LEVELS = ("asymptote",)
 NONLINEAR = {"rate": "share of the way to the asymptote a layer, 1 / layer; 1 / rate is the decay length in layers"}
 
 

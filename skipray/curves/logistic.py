@@ -15,6 +15,7 @@ LINEAR = {
     "shallow": "level of shallow networks, in the value's unit",
     "deep": "level of deep networks, in the value's unit",
 }
+LEVELS = ("shallow", "deep")
 NONLINEAR = {
     "midpoint": "depth at which half of the change has happened, in layers",
     "steepness": "slope of the log-odds in ln(depth), no unit; the change takes a factor exp(4.4 / steepness) in depth",

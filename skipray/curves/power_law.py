@@ -12,6 +12,7 @@ LINEAR = {
     "offset": "limit for deep networks when the exponent is negative, in the value's unit",
     "coefficient": "distance from the offset at depth 1, in the value's unit / layer ** exponent",
 }
+LEVELS = ("offset",)
 NONLINEAR = {"exponent": "power of depth, no unit"}
 
 

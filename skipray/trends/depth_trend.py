@@ -33,6 +33,9 @@ in a tenth of series, by more than 4 in a few per cent (tests/benchmarks/bench_c
 LACK_OF_FIT_LEVEL = 0.001
 """p of the lack-of-fit F test below which no curve fits. Strict, since a sweep fits hundreds of series."""
 
+NOTED_LACK_OF_FIT = 0.01
+"""p below which a curve that still counts as fitting has a note that it fits poorly."""
+
 NEGLIGIBLE_WEIGHT = 0.01
 """Curves below this share of the AICc weight get no intervals and no say in predictions."""
 
@@ -62,6 +65,8 @@ class DepthTrend:
     """Those with a say in predictions, the chosen curve first."""
     _unit: float = field(repr=False, default=1.0)
     """What the fits' values are multiples of."""
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+    """Natural bounds of the value, which no level and no band leaves."""
 
     def predict(self, depth: ArrayLike) -> tuple[Array, Array, Array]:
         """Mean of the value at each depth, with its pointwise 95 % interval: (mean, low, high), each (depths,); a limit
@@ -86,7 +91,7 @@ class DepthTrend:
         band = bands[0]
         if len(share) > 1:
             band = around(share @ bands[:, 0], *averaged_limits(share, bands[:, 0], bands[:, 1], bands[:, 2]))
-        mean, low, high = self._unit * band
+        mean, low, high = np.clip(self._unit * band, *self.bounds)
         return mean, low, high
 
 
@@ -100,6 +105,7 @@ def fit_depth_trend(
     resamples: int = 1000,
     seed: int = 0,
     fixed: Mapping[str, float] | None = None,
+    bounds: tuple[float | None, float | None] | None = None,
 ) -> DepthTrend:
     """Fit curves over depth to the finished trials of one cell group, and choose among them by AICc.
 
@@ -113,14 +119,17 @@ def fit_depth_trend(
         resamples: of the bootstrap, which simultaneous bands and series with missing trials need; at least 1.
         seed: of the bootstrap; the same arguments give the same trend.
         fixed: parameter name -> value to hold it at, in every curve that has it.
+        bounds: natural bounds of the value, None for an open side, such as (0, 1) of an accuracy: levels and bands are
+            cut there.
 
     Raises:
         ValueError: arrays of different lengths, values that are not finite, depths that are not positive, an unknown
-            curve, a fixed parameter that no curve has, no resamples.
+            curve, a fixed parameter that no curve has, no resamples, bounds that no number lies between.
     """
     x, y, signs, seeds = _checked(depth, value, censored, group)
     if resamples < 1:
         raise ValueError(f"found {resamples} resamples; allowed: at least 1")
+    natural = _natural(bounds)
     unit = _unit(y)
     y = y / unit
     bound = _bind(curves, np.unique(x), dict(fixed or {}), unit)
@@ -159,9 +168,12 @@ def fit_depth_trend(
     verdict = NO_CURVE_FITS if p is not None and p < LACK_OF_FIT_LEVEL else chosen.name
     if signs.any():
         notes.append(f"{int(np.count_nonzero(signs))} of {len(y)} values are censored")
+    if p is not None and LACK_OF_FIT_LEVEL <= p < NOTED_LACK_OF_FIT:
+        notes.append(f"the curve fits the depths' means poorly (p {p:.2g})")
+    notes += [f"{name} lies at the end of the range that is searched" for name in chosen.at_end()]
     return DepthTrend(
         curve=chosen.name,
-        parameters=chosen.intervals(unit),
+        parameters=_within(chosen, chosen.intervals(unit), natural),
         weights=weights,
         verdict=verdict,
         tied=tuple(f.name for f in sorted(tied, key=lambda f: f.aicc)),
@@ -170,7 +182,27 @@ def fit_depth_trend(
         notes=tuple(notes),
         _fits=tuple(speaking),
         _unit=unit,
+        bounds=natural,
     )
+
+
+def _natural(bounds: tuple[float | None, float | None] | None) -> tuple[float, float]:
+    low, high = bounds or (None, None)
+    found = (-np.inf if low is None else float(low), np.inf if high is None else float(high))
+    if not found[0] < found[1]:
+        raise ValueError(f"found the bounds {low} and {high}; allowed: the lower below the higher")
+    return found
+
+
+def _within(
+    fit: FittedCurve, parameters: dict[str, tuple[float, float, float]], bounds: tuple[float, float]
+) -> dict[str, tuple[float, float, float]]:
+    """The parameters with those that are levels, values that the curve runs into, cut at the value's bounds."""
+    levels = getattr(fit.bound.entry, "LEVELS", ())
+    return {
+        name: tuple(float(np.clip(x, *bounds)) for x in triple) if name in levels else triple  # type: ignore[misc]
+        for name, triple in parameters.items()
+    }
 
 
 def _checked(

@@ -9,6 +9,9 @@ from skipray.curves import Array
 from skipray.trends.design import Design
 from skipray.trends.projection import BoundCurve, fit
 
+END_SHARE = 1e-3
+"""Of a range: an estimate this near to its end is at the end."""
+
 
 class Limits(Protocol):
     """95 % limits of what a fitted curve says; -inf or inf where the data set none."""
@@ -54,6 +57,15 @@ class FittedCurve:
             known = value * unit if name in self.bound.entry.LINEAR else value
             out[name] = (known, known, known)
         return {n: out[n] for n in (*self.bound.entry.LINEAR, *self.bound.entry.NONLINEAR)}
+
+    def at_end(self) -> list[str]:
+        """Names of the nonlinear parameters whose estimate is an end of the range that is searched."""
+        low, high = self.bound.bounds
+        near = END_SHARE * (high - low)
+        value = self.inner[:, 0]
+        return [
+            n for n, at in zip(self.bound.nonlinear, (value <= low + near) | (value >= high - near), strict=True) if at
+        ]
 
     def band(self, at: Array, simultaneous: bool) -> Array:
         """(3, depths): mean, low and high."""

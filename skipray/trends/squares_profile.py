@@ -87,7 +87,7 @@ class SquaresProfile:
         centre = np.einsum("lgk,lg->gk", basis, scan.linear) + offset
         with np.errstate(invalid="ignore"):  # a column without end at a point whose fit says nothing about it
             variance = np.einsum("glk,lgk->gk", scan.covariance @ basis.transpose(1, 0, 2), basis)
-        return _extremes(centre, variance, scan.rise, self._studentised.excess(slopes, simultaneous))
+        return _extremes(centre, variance, scan.rise, self._studentised.excess_of_means(slopes, simultaneous))
 
     @cached_property
     def _studentised(self) -> Studentised:

@@ -49,23 +49,36 @@ class Studentised:
         """(P, P) covariance that the seeds show."""
         return self.model if not self.design.clusters else _sandwich(self.design, self.slopes, self.residual)[0]
 
-    def excess(self, weights: Array, simultaneous: bool = False) -> Array:
+    def excess(self, weights: Array) -> Array:
         """(K,) by how much the squares, in units of spread**2, may exceed the least where a quantity is held at its
         limit; weights (P, K) are the quantities' derivatives with respect to the parameters."""
-        model = _variance(self.model, weights)
-        robust = _variance(self.robust, weights)
-        # A quantity that no value depends on shows no error at all; the model must do.
-        known = (robust > 0) & (model > 0)
-        ratio = np.where(known, robust, 1.0) / np.where(known, model, 1.0)
-        single = self._reach(weights) ** 2 * ratio
+        return self._reach(weights) ** 2 * self._ratio(self.robust, weights)
+
+    def excess_of_means(self, weights: Array, simultaneous: bool) -> Array:
+        """The same for means of the curve, whose variances are shared along the band: one that the seeds show by chance
+        as nearly 0, or as many times the model's, is a spike in the band and no news about the curve. All are drawn
+        towards the mean over the depths that were tried, so that a band does not depend on where it is asked for."""
+        ratio = shared(self._ratio(self.robust, weights), self._ratio(self.robust, self._tried))
+        pointwise = self._reach(weights) ** 2 * ratio
         if not simultaneous:
-            return single
+            return pointwise
         moves, covariances = self._draws()
-        drawn = np.where(known, _variance(covariances, weights), 1.0) / np.where(known, model, 1.0)
-        away = np.where(known, np.abs(moves @ weights) / np.sqrt(np.where(known, model, 1.0)), 0.0)
-        farthest = (away / np.sqrt(np.maximum(shared(drawn), 1e-300))).max(axis=1)
-        reach = float(np.quantile(farthest, COVERAGE))
-        return np.maximum(reach**2 * shared(ratio), single)
+        drawn = shared(self._ratio(covariances, weights), self._ratio(covariances, self._tried))
+        model = _variance(self.model, weights)
+        away = np.abs(moves @ weights) / np.sqrt(np.where(model > 0, model, np.inf))
+        farthest = (away / np.sqrt(np.maximum(drawn, 1e-300))).max(axis=1)
+        return np.maximum(float(np.quantile(farthest, COVERAGE)) ** 2 * ratio, pointwise)
+
+    @property
+    def _tried(self) -> Array:
+        """(P, D) derivatives of the curve at the depths that were tried."""
+        return self.slopes[:, 0]
+
+    def _ratio(self, covariance: Array, weights: Array) -> Array:
+        """(..., K) variances that the seeds show, over the model's; 1 for a quantity that no value depends on."""
+        model, seen = _variance(self.model, weights), _variance(covariance, weights)
+        known = (seen > 0) & (model > 0)
+        return np.asarray(np.where(known, seen, 1.0) / np.where(known, model, 1.0))
 
     def _reach(self, weights: Array) -> Array:
         exact = float(stdtrit(self.freedom, 0.5 + COVERAGE / 2))
@@ -98,16 +111,18 @@ class Studentised:
 
 
 OWN_SHARE = 0.5
-"""Of a variance in a simultaneous band: the rest is shared by all of the band's points; ours."""
+"""Of a variance in a band: the rest is shared by all of the band's points; ours."""
 
 
-def shared(ratio: Array) -> Array:
-    """Ratios (..., K) of the variances that the seeds show to the model's, drawn towards their mean over the band.
+def shared(ratio: Array, over: Array | None = None) -> Array:
+    """Ratios (..., K) of the variances that the seeds show to the model's, drawn towards their mean over the band, or
+    over the points of `over` (..., D).
 
     With 3 seeds a variance has 2 degrees of freedom, and somewhere along a band one of them is nearly 0: the largest of
     many t values is then huge, which made bands of 10 and more standard errors. The mean over the band has more degrees
     of freedom, as a moderated t has (Smyth 2004)."""
-    return OWN_SHARE * ratio + (1 - OWN_SHARE) * ratio.mean(axis=-1, keepdims=True)
+    whole = ratio if over is None else over
+    return OWN_SHARE * ratio + (1 - OWN_SHARE) * whole.mean(axis=-1, keepdims=True)
 
 
 def _variance(covariance: Array, weights: Array) -> Array:
