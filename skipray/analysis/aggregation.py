@@ -135,7 +135,7 @@ def aggregate(
         groups=of_trial,
         histories=histories,
         layers=layers,
-        series=tuple(_series(groups, trend_metrics(sweep))),
+        series=tuple(_series(groups, trend_metrics(sweep), tracked_metrics(sweep))),
         limit_tables=limits_of(sweep, trials, groups, covered),
         claims=_preliminary(_judged(sweep, trials, layers, histories, remarks), covered),
         audit=(*audit(sweep, trials), *_of_store(sweep, tracking_uri, known.trials, ledger)),
@@ -231,11 +231,11 @@ def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFram
     default_limits = limits_of(sweep, default, default_groups, None)
     return replace(
         result,
-        series=(*result.series, *_series(of_cells, CELL_METRICS)),
+        series=(*result.series, *_series(of_cells, CELL_METRICS, {})),
         claims=tuple(_leaning(claim, marked) for claim in result.claims),
         audit=(*result.audit, *(f"{row['cell'].label}: {row['breach']}" for row in marked.to_dict("records"))),
         default_trials=default,
-        default_series=tuple(_series(default_groups, trend_metrics(sweep, of_splits=True))),
+        default_series=tuple(_series(default_groups, trend_metrics(sweep, of_splits=True), tracked_metrics(sweep))),
         default_limits=default_limits[0].of_groups if default_limits else (),
         tuning_trials=everything[~is_final].reset_index(drop=True),
         fairness=table,
@@ -336,9 +336,17 @@ def _grouped(rows: pd.DataFrame, groups: Sequence[Group]) -> list[tuple[Group, p
     return [(group, rows[codes == i]) for group, i in position.items()]
 
 
-def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str]) -> list[Series]:
+def _series(
+    groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str], known: Mapping[str, Tracked]
+) -> list[Series]:
+    """The trends of every metric in every group.
+
+    Args:
+        known: key -> declaration, which gives the bounds that no level and no band leaves.
+    """
     fitted = []
     for metric in metrics:
+        bounds = (known[metric].low, known[metric].high) if metric in known else None
         for group, rows in groups:
             if metric not in rows:
                 continue
@@ -346,7 +354,7 @@ def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str]) ->
             if kept.empty:
                 continue
             censored = censoring(kept, metric)
-            trend = _fit(kept["depth"], kept[metric], kept["seed"], censored)
+            trend = _fit(kept["depth"], kept[metric], kept["seed"], censored, bounds)
             fitted.append(
                 Series(
                     metric,
@@ -361,7 +369,13 @@ def _series(groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str]) ->
     return fitted
 
 
-def _fit(depth: pd.Series, value: pd.Series, seed: pd.Series, censored: np.ndarray) -> DepthTrend:
+def _fit(
+    depth: pd.Series,
+    value: pd.Series,
+    seed: pd.Series,
+    censored: np.ndarray,
+    bounds: tuple[float | None, float | None] | None,
+) -> DepthTrend:
     """The trend of a series; of very many seeds that of the means of MAX_FITTED_SEEDS blocks of seeds.
 
     A fit's cost grows with the square of the seeds. Blocks keep the means, and their spread is that of the means, so
@@ -382,6 +396,7 @@ def _fit(depth: pd.Series, value: pd.Series, seed: pd.Series, censored: np.ndarr
         rows["value"].to_numpy(),
         censored=rows["censored"].to_numpy() if (rows["censored"] != 0).any() else None,
         group=rows["seed"].to_numpy(),
+        bounds=bounds,
     )
     note = f"means of {MAX_FITTED_SEEDS} blocks of {len(seeds)} seeds were fitted"
     return replace(trend, notes=(*trend.notes, note)) if pooled else trend
