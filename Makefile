@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test faults lowest newest image check format ui bench scale lock docs
+.PHONY: help install sweep test faults lowest newest image check format ui bench scale lock docs vega
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -62,6 +62,9 @@ scale: $(READY)  ## 10,000 tracked trials, simulated clusters, 100,000 finished 
 	@$(BIN)/python tests/benchmarks/bench_scheduling.py 10000
 	@$(BIN)/python tests/benchmarks/bench_overhead.py 1000 10000
 	@$(BIN)/python tests/benchmarks/bench_readback.py --trials 1000 10000 100000
+
+vega: $(READY)  ## make the drawing library of the report's page anew
+	@$(BIN)/python infra/vega.py skipray/report/templates/vega-embed.js
 
 lock: $(READY)  ## resolve requirements.lock anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \

@@ -193,7 +193,9 @@ def test_the_sweeps_run_shows_the_report(opened: Opened) -> None:
     for scheme in ("light", "dark"):
         page.get_by_role("button", name="Colours").click()
         expect(page.get_by_role("button", name="Colours")).to_have_text(f"Colours: {scheme}")
-    page.locator("#accuracy-by-depth-0 > svg").focus()
+    page.locator("#accuracy-by-depth-0").scroll_into_view_if_needed()
+    page.locator("#accuracy-by-depth-0 svg").wait_for(timeout=SECONDS)
+    page.locator("#accuracy-by-depth-0").focus()
     opened.page.keyboard.press("ArrowRight")
     expect(page.locator("#tip")).to_contain_text("depth 8, seed 0")
 

@@ -95,6 +95,8 @@ class Aggregate:
     is to be marked."""
     frontiers: tuple[tuple[Group, Frontier], ...] = ()
     """Of an adaptive sweep: where the search for each group's limit stands."""
+    run_pages: Mapping[str, str] = field(default_factory=dict)
+    """trial_id -> the address of its run's page in MLflow."""
 
     @property
     def limits(self) -> tuple[tuple[Group, Limit], ...]:
@@ -117,7 +119,8 @@ def aggregate(
     asked = asked_for(sweep, known.trials)
     wanted = set(trials["trial_id"])
     headlined = [t for t in known.trials if t.trial_id in wanted]
-    direct = tracking.is_sql(tracking.resolve_uri(sweep, tracking_uri))
+    uri = tracking.resolve_uri(sweep, tracking_uri)
+    direct = tracking.is_sql(uri)
     most = len(headlined) if direct else MAX_EPOCH_TRIALS_HTTP
     followed = _by_epoch(headlined, most, len(epoch_metrics(sweep)))
     histories = tracking.read_histories(
@@ -144,6 +147,7 @@ def aggregate(
         failures=_failures(known.trials, ledger),
         histograms=histograms,
         frontiers=tuple(_frontiers(sweep, groups)),
+        run_pages={i: tracking.run_page(uri, row.run_id) for i, row in ledger.finished.items()},
     )
     if sweep.tune is None:
         return result

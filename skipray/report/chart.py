@@ -1,4 +1,4 @@
-"""What a figure is, apart from how it is drawn: plain values that `svg` draws on the page and `paper` on paper."""
+"""What a figure is, apart from how it is drawn: plain values, which `vega_lite` translates."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skipray.report.axes import Axis
 from skipray.report.palette import Style
-from skipray.report.ticks import Axis
 
 Array = NDArray[np.float64]
 
@@ -23,10 +23,12 @@ class Trace:
     y: Array
     line: bool = True
     """Joined by a line."""
-    marks: bool = False
-    """Each point drawn with the style's marker."""
+    marks: Literal["", "all", "few"] = ""
+    """Which points are drawn with the style's marker; a few tell the lines of a panel apart."""
     faint: bool = False
     """In the background, such as single seeds behind their mean."""
+    wide: bool = False
+    """Drawn wider, since another line lies upon it."""
     look: Literal["full", "open", "ring"] = "full"
     """Of the marks: open ones are published values, rings go around what breaks the protocol."""
     low: Array | None = None
@@ -36,27 +38,29 @@ class Trace:
     """-1 the truth is below the value, 1 above: drawn as a hollow arrowhead that points there."""
     hover: tuple[str, ...] | None = None
     """What a pointer reads at each point; None: nothing."""
+    keys: tuple[str, ...] = ()
+    """Texts of the legend's entries that show and hide it; empty: its name alone."""
+
+    @property
+    def hidden_by(self) -> tuple[str, ...]:
+        return self.keys or (self.name,)
 
 
 @dataclass(frozen=True)
 class Level:
-    """A horizontal reference line."""
+    """A horizontal reference line; its text is an entry of the legend."""
 
     y: float
     text: str
 
 
 @dataclass(frozen=True)
-class Limit:
-    """A trainability limit: an interval on the depth axis."""
+class Drop:
+    """An upright line at a depth, such as a family's trainability limit."""
 
     name: str
     style: Style
-    depth: float | None
-    low: float | None
-    high: float | None
-    beyond: Literal["none", "below", "above"]
-    text: str
+    x: float
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Panel:
     y: Axis
     traces: tuple[Trace, ...]
     levels: tuple[Level, ...] = ()
-    limits: tuple[Limit, ...] = ()
+    drops: tuple[Drop, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,14 @@ class Key:
     text: str
     style: Style
     kind: Literal["line", "marks", "both", "open", "ring"]
+
+
+LEVEL_STYLE = Style("muted", dash="dotted")
+
+
+def level_keys(panels: "tuple[Panel, ...] | list[Panel]") -> tuple[Key, ...]:
+    """The legend's entries of all reference lines."""
+    return tuple(Key(text, LEVEL_STYLE, "line") for text in dict.fromkeys(v.text for p in panels for v in p.levels))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skipray.report.groups import plain
+from skipray.report.numbers import beside, number
 from skipray.report.tables import counted, interval, probability, span
-from skipray.report.ticks import number
 
 if TYPE_CHECKING:
     from skipray.claims import Claim, Part
@@ -50,7 +50,7 @@ def _row(c: "Claim") -> ClaimRow:
     unit = f" {plain(c.effect_unit)}" if c.effect_unit else ""
     return ClaimRow(
         c,
-        "" if c.effect is None else f"{number(c.effect, 2)}{unit}",
+        "" if c.effect is None else f"{beside(c.effect, c.low, c.high)}{unit}",
         plain(c.effect_label),
         interval(c.low, c.high) if c.effect is not None else "",
         "" if c.margin is None else held_against(c.wanted, c.margin),
@@ -63,7 +63,8 @@ def _row(c: "Claim") -> ClaimRow:
 
 def _part(q: "Part") -> PartRow:
     return PartRow(
-        plain(q.label), number(q.effect, 2), interval(q.low, q.high), interval(q.low_alone, q.high_alone),
+        plain(q.label), beside(q.effect, q.low_alone, q.high_alone), interval(q.low, q.high),
+        interval(q.low_alone, q.high_alone),
         held_against(q.wanted, q.margin), probability(q.p_holm), probability(q.p_against_holm), q.verdict,
         plain(q.words),
     )  # fmt: skip

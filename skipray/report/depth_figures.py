@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe
-from skipray.report.chart import Chart, Key, Level, Limit, Panel, Table, Trace
+from skipray.report.axes import Axis, depth_axis, linear_axis
+from skipray.report.chart import Chart, Drop, Key, Level, Panel, Table, Trace, level_keys
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
 from skipray.report.marking import keys, ring
+from skipray.report.numbers import number
 from skipray.report.palette import Style
 from skipray.report.published import Published, published_for
-from skipray.report.ticks import Axis, depth_axis, linear_axis, number
-from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series
@@ -25,7 +25,8 @@ MAX_SINGLE = 400
 """More single trials than these in a panel hide their means: then only the means are drawn."""
 
 BAND_POINTS = 48
-CENSORED_BAND_POINTS = 16
+MAX_CENSORED_BANDS = 4
+"""Bands of series with bounds that a figure draws: each takes seconds, since each of its limits is a search."""
 
 Band = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Depths, mean, low, high: (K,) each."""
@@ -46,9 +47,8 @@ def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | No
         metrics={key: describe(key).axis for key in _ACCURACIES},
         caption=(
             "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
-            "curve fits, thin lines join the means). Above the curves: the trainability limit of each family, the "
-            "depth at which half of the seeds no longer fit (defined at the top), with its 95 % interval; an arrow "
-            "means beyond the depths tried."
+            "curve fits, thin lines join the means). An upright dashed line is a family's trainability limit where it "
+            "lies within the depths tried."
         ),
         low=0.0,
         high=1.0,
@@ -56,7 +56,12 @@ def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | No
         limits=True,
         published=known,
     )
-    return replace(chart, tables=(_published_table(aggregate, known),)) if chart is not None and known else chart
+    if chart is None:
+        return None
+    # The report's first table has the means.
+    return replace(
+        chart, summary=pd.DataFrame(), tables=(_published_table(aggregate, known),) if known else chart.tables
+    )
 
 
 def _convolutional(aggregate: "Aggregate") -> bool:
@@ -118,7 +123,9 @@ def by_depth(
     # Many combinations of factors: rather all of them of one metric than a few of all.
     shown_metrics = tracked[: max(1, MAX_FACETS // layout.facet_count)]
     facets = layout.facets(MAX_FACETS // len(shown_metrics))
-    band = functools.cache(lambda key: _band(found[key], drawn=key[0] in shown_metrics))
+    bounded = [key for key, s in found.items() if any(s.censored) and s.trend.curve is not None]
+    banded = set(found) - set(bounded[MAX_CENSORED_BANDS:])
+    band = functools.cache(lambda key: _band(found[key], key[0] in shown_metrics, key in banded))
     panels, censored = [], False
     for metric in shown_metrics:
         for facet in facets:
@@ -138,6 +145,8 @@ def by_depth(
     summary = _summary(list(found.values()), metrics, layout)
     if censored:
         caption += " Hollow arrowheads: a bound (of κ the precision floor); the truth lies beyond."
+    if len(bounded) > MAX_CENSORED_BANDS:
+        caption += f" Of the {len(bounded)} series with such bounds, {MAX_CENSORED_BANDS} have a band."
     return Chart(
         name=file,
         title=title,
@@ -147,6 +156,7 @@ def by_depth(
         legend=(
             *(Key(f, layout.styles[f], "both") for f in shown),
             *((Key("published", Style("ink", "diamond"), "open"),) if _has(panels, "open") else ()),
+            *level_keys(panels),
             *keys([t for p in panels for t in p.traces]),
         ),
         data=data,
@@ -181,21 +191,13 @@ def _panel(
         for depth in sorted({d for d in series.depth if (group, d) in layout.marked}):
             mean = float(np.mean([v for d, v in zip(series.depth, series.value, strict=True) if d == depth]))
             traces.append(ring([depth], [mean], f"{layout.name(group)}, depth {depth}"))
-    marks: list[Limit] = []
+    drops: list[Drop] = []
     if limits:
         wanted = {g for g, _ in members}
-        marks = [
-            Limit(
-                family(g),
-                layout.style(g),
-                lim.depth,
-                lim.low,
-                lim.high,
-                lim.censored,
-                f"{layout.name(g)}: {limit_words(lim)}",
-            )
+        drops = [
+            Drop(family(g), layout.style(g), lim.depth)
             for g, lim in aggregate.limits
-            if g in wanted and lim.monotone
+            if g in wanted and lim.monotone and lim.depth is not None and lim.censored == "none"
         ]
     title = facet.title or (label if several else "")
     return Panel(
@@ -204,7 +206,7 @@ def _panel(
         linear_axis(label, [], low=low, high=high),
         tuple(traces),
         levels,
-        tuple(marks),
+        tuple(drops),
     )
 
 
@@ -246,18 +248,32 @@ def _published_traces(layout: Layout, published: tuple[Published, ...], metric: 
         text = f"depth {one.depth}, published: {'below ' if bound else ''}{number(value)} ({one.source})"
         style = Style(layout.styles[one.architecture].colour, "diamond")
         x, y = np.array([float(one.depth)]), np.array([value])
-        traces.append(Trace(name, style, x, y, False, True, look="open", censored=np.array([bound]), hover=(text,)))
+        traces.append(
+            Trace(name, style, x, y, line=False, marks="all", look="open", censored=np.array([bound]), hover=(text,),
+                  keys=("published", one.architecture))
+        )  # fmt: skip
     return traces
 
 
-def _band(series: "Series", drawn: bool) -> Band:
+def _band(series: "Series", drawn: bool, banded: bool) -> Band:
     """The fitted curve with its band: at the depths that were tried, and where it is drawn at enough others."""
-    at = np.unique(np.asarray(series.depth, float))
-    if drawn:
-        # Of censored values each point of a band costs a search.
-        points = CENSORED_BAND_POINTS if any(series.censored) else BAND_POINTS
-        at = np.unique(np.concatenate([np.geomspace(at[0], at[-1], points)[1:-1], at]))
-    return at, *series.trend.simultaneous(at)
+    tried = np.unique(np.asarray(series.depth, float))
+    at = np.unique(np.concatenate([np.geomspace(tried[0], tried[-1], BAND_POINTS)[1:-1], tried])) if drawn else tried
+    if not any(series.censored):
+        return at, *series.trend.simultaneous(at)
+    mean = series.trend.mean(at)
+    if not banded:
+        return at, mean, np.full_like(at, np.nan), np.full_like(at, np.nan)
+    # Searched for at the depths that were tried; between them the band follows the curve.
+    centre, low, high = series.trend.simultaneous(tried)
+    below, above = (_between(at, tried, edge - centre) for edge in (low, high))
+    return at, mean, mean + below, mean + above
+
+
+def _between(at: np.ndarray, tried: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Straight lines over log depth; open wherever an end is."""
+    found = np.interp(np.log(at), np.log(tried), np.clip(away, -1e300, 1e300))
+    return np.where(np.abs(found) > 1e290, np.sign(found) * np.inf, found)
 
 
 def _traces(title: str, layout: Layout, group: "Group", series: "Series", band: Bands, single: bool) -> list[Trace]:
@@ -272,20 +288,20 @@ def _traces(title: str, layout: Layout, group: "Group", series: "Series", band: 
             for d, s, v, c in zip(series.depth, series.seed, series.value, series.censored, strict=True)
         )
         traces.append(
-            Trace(title, style, depth, value, line=False, marks=True, faint=True, censored=censored, hover=hover)
+            Trace(title, style, depth, value, line=False, marks="all", faint=True, censored=censored, hover=hover)
         )
     at = np.unique(depth)
     means = np.array([value[depth == d].mean() for d in at])
     fitted = series.trend.curve is not None and series.trend.verdict == series.trend.curve
     if not fitted:
         hover = tuple(f"depth {d:.0f}: mean {number(m)}" for d, m in zip(at, means, strict=True))
-        traces.append(Trace(title, style, at, means, marks=True, hover=hover if not single else None))
+        traces.append(Trace(title, style, at, means, marks="all", hover=hover if not single else None))
         return traces
     grid, mean, low, high = band((series.metric, series.group))
     traces.append(Trace(title, style, grid, mean, low=low, high=high))
     if not single:
         hover = tuple(f"depth {d:.0f}: mean {number(m)}" for d, m in zip(at, means, strict=True))
-        traces.append(Trace(title, style, at, means, line=False, marks=True, hover=hover))
+        traces.append(Trace(title, style, at, means, line=False, marks="all", hover=hover))
     return traces
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from skipray.analysis.aggregation import epoch_metrics, tracked_metrics
+from skipray.report.axes import linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Trace
 from skipray.report.groups import Layout, group_names, positions
 from skipray.report.marking import keys, ring_at_end
+from skipray.report.numbers import number
 from skipray.report.palette import depth_styles
-from skipray.report.ticks import linear_axis, log_axis, number
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -52,7 +53,7 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
             for depth, line in drawn[drawn["group"] == i].groupby("depth", sort=True):
                 hover = tuple(f"epoch {e}: {number(v)}" for e, v in zip(line["epoch"], line["value"], strict=True))
                 x_values, y_values = line["epoch"].to_numpy(float), line["value"].to_numpy(float)
-                trace = Trace(f"depth {depth}", styles[int(str(depth))], x_values, y_values, hover=hover)
+                trace = Trace(f"depth {depth}", styles[int(str(depth))], x_values, y_values, marks="few", hover=hover)
                 traces.append(trace)
                 if (layout.groups[i], int(str(depth))) in layout.marked:
                     traces += ring_at_end(trace, f"{layout.name(layout.groups[i])}, depth {depth}")
@@ -62,13 +63,13 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     data = pd.concat([named.reset_index(drop=True), rows.drop(columns="group").reset_index(drop=True)], axis=1)
     return Chart(
         name="training-by-epoch",
-        title="Training by epoch (Figs. 3 and 4)",
+        title="Training by epoch" + layout.of_paper("Figs. 3 and 4"),
         caption="Median over the seeds on the training set. Epoch 0 is the network at initialisation; a line that ends "
         "early is of trials whose loss was no longer finite." + _judged_on(aggregate.trials) + dropped,
         alt="Training loss and accuracy by epoch. " + _ends(layout, rows),
         panels=tuple(panels),
         legend=(
-            *(Key(f"depth {d}", s, "line") for d, s in styles.items()),
+            *(Key(f"depth {d}", s, "both") for d, s in styles.items()),
             *keys([t for p in panels for t in p.traces]),
         ),
         data=data,

@@ -95,6 +95,11 @@ class Layout:
     def left_out(self, shown: int, total: int) -> str:
         return f"{shown} of {total} combinations of factors are drawn; the data file has all." if shown < total else ""
 
+    def of_paper(self, figures: str) -> str:
+        """` (the paper's Figs. 3 and 4)`, where the sweep has the paper's comparison: a plain network beside a twin."""
+        compares = "plainnet" in self.styles and ("resnet" in self.styles or "resnext" in self.styles)
+        return f" (the paper's {figures})" if compares else ""
+
     @property
     def facet_count(self) -> int:
         return len(self._facets)

@@ -1,16 +1,17 @@
 """How activations and weights are distributed at the first and the last layer: the paper's Figs. 5 to 10."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from skipray.report.axes import linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import Layout, family, group_names, positions
 from skipray.report.layer_figures import at_shared_depth, stage_of
 from skipray.report.marking import keys, ring_at_end
-from skipray.report.palette import Style
-from skipray.report.ticks import Axis, linear_axis, log_axis, number
+from skipray.report.numbers import number
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -80,7 +81,7 @@ def _chart(layout: Layout, found: pd.DataFrame, tensor: str) -> Chart | None:
                 x = linear_axis(
                     f"{what}, layer {place['layer_index']} ({place['layer']})", [*mine["low"], *mine["high"]]
                 )
-                y = Axis(f"share, {end} layer (logarithmic)", share.low, share.high, share.ticks, share.scale)
+                y = replace(share, label=f"share, {end} layer (logarithmic)")
                 traces = _traces(layout, group, mine, y.low)
                 if (group, int(place["depth"])) in layout.marked:
                     traces += tuple(ring_at_end(traces[-1], f"{layout.name(group)}, depth {place['depth']}"))
@@ -93,7 +94,7 @@ def _chart(layout: Layout, found: pd.DataFrame, tensor: str) -> Chart | None:
     names = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[data.pop("group")]
     return Chart(
         name=f"{what}-by-value",
-        title=f"Distribution of {what} at the first and the last layer (the paper's Figs. 5 to 10)",
+        title=f"Distribution of {what} at the first and the last layer" + layout.of_paper("Figs. 5 to 10"),
         caption=f"Share of the entries in each of at most 64 equal parts of their range, {when}, of one network each "
         f"(the first seed; the data file has all), at the largest depth that they share; each panel has its own "
         "range." + (_ZEROS if (data["high"] == data["low"]).any() else ""),
@@ -124,21 +125,21 @@ def _one_seed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _traces(layout: Layout, group: "Group", rows: pd.DataFrame, floor: float) -> tuple[Trace, ...]:
     """The outline of the bins, filled; a line for the exact zeros; and points that a pointer finds."""
-    style: Style = layout.style(group)
+    name, style = family(group), layout.style(group)
     wide = rows[rows["high"] > rows["low"]]
     points = rows[rows["high"] == rows["low"]]
     traces = []
     if len(wide):
         x, y = _outline(wide, floor)
-        traces.append(Trace("outline", style, x, y, low=np.full_like(y, floor), high=y))
+        traces.append(Trace(name, style, x, y, low=np.full_like(y, floor), high=y))
     for value, part in zip(points["low"].to_numpy(float), points["share"].to_numpy(float), strict=True):
-        traces.append(Trace("one value", style, np.array([value, value]), np.array([floor, part])))
+        traces.append(Trace(name, style, np.array([value, value]), np.array([floor, part])))
     hover = tuple(
         f"{number(a)} to {number(b)}: {_percent(s)}" if b > a else f"exactly {number(a)}: {_percent(s)}"
         for a, b, s in zip(rows["low"], rows["high"], rows["share"], strict=True)
     )
     middle = ((rows["low"] + rows["high"]) / 2).to_numpy(float)
-    traces.append(Trace(family(group), style, middle, rows["share"].to_numpy(float), line=False, hover=hover))
+    traces.append(Trace(name, style, middle, rows["share"].to_numpy(float), line=False, hover=hover))
     return tuple(traces)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import headline_rows, layer_metric
-from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace
+from skipray.report.axes import Axis, linear_axis, log_axis
+from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace, level_keys
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names, positions
 from skipray.report.marking import keys, ring_at_end
+from skipray.report.numbers import number
 from skipray.report.palette import Dash, Style, depth_styles
-from skipray.report.ticks import Axis, linear_axis, log_axis, number
 from skipray.theory import marchenko_pastur_log10_condition
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ STATISTICS = {
     "output_gradient": ("gradient_norm",),
 }
 DASHES: dict[str, Dash] = {"range": "solid", "rms": "dotted"}
+SPREADS = {"range": "range", "rms": "root mean square"}
 KEYS = ["tensor", "statistic", "stage", "depth", "layer_index"]
 
 
@@ -102,7 +104,7 @@ def condition_profiles(layout: Layout, found: pd.DataFrame, null: tuple[Level, .
     facets = layout.facets(3)
     for facet in facets:
         for title, label, rows in parts:
-            part = at_shared_depth(layout, facet, rows)
+            part = placed(at_shared_depth(layout, facet, rows))
             if part:
                 traces: list[Trace] = []
                 for g, mine in part.items():
@@ -115,13 +117,13 @@ def condition_profiles(layout: Layout, found: pd.DataFrame, null: tuple[Level, .
         return None
     return Chart(
         name="condition-by-layer",
-        title="Condition number by layer (the paper's Figs. 11 to 13)",
+        title="Condition number by layer" + layout.of_paper("Figs. 11 to 13"),
         caption="Hidden representations and weights, raw, at the largest depth that the families share; median over "
         "the seeds. Hollow arrowheads: at least half of the seeds are at the precision floor, the truth lies above."
         + (" Dotted: what independent Gaussian features have by themselves (Marchenko-Pastur)." if null else ""),
         alt="Condition number by layer. " + _first_last(layout, parts[0][2], "log10 of it after training"),
         panels=tuple(panels),
-        legend=(*_families(layout, facets), *keys([t for p in panels for t in p.traces])),
+        legend=(*_families(layout, facets), *level_keys(panels), *keys([t for p in panels for t in p.traces])),
         data=_named(layout, rows),
         left_out=layout.left_out(len(facets), layout.facet_count),
     )
@@ -144,7 +146,7 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
         parts = drawn[drawn["group"] == i].groupby("depth", sort=True)
         traces: list[Trace] = []
         for depth, part in parts:
-            traces.append(profile_trace(f"depth {depth}", styles[int(str(depth))], part))
+            traces.append(replace(profile_trace(f"depth {depth}", styles[int(str(depth))], part), marks="few"))
             traces += _ring(layout, layout.groups[i], part, traces[-1])
         panels.append(Panel(layout.name(layout.groups[i]), x, y, tuple(traces)))
     return Chart(
@@ -155,7 +157,7 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
         + _first_last(layout, rows, "log10 of it"),
         panels=tuple(panels),
         legend=(
-            *(Key(f"depth {d}", s, "line") for d, s in styles.items()),
+            *(Key(f"depth {d}", s, "both") for d, s in styles.items()),
             *keys([t for p in panels for t in p.traces]),
         ),
         data=_named(layout, rows),
@@ -174,10 +176,11 @@ def distributions(layout: Layout, found: pd.DataFrame) -> Chart | None:
             traces: list[Trace] = []
             parts: dict[Group, pd.DataFrame] = {}
             for statistic, dash in DASHES.items():
-                part = at_shared_depth(layout, facet, _rows(found, tensor, statistic, stage))
+                part = placed(at_shared_depth(layout, facet, _rows(found, tensor, statistic, stage)))
                 for group, mine in part.items():
                     style = replace(layout.style(group), dash=dash)
-                    traces.append(profile_trace(f"{family(group)}, {statistic}", style, mine[mine["value"] > 0]))
+                    trace = profile_trace(f"{family(group)}, {SPREADS[statistic]}", style, mine[mine["value"] > 0])
+                    traces.append(replace(trace, keys=(family(group), SPREADS[statistic])))
                     traces += _ring(layout, group, mine, traces[-1])
                     parts[group] = pd.concat([parts.get(group, mine.iloc[:0]), mine])
             if traces:
@@ -262,7 +265,25 @@ def _panel(
     rows = pd.concat(list(parts.values()))
     words = " · ".join(t for t in (title, facet.title, f"depth\u00a0{rows['depth'].iloc[0]}") if t)
     values = [*rows["value"].to_numpy(float), *(level.y for level in levels)]
-    return Panel(words, layer_axis(rows), axis(label, values), traces, levels)
+    return Panel(words, axis_of_layers(parts), axis(label, values), traces, levels)
+
+
+def placed(parts: "dict[Group, pd.DataFrame]") -> "dict[Group, pd.DataFrame]":
+    """The rows of a panel's groups with a column `place` on the axis of layers: the layer's number or, where families
+    divide one depth into other numbers of blocks, its share of the way through the network."""
+    if not _relative(parts):
+        return {g: rows.assign(place=rows["layer_index"].astype(float)) for g, rows in parts.items()}
+    return {g: rows.assign(place=rows["layer_index"] / max(rows["layer_index"].max(), 1)) for g, rows in parts.items()}
+
+
+def axis_of_layers(parts: "dict[Group, pd.DataFrame]") -> Axis:
+    if _relative(parts):
+        return linear_axis("place in the network (0: stem, 1: last layer)", [], low=0.0, high=1.0)
+    return layer_axis(pd.concat(list(parts.values())))
+
+
+def _relative(parts: "dict[Group, pd.DataFrame]") -> bool:
+    return len({int(rows["layer_index"].max()) for rows in parts.values() if len(rows)}) > 1
 
 
 def layer_axis(rows: pd.DataFrame) -> Axis:
@@ -278,7 +299,7 @@ def profile_trace(title: str, style: Style, rows: pd.DataFrame) -> Trace:
     return Trace(
         title,
         style,
-        rows["layer_index"].to_numpy(float),
+        rows.get("place", rows["layer_index"]).to_numpy(float),
         rows["value"].to_numpy(float),
         censored=rows["censored"].to_numpy(int),
         hover=hover,

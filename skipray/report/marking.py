@@ -14,7 +14,8 @@ KEY = Key("breaks the tuning's protocol", _INK, "ring")
 def ring(x: Sequence[float], y: Sequence[float], what: str) -> Trace:
     """Rings around points; `what` names the cell for a pointer."""
     hover = tuple(f"{what}: breaks the tuning's protocol" for _ in x)
-    return Trace("audit", _INK, np.asarray(x, float), np.asarray(y, float), False, True, look="ring", hover=hover)
+    places = np.asarray(x, float), np.asarray(y, float)
+    return Trace(KEY.text, _INK, *places, line=False, marks="all", look="ring", hover=hover)
 
 
 def ring_at_end(trace: Trace, what: str) -> list[Trace]:

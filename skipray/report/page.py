@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-from collections import Counter
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,14 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from skipray.claims import asks_of
-from skipray.report import tables
+from skipray.report import methods, result_tables, tables
 from skipray.report.answer import MOST_GROUPS, answer
 from skipray.report.chart import Chart
 from skipray.report.claim_rows import claim_rows
 from skipray.report.groups import Layout, plain
+from skipray.report.legend import swatch
+from skipray.report.page_figures import Drawn, drawn_panels, figures_json
 from skipray.report.palette import css_variables
-from skipray.report.svg import Hover, draw, panel_alt, swatch
 from skipray.report.tuning_figures import fairness_listing
 from skipray.report.undrawn import undrawn
 from skipray.spec.cell import short_name
@@ -27,21 +27,15 @@ from skipray.trends.limit_words import limit_words
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
-ONE_ROW = 3
-"""Panels beside each other on a wide screen."""
-MAX_HOVER_POINTS = 6000
-"""Points a figure can be asked about; a figure with more stays still, so that the page stays light."""
-
 
 def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: list[Chart], found: str) -> str:
     """The report as HTML; `found` is a sentence of the answer."""
-    hover: dict[str, list[Hover]] = {}
-    drawn = {chart.name: _panels(chart, hover) for chart in ([main] if main else []) + charts}
+    shown = ([main] if main else []) + charts
+    drawn: dict[str, list[Drawn]] = {chart.name: drawn_panels(chart) for chart in shown}
     covered = tables.coverage_map(aggregate, layout)
+    accuracies = result_tables.accuracy_table(aggregate, layout)
     claims = claim_rows(aggregate.claims)
-    script = _file("report.js")
-    style = _file("report.css")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, library, style = _file("report.js"), _file("vega-embed.js"), _file("report.css")
     return _environment().get_template("report.html.j2").render(
         sweep=aggregate.sweep,
         question=plain(aggregate.sweep.question),
@@ -58,7 +52,13 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         main=main,
         charts=charts,
         panels=drawn,
-        undrawn=undrawn(aggregate, drawn),
+        undrawn=undrawn(aggregate, layout, drawn),
+        results=[t for t in (accuracies, result_tables.cost_table(aggregate, layout)) if t is not None],
+        runs=result_tables.runs_table(aggregate, layout),
+        definitions=methods.definitions(aggregate),
+        protocol=methods.protocol(aggregate),
+        availability=methods.availability(aggregate),
+        citations=methods.citations(aggregate, layout),
         frontiers=tables.frontier_table(aggregate, layout),
         fairness=fairness_listing(aggregate),
         coverage=covered,
@@ -72,30 +72,20 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
         caveats=tables.caveats(aggregate, covered),
         settings=tables.fixed_settings(aggregate),
         provenance=tables.provenance_rows(aggregate),
-        hover=hover,
+        figures=figures_json(drawn),
+        library=Markup(library),
         script=Markup(script),
-        script_digest=digest,
+        digests=[_digest(script), _digest(library)],
         style=Markup(style),
         light=Markup(css_variables(dark=False)),
         dark=Markup(css_variables(dark=True)),
     )  # fmt: skip
 
 
-def _panels(chart: Chart, hover: dict[str, list[Hover]]) -> list[tuple[str, Markup, bool]]:
-    """Id and SVG of each panel, and whether it begins a row, as those of another quantity do; what a pointer reads is
-    added to `hover` under the id."""
-    points = sum(len(t.hover) for p in chart.panels for t in p.traces if t.hover is not None)
-    labels = Counter(panel.y.label for panel in chart.panels)
-    in_rows = len(chart.panels) > ONE_ROW and min(labels.values()) > 1
-    out = []
-    for place, panel in enumerate(chart.panels):
-        key = f"{chart.name}-{place}"
-        made = draw(panel, panel_alt(chart, panel))
-        if made.hover and points <= MAX_HOVER_POINTS:
-            hover[key] = made.hover
-        starts = in_rows and place > 0 and panel.y.label != chart.panels[place - 1].y.label
-        out.append((key, made.svg, starts))
-    return out
+@cache
+def _digest(script: str) -> str:
+    """As a Content-Security-Policy names it."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) -> list[tuple[str, str]]:

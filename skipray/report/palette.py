@@ -1,16 +1,17 @@
 """Colours and markers. A family has the same colour in every figure of every sweep; colour never carries meaning alone.
 
 The hues are those of Okabe & Ito (2008, "Color Universal Design"), darkened or lightened until each has a contrast of
-at least 3 : 1 with the page, light or dark. The depth ramp is viridis, darkened or lightened likewise.
+at least 3 : 1 with the page, light or dark. The depth ramp goes through 200 degrees of hue in ten equal steps of OKLCH
+(Ottosson 2020) while its lightness falls, so that neighbours differ in both.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-Marker = Literal["circle", "square", "triangle", "diamond", "cross", "pentagon"]
+Marker = Literal["circle", "square", "triangle", "diamond", "cross", "wedge", "right", "left"]
 Dash = Literal["solid", "dashed", "dotted"]
 
-MARKERS: tuple[Marker, ...] = ("circle", "square", "triangle", "diamond", "cross", "pentagon")
+MARKERS: tuple[Marker, ...] = ("circle", "square", "triangle", "diamond", "cross", "wedge")
 
 _FAMILIES = {
     "plainnet": ("#c8500a", "#f08a4b"),
@@ -29,28 +30,28 @@ _OTHERS = (
     ("#5b4636", "#cdb49d"),
 )
 _DEPTH_LIGHT = (
-    "#a38a00",
-    "#7e9310",
-    "#55963a",
-    "#2f9553",
-    "#1d8d68",
-    "#1f857c",
-    "#276f85",
-    "#315a88",
-    "#3b4186",
-    "#432a70",
+    "#aa8f02",
+    "#b67803",
+    "#c25c02",
+    "#cb332a",
+    "#bc2159",
+    "#a31d7b",
+    "#852095",
+    "#6124a5",
+    "#352aa8",
+    "#013c79",
 )
 _DEPTH_DARK = (
-    "#fde725",
-    "#c8e020",
-    "#90d743",
-    "#5ec962",
-    "#35b779",
-    "#2fa795",
-    "#4f98b0",
-    "#6a8cc4",
-    "#8680d0",
-    "#a276cf",
+    "#f8ed60",
+    "#ffd584",
+    "#ffbf8b",
+    "#ffa98e",
+    "#fe9199",
+    "#f57ab0",
+    "#d574ca",
+    "#af72da",
+    "#8272e0",
+    "#4b74d8",
 )
 DEPTH_STEPS = len(_DEPTH_LIGHT)
 

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from skipray.analysis.predictions import QUANTITIES, Prediction, predict
-from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace
+from skipray.report.axes import Axis, linear_axis, log_axis
+from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, family, group_names
-from skipray.report.layer_figures import at_shared_depth, layer_axis, profile_trace
+from skipray.report.layer_figures import at_shared_depth, axis_of_layers, placed, profile_trace
+from skipray.report.numbers import number
 from skipray.report.palette import Style
-from skipray.report.ticks import Axis, linear_axis, log_axis, number
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -132,31 +133,47 @@ def _panel(
 ) -> "tuple[Panel | None, list[Group]]":
     tensor, _, statistic = key.partition(".")
     rows = start[(start["tensor"] == tensor) & (start["statistic"] == statistic)]
-    parts = at_shared_depth(layout, facet, rows)
+    parts = placed(at_shared_depth(layout, facet, rows))
     if not parts:
         return None, []
     traces: list[Trace] = []
-    levels: tuple[Level, ...] = ()
+    constant: dict[float, Trace] = {}
     for group, mine in parts.items():
         name, style = family(group), layout.style(group)
-        traces.append(profile_trace(name, style, mine))
+        trace = profile_trace(name, style, mine)
+        # Networks that begin alike, as a twin and its plain network do, lie on one line: the first is wider.
+        traces = [replace(t, wide=t.wide or _alike(t, trace)) for t in traces]
+        traces.append(trace)
         one = compared.get((group, int(mine["depth"].iloc[0])))
         if one is None:
             continue
         prediction = one.prediction
         if len(prediction.value) == 1:
-            levels = (Level(prediction.value[0], f"predicted {prediction.value[0]:.2f}"),)
+            constant[prediction.value[0]] = _constant(prediction.value[0], mine)
             continue
         hover = tuple(
             f"layer {i}: {number(v)} predicted" for i, v in zip(prediction.layer_index, prediction.value, strict=True)
         )
-        x, y = np.array(prediction.layer_index, float), np.array(prediction.value)
-        traces.append(Trace(name, replace(style, dash="dashed"), x, y, hover=hover))
+        scale = float(mine["place"].max() / max(mine["layer_index"].max(), 1)) or 1.0
+        x, y = np.array(prediction.layer_index, float) * scale, np.array(prediction.value)
+        traces.append(Trace(name, replace(style, dash="dashed"), x, y, hover=hover, keys=(name, "predicted")))
     values = np.concatenate([part["value"].to_numpy(float) for part in parts.values()])
-    axis = _axis(key, np.concatenate([values, [level.y for level in levels]]))
+    axis = _axis(key, np.concatenate([values, [*constant]]))
     depth = next(iter(parts.values()))["depth"].iloc[0]
     words = " · ".join(t for t in (facet.title, f"depth\u00a0{depth}") if t)
-    return Panel(words, layer_axis(pd.concat(list(parts.values()))), axis, tuple(traces), levels), list(parts)
+    return Panel(words, axis_of_layers(parts), axis, (*traces, *constant.values())), list(parts)
+
+
+def _alike(first: Trace, second: Trace) -> bool:
+    return len(first.y) == len(second.y) and bool(np.allclose(first.y, second.y, rtol=1e-3))
+
+
+def _constant(value: float, rows: pd.DataFrame) -> Trace:
+    """One value predicted for every layer, whatever the family."""
+    x = np.array([rows["place"].min(), rows["place"].max()], float)
+    words = f"every layer: {number(value)} predicted"
+    style = Style("ink", dash="dashed")
+    return Trace("predicted", style, x, np.array([value, value]), hover=(words, words))
 
 
 def _axis(key: str, values: np.ndarray) -> Axis:

@@ -12,11 +12,12 @@ import pandas as pd
 
 from skipray.association import Association, granulated_tau
 from skipray.metrics import describe
+from skipray.report.axes import linear_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import Layout, family, group_names, positions
 from skipray.report.marking import keys, ring
+from skipray.report.numbers import number
 from skipray.report.palette import depth_styles
-from skipray.report.ticks import linear_axis, number
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -119,8 +120,9 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout, tables: tu
                     points["x"].to_numpy(),
                     points[measure].to_numpy(),
                     line=False,
-                    marks=True,
+                    marks="all",
                     hover=hover,
+                    keys=(str(label), f"depth {depth}"),
                 )
             )
         marked = [(layout.groups[g], d) in layout.marked for g, d in zip(part["group"], part["depth"], strict=True)]

@@ -11,7 +11,7 @@ import pandas as pd
 from skipray.analysis.aggregation import finite
 from skipray.report.chart import Table
 from skipray.report.groups import Layout, group_names, plain
-from skipray.report.ticks import number
+from skipray.report.numbers import number
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:

@@ -3,18 +3,19 @@ learning rate that trains, the share of points that diverge."""
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe
+from skipray.report.axes import Axis, depth_axis, linear_axis, rate_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.depth_figures import by_depth
 from skipray.report.groups import MAX_FACETS, Layout, family, group_names, plain
 from skipray.report.marking import keys, ring
+from skipray.report.numbers import number
 from skipray.report.palette import Style
-from skipray.report.ticks import Axis, depth_axis, linear_axis, log_axis, number
 from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
 from skipray.trends.limit_words import limit_words
 
@@ -45,7 +46,9 @@ def default_beside_tuned(aggregate: "Aggregate", layout: Layout) -> Chart | None
                     style = layout.style(group) if words == "tuned" else replace(layout.style(group), dash="dashed")
                     depth, mean = _means(series)
                     hover = tuple(f"depth {d:.0f}, {words}: mean {number(v)}" for d, v in zip(depth, mean, strict=True))
-                    traces.append(Trace(family(group), style, depth, mean, marks=words == "tuned", hover=hover))
+                    marks: Literal["", "all"] = "all" if words == "tuned" else ""
+                    name = family(group)
+                    traces.append(Trace(name, style, depth, mean, marks=marks, hover=hover, keys=(name, words)))
                     rings = [k for k, d in enumerate(depth) if (group, int(d)) in layout.marked and words == "tuned"]
                     if rings:
                         traces.append(ring(depth[rings].tolist(), mean[rings].tolist(), layout.name(group)))
@@ -144,9 +147,7 @@ def _rate_axis(label: str, values: list[float], *, low: float | None = None, hig
     """Rates are tracked as logarithms and read as rates."""
     if "rate" not in label:
         return linear_axis(label, np.clip(values, 0.0, 1.0), low=0.0, high=1.0)
-    axis = log_axis(label, [10.0**v for v in values])
-    ticks = tuple((math.log10(value), text) for value, text in axis.ticks)
-    return Axis(label, math.log10(axis.low), math.log10(axis.high), ticks)
+    return rate_axis(label, values)
 
 
 def fairness_listing(aggregate: "Aggregate") -> Table | None:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from skipray.analysis.aggregation import trains
+from skipray.report.groups import Layout
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -15,9 +16,12 @@ _FIGURES = (
 )
 
 
-def undrawn(aggregate: "Aggregate", drawn: Collection[str]) -> tuple[str, ...]:
-    """A sentence a figure of the paper that is not among the charts of these names."""
-    said = []
+def undrawn(aggregate: "Aggregate", layout: Layout, drawn: Collection[str]) -> tuple[str, ...]:
+    """A sentence for each figure of the paper that is not among the charts of these names; none for a sweep that does
+    not make the paper's comparison."""
+    said: list[str] = []
+    if not layout.of_paper(""):
+        return ()
     for what, names in _FIGURES:
         if not set(names) <= set(drawn):
             said.append(f"{what}: {_remedy(aggregate, names[0])}")

@@ -1,7 +1,6 @@
 """Writes a report's files."""
 
 import json
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,15 @@ from skipray.report import (
     epoch_figures,
     histogram_figures,
     layer_figures,
+    limit_figures,
     metric_figures,
+    paper,
     prediction_figures,
     scatter,
     tables,
     tuning_figures,
 )
 from skipray.report.chart import Chart
-from skipray.report.drawing import Drawing
 from skipray.report.groups import lay_out
 from skipray.report.page import render
 from skipray.report.preliminary import finished_words, marked
@@ -50,13 +50,12 @@ class ReportFiles:
         return (self.html, self.trends, self.claims, *self.figures, *self.data)
 
 
-def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = None) -> ReportFiles:
+def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
     """Write the report of a sweep, finished or not, over what the folder holds of an earlier one.
 
     Args:
         aggregate: of `skipray.analysis.aggregation.aggregate`.
         folder: is made where it does not exist.
-        beside: a second process that draws, of `skipray.report.second_process`.
 
     Raises:
         OSError: the folder cannot be written.
@@ -70,6 +69,7 @@ def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = Non
     profiles = layer_figures.profiles(aggregate, layout)
     compared = prediction_figures.compare(aggregate, layout, profiles)
     found: list[Chart | None] = [
+        limit_figures.limits_chart(aggregate, layout),
         tuning_figures.default_beside_tuned(aggregate, layout),
         tuning_figures.stability(aggregate, layout),
         *metric_figures.by_depth(aggregate, layout),
@@ -90,7 +90,6 @@ def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = Non
     words = finished_words(aggregate)
     main, charts = marked(main, words) if main else None, [marked(chart, words) for chart in charts]
     shown = ([main] if main else []) + charts
-    drawing = Drawing(shown, figures, beside)
     tabled: list[Path] = []
     for chart in shown:
         tabled.append(data / f"{chart.name}.csv")
@@ -104,7 +103,7 @@ def write(aggregate: "Aggregate", folder: Path, *, beside: Executor | None = Non
     unfinished.write_text(
         render(aggregate, layout, main, charts, prediction_figures.summary(compared)), encoding="utf-8"
     )
-    drawn = drawing.finish()
+    drawn = tuple(path for chart in shown for path in paper.save(chart, figures))
     # A reader never sees half a page, nor one without its figures.
     unfinished.replace(html)
     return ReportFiles(html, trends, claims, drawn, tuple(tabled))

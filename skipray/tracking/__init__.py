@@ -32,7 +32,7 @@ from skipray.tracking.read.readback import read_histograms, read_histories, read
 from skipray.tracking.read.state import states
 from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run, sweep_runs, sweep_status
 from skipray.tracking.read.sweeps import tracked_sweeps
-from skipray.tracking.ui import ui_command, ui_environment, where_to_look
+from skipray.tracking.ui import run_page, ui_command, ui_environment, where_to_look
 from skipray.tracking.write.accepting import accept_code
 from skipray.tracking.write.delivery import Pending, deliver_pending, forget_finished
 from skipray.tracking.write.experiment import begin_sweep, finish_sweep, git_state, log_files, open_sweep, prepare
@@ -104,6 +104,7 @@ __all__ = [
     "repair",
     "replace_files",
     "resolve_uri",
+    "run_page",
     "sqlite_path",
     "states",
     "storage_url",

@@ -37,6 +37,12 @@ def ui_environment() -> dict[str, str]:
     }
 
 
+def run_page(uri: str, run_id: str) -> str:
+    """A run's page: on the server of an address, or where `skipray ui` serves a database."""
+    base = "http://127.0.0.1:5000" if is_sql(uri) else redact(uri).rstrip("/")
+    return f"{base}/#/runs/{run_id}"
+
+
 def where_to_look(address: Address) -> str:
     """A sweep's page on a server, or the command that shows the runs of a database."""
     uri = redact(address.uri)

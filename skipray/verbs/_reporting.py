@@ -10,8 +10,6 @@ from skipray.spec import SweepSpec
 from skipray.verbs._speaking import tell
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from skipray.analysis.aggregation import Aggregate
     from skipray.report import ReportFiles
     from skipray.tracking import Address
@@ -20,16 +18,10 @@ QUICK_TRIALS_SQL, QUICK_TRIALS_HTTP = 5000, 500
 """Trials that are read in a few seconds, from an SQL address and through a server."""
 
 
-def start_drawing() -> "Executor | None":
-    from skipray.report.second_process import second_process
-
-    return second_process("skipray.report.paper")
-
-
 def import_report() -> None:
-    """What a report needs, matplotlib included: a second."""
+    """What a report needs: a second."""
     import skipray.analysis.aggregation
-    import skipray.report.paper
+    import skipray.report
     import skipray.terminal.display  # noqa: F401
 
 
@@ -39,7 +31,6 @@ def report_on(
     folder: Path,
     log_on: "Address | None" = None,
     parent_status: str = "FINISHED",
-    drawing: "Executor | None" = None,
     *,
     force: bool = False,
 ) -> tuple["Aggregate", "ReportFiles"]:
@@ -47,7 +38,6 @@ def report_on(
 
     Raises FewerTrials where the folder holds a report of more trials, unless that is to be written over (`force`).
     """
-    drawing = drawing or start_drawing()
     from skipray import report as reporting
     from skipray import tracking
     from skipray.analysis.aggregation import aggregate as make
@@ -55,7 +45,7 @@ def report_on(
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
     if not force:
         keep_larger(folder, spec.name, len(result.trials))
-    files = reporting.write(result, folder, beside=drawing)
+    files = reporting.write(result, folder)
     if log_on is not None:
         root = files.html.parent
         contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}

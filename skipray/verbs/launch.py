@@ -18,12 +18,10 @@ from skipray.verbs._options import (
     SweepArgument,
     UriOption,
 )
-from skipray.verbs._reporting import FewerTrials, import_report, report_on, start_drawing
+from skipray.verbs._reporting import FewerTrials, import_report, report_on
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from skipray.execution.launching import Ended
     from skipray.planning.budget import Fit
 
@@ -55,12 +53,6 @@ def launch(
     where = report_folder(folder, spec)
     if tracking.exists(spec, tracking_uri):
         check_code(spec, tracking_uri, accept=accept)
-    drawing: Executor | None = None
-
-    def meanwhile() -> None:
-        nonlocal drawing
-        drawing = start_drawing()
-        import_report()
 
     ended = launch_sweep(
         spec,
@@ -69,7 +61,7 @@ def launch(
         budget=budget_of(budget),
         on_fit=_say_fit,
         say=tell,
-        at_end=meanwhile if with_report else lambda: None,
+        at_end=import_report if with_report else lambda: None,
     )
     if ended.estimate_error is not None:
         tell(
@@ -89,7 +81,7 @@ def launch(
     try:
         if with_report:
             status = _parent_status(ended)
-            result, files = report_on(spec, tracking_uri, where, ended.address, status, drawing, force=force)
+            result, files = report_on(spec, tracking_uri, where, ended.address, status, force=force)
         elif ended.address:
             tracking.finish_sweep(ended.address, _parent_status(ended))
     except FewerTrials as error:

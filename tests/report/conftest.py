@@ -257,3 +257,13 @@ def reported(uri: str) -> Callable[[SweepSpec, Path], tuple[Aggregate, str]]:
         return made, re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", page, flags=re.S))
 
     return of
+
+
+@pytest.fixture(scope="session")
+def drawings() -> Callable[[str], dict]:
+    """Of a page: each panel's description for the drawing library, by the panel's id."""
+
+    def read(page: str) -> dict:
+        return json.loads(page.split('id="drawings">')[1].split("</script>")[0])["panels"]
+
+    return read

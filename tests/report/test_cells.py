@@ -1,6 +1,5 @@
 """A family is one family in everything that a user sees, and two of one name are two."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,6 +91,7 @@ def test_two_families_of_one_name_are_two(
     namesakes: SweepSpec,
     record: Callable,
     reported: Callable,
+    drawings: Callable[[str], dict],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -114,8 +114,8 @@ def test_two_families_of_one_name_are_two(
     assert all(f"  {name}: " in out for name in names)
     assert [row["architecture"] for row in aggregate_json(made)["limits"]] == names
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    hover = json.loads(page.split('id="hover">')[1].split("</script>")[0])
-    assert {trace["n"] for trace in hover["accuracy-by-depth-0"]} == set(names)
+    traces = drawings(page)["accuracy-by-depth-0"]["usermeta"]["traces"]
+    assert {name for name, *_ in traces} - {"chance 0.1"} == set(names)
     assert "for nets:vit; at 32, the deepest tried, 3 of 3 seeds of nets2:vit still do" in words
 
 

@@ -1,7 +1,6 @@
 """The paper's Figs. 5 to 10 in the report, and what it says where a figure cannot be drawn."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pandas as pd
@@ -74,12 +73,11 @@ def test_without_histograms_the_report_says_what_to_run(whole, tmp_path):
     assert "Figs. 3 and 4," not in page
 
 
-def test_a_finished_report_draws_them_all(whole, tmp_path):
+def test_a_finished_report_draws_them_all(whole, tmp_path, drawings):
     files = write(whole, tmp_path)
     page = files.html.read_text(encoding="utf-8")
     assert "could not be drawn" not in page
-    hover = json.loads(page.split('id="hover">')[1].split("</script>")[0])
-    assert {f"weights-by-value-{i}" for i in range(6)} <= hover.keys()
+    assert {f"weights-by-value-{i}" for i in range(6)} <= drawings(page).keys()
 
 
 def test_a_sweep_without_training_shows_the_initialisation(load, make):

@@ -87,8 +87,10 @@ def test_nothing_overflows_and_everything_can_be_seen(opened):
     background = colour(page, "backgroundColor", "body")
     assert contrast(colour(page, "color", ".answer"), background) >= 7
     assert contrast(colour(page, "color", "figcaption"), background) >= 4.5
-    for mark in page.locator(".panel .line, .panel .mark:not(.faint)").all()[:40]:
-        shown = mark.evaluate("e => getComputedStyle(e)[e.classList.contains('line') ? 'stroke' : 'fill']")
+    page.locator("#accuracy-by-depth-0").scroll_into_view_if_needed()
+    page.locator("#accuracy-by-depth-0 .mark-line path").first.wait_for(state="attached")
+    for mark in page.locator(".plot .mark-line path").all()[:40]:
+        shown = mark.evaluate("e => getComputedStyle(e).stroke")
         rgb = tuple(float(part) for part in shown[shown.index("(") + 1 : -1].split(","))
         assert contrast(rgb, background) >= 3.0, shown
 
@@ -107,7 +109,9 @@ def test_the_scheme_can_be_chosen(opened):
 
 def test_values_by_pointer_and_by_keyboard(opened):
     page = opened.page
-    figure = page.locator("#accuracy-by-depth-0 > svg")
+    figure = page.locator("#accuracy-by-depth-0")
+    figure.scroll_into_view_if_needed()
+    figure.locator("svg").wait_for()
     tip = page.locator("#tip")
     assert tip.is_hidden()
     figure.focus()
@@ -119,8 +123,44 @@ def test_values_by_pointer_and_by_keyboard(opened):
     assert "depth 8, seed 1" in tip.inner_text()
     page.keyboard.press("Escape")
     assert tip.is_hidden()
-    page.locator("#training-by-epoch-0 > svg").hover()
+    page.locator("#training-by-epoch-0").scroll_into_view_if_needed()
+    page.locator("#training-by-epoch-0 svg").hover()
     assert "epoch" in page.locator("#tip").inner_text()
+
+
+def lines(page: Page) -> int:
+    return page.locator("#accuracy-by-depth-0 .mark-line path").count()
+
+
+def test_the_legend_hides_and_shows_by_keyboard(opened):
+    page = opened.page
+    page.locator("#accuracy-by-depth-0").scroll_into_view_if_needed()
+    page.locator("#accuracy-by-depth-0 svg").wait_for()
+    whole = lines(page)
+    box = page.locator("#accuracy-by-depth .legend").get_by_label("plainnet")
+    box.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(f"document.querySelectorAll('#accuracy-by-depth-0 .mark-line path').length === {whole - 1}")
+    page.locator("#accuracy-by-depth-0").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#tip").inner_text().startswith("resnet"), "what is hidden is not read"
+    box.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(f"document.querySelectorAll('#accuracy-by-depth-0 .mark-line path').length === {whole}")
+
+
+def test_zoom_by_keyboard_and_back(opened):
+    page = opened.page
+    figure = page.locator("#training-by-epoch-0")
+    figure.scroll_into_view_if_needed()
+    figure.locator("svg").wait_for()
+    ticks = figure.locator(".role-axis-label text")
+    before = ticks.all_inner_texts()
+    figure.focus()
+    for key in ("+", "+", "0"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(100)
+        assert (ticks.all_inner_texts() == before) == (key == "0")
 
 
 def test_keyboard_reaches_the_answer_first(opened):
@@ -134,4 +174,6 @@ def test_prints_in_light_colours_with_tables_unfolded(opened):
     page.emulate_media(media="print", color_scheme="dark")
     assert luminance(colour(page, "backgroundColor", "body")) > 0.9
     assert page.get_by_role("button").count() == 0
+    assert page.locator(".plot svg").count() < page.locator(".plot").count(), "nobody has come to the last figures"
     assert len(page.pdf(prefer_css_page_size=True)) > 50_000
+    assert page.locator(".plot svg").count() == page.locator(".plot").count(), "printed all the same"

@@ -80,23 +80,25 @@ def page(files):
     return files.html.read_text(encoding="utf-8")
 
 
-def test_default_beside_tuned(files, page):
+def test_default_beside_tuned(files, page, drawings):
     frame = pd.read_csv(files.html.parent / "data" / "default-and-tuned.csv")
     means = frame[(frame["metric"] == "test.accuracy") & (frame["architecture"] == "resnet")]
     means = means.groupby(["setting", "depth"])["value"].mean().unstack("setting")
     np.testing.assert_allclose(means["default"], 0.8 * means["tuned"])
-    panel = page.split('id="default-and-tuned-0"')[1].split("</svg></div>")[0]
-    assert panel.count("dashed") == 3
+    traces = drawings(page)["default-and-tuned-0"]["usermeta"]["traces"]
+    legend = re.findall(r"</i>([^<]+)</label>", page.split('id="default-and-tuned"')[1].split("</ul>")[0])
+    hidden_by_default = [name for name, _, keys in traces if legend.index("default") in keys]
+    assert sorted(hidden_by_default) == ["plainnet", "resnet", "resnext"]
     assert "Trainability limit in both settings." in page
 
 
-def test_what_tuning_found_has_its_own_figure_and_trend(files, page):
+def test_what_tuning_found_has_its_own_figure_and_trend(files, page, drawings):
     frame = pd.read_csv(files.html.parent / "data" / "stability-by-depth.csv")
     assert set(frame["metric"]) == {STABLE_RATE, DIVERGED_SHARE}
     assert {"trial", "fit"} == set(frame["kind"])
-    panel = page.split('id="stability-by-depth-0"')[1].split("</svg></div>")[0]
-    ticks = re.findall(r'class="tick end"[^>]*>([^<]+)<', panel)
-    assert {"0.1", "10⁻¹"} & set(ticks), "rates are read as rates"
+    axis = drawings(page)["stability-by-depth-0"]["encoding"]["y"]["axis"]
+    assert axis["values"]
+    assert "pow(10, datum.value)" in axis["labelExpr"], "rates are read as rates"
 
 
 def test_the_audit_lists_every_cell(page):
@@ -106,9 +108,10 @@ def test_the_audit_lists_every_cell(page):
     assert audit.count("untrainable: no point trains") == 3
 
 
-def test_a_breach_is_marked_in_every_figure(files, page):
+def test_a_breach_is_marked_in_every_figure(files, page, drawings):
     for figure in re.findall(r'<figure id="([^"]+)".*?</figure>', page, flags=re.S):
-        body = page.split(f'<figure id="{figure}"')[1].split("</figure>")[0]
+        panels = [spec for place, spec in drawings(page).items() if place.rpartition("-")[0] == figure]
+        names = {name for spec in panels for name, *_ in spec["usermeta"]["traces"]}
         alone = figure in (
             "stability-by-depth",
             "predictions-at-initialisation",
@@ -116,9 +119,10 @@ def test_a_breach_is_marked_in_every_figure(files, page):
             "activations-by-value",
             "weights-by-value",
             "spread-by-layer",
+            "limits",
         )
         # Those by layer are drawn at depth 110, whose cells are clean.
-        assert ('class="around"' in body) == (not alone or figure == "stability-by-depth"), figure
+        assert ("breaks the tuning's protocol" in names) == (not alone or figure == "stability-by-depth"), figure
     legend = page.split('id="accuracy-by-depth"')[1].split("</ul>")[0]
     assert "breaks the tuning&#39;s protocol" in legend
 
