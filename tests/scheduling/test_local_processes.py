@@ -41,6 +41,8 @@ def test_a_raylet_that_dies_is_noticed_and_the_end_of_its_children_is_not(raylet
         time.sleep(0.02)
     assert found.dead() == ""
     raylet.kill()
+    while not found.dead() and time.monotonic() < end:
+        time.sleep(0.02)
     assert found.dead() == "raylet", "a zombie that nobody has waited for is dead"
 
 

@@ -17,12 +17,21 @@ class LocalProcesses:
         Args:
             before: ids of the processes that descended from this one already.
         """
-        me = psutil.Process()
-        new = [p for p in me.children(recursive=True) if p.pid not in before]
-        # Started by this process itself: a raylet's own children bear its name until they become another program.
-        mine = {process.pid for process in me.children()}
-        self._vital = [p for p in new if p.pid in mine and _name(p) in VITAL]
+        self._before = before
+        self._vital: list[psutil.Process] = []
+        self.add_new()
+        descending = psutil.Process().children(recursive=True)
+        new = [process for process in descending if process.pid not in before]
         self._started = [p for p in new if p in self._vital or _is_rays(p)]
+
+    def add_new(self) -> None:
+        """Look for vital processes that have been started since.
+
+        Those of this process itself alone: a raylet's own children bear its name until they become another program.
+        """
+        known = self._before | {process.pid for process in self._vital}
+        mine = [process for process in psutil.Process().children() if process.pid not in known]
+        self._vital += [process for process in mine if _name(process) in VITAL]
 
     def dead(self) -> str:
         """The name of a vital process that has ended; empty while all of them live."""

@@ -7,7 +7,7 @@ from skipray.scheduling.ray.cluster import Cluster, ClusterError, connect, disco
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
 from skipray.spec import SweepSpec
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 
 
 class PendingConnection:
@@ -37,12 +37,12 @@ class PendingConnection:
         """Ray waits half a minute for a process of its own that has died while it starts."""
         started = LocalProcesses(self._before)
         while not self._ready.wait(LOOK_SECONDS):
+            started.add_new()
             dead = started.dead()
             if dead:
                 self._error = ClusterError(f"Ray did not start on this machine: its {dead} has died; try again")
                 self._ready.set()
                 return
-            started = LocalProcesses(self._before)
 
     def result(self) -> Cluster:
         """The cluster, or what `connect` raised.
