@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.claims import judge
+from skipray.claims import judge, paper_claims
+from skipray.claims._data import SweepData
+from skipray.extension import catalog
 
 ALL = ["C1a", "C1b", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11"]
 
@@ -116,11 +118,11 @@ def test_a_factor_that_a_family_lacks_is_judged_with_the_others(table) -> None:
     assert found["C4"].verdict != "not tested"
 
 
-@pytest.mark.parametrize("claim_id", ["C1b", "C4", "C6", "C7", "C8", "C10"])
+@pytest.mark.parametrize("claim_id", ["C1b", "C7", "C8", "C10"])
 def test_planted_effects_are_found_nulls_are_not(claim_id: str, benchmark) -> None:
-    """Effects of two standard deviations of what one seed says, 8 seeds; shares of 10 sweeps within three binomial
+    """Effects of two standard deviations of what one seed says, 8 seeds; shares of 6 sweeps within three binomial
     standard errors. Each claim is judged with whatever else its metrics allow."""
-    repetitions, rates = 10, benchmark.rates
+    repetitions, rates = 6, benchmark.rates
     null, planted, reversed_ = (rates(claim_id.lower(), k, 8, repetitions) for k in ("null", "planted", "reversed"))
     spare = 3 / np.sqrt(repetitions)
     assert null["supported"] <= 0.05 + spare * np.sqrt(0.05 * 0.95)
@@ -130,11 +132,11 @@ def test_planted_effects_are_found_nulls_are_not(claim_id: str, benchmark) -> No
 
 
 def test_whole_sweeps_without_effect_have_few_wrong_verdicts(benchmark) -> None:
-    """10 sweeps of all metrics at 5 seeds; at most 5 % of them, within three binomial standard errors."""
-    found = benchmark.whole_rates(5, 10)
+    """6 sweeps of all metrics at 5 seeds; at most 5 % of them, within three binomial standard errors."""
+    found = benchmark.whole_rates(5, 6)
     for kind in ("null", "edges"):
-        assert found[f"{kind}: wrongly either"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 10)
-    assert benchmark.found_rates(5, 4)["C7"] >= 0.5
+        assert found[f"{kind}: wrongly either"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 6)
+    assert benchmark.found_rates(5, 3)["C7"] >= 0.5
 
 
 def test_the_rule_of_verdicts(table) -> None:
@@ -164,3 +166,31 @@ def test_the_rule_of_verdicts(table) -> None:
             assert (part.verdict == "supported") == sides[part.wanted] == (part.p_holm <= 0.025), part
             if part.verdict == "refuted":
                 assert part.p_against_holm <= 0.025
+
+
+@pytest.mark.parametrize("name", paper_claims())
+def test_a_file_of_the_folder_is_a_claim(name: str) -> None:
+    """Adding a claim is adding such a file; `judge` takes them all."""
+    claim = catalog.find("claims", name)
+    assert claim.ID.lower() == name
+    assert set(claim.ROLES) <= {"plain", "skip", "aggregated"}
+    assert claim.NEEDS
+    assert isinstance(claim.TRAINS, bool)
+    empty = pd.DataFrame(columns=["trial_id", "architecture", "depth", "seed", "outcome"])
+    found = claim.judge(SweepData.read(empty, None, ()))
+    assert found.statement
+    assert found.what_to_run
+    untrained = {c.id: c for c in judge(empty, trained=False)}[claim.ID]
+    assert (untrained.reason == "nothing was trained") == claim.TRAINS
+
+
+def test_claims_about_singularity_say_how_many_networks_exploded(table, verdict, noisy) -> None:
+    measure = noisy(np.random.default_rng(0), "weight.log10_condition.median", {"plainnet": 2.0}, 0.1)
+
+    def some_explode(family, depth, seed):
+        lost = family == "plainnet" and depth > 56
+        return measure(family, depth, seed) | {"outcome": "exploded" if lost else "trained"}
+
+    claim = verdict("C6", table(some_explode))
+    assert claim.sentence.endswith("10 of these 90 networks exploded (loss far above chance's).")
+    assert "exploded" not in verdict("C6", table(measure)).sentence
