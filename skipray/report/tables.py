@@ -10,8 +10,9 @@ import pandas as pd
 
 from skipray.analysis.aggregation import finite
 from skipray.report.chart import Table
-from skipray.report.groups import Layout, group_names, plain
+from skipray.report.groups import Layout, plain
 from skipray.report.numbers import number
+from skipray.spec.cell import value_text
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
@@ -287,13 +288,14 @@ def provenance_rows(aggregate: "Aggregate") -> list[tuple[str, str]]:
 def trends_frame(aggregate: "Aggregate") -> pd.DataFrame:
     """trends.parquet: a row a depth trend; parameters and weights as JSON texts, limits as numbers."""
     limits: dict[Any, Any] = dict(aggregate.limits)
+    names = aggregate.sweep.factor_names
     rows = []
     for s in aggregate.series:
         t, limit = s.trend, limits.get(s.group)
         rows.append(
             {
                 "metric": s.metric,
-                **group_names(s.group),
+                **s.group.row(names),
                 "curve": t.curve,
                 "verdict": t.verdict,
                 "parameters": json.dumps({k: [finite(x) for x in v] for k, v in t.parameters.items()}),
@@ -315,4 +317,7 @@ def trends_frame(aggregate: "Aggregate") -> pd.DataFrame:
     columns = ["metric", "architecture", "curve", "verdict", "parameters", "weights"]
     frame = pd.DataFrame(rows, columns=None if rows else columns)
     numbers = ["left_out_error", "lack_of_fit_p", "limit_depth", "limit_low", "limit_high"]
-    return frame.astype({c: float for c in numbers if c in frame})
+    # A column of Parquet has one type: a factor of numbers and words is text.
+    mixed = [n for n in names if n in frame and {type(v) for v in frame[n].dropna()} - {int, float}]
+    frame = frame.astype({c: float for c in numbers if c in frame})
+    return frame.assign(**{n: frame[n].map(value_text, na_action="ignore") for n in mixed})

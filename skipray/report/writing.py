@@ -1,12 +1,10 @@
 """Writes a report's files."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from skipray.analysis.limits import limit_records
-from skipray.claims import Part
 from skipray.extension import catalog
 from skipray.report import (
     depth_figures,
@@ -25,6 +23,8 @@ from skipray.report.chart import Chart
 from skipray.report.groups import lay_out
 from skipray.report.page import render
 from skipray.report.preliminary import finished_words, marked
+from skipray.results import document
+from skipray.results.judged import aggregate_result
 from skipray.spec.samples import shape_and_outputs, task_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ReportFiles:
     trends: Path
     """trends.parquet: a row a depth trend."""
     claims: Path
-    """claims.json: the sweep's name, claims, limits and audit."""
+    """claims.json: what `skipray aggregate --json` prints."""
     figures: tuple[Path, ...]
     """figures/NAME.svg and figures/NAME.pdf."""
     data: tuple[Path, ...]
@@ -97,7 +97,10 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
     trends = folder / "trends.parquet"
     tables.trends_frame(aggregate).to_parquet(trends, index=False)
     claims = folder / "claims.json"
-    claims.write_text(json.dumps(_claims(aggregate), indent=2, allow_nan=False, default=str) + "\n", encoding="utf-8")
+    claims.write_text(
+        json.dumps(document("aggregate", aggregate_result(aggregate)), indent=2, allow_nan=False) + "\n",
+        encoding="utf-8",
+    )
     html = folder / "report.html"
     unfinished = folder / "report.html.part"
     unfinished.write_text(
@@ -120,45 +123,3 @@ def _chance(aggregate: "Aggregate") -> float | None:
     except (ValueError, OSError):  # a table that is not here is not read
         return None
     return 1.0 / float(classes)
-
-
-def _claims(aggregate: "Aggregate") -> dict[str, Any]:
-    return {
-        "sweep": aggregate.sweep.name,
-        "trials": len(aggregate.trials),
-        "claims": [
-            {
-                "id": c.id,
-                "statement": c.statement,
-                "verdict": c.verdict,
-                "effect": _finite(c.effect),
-                "unit": c.effect_unit,
-                "low": _finite(c.low),
-                "high": _finite(c.high),
-                "p": _finite(c.p),
-                "p_holm": _finite(c.p_holm),
-                "p_against": _finite(c.p_against),
-                "p_against_holm": _finite(c.p_against_holm),
-                "margin": _finite(c.margin),
-                "wanted": c.wanted,
-                "parts": [part_json(part) for part in c.parts],
-                "seeds": list(c.seeds),
-                "depths": list(c.depths),
-                "sentence": c.sentence,
-                "reason": c.reason,
-            }
-            for c in aggregate.claims
-        ],
-        "limits": limit_records(aggregate.limit_tables, aggregate.sweep.factor_names),
-        "audit": list(aggregate.audit),
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON has no infinity: an open end of an interval is null."""
-    return float(value) if value is not None and abs(value) < float("inf") else None
-
-
-def part_json(part: Part) -> dict[str, Any]:
-    """One comparison of a claim; open ends of intervals are null."""
-    return {k: _finite(v) if isinstance(v, float) else v for k, v in asdict(part).items()}

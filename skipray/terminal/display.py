@@ -12,6 +12,7 @@ from rich.table import Table
 from skipray.planning.budget import Fit
 from skipray.planning.estimate import memory_bytes
 from skipray.planning.plan import Plan, PlannedTrial
+from skipray.results.planned import STATES, state_counts
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
@@ -49,32 +50,6 @@ def count(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g} {unit}"
     return f"{number:.0f}"
-
-
-def plan_json(plan: Plan) -> dict[str, Any]:
-    return {
-        "sweep": plan.sweep.name,
-        "trials": [
-            {
-                "trial_id": p.trial.trial_id,
-                "label": p.trial.label,
-                "seed": p.trial.seed,
-                "phase": p.trial.phase,
-                "setting": p.trial.setting,
-                **p.trial.cell.row(plan.sweep.factor_names),
-                "parameters": p.sizes.parameters if p.sizes else None,
-                "flops": p.sizes.flops if p.sizes else None,
-                "activation_bytes": p.sizes.activation_bytes if p.sizes else None,
-                "seconds": round(p.seconds, 3),
-                "state": p.state,
-            }
-            for p in plan.trials
-        ],
-        "total_seconds": round(plan.total_seconds, 3),
-        "concurrency": plan.concurrency,
-        "to_come": plan.to_come,
-        "finished": plan.count("finished"),
-    }
 
 
 def plan_line(plan: Plan) -> str:
@@ -131,18 +106,6 @@ def _to_come(plan: Plan) -> str:
     return f" and at most {plan.to_come} more" if plan.sweep.adaptive else f" and {plan.to_come} tuned ones to come"
 
 
-def fit_json(reached: Fit) -> dict[str, Any]:
-    """What a budget reaches for."""
-    return {
-        "budget_seconds": reached.budget.seconds,
-        "budget_trials": reached.budget.trials,
-        "trials": reached.trials,
-        "seconds": round(reached.seconds, 3),
-        "extension_trials": reached.extension,
-        "lost": [{"depth": depth, "seed": seed} for depth, seed in reached.lost],
-    }
-
-
 def fit_lines(reached: Fit) -> list[str]:
     """What a budget reaches for, and what is lost in which order."""
     seconds = reached.budget.seconds
@@ -162,25 +125,6 @@ def show_fit(reached: Fit) -> None:
         console().print(line)
 
 
-def states_json(
-    sweep: SweepSpec, states: Mapping[str, str], trials: Iterable[TrialSpec] | None = None, to_come: int = 0
-) -> dict[str, Any]:
-    """The counts of `status` by state.
-
-    Args:
-        trials: those that the sweep has by now; its own when left out.
-        to_come: how many will follow from results; they are missing.
-    """
-    trials = sweep.trials() if trials is None else tuple(trials)
-    counts = Counter(states.get(t.trial_id, "missing") for t in trials)
-    counts["missing"] += to_come
-    return {
-        "sweep": sweep.name,
-        "total": len(trials) + to_come,
-        **{state: counts.get(state, 0) for state in ("finished", "running", "failed", "missing")},
-    }
-
-
 def show_states(
     sweep: SweepSpec,
     states: Mapping[str, str],
@@ -190,10 +134,10 @@ def show_states(
 ) -> None:
     out = console()
     trials = sweep.trials() if trials is None else tuple(trials)
-    totals = states_json(sweep, states, trials, to_come)
+    totals = state_counts(trials, states, to_come)
     out.print(f"[bold]{sweep.name}[/bold]: {escape(sweep.question)}")
     out.print(state_grid(trials, states))
-    out.print(", ".join(f"{totals[k]} {k}" for k in ("finished", "running", "failed", "missing")))
+    out.print(", ".join(f"{totals[k]} {k}" for k in STATES))
     for trial in trials:
         if trial.trial_id in causes:
             out.print(f"[red]failed[/red] {trial.label}: ", end="")
@@ -225,65 +169,6 @@ def _cell_text(counts: Counter[str] | None) -> str:
     if counts["finished"] == counts.total():
         return f"[green]{text}[/green]"
     return f"[cyan]{text}[/cyan]" if counts["running"] else f"[dim]{text}[/dim]"
-
-
-def aggregate_json(result: "Aggregate") -> dict[str, Any]:
-    """`skipray aggregate --json`: sweep, trials, trends, claims, limits, audit."""
-    from skipray.analysis.aggregation import finite  # `plan` need not wait for what fits trends
-    from skipray.analysis.limits import limit_records
-
-    names = result.sweep.factor_names
-    return {
-        "sweep": result.sweep.name,
-        "trials": len(result.trials),
-        "trends": [
-            {
-                "metric": s.metric,
-                **s.group.row(names),
-                "curve": s.trend.curve,
-                "verdict": s.trend.verdict,
-                "parameters": {k: [finite(x) for x in v] for k, v in s.trend.parameters.items()},
-                "weights": dict(s.trend.weights),
-            }
-            for s in result.series
-        ],
-        "claims": [
-            {
-                "id": c.id,
-                "verdict": c.verdict,
-                "effect": c.effect,
-                "low": finite(c.low),
-                "high": finite(c.high),
-                "p": c.p_holm,
-                "p_against": c.p_against_holm,
-                "margin": c.margin,
-                "sentence": c.sentence,
-            }
-            for c in result.claims
-        ],
-        "limits": limit_records(result.limit_tables, names),
-        "audit": list(result.audit),
-        "fairness": [row.pop("cell").row(names) | row for row in _records(result.fairness)],
-        "frontiers": [
-            {
-                **group.row(names),
-                "depth": f.limit,
-                "low": f.low,
-                "high": f.high,
-                "trials": f.trials,
-                "verdict": f.verdict,
-            }
-            for group, f in result.frontiers
-        ],
-    }
-
-
-def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Rows as JSON takes them: what is absent is null."""
-    return [
-        {str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
-        for row in table.to_dict("records")
-    ]
 
 
 def show_predictions(name: str, rows: list[dict[str, Any]]) -> None:

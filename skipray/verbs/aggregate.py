@@ -11,11 +11,12 @@ def aggregate(
 ) -> None:
     """Fit depth trends and judge the claims from what is tracked. Partial at any time."""
     from skipray.analysis.aggregation import aggregate as make
+    from skipray.results.judged import aggregate_result
     from skipray.terminal import display
 
     spec = load_to_read(sweep, overrides, tracking_uri)
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
     if as_json:
-        print_json(display.aggregate_json(result))
+        print_json("aggregate", aggregate_result(result))
     else:
         display.show_aggregate(result)

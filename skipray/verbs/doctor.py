@@ -36,7 +36,9 @@ def doctor(
         if forgotten:
             tell(f"the next launch may keep its checkpoints elsewhere than in {forgotten}")
     if as_json:
-        print_json({"sweep": spec.name, "findings": [asdict(f) | {"repaired": f in mended} for f in findings]})
+        print_json(
+            "doctor", {"sweep": spec.name, "findings": [asdict(f) | {"repaired": f in mended} for f in findings]}
+        )
         return
     for finding in findings:
         remedy = "repaired" if finding in mended else finding.remedy or "left alone"

@@ -20,6 +20,6 @@ def export(
 
     made = export_sweep(sweep, file or Path(f"{sweep}.skipray.zip"), tracking_uri)
     if as_json:
-        print_json({"sweep": sweep, "file": str(made.path), "runs": made.runs, "files": made.files})
+        print_json("export", {"sweep": sweep, "file": str(made.path), "runs": made.runs, "files": made.files})
     else:
         print(f"{made.path}: {made.runs} runs, {made.files} files")

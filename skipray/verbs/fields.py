@@ -1,10 +1,12 @@
 """The fields of a sweep file: what each means and takes."""
 
+import json
 from typing import Annotated
 
 import typer
 
 from skipray.errors import InputRefused
+from skipray.terminal.streams import print_result
 from skipray.verbs._options import JsonOption
 from skipray.verbs._speaking import print_json
 
@@ -20,14 +22,14 @@ def fields(
     from skipray.spec.reference import field_rows, json_schema
 
     if schema:
-        print_json(json_schema())
+        print_result(json.dumps(json_schema()))
         return
     wanted = (pattern or "").lower()
     rows = [r for r in field_rows() if wanted in r.name.lower() or wanted in r.meaning.lower()]
     if not rows:
         raise InputRefused(f"found no field with {pattern!r} in its name or meaning; allowed: a text that one has")
     if as_json:
-        print_json({"fields": [vars(row) for row in rows]})
+        print_json("fields", {"fields": [vars(row) for row in rows]})
         return
     from skipray.terminal.fields import show_fields
 

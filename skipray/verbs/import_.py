@@ -36,6 +36,6 @@ def import_(
 
         made = import_archive(file, tracking_uri)
     if as_json:
-        print_json({"sweep": made.name, "runs": made.runs, "known": made.known})
+        print_json("import", {"sweep": made.name, "runs": made.runs, "known": made.known})
     else:
         print(f"sweep {made.name}: {made.runs} runs added, {made.known} were there already")

@@ -74,7 +74,7 @@ def launch(
             with suppress(tracking.TrackingAway):
                 tracking.finish_sweep(ended.address, "KILLED")
         if as_json:
-            print_json({"sweep": spec.name} | ended.as_json())
+            print_json("launch", {"sweep": spec.name} | ended.as_json())
         if ended.why:
             tell(ended.why)
         raise KeyboardInterrupt
@@ -92,15 +92,15 @@ def launch(
     except tracking.TrackingAway as error:
         tell(f"{error}; no report: launch again when the tracking store is back")
         if as_json:
-            print_json({"sweep": spec.name} | ended.as_json())
+            print_json("launch", {"sweep": spec.name} | ended.as_json())
         _say_what_is_left(sweep, ended)
         raise typer.Exit(3) from None
     _say_what_is_left(sweep, ended)  # before the report, which is a launch's last line
     if as_json:
-        from skipray.terminal import display
+        from skipray.results.judged import aggregate_result
 
-        drawn = {"report": str(files.html)} | display.aggregate_json(result) if with_report else {"sweep": spec.name}
-        print_json(ended.as_json() | drawn)
+        drawn = {"report": str(files.html)} | aggregate_result(result) if with_report else {"sweep": spec.name}
+        print_json("launch", ended.as_json() | drawn)
     elif with_report:
         from skipray.terminal import display
 

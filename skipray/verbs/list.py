@@ -14,6 +14,6 @@ def list(as_json: JsonOption = False, tracking_uri: UriOption = None) -> None:
     packaged = shipped.sweeps_in_package()
     tracked = tracking.tracked_sweeps(tracking_uri)
     if as_json:
-        print_json({"here": here, "package": packaged, "store": tracked})
+        print_json("list", {"here": here, "package": packaged, "store": tracked})
         return
     show_sweeps(here, packaged, tracked)

@@ -32,7 +32,7 @@ def measure(
     use_data(data)
     ended = measure_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
     if as_json:
-        print_json({"sweep": spec.name} | ended.as_json())
+        print_json("measure", {"sweep": spec.name} | ended.as_json())
     else:
         print(f"measurement {ended.measurement}: {ended.measured} runs measured, {ended.already} had it already")
     for label in ended.without_weights:

@@ -24,6 +24,7 @@ def plan(
     """Show what would run: trials, sizes, estimated time, what is done. Starts nothing."""
     from skipray.planning.plan import make_plan
     from skipray.planning.rehearsal import rehearse
+    from skipray.results import planned
     from skipray.terminal import display
 
     spec = load(sweep, overrides)
@@ -52,8 +53,8 @@ def plan(
         missing = [p.trial for p in made.missing]
         reached = fit(spec, missing, seconds or (lambda t: costs.get(t.trial_id, 0.0)), limit, made.concurrency)
     if as_json:
-        more = {} if reached is None else {"budget": display.fit_json(reached)}
-        print_json(display.plan_json(made) | {"notes": list(notes)} | more)
+        more = {} if reached is None else {"budget": planned.fit_result(reached)}
+        print_json("plan", planned.plan_result(made) | {"notes": list(notes)} | more)
     elif brief:
         print(display.plan_line(made))
     else:

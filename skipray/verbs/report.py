@@ -32,6 +32,6 @@ def report(
         address = tracking.prepare(spec, tracking_uri)
     _, files = report_on(spec, tracking_uri, where, address, force=force)
     if as_json:
-        print_json({"sweep": spec.name, "report": str(files.html)})
+        print_json("report", {"sweep": spec.name, "report": str(files.html)})
     else:
         print(files.html)

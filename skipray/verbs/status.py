@@ -22,6 +22,7 @@ def status(
 ) -> None:
     """What is finished, running, failed (with the cause) and missing."""
     from skipray import tracking
+    from skipray.results.planned import status_result
     from skipray.terminal import display
 
     spec = load_to_read(sweep, overrides, tracking_uri)
@@ -34,15 +35,15 @@ def status(
         states = tracking.states(spec, tracking_uri, trials=trials)
         ledger = tracking.read_ledger(spec, tracking_uri, trials=trials)
         said += _damage(spec, tracking_uri, ledger, trials)
-    if as_json:
-        print_json(display.states_json(spec, states, trials, to_come) | {"said": said})
-        return
-    if states:
         causes = {
-            i: f"{row.failure_class or 'error'}: {row.failure_message or 'no message was recorded'}"
+            i: (row.failure_class or "error", row.failure_message or "no message was recorded")
             for i, row in ledger.failed.items()
         }
-    display.show_states(spec, states, causes, trials, to_come)
+    if as_json:
+        print_json("status", status_result(spec, trials, states, causes, to_come) | {"said": said})
+        return
+    words = {trial_id: ": ".join(cause) for trial_id, cause in causes.items()}
+    display.show_states(spec, states, words, trials, to_come)
 
 
 def _damage(spec: SweepSpec, tracking_uri: str | None, ledger: "Ledger", trials: Iterable[TrialSpec]) -> list[str]:

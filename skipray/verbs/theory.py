@@ -35,6 +35,6 @@ def theory(
         except ValueError as error:
             raise InputRefused(str(error)) from None
     if as_json:
-        print_json({"sweep": name if sweep else None, "predictions": rows})
+        print_json("theory", {"sweep": name if sweep else None, "predictions": rows})
     else:
         display.show_predictions(name, rows)

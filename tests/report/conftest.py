@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from jsonschema import Draft202012Validator
 
 from skipray import tracking
 from skipray.analysis.aggregation import Aggregate, Series, aggregate, censoring, coverage, limits_of, trend_metrics
@@ -15,6 +16,7 @@ from skipray.analysis.trained import judged
 from skipray.claims import judge
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS, EpochRecord, TrialRecord
 from skipray.report import write
+from skipray.results import schema
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.storage import TrialPlace
 from skipray.trends import fit_depth_trend
@@ -252,7 +254,7 @@ def reported(uri: str) -> Callable[[SweepSpec, Path], tuple[Aggregate, str]]:
     def of(sweep: SweepSpec, folder: Path) -> tuple[Aggregate, str]:
         made = aggregate(sweep, uri)
         files = write(made, folder / "report")
-        json.loads(files.claims.read_text())
+        Draft202012Validator(schema()).validate(json.loads(files.claims.read_text()))
         page = files.html.read_text(encoding="utf-8")
         return made, re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", page, flags=re.S))
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from skipray.planning.plan import make_plan
+from skipray.results.judged import aggregate_result
+from skipray.results.planned import plan_result
 from skipray.spec import Group, SweepSpec, load_sweep
-from skipray.terminal.display import aggregate_json, plan_json, show_aggregate, show_plan, show_states
+from skipray.terminal.display import show_aggregate, show_plan, show_states
 
 SWEEP = """\
 name: cells
@@ -103,7 +105,7 @@ def test_two_families_of_one_name_are_two(
     out = capsys.readouterr().out.splitlines()
     rows = [line.split()[:5] for line in out if "vit" in line]
     assert rows == [["nets:vit", "8", "3", "1", "k"], ["nets2:vit", "8", "3", "20", "1"]]
-    assert {t["architecture"] for t in plan_json(plan)["trials"]} == set(names)
+    assert {t["architecture"] for t in plan_result(plan)["trials"]} == set(names)
     show_states(sweep, {}, {})
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if "vit" in line] == names
 
@@ -112,7 +114,7 @@ def test_two_families_of_one_name_are_two(
     show_aggregate(made)
     out = capsys.readouterr().out
     assert all(f"  {name}: " in out for name in names)
-    assert [row["architecture"] for row in aggregate_json(made)["limits"]] == names
+    assert [row["architecture"] for row in aggregate_result(made)["limits"]] == names
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     traces = drawings(page)["accuracy-by-depth-0"]["usermeta"]["traces"]
     assert {name for name, *_ in traces} - {"chance 0.1"} == set(names)

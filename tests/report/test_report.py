@@ -16,8 +16,9 @@ import pytest
 from skipray.analysis.limits import LimitTable
 from skipray.report import write
 from skipray.report.page import _prose
+from skipray.results import document
+from skipray.results.judged import aggregate_result
 from skipray.spec import Group
-from skipray.terminal.display import aggregate_json
 from skipray.trends import fit_depth_trend
 
 
@@ -218,7 +219,7 @@ def test_open_ends_of_intervals_are_drawn_and_written(whole, tmp_path):
     aggregate = replace(whole, series=(open_ended,))
     files = write(aggregate, tmp_path)
     assert "∞" in Reader(files.html.read_text(encoding="utf-8")).words()
-    told = json.loads(json.dumps(aggregate_json(aggregate), allow_nan=False, default=str))
+    told = json.loads(json.dumps(document("aggregate", aggregate_result(aggregate)), allow_nan=False))
     assert told["trends"][0]["parameters"]["midpoint"][2] is None
     saved = json.loads(pd.read_parquet(files.trends)["parameters"][0], parse_constant=pytest.fail)
     assert saved["midpoint"][2] is None

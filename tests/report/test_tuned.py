@@ -1,14 +1,18 @@
 """The report of a tuned and of an adaptive sweep: default beside tuned, the audit, marks around breaches, frontiers."""
 
+import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from jsonschema import Draft202012Validator
 
 from skipray.analysis.aggregation import Series
 from skipray.report import write
+from skipray.results import document, schema
+from skipray.results.judged import aggregate_result
 from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
 from skipray.search.frontier import Frontier
 from skipray.spec import Cell
@@ -78,6 +82,12 @@ def files(tuned, tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(files):
     return files.html.read_text(encoding="utf-8")
+
+
+def test_its_json_follows_the_schema(tuned):
+    made = document("aggregate", aggregate_result(tuned))
+    assert len(made["fairness"]) == 18
+    Draft202012Validator(schema()).validate(json.loads(json.dumps(made, allow_nan=False)))
 
 
 def test_default_beside_tuned(files, page, drawings):
