@@ -40,7 +40,7 @@ def compare(
             tell("no figure: the sweeps have no depth series in common")
     if as_json:
         told = [d.as_json() for d in found if every or d.differs or d.a != d.b]
-        print_json({"a": a, "b": b, "trials": [len(r.trials) for r in results], "differences": told})
+        print_json("compare", {"a": a, "b": b, "trials": [len(r.trials) for r in results], "differences": told})
         return
     from skipray.terminal.comparing import show_comparison
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from skipray import tracking
+from skipray import tracking, verbs
 from skipray.launch import run
 from skipray.results import SCHEMA_VERSION, document, plain, schema
 from skipray.spec import SweepSpec, load_sweep
@@ -91,6 +92,13 @@ def test_what_has_no_number_in_json_is_null_and_types_stay() -> None:
     assert made == {"schema_version": 1, "kind": "plan", "a": None, "b": 8, "c": True, "d": [1.0, None]}
     assert [type(made[k]) for k in "bc"] == [int, bool]
     assert plain(Path("x")) == "x"
+
+
+def test_every_verb_that_speaks_json_has_its_part() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(verbs.__file__).parent.glob("*.py"))
+    kinds = set(re.findall(r'print_json\(\s*"(\w+)"', source))
+    assert len(kinds) > 10
+    assert {f"#/$defs/{kind}" for kind in kinds} == {part["$ref"] for part in schema()["oneOf"]}
 
 
 def broken(good: dict[str, Any]) -> Iterator[dict[str, Any]]:
