@@ -203,6 +203,7 @@ def measure_weights(
     from skipray.tracking import Measured
     from skipray.trial import numerics
     from skipray.trial.training import to_device
+    from skipray.trial.training.losses import judging_loss, probing_loss
 
     import torch  # isort: skip
 
@@ -219,16 +220,26 @@ def measure_weights(
             raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
         inputs, labels = splits.probe_batch(trial.probe.samples)
         started = time.perf_counter()
-        found = measure(network, inputs, labels, trial.probe, epoch=epoch, no_updates=TRAINING_IS_OVER)
+        found = measure(
+            network,
+            inputs,
+            labels,
+            trial.probe,
+            epoch=epoch,
+            no_updates=TRAINING_IS_OVER,
+            loss=probing_loss(trial.recipe, labels),
+        )
         metrics: dict[str, float] = {}
         if scalars:
             metrics |= found.metrics
+        if scalars and labels.ndim == 1:  # the measures are of scores of classes
             metrics |= generalization_measures(
                 network,
                 inputs,
                 labels,
                 initial=initial,
                 spec=trial.probe,
+                loss=judging_loss(trial.recipe),
                 seed=trial.seed,
             )
         return Measured(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from skipray.metrics import NetworkMetric
+from skipray.metrics import Absent, NetworkMetric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,6 +25,10 @@ METRIC = NetworkMetric(
 
 
 def measure(network: TrainedNetwork) -> float:
+    from torch.nn.utils.parametrize import is_parametrized
+
+    if any(is_parametrized(module) for module in network.module.modules()):
+        raise Absent("a parametrised weight's square is not what squared originals make")
     return log_path_norm(network.module, network.inputs.shape[1:])
 
 

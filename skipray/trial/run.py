@@ -43,7 +43,7 @@ from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable, smallest_piece
 from skipray.trial.training import EpochEnd, Progress, autocast, make_optimizer, to_device, train
 from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode, gaps
-from skipray.trial.training.losses import judging_loss
+from skipray.trial.training.losses import judging_loss, probing_loss
 from skipray.trial.training.state import CheckpointRefused, apart, network_tensors, pack, restore_network, unpack
 
 __all__ = ["CheckpointRefused", "Checkpoints", "run_trial"]
@@ -228,7 +228,7 @@ class _Attempt:
                 self.trial.probe,
                 epoch=epoch,
                 weight_updates=updates,
-                loss=None if self.trial.recipe.loss is None else judging_loss(self.trial.recipe),
+                loss=probing_loss(self.trial.recipe, labels),
             )
             self.layers.append(self.last.layers)
             self.spectra |= self.last.spectra

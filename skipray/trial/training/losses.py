@@ -36,6 +36,14 @@ def judging_loss(recipe: Recipe) -> Objective:
     return training_loss(recipe)
 
 
+def probing_loss(recipe: Recipe, labels: torch.Tensor) -> Objective | None:
+    """The loss whose gradients are probed; None for the cross-entropy of one class for each sample, of whose gradients
+    the probe knows the ranks."""
+    objective = judging_loss(recipe)
+    plain = objective is mean_cross_entropy and labels.ndim == 1 and not labels.is_floating_point()
+    return None if plain else objective
+
+
 def mean_cross_entropy(scores: torch.Tensor, targets: torch.Tensor, *, label_smoothing: float = 0.0) -> torch.Tensor:
     """Mean over the samples, or over all positions that have a label."""
     if scores.ndim > 2 and targets.ndim == scores.ndim - 1:
