@@ -14,10 +14,11 @@ from dataclasses import replace
 
 import pandas as pd
 
+from skipray.claims._claim import Claim, Comparison, Finding, Part, Verdict, finding, untested
 from skipray.claims._data import PAPER, SweepData
 from skipray.claims._estimates import change_over_depths, mean_of, mean_over_cells
 from skipray.claims._own import judge_own
-from skipray.claims._verdict import Claim, Comparison, Finding, Part, Stated, Verdict, finding, judged, untested
+from skipray.claims._verdict import Stated, judged
 from skipray.extension import catalog
 from skipray.spec.claims import OwnClaim
 

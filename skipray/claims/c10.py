@@ -6,9 +6,9 @@ blocks. Parts: the skip network's below NEAR; the plain one's above it, paired. 
 counts as wholly changed; diverged plain ones are left out.
 """
 
+from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import Outcome, SweepData, diverged_remark
 from skipray.claims._estimates import mean_of
-from skipray.claims._verdict import Comparison, Finding, finding, untested
 
 ID = "C10"
 ROLES = ("plain", "skip")

@@ -7,9 +7,9 @@ initialisation). A diverged plain network does not train, and does not lag; a di
 
 import pandas as pd
 
+from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
 from skipray.claims._estimates import mean_over_cells, share_of_seeds
-from skipray.claims._verdict import Comparison, Finding, finding, untested
 
 ID = "C11"
 ROLES = ("plain", "skip")

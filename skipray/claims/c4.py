@@ -9,10 +9,10 @@ is surely above a third of what float32 can hold.
 import numpy as np
 import pandas as pd
 
+from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import BEYOND_PRECISION, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean, mean_of
 from skipray.claims._evidence import Mean
-from skipray.claims._verdict import Comparison, Finding, finding, untested
 
 ID = "C4"
 ROLES = ("skip", "aggregated")

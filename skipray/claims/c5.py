@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import mean_of
-from skipray.claims._verdict import Comparison, Finding, finding, untested
 from skipray.claims.c2 import LEFT_OUT
 
 ID = "C5"

@@ -6,9 +6,9 @@ not above it at all; plain within EQUAL of aggregated, which is refuted where th
 
 import pandas as pd
 
+from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean
-from skipray.claims._verdict import Comparison, Finding, finding, untested
 from skipray.claims.c2 import LEFT_OUT
 
 ID = "C6"

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from skipray.claims._claim import Finding
 from skipray.claims._data import SweepData
 from skipray.claims._own import comparison, correlation, limit, trend
-from skipray.claims._verdict import Finding
 from skipray.extension import catalog
 from skipray.spec.claims import CodedClaim, ComparisonClaim, CorrelationClaim, LimitClaim, OwnClaim, TrendClaim
 

@@ -1,9 +1,9 @@
 """A declared comparison: one family's metric against another's, twins paired by depth, seed and factors."""
 
+from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import SweepData, diverged_remark
 from skipray.claims._estimates import censored_mean
 from skipray.claims._own._metrics import diverged_as, missing
-from skipray.claims._verdict import Comparison, Finding, finding, untested
 from skipray.spec.claims import ComparisonClaim
 
 

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skipray.association import granulated_tau
+from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import SweepData, combinations
 from skipray.claims._own._metrics import missing
-from skipray.claims._verdict import Comparison, Finding, finding, untested
 from skipray.claims.c9 import evidence
 from skipray.spec.claims import CorrelationClaim
 

@@ -7,10 +7,10 @@ it where that depth was not: of a limit that is above, one that is deeper. Six s
 
 import numpy as np
 
+from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import SweepData, combinations
 from skipray.claims._estimates import share_of_seeds
 from skipray.claims._evidence import Lead
-from skipray.claims._verdict import Comparison, Finding, finding, untested
 from skipray.spec.claims import LimitClaim
 from skipray.trends import trainability_shift
 
