@@ -194,8 +194,8 @@ def line_of(text: str, part: str) -> int:
         ("normalization: batch", "normalization: instance", r"found 'instance'; allowed: batch, layer, none"),
         (
             "residual_scale: 1",
-            "residual_scale: 0.5",
-            r"residual_scale: found 0\.5; allowed: 1, inverse_sqrt_depth, learned",
+            "residual_scale: -0.5",
+            r"residual_scale: found -0\.5; allowed: 1, inverse_sqrt_depth, learned or a number above 0",
         ),
         ("name: small", "name: ../small", r"name: found '\.\./small'; allowed: a name of"),
         ("name: small", "name: [small]", r"name: found \['small'\]"),
