@@ -39,7 +39,9 @@ resources: {{checkpoint_seconds: {checkpoint_seconds}, max_failures: 1}}
 """
 
 BROKEN_FAMILY = '''\
-"""A user's own family that cannot be built at one depth."""
+"""A user's own family that cannot be built at one depth where trials run; plan refuses one that it cannot build."""
+
+import sys
 
 from skipray.architectures import plainnet
 
@@ -50,7 +52,7 @@ class Family:
 
     @staticmethod
     def build(model, input_shape, classes):
-        if model.depth == 14:
+        if model.depth == 14 and sys.argv[0].endswith("default_worker.py"):
             raise RuntimeError("no such depth today")
         return plainnet.build(model, input_shape, classes)
 '''
