@@ -48,6 +48,15 @@ def test_same_arguments_give_the_same_trend() -> None:
     assert pickle.loads(pickle.dumps(one)).parameters == one.parameters
 
 
+def test_the_mean_alone_is_that_of_the_prediction_within_the_bounds() -> None:
+    depth, seed = np.repeat([8.0, 20.0, 38.0, 74.0], 3), np.tile(np.arange(3), 4)
+    value = 0.6 + 0.11 * np.log(depth / 8) + 0.02 * np.random.default_rng(0).standard_normal(12)
+    trend = fit_depth_trend(depth, value, group=seed, resamples=20, bounds=(0.0, 0.8))
+    at = [8.0, 30.0, 74.0]
+    np.testing.assert_allclose(trend.mean(at), trend.predict(at)[0])
+    assert trend.mean([74.0])[0] == 0.8
+
+
 def test_order_of_the_values_does_not_matter() -> None:
     rng = np.random.default_rng(0)
     depth, value, group = sweep(decay, 3, 0.1, 0.1, rng)

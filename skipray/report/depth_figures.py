@@ -267,7 +267,7 @@ def _band(series: "Series", drawn: bool, banded: bool) -> Band:
     # Searched for at the depths that were tried; between them the band follows the curve.
     centre, low, high = series.trend.simultaneous(tried)
     below, above = (_between(at, tried, edge - centre) for edge in (low, high))
-    return at, mean, mean + below, mean + above
+    return at, mean, *np.clip([mean + below, mean + above], *series.trend.bounds)
 
 
 def _between(at: np.ndarray, tried: np.ndarray, away: np.ndarray) -> np.ndarray:

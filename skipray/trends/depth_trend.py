@@ -92,7 +92,7 @@ class DepthTrend:
         at = np.atleast_1d(np.asarray(depth, dtype=float))
         share = np.array([self.weights[f.name] for f in self._fits])
         means = np.array([f.bound.value(at, f.linear, f.inner)[0] for f in self._fits])
-        return np.asarray(self._unit * (share / share.sum()) @ means)
+        return np.clip(self._unit * (share / share.sum()) @ means, *self.bounds)
 
     def _average(self, depth: ArrayLike, simultaneous: bool) -> tuple[Array, Array, Array]:
         if not self._fits:
