@@ -145,6 +145,8 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
     few = ("train.accuracy", "test.accuracy", "hidden.log10_condition.median")
     for metric in trend_metrics(sweep) if layered else few:
         for group, rows in groups:
+            if metric not in rows:  # made-up runs have the metrics of this file alone
+                continue
             kept = rows[np.isfinite(rows[metric])]
             if kept.empty:
                 continue
