@@ -8,6 +8,7 @@ import pandas as pd
 
 from skipray.extension import catalog
 from skipray.spec import SweepSpec
+from skipray.spec.samples import shape_and_outputs, task_of
 
 CHANCE_SCORE, CHANCE_LOSS = "chance.accuracy", "chance.loss"
 """Logged with a trial's last epoch: share of the most frequent class in the training split, and the cross-entropy of
@@ -32,10 +33,15 @@ class Score:
 
 
 def score_of(sweep: SweepSpec, trials: pd.DataFrame) -> Score:
-    """The score of a classification: train accuracy, after the last epoch, on the whole training split.
+    """After the last epoch, on the whole training split: of a classification the train accuracy; of values the share of
+    the loss that the network takes off that of their mean, R squared where the loss is the mean squared error.
 
     Chance is what each trial has logged; of trials from before that was logged, one class among equally frequent ones.
     """
+    loss, constant = _column(trials, "train.loss"), _column(trials, CHANCE_LOSS)
+    if _predicts_values(sweep):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Score("train R²", 1 - loss / constant, np.zeros(len(trials)), loss, constant)
     classes = _classes(sweep)
     entropy = math.log(classes) if classes is not None and _cross_entropy(sweep) else math.nan
     return Score(
@@ -61,7 +67,13 @@ def _cross_entropy(sweep: SweepSpec) -> bool:
 def _classes(sweep: SweepSpec) -> int | None:
     """None where the data set's own file is not at hand."""
     try:
-        entry = catalog.find("datasets", sweep.dataset.name)
-        return int(entry.shape_and_classes(sweep.dataset)[1] if hasattr(entry, "shape_and_classes") else entry.CLASSES)
-    except ValueError:
+        return shape_and_outputs(catalog.find("datasets", sweep.dataset.name), sweep.dataset)[1]
+    except (ValueError, OSError):
         return None
+
+
+def _predicts_values(sweep: SweepSpec) -> bool:
+    try:
+        return task_of(catalog.find("datasets", sweep.dataset.name), sweep.dataset) == "values"
+    except (ValueError, OSError):
+        return False

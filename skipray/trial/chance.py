@@ -9,10 +9,10 @@ from skipray.trial.training.losses import IGNORED, judging_loss, mean_cross_entr
 
 def chance(splits: Splits, recipe: Recipe) -> dict[str, float]:
     """On the training split: `chance.accuracy`, the share of its most frequent class, and `chance.loss`, the entropy of
-    its classes in nats, where the loss is a cross-entropy. Nothing where there are no classes."""
+    its classes in nats, where the loss is a cross-entropy. Of values the loss of their mean alone."""
     labels = splits.train_y
     if labels.is_floating_point():
-        return {}
+        return {"chance.loss": constant_loss(splits, recipe)}
     labels = labels.flatten()
     counts = labels[labels != IGNORED].bincount().double().cpu().numpy()
     shares = counts[counts > 0] / counts.sum()
@@ -20,3 +20,10 @@ def chance(splits: Splits, recipe: Recipe) -> dict[str, float]:
     if judging_loss(recipe) is mean_cross_entropy:
         found["chance.loss"] = float(-(shares * np.log(shares)).sum())
     return found
+
+
+def constant_loss(splits: Splits, recipe: Recipe) -> float:
+    """What answering with the mean of the training split's values costs."""
+    values = splits.train_y
+    answer = values.double().mean(0, keepdim=True).expand_as(values).to(values.dtype)
+    return float(judging_loss(recipe)(answer, values))

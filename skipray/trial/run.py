@@ -38,7 +38,7 @@ from skipray.probe.generalization import generalization_measures, initial_weight
 from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.storage import histograms_from_parquet, histograms_to_parquet
-from skipray.trial.chance import chance
+from skipray.trial.chance import chance, constant_loss
 from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable, smallest_piece
 from skipray.trial.training import EpochEnd, Progress, autocast, make_optimizer, to_device, train
@@ -284,16 +284,12 @@ class _Attempt:
         """Better than always naming the most frequent class, by more than 3 binomial standard errors; for values a loss
         below that of their mean, by more than 3 of its standard errors' share, 3 / sqrt(samples)."""
         if self.splits.train_y.is_floating_point():
-            return found.loss < self._constant_loss() * (1 - 3 / math.sqrt(len(self.splits.train_y)))
+            return found.loss < constant_loss(self.splits, self.trial.recipe) * (
+                1 - 3 / math.sqrt(len(self.splits.train_y))
+            )
         share = self.splits.majority_share
         error = math.sqrt(share * (1 - share) / self.splits.labelled)
         return math.isfinite(found.loss) and found.accuracy > share + 3 * error
-
-    def _constant_loss(self) -> float:
-        """What answering with the mean of the training values costs."""
-        values = self.splits.train_y
-        answer = values.double().mean(0, keepdim=True).expand_as(values).to(values.dtype)
-        return float(judging_loss(self.trial.recipe)(answer, values))
 
     def _outcome(self) -> Outcome:
         if not math.isfinite(self.final.loss):

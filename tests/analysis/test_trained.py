@@ -126,3 +126,21 @@ def test_another_definition_is_no_other_trial() -> None:
 def test_what_is_not_allowed_is_named(override: str) -> None:
     with pytest.raises(SpecError, match=r"trained\.\w+.*found"):
         sweep(override)
+
+
+def test_of_values_the_score_is_the_share_of_the_loss_that_is_taken_off(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(
+        "name: r\nquestion: How deep?\n"
+        "dataset: {name: table, fingerprint: x, options: {address: t.csv, target: y, labels: values, features: 3}}\n"
+        "model: {kind: mlp, width: 8, normalization: layer, initialisation: he_normal, activation: relu}\n"
+        "recipe: {epochs: 1, batch_size: 8, learning_rate: 0.1, momentum: 0, weight_decay: 0, loss: mse,\n"
+        "  schedule: constant, augmentation: none}\n"
+        "factors: {architecture: [plainnet], depth: [4, 8, 16]}\nseeds: [0]\n"
+    )
+    asked = load_sweep(tmp_path / "r.yaml")
+    frame = pd.DataFrame({"architecture": "plainnet", "depth": [4, 8, 16], "seed": 0, "outcome": "trained"})
+    frame["train.loss"], frame["chance.loss"] = [1.0, 3.0, 9.0], 4.0
+    found = judged(asked, frame, [PLAIN] * 3)
+    assert found[FITS].tolist() == [1, 0, 0], "R squared is 0.75, 0.25 and below 0; half-way is 0.375"
+    assert found["outcome"].tolist() == ["trained", "untrained", "exploded"]
+    assert "train R² of at least 0.38" in definitions(asked, found)[0].sentence
