@@ -141,7 +141,9 @@ class SweepData:
         lost = (out["outcome"] == "diverged").to_numpy(dtype=bool)
         out.loc[lost, "value"] = np.nan if diverged is None else diverged.value
         out.loc[lost, "censored"] = 0 if diverged is None else diverged.censored
-        return out[np.isfinite(out["value"].to_numpy(dtype=float))].astype({"censored": int})
+        kept = out[np.isfinite(out["value"].to_numpy(dtype=float))]
+        # `astype` leaves a block for each column, of which pandas warns where there are a hundred; a copy joins them.
+        return kept.astype({"censored": int}).copy()
 
     def pairs(
         self, metric: str, first: str, second: str, *, diverged: dict[str, Outcome] | None = None
