@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def rows(reduced: Sequence[Reduced], epoch: int, metrics: Sequence[Entry]) -> pd
     parts = [_spectral(reduced, spectral), _counts(reduced), _entrywise(reduced), _absent(reduced, spectral)]
     version = versions(metrics)
 
-    def column(name: str) -> list:
+    def column(name: str) -> list[Any]:
         return [entry for part in parts for entry in getattr(part, name)]
 
     source = np.array(column("source"), dtype=int)

@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from skipray.spec.trial import TrialSpec, canonical_json
+from skipray.spec.trial import TrialSpec
+from skipray.spec.values import canonical_json
 
 
 def former_ids(trials: Iterable[TrialSpec], equal: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -65,8 +65,11 @@ def show_plan(plan: Plan) -> None:
     out = console()
     out.print(f"[bold]{plan.sweep.name}[/bold]: {escape(plan.sweep.question)}")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("architecture", "depth", "trials", "parameters", "FLOPs/sample", "memory", "time each", "finished"):
-        table.add_column(name, justify="left" if name == "architecture" else "right")
+    # A group's values tell it apart: on a narrow terminal its name goes on in the next line, and no word is cut.
+    longest = max(len(word) for group in plan.sweep.groups for word in group.label.split())
+    table.add_column("architecture", min_width=longest, overflow="fold")
+    for name in ("depth", "trials", "parameters", "FLOPs/sample", "memory", "time each", "finished"):
+        table.add_column(name, justify="right")
     cells: dict[Cell, list[PlannedTrial]] = {}
     for planned in plan.trials:
         cells.setdefault(planned.trial.cell, []).append(planned)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from skipray.planning.plan import make_plan
 from skipray.results.judged import aggregate_result
@@ -139,3 +140,15 @@ def test_a_familys_name_is_no_picture(namesakes: SweepSpec, tmp_path: Path, caps
     out = capsys.readouterr().out
     assert "failed nets:tv-d008-s00: no memory:fire:" in out
     assert "nets2:tv " in out
+
+
+def test_a_narrow_terminal_cuts_no_value_that_tells_groups_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skipray.terminal.display.console", lambda: Console(width=80, highlight=False))
+    text = SWEEP.replace(", normalization: batch", "") + (
+        "factors: {architecture: [plainnet], depth: [8], normalization: [batch, layer, none]}\n"
+    )
+    show_plan(make_plan(loaded(text, tmp_path)))
+    words = capsys.readouterr().out.split()
+    assert {"normalization=batch", "normalization=layer", "normalization=none"} <= set(words)

@@ -117,7 +117,7 @@ def _look_actor_manager() -> None:
     from ray.air.execution._internal import RayActorManager
     from ray.tune.execution import tune_controller
 
-    if tune_controller.RayActorManager is not RayActorManager:
+    if vars(tune_controller).get("RayActorManager") is not RayActorManager:
         raise ValueError("Tune's loop has another RayActorManager")
     _expect(RayActorManager._actor_task_failed, "self", "tracked_actor_task", "exception")
     if next(iter(list(inspect.signature(RayActorManager.add_actor).parameters)[1:]), None) != "cls":

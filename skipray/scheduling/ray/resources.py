@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from skipray.spec import SweepSpec, TrialSpec
-from skipray.spec.trial import canonical_json
+from skipray.spec import SweepSpec, TrialSpec, canonical_json
 
 MARGIN = 1.15
 """Over the measured peak: the allocator's fragments grow with the time that a process runs."""

@@ -6,6 +6,7 @@ Linear in the number of values, with a memory of 8 bytes for each that is kept: 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,8 +81,8 @@ def _read_sql(uri: str, experiment: str, runs: Sequence[RunRow]) -> pd.DataFrame
 
 
 def _pages(  # type: ignore[no-untyped-def]
-    uri: str, experiment: str, runs: Sequence[RunRow], query: Select, table
-) -> Iterator[Sequence]:
+    uri: str, experiment: str, runs: Sequence[RunRow], query: Select[Any], table
+) -> Iterator[Sequence[Any]]:
     """The rows of a query for runs, page by page: in one pass over the experiment, or by chunks of run ids."""
     number = find_experiment(uri, experiment)
     try:
@@ -235,7 +236,7 @@ def _bulk_history(uri: str, run_ids: Sequence[str], key: str) -> list[tuple[str,
 
     asked = {"run_ids": list(run_ids), "metric_key": key, "max_results": BULK_VALUES}
 
-    def ask(_: object) -> list[dict]:
+    def ask(_: object) -> list[dict[str, Any]]:
         response = http_request(get_default_host_creds(uri), BULK_ENDPOINT, "GET", params=asked)
         return verify_rest_response(response, BULK_ENDPOINT).json().get("metrics", [])
 
