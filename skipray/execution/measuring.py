@@ -268,7 +268,7 @@ def _covers(have: str | None, asked: ProbeSpec) -> bool:
     if not have:
         return False
     # A run from before there were histograms has none.
-    own = ProbeSpec.model_validate({"histograms": False} | json.loads(have))
+    own = ProbeSpec.model_validate_json(json.dumps({"histograms": False} | json.loads(have)))
     return (
         own.samples == asked.samples
         and (own.preset == asked.preset or own.preset == "full")
