@@ -95,7 +95,7 @@ def add_measurement(uri: str, run: Finished, name: str, found: Measured) -> list
     now = int(time.time() * 1000)
     new = new_values(found.metrics, run.keys)
     metrics = [Metric(key, value, now, run.last_epoch) for key, value in new.items()]
-    profiles = [key for key in found.profiles if key not in run.keys]
+    profiles = [key for key in found.profiles if key not in run.keys and found.profiles[key]]
     for key in profiles:
         layers = found.profile_layers.get(key, tuple(range(len(found.profiles[key]))))
         metrics += [Metric(key, v, now, i) for v, i in zip(found.profiles[key], layers, strict=True)]
