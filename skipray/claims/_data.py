@@ -24,6 +24,10 @@ _NO_FACTORS = {
 }  # fmt: skip
 """Columns without a dot that no twin is paired by. `learning_rate` is a metric (the last epoch's rate)."""
 
+LEFT_OUT = "they have no finite spectra and are left out"
+
+CONDITION = "hidden.log10_condition.median"
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skipray.claims._claim import Comparison, Finding, finding, untested
-from skipray.claims._data import SweepData, diverged_remark, exploded_remark
+from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import mean_over_cells, ratio_over_cells
 
 ID = "C2"
@@ -21,7 +21,6 @@ MARGIN = 0.25
 even grow throughout; a square root leaves it by 0.21, saturation in the first third by more."""
 LAYERS = 6
 """Before the first censored one; fewer tell no line from a bend."""
-LEFT_OUT = "they have no finite spectra and are left out"
 
 
 def judge(data: SweepData) -> Finding:

@@ -10,10 +10,9 @@ from dataclasses import replace
 import pandas as pd
 
 from skipray.claims._claim import Comparison, Finding, Wanted, finding, untested
-from skipray.claims._data import SweepData, diverged_remark, exploded_remark
+from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import change_over_depths, mean_of
 from skipray.claims._evidence import Mean
-from skipray.claims.c2 import LEFT_OUT
 
 ID = "C3"
 ROLES = ("plain",)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skipray.claims._claim import Comparison, Finding, finding, untested
-from skipray.claims._data import BEYOND_PRECISION, SweepData, diverged_remark, exploded_remark
+from skipray.claims._data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean, mean_of
 from skipray.claims._evidence import Mean
 
@@ -18,7 +18,6 @@ ID = "C4"
 ROLES = ("skip", "aggregated")
 NEEDS = ("hidden.log10_condition.median", "layers: hidden.log10_condition")
 TRAINS = False
-CONDITION = NEEDS[0]
 MARGIN = 6.0
 """Decades: about one below float32's precision floor (eps * s_1, 6.9 decades), where values are censored."""
 SINGULAR = BEYOND_PRECISION.value - float(np.log10(3))

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from skipray.claims._claim import Comparison, Finding, finding, untested
-from skipray.claims._data import SweepData, diverged_remark, exploded_remark
+from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import mean_of
-from skipray.claims.c2 import LEFT_OUT
 
 ID = "C5"
 ROLES = ()

@@ -7,9 +7,8 @@ not above it at all; plain within EQUAL of aggregated, which is refuted where th
 import pandas as pd
 
 from skipray.claims._claim import Comparison, Finding, finding, untested
-from skipray.claims._data import SweepData, diverged_remark, exploded_remark
+from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean
-from skipray.claims.c2 import LEFT_OUT
 
 ID = "C6"
 ROLES = ("plain", "skip", "aggregated")

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from skipray.claims._claim import Comparison, Finding, finding, untested
-from skipray.claims._data import BEYOND_PRECISION, SweepData, diverged_remark, exploded_remark
+from skipray.claims._data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean, mean_of
 from skipray.claims._evidence import Mean
-from skipray.claims.c4 import CONDITION
 
 ID = "C7"
 ROLES = ("skip", "aggregated")

@@ -10,9 +10,8 @@ import pandas as pd
 
 from skipray.association import Association, granulated_tau
 from skipray.claims._claim import Comparison, Finding, finding, untested
-from skipray.claims._data import SweepData, combinations, diverged_remark, exploded_remark
+from skipray.claims._data import CONDITION, SweepData, combinations, diverged_remark, exploded_remark
 from skipray.claims._evidence import Mean
-from skipray.claims.c4 import CONDITION
 
 ID = "C9"
 ROLES = ()

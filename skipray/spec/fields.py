@@ -95,7 +95,7 @@ class ModelSpec(Part):
     """cnn: 3x3 stem and three stages, or 7x7 stem, pooling and four stages."""
     options: Options = Field(default_factory=Frozen)
     """What a family of one's own asks for, by its own names; `options.heads` is a factor as any field is."""
-    rules: Options = Frozen()
+    rules: Options = Field(default_factory=Frozen)
     """Not written: which fields follow the depth, and how, as the fields themselves say (`{value: 64, rule:
     sqrt_depth, reference: 20}`)."""
 
@@ -160,7 +160,7 @@ class Recipe(Part):
     """mixup or cutmix with its `alpha` (Zhang et al. 2018; Yun et al. 2019), from torchvision.transforms.v2."""
     gradient_accumulation: Positive = 1
     """Pieces that a batch goes through the network in, one after the other; batch statistics are each piece's own."""
-    rules: Options = Frozen()
+    rules: Options = Field(default_factory=Frozen)
     """Not written: which fields follow the depth, and how, as the fields themselves say (`learning_rate: {value: 0.1,
     rule: inverse_sqrt_depth, reference: 20}`)."""
 
