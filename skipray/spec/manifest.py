@@ -30,6 +30,7 @@ from skipray.spec.models import activation_names
 from skipray.spec.recipes import own_names
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec, stored_trial
+from skipray.spec.values import freeze
 
 FORMAT = 1
 """Raised when a manifest is no longer read by an older skipray; those of earlier formats are read for good."""
@@ -197,7 +198,7 @@ def part_of(model: type[Part], values: Mapping[str, Any]) -> Part:
     try:
         return model.model_validate_json(json.dumps(known))
     except ValidationError:
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        plain: dict[str, Any] = {k: freeze(v) for k, v in known.items()}
         return model.model_construct(None, **plain)
 
 

@@ -34,7 +34,7 @@ def read_fields(recipe: Recipe) -> Recipe:
 def own_names(recipe: Recipe) -> list[str]:
     """Every `module:name` of a recipe."""
     chosen = [c["name"] for c in (recipe.optimizer, recipe.loss, recipe.mixing) if c is not None]
-    return [name for name in (*chosen, recipe.schedule) if ":" in name]
+    return [name for name in (*chosen, recipe.schedule) if name and ":" in name]
 
 
 def mistakes(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -98,7 +98,7 @@ class TrialSpec:
         return getattr(self.recipe if name in Recipe.model_fields else self.model, name)
 
     def _factor(self, name: str) -> Scalar:
-        rules = {**(self.recipe.rules or {}), **(self.model.rules or {})}  # imported results have none
+        rules = self.recipe.rules | self.model.rules
         found = rules[name] if name in rules else self._field(name)
         value: Scalar = as_text(UNWRITTEN.get(name) if found is None else found)
         return value

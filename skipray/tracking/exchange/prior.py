@@ -170,7 +170,11 @@ def _of(part: type[ModelSpec] | type[Recipe], given: Mapping[str, Any]) -> dict[
 
 def _partly(part: Any, known: Mapping[str, Any]) -> Any:
     """A part of which only some fields are known; the others are None, which no parameter shows."""
-    return part.model_construct(None, **(dict.fromkeys(part.model_fields) | dict(known)))
+    absent = {
+        name: None if info.is_required() else info.get_default(call_default_factory=True)
+        for name, info in part.model_fields.items()
+    }
+    return part.model_construct(None, **(absent | dict(known)))
 
 
 def _outcome(values: Mapping[Hashable, Any], measured: Mapping[str, float], chance: float | None) -> Outcome:
