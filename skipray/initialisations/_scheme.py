@@ -28,8 +28,10 @@ def he_normal(weight: torch.Tensor, layer: Layer, generator: torch.Generator) ->
 def gain(layer: Layer) -> float:
     """What an orthogonal layer is multiplied by: the root of the model's weight_gain, or what keeps the mean square of
     the activations: sqrt(2) for relu, which halves it, and 1 for linear and for tanh, whose critical point without
-    biases it is (Pennington et al. 2017, section 3)."""
-    return activations.gain(layer.activation) if layer.weight_gain is None else layer.weight_gain**0.5
+    biases it is (Pennington et al. 2017, section 3), and for a family of one's own that names none."""
+    if layer.weight_gain is not None:
+        return layer.weight_gain**0.5
+    return 1.0 if layer.activation is None else activations.gain(layer.activation)
 
 
 def orthogonal(outputs: int, inputs: int, generator: torch.Generator) -> torch.Tensor:
