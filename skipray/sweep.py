@@ -101,8 +101,7 @@ class Sweep:
 
         ended = launch_sweep(self.spec, tracking_uri=tracking_uri, ray_address=address, say=say)
         if ended.address is not None:
-            status = "KILLED" if ended.interrupted or ended.undelivered else "FAILED" if ended.failed else "FINISHED"
-            tracking.finish_sweep(ended.address, status)
+            tracking.finish_sweep(ended.address, ended.sweep_status)
         return ended
 
     def results(self, *, tracking_uri: str | None = None) -> "pd.DataFrame":

@@ -17,7 +17,7 @@ from skipray.analysis.limits import LimitTable, limit_tables
 from skipray.analysis.trained import definitions, judged
 from skipray.claims import Claim, judge
 from skipray.metrics import GapMetric, Metric, SplitMetric, Tracked, tracked
-from skipray.planning.plan import trial_sizes
+from skipray.planning.plan import sizes_if_known
 from skipray.search.fairness import CELL_METRICS, fairness_table, headline
 from skipray.search.frontier import Frontier, find_frontier
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
@@ -317,10 +317,7 @@ def with_parameters(
 
 def _parameters(trial: TrialSpec) -> int | None:
     """None where the family's size cannot be told here, such as that of a user's own."""
-    try:
-        sizes = trial_sizes(trial)
-    except ValueError:
-        return None
+    sizes = sizes_if_known(trial)
     return sizes.parameters if sizes else None
 
 

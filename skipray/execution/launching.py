@@ -61,6 +61,14 @@ class Ended:
     """The same, as it was."""
 
     @property
+    def sweep_status(self) -> str:
+        """Of the sweep's run, in MLflow's words: KILLED after an interruption or while results wait, since the next
+        launch goes on."""
+        if self.interrupted or self.undelivered:
+            return "KILLED"
+        return "FAILED" if self.failed else "FINISHED"
+
+    @property
     def estimate_error(self) -> float | None:
         """By which share the trials took longer than was estimated; None without an estimate."""
         return self.measured_seconds / self.estimated_seconds - 1 if self.estimated_seconds else None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skipray.metrics import Headline, LayerMetric
-from skipray.metrics.computing.marchenko_pastur import edge_and_outliers
+from skipray.metrics.computing.marchenko_pastur import each_edge
 from skipray.metrics.computing.spectra import Array, Spectra
 
 METRIC = LayerMetric(
@@ -22,16 +22,4 @@ METRIC = LayerMetric(
 
 
 def measure(spectra: Spectra) -> Array:
-    return np.array(
-        [
-            np.nan if empty else _of(s[:length], rows, columns)
-            for s, length, empty, (rows, columns) in zip(
-                spectra.values, spectra.lengths, spectra.empty, spectra.sides, strict=True
-            )
-        ]
-    )
-
-
-def _of(s: Array, rows: int, columns: int) -> float:
-    _, outliers = edge_and_outliers(s, rows, columns)
-    return float(outliers)
+    return np.array([np.nan if one is None else float(one[2]) for one in each_edge(spectra)])

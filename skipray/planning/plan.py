@@ -122,6 +122,14 @@ def trial_sizes(trial: TrialSpec) -> Sizes | None:
     return _own_sizes(trial.model, shape, classes)
 
 
+def sizes_if_known(trial: TrialSpec) -> Sizes | None:
+    """The same for a trial that was read back; None too where this skipray, or this machine, cannot tell it."""
+    try:
+        return trial_sizes(trial)
+    except ValueError:
+        return None
+
+
 @lru_cache(maxsize=10_000)
 def _sizes(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Sizes:
     return architectures.sizes(model, input_shape, classes)

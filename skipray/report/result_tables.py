@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from skipray.architectures import Sizes
 from skipray.metrics import describe
-from skipray.planning.plan import trial_sizes
+from skipray.planning.plan import sizes_if_known
 from skipray.report.chart import Table
 from skipray.report.groups import Layout, cells_of, positions
 from skipray.report.numbers import ABSENT, number
-from skipray.spec import TrialSpec
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -46,7 +44,7 @@ def cost_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
     seconds = _by_cell(aggregate, layout, (SECONDS,))
     rows = []
     for place, group in enumerate(layout.groups[:MOST_GROUPS]):
-        sizes = {d: s for d in layout.depths if (group, d) in cells and (s := _sizes(cells[group, d]))}
+        sizes = {d: s for d in layout.depths if (group, d) in cells and (s := sizes_if_known(cells[group, d]))}
         lines = {
             "parameters": {d: _counted(s.parameters) for d, s in sizes.items()},
             "FLOPs of a sample, forward": {d: _counted(s.flops) for d, s in sizes.items()},
@@ -57,14 +55,6 @@ def cost_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
             if any(text != ABSENT for text in shown):
                 rows.append((layout.name(group), what, *shown))
     return _table("What a trial costs, by depth; seconds are the mean of the seeds.", "Cost", rows, layout)
-
-
-def _sizes(trial: TrialSpec) -> Sizes | None:
-    """None where a network's size cannot be told here, such as that of a family whose module is not at hand."""
-    try:
-        return trial_sizes(trial)
-    except ValueError:
-        return None
 
 
 def _table(caption: str, what: str, rows: list[tuple[str, ...]], layout: Layout) -> Table | None:

@@ -1,16 +1,14 @@
 """How verbs speak: sentences on stderr, results on stdout."""
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from skipray.results import document
+from skipray.terminal.lines import say as tell
 from skipray.terminal.streams import print_result
 
-
-def tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+__all__ = ["print_json", "tell"]
 
 
 def print_json(kind: str, value: Mapping[str, Any]) -> None:

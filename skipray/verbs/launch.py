@@ -72,7 +72,7 @@ def launch(
         # No report: who presses Ctrl-C wants the prompt back. `skipray report` makes it from what there is.
         if ended.address:
             with suppress(tracking.TrackingAway):
-                tracking.finish_sweep(ended.address, "KILLED")
+                tracking.finish_sweep(ended.address, ended.sweep_status)
         if as_json:
             print_json("launch", {"sweep": spec.name} | ended.as_json())
         if ended.why:
@@ -80,14 +80,13 @@ def launch(
         raise KeyboardInterrupt
     try:
         if with_report:
-            status = _parent_status(ended)
-            result, files = report_on(spec, tracking_uri, where, ended.address, status, force=force)
+            result, files = report_on(spec, tracking_uri, where, ended.address, ended.sweep_status, force=force)
         elif ended.address:
-            tracking.finish_sweep(ended.address, _parent_status(ended))
+            tracking.finish_sweep(ended.address, ended.sweep_status)
     except FewerTrials as error:
         tell(str(error))
         if ended.address:
-            tracking.finish_sweep(ended.address, _parent_status(ended))
+            tracking.finish_sweep(ended.address, ended.sweep_status)
         with_report = False
     except tracking.TrackingAway as error:
         tell(f"{error}; no report: launch again when the tracking store is back")
@@ -110,13 +109,6 @@ def launch(
         print(f"{ended.total} trials, {ended.ran} run now; no report was asked for: `skipray report {sweep}` makes it")
     if ended.undelivered or ended.failed:
         raise typer.Exit(3)
-
-
-def _parent_status(ended: "Ended") -> str:
-    """Of the sweep's run, in MLflow's words: KILLED while results wait, since the next launch goes on."""
-    if ended.undelivered:
-        return "KILLED"
-    return "FAILED" if ended.failed else "FINISHED"
 
 
 def _say_what_is_left(sweep: str, ended: "Ended") -> None:

@@ -1,7 +1,11 @@
 """The edge of a random matrix's spectrum, with what sticks out of it taken away."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
+
+from skipray.metrics.computing.spectra import Array, Spectra
 
 
 def edge_and_outliers(values: NDArray[np.float64], rows: int, columns: int) -> tuple[float, int]:
@@ -23,3 +27,11 @@ def edge_and_outliers(values: NDArray[np.float64], rows: int, columns: int) -> t
         if beyond <= outliers:
             return edge, outliers
         outliers = beyond
+
+
+def each_edge(spectra: Spectra) -> Iterator[tuple[Array, float, int] | None]:
+    """Of each matrix its singular values, the edge, and how many lie beyond; None for an empty one."""
+    for values, length, empty, (rows, columns) in zip(
+        spectra.values, spectra.lengths, spectra.empty, spectra.sides, strict=True
+    ):
+        yield None if empty else (values[:length], *edge_and_outliers(values[:length], rows, columns))
