@@ -1,5 +1,6 @@
 """A chart as SVG and PDF for a paper, drawn from the same description as the page's figures."""
 
+import re
 from pathlib import Path
 
 from skipray.report import vega_lite
@@ -38,8 +39,17 @@ def save(chart: Chart, folder: Path) -> tuple[Path, Path]:
     import vl_convert
 
     spec = vega_lite.for_paper(chart, _light, width=WIDTH, height=HEIGHT, columns=min(COLUMNS, len(chart.panels)))
-    svg = vl_convert.vegalite_to_svg(spec, config=CONFIG).translate(_PLAIN)
+    svg = _numbered_from_one(vl_convert.vegalite_to_svg(spec, config=CONFIG).translate(_PLAIN))
     paths = folder / f"{chart.name}.svg", folder / f"{chart.name}.pdf"
     paths[0].write_text(svg, encoding="utf-8")
     paths[1].write_bytes(vl_convert.svg_to_pdf(svg))
     return paths
+
+
+_NUMBERED = re.compile(r"\b(clip|gradient_)(\d+)\b")
+
+
+def _numbered_from_one(svg: str) -> str:
+    """Vega numbers clips and gradients through a process: the same chart would have other bytes the second time."""
+    numbers: dict[str, int] = {}
+    return _NUMBERED.sub(lambda m: f"{m[1]}{numbers.setdefault(m[0], len(numbers) + 1)}", svg)

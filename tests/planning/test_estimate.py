@@ -50,7 +50,7 @@ def test_the_order_is_that_of_measured_times(tmp_path, monkeypatch) -> None:
 
     times = [measured(cell) for cell in cells]
     guesses = [estimate(cell) for cell in cells]
-    assert max(times) / min(times) > 10
+    assert max(times) / min(times) > 5  # else the order would say little
     assert spearmanr(guesses, times).statistic > 0.9
     ratios = [guess / spent for guess, spent in zip(guesses, times, strict=True)]
     assert max(ratios) / min(ratios) < 4  # whatever the speed of this machine

@@ -182,7 +182,7 @@ def test_an_unknown_metric_is_an_error_where_it_is_named(whole, given, message):
 
 
 def test_an_unknown_key_is_an_error_in_a_claim_or_figure(whole):
-    from skipray.claims.data import SweepData
+    from skipray.claims._data import SweepData
 
     data = SweepData.read(whole.trials, whole.layers, ())
     with pytest.raises(ValueError, match=r"found the metric 'hidden.log10_conditon.last' \(did you mean hidden.log10_"):

@@ -80,15 +80,15 @@ def test_a_worker_that_starts_keeps_its_trial(monkeypatch: pytest.MonkeyPatch) -
 
     from ray.tune.execution.tune_controller import TuneController
 
-    from skipray.scheduling.ray import tune_loop
+    from skipray.scheduling.ray import private
 
     given: list[str] = []
-    monkeypatch.setattr(tune_loop, "_reuse", lambda controller, trial: given.append(trial) or True)
+    monkeypatch.setattr(TuneController, "_maybe_reuse_cached_actor", lambda self, trial: given.append(trial) or True)
     loop = SimpleNamespace(
         _trial_to_actor={"starting": "its own", "waiting for room": "not started"},
         _actor_manager=SimpleNamespace(is_actor_started=lambda actor: actor == "its own"),
     )
-    with tune_loop.adjusted_tune():
+    with private.adjusted_loop():
         reuse = TuneController._maybe_reuse_cached_actor
         assert [reuse(loop, trial) for trial in ("starting", "waiting for room", "new")] == [False, True, True]
     assert given == ["waiting for room", "new"]
@@ -102,9 +102,9 @@ def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkey
     from ray.exceptions import OutOfMemoryError, RayActorError
     from ray.tune.execution import tune_controller
 
-    from skipray.scheduling.ray.tune_loop import adjusted_tune
+    from skipray.scheduling.ray.private import adjusted_loop
 
-    with adjusted_tune():
+    with adjusted_loop():
         manager = tune_controller.RayActorManager(FixedResourceManager({"CPU": 1}))
     monkeypatch.setattr(manager, "_cleanup_actor", lambda tracked_actor: None)
     told: list[Exception] = []
