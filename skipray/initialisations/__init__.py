@@ -52,6 +52,7 @@ def initialise(network: nn.Module, model: ModelSpec, seed: int) -> tuple[str, ..
     Weights of linear and convolutional layers and of attention by the model's scheme, their biases 0 (or Gaussian,
     where the model has a bias_variance), normalizations to scale 1 and shift 0; any other module that has parameters of
     its own by its `reset_parameters`, seeded by its name.
+    Where a layer has an `initial_factor`, its weight is the scheme's times that.
     A parameter of a module without one keeps the value that it was built with.
 
     Args:
@@ -99,6 +100,7 @@ def _set(part: Part, scheme: Any, model: ModelSpec, seed: int) -> bool:
         layer = Layer(part.name, getattr(part.module, "groups", 1), model.activation, model.weight_gain)
         for piece in value.chunk(part.pieces):
             scheme.fill(piece, layer, generator)
+        value *= getattr(part.module, "initial_factor", 1.0)
     elif model.bias_variance:
         value.normal_(0, model.bias_variance**0.5, generator=torch.Generator().manual_seed(_seed(seed, part.name)))
     return put(part, value)

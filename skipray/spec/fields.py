@@ -94,7 +94,8 @@ class ModelSpec(Part):
     layout: Literal["cifar", "imagenet"] | None = None
     """cnn: 3x3 stem and three stages, or 7x7 stem, pooling and four stages."""
     options: Options = Field(default_factory=Frozen)
-    """What a family of one's own asks for, by its own names; `options.heads` is a factor as any field is."""
+    """What a family asks for by its own names (the transformer, a family of one's own); `options.heads` is a factor as
+    any field is."""
     rules: Options = Field(default_factory=Frozen)
     """Not written: which fields follow the depth, and how, as the fields themselves say (`{value: 64, rule:
     sqrt_depth, reference: 20}`)."""

@@ -24,6 +24,11 @@ def model_data(section: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str,
     return data
 
 
+def value_of(model: ModelSpec, key: str) -> Any:
+    """The value of a field, or of an option that is written `options.heads`."""
+    return model.options.get(key.removeprefix(OPTION)) if key.startswith(OPTION) else getattr(model, key, None)
+
+
 def is_factor(bare: str) -> bool:
     """Whether the model has a field, or may have an option, of a factor's name."""
     return bare in ModelSpec.model_fields or (bare.startswith(OPTION) and len(bare) > len(OPTION))
@@ -40,7 +45,7 @@ def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
     """(Field, message) of what the family needs and the model has not."""
     own = ":" in model.architecture
     read = family.fields(model.kind) if hasattr(family, "fields") and (own or model.kind is not None) else set()
-    needed = set(read) if own else set(read) | set(COMMON_FIELDS)
+    needed = set(read) if own else set(read) | set(COMMON_FIELDS) - unread_common(family)
     for key in sorted(needed, key=list(ModelSpec.model_fields).index):
         if getattr(model, key) is None:
             allowed = allowed_words(ModelSpec, (key,), {})
@@ -59,21 +64,19 @@ def read_fields(model: ModelSpec, family: Any) -> ModelSpec:
     own = ":" in model.architecture
     update: dict[str, Any] = {}
     if hasattr(family, "fields"):
-        unread = set(ModelSpec.model_fields) - {
-            "architecture",
-            "depth",
-            "options",
-            "rules",
-            *OF_SCHEMES,
-            *COMMON_FIELDS,
-        }
-        update = dict.fromkeys(unread - set(family.fields(model.kind)))
+        kept = {*ALWAYS_READ, *OF_SCHEMES, *COMMON_FIELDS} - unread_common(family)
+        update = dict.fromkeys(set(ModelSpec.model_fields) - kept - set(family.fields(model.kind)))
     taken = option_names(family, own=own)
     if taken is not None:
         update["options"] = Frozen({key: value for key, value in model.options.items() if key in taken})
     if own and model.initialisation is None:
         update["initialisation"] = AS_BUILT
     return model.model_copy(update=update)
+
+
+def unread_common(family: Any) -> frozenset[str]:
+    """Of the fields that skipray's families share, those that this one does not read (`UNREAD`)."""
+    return frozenset(getattr(family, "UNREAD", ()))
 
 
 def option_names(family: Any, *, own: bool) -> frozenset[str] | None:

@@ -420,7 +420,7 @@ class Reader:
             except ValueError as error:
                 key = error.args[1] if len(error.args) > 1 else None
                 message = str(error.args[0] if error.args else f"{name} refuses it")
-                where = self._source(file, key, getattr(model, key, None), loc, "model") if key else loc
+                where = self._source(file, key, models.value_of(model, key), loc, "model") if key else loc
                 self._add(where, message)
                 return None
         return model
@@ -502,14 +502,14 @@ class Reader:
             for name in row:
                 if bare_name(name) == key:
                     return (*loc, name)
-            return (section, key)
+            return (section, *key.split("."))
         for name, values in file.factors.items():
             if bare_name(name) == key:
                 for i, other in enumerate(values):
                     if other == value and type(other) is type(value):
                         return ("factors", name, i)
                 return ("factors", name)
-        return (section, key)
+        return (section, *key.split("."))
 
 
 def _nearest(model: type[Part], parts: tuple[Any, ...]) -> tuple[Any, ...] | None:

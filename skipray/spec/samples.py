@@ -36,6 +36,8 @@ def shape_and_outputs(entry: Any, dataset: DatasetSpec) -> tuple[tuple[int, ...]
         )
     if not _is_count(outputs):
         raise ValueError(f"{dataset.name}: found CLASSES (or OUTPUTS) {outputs!r}; allowed: a whole number from 1")
+    if isinstance(shape, TokenShape):
+        shape = shape.labelled(task_of(entry, dataset))
     return shape, outputs
 
 
@@ -63,6 +65,9 @@ def mistakes(
         yield "model", "kind", said
     if not own and tokens and model.kind == "mlp":
         yield "model", "architecture", f"found data of token numbers; allowed for {model.architecture}: numbers"
+    if not own and not tokens and task == "positions":
+        said = "found labels of each position; allowed for skipray's families: token numbers with them, or one label"
+        yield "dataset", "name", said
     if recipe.augmentation != "none" and len(shape) != 3:
         yield "recipe", "augmentation", f"found {recipe.augmentation}; allowed for data of shape {shape!r}: none"
     channels = dataset.standardise == "per_channel" and len(shape) != 3

@@ -10,11 +10,17 @@ class TokenShape(tuple[int, ...]):
     """
 
     vocabulary: int
+    by_position: bool
+    """Whether each position has a label; else the sequence has one. Set where the data set's task is known."""
 
-    def __new__(cls, positions: int, vocabulary: int) -> "TokenShape":
+    def __new__(cls, positions: int, vocabulary: int, *, by_position: bool = False) -> "TokenShape":
         made = super().__new__(cls, (positions,))
-        made.vocabulary = vocabulary
+        made.vocabulary, made.by_position = vocabulary, by_position
         return made
+
+    def labelled(self, task: str) -> "TokenShape":
+        """The same shape of data whose labels are of a task."""
+        return TokenShape(self[0], self.vocabulary, by_position=task == "positions")
 
     def __eq__(self, other: Any) -> bool:
         return super().__eq__(other) and self.vocabulary == getattr(other, "vocabulary", None)
@@ -26,7 +32,11 @@ class TokenShape(tuple[int, ...]):
         return hash((tuple(self), self.vocabulary))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TokenShape, (self[0], self.vocabulary)
+        return _made, (self[0], self.vocabulary, self.by_position)
 
     def __repr__(self) -> str:
         return f"({self[0]},) tokens of {self.vocabulary}"
+
+
+def _made(positions: int, vocabulary: int, by_position: bool) -> TokenShape:
+    return TokenShape(positions, vocabulary, by_position=by_position)
