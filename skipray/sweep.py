@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from skipray.analysis.aggregation import Aggregate
-    from skipray.execution.launching import Ended
+    from skipray.execution.ended import Ended
 
 
 class Sweep:

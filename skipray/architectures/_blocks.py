@@ -11,7 +11,7 @@ from skipray.architectures._layers import PadShortcut, branch_scale, normalizati
 from skipray.architectures._outline import Block, Outline, WeightLayer, name_of
 
 
-class Projection(nn.Module):
+class ProjectionShortcut(nn.Module):
     """Shortcut option B of He et al. 2015, section 3.3: a strided 1x1 convolution, normalized where the branch is."""
 
     def __init__(self, layer: WeightLayer, norm: nn.Module | None):
@@ -33,7 +33,7 @@ def make_shortcut(outline: Outline, block: Block, *, bare: bool = False) -> nn.M
     if block.projection is None:
         return PadShortcut(block.inputs, block.outputs, block.stride)
     norm = None if bare else normalization(outline.normalization, outline.kind, block.outputs)
-    return Projection(block.projection, norm)
+    return ProjectionShortcut(block.projection, norm)
 
 
 class PostActivationBlock(nn.Module):

@@ -9,7 +9,7 @@ from skipray.architectures._layers import weight_layer
 from skipray.architectures._outline import Block, Outline, name_of
 
 
-class Shift(nn.Module):
+class ScalarBias(nn.Module):
     """A scalar bias that starts at 0."""
 
     def __init__(self) -> None:
@@ -54,8 +54,8 @@ class FixupBlock(nn.Module):
             module = weight_layer(layer)
             self.add_module(f"{name_of(layer)}{i}", module)
             layers.append(module)
-        self.before_layers = nn.ModuleList(Shift() for _ in layers)
-        self.before_activations = nn.ModuleList(Shift() for _ in layers[:-1])
+        self.before_layers = nn.ModuleList(ScalarBias() for _ in layers)
+        self.before_activations = nn.ModuleList(ScalarBias() for _ in layers[:-1])
         self.multiplier = Multiplier()
         shortcut = make_shortcut(outline, block, bare=True)
         assert shortcut is not None

@@ -10,7 +10,7 @@ from skipray import activations
 from skipray.architectures import HiddenLayer
 from skipray.architectures._blocks import PostActivationBlock, PreActivationBlock
 from skipray.architectures._dense import dense_or_transition
-from skipray.architectures._fixup import FixupBlock, Shift
+from skipray.architectures._fixup import FixupBlock, ScalarBias
 from skipray.architectures._highway import HighwayBlock
 from skipray.architectures._layers import normalization, weight_layer
 from skipray.architectures._outline import Block, Order, Outline, name_of
@@ -30,7 +30,7 @@ class Activated(nn.Module):
     def __init__(self, outline: Outline, channels: int):
         super().__init__()
         fixup = outline.order == "fixup"
-        self.norm = Shift() if fixup else normalization(outline.normalization, outline.kind, channels)
+        self.norm = ScalarBias() if fixup else normalization(outline.normalization, outline.kind, channels)
         self.activation = activations.make(outline.activation, outline.activations)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -66,7 +66,7 @@ class Network(nn.Module):
         if outline.order in ("pre", "dense"):
             self.head = Activated(outline, outline.classifier.inputs)
         elif outline.order == "fixup":
-            self.head = Shift()
+            self.head = ScalarBias()
         self.classifier = weight_layer(outline.classifier)
         self._flat = outline.kind == "mlp"
 

@@ -1,17 +1,17 @@
 """One launch from start to end: lease, ledger, cluster, trials, delivery."""
 
 import os
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from skipray import datasets, storage, tracking
+from skipray import datasets, tracking
+from skipray.execution.delivery import PATIENCE_SECONDS, Courier, deliver_rest, deliverable, known_by_now
+from skipray.execution.ended import Ended
 from skipray.execution.ownership import owned, refuse_second
-from skipray.planning.budget import Budget, Fit, fit
+from skipray.planning.budget import Budget, BudgetFit, fit
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
 from skipray.planning.plan import Plan, make_plan, trial_sizes
 from skipray.planning.rehearsal import rehearse
@@ -20,69 +20,15 @@ from skipray.terminal.progress import Progress
 from skipray.terminal.waiting import waiting_for
 
 if TYPE_CHECKING:
+    from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.cluster import Cluster
     from skipray.scheduling.ray.resources import Shares
     from skipray.scheduling.work.events import Event
-    from skipray.tracking import Address, Known, Ledger, Pending
+    from skipray.tracking import Address, Known, Ledger
 
 
-COURIER_SECONDS = 30.0
-"""How often results that could not be delivered are tried again."""
-PATIENCE_SECONDS = 120.0
-"""How long a launch that has run everything waits for a tracking store that is away."""
-RETRY_SECONDS = 5.0
-"""How often it is tried then."""
 CLUSTER = "Ray"
 """What is waited for while a cluster starts or is joined."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a launch ended."""
-
-    total: int
-    ran: int
-    """Trials that this launch finished."""
-    failed: int
-    interrupted: bool
-    seconds: float
-    outcomes: Counter[str]
-    address: "Address | None"
-    """Of the sweep's run; None when nothing was missing."""
-    why: str = ""
-    """What ended it early, and the remedy; empty after Ctrl-C or SIGTERM."""
-    undelivered: int = 0
-    """Results that wait in the storage because the tracking store is away: the next launch delivers them."""
-    fit: Fit | None = None
-    """What a budget reached for."""
-    estimated_seconds: float = 0.0
-    """Training and probing of the trials that ended, as the budget's estimate had it; 0 without one."""
-    measured_seconds: float = 0.0
-    """The same, as it was."""
-
-    @property
-    def sweep_status(self) -> str:
-        """Of the sweep's run, in MLflow's words: KILLED after an interruption or while results wait, since the next
-        launch goes on."""
-        if self.interrupted or self.undelivered:
-            return "KILLED"
-        return "FAILED" if self.failed else "FINISHED"
-
-    @property
-    def estimate_error(self) -> float | None:
-        """By which share the trials took longer than was estimated; None without an estimate."""
-        return self.measured_seconds / self.estimated_seconds - 1 if self.estimated_seconds else None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "total": self.total,
-            "ran": self.ran,
-            "failed": self.failed,
-            "interrupted": self.interrupted,
-            "why": self.why,
-            "undelivered": self.undelivered,
-            "seconds": round(self.seconds, 3),
-        } | ({} if self.estimate_error is None else {"estimate_error": round(self.estimate_error, 3)})
 
 
 def launch_sweep(
@@ -91,7 +37,7 @@ def launch_sweep(
     tracking_uri: str | None = None,
     ray_address: str | None = None,
     budget: Budget | None = None,
-    on_fit: Callable[[Fit], None] = lambda fit: None,
+    on_fit: Callable[[BudgetFit], None] = lambda fit: None,
     say: Callable[[str], None] = lambda text: None,
     at_end: Callable[[], None] = lambda: None,
 ) -> Ended:
@@ -117,14 +63,7 @@ def launch_sweep(
         missing = len(known.trials) - len(ledger.finished) + known.to_come
         refuse_second(sweep, tracking_uri)
         if is_complete(sweep, uri, ledger, known):
-            address = None
-            if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
-                # The last launch was killed between its last trial and its end: the report is still to be logged.
-                address = tracking.open_sweep(sweep, tracking_uri)
-                with owned(sweep, address, storage_url):
-                    tracking.begin_sweep(address, sweep)
-            _explain(sweep, uri, known)
-            return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), address)
+            return _ended_before(sweep, tracking_uri, storage_url, known)
     for note in rehearse(sweep):
         say(note)
     _check_data(sweep)
@@ -159,6 +98,18 @@ def launch_sweep(
             cluster = connecting.result()
         ended = _run(sweep, cluster, address, storage_url, taken_over, budget, on_fit, say)
         return ended
+
+
+def _ended_before(sweep: SweepSpec, tracking_uri: str | None, storage_url: str, known: "Known") -> Ended:
+    """Nothing is missing."""
+    address = None
+    if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
+        # The last launch was killed between its last trial and its end: the report is still to be logged.
+        address = tracking.open_sweep(sweep, tracking_uri)
+        with owned(sweep, address, storage_url):
+            tracking.begin_sweep(address, sweep)
+    _explain(sweep, tracking.resolve_uri(sweep, tracking_uri), known)
+    return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), address)
 
 
 def _explain(sweep: SweepSpec, uri: str, known: "Known") -> None:
@@ -200,65 +151,38 @@ def _run(
     storage_url: str,
     taken_over: Callable[[], bool],
     budget: Budget | None,
-    on_fit: Callable[[Fit], None],
+    on_fit: Callable[[BudgetFit], None],
     say: Callable[[str], None],
 ) -> Ended:
-    from skipray.scheduling.ray import private
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.capacity import Capacity
-    from skipray.scheduling.ray.preflight import check_nodes
     from skipray.scheduling.ray.run import run
-    from skipray.scheduling.ray.timing import time_sweep
     from skipray.scheduling.work.queue import work_of
 
-    departures = private.departures()
-    if departures:
-        say(f"this Ray is not as skipray knows it: {'; '.join(departures)}. The sweep runs on public Tune, more slowly")
-    data_root = os.environ.get("SKIPRAY_DATA")
-    context = WorkerContext(address=address, storage=storage_url, data_root=data_root)
-    if not cluster.one_local_node:
-        say(f"asking {len(cluster.nodes)} nodes for versions, data, tracking and storage")
-    with waiting_for("the nodes' answers", say):
-        check_nodes(sweep, cluster, context)
-    known = tracking.known_trials(sweep, address.uri)
-    tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
-    known = tracking.known_trials(sweep, address.uri)
-    ledger = tracking.read_ledger(sweep, address.uri, trials=known.trials)
-    tracking.forget_finished(ledger.finished, storage_url, sweep.name)
-    states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
-    shares = _shares(sweep, known, ledger, data_root)
+    context = WorkerContext(address=address, storage=storage_url, data_root=os.environ.get("SKIPRAY_DATA"))
+    _check_cluster(sweep, cluster, context, say)
+    known, ledger = _up_to_date(sweep, address, storage_url)
+    missing = [t for t in known.trials if t.trial_id not in ledger.finished]
+    shares = _shares(sweep, known, ledger, context.data_root)
     concurrency = Capacity(lambda: cluster, sweep, shares).concurrency()
-    timed = None
-    if budget is not None and budget.seconds is not None:
-        say("timing a few steps for the budget")
-        with waiting_for("the timed steps", say):
-            timed = time_sweep(sweep, data_root)
+    timed = _timed(sweep, budget, context.data_root, say)
     seconds = timed or _Guess(sweep)
     reached = None
     if budget is not None and sweep.adaptive is None:
-        missing = [t for t in known.trials if t.trial_id not in ledger.finished]
-        reached = fit(sweep, missing, seconds, budget, concurrency)
+        reached = _reached(sweep, missing, seconds, budget, concurrency)
         on_fit(reached)
-        if missing and not reached.trials:
-            raise SpecError([f"--budget {budget}: found no room for a single depth; allowed: a larger budget"])
     work = work_of(sweep, address.uri, ledger, known, seconds, fit=reached, budget=budget, concurrency=concurrency)
+    states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
     plan = make_plan(sweep, states, trials=known.trials, seconds=seconds)
     tracking.write_manifest(address, sweep, known.trials, _sizes(plan))
     estimates = {p.trial.trial_id: p.seconds for p in plan.missing}
-    spent = [0.0, 0.0]
-    outcomes: Counter[str] = Counter()
-    running: set[str] = set()
-    courier = _Courier(address, lambda: _deliverable(sweep, address, known), sweep.name, storage_url, running)
+    tally = _Tally(timed)
+    courier = Courier(address, lambda: deliverable(sweep, address, known), sweep.name, storage_url, tally.running)
     with Progress(known.trials, states, estimates) as progress, courier:
 
         def on_event(event: "Event") -> None:
             progress.on_event(event)
-            (running.add if event.kind == "started" else running.discard)(event.trial.trial_id)
-            if event.kind == "finished" and event.result is not None and event.result.outcome:
-                outcomes[event.result.outcome] += 1
-                if timed is not None and event.result.train_seconds > 0:
-                    spent[0] += timed(event.trial)
-                    spent[1] += event.result.train_seconds + event.result.probe_seconds
+            tally.on_event(event)
 
         summary = run(
             work,
@@ -271,78 +195,117 @@ def _run(
             on_wait=progress.on_wait,
             taken_over=taken_over,
         )
+    ended = Ended(
+        total=len(known.trials),
+        ran=summary.finished,
+        failed=len(summary.failed),
+        interrupted=summary.interrupted,
+        seconds=summary.seconds,
+        outcomes=tally.outcomes,
+        address=address,
+        why=summary.why,
+        fit=reached,
+        estimated_seconds=tally.estimated,
+        measured_seconds=tally.measured,
+    )
     if taken_over():
         # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
-        return Ended(
-            len(known.trials),
-            summary.finished,
-            len(summary.failed),
-            True,
-            summary.seconds,
-            outcomes,
-            None,
-            f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on",
-        )
-    pending = _deliver_rest(sweep, address, known, storage_url, 0 if summary.interrupted else PATIENCE_SECONDS, say)
-    known = _known(sweep, address, known)
+        why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
+        return replace(ended, interrupted=True, address=None, why=why)
+    return _delivered(ended, sweep, address, storage_url, known, say)
+
+
+def _delivered(
+    ended: Ended,
+    sweep: SweepSpec,
+    address: "Address",
+    storage_url: str,
+    known: "Known",
+    say: Callable[[str], None],
+) -> Ended:
+    """The end, once what waited in the storage is delivered as far as the tracking store takes it."""
+    patience = 0 if ended.interrupted else PATIENCE_SECONDS
+    pending = deliver_rest(sweep, address, known, storage_url, patience, say)
+    known = known_by_now(sweep, address, known)
     if sweep.tune is not None:  # its tuned finals were not known at the start
         with suppress(tracking.TrackingAway):
             sizes = {t.trial_id: asdict(s) for t in known.trials if (s := trial_sizes(t)) is not None}
             tracking.write_manifest(address, sweep, known.trials, sizes)
-    return Ended(
-        len(known.trials),
-        summary.finished,
-        len(summary.failed),
-        summary.interrupted,
-        summary.seconds,
-        outcomes,
-        address,
-        summary.why,
-        len(pending.left),
-        reached,
-        spent[0],
-        spent[1],
-    )
+    return replace(ended, total=len(known.trials), undelivered=len(pending.left))
 
 
-def _deliver_rest(
+def _check_cluster(sweep: SweepSpec, cluster: "Cluster", context: "WorkerContext", say: Callable[[str], None]) -> None:
+    """Say where this Ray is not as expected; ask every node whether it can run the sweep's trials."""
+    from skipray.scheduling.ray import private
+    from skipray.scheduling.ray.preflight import check_nodes
+
+    departures = private.departures()
+    if departures:
+        say(f"this Ray is not as skipray knows it: {'; '.join(departures)}. The sweep runs on public Tune, more slowly")
+    if not cluster.one_local_node:
+        say(f"asking {len(cluster.nodes)} nodes for versions, data, tracking and storage")
+    with waiting_for("the nodes' answers", say):
+        check_nodes(sweep, cluster, context)
+
+
+def _up_to_date(sweep: SweepSpec, address: "Address", storage_url: str) -> tuple["Known", "Ledger"]:
+    """What is known and finished, once results of earlier launches that still waited are delivered."""
+    known = tracking.known_trials(sweep, address.uri)
+    tracking.deliver_pending(address, deliverable(sweep, address, known), storage_url)
+    known = tracking.known_trials(sweep, address.uri)
+    ledger = tracking.read_ledger(sweep, address.uri, trials=known.trials)
+    tracking.forget_finished(ledger.finished, storage_url, sweep.name)
+    return known, ledger
+
+
+def _reached(
     sweep: SweepSpec,
-    address: "Address",
-    known: "Known",
-    storage_url: str,
-    patience_seconds: float,
-    say: Callable[[str], None],
-) -> "Pending":
-    """Deliver what still waits, and wait for the store so long if it is away."""
-    end = time.monotonic() + patience_seconds
-    said = False
-    while True:
-        pending = tracking.deliver_pending(address, _deliverable(sweep, address, known), storage_url)
-        if not pending.left or time.monotonic() > end:
-            break
-        if not said:
-            said = True
-            say(f"{len(pending.left)} results wait for the tracking store; trying for {patience_seconds:g} s (Ctrl-C)")
-        time.sleep(RETRY_SECONDS)
-    with suppress(tracking.TrackingAway, OSError):
-        if storage.trials_kept(storage_url, sweep.name):
-            trials = _known(sweep, address, known).trials
-            finished = tracking.read_ledger(sweep, address.uri, trials=trials).finished
-            tracking.forget_finished(finished, storage_url, sweep.name)
-    return pending
+    missing: list[TrialSpec],
+    seconds: Callable[[TrialSpec], float],
+    budget: Budget,
+    concurrency: int,
+) -> BudgetFit:
+    reached = fit(sweep, missing, seconds, budget, concurrency)
+    if missing and not reached.trials:
+        raise SpecError([f"--budget {budget}: found no room for a single depth; allowed: a larger budget"])
+    return reached
 
 
-def _known(sweep: SweepSpec, address: "Address", before: "Known") -> "Known":
-    """The trials by now; those that were known before while the store is away."""
-    try:
-        return tracking.known_trials(sweep, address.uri)
-    except tracking.TrackingAway:
-        return before
+def _timed(
+    sweep: SweepSpec, budget: Budget | None, data_root: str | None, say: Callable[[str], None]
+) -> Callable[[TrialSpec], float] | None:
+    """A trial's seconds from a few steps that are run now, where a budget of time asks for them."""
+    from skipray.scheduling.ray.timing import time_sweep
+
+    if budget is None or budget.seconds is None:
+        return None
+    say("timing a few steps for the budget")
+    with waiting_for("the timed steps", say):
+        return time_sweep(sweep, data_root)
 
 
-def _deliverable(sweep: SweepSpec, address: "Address", known: "Known") -> tuple[TrialSpec, ...]:
-    """Trials whose results may wait in the storage; of an adaptive sweep also those that no run shows yet."""
-    return sweep.trials() if sweep.tune is None else _known(sweep, address, known).trials
+class _Tally:
+    """What a launch counts of its trials."""
+
+    def __init__(self, timed: Callable[[TrialSpec], float] | None):
+        """
+        Args:
+            timed: a trial's estimated seconds, where they were timed for a budget.
+        """
+        self._timed = timed
+        self.outcomes: Counter[str] = Counter()
+        self.running: set[str] = set()
+        """trial_ids whose results are their workers' to deliver."""
+        self.estimated = self.measured = 0.0
+        """Seconds of training and probing of the trials that ended."""
+
+    def on_event(self, event: "Event") -> None:
+        (self.running.add if event.kind == "started" else self.running.discard)(event.trial.trial_id)
+        if event.kind == "finished" and event.result is not None and event.result.outcome:
+            self.outcomes[event.result.outcome] += 1
+            if self._timed is not None and event.result.train_seconds > 0:
+                self.estimated += self._timed(event.trial)
+                self.measured += event.result.train_seconds + event.result.probe_seconds
 
 
 def _shares(sweep: SweepSpec, known: "Known", ledger: "Ledger", data_root: str | None) -> "Shares":
@@ -371,35 +334,3 @@ class _Guess:
 
     def __call__(self, trial: TrialSpec) -> float:
         return estimate_seconds(trial, trial_sizes(trial), self._speed)
-
-
-class _Courier(threading.Thread):
-    """Delivers, while the launch goes on, what workers had to leave in the storage when the tracking store was away."""
-
-    def __init__(
-        self,
-        address: "Address",
-        trials: Callable[[], tuple[TrialSpec, ...]],
-        sweep_name: str,
-        storage_url: str,
-        running: set[str],
-    ):
-        super().__init__(name="skipray-courier", daemon=True)
-        self._address, self._trials, self._sweep_name = address, trials, sweep_name
-        self._storage_url, self._running = storage_url, running
-        self._ended = threading.Event()
-
-    def run(self) -> None:
-        while not self._ended.wait(COURIER_SECONDS):
-            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
-            if waiting:
-                trials = [t for t in self._trials() if t.trial_id in waiting]
-                tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
-
-    def __enter__(self) -> "_Courier":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self.join(COURIER_SECONDS)

@@ -20,7 +20,7 @@ from skipray.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from skipray.scheduling.ray.attempt import TrialAttempt
-    from skipray.scheduling.work.events import Event
+    from skipray.scheduling.work.events import Event, Summary
     from skipray.scheduling.work.protocol import TrialResult
     from skipray.tracking import Measured
 
@@ -97,20 +97,43 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
     already, unfinished = len(finished) - len(missing), len(known) - len(finished)
     if not missing:
         return Measuring(name, 0, already, unfinished, (), (), False, 0.0)
+    run_ids = {i: row.run_id for i, row in finished.items()}
+    summary, without = _run(sweep, missing, run_ids, tracking_uri=tracking_uri, ray_address=ray_address)
+    labels = {t.trial_id: t.label for t in missing}
+    return Measuring(
+        name,
+        summary.finished - len(without),
+        already,
+        unfinished,
+        tuple(without),
+        tuple(f"{labels[r.trial_id]}: {r.message}" for r in summary.failed),
+        summary.interrupted,
+        summary.seconds,
+        summary.why,
+    )
 
+
+def _run(
+    sweep: SweepSpec,
+    missing: list[TrialSpec],
+    run_ids: dict[str, str],
+    *,
+    tracking_uri: str | None,
+    ray_address: str | None,
+) -> tuple["Summary", list[str]]:
+    """Measure these runs on the cluster. Returns also the labels of trials whose runs have kept no weights."""
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.cluster import connect, disconnect
     from skipray.scheduling.ray.preflight import check_nodes
     from skipray.scheduling.ray.run import run
     from skipray.scheduling.work.protocol import FixedWork
 
-    run_ids = {i: row.run_id for i, row in finished.items()}
     without: list[str] = []
     with ExitStack() as stack:
         cluster = connect(sweep, address=ray_address, trials=len(missing))
         stack.callback(disconnect, cluster)
         stored = tracking.storage_url(sweep, tracking_uri)
-        address = tracking.address_of(uri, next(iter(run_ids.values())))
+        address = tracking.address_of(tracking.resolve_uri(sweep, tracking_uri), next(iter(run_ids.values())))
         stack.enter_context(owned(sweep, address, stored))
         context = WorkerContext(address=address, storage=stored, data_root=os.environ.get("SKIPRAY_DATA"))
         check_nodes(sweep, cluster, context)
@@ -134,18 +157,7 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
             run_ids=run_ids.get,
             execute=execute,
         )
-    labels = {t.trial_id: t.label for t in missing}
-    return Measuring(
-        name,
-        summary.finished - len(without),
-        already,
-        unfinished,
-        tuple(without),
-        tuple(f"{labels[r.trial_id]}: {r.message}" for r in summary.failed),
-        summary.interrupted,
-        summary.seconds,
-        summary.why,
-    )
+    return summary, without
 
 
 def execute(attempt: "TrialAttempt", interrupted: Callable[[], None]) -> "TrialResult":

@@ -12,12 +12,12 @@ from skipray import tracking
 from skipray.execution.measuring import measure_weights
 from skipray.spec import ProbeSpec, SweepSpec, TrialSpec
 from skipray.storage import histograms_to_parquet, layers_to_parquet, spectra_to_npz
-from skipray.tracking import Finding, Measured
+from skipray.tracking import Measured, Problem
 
 
 def mend(
-    sweep: SweepSpec, findings: Iterable[Finding], tracking_uri: str | None = None, *, say: Callable[[str], None]
-) -> list[Finding]:
+    sweep: SweepSpec, findings: Iterable[Problem], tracking_uri: str | None = None, *, say: Callable[[str], None]
+) -> list[Problem]:
     """Mend the findings of `skipray.tracking.examine` that a measurement mends.
 
     Args:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from skipray.activations import Activation
 from skipray.errors import SkiprayError
 from skipray.extension import catalog
-from skipray.initialisations._reach import Part, parts, put
+from skipray.initialisations._reach import Reached, parts, put
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def initialise(network: nn.Module, model: ModelSpec, seed: int) -> tuple[str, ..
     return tuple(left)
 
 
-def _reset(part: Part, seed: int) -> None:
+def _reset(part: Reached, seed: int) -> None:
     """By the module's own rule, from random numbers of its own."""
     import torch
 
@@ -89,7 +89,7 @@ def _reset(part: Part, seed: int) -> None:
         part.module.reset_parameters()  # type: ignore[operator]
 
 
-def _set(part: Part, scheme: Any, model: ModelSpec, seed: int) -> bool:
+def _set(part: Reached, scheme: Any, model: ModelSpec, seed: int) -> bool:
     """By the scheme, or 0; whether the parameter can be set."""
     import torch
 

@@ -16,7 +16,7 @@ with the value that it was built with."""
 
 
 @dataclass(frozen=True)
-class Part:
+class Reached:
     """A parameter, or a module's own, and how it is set."""
 
     name: str
@@ -27,7 +27,7 @@ class Part:
     """Matrices of equal shape that lie one below the other in the parameter: queries, keys and values."""
 
 
-def parts(network: nn.Module) -> Iterator[Part]:
+def parts(network: nn.Module) -> Iterator[Reached]:
     """Every parameter of a network once, in the order of its modules."""
     from torch import nn
     from torch.nn.utils import parametrize
@@ -39,32 +39,32 @@ def parts(network: nn.Module) -> Iterator[Part]:
         own = [key for key, _ in module.named_parameters(recurse=False)]
         parametrised = list(module.parametrizations) if parametrize.is_parametrized(module) else []
         if isinstance(module, norms):
-            yield Part(name, module, "module")
+            yield Reached(name, module, "module")
         elif isinstance(module, nn.MultiheadAttention):
             yield from _attention(name, module, own)
         elif is_linear_map(module) and "weight" in (*own, *parametrised):
             rest = set(own) - {"weight", "bias"}
             if rest and hasattr(module, "reset_parameters"):
-                yield Part(name, module, "module")
+                yield Reached(name, module, "module")
             for key in (*own, *parametrised):
                 rule: Rule = "scheme" if key == "weight" else "zero" if key == "bias" else "none"
                 if rule != "none" or not hasattr(module, "reset_parameters"):
-                    yield Part(_join(name, key), module, rule)
+                    yield Reached(_join(name, key), module, rule)
         elif own and hasattr(module, "reset_parameters") and not parametrised:
-            yield Part(name, module, "module")
+            yield Reached(name, module, "module")
         else:
             for key in (*own, *parametrised):
-                yield Part(_join(name, key), module, "none")
+                yield Reached(_join(name, key), module, "none")
 
 
-def _attention(name: str, module: nn.MultiheadAttention, own: list[str]) -> Iterator[Part]:
+def _attention(name: str, module: nn.MultiheadAttention, own: list[str]) -> Iterator[Reached]:
     for key in own:
         if key == "in_proj_weight":
-            yield Part(_join(name, key), module, "scheme", pieces=3)
+            yield Reached(_join(name, key), module, "scheme", pieces=3)
         elif key.endswith("_proj_weight"):
-            yield Part(_join(name, key), module, "scheme")
+            yield Reached(_join(name, key), module, "scheme")
         else:
-            yield Part(_join(name, key), module, "zero" if key == "in_proj_bias" else "none")
+            yield Reached(_join(name, key), module, "zero" if key == "in_proj_bias" else "none")
 
 
 def left_as_built(network: nn.Module) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def is_linear_map(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear | nn.modules.conv._ConvNd) or getattr(module, "is_linear_map", False)
 
 
-def put(part: Part, value: torch.Tensor) -> bool:
+def put(part: Reached, value: torch.Tensor) -> bool:
     """Give a parameter its value, through its parametrization where it has one; whether that could be done."""
     from torch.nn.utils import parametrize
 

@@ -53,7 +53,7 @@ def parse_budget(text: str) -> Budget:
 
 
 @dataclass(frozen=True)
-class Fit:
+class BudgetFit:
     """What a budget reaches for."""
 
     budget: Budget
@@ -107,7 +107,7 @@ def fit(
     seconds: Callable[[TrialSpec], float],
     budget: Budget,
     concurrency: int = 1,
-) -> Fit:
+) -> BudgetFit:
     """What of a fixed or tuned sweep fits.
 
     Args:
@@ -133,7 +133,9 @@ def fit(
         if unit in kept and count[unit]:
             kept.remove(unit)
             lost.append(unit)
-    return Fit(budget, frozenset(kept), tuple(lost), *spent(), _extension_trials(sweep, {depth for depth, _ in kept}))
+    return BudgetFit(
+        budget, frozenset(kept), tuple(lost), *spent(), _extension_trials(sweep, {depth for depth, _ in kept})
+    )
 
 
 def _costs(

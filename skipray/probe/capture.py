@@ -17,7 +17,7 @@ from skipray.probe.head import linear_end
 from skipray.probe.histogram import histogram
 from skipray.probe.layers import Layers, Tap
 from skipray.probe.reduction import Place, Reduced, absent_tensor, is_small, reduce_matrices, reduce_tensor
-from skipray.probe.weights import WeightLayer, weight_layers
+from skipray.probe.weights import WeightParameter, weight_layers
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class _Pass:
         self,
         output: Any,
         labels: Any,
-        weights: Sequence[WeightLayer],
+        weights: Sequence[WeightParameter],
         leaves: Sequence[Tensor],
         loss: Callable[[Any, Any], Tensor] | None,
     ) -> None:
@@ -178,16 +178,16 @@ class _Pass:
         found = {layer.name: g for layer, g in zip(weights, gradients, strict=False) if g is not None}
         self.weights(weights, found, "weight_gradient")
 
-    def no_weights(self, layers: Sequence[WeightLayer], kind: str, reason: str) -> None:
+    def no_weights(self, layers: Sequence[WeightParameter], kind: str, reason: str) -> None:
         """Notes that there is no tensor of a kind, and why."""
         for layer in layers:
             place = Place(layer.layer, layer.layer_index, kind, self.phase)
             metrics, centred = self.wanted.metrics, self.wanted.centre_all
             self.reduced.append(absent_tensor(layer.learned, place, metrics, centred=centred, reason=reason))
 
-    def weights(self, layers: Sequence[WeightLayer], tensors: Mapping[str, Tensor], kind: str) -> None:
+    def weights(self, layers: Sequence[WeightParameter], tensors: Mapping[str, Tensor], kind: str) -> None:
         """Reduces the tensors that belong to weight layers; small ones of equal shape together."""
-        groups: dict[Any, list[WeightLayer]] = {}
+        groups: dict[Any, list[WeightParameter]] = {}
         # The rows of a classifier's gradient sum to zero, as the columns of the logits' gradient do.
         classes = self.classes or 0
         gradient = kind == "weight_gradient" and self.classifier is not None

@@ -28,7 +28,7 @@ NO_MATRIX = {
 
 
 @dataclass(frozen=True)
-class WeightLayer:
+class WeightParameter:
     layer: str
     layer_index: int
     name: str
@@ -50,7 +50,7 @@ class WeightLayer:
         return (effective() if callable(effective) else self.learned).detach()
 
 
-def weight_layers(network: nn.Module, hidden: Sequence[HiddenLayer] = ()) -> list[WeightLayer]:
+def weight_layers(network: nn.Module, hidden: Sequence[HiddenLayer] = ()) -> list[WeightParameter]:
     """Weight matrices and kernels in order, each once however often it is shared.
 
     No biases, gains of norms, layer scales, positions, tokens or embeddings. Where the network says which its layers
@@ -72,9 +72,9 @@ def weight_layers(network: nn.Module, hidden: Sequence[HiddenLayer] = ()) -> lis
     return [_layer(network, index, name) for index, name in indexed]
 
 
-def _layer(network: nn.Module, index: int, name: str) -> WeightLayer:
+def _layer(network: nn.Module, index: int, name: str) -> WeightParameter:
     module, _, attribute = name.rpartition(".")
-    return WeightLayer(name.removesuffix(".weight"), index, name, network.get_submodule(module), attribute)
+    return WeightParameter(name.removesuffix(".weight"), index, name, network.get_submodule(module), attribute)
 
 
 def _weights(network: nn.Module) -> list[str]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from skipray.planning.budget import Fit
+from skipray.planning.budget import BudgetFit
 from skipray.planning.plan import Plan
 from skipray.spec import SweepSpec, TrialSpec
 
@@ -35,7 +35,7 @@ def plan_result(plan: Plan) -> dict[str, Any]:
     }
 
 
-def fit_result(reached: Fit) -> dict[str, Any]:
+def fit_result(reached: BudgetFit) -> dict[str, Any]:
     """What a budget reaches for: `budget` in the result of a plan."""
     return {
         "budget_seconds": reached.budget.seconds,

@@ -26,7 +26,7 @@ Round = frozenset[Side]
 
 
 @dataclass(frozen=True)
-class Score:
+class SeedScore:
     """How one trial of a point ended."""
 
     outcome: str
@@ -44,7 +44,7 @@ class Point:
     number: int
     setting: Setting
     trials: tuple[TrialSpec, ...]
-    scores: tuple[Score | None, ...]
+    scores: tuple[SeedScore | None, ...]
 
     @property
     def told(self) -> bool:
@@ -222,7 +222,7 @@ class Study:
         self._index = {key: i for i, key in enumerate(self.keys)}
         self._added: list[dict[int, Setting]] = [{} for _ in self.cells]
         self._points: dict[tuple[int, int, Setting], tuple[TrialSpec, ...]] = {}
-        self.scores: dict[str, Score] = {}
+        self.scores: dict[str, SeedScore] = {}
         """trial_id -> how it ended."""
 
     def add(self, key: str, number: int, setting: Setting) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from skipray.spec.fields import NonNegativeFloat, Part, Positive
+from skipray.spec.fields import NonNegativeFloat, Positive, Section
 
 ClaimId = Annotated[
     str,
@@ -19,7 +19,7 @@ ClaimId = Annotated[
 ]
 
 
-class DeclaredClaim(Part):
+class DeclaredClaim(Section):
     id: ClaimId
     """Names the claim in tables: letters, digits, `_` and `-`, at most 32."""
     statement: str = ""
@@ -96,7 +96,7 @@ KINDS: dict[str, type[DeclaredClaim]] = {
 }
 
 
-class Claims(Part):
+class Claims(Section):
     plain: str | None = None
     """The family without skips that the paper's claims are asked of."""
     skip: str | None = None
@@ -114,7 +114,7 @@ class Claims(Part):
         return bound or None
 
 
-class ClaimsField(Part):
+class ClaimsField(Section):
     """`claims` as it stands in the file, before each of its own is read as what its kind is."""
 
     plain: str | None = None

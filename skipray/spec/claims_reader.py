@@ -7,7 +7,7 @@ from typing import Any
 from skipray import metrics
 from skipray.extension import catalog
 from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim
-from skipray.spec.fields import Part
+from skipray.spec.fields import Section
 from skipray.spec.words import show
 
 Place = tuple[str | int, ...]
@@ -19,7 +19,7 @@ class ClaimsReader:
 
     def __init__(
         self,
-        validate: Callable[[type[Part], Any, Place], Any],
+        validate: Callable[[type[Section], Any, Place], Any],
         add: Callable[[Place, str], None],
         families: Collection[str],
         measured: Sequence[str] = (),

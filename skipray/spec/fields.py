@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validat
 from skipray.spec.values import ActivationChoice, Choice, Frozen, Options, Words
 
 
-class Part(BaseModel):
+class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """Names become folder and experiment names: no separators, no leading dot."""
 
 
-class DatasetSpec(Part):
+class DatasetSpec(Section):
     name: str
     """A file of skipray/datasets/, or `module:name`."""
     fingerprint: str | None = None
@@ -50,7 +50,7 @@ _UNREAD: Any = None
 """Of a field that every family of skipray's reads, and a user's own may not: left out, it is None."""
 
 
-class ModelSpec(Part):
+class ModelSpec(Section):
     """One network. A family reads the fields that it names in its `fields`; the others are dropped from its trials.
 
     Of a user's own family architecture and depth alone are compulsory. skipray's families need kind, width,
@@ -113,7 +113,7 @@ COMMON_FIELDS = ("kind", "width", "normalization", "initialisation", "activation
 """Fields of a model that every family of skipray's reads."""
 
 
-class Recipe(Part):
+class Recipe(Section):
     """How a trial is trained. No field is silent: what the paper leaves open has to be written."""
 
     epochs: NonNegative
@@ -166,7 +166,7 @@ class Recipe(Part):
     rule: inverse_sqrt_depth, reference: 20}`)."""
 
 
-class ProbeSpec(Part):
+class ProbeSpec(Section):
     """What is measured; never changes what is trained, so it is not part of the trial_id."""
 
     preset: Literal["default", "full", "none"] = "default"
@@ -190,7 +190,7 @@ class ProbeSpec(Part):
     """Singular values of the input-output Jacobian."""
 
 
-class Resources(Part):
+class Resources(Section):
     device: Literal["cpu", "cuda"] = "cpu"
     """Where trials run."""
     threads: Positive = 1
@@ -208,7 +208,7 @@ class Resources(Part):
     """A trial saves its state about this often: what a killed attempt can lose."""
 
 
-class Tracking(Part):
+class Tracking(Section):
     uri: str | None = None
     """MLflow address; else MLFLOW_TRACKING_URI, else a SQLite file in the working directory."""
     storage: str | None = None
@@ -217,7 +217,7 @@ class Tracking(Part):
     """Keep each trial's final weights as an artifact, so that `skipray measure` can look at them later."""
 
 
-class SearchRange(Part):
+class SearchRange(Section):
     """Where one field of the recipe is searched."""
 
     low: NonNegativeFloat
@@ -228,7 +228,7 @@ class SearchRange(Part):
     """On which points are spread evenly: log for what matters by its ratio, such as a learning rate."""
 
 
-class Tune(Part):
+class Tune(Section):
     """Nuisance parameters, tuned alike in every cell before it is compared: the same ranges, the same number of trials.
 
     The recipe still holds the default setting, which is run beside the tuned one.
@@ -246,7 +246,7 @@ class Tune(Part):
     """How often the ranges may be extended, in all cells, where a cell's best point lies on an edge."""
 
 
-class Adaptive(Part):
+class Adaptive(Section):
     """Depths are chosen while the sweep runs, where they tell most about each group's trainability limit."""
 
     low: Depth
@@ -259,7 +259,7 @@ class Adaptive(Part):
     """Of one group, however wide its interval is."""
 
 
-class Fits(Part):
+class Fits(Section):
     """When a network fits its training set: what the headline's trainability limit is about."""
 
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -269,21 +269,21 @@ class Fits(Part):
     """In place of the fraction: a train accuracy that is enough, whatever others reach."""
 
 
-class Learns(Part):
+class Learns(Section):
     """When a network has learned anything."""
 
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Train accuracy must have come so far from chance to 1; the number of samples does not matter."""
 
 
-class Lags(Part):
+class Lags(Section):
     """When a network lags behind its twins: the other families of the same depth, factors and seed."""
 
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """Train accuracy below the best twin's."""
 
 
-class Explodes(Part):
+class Explodes(Section):
     """When a network that does not fit has exploded: it is sure of wrong answers."""
 
     loss_ratio: Annotated[float, Field(gt=1)] = 2.0
@@ -291,7 +291,7 @@ class Explodes(Part):
     nothing: running statistics that lag behind make them huge in networks that train well."""
 
 
-class Trained(Part):
+class Trained(Section):
     """What `trained` means. Decided when results are read, from what was logged: never part of a trial_id."""
 
     fits: Fits = Fits()
@@ -300,7 +300,7 @@ class Trained(Part):
     explodes: Explodes = Explodes()
 
 
-class SweepFile(Part):
+class SweepFile(Section):
     name: Name
     """The name of the sweep, of its experiment in MLflow and of its report."""
     question: str

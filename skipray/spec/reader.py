@@ -18,7 +18,7 @@ from skipray.spec import depth_rules, models, recipes, samples
 from skipray.spec.cell import bare_name, family_names
 from skipray.spec.claims_reader import ClaimsReader
 from skipray.spec.document import Document, SpecError
-from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, Part, ProbeSpec, Recipe, SweepFile, Tune
+from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, ProbeSpec, Recipe, Section, SweepFile, Tune
 from skipray.spec.finding import sweep_path
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
@@ -124,7 +124,7 @@ class Reader:
         if self.mistakes:
             raise SpecError(dict.fromkeys(self.mistakes))
 
-    def _validate(self, model: type[Part], data: Any, loc: tuple[str | int, ...]) -> Any:
+    def _validate(self, model: type[Section], data: Any, loc: tuple[str | int, ...]) -> Any:
         try:
             return model.model_validate(_tuples(data))
         except pydantic.ValidationError as error:
@@ -136,7 +136,7 @@ class Reader:
                     self.mistakes.append(self._describe(model, detail, loc))
             return None
 
-    def _describe(self, model: type[Part], detail: Any, loc: tuple[str | int, ...]) -> str:
+    def _describe(self, model: type[Section], detail: Any, loc: tuple[str | int, ...]) -> str:
         parts = tuple(p for p in detail["loc"] if not is_union_tag(p))
         here = loc + parts
         kind = detail["type"]
@@ -173,8 +173,11 @@ class Reader:
                     section == "model" and bare.removeprefix(models.OPTION) in _options(file) and "." in bare
                 ):
                     self._add((section, bare), f"found a value beside the factor {key}; allowed: one of the two")
-        for seed in {s for s in file.seeds if file.seeds.count(s) > 1}:
-            self._add(("seeds",), f"found {seed} twice; allowed: each seed once")
+        self._check_rows(file, known)
+        self._check_sections(file)
+
+    def _check_rows(self, file: SweepFile, known: set[str]) -> None:
+        """The rows of include and exclude name factors."""
         known_bare = {bare_name(key) for key in file.factors}
         for section in ("include", "exclude"):
             for i, row in enumerate(getattr(file, section)):
@@ -186,6 +189,10 @@ class Reader:
                         self._add(
                             (section, i, key), f"found an unknown factor; allowed: {', '.join(sorted(allowed_keys))}"
                         )
+
+    def _check_sections(self, file: SweepFile) -> None:
+        for seed in {s for s in file.seeds if file.seeds.count(s) > 1}:
+            self._add(("seeds",), f"found {seed} twice; allowed: each seed once")
         for section, model in (("model", ModelSpec), ("recipe", Recipe)):
             for key in getattr(file, section):
                 if key not in model.model_fields or key == "rules":
@@ -469,7 +476,7 @@ class Reader:
 
     def _validate_at(
         self,
-        model: type[Part],
+        model: type[Section],
         data: dict[str, Any],
         file: SweepFile,
         cell: dict[str, Any],
@@ -512,7 +519,7 @@ class Reader:
         return (section, *key.split("."))
 
 
-def _nearest(model: type[Part], parts: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _nearest(model: type[Section], parts: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """The place of the field that an unknown key was probably meant to be."""
     near = difflib.get_close_matches(str(parts[-1]), fields_at(model, parts[:-1]), n=1)
     return (*parts[:-1], near[0]) if near else None

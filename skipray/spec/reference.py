@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from skipray.spec import claims, fields
-from skipray.spec.fields import ModelSpec, Part, Recipe, SweepFile
+from skipray.spec.fields import ModelSpec, Recipe, Section, SweepFile
 from skipray.spec.words import allowed_words
 
-OPEN_SECTIONS: dict[str, type[Part]] = {"model": ModelSpec, "recipe": Recipe}
+OPEN_SECTIONS: dict[str, type[Section]] = {"model": ModelSpec, "recipe": Recipe}
 """Sections that are checked cell by cell, since any of their fields may be a factor."""
-APART: dict[str, type[Part]] = {"claims": claims.Claims}
+APART: dict[str, type[Section]] = {"claims": claims.Claims}
 """Sections that are checked by a reader of their own."""
 
 
@@ -41,7 +41,7 @@ def field_rows() -> tuple[FieldRow, ...]:
     return tuple(_rows(SweepFile, ""))
 
 
-def _rows(model: type[Part], prefix: str) -> Iterator[FieldRow]:
+def _rows(model: type[Section], prefix: str) -> Iterator[FieldRow]:
     meanings = _meanings(model)
     for name, info in model.model_fields.items():
         inner = (OPEN_SECTIONS | APART).get(name) if not prefix else None
@@ -59,10 +59,10 @@ def _rows(model: type[Part], prefix: str) -> Iterator[FieldRow]:
             yield from _rows(inner, f"{prefix}{name}.")
 
 
-def _section(info: FieldInfo) -> type[Part] | None:
+def _section(info: FieldInfo) -> type[Section] | None:
     """The part that a field holds, also where it may be left out."""
     kinds = [info.annotation, *getattr(info.annotation, "__args__", ())]
-    return next((k for k in kinds if isinstance(k, type) and issubclass(k, Part)), None)
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, Section)), None)
 
 
 @lru_cache
@@ -80,7 +80,7 @@ def _texts() -> dict[str, dict[str, str]]:
     return found
 
 
-def _meanings(model: type[Part]) -> dict[str, str]:
+def _meanings(model: type[Section]) -> dict[str, str]:
     return {name: text for base in reversed(model.__mro__) for name, text in _texts().get(base.__name__, {}).items()}
 
 
@@ -97,7 +97,7 @@ def json_schema() -> dict[str, Any]:
         inner.pop("required", None)  # any field of it may be a factor instead
         definitions[part.__name__] = inner
         schema["properties"][name] = {"$ref": f"#/$defs/{part.__name__}"}
-    named: list[type[Part]] = [*_parts(SweepFile), *OPEN_SECTIONS.values(), *APART.values(), *claims.KINDS.values()]
+    named: list[type[Section]] = [*_parts(SweepFile), *OPEN_SECTIONS.values(), *APART.values(), *claims.KINDS.values()]
     named.append(claims.CodedClaim)
     by_name = {part.__name__: part for part in named}
     _describe(schema, SweepFile)
@@ -114,18 +114,18 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _parts(model: type[Part]) -> Iterator[type[Part]]:
+def _parts(model: type[Section]) -> Iterator[type[Section]]:
     for info in model.model_fields.values():
         inner = _section(info)
         if inner is not None:
             yield inner
             yield from _parts(inner)
         for argument in getattr(info.annotation, "__args__", ()):
-            if isinstance(argument, type) and issubclass(argument, Part) and argument is not inner:
+            if isinstance(argument, type) and issubclass(argument, Section) and argument is not inner:
                 yield argument
 
 
-def _describe(schema: dict[str, Any], model: type[Part]) -> None:
+def _describe(schema: dict[str, Any], model: type[Section]) -> None:
     for name, text in _meanings(model).items():
         if name in schema.get("properties", {}):
             schema["properties"][name]["description"] = " ".join(text.split())

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
 
-from skipray.spec.fields import Part
+from skipray.spec.fields import Section
 from skipray.spec.values import Words
 
 
@@ -20,7 +20,7 @@ def is_union_tag(part: Any) -> bool:
     )
 
 
-def fields_at(model: type[Part], parts: tuple[Any, ...]) -> list[str]:
+def fields_at(model: type[Section], parts: tuple[Any, ...]) -> list[str]:
     here: Any = model
     for part in parts:
         if typing.get_origin(here) is dict:
@@ -45,7 +45,7 @@ def is_number(annotation: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Limits:
+class NumberLimits:
     """Of a number's field; None where there is none."""
 
     low: float | None
@@ -59,7 +59,7 @@ class Limits:
         return above and below
 
 
-def value_limits(model: type[Part], name: str) -> Limits:
+def value_limits(model: type[Section], name: str) -> NumberLimits:
     """The range that a number's field takes."""
     info = model.model_fields[name]
     found: dict[str, float] = {}
@@ -70,7 +70,9 @@ def value_limits(model: type[Part], name: str) -> Limits:
     for one in metadata:
         for part in getattr(one, "metadata", None) or [one]:
             found |= {n: getattr(part, n) for n in _BOUNDS if getattr(part, n, None) is not None}
-    return Limits(found.get("ge", found.get("gt")), found.get("le", found.get("lt")), "ge" in found, "le" in found)
+    return NumberLimits(
+        found.get("ge", found.get("gt")), found.get("le", found.get("lt")), "ge" in found, "le" in found
+    )
 
 
 def kind_words(value: Any) -> str:
@@ -99,7 +101,7 @@ def show_cell(cell: Mapping[str, Any]) -> str:
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
-def allowed_words(model: type[Part], parts: tuple[Any, ...], detail: Any) -> str:
+def allowed_words(model: type[Section], parts: tuple[Any, ...], detail: Any) -> str:
     """What a field takes, in words."""
     here: Any = model
     info = None

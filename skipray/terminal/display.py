@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from skipray.planning.budget import Fit
+from skipray.planning.budget import BudgetFit
 from skipray.planning.estimate import memory_bytes
 from skipray.planning.plan import Plan, PlannedTrial
 from skipray.results.planned import STATES, state_counts
@@ -109,7 +109,7 @@ def _to_come(plan: Plan) -> str:
     return f" and at most {plan.to_come} more" if plan.sweep.adaptive else f" and {plan.to_come} tuned ones to come"
 
 
-def fit_lines(reached: Fit) -> list[str]:
+def fit_lines(reached: BudgetFit) -> list[str]:
     """What a budget reaches for, and what is lost in which order."""
     seconds = reached.budget.seconds
     budget = duration(seconds) if seconds is not None else f"{reached.budget.trials} trials"
@@ -123,7 +123,7 @@ def fit_lines(reached: Fit) -> list[str]:
     return [f"{kept}; left out, what tells least first: {lost}{more}"]
 
 
-def show_fit(reached: Fit) -> None:
+def show_fit(reached: BudgetFit) -> None:
     for line in fit_lines(reached):
         console().print(line)
 

@@ -19,7 +19,7 @@ from skipray.tracking.address import (
     store_folder,
 )
 from skipray.tracking.client import import_client
-from skipray.tracking.doctor import Finding, examine, forget_storage, repair
+from skipray.tracking.doctor import Problem, examine, forget_storage, repair
 from skipray.tracking.read.declared import declarations
 from skipray.tracking.read.former import accepted_code
 from skipray.tracking.read.integrity import Damage, damage_words, damaged
@@ -54,13 +54,13 @@ __all__ = [
     "Address",
     "BadAddress",
     "Damage",
-    "Finding",
     "Known",
     "Launches",
     "Ledger",
     "Measured",
     "Outdated",
     "Pending",
+    "Problem",
     "Recorder",
     "StoreLease",
     "SweepRun",

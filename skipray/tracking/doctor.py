@@ -31,7 +31,7 @@ Action = Literal["", "end", "delete", "restore", "measure", "forget"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Problem:
     """One thing that is wrong."""
 
     kind: Kind
@@ -55,7 +55,7 @@ def examine(
     *,
     trials: Iterable[TrialSpec] | None = None,
     say: Callable[[str], None] = lambda text: None,
-) -> list[Finding]:
+) -> list[Problem]:
     """Look at every run of the sweep's experiment, at its files, and at the storage. Changes nothing."""
     uri = resolve_uri(sweep, tracking_uri)
     storage = storage_url(sweep, uri)
@@ -64,7 +64,7 @@ def examine(
     if gone is not None:
         held = f", and {len(waiting)} results wait in the storage" if waiting else ""
         what = f"experiment {sweep.name} was deleted in MLflow{held}"
-        return [Finding("deleted", "", gone, what, "restored, with its runs", "restore")]
+        return [Problem("deleted", "", gone, what, "restored, with its runs", "restore")]
     known = tuple(known_trials(sweep, uri).trials if trials is None else trials)
     wanted = {t.trial_id for t in known}
     rows = list(renamed(child_runs(uri, sweep.name), aliases(sweep, uri, known)))
@@ -72,14 +72,14 @@ def examine(
     findings = list(_doubled_sweep(uri, sweep.name))
     findings += _of_runs(rows, wanted, ledger, launched=living_owner(sweep, uri) is not None)
     findings += _of_files(uri, [ledger.finished[i] for i in wanted if i in ledger.finished], say)
-    findings += [Finding("other code", "", "", str(one), "") for one in outdated(sweep, uri, known)]
+    findings += [Problem("other code", "", "", str(one), "") for one in outdated(sweep, uri, known)]
     findings += [
-        Finding("undelivered", i, "", "a result waits in the storage; the next launch delivers it", "") for i in waiting
+        Problem("undelivered", i, "", "a result waits in the storage; the next launch delivers it", "") for i in waiting
     ]
     return findings
 
 
-def repair(sweep: SweepSpec, findings: Iterable[Finding], tracking_uri: str | None = None) -> list[Finding]:
+def repair(sweep: SweepSpec, findings: Iterable[Problem], tracking_uri: str | None = None) -> list[Problem]:
     """Put right what `examine` found, as each finding's remedy says, but for what has to be measured. Nothing is
     removed for good.
 
@@ -92,7 +92,7 @@ def repair(sweep: SweepSpec, findings: Iterable[Finding], tracking_uri: str | No
         if finding.action in ("", "measure"):
             continue
 
-        def mend(mlflow: "MlflowClient", finding: Finding = finding) -> None:
+        def mend(mlflow: "MlflowClient", finding: Problem = finding) -> None:
             if finding.action == "end":
                 mlflow.set_terminated(finding.run_id, "KILLED")
             elif finding.action == "restore":
@@ -125,14 +125,14 @@ def _deleted(uri: str, name: str) -> str | None:
     return str(found.experiment_id) if found is not None and found.lifecycle_stage == "deleted" else None
 
 
-def _doubled_sweep(uri: str, name: str) -> Iterator[Finding]:
+def _doubled_sweep(uri: str, name: str) -> Iterator[Problem]:
     runs = sweep_runs(uri, name)
     for run in runs[1:]:
         what = f"a second run of the sweep's own; {runs[0].run_id} is older"
-        yield Finding("duplicate", "", run.run_id, what, "marked as deleted", "delete")
+        yield Problem("duplicate", "", run.run_id, what, "marked as deleted", "delete")
 
 
-def _of_runs(rows: Sequence[RunRow], wanted: set[str], ledger: Ledger, *, launched: bool) -> Iterator[Finding]:
+def _of_runs(rows: Sequence[RunRow], wanted: set[str], ledger: Ledger, *, launched: bool) -> Iterator[Problem]:
     by_trial: dict[str, list[RunRow]] = defaultdict(list)
     for row in rows:
         by_trial[row.trial_id].append(row)
@@ -140,19 +140,19 @@ def _of_runs(rows: Sequence[RunRow], wanted: set[str], ledger: Ledger, *, launch
         if trial_id not in wanted:
             for row in of_trial:
                 what = "a run of no trial of this sweep, as the file is now"
-                yield Finding("orphan", trial_id, row.run_id, what, "")
+                yield Problem("orphan", trial_id, row.run_id, what, "")
             continue
         winner = ledger.finished.get(trial_id)
         for row in of_trial:
             if winner is not None and row.run_id != winner.run_id:
                 what = f"a second run of a trial that run {winner.run_id} has finished ({row.status})"
-                yield Finding("duplicate", trial_id, row.run_id, what, "marked as deleted", "delete")
+                yield Problem("duplicate", trial_id, row.run_id, what, "marked as deleted", "delete")
             elif row.status == "RUNNING" and not launched:
                 what = "RUNNING although no launch of the sweep is living"
-                yield Finding("stale", trial_id, row.run_id, what, "ended as KILLED; the next launch resumes it", "end")
+                yield Problem("stale", trial_id, row.run_id, what, "ended as KILLED; the next launch resumes it", "end")
 
 
-def _of_files(uri: str, rows: Sequence[RunRow], say: Callable[[str], None]) -> Iterator[Finding]:
+def _of_files(uri: str, rows: Sequence[RunRow], say: Callable[[str], None]) -> Iterator[Problem]:
     """Files that are not what was recorded, or, where no checksums were kept, not whole by their own account."""
     wrong: Mapping[str, list[str]] = defaultdict(list)
     files: Mapping[str, set[str]] = defaultdict(set)
@@ -176,12 +176,12 @@ def _of_files(uri: str, rows: Sequence[RunRow], say: Callable[[str], None]) -> I
             say(f"files of {count + 1} runs looked at")
 
 
-def _damage(uri: str, row: RunRow, files: set[str], said: str) -> Finding:
+def _damage(uri: str, row: RunRow, files: set[str], said: str) -> Problem:
     if can_be_measured(files) and WEIGHTS not in files and read_file(uri, row.artifact_uri, row.run_id, WEIGHTS):
         remedy = "measured again from its weights, without training"
-        return Finding("truncated", row.trial_id, row.run_id, said, remedy, "measure")
+        return Problem("truncated", row.trial_id, row.run_id, said, remedy, "measure")
     if files.isdisjoint(("layers.parquet", "spectra.npz", HISTOGRAMS)):
         # Its numbers stand without it: to train again for a file that serves later measurements is the user's call.
-        return Finding("truncated", row.trial_id, row.run_id, said, "")
+        return Problem("truncated", row.trial_id, row.run_id, said, "")
     remedy = "marked as deleted; the next launch runs the trial again"
-    return Finding("truncated", row.trial_id, row.run_id, said, remedy, "delete")
+    return Problem("truncated", row.trial_id, row.run_id, said, remedy, "delete")

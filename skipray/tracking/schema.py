@@ -47,7 +47,7 @@ LARGEST = 1e300
 
 
 @dataclass(frozen=True)
-class Point:
+class MetricPoint:
     """One metric value."""
 
     key: str
@@ -91,27 +91,27 @@ def run_params(trial: TrialSpec) -> dict[str, str]:
     return {key: str(value) for key, value in trial.flat().items()}
 
 
-def epoch_points(epochs: Iterable[EpochRecord]) -> tuple[list[Point], list[str]]:
+def epoch_points(epochs: Iterable[EpochRecord]) -> tuple[list[MetricPoint], list[str]]:
     """Metrics of epochs, and the keys of those that are not finite and therefore absent."""
     points, absent = [], []
     for epoch in epochs:
         for key, value in epoch.metrics.items():
             if math.isfinite(value) and abs(value) < LARGEST:
-                points.append(Point(key, float(value), epoch.time_ms, epoch.epoch))
+                points.append(MetricPoint(key, float(value), epoch.time_ms, epoch.epoch))
             else:
                 absent.append(key)
     return points, absent
 
 
-def final_points(record: TrialRecord) -> list[Point]:
+def final_points(record: TrialRecord) -> list[MetricPoint]:
     """Layer profiles (step = layer index) and times, stamped like the last epoch so that a resend is identical."""
     last = record.epochs[-1]
     points = [
-        Point(key, float(value), last.time_ms, layer)
+        MetricPoint(key, float(value), last.time_ms, layer)
         for key, values in record.profiles.items()
         for value, layer in zip(values, record.profile_layers.get(key, range(len(values))), strict=True)
         if math.isfinite(value) and abs(value) < LARGEST
     ]
-    points.append(Point(TIME_KEY, float(record.train_seconds), last.time_ms, last.epoch))
-    points.append(Point(PROBE_TIME_KEY, float(record.probe_seconds), last.time_ms, last.epoch))
+    points.append(MetricPoint(TIME_KEY, float(record.train_seconds), last.time_ms, last.epoch))
+    points.append(MetricPoint(PROBE_TIME_KEY, float(record.probe_seconds), last.time_ms, last.epoch))
     return points

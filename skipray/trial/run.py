@@ -41,7 +41,7 @@ from skipray.storage import histograms_from_parquet, histograms_to_parquet
 from skipray.trial.chance import chance, constant_loss
 from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable, smallest_piece
-from skipray.trial.training import EpochEnd, Progress, autocast, make_optimizer, to_device, train
+from skipray.trial.training import EpochEnd, TrainingProgress, autocast, make_optimizer, to_device, train
 from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode, gaps
 from skipray.trial.training.losses import judging_loss, probing_loss
 from skipray.trial.training.state import CheckpointRefused, apart, network_tensors, pack, restore_network, unpack
@@ -128,7 +128,7 @@ class _Attempt:
         self.initial = initial_weights(self.network)
         """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
         self.optimizer = make_optimizer(self.network, trial.recipe)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.records: list[EpochRecord] = []
         self.sent = 0
         self.layers: list[pd.DataFrame] = []
@@ -195,7 +195,7 @@ class _Attempt:
         final = end.epoch == self.trial.recipe.epochs
         self._record(end.epoch, {"learning_rate": end.learning_rate}, end.weight_updates, final=final)
         if not final:
-            self._save_when_due(Progress(end.epoch + 1, 0, self.progress.warm))
+            self._save_when_due(TrainingProgress(end.epoch + 1, 0, self.progress.warm))
 
     def _between_steps(self) -> None:
         if self.interrupted:
@@ -306,11 +306,11 @@ class _Attempt:
         seconds, self.mark = now - self.mark, now
         return seconds
 
-    def _save_when_due(self, progress: Progress) -> None:
+    def _save_when_due(self, progress: TrainingProgress) -> None:
         if time.monotonic() - self.saved_at >= self.trial.resources.checkpoint_seconds:
             self._save(progress)
 
-    def _save(self, progress: Progress) -> None:
+    def _save(self, progress: TrainingProgress) -> None:
         if self.checkpoints is None:
             return
         self.train_seconds += self._lap()
@@ -352,7 +352,9 @@ class _Attempt:
         except CheckpointRefused as refused:
             logger.warning("%s starts over: %s", self.trial.label, refused)
             return False
-        self.progress = Progress(values["epoch"], values["step"], values["warm"], tensors["loss"], tensors["correct"])
+        self.progress = TrainingProgress(
+            values["epoch"], values["step"], values["warm"], tensors["loss"], tensors["correct"]
+        )
         self.records = [EpochRecord(epoch, time_ms, metrics) for epoch, time_ms, metrics in values["records"]]
         self.train_seconds, self.probe_seconds = values["train_seconds"], values["probe_seconds"]
         self.layers = [pd.read_parquet(BytesIO(tensors["layers"].numpy().tobytes()))]

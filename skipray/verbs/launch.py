@@ -22,8 +22,9 @@ from skipray.verbs._reporting import FewerTrials, import_report, report_on
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:
-    from skipray.execution.launching import Ended
-    from skipray.planning.budget import Fit
+    from skipray.execution.ended import Ended
+    from skipray.planning.budget import BudgetFit
+    from skipray.spec import SweepSpec
 
 INTERRUPTED = "interrupted; launch the same file again to go on"
 
@@ -63,20 +64,9 @@ def launch(
         say=tell,
         at_end=import_report if with_report else lambda: None,
     )
-    if ended.estimate_error is not None:
-        tell(
-            f"the trials were estimated at {ended.estimated_seconds:.1f} s and took {ended.measured_seconds:.1f} s "
-            f"({ended.estimate_error:+.0%})"
-        )
+    _say_estimate(ended)
     if ended.interrupted:
-        # No report: who presses Ctrl-C wants the prompt back. `skipray report` makes it from what there is.
-        if ended.address:
-            with suppress(tracking.TrackingAway):
-                tracking.finish_sweep(ended.address, ended.sweep_status)
-        if as_json:
-            print_json("launch", {"sweep": spec.name} | ended.as_json())
-        if ended.why:
-            tell(ended.why)
+        _say_interrupted(spec, ended, as_json=as_json)
         raise KeyboardInterrupt
     try:
         if with_report:
@@ -111,6 +101,27 @@ def launch(
         raise typer.Exit(3)
 
 
+def _say_estimate(ended: "Ended") -> None:
+    if ended.estimate_error is not None:
+        tell(
+            f"the trials were estimated at {ended.estimated_seconds:.1f} s and took {ended.measured_seconds:.1f} s "
+            f"({ended.estimate_error:+.0%})"
+        )
+
+
+def _say_interrupted(spec: "SweepSpec", ended: "Ended", *, as_json: bool) -> None:
+    """No report: who presses Ctrl-C wants the prompt back. `skipray report` makes it from what there is."""
+    from skipray import tracking
+
+    if ended.address:
+        with suppress(tracking.TrackingAway):
+            tracking.finish_sweep(ended.address, ended.sweep_status)
+    if as_json:
+        print_json("launch", {"sweep": spec.name} | ended.as_json())
+    if ended.why:
+        tell(ended.why)
+
+
 def _say_what_is_left(sweep: str, ended: "Ended") -> None:
     if ended.undelivered:
         tell(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
@@ -118,7 +129,7 @@ def _say_what_is_left(sweep: str, ended: "Ended") -> None:
         tell(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
 
 
-def _say_fit(reached: "Fit") -> None:
+def _say_fit(reached: "BudgetFit") -> None:
     from skipray.terminal import display
 
     for line in display.fit_lines(reached):

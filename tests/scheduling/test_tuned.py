@@ -16,11 +16,11 @@ import pytest
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.scheduling.work.studies import Studies
 from skipray.scheduling.work.tuned import TunedWork
-from skipray.search.tuning import Score, Study, default_finals, finals
+from skipray.search.tuning import SeedScore, Study, default_finals, finals
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
-Truth = Callable[[TrialSpec], Score]
+Truth = Callable[[TrialSpec], SeedScore]
 
 
 def tuned_sweep(*overrides: str) -> SweepSpec:
@@ -34,12 +34,12 @@ EIGHTEEN = tuned_sweep()
 def peak_at(best: Callable[[TrialSpec], float]) -> Truth:
     """Accuracy falls with the distance from the cell's best learning rate, in decades; far above it all diverges."""
 
-    def truth(trial: TrialSpec) -> Score:
+    def truth(trial: TrialSpec) -> SeedScore:
         distance = math.log10(trial.recipe.learning_rate / best(trial))
         if distance > 1.0:
-            return Score("diverged")
+            return SeedScore("diverged")
         accuracy = round(0.95 - 0.2 * distance**2, 4)
-        return Score("trained" if accuracy > 0.2 else "untrained", accuracy, 1 - accuracy)
+        return SeedScore("trained" if accuracy > 0.2 else "untrained", accuracy, 1 - accuracy)
 
     return truth
 
@@ -52,7 +52,7 @@ def by_depth(trial: TrialSpec) -> float:
 class Ledger:
     """What a tracking store would keep: finished trials, and the tags of tuning points."""
 
-    scores: dict[str, Score] = field(default_factory=dict)
+    scores: dict[str, SeedScore] = field(default_factory=dict)
     points: dict[tuple[str, int], TrialSpec] = field(default_factory=dict)
     runs: Counter[str] = field(default_factory=Counter)
 
@@ -186,11 +186,11 @@ def test_nan_losses_in_a_third_of_the_points(tmp_path: Path, sampler: str) -> No
     usual = peak_at(by_depth)
     dice = random.Random(3)
 
-    def truth(trial: TrialSpec) -> Score:
+    def truth(trial: TrialSpec) -> SeedScore:
         luck = dice.random()
         if trial.phase == "final" or luck > 1 / 3:
             return usual(trial)
-        return (Score("diverged"), Score("diverged", math.nan, math.nan), Score("failed"))[int(luck * 9)]
+        return (SeedScore("diverged"), SeedScore("diverged", math.nan, math.nan), SeedScore("failed"))[int(luck * 9)]
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -207,10 +207,10 @@ def test_nan_losses_in_a_third_of_the_points(tmp_path: Path, sampler: str) -> No
 
 
 def test_all_diverged_and_all_failed_end_too() -> None:
-    diverged, _ = drive(SMALL, lambda t: Score("diverged"), Ledger(), None)
+    diverged, _ = drive(SMALL, lambda t: SeedScore("diverged"), Ledger(), None)
     assert all(c.untrainable and not c.edges for c in diverged.decision.choices)
     assert len(finals(SMALL, diverged.decision)) == 8, "the divergence is shown with fresh seeds"
-    failed, _ = drive(SMALL, lambda t: Score("failed"), Ledger(), None)
+    failed, _ = drive(SMALL, lambda t: SeedScore("failed"), Ledger(), None)
     assert all(c.best is None and not c.untrainable for c in failed.decision.choices)
     assert finals(SMALL, failed.decision) == ()
 
@@ -276,8 +276,8 @@ def test_a_damaged_journal_is_kept_and_made_again(tmp_path: Path, caplog: pytest
 
 def test_a_point_that_was_found_finished_is_looked_up() -> None:
     study = Study(SMALL)
-    work = TunedWork(study, Studies(study), seconds, look_up=lambda trial: Score("trained", 0.5, 1.0))
+    work = TunedWork(study, Studies(study), seconds, look_up=lambda trial: SeedScore("trained", 0.5, 1.0))
     trial = work.next()
     assert trial is not None
     work.tell(trial, TrialResult(trial.trial_id, "finished", message="found finished in the tracking store"))
-    assert study.scores[trial.trial_id] == Score("trained", 0.5, 1.0)
+    assert study.scores[trial.trial_id] == SeedScore("trained", 0.5, 1.0)

@@ -11,7 +11,7 @@ import pytest
 from skipray.search.fairness import STABLE_RATE, fairness_table
 from skipray.search.tuning import (
     Point,
-    Score,
+    SeedScore,
     Study,
     best_point,
     default_finals,
@@ -37,15 +37,15 @@ def sweep(*overrides: str) -> SweepSpec:
     return load_sweep(ROOT / "sweeps" / "tuned-quickstart.yaml", [*small, *overrides])
 
 
-def point(number: int, rate: float, *scores: Score) -> Point:
+def point(number: int, rate: float, *scores: SeedScore) -> Point:
     return Point(number, (("learning_rate", rate),), (), tuple(scores))
 
 
-def trained(accuracy: float, loss: float = 1.0) -> Score:
-    return Score("trained", accuracy, loss)
+def trained(accuracy: float, loss: float = 1.0) -> SeedScore:
+    return SeedScore("trained", accuracy, loss)
 
 
-def study_with(spec: SweepSpec, score: "dict[str, Score] | None" = None, best: float = 0.05) -> Study:
+def study_with(spec: SweepSpec, score: "dict[str, SeedScore] | None" = None, best: float = 0.05) -> Study:
     """Every point of every cell told, the accuracy highest at a learning rate."""
     study = Study(spec)
     for trial in study.point_trials():
@@ -107,15 +107,17 @@ class TestChoice:
         assert best_point([lucky, steady]) == 1
 
     def test_a_point_that_trains_beats_one_that_does_not(self) -> None:
-        assert best_point([point(0, 0.1, Score("untrained", 0.3, 1.0)), point(1, 0.2, trained(0.2))]) == 1
+        assert best_point([point(0, 0.1, SeedScore("untrained", 0.3, 1.0)), point(1, 0.2, trained(0.2))]) == 1
 
-    @pytest.mark.parametrize("bad", [Score("diverged"), Score("failed"), Score("diverged", math.nan, math.nan)])
-    def test_diverged_and_failed_are_never_chosen_beside_others(self, bad: Score) -> None:
-        assert best_point([point(0, 0.1, bad), point(1, 0.2, Score("untrained", 0.1, 3.0))]) == 1
+    @pytest.mark.parametrize(
+        "bad", [SeedScore("diverged"), SeedScore("failed"), SeedScore("diverged", math.nan, math.nan)]
+    )
+    def test_diverged_and_failed_are_never_chosen_beside_others(self, bad: SeedScore) -> None:
+        assert best_point([point(0, 0.1, bad), point(1, 0.2, SeedScore("untrained", 0.1, 3.0))]) == 1
 
     def test_nothing_to_choose_by(self) -> None:
-        assert best_point([point(0, 0.1, Score("failed"))]) is None
-        assert best_point([point(0, 0.1, Score("failed")), point(1, 0.2, Score("diverged"))]) == 1
+        assert best_point([point(0, 0.1, SeedScore("failed"))]) is None
+        assert best_point([point(0, 0.1, SeedScore("failed")), point(1, 0.2, SeedScore("diverged"))]) == 1
 
 
 class TestEdges:
@@ -125,7 +127,7 @@ class TestEdges:
             assert edges_of(asked, (), [point(0, 10 ** (-3 + 3 * unit), trained(0.9))]) == edge, unit
 
     def test_a_cell_where_nothing_trains_has_none(self) -> None:
-        assert edges_of(tune(8), (), [point(0, 1e-3, Score("untrained", 0.1, 2.0))]) == frozenset()
+        assert edges_of(tune(8), (), [point(0, 1e-3, SeedScore("untrained", 0.1, 2.0))]) == frozenset()
 
     def test_an_extension_is_half_the_range_with_strata_as_wide_as_before(self) -> None:
         asked = tune(8)
@@ -239,7 +241,7 @@ class TestFairness:
         study = study_with(sweep())
         ranked = sorted(study.points(0, ()), key=lambda p: dict(p.setting)["learning_rate"])
         for p in ranked[6:]:
-            study.scores[p.trials[0].trial_id] = Score("diverged")
+            study.scores[p.trials[0].trial_id] = SeedScore("diverged")
         row, other = fairness_table(study, finals_table(study)).to_dict("records")[:2]
         assert row["tuning.diverged_share"] == 2 / 8
         assert row[STABLE_RATE] == pytest.approx(math.log10(dict(ranked[5].setting)["learning_rate"]))
@@ -248,7 +250,7 @@ class TestFairness:
     def test_untrainable_is_a_result(self) -> None:
         study = study_with(sweep())
         for p in study.points(3, ()):
-            study.scores[p.trials[0].trial_id] = Score("untrained", 0.1, 2.3)
+            study.scores[p.trials[0].trial_id] = SeedScore("untrained", 0.1, 2.3)
         table = fairness_table(study, finals_table(study))
         assert list(table["untrainable"]) == [False, False, False, True]
         assert set(table["breach"]) == {""}
@@ -256,6 +258,6 @@ class TestFairness:
 
     def test_failed_trials_are_a_breach_of_their_cell(self) -> None:
         study = study_with(sweep())
-        study.scores[study.points(1, ())[0].trials[0].trial_id] = Score("failed")
+        study.scores[study.points(1, ())[0].trials[0].trial_id] = SeedScore("failed")
         table = fairness_table(study, finals_table(study))
         assert list(table["breach"]) == ["", "1 of 8 tuning trials failed", "", ""]

@@ -10,7 +10,7 @@ import pytest
 
 from skipray import tracking
 from skipray.analysis.aggregation import aggregate
-from skipray.tracking.exchange.archive import INDEX, BadArchive, Reader, Writer, safe_name
+from skipray.tracking.exchange.archive import INDEX, ArchiveReader, ArchiveWriter, BadArchive, safe_name
 from skipray.tracking.exchange.exporting import export_sweep
 from skipray.tracking.exchange.importing import import_archive
 
@@ -112,7 +112,7 @@ def test_no_name_leaves_its_folder(name: str) -> None:
 def test_hostile_names_write_nothing(exported: Path, tmp_path: Path, empty_database: Path) -> None:
     for i, name in enumerate(("../../../evil", "/tmp/skipray-evil", "a/../../../../evil")):
         path = tmp_path / f"evil{i}.zip"
-        with Reader(exported) as archive, Writer(path) as out:
+        with ArchiveReader(exported) as archive, ArchiveWriter(path) as out:
             for member in archive.members:
                 out.add(member, archive.read(member))
             out.add(f"files/000001/{name}", b"evil")
@@ -134,7 +134,7 @@ def test_a_hostile_sweep_name_is_refused(exported: Path, sqlite: str, name: str)
 def test_a_damaged_archive_adds_nothing(exported: Path, tmp_path: Path, empty_database: Path) -> None:
     there = fresh(tmp_path / "there", empty_database)
     whole = exported.read_bytes()
-    with Reader(exported) as archive:
+    with ArchiveReader(exported) as archive:
         contents = {name: archive.read(name) for name in archive.members}
     torn = tmp_path / "torn.zip"
     refused = 0
@@ -143,7 +143,7 @@ def test_a_damaged_archive_adds_nothing(exported: Path, tmp_path: Path, empty_da
         data[i * (len(whole) - 1) // 9] ^= 16
         torn.write_bytes(data)
         try:
-            with Reader(torn) as archive:
+            with ArchiveReader(torn) as archive:
                 archive.check()
                 read = {name: archive.read(name) for name in archive.members}
         except BadArchive:

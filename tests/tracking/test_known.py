@@ -8,7 +8,7 @@ import pytest
 
 from skipray import tracking
 from skipray.records import EpochRecord
-from skipray.search.tuning import Score
+from skipray.search.tuning import SeedScore
 from skipray.spec import Adaptive, SearchRange, SweepSpec, TrialSpec, Tune
 from skipray.storage import TrialPlace
 
@@ -39,8 +39,8 @@ def test_a_tuned_sweep_through_the_store(toys: SimpleNamespace, record: Callable
     for i, trial in enumerate(points[:-1]):
         record(sweep, trial, 0.5 + 0.1 * (i % 4), "diverged" if i == 1 else "trained")
     study = tracking.read_study(sweep, failed=False)
-    assert study.scores[points[0].trial_id] == Score("trained", 0.5, 0.5)
-    assert study.scores[points[1].trial_id] == Score("diverged", None, 0.4)
+    assert study.scores[points[0].trial_id] == SeedScore("trained", 0.5, 0.5)
+    assert study.scores[points[1].trial_id] == SeedScore("diverged", None, 0.4)
     assert tracking.known_trials(sweep) == tracking.Known(sweep.trials(), 4)
     record(sweep, points[-1], 0.99)
     known = tracking.known_trials(sweep)

@@ -14,7 +14,7 @@ from typing import Any
 
 from skipray.scheduling.ray import private
 from skipray.scheduling.ray.head import check_reachable
-from skipray.scheduling.ray.local_folder import LocalFolder
+from skipray.scheduling.ray.local_folder import SessionFolder
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
 from skipray.scheduling.ray.nodes import Node, connected_nodes
 from skipray.scheduling.ray.settings import apply_settings, runtime_env, thread_variables, workers_ahead
@@ -42,7 +42,7 @@ class Cluster:
     nodes: tuple[Node, ...]
     joined: bool = True
     """By skipray, which leaves it at the end; a connection that the user's own code had made stays."""
-    folder: LocalFolder | None = field(default=None, repr=False)
+    folder: SessionFolder | None = field(default=None, repr=False)
     processes: LocalProcesses | None = field(default=None, repr=False)
     """Of a cluster that this process has started."""
 
@@ -119,7 +119,7 @@ def _start(sweep: SweepSpec, trials: int | None, options: dict[str, Any]) -> Clu
     import ray
 
     os.environ.pop("RAY_ADDRESS", None)
-    folder, before = LocalFolder(), descendants()
+    folder, before = SessionFolder(), descendants()
     try:
         with private.lean_start(thread_variables(sweep) | workers_ahead(sweep, trials)):
             ray.init(**options, **folder.options(), address="local", include_dashboard=False, num_cpus=os.cpu_count())

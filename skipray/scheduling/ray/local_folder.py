@@ -22,7 +22,7 @@ _token = secrets.token_hex(32)
 """Of this process: Ray reads its token once."""
 
 
-class LocalFolder:
+class SessionFolder:
     """A new folder, /tmp/skipray-PID-..."""
 
     def __init__(self) -> None:

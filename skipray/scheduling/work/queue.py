@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from skipray import tracking
-from skipray.planning.budget import Budget, Fit
+from skipray.planning.budget import Budget, BudgetFit
 from skipray.scheduling.work.adaptive import SCORES, FrontierWork
 from skipray.scheduling.work.protocol import FixedWork, Work
-from skipray.search.tuning import Score
+from skipray.search.tuning import SeedScore
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.tracking import Known, Ledger
 
@@ -22,7 +22,7 @@ def work_of(
     known: Known,
     seconds: Seconds,
     *,
-    fit: Fit | None = None,
+    fit: BudgetFit | None = None,
     budget: Budget | None = None,
     concurrency: int = 1,
 ) -> Work:
@@ -76,7 +76,7 @@ def _frontier(
     )
 
 
-def _tuned(sweep: SweepSpec, uri: str, finished: Collection[str], seconds: Seconds, fit: Fit | None) -> Work:
+def _tuned(sweep: SweepSpec, uri: str, finished: Collection[str], seconds: Seconds, fit: BudgetFit | None) -> Work:
     from skipray.scheduling.work.studies import Studies
     from skipray.scheduling.work.tuned import TunedWork
 
@@ -86,7 +86,7 @@ def _tuned(sweep: SweepSpec, uri: str, finished: Collection[str], seconds: Secon
     study = tracking.read_study(reached, uri, failed=False)
     journal = tracking.store_folder(uri) / "optuna" / f"{sweep.name}.log"
 
-    def look_up(trial: TrialSpec) -> Score | None:
+    def look_up(trial: TrialSpec) -> SeedScore | None:
         return tracking.read_study(reached, uri, failed=False).scores.get(trial.trial_id)
 
     return TunedWork(study, Studies(study, journal), seconds, finished=finished, look_up=look_up, keep=keeps)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.scheduling.work.studies import Studies
-from skipray.search.tuning import Decision, Score, Study, default_finals, finals
+from skipray.search.tuning import Decision, SeedScore, Study, default_finals, finals
 from skipray.spec import TrialSpec
 
 
@@ -23,7 +23,7 @@ class TunedWork:
         seconds: Callable[[TrialSpec], float],
         *,
         finished: Iterable[str] = (),
-        look_up: Callable[[TrialSpec], Score | None] = lambda trial: None,
+        look_up: Callable[[TrialSpec], SeedScore | None] = lambda trial: None,
         keep: Callable[[TrialSpec], bool] = lambda trial: True,
     ):
         """
@@ -82,12 +82,12 @@ class TunedWork:
     def remaining(self) -> int | None:
         return len(self._finals) + len(self._points) if self.decision.complete else None
 
-    def _score(self, trial: TrialSpec, result: TrialResult) -> Score:
+    def _score(self, trial: TrialSpec, result: TrialResult) -> SeedScore:
         if result.status != "finished":
-            return Score("failed")
+            return SeedScore("failed")
         if result.outcome is None:
-            return self._look_up(trial) or Score("failed")
-        return Score(result.outcome, result.validation_accuracy, result.scalars.get("validation.loss"))
+            return self._look_up(trial) or SeedScore("failed")
+        return SeedScore(result.outcome, result.validation_accuracy, result.scalars.get("validation.loss"))
 
     def _completes_a_round(self, cell: int, trial: TrialSpec) -> bool:
         """Whether the cell now has all points of some round that the trial belongs to."""

@@ -39,7 +39,7 @@ def safe_name(name: str) -> str:
     return "/".join(parts)
 
 
-class Writer:
+class ArchiveWriter:
     """Writes an archive; it is whole when the context is left, and not there before."""
 
     def __init__(self, path: Path):
@@ -56,7 +56,7 @@ class Writer:
         """What the index says of the sweep."""
         self._index |= values
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> "ArchiveWriter":
         return self
 
     def __exit__(
@@ -71,7 +71,7 @@ class Writer:
             self._aside.unlink(missing_ok=True)
 
 
-class Reader:
+class ArchiveReader:
     """Reads an archive. BadArchive where it is none, or damaged."""
 
     def __init__(self, path: Path):
@@ -129,7 +129,7 @@ class Reader:
             if name.startswith("files/"):
                 safe_name(name.split("/", 2)[2] if name.count("/") >= 2 else "")
 
-    def __enter__(self) -> "Reader":
+    def __enter__(self) -> "ArchiveReader":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipray import __version__
 from skipray.tracking.address import TrackingRefused, is_sql, redact, resolve_uri
 from skipray.tracking.client import reach
-from skipray.tracking.exchange.archive import Writer, safe_name
+from skipray.tracking.exchange.archive import ArchiveWriter, safe_name
 from skipray.tracking.files import list_tree, read_file
 from skipray.tracking.read.ledger import child_runs
 from skipray.tracking.read.sweep_run import find_sweep_run
@@ -44,7 +44,7 @@ def export_sweep(name: str, path: Path, tracking_uri: str | None = None) -> Expo
         raise TrackingRefused(f"{redact(uri)}: found no sweep {name!r}; `skipray list` names those that it has")
     run_ids = [sweep.run_id, *sorted(row.run_id for row in child_runs(uri, name))]
     count = 0
-    with Writer(path) as archive:
+    with ArchiveWriter(path) as archive:
         numbers = {}
         for position, run_id in enumerate(run_ids):
             number = numbers[run_id] = f"{position:06d}"

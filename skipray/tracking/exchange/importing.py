@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from skipray.spec import DatasetSpec, ProbeSpec, Resources, SweepSpec, Tracking
 from skipray.tracking.address import Address
 from skipray.tracking.client import reach
-from skipray.tracking.exchange.archive import BadArchive, Reader
+from skipray.tracking.exchange.archive import ArchiveReader, BadArchive
 from skipray.tracking.files import write_files
 from skipray.tracking.read.launches import PARAM
 from skipray.tracking.read.ledger import child_runs
@@ -48,7 +48,7 @@ def import_archive(path: Path, tracking_uri: str | None = None) -> Imported:
         BadArchive: it is none, it is damaged, or it names files outside the runs' folders.
         TrackingAway: the store cannot be reached.
     """
-    with Reader(path) as archive:
+    with ArchiveReader(path) as archive:
         archive.check()
         told = {number: _run_of(archive, number) for number in map(str, archive.index.get("runs", []))}
         parents = [n for n, run in told.items() if run["tags"].get(KIND) == "sweep"]
@@ -67,7 +67,7 @@ def import_archive(path: Path, tracking_uri: str | None = None) -> Imported:
         return Imported(name, added, len(told) - 1 - added)
 
 
-def _run_of(archive: Reader, number: str) -> dict[str, Any]:
+def _run_of(archive: ArchiveReader, number: str) -> dict[str, Any]:
     try:
         run: dict[str, Any] = json.loads(archive.read(f"runs/{number}.json"))
         for key, kind in (("tags", dict), ("params", dict), ("metrics", list), ("status", str)):
@@ -98,7 +98,7 @@ def _named(name: str, question: str) -> SweepSpec:
     )
 
 
-def _fill_parent(address: Address, archive: Reader, number: str, told: dict[str, Any]) -> None:
+def _fill_parent(address: Address, archive: ArchiveReader, number: str, told: dict[str, Any]) -> None:
     """Manifests, report and what was accepted; launches of the other store are not this one's."""
     files = dict(archive.files(number))
     have = reach(address.uri, lambda c: c.get_run(address.parent_run_id)).data.tags
@@ -107,7 +107,7 @@ def _fill_parent(address: Address, archive: Reader, number: str, told: dict[str,
     write_files(address.uri, address.artifacts_of(address.parent_run_id), address.parent_run_id, files)
 
 
-def _add(address: Address, archive: Reader, number: str, told: dict[str, Any]) -> None:
+def _add(address: Address, archive: ArchiveReader, number: str, told: dict[str, Any]) -> None:
     tags = told["tags"] | {PARENT: address.parent_run_id, IMPORTED: str(told.get("run_id", ""))}
 
     def create(mlflow: "MlflowClient") -> "Run":

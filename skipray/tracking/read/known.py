@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skipray.search.tuning import Score, Study
+from skipray.search.tuning import SeedScore, Study
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.former import aliases, points_today, renamed
@@ -59,7 +59,7 @@ def read_study(sweep: SweepSpec, tracking_uri: str | None = None, *, failed: boo
     ledger = ledger_of(rows)
     study.scores |= scores_of(uri, sweep, ledger)
     if failed:
-        study.scores |= dict.fromkeys(ledger.failed, Score("failed"))
+        study.scores |= dict.fromkeys(ledger.failed, SeedScore("failed"))
     return study
 
 
@@ -73,7 +73,7 @@ def _add_points(study: Study, rows: Iterable[RunRow]) -> None:
             study.add(row.study, row.point, tuple((name, float(recipe[name])) for name in study.tune.space))
 
 
-def scores_of(uri: str, sweep: SweepSpec, ledger: Ledger) -> dict[str, Score]:
+def scores_of(uri: str, sweep: SweepSpec, ledger: Ledger) -> dict[str, SeedScore]:
     """trial_id -> score of the finished trials of a ledger."""
     rows = list(ledger.finished.values())
     if not rows:
@@ -82,7 +82,7 @@ def scores_of(uri: str, sweep: SweepSpec, ledger: Ledger) -> dict[str, Score]:
     absent = np.full(len(rows), np.nan)
     accuracy, loss = (np.asarray(metrics.get(key, absent), dtype=float) for key in SCORES)
     return {
-        row.trial_id: Score(
+        row.trial_id: SeedScore(
             str(row.outcome),
             None if row.outcome == "diverged" or not np.isfinite(a) else float(a),
             float(b) if np.isfinite(b) else None,

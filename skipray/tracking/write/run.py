@@ -25,7 +25,7 @@ from skipray.tracking.schema import (
     PARENT,
     PROFILE_PREFIX,
     TRIAL_ID,
-    Point,
+    MetricPoint,
     epoch_points,
     final_points,
     result_tags,
@@ -176,7 +176,7 @@ class TrialRun:
 
         self._write(reopen)
 
-    def log_epochs(self, epochs: Iterable[EpochRecord], more: Iterable[Point] = (), **tags: str) -> list[str]:
+    def log_epochs(self, epochs: Iterable[EpochRecord], more: Iterable[MetricPoint] = (), **tags: str) -> list[str]:
         """Send epochs that were not sent before, in one batch with params, other points and tags.
 
         Returns:
@@ -207,7 +207,7 @@ class TrialRun:
         self._look_first = False
         self._create()
 
-    def _log(self, points: Iterable[Point], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+    def _log(self, points: Iterable[MetricPoint], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         metrics = [Metric(p.key, p.value, p.time_ms, p.step) for p in points]

@@ -24,7 +24,7 @@ from skipray.trial.training.step import Step
 
 __all__ = [
     "EpochEnd",
-    "Progress",
+    "TrainingProgress",
     "autocast",
     "derived_seed",
     "generator",
@@ -39,7 +39,7 @@ CUDA_CHECK_STEPS = 50
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Where training stands, at the boundary between two steps. With the weights and momenta, all there is to save."""
 
     epoch: int = 1
@@ -85,7 +85,7 @@ def train(
     seed: int,
     *,
     optimizer: Optimizer,
-    progress: Progress,
+    progress: TrainingProgress,
     on_step: Callable[[], None],
     on_epoch: Callable[[EpochEnd], None],
     keep_updates: Callable[[int], bool] = lambda epoch: False,

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from skipray.datasets import gaussian, open_dataset
 from skipray.datasets._augmentation import draw, standard
 from skipray.spec import DatasetSpec, Recipe
-from skipray.trial.training import Progress, derived_seed, generator, train
+from skipray.trial.training import TrainingProgress, derived_seed, generator, train
 from skipray.trial.training.schedule import learning_rate
 from skipray.trial.training.sgd import SGD
 
@@ -50,7 +50,7 @@ def run(splits, r, seed=0, net=None, **hooks):
         r,
         seed,
         optimizer=SGD(net, r),
-        progress=Progress(),
+        progress=TrainingProgress(),
         on_step=hooks.pop("on_step", lambda: None),
         on_epoch=ends.append,
         **hooks,
@@ -134,7 +134,7 @@ def test_the_last_update_is_kept_where_it_is_wanted(splits):
 
 
 def test_he_2015_is_warm_once_an_epoch_is_above_a_fifth(splits):
-    progress = Progress()
+    progress = TrainingProgress()
     net = network()
     r = recipe(schedule="he2015", epochs=4, warmup_epochs=3.0, learning_rate=0.5)
     rates = []

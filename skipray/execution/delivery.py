@@ -1,0 +1,93 @@
+"""Results that workers had to leave in the storage, delivered to the tracking store while a launch goes on and at its
+end."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from skipray import storage, tracking
+from skipray.spec import SweepSpec, TrialSpec
+
+if TYPE_CHECKING:
+    from skipray.tracking import Address, Known, Pending
+
+COURIER_SECONDS = 30.0
+"""How often results that could not be delivered are tried again."""
+PATIENCE_SECONDS = 120.0
+"""How long a launch that has run everything waits for a tracking store that is away."""
+RETRY_SECONDS = 5.0
+"""How often it is tried then."""
+
+
+class Courier(threading.Thread):
+    """Delivers, while the launch goes on, what workers had to leave in the storage when the tracking store was away."""
+
+    def __init__(
+        self,
+        address: "Address",
+        trials: Callable[[], tuple[TrialSpec, ...]],
+        sweep_name: str,
+        storage_url: str,
+        running: set[str],
+    ):
+        super().__init__(name="skipray-courier", daemon=True)
+        self._address, self._trials, self._sweep_name = address, trials, sweep_name
+        self._storage_url, self._running = storage_url, running
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(COURIER_SECONDS):
+            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
+            if waiting:
+                trials = [t for t in self._trials() if t.trial_id in waiting]
+                tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
+
+    def __enter__(self) -> "Courier":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join(COURIER_SECONDS)
+
+
+def deliver_rest(
+    sweep: SweepSpec,
+    address: "Address",
+    known: "Known",
+    storage_url: str,
+    patience_seconds: float,
+    say: Callable[[str], None],
+) -> "Pending":
+    """Deliver what still waits, and wait for the store so long if it is away."""
+    end = time.monotonic() + patience_seconds
+    said = False
+    while True:
+        pending = tracking.deliver_pending(address, deliverable(sweep, address, known), storage_url)
+        if not pending.left or time.monotonic() > end:
+            break
+        if not said:
+            said = True
+            say(f"{len(pending.left)} results wait for the tracking store; trying for {patience_seconds:g} s (Ctrl-C)")
+        time.sleep(RETRY_SECONDS)
+    with suppress(tracking.TrackingAway, OSError):
+        if storage.trials_kept(storage_url, sweep.name):
+            trials = known_by_now(sweep, address, known).trials
+            finished = tracking.read_ledger(sweep, address.uri, trials=trials).finished
+            tracking.forget_finished(finished, storage_url, sweep.name)
+    return pending
+
+
+def known_by_now(sweep: SweepSpec, address: "Address", before: "Known") -> "Known":
+    """The trials by now; those that were known before while the store is away."""
+    try:
+        return tracking.known_trials(sweep, address.uri)
+    except tracking.TrackingAway:
+        return before
+
+
+def deliverable(sweep: SweepSpec, address: "Address", known: "Known") -> tuple[TrialSpec, ...]:
+    """Trials whose results may wait in the storage; of an adaptive sweep also those that no run shows yet."""
+    return sweep.trials() if sweep.tune is None else known_by_now(sweep, address, known).trials

@@ -1,0 +1,42 @@
+"""What keeps the code easy to take over: short functions, one name per idea."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LINES = 60
+"""Of a function's code; its signature and docstring apart."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted((ROOT / "skipray").rglob("*.py")):
+        yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+
+
+def code_lines(function: Function) -> int:
+    first = function.body[0]
+    told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    begin = function.body[1] if told and len(function.body) > 1 else first
+    assert function.end_lineno is not None
+    return function.end_lineno - begin.lineno + 1
+
+
+def test_no_function_is_long() -> None:
+    """Complexity is ruff's to judge (pyproject.toml, mccabe)."""
+    functions = [(path, node) for path, tree in trees() for node in ast.walk(tree) if isinstance(node, Function)]
+    assert len(functions) > 1000
+    long = {f"{path}: {node.name}": code_lines(node) for path, node in functions if code_lines(node) > LINES}
+    assert not long
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    places = defaultdict(list)
+    for path, tree in trees():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path)
+    assert len(places) > 100
+    assert not {name: where for name, where in places.items() if len(where) > 1}
