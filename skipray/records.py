@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 
 Outcome = Literal["trained", "untrained", "diverged"]
+"""How a finished trial ended, as it was tracked; analysis.trained judges it anew by the sweep's definitions."""
+State = Literal["finished", "running", "failed", "missing"]
+"""Where a trial stands."""
 """How a finished trial judged itself: trained is better than naming the most frequent class. What counts when results
 are read, `skipray.analysis.trained` decides. A trial that raised has the outcome `failed`, and no record."""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from skipray.analysis.aggregation import Aggregate
-    from skipray.execution.ended import Ended
+    from skipray.execution.ended import LaunchEnd
 
 
 class Sweep:
@@ -86,7 +86,7 @@ class Sweep:
         ]
         return pd.DataFrame(rows)
 
-    def launch(self, *, tracking_uri: str | None = None, address: str | None = None) -> "Ended":
+    def launch(self, *, tracking_uri: str | None = None, address: str | None = None) -> "LaunchEnd":
         """Run what is missing, here or on a Ray cluster; again after any interruption, nothing is repeated.
 
         Args:

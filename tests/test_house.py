@@ -32,11 +32,15 @@ def test_no_function_is_long() -> None:
     assert not long
 
 
-def test_no_two_public_classes_have_one_name() -> None:
+def test_no_two_public_types_have_one_name() -> None:
     places = defaultdict(list)
     for path, tree in trees():
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path)
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript):
+                value = node.value.value
+                if isinstance(value, ast.Name) and value.id == "Literal" and isinstance(node.targets[0], ast.Name):
+                    places[node.targets[0].id].append(path)
     assert len(places) > 100
     assert not {name: where for name, where in places.items() if len(where) > 1}

@@ -129,7 +129,7 @@ def aggregate(
     layers = tracking.read_layers(sweep, tracking_uri, trials=headlined, ledger=ledger, say=say)
     first = sorted(headlined, key=lambda t: t.seed)[:MAX_HISTOGRAM_TRIALS]
     histograms = tracking.read_histograms(sweep, tracking_uri, trials=first, ledger=ledger, say=say)
-    covered = coverage(sweep, trials, states if asked else {}, asked or stand_ins(sweep))
+    covered = coverage(sweep, trials, states if asked else {}, asked or planned_finals(sweep))
     groups = _grouped(trials, [of_trial[i] for i in trials["trial_id"]])
     remarks = late_remarks(tracking.declarations(sweep, tracking_uri), ledger.finished.values())
     result = Aggregate(
@@ -295,7 +295,7 @@ def asked_for(sweep: SweepSpec, known: Sequence[TrialSpec]) -> tuple[TrialSpec, 
     return tuple(t for t in known if sweep.tune is None or t.setting == "tuned")
 
 
-def stand_ins(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
+def planned_finals(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
     """A trial for each final that a tuned sweep will have; nothing has run of them."""
     return tuple(replace(c, seed=s, setting="tuned") for c in sweep.cells for s in sweep.seeds if sweep.tune)
 

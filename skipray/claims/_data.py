@@ -30,7 +30,7 @@ CONDITION = "hidden.log10_condition.median"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DivergedValue:
     """What a diverged network counts as, where a claim says something good of it: a bad outcome, not a missing one, or
     the survivors alone would be judged. Where a claim says something bad of it, it is left out: it never speaks for a
     claim."""
@@ -40,9 +40,9 @@ class Outcome:
     """1: at least the value."""
 
 
-NOTHING_RIGHT = Outcome(0.0)
+NOTHING_RIGHT = DivergedValue(0.0)
 """Accuracy of a network with a non-finite loss: it classifies nothing."""
-BEYOND_PRECISION = Outcome(-float(np.log10(np.finfo(np.float32).eps)), 1)
+BEYOND_PRECISION = DivergedValue(-float(np.log10(np.finfo(np.float32).eps)), 1)
 """log10 kappa of one whose representations are not finite: beyond float32's precision floor."""
 
 
@@ -127,7 +127,7 @@ class SweepData:
         return " and ".join(f"{self.name(role)}'s" for role in bound)
 
     def measured(
-        self, metric: str, rows: pd.DataFrame | None = None, *, diverged: Outcome | None = None
+        self, metric: str, rows: pd.DataFrame | None = None, *, diverged: DivergedValue | None = None
     ) -> pd.DataFrame:
         """Trials that have the metric: architecture, depth, seed, factors, `value` and `censored` (-1, 0, 1).
 
@@ -150,7 +150,7 @@ class SweepData:
         return kept.astype({"censored": int}).copy()
 
     def pairs(
-        self, metric: str, first: str, second: str, *, diverged: dict[str, Outcome] | None = None
+        self, metric: str, first: str, second: str, *, diverged: dict[str, DivergedValue] | None = None
     ) -> pd.DataFrame:
         """Twins that share depth, seed and every factor that both have: `difference` (first - second) and `censored`.
 

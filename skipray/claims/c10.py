@@ -7,7 +7,7 @@ counts as wholly changed; diverged plain ones are left out.
 """
 
 from skipray.claims._claim import Comparison, Finding, finding, untested
-from skipray.claims._data import Outcome, SweepData, diverged_remark
+from skipray.claims._data import DivergedValue, SweepData, diverged_remark
 from skipray.claims._estimates import mean_of
 
 ID = "C10"
@@ -19,7 +19,7 @@ NEAR = 0.5
 ours."""
 WHOLLY = 1.0
 """As far from itself as zero is: an output that changes more is not near what it was by anybody's reading."""
-WHOLLY_CHANGED = Outcome(WHOLLY)
+WHOLLY_CHANGED = DivergedValue(WHOLLY)
 
 
 def judge(data: SweepData) -> Finding:

@@ -11,7 +11,7 @@ from skipray import storage, tracking
 from skipray.spec import SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
-    from skipray.tracking import Address, Known, Pending
+    from skipray.tracking import Address, KnownTrials, Pending
 
 COURIER_SECONDS = 30.0
 """How often results that could not be delivered are tried again."""
@@ -21,7 +21,7 @@ RETRY_SECONDS = 5.0
 """How often it is tried then."""
 
 
-class Courier(threading.Thread):
+class DeliveryThread(threading.Thread):
     """Delivers, while the launch goes on, what workers had to leave in the storage when the tracking store was away."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Courier(threading.Thread):
                 trials = [t for t in self._trials() if t.trial_id in waiting]
                 tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
 
-    def __enter__(self) -> "Courier":
+    def __enter__(self) -> "DeliveryThread":
         self.start()
         return self
 
@@ -56,7 +56,7 @@ class Courier(threading.Thread):
 def deliver_rest(
     sweep: SweepSpec,
     address: "Address",
-    known: "Known",
+    known: "KnownTrials",
     storage_url: str,
     patience_seconds: float,
     say: Callable[[str], None],
@@ -80,7 +80,7 @@ def deliver_rest(
     return pending
 
 
-def known_by_now(sweep: SweepSpec, address: "Address", before: "Known") -> "Known":
+def known_by_now(sweep: SweepSpec, address: "Address", before: "KnownTrials") -> "KnownTrials":
     """The trials by now; those that were known before while the store is away."""
     try:
         return tracking.known_trials(sweep, address.uri)
@@ -88,6 +88,6 @@ def known_by_now(sweep: SweepSpec, address: "Address", before: "Known") -> "Know
         return before
 
 
-def deliverable(sweep: SweepSpec, address: "Address", known: "Known") -> tuple[TrialSpec, ...]:
+def deliverable(sweep: SweepSpec, address: "Address", known: "KnownTrials") -> tuple[TrialSpec, ...]:
     """Trials whose results may wait in the storage; of an adaptive sweep also those that no run shows yet."""
     return sweep.trials() if sweep.tune is None else known_by_now(sweep, address, known).trials

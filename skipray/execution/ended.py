@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ended:
+class LaunchEnd:
     """How a launch ended."""
 
     total: int

@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from skipray import datasets, tracking
-from skipray.execution.delivery import PATIENCE_SECONDS, Courier, deliver_rest, deliverable, known_by_now
-from skipray.execution.ended import Ended
+from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver_rest, deliverable, known_by_now
+from skipray.execution.ended import LaunchEnd
 from skipray.execution.ownership import owned, refuse_second
 from skipray.planning.budget import Budget, BudgetFit, fit
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from skipray.scheduling.ray.cluster import Cluster
     from skipray.scheduling.ray.resources import Shares
     from skipray.scheduling.work.events import Event
-    from skipray.tracking import Address, Known, Ledger
+    from skipray.tracking import Address, KnownTrials, Ledger
 
 
 CLUSTER = "Ray"
@@ -40,7 +40,7 @@ def launch_sweep(
     on_fit: Callable[[BudgetFit], None] = lambda fit: None,
     say: Callable[[str], None] = lambda text: None,
     at_end: Callable[[], None] = lambda: None,
-) -> Ended:
+) -> LaunchEnd:
     """Run the missing trials of a sweep.
 
     Args:
@@ -73,7 +73,7 @@ def launch_sweep(
     from skipray.scheduling.ray.pending_connection import PendingConnection
     from skipray.scheduling.ray.preflight import check_feasible
 
-    ended: Ended | None = None
+    ended: LaunchEnd | None = None
 
     def meanwhile() -> None:
         if ended is not None and not ended.interrupted:
@@ -100,7 +100,7 @@ def launch_sweep(
         return ended
 
 
-def _ended_before(sweep: SweepSpec, tracking_uri: str | None, storage_url: str, known: "Known") -> Ended:
+def _ended_before(sweep: SweepSpec, tracking_uri: str | None, storage_url: str, known: "KnownTrials") -> LaunchEnd:
     """Nothing is missing."""
     address = None
     if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
@@ -109,10 +109,10 @@ def _ended_before(sweep: SweepSpec, tracking_uri: str | None, storage_url: str, 
         with owned(sweep, address, storage_url):
             tracking.begin_sweep(address, sweep)
     _explain(sweep, tracking.resolve_uri(sweep, tracking_uri), known)
-    return Ended(len(known.trials), 0, 0, False, 0.0, Counter(), address)
+    return LaunchEnd(len(known.trials), 0, 0, False, 0.0, Counter(), address)
 
 
-def _explain(sweep: SweepSpec, uri: str, known: "Known") -> None:
+def _explain(sweep: SweepSpec, uri: str, known: "KnownTrials") -> None:
     """Give a finished sweep of skipray 0.1 its manifest while the code that it was run with is still at hand."""
     run = tracking.find_sweep_run(uri, sweep.name)
     if run is not None and not tracking.has_manifest(uri, run):
@@ -153,7 +153,7 @@ def _run(
     budget: Budget | None,
     on_fit: Callable[[BudgetFit], None],
     say: Callable[[str], None],
-) -> Ended:
+) -> LaunchEnd:
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.capacity import Capacity
     from skipray.scheduling.ray.run import run
@@ -175,10 +175,11 @@ def _run(
     states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
     plan = make_plan(sweep, states, trials=known.trials, seconds=seconds)
     tracking.write_manifest(address, sweep, known.trials, _sizes(plan))
-    estimates = {p.trial.trial_id: p.seconds for p in plan.missing}
     tally = _Tally(timed)
-    courier = Courier(address, lambda: deliverable(sweep, address, known), sweep.name, storage_url, tally.running)
-    with Progress(known.trials, states, estimates) as progress, courier:
+    delivery = DeliveryThread(
+        address, lambda: deliverable(sweep, address, known), sweep.name, storage_url, tally.running
+    )
+    with Progress(known.trials, states, {p.trial.trial_id: p.seconds for p in plan.missing}) as progress, delivery:
 
         def on_event(event: "Event") -> None:
             progress.on_event(event)
@@ -195,7 +196,7 @@ def _run(
             on_wait=progress.on_wait,
             taken_over=taken_over,
         )
-    ended = Ended(
+    ended = LaunchEnd(
         total=len(known.trials),
         ran=summary.finished,
         failed=len(summary.failed),
@@ -216,13 +217,13 @@ def _run(
 
 
 def _delivered(
-    ended: Ended,
+    ended: LaunchEnd,
     sweep: SweepSpec,
     address: "Address",
     storage_url: str,
-    known: "Known",
+    known: "KnownTrials",
     say: Callable[[str], None],
-) -> Ended:
+) -> LaunchEnd:
     """The end, once what waited in the storage is delivered as far as the tracking store takes it."""
     patience = 0 if ended.interrupted else PATIENCE_SECONDS
     pending = deliver_rest(sweep, address, known, storage_url, patience, say)
@@ -248,7 +249,7 @@ def _check_cluster(sweep: SweepSpec, cluster: "Cluster", context: "WorkerContext
         check_nodes(sweep, cluster, context)
 
 
-def _up_to_date(sweep: SweepSpec, address: "Address", storage_url: str) -> tuple["Known", "Ledger"]:
+def _up_to_date(sweep: SweepSpec, address: "Address", storage_url: str) -> tuple["KnownTrials", "Ledger"]:
     """What is known and finished, once results of earlier launches that still waited are delivered."""
     known = tracking.known_trials(sweep, address.uri)
     tracking.deliver_pending(address, deliverable(sweep, address, known), storage_url)
@@ -308,7 +309,7 @@ class _Tally:
                 self.measured += event.result.train_seconds + event.result.probe_seconds
 
 
-def _shares(sweep: SweepSpec, known: "Known", ledger: "Ledger", data_root: str | None) -> "Shares":
+def _shares(sweep: SweepSpec, known: "KnownTrials", ledger: "Ledger", data_root: str | None) -> "Shares":
     """What each trial gets of a machine; GPU fractions are measured where the sweep does not give them."""
     from skipray.scheduling.ray.resources import Shares, measure_fractions, memory_key
     from skipray.scheduling.ray.timing import deepest

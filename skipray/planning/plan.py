@@ -5,17 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 from skipray import architectures, datasets
 from skipray.architectures import Sizes
 from skipray.extension import apart
 from skipray.planning.estimate import CPU, CUDA, Speed, estimate_seconds
+from skipray.records import State
 from skipray.spec import Group, ModelSpec, SweepSpec, TrialSpec
 
 logger = logging.getLogger(__name__)
-
-State = Literal["finished", "running", "failed", "missing"]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from skipray.probe.batch import Batch, given_loss, score_loss
 from skipray.probe.head import linear_end
 from skipray.probe.histogram import histogram
 from skipray.probe.layers import Layers, Tap
-from skipray.probe.reduction import Place, Reduced, absent_tensor, is_small, reduce_matrices, reduce_tensor
+from skipray.probe.reduction import Reduced, TensorPlace, absent_tensor, is_small, reduce_matrices, reduce_tensor
 from skipray.probe.weights import WeightParameter, weight_layers
 
 
@@ -97,13 +97,13 @@ class _Pass:
         self.last = -1
         """The index of the last hidden layer."""
         self.classes: int | None = None
-        self.functions: list[tuple[Any, Place]] = []
+        self.functions: list[tuple[Any, TensorPlace]] = []
         """Autograd's function of each hidden tensor."""
-        self.narrow: list[Place] = []
+        self.narrow: list[TensorPlace] = []
         """The logits, and what reaches them linearly: the rank of their gradients is at most classes - 1."""
         self.classifier: Tensor | None = None
         """The weight that makes the logits, where one does."""
-        self.latest: tuple[weakref.ref[Tensor], Place] | None = None
+        self.latest: tuple[weakref.ref[Tensor], TensorPlace] | None = None
 
     def hook(self, tap: Tap) -> Callable[..., None]:
         def see(module: nn.Module, arguments: Any, output: Any) -> None:
@@ -122,7 +122,7 @@ class _Pass:
         else:
             index = tap.layer_index
         tensor, of_samples = _samples_first(tensor, self.samples)
-        place = Place(layer, index, tap.tensor, self.phase, of_samples)
+        place = TensorPlace(layer, index, tap.tensor, self.phase, of_samples)
         both = of_samples and (tap.tensor == "hidden" or self.wanted.centre_all)
         self.reduced.append(reduce_tensor(tensor, place, self.wanted.metrics, centred=both))
         if tap.tensor == "hidden" and index in (0, self.last):
@@ -133,7 +133,7 @@ class _Pass:
         self.functions.append((tensor.grad_fn, place))
         tensor.register_hook(lambda gradient: self._see_gradient(gradient, place))
 
-    def _see_gradient(self, gradient: Tensor, place: Place) -> None:
+    def _see_gradient(self, gradient: Tensor, place: TensorPlace) -> None:
         where = replace(place, tensor="output_gradient")
         cap = self.classes - 1 if self.classes is not None and place in self.narrow else None
         metrics, both = self.wanted.metrics, self.wanted.centre_all and place.of_samples
@@ -152,7 +152,7 @@ class _Pass:
         chain, self.classifier = linear_end(scores)
         self.narrow += [place for function, place in self.functions if any(function is f for f in chain)]
         if tensor() is not scores and self.ends_before_scores:
-            logits = Place("classifier", place.layer_index + 1, "hidden", self.phase)
+            logits = TensorPlace("classifier", place.layer_index + 1, "hidden", self.phase)
             self.narrow.append(logits)
             scores.register_hook(lambda gradient: self._see_gradient(gradient, logits))
 
@@ -181,7 +181,7 @@ class _Pass:
     def no_weights(self, layers: Sequence[WeightParameter], kind: str, reason: str) -> None:
         """Notes that there is no tensor of a kind, and why."""
         for layer in layers:
-            place = Place(layer.layer, layer.layer_index, kind, self.phase)
+            place = TensorPlace(layer.layer, layer.layer_index, kind, self.phase)
             metrics, centred = self.wanted.metrics, self.wanted.centre_all
             self.reduced.append(absent_tensor(layer.learned, place, metrics, centred=centred, reason=reason))
 
@@ -199,7 +199,7 @@ class _Pass:
         found: dict[str, Reduced] = {}
         metrics, centred = self.wanted.metrics, self.wanted.centre_all
         for key, members in groups.items():
-            places = [Place(layer.layer, layer.layer_index, kind, self.phase) for layer in members]
+            places = [TensorPlace(layer.layer, layer.layer_index, kind, self.phase) for layer in members]
             group = [tensors[layer.name] for layer in members]
             if isinstance(key, str):
                 cap = classes - 1 if members[0] is last and group[0].shape[0] == classes else None

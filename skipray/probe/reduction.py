@@ -20,7 +20,7 @@ ACTIVATIONS = (*REPRESENTATIONS, "output_gradient")
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorPlace:
     """Which tensor of the network, and when."""
 
     layer: str
@@ -35,7 +35,7 @@ class Place:
 class Reduced:
     """What is kept of a tensor."""
 
-    place: Place
+    place: TensorPlace
     eps: float
     """Of the tensor's own number format: the precision floor of its spectra relative to s_1."""
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ class Reduced:
 
 
 def reduce_tensor(
-    tensor: Tensor, place: Place, metrics: Sequence[Entry], *, centred: bool, rank_cap: int | None = None
+    tensor: Tensor, place: TensorPlace, metrics: Sequence[Entry], *, centred: bool, rank_cap: int | None = None
 ) -> Reduced:
     """All statistics' raw material of one tensor.
 
@@ -79,7 +79,7 @@ def reduce_tensor(
 
 def reduce_matrices(
     tensors: Sequence[Tensor],
-    places: Sequence[Place],
+    places: Sequence[TensorPlace],
     metrics: Sequence[Entry],
     *,
     centred: bool,
@@ -113,7 +113,7 @@ def reduce_matrices(
     return [out[i] for i in range(len(tensors))]
 
 
-def absent_tensor(like: Tensor, place: Place, metrics: Sequence[Entry], *, centred: bool, reason: str) -> Reduced:
+def absent_tensor(like: Tensor, place: TensorPlace, metrics: Sequence[Entry], *, centred: bool, reason: str) -> Reduced:
     """What stands for a tensor that does not exist, with the shape of another: all is absent, and the reason."""
     blank = _blank(like, place, centred)
     names = ["spectrum", *(key for key, _ in _of_entries(blank, metrics))]
@@ -139,7 +139,7 @@ def unfolding_names(axes: int, *, activation: bool, of_samples: bool = True) -> 
     return known[:1] + tuple(f"axis{i}" for i in range(1, axes))
 
 
-def _blank(tensor: Tensor, place: Place, centred: bool) -> Reduced:
+def _blank(tensor: Tensor, place: TensorPlace, centred: bool) -> Reduced:
     names = unfolding_names(tensor.ndim, activation=place.tensor in ACTIVATIONS, of_samples=place.of_samples)
     eps = float(torch.finfo(tensor.dtype).eps)
     return Reduced(place, eps, tuple(tensor.shape), names, (False, True) if centred else (False,))

@@ -23,7 +23,7 @@ from skipray.tracking.doctor import Problem, examine, forget_storage, repair
 from skipray.tracking.read.declared import declarations
 from skipray.tracking.read.former import accepted_code
 from skipray.tracking.read.integrity import Damage, damage_words, damaged
-from skipray.tracking.read.known import Known, known_trials, read_study
+from skipray.tracking.read.known import KnownTrials, known_trials, read_study
 from skipray.tracking.read.launches import Launches, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, exists, read_ledger
 from skipray.tracking.read.manifest import stored_sweep
@@ -54,7 +54,7 @@ __all__ = [
     "Address",
     "BadAddress",
     "Damage",
-    "Known",
+    "KnownTrials",
     "Launches",
     "Ledger",
     "Measured",

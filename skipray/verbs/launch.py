@@ -22,7 +22,7 @@ from skipray.verbs._reporting import FewerTrials, import_report, report_on
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:
-    from skipray.execution.ended import Ended
+    from skipray.execution.ended import LaunchEnd
     from skipray.planning.budget import BudgetFit
     from skipray.spec import SweepSpec
 
@@ -101,7 +101,7 @@ def launch(
         raise typer.Exit(3)
 
 
-def _say_estimate(ended: "Ended") -> None:
+def _say_estimate(ended: "LaunchEnd") -> None:
     if ended.estimate_error is not None:
         tell(
             f"the trials were estimated at {ended.estimated_seconds:.1f} s and took {ended.measured_seconds:.1f} s "
@@ -109,7 +109,7 @@ def _say_estimate(ended: "Ended") -> None:
         )
 
 
-def _say_interrupted(spec: "SweepSpec", ended: "Ended", *, as_json: bool) -> None:
+def _say_interrupted(spec: "SweepSpec", ended: "LaunchEnd", *, as_json: bool) -> None:
     """No report: who presses Ctrl-C wants the prompt back. `skipray report` makes it from what there is."""
     from skipray import tracking
 
@@ -122,7 +122,7 @@ def _say_interrupted(spec: "SweepSpec", ended: "Ended", *, as_json: bool) -> Non
         tell(ended.why)
 
 
-def _say_what_is_left(sweep: str, ended: "Ended") -> None:
+def _say_what_is_left(sweep: str, ended: "LaunchEnd") -> None:
     if ended.undelivered:
         tell(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
     if ended.failed:

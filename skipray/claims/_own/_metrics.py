@@ -4,15 +4,15 @@ import difflib
 
 import pandas as pd
 
-from skipray.claims._data import NOTHING_RIGHT, Outcome, SweepData
+from skipray.claims._data import NOTHING_RIGHT, DivergedValue, SweepData
 
 
-def diverged_as(metric: str, speaks_well: bool) -> Outcome | None:
+def diverged_as(metric: str, speaks_well: bool) -> DivergedValue | None:
     """What a diverged network counts as where a claim speaks well of its family: accuracy 0; else it is left out."""
     return NOTHING_RIGHT if speaks_well and metric.endswith(".accuracy") else None
 
 
-def of_family(data: SweepData, metric: str, family: str, diverged: Outcome | None = None) -> pd.DataFrame:
+def of_family(data: SweepData, metric: str, family: str, diverged: DivergedValue | None = None) -> pd.DataFrame:
     """Trials of a family that have the metric, with their `stratum`."""
     table = data.measured(metric, data.of(family), diverged=diverged)
     return table.assign(stratum=data.strata(table)) if len(table) else table

@@ -10,7 +10,7 @@ from skipray.scheduling.work.adaptive import SCORES, FrontierWork
 from skipray.scheduling.work.protocol import FixedWork, Work
 from skipray.search.tuning import SeedScore
 from skipray.spec import SweepSpec, TrialSpec
-from skipray.tracking import Known, Ledger
+from skipray.tracking import KnownTrials, Ledger
 
 Seconds = Callable[[TrialSpec], float]
 
@@ -19,7 +19,7 @@ def work_of(
     sweep: SweepSpec,
     uri: str,
     ledger: Ledger,
-    known: Known,
+    known: KnownTrials,
     seconds: Seconds,
     *,
     fit: BudgetFit | None = None,
@@ -44,7 +44,7 @@ def work_of(
     return FixedWork(missing, [seconds(t) for t in missing])
 
 
-def is_complete(sweep: SweepSpec, uri: str, ledger: Ledger, known: Known) -> bool:
+def is_complete(sweep: SweepSpec, uri: str, ledger: Ledger, known: KnownTrials) -> bool:
     """Whether nothing is left to be run."""
     if sweep.adaptive is not None:
         return FrontierWork(sweep, results(sweep, uri, ledger)).exhausted

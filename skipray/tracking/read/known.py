@@ -18,7 +18,7 @@ SCORES = ("validation.accuracy", "validation.loss")
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownTrials:
     """The trials of a sweep that follow from its file and from what is tracked."""
 
     trials: tuple[TrialSpec, ...]
@@ -26,7 +26,7 @@ class Known:
     """More that will follow from results. 0 of an adaptive sweep: nobody knows how many it needs."""
 
 
-def known_trials(sweep: SweepSpec, tracking_uri: str | None = None) -> Known:
+def known_trials(sweep: SweepSpec, tracking_uri: str | None = None) -> KnownTrials:
     """The trials of a sweep by now.
 
     Of an adaptive sweep: the candidates that were started. Of a tuned one: all points, extensions included, the default
@@ -39,11 +39,11 @@ def known_trials(sweep: SweepSpec, tracking_uri: str | None = None) -> Known:
         uri = resolve_uri(sweep, tracking_uri)
         rows = renamed(child_runs(uri, sweep.name), aliases(sweep, uri, sweep.trials()))
         started = {row.trial_id for row in rows}
-        return Known(tuple(t for t in sweep.trials() if t.trial_id in started), 0)
+        return KnownTrials(tuple(t for t in sweep.trials() if t.trial_id in started), 0)
     if sweep.tune is not None:
         study = read_study(sweep, tracking_uri, failed=True)
-        return Known(study.trials(), study.to_come())
-    return Known(sweep.trials(), 0)
+        return KnownTrials(study.trials(), study.to_come())
+    return KnownTrials(sweep.trials(), 0)
 
 
 def read_study(sweep: SweepSpec, tracking_uri: str | None = None, *, failed: bool) -> Study:

@@ -1,14 +1,12 @@
 """What is finished, running and failed of the trials that a sweep has by now."""
 
 from collections.abc import Sequence
-from typing import Literal
 
+from skipray.records import State
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.launches import living_owner
 from skipray.tracking.read.ledger import Ledger, read_ledger
-
-State = Literal["finished", "running", "failed", "missing"]
 
 
 def states(
