@@ -67,7 +67,7 @@ class Patches(nn.Module):
         return self.linear(cut.reshape(n, (height // p) * (width // p), channels * p * p))
 
 
-class Stem(nn.Module):
+class TokenStem(nn.Module):
     """Patches or token numbers (N, T) to tokens (N, T, D), with their positions."""
 
     def __init__(self, plan: Encoder):
@@ -176,7 +176,7 @@ class EncoderNetwork(nn.Module):
     def __init__(self, plan: Encoder):
         super().__init__()
         self.plan = plan
-        self.stem = Stem(plan)
+        self.stem = TokenStem(plan)
         self.blocks = nn.ModuleList(EncoderBlock(plan) for _ in range(plan.blocks))
         self.norm = nn.LayerNorm(plan.width) if plan.final_norm else None
         self.classifier = Linear(plan.width, plan.classes)
