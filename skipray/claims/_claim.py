@@ -7,7 +7,7 @@ from typing import Literal
 from skipray.claims._evidence import Evidence
 
 Verdict = Literal["supported", "refuted", "in part", "leaning", "inconclusive", "not tested"]
-Wanted = Literal["above", "below", "within"]
+Side = Literal["above", "below", "within"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Comparison:
     denies: str
     """What holds on the other side."""
     margin: float = 0.0
-    wanted: Wanted = "above"
+    wanted: Side = "above"
     """The side of the margin that speaks for the claim; within: between -margin and margin."""
     refuted_at: float | None = None
     """What the effect has to be surely beyond, away from the wanted side, to refute; the margin when None."""
@@ -48,7 +48,7 @@ class Comparison:
             return min(1.0, 2 * min(ends))
         return self._one("below" if self.wanted == "above" else "above", self.against_at)
 
-    def _one(self, side: Wanted, margin: float) -> float:
+    def _one(self, side: Side, margin: float) -> float:
         return self.evidence.p_above(margin) if side == "above" else self.evidence.p_below(margin)
 
     def ends(self, tail_for: float, tail_against: float) -> tuple[float, float]:
@@ -69,7 +69,7 @@ class Part:
     effect: float
     unit: str
     margin: float
-    wanted: Wanted
+    wanted: Side
     refuted_at: float
     low: float
     """Of the family-wise interval, which decides."""
@@ -129,7 +129,7 @@ class Claim:
     """Of its family-wise interval."""
     high: float | None
     margin: float | None
-    wanted: Wanted | None
+    wanted: Side | None
     p: float | None
     """One-sided, for the claim as a whole, by itself: that of the part that is least sure."""
     p_holm: float | None

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from skipray.claims._claim import Comparison, Finding, Wanted, finding, untested
+from skipray.claims._claim import Comparison, Finding, Side, finding, untested
 from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import change_over_depths, mean_of
 from skipray.claims._evidence import Mean
@@ -64,7 +64,7 @@ def judge(data: SweepData) -> Finding:
 def _both(label: str, near: Mean, change: Mean, margin: float, half_way: float, deep: pd.DataFrame) -> list[Comparison]:
     """The two parts of one measure."""
     falls = label == "effective rank"
-    side: Wanted = "below" if falls else "above"
+    side: Side = "below" if falls else "above"
     verb = "fall" if falls else "rise"
     at = f"at depth {deep['depth'].max()}"
     furthest = max(margin, half_way) if falls else min(margin, half_way)

@@ -35,13 +35,13 @@ def record(toys: SimpleNamespace, sqlite: str) -> Callable[..., None]:
 def test_a_tuned_sweep_through_the_store(toys: SimpleNamespace, record: Callable[..., None]) -> None:
     sweep = replace(toys.sweep("tuned", depths=(8,)), tune=TUNE)
     points = [t for t in sweep.trials() if t.phase == "tune"]
-    assert tracking.known_trials(replace(sweep, name="never")) == tracking.Known(sweep.trials(), 2 * 2)
+    assert tracking.known_trials(replace(sweep, name="never")) == tracking.KnownTrials(sweep.trials(), 2 * 2)
     for i, trial in enumerate(points[:-1]):
         record(sweep, trial, 0.5 + 0.1 * (i % 4), "diverged" if i == 1 else "trained")
     study = tracking.read_study(sweep, failed=False)
     assert study.scores[points[0].trial_id] == SeedScore("trained", 0.5, 0.5)
     assert study.scores[points[1].trial_id] == SeedScore("diverged", None, 0.4)
-    assert tracking.known_trials(sweep) == tracking.Known(sweep.trials(), 4)
+    assert tracking.known_trials(sweep) == tracking.KnownTrials(sweep.trials(), 4)
     record(sweep, points[-1], 0.99)
     known = tracking.known_trials(sweep)
     tuned = [t for t in known.trials if t.setting == "tuned"]
@@ -73,7 +73,7 @@ def test_points_of_tpe_are_found_by_their_studys_key(toys: SimpleNamespace, reco
 def test_of_an_adaptive_sweep_only_what_was_started(toys: SimpleNamespace, record: Callable[..., None]) -> None:
     adaptive = Adaptive(low=8, high=14, width=1.5, max_trials=9)
     sweep = replace(toys.sweep("frontier"), adaptive=adaptive)
-    assert tracking.known_trials(sweep) == tracking.Known((), 0)
+    assert tracking.known_trials(sweep) == tracking.KnownTrials((), 0)
     assert tracking.read_trials(sweep).empty
     started = sweep.trials()[3]
     record(sweep, started, 0.8)

@@ -1,12 +1,12 @@
 """A declared trend: how a metric of a family changes from its shallowest depth to its deepest, seed by seed."""
 
-from skipray.claims._claim import Comparison, Finding, Wanted, finding, untested
+from skipray.claims._claim import Comparison, Finding, Side, finding, untested
 from skipray.claims._data import SweepData, diverged_remark
 from skipray.claims._estimates import change_over_depths, line_over_depths
 from skipray.claims._own._metrics import diverged_as, missing, of_family
 from skipray.spec.claims import TrendClaim
 
-_WANTED: dict[str, Wanted] = {"rising": "above", "falling": "below", "flat": "within"}
+_WANTED: dict[str, Side] = {"rising": "above", "falling": "below", "flat": "within"}
 
 
 def judge(claim: TrendClaim, data: SweepData) -> Finding:
