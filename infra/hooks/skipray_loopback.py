@@ -17,7 +17,13 @@ def keep_on_loopback(ray_params: Any, head: bool) -> None:
         ray_params: Ray's parameters of the node, changed in place.
         head: whether it is the head node; both kinds are treated alike.
     """
+    # A private name, and the one outside of skipray/scheduling/ray/private.py: this file also runs where skipray is not
+    # installed. There is no public switch (see above). Where a Ray has it otherwise nothing starts, rather than listen
+    # on every interface.
     from ray._private import services
+
+    if not callable(getattr(services, "get_node_ip_address", None)) or not hasattr(ray_params, "node_ip_address"):
+        raise SystemExit(f"{__file__}: this Ray has its node's address elsewhere; allowed: a Ray that was tested")
 
     def loopback(address: str | None = None) -> str:
         return "127.0.0.1"

@@ -1,5 +1,7 @@
 """Every private name of Ray's that skipray uses, and what happens where a Ray has it otherwise.
 
+One more stands in infra/hooks, for clusters on one machine.
+
 There is no public switch for any of this. Each part says what it finds before it is used, signatures too
 (`departures`); where something is not as expected that part is left out, and a sweep runs on public Ray and Tune: more
 slowly, with the same numbers. Nothing that correctness needs stands on this module alone; each part names what does the
