@@ -1,62 +1,77 @@
 """The figure of `skipray compare`: the trends of two sweeps over depth, with their bands."""
 
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from skipray.analysis.aggregation import Aggregate, Series
 from skipray.analysis.comparison import shared_series
-from skipray.report.palette import COLOURS, family_styles
+from skipray.metrics import describe
+from skipray.report.axes import depth_axis, linear_axis
+from skipray.report.chart import Array, Chart, Key, Panel, Trace
+from skipray.report.palette import Style, family_styles
 
 PANELS = 4
 """Metrics that are drawn, the first that both have."""
+POINTS = 60
+"""At which a curve is drawn."""
 
 
-def draw_comparison(a: Aggregate, b: Aggregate, path: Path, names: tuple[str, str]) -> bool:
-    """Draw the series that both sweeps have, A's in full lines and B's in dashed ones.
+def comparison_chart(a: Aggregate, b: Aggregate, names: tuple[str, str]) -> Chart | None:
+    """The series that both sweeps have, A's in full lines and B's in dashed ones; None where they share none.
 
     Args:
-        path: of the figure; its ending is the format (svg, pdf, png).
-
-    Returns:
-        Whether there was anything to draw.
+        names: of the two sweeps, for the legend.
     """
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib.figure import Figure
-
     pairs = shared_series(a, b)
     metrics = list(dict.fromkeys(one.metric for one, _ in pairs))[:PANELS]
     if not metrics:
-        return False
+        return None
     styles = family_styles({one.group.label: one.group.architecture for one, _ in pairs})
-    figure = Figure(figsize=(4.2 * len(metrics), 3.6), layout="constrained")
-    for i, metric in enumerate(metrics):
-        axes = figure.add_subplot(1, len(metrics), i + 1)
-        for one, two in pairs:
-            if one.metric == metric:
-                colour = COLOURS[styles[one.group.label].colour][0]
-                for series, style, mark, name in ((one, "-", "o", names[0]), (two, "--", "s", names[1])):
-                    _draw(axes, series, colour, style, mark, f"{one.group.label}, {name}")
-        axes.set_title(metric, fontsize=9)
-        axes.set_xlabel("depth")
-        axes.spines[["top", "right"]].set_visible(False)
-    axes = figure.axes[0]
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    figure.savefig(path)
-    return True
+    panels, keys, rows = [], {}, []
+    for metric in metrics:
+        traces: list[Trace] = []
+        for one, two in (pair for pair in pairs if pair[0].metric == metric):
+            first = replace(styles[one.group.label], marker="circle", dash="solid")
+            for series, style, name in (
+                (one, first, names[0]),
+                (two, replace(first, marker="square", dash="dashed"), names[1]),
+            ):
+                text = f"{one.group.label}, {name}"
+                keys[text] = Key(text, style, "both")
+                traces += _traces(series, style, text)
+                rows += [
+                    (metric, name, one.group.label, *row)
+                    for row in zip(series.depth, series.seed, series.value, strict=True)
+                ]
+        shown = [v for t in traces if t.marks for v in t.y]
+        depths = sorted({int(v) for t in traces if t.marks for v in t.x})
+        panels.append(Panel("", depth_axis(depths), linear_axis(_label(metric), shown), tuple(traces)))
+    return Chart(
+        name="comparison",
+        title=f"{names[0]} and {names[1]}",
+        caption="Small marks are seeds, lines the fitted trends with simultaneous 95 % bands.",
+        alt=f"Depth trends of {names[0]} and {names[1]}.",
+        panels=tuple(panels),
+        legend=tuple(keys.values()),
+        data=pd.DataFrame(rows, columns=["metric", "sweep", "group", "depth", "seed", "value"]),
+    )
 
 
-def _draw(axes: Any, series: Series, colour: str, style: str, mark: str, label: str) -> None:
-    axes.plot(series.depth, series.value, mark, color=colour, markersize=3, alpha=0.5)
-    depths = np.linspace(min(series.depth), max(series.depth), 60)
+def _label(metric: str) -> str:
     try:
-        mean, low, high = series.trend.simultaneous(depths)
+        return describe(metric).axis
+    except ValueError:  # of a metric of one's own, or of another version's
+        return metric
+
+
+def _traces(series: Series, style: Style, name: str) -> list[Trace]:
+    depth, value = np.asarray(series.depth, float), np.asarray(series.value, float)
+    marks = Trace(name, style, depth, value, line=False, marks="all", faint=True)
+    at: Array = np.geomspace(depth.min(), depth.max(), POINTS)
+    try:
+        mean, low, high = series.trend.simultaneous(at)
     except ValueError:  # too few depths for a curve: the marks alone
-        axes.plot([], [], style, color=colour, label=label)
-        return
-    axes.plot(depths, mean, style, color=colour, label=label)
-    finite = np.isfinite(low) & np.isfinite(high)
-    axes.fill_between(depths, low, high, where=finite, color=colour, alpha=0.12, linewidth=0)
+        return [marks]
+    return [marks, Trace(name, style, at, mean, low=low, high=high)]

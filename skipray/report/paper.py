@@ -34,16 +34,37 @@ def _light(name: str) -> str:
     return COLOURS[name][0]
 
 
+FORMATS = ("svg", "pdf", "png")
+
+
 def save(chart: Chart, folder: Path) -> tuple[Path, Path]:
     """Write NAME.svg and NAME.pdf into the folder; returns their paths."""
+    drawn = _drawn(chart)
+    paths = folder / f"{chart.name}.svg", folder / f"{chart.name}.pdf"
+    for path in paths:
+        path.write_bytes(_as_format(drawn, path.suffix[1:]))
+    return paths
+
+
+def save_as(chart: Chart, path: Path) -> None:
+    """Write one file, in the format of FORMATS that its ending names."""
+    path.write_bytes(_as_format(_drawn(chart), path.suffix[1:].lower()))
+
+
+def _drawn(chart: Chart) -> str:
+    """As SVG."""
     import vl_convert
 
     spec = vega_lite.for_paper(chart, _light, width=WIDTH, height=HEIGHT, columns=min(COLUMNS, len(chart.panels)))
-    svg = _numbered_from_one(vl_convert.vegalite_to_svg(spec, config=CONFIG).translate(_PLAIN))
-    paths = folder / f"{chart.name}.svg", folder / f"{chart.name}.pdf"
-    paths[0].write_text(svg, encoding="utf-8")
-    paths[1].write_bytes(vl_convert.svg_to_pdf(svg))
-    return paths
+    return _numbered_from_one(vl_convert.vegalite_to_svg(spec, config=CONFIG).translate(_PLAIN))
+
+
+def _as_format(svg: str, format: str) -> bytes:
+    import vl_convert
+
+    if format == "pdf":
+        return vl_convert.svg_to_pdf(svg)
+    return svg.encode() if format == "svg" else vl_convert.svg_to_png(svg, scale=2)
 
 
 _NUMBERED = re.compile(r"\b(clip|gradient_)(\d+)\b")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from skipray.report.paper import FORMATS
+from skipray.spec import SpecError
 from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, UriOption
 from skipray.verbs._speaking import print_json, tell
@@ -27,6 +29,9 @@ def compare(
     from skipray.analysis.aggregation import aggregate
     from skipray.analysis.comparison import compare as differences
 
+    if figure is not None and (figure.suffix[1:].lower() not in FORMATS or not figure.parent.is_dir()):
+        wanted = ", ".join(f".{name}" for name in FORMATS)
+        raise SpecError([f"--figure: found {figure}; allowed: a file in a folder that exists, which ends in {wanted}"])
     results = []
     for text in (a, b):
         name, _, uri = text.partition("@")
@@ -34,10 +39,14 @@ def compare(
         results.append(aggregate(load_to_read(name, None, address), address))
     found = differences(results[0], results[1])
     if figure is not None:
-        from skipray.report.comparison_figure import draw_comparison
+        from skipray.report.comparison_figure import comparison_chart
+        from skipray.report.paper import save_as
 
-        if not draw_comparison(results[0], results[1], figure, (a, b)):
+        chart = comparison_chart(results[0], results[1], (a, b))
+        if chart is None:
             tell("no figure: the sweeps have no depth series in common")
+        else:
+            save_as(chart, figure)
     if as_json:
         told = [d.as_json() for d in found if every or d.differs or d.a != d.b]
         print_json("compare", {"a": a, "b": b, "trials": [len(r.trials) for r in results], "differences": told})

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from skipray.analysis.comparison import apart, compare, settings, trends, widest
-from skipray.report.comparison_figure import draw_comparison
+from skipray.report.comparison_figure import comparison_chart
+from skipray.report.paper import save_as
 from skipray.spec import Group, SweepSpec, load_sweep
 from skipray.trends import fit_depth_trend, trainability_limit
 
@@ -92,11 +93,16 @@ def test_intervals_that_touch_are_not_apart() -> None:
     assert not apart((-np.inf, np.inf), (0.0, 1.0))
 
 
-@pytest.mark.parametrize("ending", ["svg", "png"])
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
 def test_the_figure_is_drawn(sweep: SweepSpec, tmp_path: Path, ending: str) -> None:
     one, two = result(sweep, 0.0, 38), result(sweep, 0.1, 56)
+    chart = comparison_chart(one, two, ("a", "b"))
+    assert chart is not None
+    assert [key.text for key in chart.legend][:2] == [f"{one.series[0].group.label}, {name}" for name in ("a", "b")]
+    assert {key.style.dash for key in chart.legend} == {"solid", "dashed"}
+    assert len(chart.data) == sum(len(s.depth) for r in (one, two) for s in r.series)
     path = tmp_path / f"both.{ending}"
-    assert draw_comparison(one, two, path, ("a", "b"))
-    assert path.stat().st_size > 5000
+    save_as(chart, path)
+    assert path.read_bytes()[:4] == {"svg": b"<svg", "pdf": b"%PDF", "png": b"\x89PNG"}[ending]
     one.series = ()
-    assert not draw_comparison(one, two, path, ("a", "b"))
+    assert comparison_chart(one, two, ("a", "b")) is None
