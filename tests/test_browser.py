@@ -85,9 +85,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, tracking.Addre
     uri = f"sqlite:///{folder}/skipray.db"
     sweep = dataclasses.replace(toys.make_sweep("browser", depths=(8,), seeds=(0,)), question=QUESTION)
     runs = [toys.record_one(sweep, trial, uri, layers=9) for trial in sweep.trials()]
-    written = report.write(aggregate(sweep, uri), folder / "report")
+    judged = aggregate(sweep, uri)
+    written = report.write(judged, folder / "report")
     contents = {str(path.relative_to(folder / "report")): path.read_bytes() for path in written.all()}
     tracking.log_files(runs[0].address, contents, folder="report")
+    logged = frozenset(f"report/{name}" for name in contents)
+    tracking.write_answer(runs[0].address, report.sweep_answer(judged, runs[0].address, logged))
     tracking.finish_sweep(runs[0].address)
     return uri, runs[0].address, str(runs[0].run_id)
 
@@ -162,16 +165,34 @@ def test_the_saved_view_lists_the_trials(opened: Opened) -> None:
     opened.go("runs?workflowType=machine_learning&viewStateShareKey=skipray")
     for name in ("plainnet-d008-s00", "resnet-d008-s00"):
         expect(opened.page.get_by_role("link", name=name)).to_be_visible(timeout=SECONDS)
-    for column in ("train.accuracy", "skipray.outcom"):
+    for column in ("model.architec", "model.de", "seed", "skipray.outco", "train.accurac"):
         expect(opened.page.get_by_text(column).first).to_be_visible(timeout=SECONDS)
+    heads = opened.page.locator("[role=columnheader][col-id]").evaluate_all("e => e.map(x => x.getAttribute('col-id'))")
+    wanted = ("params.`model.architecture`", "params.`model.depth`", "params.`seed`", "tags.`skipray.outcome`")
+    assert [h for h in heads if h in wanted] == list(wanted)
     expect(opened.page.get_by_text("Does it add up?").first).to_be_visible()
 
 
-def test_the_saved_view_draws_the_layer_profiles(opened: Opened) -> None:
+def test_the_saved_view_draws_accuracy_by_depth_and_the_layer_profiles(opened: Opened) -> None:
     opened.go("runs?workflowType=machine_learning&viewStateShareKey=skipray&compareRunsMode=CHART")
     first = opened.page.get_by_role("heading", level=4).first
-    expect(first).to_have_text("profile.hidden.log10_condition", timeout=SECONDS)  # by itself MLflow sorts by name
+    expect(first).to_have_text("model.depth vs. train.accuracy", timeout=SECONDS)  # by itself MLflow sorts by name
     expect(opened.page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_visible(timeout=SECONDS)
+    points = opened.page.locator(".js-plotly-plot .scatterlayer .trace path.point").evaluate_all(
+        "e => e.map(x => getComputedStyle(x).fill)"
+    )
+    assert {"rgb(200, 80, 10)", "rgb(11, 105, 168)"} <= set(points), "a family has its colour of the report"
+    expect(opened.page.get_by_text("By layer")).to_be_visible()
+
+
+def test_the_sweeps_run_has_the_answer(opened: Opened) -> None:
+    opened.go(f"runs/{opened.parent}?workflowType=machine_learning")
+    for text in ("trials.finished", "skipray.claim.C1a", "Does it add up?"):
+        expect(opened.page.get_by_text(text).first).to_be_visible(timeout=SECONDS)
+    opened.page.get_by_text("Show more").click(timeout=SECONDS)
+    image = opened.page.locator("img[src*='get-artifact']")
+    expect(image).to_be_visible(timeout=SECONDS)
+    opened.page.wait_for_function("e => e.complete && e.naturalWidth > 100", arg=image.element_handle())
 
 
 def test_a_trial_shows_its_layer_profile(opened: Opened, store: tuple[str, tracking.Address, str]) -> None:

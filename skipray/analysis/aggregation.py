@@ -147,13 +147,21 @@ def aggregate(
         failures=_failures(known.trials, ledger),
         histograms=histograms,
         frontiers=tuple(_frontiers(sweep, groups)),
-        run_pages={i: tracking.run_page(uri, row.run_id) for i, row in ledger.finished.items()},
+        run_pages=_run_pages(uri, sweep.name, ledger),
     )
     if sweep.tune is None:
         return result
     study = tracking.read_study(sweep, tracking_uri, failed=True)
     table = fairness_table(study, everything)
     return _with_tuning(result, everything, table)
+
+
+def _run_pages(uri: str, name: str, ledger: tracking.Ledger) -> dict[str, str]:
+    """trial_id -> its run's page."""
+    own = tracking.find_sweep_run(uri, name)
+    if own is None:
+        return {}
+    return {i: tracking.run_page(uri, own.experiment_id, row.run_id) for i, row in ledger.finished.items()}
 
 
 def trend_metrics(sweep: SweepSpec, *, of_splits: bool = False) -> tuple[str, ...]:

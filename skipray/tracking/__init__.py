@@ -32,8 +32,9 @@ from skipray.tracking.read.readback import read_histograms, read_histories, read
 from skipray.tracking.read.state import states
 from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run, sweep_runs, sweep_status
 from skipray.tracking.read.sweeps import tracked_sweeps
-from skipray.tracking.ui import run_page, ui_command, ui_environment, where_to_look
+from skipray.tracking.ui import run_page, sweep_pages, ui_command, ui_environment, where_to_look
 from skipray.tracking.write.accepting import accept_code
+from skipray.tracking.write.answer import Answer, write_answer
 from skipray.tracking.write.delivery import Pending, deliver_pending, forget_finished
 from skipray.tracking.write.experiment import begin_sweep, finish_sweep, git_state, log_files, open_sweep, prepare
 from skipray.tracking.write.manifest import has_manifest, write_manifest
@@ -47,11 +48,14 @@ from skipray.tracking.write.measurement import (
 )
 from skipray.tracking.write.recorder import Recorder
 from skipray.tracking.write.store_lease import StoreLease
+from skipray.tracking.write.views import TRAINING
 
 __all__ = [
     "DEFAULT_URI",
     "STORE_FOLDER",
+    "TRAINING",
     "Address",
+    "Answer",
     "BadAddress",
     "Damage",
     "KnownTrials",
@@ -110,6 +114,7 @@ __all__ = [
     "storage_url",
     "store_folder",
     "stored_sweep",
+    "sweep_pages",
     "sweep_runs",
     "sweep_status",
     "tracked_sweeps",
@@ -117,5 +122,6 @@ __all__ = [
     "ui_environment",
     "where_to_look",
     "winning_runs",
+    "write_answer",
     "write_manifest",
 ]

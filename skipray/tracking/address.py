@@ -55,6 +55,8 @@ class Address:
     experiment_id: str
     parent_run_id: str
     artifact_location: str
+    colours: tuple[tuple[str, str], ...] = ()
+    """(Family, its colour in MLflow's charts)."""
 
     def artifacts_of(self, run_id: str) -> str:
         """The address of a run's files."""

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from skipray import __version__
@@ -35,6 +35,8 @@ MEASURED = "skipray.measured"
 MEASUREMENT_PREFIX = "skipray.measurement."
 """Before a measurement's name: JSON of its probe settings, skipray's version and the metric keys that it gave."""
 PARENT = "mlflow.parentRunId"
+RUN_COLOUR = "mlflow.runColor"
+"""The colour that MLflow's pages draw a run with."""
 TIME_KEY = "time.train_seconds"
 """Sent with the last epoch of every finished trial; its step tells which metrics are final."""
 PROBE_TIME_KEY = "time.probe_seconds"
@@ -56,11 +58,14 @@ class MetricPoint:
     step: int
 
 
-def run_tags(trial: TrialSpec, parent_run_id: str, attempt: int) -> dict[str, str]:
-    """Tags of a trial's run from its start."""
-    point = {}
+def run_tags(
+    trial: TrialSpec, parent_run_id: str, attempt: int, colours: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Tags of a trial's run from its start; `colours` are those of the sweep's families."""
+    colour = (colours or {}).get(trial.model.architecture)
+    point = {} if colour is None else {RUN_COLOUR: colour}
     if trial.phase == "tune":
-        point = {STUDY: trial.study, POINT: str(trial.point), RECIPE: canonical_json(trial.recipe.model_dump())}
+        point |= {STUDY: trial.study, POINT: str(trial.point), RECIPE: canonical_json(trial.recipe.model_dump())}
     return point | {
         KIND: "trial",
         SWEEP: trial.sweep,

@@ -4,9 +4,15 @@ import os
 import sys
 
 from skipray.tracking.address import DEFAULT_URI, Address, is_sql, redact, resolve_uri, store_folder
+from skipray.tracking.read.sweep_run import find_sweep_run
+from skipray.tracking.read.sweeps import tracked_sweeps
+from skipray.tracking.write.views import TRAINING, VIEW
+
+PORT = 5000
+"""Where `skipray ui` serves, if not told otherwise."""
 
 
-def ui_command(uri: str, port: int = 5000, *, host: str = "127.0.0.1") -> list[str]:
+def ui_command(uri: str, port: int = PORT, *, host: str = "127.0.0.1") -> list[str]:
     """The command that serves MLflow's UI for an SQL address; on loopback unless the caller says otherwise.
 
     Raises:
@@ -37,17 +43,42 @@ def ui_environment() -> dict[str, str]:
     }
 
 
-def run_page(uri: str, run_id: str) -> str:
-    """A run's page: on the server of an address, or where `skipray ui` serves a database."""
-    base = "http://127.0.0.1:5000" if is_sql(uri) else redact(uri).rstrip("/")
-    return f"{base}/#/runs/{run_id}"
+def run_page(uri: str, experiment_id: str, run_id: str, *, base: str | None = None) -> str:
+    """A run's page: on the server of an address, or where `skipray ui` serves a database. That of the sweep's own run
+    has the answer as far as it is known: limits, verdicts, counts, the report."""
+    return f"{base or _base(uri)}/#/experiments/{experiment_id}/runs/{run_id}?{TRAINING}"
+
+
+def sweep_page(uri: str, experiment_id: str, *, charts: bool = False, base: str | None = None) -> str:
+    """A sweep's runs in its own view: the list, or the charts by depth, by layer and by epoch."""
+    mode = "CHART" if charts else "TABLE"
+    query = f"{TRAINING}&viewStateShareKey={VIEW}&compareRunsMode={mode}"
+    return f"{base or _base(uri)}/#/experiments/{experiment_id}/runs?{query}"
+
+
+def sweep_pages(uri: str, base: str) -> dict[str, dict[str, str]]:
+    """Sweep -> what there is to see of it and where, the latest sweep first."""
+    found = {name: find_sweep_run(uri, name) for name in tracked_sweeps(uri)}
+    runs = {name: run for name, run in found.items() if run is not None}
+    pages = {}
+    for name, run in sorted(runs.items(), key=lambda item: -item[1].start_ms):
+        pages[name] = {
+            "answer": run_page(uri, run.experiment_id, run.run_id, base=base),
+            "runs": sweep_page(uri, run.experiment_id, base=base),
+            "charts": sweep_page(uri, run.experiment_id, charts=True, base=base),
+        }
+    return pages
 
 
 def where_to_look(address: Address) -> str:
-    """A sweep's page on a server, or the command that shows the runs of a database."""
-    uri = redact(address.uri)
+    """A sweep's page on a server; of a database the command that serves it, and then that page."""
+    page = sweep_page(address.uri, address.experiment_id)
     if not is_sql(address.uri):
-        return f"{uri.rstrip('/')}/#/experiments/{address.experiment_id}"
+        return page
     if address.uri == resolve_uri(None, DEFAULT_URI):
-        return "`skipray ui` shows them"
-    return f"`skipray ui --tracking-uri {uri}` shows them"
+        return f"{page} while `skipray ui` serves them"
+    return f"{page} while `skipray ui --tracking-uri {redact(address.uri)}` serves them"
+
+
+def _base(uri: str) -> str:
+    return f"http://127.0.0.1:{PORT}" if is_sql(uri) else redact(uri).rstrip("/")

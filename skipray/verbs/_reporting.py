@@ -50,6 +50,9 @@ def report_on(
         root = files.html.parent
         contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
         tracking.log_files(log_on, contents, folder="report")
+        tracking.write_answer(
+            log_on, reporting.sweep_answer(result, log_on, frozenset(f"report/{n}" for n in contents))
+        )
         tracking.finish_sweep(log_on, parent_status)
     return result, files
 

@@ -11,19 +11,30 @@ from skipray.verbs._options import UriOption
 
 ENDS_AS_ANOTHER_PROGRAM = True
 """It becomes MLflow's server, which signals reach without a parent in between."""
+MOST_SWEEPS = 8
+"""Sweeps whose pages are named; a store of more is looked through in its list of experiments."""
 
 
 def ui(
     port: Annotated[int, typer.Option("--port", help="On this machine's loopback interface.")] = 5000,
     tracking_uri: UriOption = None,
 ) -> None:
-    """Look at the runs in MLflow's own pages."""
+    """Look at the runs in MLflow's own pages: prints where each sweep's answer, runs and charts are."""
     from skipray import tracking
 
     try:
-        command = tracking.ui_command(tracking.resolve_uri(None, tracking_uri), port)
+        uri = tracking.resolve_uri(None, tracking_uri)
+        command = tracking.ui_command(uri, port)
     except ValueError as error:
         raise InputRefused(str(error)) from None
-    print(f"MLflow's pages: http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning (Ctrl-C ends them)")
+    base = f"http://127.0.0.1:{port}"
+    pages = tracking.sweep_pages(uri, base)
+    for name, named in list(pages.items())[:MOST_SWEEPS]:
+        print(name)
+        for what, page in named.items():
+            print(f"  {what:<7} {page}")
+    if len(pages) != 1:
+        print(f"all sweeps: {base}/#/experiments?{tracking.TRAINING}")
+    print("MLflow's pages are there in a few seconds; Ctrl-C ends them")
     sys.stdout.flush()
     os.execvpe(command[0], command, tracking.ui_environment())  # a signal to this process reaches the server

@@ -22,6 +22,7 @@ class SweepRun:
     start_ms: int
     artifact_uri: str
     tags: Mapping[str, str]
+    experiment_id: str = ""
 
 
 def sweep_status(sweep: SweepSpec, tracking_uri: str | None = None) -> str | None:
@@ -58,7 +59,9 @@ def _sql_runs(uri: str, name: str) -> list[SweepRun]:
             for run_id, status, start, artifact_uri, key, value in connection.execute(query):
                 of_run = tags.setdefault(run_id, {})
                 of_run[key] = value
-                found.setdefault(run_id, SweepRun(run_id, status, int(start or 0), artifact_uri or "", of_run))
+                found.setdefault(
+                    run_id, SweepRun(run_id, status, int(start or 0), artifact_uri or "", of_run, str(experiment))
+                )
     except SQLAlchemyError as error:
         raise away(uri, error) from None
     return list(found.values())
@@ -72,7 +75,14 @@ def _http_runs(uri: str, name: str) -> list[SweepRun]:
         return []
     runs = reach(uri, lambda c: c.search_runs([experiment], f"tags.`{KIND}` = 'sweep'"))
     return [
-        SweepRun(r.info.run_id, r.info.status, int(r.info.start_time or 0), r.info.artifact_uri or "", r.data.tags)
+        SweepRun(
+            r.info.run_id,
+            r.info.status,
+            int(r.info.start_time or 0),
+            r.info.artifact_uri or "",
+            r.data.tags,
+            experiment,
+        )
         for r in runs
     ]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skipray import __version__
+from skipray.colours import family_colours
 from skipray.spec import SweepSpec
 from skipray.storage import open_folder
 from skipray.tracking.address import (
@@ -28,7 +29,7 @@ from skipray.tracking.address import (
 from skipray.tracking.client import reach
 from skipray.tracking.files import write_files
 from skipray.tracking.schema import KIND, SWEEP
-from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note
+from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note, view_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,7 +51,8 @@ def open_sweep(sweep: SweepSpec, tracking_uri: str | None = None) -> Address:
         _use_write_ahead_log(uri)
     experiment = _experiment(uri, sweep)
     parent = _parent(uri, experiment.experiment_id, sweep)
-    return Address(uri, experiment.experiment_id, parent, experiment.artifact_location)
+    colours = family_colours(cell.model.architecture for cell in sweep.cells)
+    return Address(uri, experiment.experiment_id, parent, experiment.artifact_location, tuple(sorted(colours.items())))
 
 
 def begin_sweep(address: Address, sweep: SweepSpec, *, files: Mapping[str, str | bytes] | None = None) -> None:
@@ -60,6 +62,8 @@ def begin_sweep(address: Address, sweep: SweepSpec, *, files: Mapping[str, str |
         files: more files to log there, name -> content.
     """
     reach(address.uri, lambda c: c.update_run(address.parent_run_id, status="RUNNING"))
+    for key, value in view_tags().items():  # that of another release is written over
+        reach(address.uri, lambda c, k=key, v=value: c.set_experiment_tag(address.experiment_id, k, v))  # type: ignore[misc]
     log_files(address, _provenance(sweep) | dict(files or {}))
 
 

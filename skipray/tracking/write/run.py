@@ -102,7 +102,7 @@ class TrialRun:
         return reach(self.address.uri, action, before=self._guard)  # a slow server may hold a try up for long
 
     def _create(self) -> None:
-        tags = run_tags(self.trial, self.address.parent_run_id, self.attempt)
+        tags = run_tags(self.trial, self.address.parent_run_id, self.attempt, dict(self.address.colours))
 
         def create(mlflow: "MlflowClient") -> "Run":
             # After an attempt without an answer the run may exist all the same.

@@ -19,15 +19,20 @@ NOTE = "mlflow.note.content"
 """Tag that MLflow's pages show as a description, in Markdown."""
 VIEW = "skipray"
 """The view's key: `?viewStateShareKey=skipray` opens it."""
+TRAINING = "workflowType=machine_learning"
+"""MLflow opens pages for agents where an address does not ask for those of training."""
+ARCHITECTURE, DEPTH = "model.architecture", "model.depth"
+"""Params of a trial's run."""
 
 
 def experiment_tags(question: str) -> dict[str, str]:
     """Tags of a sweep's experiment: the question, its kind (MLflow's pages are for agents otherwise), the view."""
-    return {
-        NOTE: question,
-        "mlflow.experimentKind": "custom_model_development",
-        f"mlflow.sharedViewState.{VIEW}": saved_view("Trials and layer profiles"),
-    }
+    return {NOTE: question, "mlflow.experimentKind": "custom_model_development"} | view_tags()
+
+
+def view_tags() -> dict[str, str]:
+    """The tag that holds the sweep's view."""
+    return {f"mlflow.sharedViewState.{VIEW}": saved_view("skipray: depth by family")}
 
 
 def sweep_note(question: str) -> str:
@@ -46,8 +51,18 @@ def trial_note(trial: TrialSpec, record: TrialRecord) -> str:
 
 
 def saved_view(name: str) -> str:
-    """The value of the tag that holds a view of the trials, side by side."""
-    section = "skipray-section"
+    """The value of the tag that holds a view of the trials: a list of what they are and what came out, and charts of it
+    by depth, by layer and by epoch."""
+    metrics = listed_metrics()
+    columns = {f"params.`{ARCHITECTURE}`": 112, f"params.`{DEPTH}`": 62, "params.`seed`": 52, f"tags.`{OUTCOME}`": 96}
+    # MLflow writes sixteen digits and cuts them where the column ends.
+    columns |= {f"metrics.`{key}`": 86 for key in metrics}
+    widths = {"attributes.`Run Name`": 170, "runDateAndNestInfo": 120} | columns | {"duration": 80}
+    sections = {
+        "By depth": [_depth_chart(key, "By depth") for key in metrics],
+        "By layer": [_line_chart(key, "By layer") for key in listed_profiles()],
+        "By epoch": [_line_chart(key, "By epoch") for key in metrics],
+    }
     state: dict[str, Any] = {
         "searchFilter": f"tags.`{KIND}` = 'trial'",
         # All cells of the first seed come first. Ordered by time, the page would fold trials into their parent.
@@ -57,13 +72,14 @@ def saved_view(name: str) -> str:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": [f"tags.`{OUTCOME}`", *(f"metrics.`{key}`" for key in listed_metrics())],
-        "columnOrder": [],
-        "columnWidths": {},
-        "runsHiddenMode": "FIRST_20_RUNS",
-        "compareRunCharts": [_line_chart(key, section) for key in (*listed_profiles(), *listed_metrics())],
+        "selectedColumns": [*columns, "attributes.`Duration`"],
+        "columnOrder": list(widths),
+        "columnWidths": widths,
+        "runsHiddenMode": "SHOWALL",
+        "compareRunCharts": [chart for charts in sections.values() for chart in charts],
         "compareRunSections": [
-            {"uuid": section, "name": "Trials", "display": True, "isReordered": True, "deleted": False}
+            {"uuid": _section(title), "name": title, "display": True, "isReordered": True, "deleted": False}
+            for title in sections
         ],
         "viewMaximized": False,
         "runListHidden": False,
@@ -78,15 +94,32 @@ def saved_view(name: str) -> str:
     return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{deflated}"})
 
 
-def _line_chart(key: str, section: str) -> dict[str, Any]:
+def _section(title: str) -> str:
+    return f"skipray-{title.lower().replace(' ', '-')}"
+
+
+def _chart(kind: str, key: str, section: str) -> dict[str, Any]:
     return {
-        "uuid": f"skipray-{key}",
-        "type": "LINE",
-        "runsCountToCompare": 20,
-        "metricSectionId": section,
+        "uuid": f"{_section(section)}-{key}",
+        "type": kind,
+        "runsCountToCompare": 100,
+        "metricSectionId": _section(section),
         "deleted": False,
         "isGenerated": False,
         "displayName": key,
+    }
+
+
+def _depth_chart(key: str, section: str) -> dict[str, Any]:
+    """A point a trial; its colour is its family's (the tag RUN_COLOUR)."""
+    return _chart("SCATTER", key, section) | {
+        "xaxis": {"key": DEPTH, "type": "PARAM"},
+        "yaxis": {"key": key, "type": "METRIC"},
+    }
+
+
+def _line_chart(key: str, section: str) -> dict[str, Any]:
+    return _chart("LINE", key, section) | {
         "metricKey": key,
         "selectedMetricKeys": [key],
         "lineSmoothness": 0,
