@@ -60,7 +60,7 @@ def predict(model: ModelSpec, samples: int, start: Mapping[str, float] | None = 
     power = GAUSSIAN_POWER.get((model.initialisation, as_text(model.activation)))
     if model.weight_gain is not None or model.bias_variance:
         return ()
-    if model.kind != "mlp" or power is None or model.width < 2:
+    if model.kind != "mlp" or power is None or model.width < 2 or model.widths or model.layer_scale is not None:
         return ()
     blocks = (model.depth - 2) // BLOCK_LAYERS
     given = start or {}

@@ -1,13 +1,14 @@
 """Blocks with a branch that is added to a skip, post- and pre-activation. Axes as in `_layers.py`.
 
-Every block has `branch_end` and `shortcut`, the modules whose outputs are added (None without a skip).
+Every block has `branch_end` and `shortcut`, the modules whose outputs are added (None without a skip), and `drop`,
+which the network sets where stochastic depth leaves a branch out.
 """
 
 import torch
 from torch import nn
 
 from skipray import activations
-from skipray.architectures._layers import PadShortcut, branch_scale, normalization, weight_layer
+from skipray.architectures._layers import PadShortcut, branch_scale, dropout, normalization, weight_layer
 from skipray.architectures._outline import Block, Outline, WeightLayer, name_of
 
 
@@ -51,7 +52,9 @@ class PostActivationBlock(nn.Module):
             self.add_module(f"{name_of(layer)}{i}", module)
             self.add_module(f"norm{i}", norm)
             main.append((module, norm))
-        self.scale = branch_scale(outline.scale) if block.skip != "none" else None
+        self.scale = branch_scale(outline, block)
+        self.dropout = dropout(outline)
+        self.drop: nn.Module | None = None
         self.shortcut = make_shortcut(outline, block)
         self.activation = activations.make(outline.activation, outline.activations)
         # Plain tuples beside the registered modules: looking a submodule up by name costs as much as a small addition.
@@ -63,17 +66,19 @@ class PostActivationBlock(nn.Module):
             h = layer(h)
             h = self.activation(h if norm is None else norm(h))
         layer, norm = self._last
-        h = layer(h)
+        h = layer(h if self.dropout is None else self.dropout(h))
         if norm is not None:
             h = norm(h)
         if self.scale is not None:
             h = self.scale(h)
+        if self.drop is not None:
+            h = self.drop(h)
         shortcut = self.shortcut
         return self.activation(h if shortcut is None else h + shortcut(x))
 
     @property
     def branch_end(self) -> nn.Module | None:
-        return None if self.shortcut is None else self.scale or self._last[1] or self._last[0]
+        return None if self.shortcut is None else self.drop or self.scale or self._last[1] or self._last[0]
 
     @property
     def last_norm(self) -> nn.Module | None:
@@ -97,24 +102,29 @@ class PreActivationBlock(nn.Module):
             self.add_module(f"norm{i}", norm)
             self.add_module(f"{name_of(layer)}{i}", module)
             main.append((norm, module))
-        self.scale = branch_scale(outline.scale)
+        self.scale = branch_scale(outline, block)
+        self.dropout = dropout(outline)
+        self.drop: nn.Module | None = None
         shortcut = make_shortcut(outline, block, bare=True)
         assert shortcut is not None
         self.shortcut = shortcut
         self.projects = block.skip == "projection"
         self.activation = activations.make(outline.activation, outline.activations)
-        self._first, self._others = main[0], tuple(main[1:])
+        self._first, self._others, self._last = main[0], tuple(main[1:]), (main[-1][1],)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         norm, layer = self._first
         first = self.activation(x if norm is None else norm(x))
         h = layer(first)
         for norm, layer in self._others:
-            h = layer(self.activation(h if norm is None else norm(h)))
+            h = self.activation(h if norm is None else norm(h))
+            h = layer(h if self.dropout is None or layer is not self._last[0] else self.dropout(h))
         if self.scale is not None:
             h = self.scale(h)
+        if self.drop is not None:
+            h = self.drop(h)
         return h + self.shortcut(first if self.projects else x)
 
     @property
     def branch_end(self) -> nn.Module:
-        return self.scale or self._others[-1][1]
+        return self.drop or self.scale or self._others[-1][1]

@@ -4,6 +4,7 @@ from skipray import activations
 from skipray.architectures._depth import LinearRule, tabled
 from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
+from skipray.spec.fields import OPTIONAL_FIELDS
 
 IMAGENET_BLOCKS = {
     "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
@@ -12,9 +13,13 @@ IMAGENET_BLOCKS = {
 """Blocks in each stage: He et al. 2015, table 1."""
 
 
+OF_BRANCHES = ("stochastic_depth", "dropout", "layer_scale")
+"""Optional fields of what has branches and skips."""
+
+
 def require(model: ModelSpec, keys: frozenset[str]) -> None:
-    """Every field that a family reads has to be written out."""
-    for key in sorted(keys):
+    """Every field that a family reads has to be written out, but the optional ones."""
+    for key in sorted(keys - set(OPTIONAL_FIELDS)):
         if getattr(model, key) is None:
             raise Refused(f"found nothing; {model.architecture} ({model.kind}) needs it", key)
     for mistake in activations.mistakes(model.activation):
@@ -22,6 +27,16 @@ def require(model: ModelSpec, keys: frozenset[str]) -> None:
     if activations.name_of(model.activation) == "tailored_leaky_relu":
         _tailored(model)
     _gains(model)
+    if model.layer_scale is not None and model.residual_scale != 1:
+        raise Refused(
+            f"found {model.layer_scale} beside the residual_scale {model.residual_scale}, another factor on the same "
+            "branch; allowed: residual_scale 1",
+            "layer_scale",
+        )
+    if model.widths is not None and model.widths[0] != model.width:
+        raise Refused(
+            f"found the first width {model.widths[0]} beside the width {model.width}; allowed: the same", "widths"
+        )
 
 
 def _tailored(model: ModelSpec) -> None:
@@ -45,7 +60,7 @@ def _tailored(model: ModelSpec) -> None:
 
 def _gains(model: ModelSpec) -> None:
     """A gain and a bias variance belong to schemes and networks that have room for them."""
-    takes = ("lecun_normal", "orthogonal", "delta_orthogonal")
+    takes = ("lecun_normal", "orthogonal", "delta_orthogonal", "looks_linear")
     if model.weight_gain is not None and model.initialisation not in takes and ":" not in model.initialisation:
         raise Refused(
             f"found {model.weight_gain} with {model.initialisation}, whose gain is its own; allowed: "

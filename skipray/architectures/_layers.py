@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skipray.architectures._linear_maps import DiracConv2d, DiracLinear, GroupedLinear
-from skipray.architectures._outline import WeightLayer
+from skipray.architectures._outline import Block, Outline, WeightLayer
 
 
 def weight_layer(layer: WeightLayer) -> nn.Module:
@@ -97,11 +97,36 @@ class LearnedScale(nn.Module):
         return x * self.factor
 
 
-def branch_scale(scale: float | str) -> nn.Module | None:
-    if scale == "learned":
+class ChannelScale(nn.Module):
+    """A branch times learned factors, one a channel, that start at a small value: LayerScale (Touvron et al. 2021)."""
+
+    def __init__(self, shape: tuple[int, ...], initial: float):
+        super().__init__()
+        self.initial = initial
+        self.factors = nn.Parameter(torch.empty(shape))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.constant_(self.factors, self.initial)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factors
+
+
+def branch_scale(outline: Outline, block: Block) -> nn.Module | None:
+    """What a branch is multiplied by before the addition; None without a skip, and for the factor 1."""
+    if block.skip == "none":
+        return None
+    if outline.layer_scale is not None:
+        channels = block.outputs
+        return ChannelScale((channels,) if outline.kind == "mlp" else (channels, 1, 1), outline.layer_scale)
+    if outline.scale == "learned":
         return LearnedScale()
-    assert isinstance(scale, float)
-    return None if scale == 1 else FixedScale(scale)
+    return None if outline.scale == 1 else FixedScale(outline.scale)
+
+
+def dropout(outline: Outline) -> nn.Module | None:
+    return nn.Dropout(outline.dropout) if outline.dropout else None
 
 
 class PadShortcut(nn.Module):

@@ -62,6 +62,8 @@ class Network(nn.Module):
         self.outline = outline
         self.stem = Stem(outline)
         self.blocks = nn.ModuleList(BLOCKS[outline.order](outline, block) for block in outline.blocks)
+        if outline.stochastic_depth:
+            self._drop_branches(outline.stochastic_depth)
         self.head: nn.Module | None = None
         if outline.order in ("pre", "dense"):
             self.head = Activated(outline, outline.classifier.inputs)
@@ -69,6 +71,14 @@ class Network(nn.Module):
             self.head = ScalarBias()
         self.classifier = weight_layer(outline.classifier)
         self._flat = outline.kind == "mlp"
+
+    def _drop_branches(self, last: float) -> None:
+        """Huang et al. 2016, equation 4: the l-th of L branches is left out with probability l / L times the last's."""
+        from torchvision.ops import StochasticDepth  # a second, for few networks
+
+        for i, block in enumerate(self.blocks, 1):
+            if block.shortcut is not None:
+                block.drop = StochasticDepth(last * i / len(self.blocks), mode="batch")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x.flatten(1) if self._flat else x)

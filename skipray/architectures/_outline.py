@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from skipray.activations import Activation
+from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
 
 Skip = Literal["none", "identity", "pad", "projection", "gated", "concatenation"]
@@ -98,6 +99,12 @@ class Outline:
     """A 3x3 max pooling of stride 2 follows the stem (ImageNet)."""
     blocks: tuple[Block, ...]
     classifier: WeightLayer
+    layer_scale: float | None = None
+    """Where the learned factors of each branch's channels start."""
+    stochastic_depth: float = 0.0
+    """How likely the last block's branch is left out in a step of training."""
+    dropout: float = 0.0
+    """Share of the inputs of each block's last layer that are set to 0 in a step of training."""
 
 
 def name_of(layer: WeightLayer) -> str:
@@ -139,19 +146,51 @@ def mlp(
         widths: units between the layers of a block, its input and output included; a layer between two equal inner
             widths has the model's cardinality as its groups (ResNeXt).
     """
+    if model.widths is None:
+        made = [_mlp_block(model, widths, skip)] * blocks
+    else:
+        outer = stretches(model.widths, blocks + 1)
+        # Two layers of a block meet at its output's width; ResNeXt's inner width is its own.
+        inner = [widths[1:-1] if len(widths) > 3 else (b,) for b in outer[1:]]
+        made = [
+            _mlp_block(model, (a, *between, b), skip)
+            for a, between, b in zip(outer[:-1], inner, outer[1:], strict=True)
+        ]
+    return finish(
+        model,
+        stem=WeightLayer(math.prod(input_shape), model.width),
+        pool=False,
+        blocks=made,
+        classes=classes,
+        order=order,
+    )
+
+
+def stretches(widths: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """`count` widths: each of the given ones for as long as the others, in their order.
+
+    Raises:
+        Refused: there are more widths than that.
+
+    >>> stretches((64, 16), 5)
+    (64, 64, 64, 16, 16)
+    """
+    if len(widths) > count:
+        raise Refused(
+            f"found {len(widths)} widths; allowed at this depth: at most {count}, the stem's and each block's", "widths"
+        )
+    return tuple(widths[i * len(widths) // count] for i in range(count))
+
+
+def _mlp_block(model: ModelSpec, widths: tuple[int, ...], skip: Skip) -> Block:
     pairs = list(itertools.pairwise(widths))
     layers = tuple(
         WeightLayer(a, b, groups=(model.cardinality or 1) if len(pairs) == 3 and i == 1 else 1)
         for i, (a, b) in enumerate(pairs)
     )
-    return finish(
-        model,
-        stem=WeightLayer(math.prod(input_shape), model.width),
-        pool=False,
-        blocks=[Block(layers, skip, gate=layers[0] if skip == "gated" else None)] * blocks,
-        classes=classes,
-        order=order,
-    )
+    if skip == "identity" and widths[0] != widths[-1]:
+        return Block(layers, "projection", WeightLayer(widths[0], widths[-1]))
+    return Block(layers, skip, gate=layers[0] if skip == "gated" else None)
 
 
 def finish(
@@ -180,4 +219,7 @@ def finish(
         pool=pool,
         blocks=tuple(made[block] for block in blocks),
         classifier=WeightLayer(features, classes, bias=True),
+        layer_scale=model.layer_scale,
+        stochastic_depth=model.stochastic_depth or 0.0,
+        dropout=model.dropout or 0.0,
     )

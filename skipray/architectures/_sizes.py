@@ -97,7 +97,9 @@ def _block_parameters(outline: Outline, block: Block) -> int:
     total += sum(_norm(outline, layer.inputs if normalized_inputs else layer.outputs) for layer in block.layers)
     if block.projection and outline.order == "post":
         total += _norm(outline, block.outputs)
-    return total + (outline.scale == "learned" and block.skip not in ("none", "concatenation", "gated"))
+    if block.skip in ("none", "concatenation", "gated"):
+        return total
+    return total + (outline.scale == "learned") + (block.outputs if outline.layer_scale is not None else 0)
 
 
 def _block_flops(block: Block) -> int:
@@ -109,7 +111,11 @@ def _block_kept(outline: Outline, block: Block) -> int:
     activated = outline.activation != "linear"
     outputs = [layer.elements for layer in block.layers]
     inputs = [block.inputs * math.prod(block.input_plane), *outputs[:-1]]
-    scaled = outputs[-1] if outline.scale == "learned" and block.skip != "none" else 0
+    factored = outline.scale == "learned" or outline.layer_scale is not None
+    scaled = outputs[-1] if factored and block.skip != "none" else 0
+    if outline.dropout and outline.order in ("post", "pre"):
+        # Its mask, and its output beside what the activation has kept.
+        scaled += inputs[-1] * (1 + activated)
     if outline.order == "post":
         projected = outputs[-1] if norm and block.projection else 0
         norms = len(outputs) + (block.projection is not None)

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+DROPPED = ("stochastic_depth", "layer_scale")
+"""What a sweep gives its twins and belongs to their skips."""
+
+
 def fields(kind: str) -> frozenset[str]:
-    return frozenset() if kind == "mlp" else frozenset({"block", "layout"})
+    return frozenset({"dropout", "widths"} if kind == "mlp" else {"dropout", "block", "layout"})
 
 
 def check(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> None:

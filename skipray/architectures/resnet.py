@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from skipray.architectures import Sizes
 from skipray.architectures import _outline as outlines
 from skipray.architectures import _stages as stages
-from skipray.architectures._check import mlp_blocks, require, stage_blocks
+from skipray.architectures._check import OF_BRANCHES, mlp_blocks, require, stage_blocks
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
 from skipray.spec import ModelSpec
@@ -25,7 +25,8 @@ BRANCHES_END_IN_NORM = True
 
 
 def fields(kind: str) -> frozenset[str]:
-    return frozenset({"residual_scale"} if kind == "mlp" else {"residual_scale", "block", "shortcut", "layout"})
+    common = {"residual_scale", *OF_BRANCHES}
+    return frozenset(common | ({"widths"} if kind == "mlp" else {"block", "shortcut", "layout"}))
 
 
 def check(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def fields(kind: str) -> frozenset[str]:
-    return frozenset(() if kind == "mlp" else {"block", "shortcut", "layout"})
+    common = {"stochastic_depth", "dropout"}  # each branch has a learned factor of its own
+    return frozenset(common | ({"widths"} if kind == "mlp" else {"block", "shortcut", "layout"}))
 
 
 def check(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> None:

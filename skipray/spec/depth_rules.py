@@ -32,7 +32,7 @@ FOLLOWING = {
         "epochs",
         "batch_size",
     ),
-    "model": ("width", "residual_scale", "weight_gain", "bias_variance"),
+    "model": ("width", "residual_scale", "weight_gain", "bias_variance", "stochastic_depth", "dropout", "layer_scale"),
 }
 """Fields that may follow the depth."""
 WHOLE = ("epochs", "batch_size", "width")

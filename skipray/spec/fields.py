@@ -81,6 +81,21 @@ class ModelSpec(Section):
     sqrt(weight_gain); the scheme's own where it is left out."""
     bias_variance: NonNegativeFloat | None = None
     """sigma_b^2 of Gaussian biases at initialisation; 0 where it is left out."""
+    stochastic_depth: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """How likely the last block's branch is left out in a step of training, falling linearly to the first block's
+    (Huang et al. 2016, equation 4); of whole batches, the branches that stay divided by their chance to. Never when
+    left out."""
+    dropout: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the inputs of each block's last weight layer that are set to 0 in a step of training (Zagoruyko &
+    Komodakis 2016, section 3). None when left out."""
+    layer_scale: PositiveFloat | None = None
+    """Initial value of learned factors on each branch, one a channel (Touvron et al. 2021, LayerScale). Without them
+    when left out."""
+    widths: (
+        Annotated[tuple[Positive, ...], Field(min_length=2), Words("a list of at least two whole numbers")] | None
+    ) = None
+    """mlp: units of the stem and the blocks in equal stretches from input to output, in place of one `width`, which
+    is the first of them. Where two blocks differ the skip is a linear projection."""
     block: Literal["basic", "bottleneck"] | None = None
     """cnn: two 3x3 layers, or 1x1, 3x3 and 1x1 (He et al. 2015)."""
     shortcut: Literal["A", "B"] | None = None
@@ -109,6 +124,8 @@ class ModelSpec(Section):
         return {key: value for key, value in data.items() if value is not None or key not in COMMON_FIELDS}
 
 
+OPTIONAL_FIELDS = ("stochastic_depth", "dropout", "layer_scale", "widths")
+"""Fields that a family may read and that need not be written: left out, the network is without such a thing."""
 COMMON_FIELDS = ("kind", "width", "normalization", "initialisation", "activation")
 """Fields of a model that every family of skipray's reads."""
 

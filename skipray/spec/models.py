@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from skipray.spec.fields import COMMON_FIELDS, ModelSpec
-from skipray.spec.values import Frozen
+from skipray.spec.fields import COMMON_FIELDS, OPTIONAL_FIELDS, ModelSpec
+from skipray.spec.values import Frozen, as_text
 from skipray.spec.words import allowed_words
 
 OPTION = "options."
@@ -45,7 +45,7 @@ def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
     """(Field, message) of what the family needs and the model has not."""
     own = ":" in model.architecture
     read = family.fields(model.kind) if hasattr(family, "fields") and (own or model.kind is not None) else set()
-    needed = set(read) if own else set(read) | set(COMMON_FIELDS) - unread_common(family)
+    needed = (set(read) if own else set(read) | set(COMMON_FIELDS) - unread_common(family)) - set(OPTIONAL_FIELDS)
     for key in sorted(needed, key=list(ModelSpec.model_fields).index):
         if getattr(model, key) is None:
             allowed = allowed_words(ModelSpec, (key,), {})
@@ -54,6 +54,22 @@ def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
                 yield key, f"found nothing, but {model.architecture}{kind} needs it; allowed: {allowed}"
             else:  # as every family does: said once, not once a family
                 yield key, f"found nothing; allowed: {allowed} (in model or as a factor)"
+
+
+def senseless(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
+    """(Field, message) of the optional fields that the model has and its family cannot have.
+
+    What needs a skip is dropped from a family without any (`DROPPED`), as its residual scale is, so that twins can be
+    compared; any other would be left out in silence of one of two networks that are taken for twins.
+    """
+    if ":" in model.architecture or not hasattr(family, "fields"):
+        return
+    for key in OPTIONAL_FIELDS:
+        value = getattr(model, key)
+        if value is None or key in family.fields(model.kind) or key in getattr(family, "DROPPED", ()):
+            continue
+        kind = f" ({model.kind})" if model.kind else ""
+        yield key, f"found {as_text(value)}, which {model.architecture}{kind} does not have; allowed: left out"
 
 
 def read_fields(model: ModelSpec, family: Any) -> ModelSpec:

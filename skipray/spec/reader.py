@@ -404,9 +404,12 @@ class Reader:
             return None
         for name, message in lacking:
             self._add(("model", name), message)
+        impossible = list(models.senseless(ModelSpec.model_validate(_tuples(data)), family))
+        for name, message in impossible:
+            self._add(self._source(file, name, data[name], loc, "model"), message)
         for found in models.unknown_options(ModelSpec.model_validate(_tuples(data)), family, cell):
             self._add(("model", "options"), found)
-        if lacking:
+        if lacking or impossible:
             return None
         try:
             scheme = catalog.find("initialisations", model.initialisation)
@@ -554,7 +557,7 @@ def _tuples(data: Any) -> Any:
     """Lists as tuples where strict pydantic wants them; lists of factors stay lists."""
     if not isinstance(data, dict):
         return data
-    lists, parts = ("seeds", "milestones", "metrics", "layers"), ("tune", "probe")
+    lists, parts = ("seeds", "milestones", "metrics", "layers", "widths"), ("tune", "probe")
     return {
         key: tuple(v) if key in lists and isinstance(v, list) else _tuples(v) if key in parts else v
         for key, v in data.items()
