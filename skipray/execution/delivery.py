@@ -72,6 +72,8 @@ def deliver_rest(
             said = True
             say(f"{len(pending.left)} results wait for the tracking store; trying for {patience_seconds:g} s (Ctrl-C)")
         time.sleep(RETRY_SECONDS)
+    with suppress(tracking.TrackingAway, tracking.TrackingRefused):
+        tracking.take_back_doubles(address, sweep.name)
     with suppress(tracking.TrackingAway, OSError):
         if storage.trials_kept(storage_url, sweep.name):
             trials = known_by_now(sweep, address, known).trials

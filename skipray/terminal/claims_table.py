@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 from skipray.claims import Claim
+from skipray.terminal.visible import escape
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series

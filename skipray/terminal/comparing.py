@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from rich.markup import escape
 from rich.table import Table
 
 from skipray.analysis.comparison import Difference
 from skipray.terminal.display import console
+from skipray.terminal.visible import escape
 
 
 def show_comparison(found: Iterable[Difference], a: str, b: str, *, every: bool) -> None:

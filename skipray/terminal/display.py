@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from skipray.planning.budget import BudgetFit
@@ -14,6 +13,7 @@ from skipray.planning.estimate import memory_bytes
 from skipray.planning.plan import Plan, PlannedTrial
 from skipray.results.planned import STATES, state_counts
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
+from skipray.terminal.visible import escape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ def show_states(
     for trial in trials:
         if trial.trial_id in causes:
             out.print(f"[red]failed[/red] {trial.label}: ", end="")
-            out.print(causes[trial.trial_id], markup=False)
+            out.print(escape(causes[trial.trial_id]))
 
 
 def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Table:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.markup import escape
-
 from skipray.spec.reference import FieldRow
 from skipray.terminal.display import console
+from skipray.terminal.visible import escape
 
 
 def show_fields(rows: Sequence[FieldRow]) -> None:

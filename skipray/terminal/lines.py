@@ -2,7 +2,9 @@
 
 import sys
 
+from skipray.terminal.visible import visible
+
 
 def say(text: str) -> None:
     """Print a sentence where results do not go."""
-    print(text, file=sys.stderr, flush=True)
+    print(visible(text), file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from skipray.spec import TrialSpec
 from skipray.terminal.display import duration, state_grid
+from skipray.terminal.visible import visible
 from skipray.terminal.waiting import busy_machine
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line of its own, such as what is being waited for."""
-        self.console.print(text, markup=False, soft_wrap=True, style="dim" if self.console.is_terminal else None)
+        self.console.print(
+            visible(text), markup=False, soft_wrap=True, style="dim" if self.console.is_terminal else None
+        )
 
     def on_event(self, event: "Event") -> None:
         """Tell it what has happened."""
@@ -95,7 +98,7 @@ class Progress:
             text = f"{event.trial.label} {'is tried again' if again else 'failed'}: {cause}"
             self.failures.append(text)
             if self._live is None:
-                print(text, file=sys.stderr, flush=True)
+                print(visible(text), file=sys.stderr, flush=True)
         self._refresh(force=self._left() == 0)
 
     def on_wait(self) -> None:

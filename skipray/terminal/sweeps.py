@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from rich.markup import escape
-
 from skipray.terminal.display import console
+from skipray.terminal.visible import escape
 
 
 def show_sweeps(here: Mapping[str, str], packaged: Mapping[str, str], tracked: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ from skipray.tracking.ui import run_page, sweep_pages, ui_command, ui_environmen
 from skipray.tracking.write.accepting import accept_code
 from skipray.tracking.write.answer import Answer, write_answer
 from skipray.tracking.write.delivery import Pending, deliver_pending, forget_finished
+from skipray.tracking.write.doubles import take_back_doubles
 from skipray.tracking.write.experiment import begin_sweep, finish_sweep, git_state, log_files, open_sweep, prepare
 from skipray.tracking.write.manifest import has_manifest, write_manifest
 from skipray.tracking.write.measurement import (
@@ -117,6 +118,7 @@ __all__ = [
     "sweep_pages",
     "sweep_runs",
     "sweep_status",
+    "take_back_doubles",
     "tracked_sweeps",
     "ui_command",
     "ui_environment",

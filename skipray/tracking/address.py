@@ -19,10 +19,16 @@ NO_PLACE = ("?", "#", "%", "\n")
 
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
 _OPTIONS = re.compile(r"\?\w+=[^/?]*$")
-_USER = re.compile(r"(?<=://)[^/@\s'\"]+@")
+_USER = re.compile(r"(?<=://)[^\s<>]*@(?=[\w.\[-])")
+"""What stands before the host: a password may hold slashes, quotes, percent signs and further at-signs."""
 _SECRET = re.compile(
     r"(?i)\b([\w-]*(?:password|passwd|token|secret|access_?key|api_?key|credential)[\w-]*\s*[=:]\s*)([^&\s'\",;]+)"
 )
+_QUOTED_SECRET = re.compile(
+    r"(?i)([\w-]*(?:password|passwd|token|secret|access_?key|api_?key|credential)[\"']?\s*[=:]\s*)"
+    r"([\"'])(?:\\.|(?!\2).)+\2"
+)
+"""`{"password": "x y"}`, `token = 'x'`: the quotes stay, so that JSON stays JSON."""
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}")
 _SECRET_VARIABLES = (
     "MLFLOW_TRACKING_PASSWORD",
@@ -69,6 +75,7 @@ class Address:
 def redact(text: str) -> str:
     """A text, such as an address, an error or a traceback, without passwords and tokens."""
     text = _USER.sub("***@", text)
+    text = _QUOTED_SECRET.sub(r"\1\2***\2", text)
     text = _SECRET.sub(r"\1***", text)
     text = _BEARER.sub(r"\1 ***", text)
     for name in _SECRET_VARIABLES:

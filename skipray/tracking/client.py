@@ -77,7 +77,11 @@ def client(uri: str) -> "MlflowClient":
 
     logging.getLogger("mlflow.store.db.utils").addFilter(_NoTraceback())
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    return MlflowClient(uri, registry_uri=uri)
+    if is_sql(uri):
+        return MlflowClient(uri, registry_uri=uri)
+    from skipray.tracking.whole_answers import WholeAnswers
+
+    return WholeAnswers(uri, registry_uri=uri)
 
 
 def reach(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from skipray.terminal.visible import visible
 from skipray.verbs._code import AcceptOption, check_code
 from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
@@ -43,5 +44,5 @@ def doctor(
     for finding in findings:
         remedy = "repaired" if finding in mended else finding.remedy or "left alone"
         where = f" (trial {finding.trial_id[:8]}, run {finding.run_id[:8]})" if finding.run_id else ""
-        print(f"{finding.kind}: {finding.what}{where}: {remedy}")
+        print(visible(f"{finding.kind}: {finding.what}{where}: {remedy}"))
     print(f"{len(findings)} findings, {len(mended)} repaired" if findings else "nothing is wrong")

@@ -2,10 +2,12 @@
 
 import contextlib
 import http.client
+import itertools
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 _HOP_BY_HOP = ("host", "connection", "content-length", "transfer-encoding")
+PAGES = {"empty": b"{}", "html": b"<!doctype html><title>Sign in</title><p>Please sign in."}
 
 
 class FaultyProxy(ThreadingHTTPServer):
@@ -25,12 +27,21 @@ class FaultyProxy(ThreadingHTTPServer):
         self.failed = 0
         """Requests that met a fault."""
         self.fault: str | None = None
-        """500, 403, drop (the connection is cut), slow (seconds before the answer), late (done, then cut)."""
+        """500, 403, drop (the connection is cut), slow (seconds before the answer), late (done, then cut), twice (each
+        POST is sent on twice), empty, html, half (answers 200 with `{}`, a page, or the first half of the answer;
+        what was asked is not done but for the last)."""
+        self.every = 1
+        """A fault meets every so-manieth request."""
+        self._asked = itertools.count(1)
         super().__init__(("127.0.0.1", 0), _Passing)
 
     @property
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def fault_of_next(self) -> str | None:
+        """The fault of the next request."""
+        return self.fault if next(self._asked) % self.every == 0 else None
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass  # a client that has given up, or an upstream that was killed: that is what this is for
@@ -49,7 +60,7 @@ class _Passing(BaseHTTPRequestHandler):
         if self.server.authorization and self.headers.get("Authorization") != self.server.authorization:
             self._answer(401, b'{"error_code": "UNAUTHENTICATED", "message": "who are you?"}', "application/json")
             return
-        fault = self.server.fault
+        fault = self.server.fault_of_next()
         if fault is not None:
             self.server.failed += 1
         if fault == "drop":
@@ -60,17 +71,28 @@ class _Passing(BaseHTTPRequestHandler):
             return
         if fault == "slow":
             time.sleep(self.server.slow_seconds)
+        if fault in PAGES:
+            self._answer(200, PAGES[fault], "text/html" if fault == "html" else "application/json")
+            return
+        if fault == "twice" and self.command == "POST":
+            self._ask(body)
+        status, content, kind = self._ask(body)
+        if fault == "late":
+            self.close_connection = True
+            return
+        if fault == "half":
+            content = content[: len(content) // 2]
+        with contextlib.suppress(BrokenPipeError):
+            self._answer(status, content, kind)
+
+    def _ask(self, body: bytes) -> tuple[int, bytes, str]:
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream_port, timeout=60)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
         upstream.request(self.command, self.path, body, headers)
         response = upstream.getresponse()
         content = response.read()
         upstream.close()
-        if fault == "late":
-            self.close_connection = True
-            return
-        with contextlib.suppress(BrokenPipeError):
-            self._answer(response.status, content, response.headers.get("Content-Type", "application/json"))
+        return response.status, content, response.headers.get("Content-Type", "application/json")
 
     def _unchunked(self) -> bytes:
         parts = []

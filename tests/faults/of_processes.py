@@ -177,6 +177,7 @@ def sigterm(stage: Stage) -> None:
         it.training()
         hit = set(it.watch.running())
         it.strike()
+        it.watch.told_to_stop = it.struck
         launch.process.terminate()
         it.expect_exit(launch, 130, "launch the same file again")
         it.expect(time.time() - it.struck < 2 * GRACE_SECONDS, f"it ended within {2 * GRACE_SECONDS:g} s")

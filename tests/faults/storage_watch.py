@@ -42,6 +42,8 @@ class StorageWatch(threading.Thread):
         """trial_id -> number -> attempt."""
         self.lost: set[tuple[str, str]] = set()
         """(trial_id, name) of checkpoints that the suite has damaged."""
+        self.told_to_stop: float | None = None
+        """When every worker was told to save and train no more."""
         self.error: str = ""
         self._done = threading.Event()
         self._lock = threading.Lock()
@@ -129,6 +131,9 @@ class StorageWatch(threading.Thread):
                     if after is None or attempt.delivers_only or attempt.result is not None:
                         continue
                     end = min(attempt.ended or after.acquired, after.acquired)
+                    if self.told_to_stop is not None and self.told_to_stop < max(attempt.saved.values(), default=0.0):
+                        # It saved, and its process lived on while Ray ended: had it trained, it would have saved again.
+                        end = min(end, max(attempt.saved.values()))
                     saved = {name: when for name, when in attempt.saved.items() if when <= end}
                     if saved:
                         usable = [when for name, when in saved.items() if (trial, name) not in self.lost]

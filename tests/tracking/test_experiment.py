@@ -1,5 +1,6 @@
 """Addresses, the parent run, the doctor, and PostgreSQL."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -23,11 +24,27 @@ from skipray.storage import TrialPlace, local_path
         ("AWS_SECRET_ACCESS_KEY=s3cret", "s3cret"),
         ("password: s3cret", "s3cret"),
         ("Authorization: Bearer abcdefghijk", "abcdefghijk"),
+        ("postgresql://u:hunter/2secret@db/mlflow", "2secret"),
+        ("http://u:p@ss@host/x", "ss@"),
+        ("http://u:it's%2Fs3cret@host:5000/x", "s3cret"),
+        ("{'password': 's3cret', 'user': 'joe'}", "s3cret"),
+        ('{"api_key": "with a space: s3cret", "n": 1}', "s3cret"),
+        ("token = 's3 cret'", "cret"),
     ],
 )
 def test_secrets_are_taken_out(text: str, secret: str) -> None:
     assert secret not in tracking.redact(text)
     assert tracking.redact("sqlite:////home/joe/skipray.db") == "sqlite:////home/joe/skipray.db"
+
+
+def test_what_is_no_secret_stays() -> None:
+    for text in (
+        '{"token_similarity.max": 0.5, "question": "a@b"}',
+        "see https://a.b/c and joe@x.org",
+        "s3://bucket/x",
+    ):
+        assert tracking.redact(text) == text
+    assert json.loads(tracking.redact('{"password": "x", "n": [1]}')) == {"password": "***", "n": [1]}
 
 
 def test_secrets_of_the_environment_are_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
 """Finished runs are read once: what was read of them is kept as Parquet files beside the store.
 
 A finished run does not change, so its rows are valid as long as the run exists; which runs exist and win is asked of
-the store each time. A damaged or foreign cache file is passed over and read again.
+the store each time. A file's name is the sha256 of what is in it: one that has changed since it was written is
+removed, said, and its runs are read from the store again.
 """
 
+import contextlib
 import hashlib
 import logging
 import uuid
@@ -16,7 +18,7 @@ import pyarrow.parquet as pq
 
 from skipray.tracking.address import redact, store_folder
 
-VERSION = 1
+VERSION = 2
 """Of the cached tables; raised when a change of skipray reads something else out of a run."""
 MAX_PARTS = 16
 """More files than this are merged into one."""
@@ -46,9 +48,11 @@ class Cache:
                 fresh = missing.intersection(held)
                 if not fresh:
                     continue
-                frame = pq.read_table(path, columns=columns).to_pandas()
-            except (OSError, KeyError, TypeError, pa.ArrowException) as error:
-                log.warning("the cache file %s is passed over: %s", path.name, error)
+                frame = pq.read_table(pa.BufferReader(_verified(path)), columns=columns).to_pandas()
+            except (_Changed, OSError, *_UNREADABLE) as error:
+                log.warning("the cache file %s is passed over, its runs are read from the store: %s", path.name, error)
+                if not isinstance(error, OSError):
+                    self._remove(path)
                 continue
             frames.append(frame if len(fresh) == len(held) else frame[frame["run_id"].isin(fresh)])
             missing -= fresh
@@ -60,7 +64,7 @@ class Cache:
         for path in self.folder.glob("*.parquet") if self.folder.is_dir() else []:
             try:
                 held.update(_held(path))
-            except (OSError, KeyError, TypeError, pa.ArrowException):
+            except (OSError, *_UNREADABLE):
                 continue  # `read` says so
         return held
 
@@ -72,22 +76,47 @@ class Cache:
             self.folder.mkdir(parents=True, exist_ok=True)
             aside = self.folder / f".{uuid.uuid4().hex}"
             pq.write_table(table, aside, compression="zstd")
-            aside.replace(self.folder / f"{uuid.uuid4().hex}.parquet")
+            aside.replace(self.folder / f"{_digest(aside)}.parquet")
         except OSError as error:
             log.warning("what was read back cannot be cached: %s", error)
+
+    def _remove(self, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
     def merge(self) -> None:
         """Make one file of many."""
         paths = sorted(self.folder.glob("*.parquet")) if self.folder.is_dir() else []
         if len(paths) <= MAX_PARTS:
             return
-        held: dict[str, None] = {}
+        held = self.run_ids()
+        frames, missing = self.read(held)
+        self.add(sorted(held - missing), concatenated(frames))
         for path in paths:
-            held |= dict.fromkeys(_held(path))
-        frames, _ = self.read(held)
-        self.add(list(held), concatenated(frames))
-        for path in paths:
-            path.unlink(missing_ok=True)
+            self._remove(path)
+
+
+_UNREADABLE = (ValueError, KeyError, TypeError, pa.ArrowException)
+"""What reading a damaged Parquet file raises."""
+
+
+class _Changed(Exception):
+    """A cache file is not what its name says."""
+
+    def __str__(self) -> str:
+        return "it has changed since it was written"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verified(path: Path) -> bytes:
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != path.stem:
+        raise _Changed
+    return data
 
 
 def _held(path: Path) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -33,7 +34,10 @@ from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note, view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
+    from mlflow.entities import Experiment, Run
+
+MADE_BY = "skipray.made_by"
+"""Tag of the sweep's run: which request made it. Two runs of one value are one request that arrived twice."""
 
 
 def open_sweep(sweep: SweepSpec, tracking_uri: str | None = None) -> Address:
@@ -125,28 +129,32 @@ def _experiment(uri: str, sweep: SweepSpec) -> "Experiment":
 
 
 def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
-    """The sweep's run: the oldest there is, or a new one. Of two that are made at once the later is taken back."""
+    """The sweep's run: the oldest there is, or a new one. Of two that are made at once the later is taken back, and so
+    is what a proxy makes of one request by sending it twice."""
+    mine = uuid.uuid4().hex
 
-    def oldest(mlflow: "MlflowClient") -> str | None:
+    def all_of(mlflow: "MlflowClient") -> list["Run"]:
         found = mlflow.search_runs([experiment_id], f"tags.`{KIND}` = 'sweep'")
-        runs = sorted(found, key=lambda r: (r.info.start_time, r.info.run_id))
-        return str(runs[0].info.run_id) if runs else None
+        return sorted(found, key=lambda r: (r.info.start_time, r.info.run_id))
 
     def find_or_create(mlflow: "MlflowClient") -> str:
-        found = oldest(mlflow)
-        if found is not None:
-            return found
-        tags = {
-            KIND: "sweep",
-            SWEEP: sweep.name,
-            "skipray.version": __version__,
-            NOTE: sweep_note(sweep.question),
-        }
-        made = str(mlflow.create_run(experiment_id, run_name=sweep.name, tags=tags).info.run_id)
-        found = oldest(mlflow) or made
-        if found != made:
-            mlflow.delete_run(made)
-        return found
+        found = all_of(mlflow)
+        if not found:
+            tags = {
+                KIND: "sweep",
+                SWEEP: sweep.name,
+                MADE_BY: mine,
+                "skipray.version": __version__,
+                NOTE: sweep_note(sweep.question),
+            }
+            made = str(mlflow.create_run(experiment_id, run_name=sweep.name, tags=tags).info.run_id)
+            found = all_of(mlflow)
+            if made not in {r.info.run_id for r in found}:
+                raise TrackingAway(f"{redact(uri)}: the server does not show the run that it has just made")
+        for run in found[1:]:
+            if run.data.tags.get(MADE_BY) == mine:
+                mlflow.delete_run(run.info.run_id)
+        return str(found[0].info.run_id)
 
     return reach(uri, find_or_create)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 from skipray.records import EpochRecord, TrialRecord
 from skipray.spec import TrialSpec, canonical_json
 from skipray.storage import Failure, artifacts_of
-from skipray.tracking.address import Address, TrackingRefused, redact
+from skipray.tracking.address import Address, TrackingAway, TrackingRefused, is_sql, redact
 from skipray.tracking.checksums import checksums_of
 from skipray.tracking.client import reach
-from skipray.tracking.files import write_files
+from skipray.tracking.files import list_files, write_files
 from skipray.tracking.schema import (
     ARTIFACTS,
     ATTEMPT,
@@ -263,8 +263,28 @@ class TrialRun:
                 self._write(lambda c, k=key: c.delete_tag(self._id, k))  # type: ignore[misc]
         self._failure_tags = []
         self._write(lambda c: c.set_terminated(self._id, "FINISHED"))
+        if not is_sql(self.address.uri):
+            self._confirm(record, tags, artifacts)
         self.finished = True
         return absent
+
+    def _confirm(self, record: TrialRecord, tags: Mapping[str, str], artifacts: Mapping[str, bytes]) -> None:
+        """Read back what a server says that it has taken, before this machine's copy is let go.
+
+        Raises TrackingAway when it has not; the run is then no finished one, and the next delivery sends all again.
+        """
+        run = self._write(lambda c: c.get_run(self._id))
+        wanted = {p.key for p in (*epoch_points(record.epochs)[0], *final_points(record))}
+        kept = (
+            wanted <= set(run.data.metrics)
+            and set(run_params(self.trial)) <= set(run.data.params)
+            and tags.items() <= run.data.tags.items()
+            and set(artifacts) <= set(list_files(self.address.uri, self._artifact_uri, self._id))
+        )
+        if not kept and run.info.status == "FINISHED":
+            self._write(lambda c: c.update_run(self._id, status="RUNNING"))
+        if not kept or run.info.status != "FINISHED":
+            raise TrackingAway(f"{redact(self.address.uri)}: the server has not kept what it said that it had taken")
 
     def fail(self, failure: Failure) -> None:
         """End the run as FAILED, with the cause in its tags and the original traceback as an artifact."""
