@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from skipray.tracking.address import TrackingAway, TrackingRefused, is_sql, redact
+from skipray.tracking.old_database import refuse_other_schema
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -78,6 +79,7 @@ def client(uri: str) -> "MlflowClient":
     logging.getLogger("mlflow.store.db.utils").addFilter(_NoTraceback())
     logging.getLogger("alembic").setLevel(logging.WARNING)
     if is_sql(uri):
+        refuse_other_schema(uri)
         return MlflowClient(uri, registry_uri=uri)
     from skipray.tracking.whole_answers import WholeAnswers
 
@@ -106,6 +108,8 @@ def reach(
         before()
         try:
             return action(client(uri))
+        except TrackingRefused:
+            raise
         except Exception as error:
             wrapped = _classified(uri, error)
             if wrapped is None:
