@@ -51,7 +51,7 @@ def _schema_of(uri: str) -> str | None:
 
 
 def _installed_schema() -> str | None:
-    """The newest of the installed MLflow's revisions, from its files: alembic would import each, which takes a second."""
+    """The newest of the installed MLflow's revisions, from its files: alembic would import each of them."""
     import mlflow
 
     versions = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
