@@ -2,8 +2,10 @@
 
 A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARGUMENTS`, each argument with its default
 (None where it has to be given); `KEPT`, how many tensors of the output's size autograd keeps of a call besides the
-output; and, where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square
-of its activations stays. A user's own `module:name` is a function of a tensor and its arguments.
+output; where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square of its
+activations stays; and, where the gradient follows from the output alone, `make_in_place(layers, **arguments)`, which
+gives a function that overwrites its tensor: the same bits, without another tensor of its size. A user's own
+`module:name` is a function of a tensor and its arguments.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +44,19 @@ def make(activation: Activation, layers: int) -> "Callable[[torch.Tensor], torch
     if ":" in name:
         return partial(entry, **options) if options else entry
     return entry.make(layers, **options)
+
+
+def make_in_place(activation: Activation, layers: int) -> "Callable[[torch.Tensor], torch.Tensor]":
+    """The function for tensors that nothing else reads, which it may overwrite: the bits are those of `make`.
+
+    A user's own overwrites nothing.
+    """
+    name = name_of(activation)
+    entry: Any = None if ":" in name else catalog.find("activations", name)
+    if not hasattr(entry, "make_in_place"):
+        return make(activation, layers)
+    overwriting: Callable[[torch.Tensor], torch.Tensor] = entry.make_in_place(layers, **arguments_of(activation))
+    return overwriting
 
 
 def kept(activation: Activation) -> int:

@@ -56,7 +56,8 @@ class PostActivationBlock(nn.Module):
         self.dropout = dropout(outline)
         self.drop: nn.Module | None = None
         self.shortcut = make_shortcut(outline, block)
-        self.activation = activations.make(outline.activation, outline.activations)
+        # In place: what it is given is made in this block, and read by nothing else.
+        self.activation = activations.make_in_place(outline.activation, outline.activations)
         # Plain tuples beside the registered modules: looking a submodule up by name costs as much as a small addition.
         self._inner, self._last = tuple(main[:-1]), main[-1]
 
@@ -110,14 +111,15 @@ class PreActivationBlock(nn.Module):
         self.shortcut = shortcut
         self.projects = block.skip == "projection"
         self.activation = activations.make(outline.activation, outline.activations)
+        self.activation_in_place = activations.make_in_place(outline.activation, outline.activations)
         self._first, self._others, self._last = main[0], tuple(main[1:]), (main[-1][1],)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         norm, layer = self._first
-        first = self.activation(x if norm is None else norm(x))
+        first = self.activation(x) if norm is None else self.activation_in_place(norm(x))
         h = layer(first)
         for norm, layer in self._others:
-            h = self.activation(h if norm is None else norm(h))
+            h = self.activation_in_place(h if norm is None else norm(h))
             h = layer(h if self.dropout is None or layer is not self._last[0] else self.dropout(h))
         if self.scale is not None:
             h = self.scale(h)

@@ -22,12 +22,13 @@ class _PreActivated(nn.Module):
             self.add_module(f"conv{i}", module)
             main.append((norm, module))
         self.activation = activations.make(outline.activation, outline.activations)
+        self.activation_in_place = activations.make_in_place(outline.activation, outline.activations)
         self.branch_end = self.shortcut = None
         self._main = tuple(main)
 
     def convolve(self, h: torch.Tensor) -> torch.Tensor:
         for norm, layer in self._main:
-            h = layer(self.activation(h if norm is None else norm(h)))
+            h = layer(self.activation(h) if norm is None else self.activation_in_place(norm(h)))
         return h
 
 

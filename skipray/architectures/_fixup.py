@@ -60,7 +60,8 @@ class FixupBlock(nn.Module):
         shortcut = make_shortcut(outline, block, bare=True)
         assert shortcut is not None
         self.shortcut = shortcut
-        self.activation = activations.make(outline.activation, outline.activations)
+        # In place: what it is given is made in this block, and read by nothing else.
+        self.activation = activations.make_in_place(outline.activation, outline.activations)
         self.projects = block.skip == "projection"
         self._layers = tuple(layers)
         self._inner = tuple(zip(layers[1:], self.before_layers[1:], self.before_activations, strict=True))

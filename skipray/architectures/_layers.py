@@ -1,7 +1,8 @@
 """Weight layers, normalization, scales and shortcuts as torch modules.
 
-Axes: N samples, C channels, H height, W width; fully connected tensors are (N, C). Nothing works in place, so that a
-hook may keep what it sees.
+Axes: N samples, C channels, H height, W width; fully connected tensors are (N, C). Nothing here works in place. Blocks
+overwrite what a normalization or a layer of theirs gives by its activation, where nothing else reads it; what a block,
+its branch or its skip gives, which the probe looks at, is never overwritten.
 """
 
 import torch

@@ -32,9 +32,10 @@ class Activated(nn.Module):
         fixup = outline.order == "fixup"
         self.norm = ScalarBias() if fixup else normalization(outline.normalization, outline.kind, channels)
         self.activation = activations.make(outline.activation, outline.activations)
+        self.activation_in_place = activations.make_in_place(outline.activation, outline.activations)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.activation(x if self.norm is None else self.norm(x))
+        return self.activation(x) if self.norm is None else self.activation_in_place(self.norm(x))
 
 
 class Stem(nn.Module):

@@ -117,3 +117,37 @@ def test_torchs_own_layers_start_as_they_are_built(make_model):
     bound = 64**-0.5
     assert 0.9 * bound < float(net.stem.linear.weight.detach().abs().max()) <= bound
     assert isinstance(net.stem.linear, nn.Linear)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+@pytest.mark.parametrize("family", ["plainnet", "resnet", "preresnet", "fixup", "skipinit", "densenet"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_in_place_gives_the_same_bits_and_overwrites_nothing_that_is_looked_at(
+    make_model, monkeypatch, activation, family, kind
+):
+    """Loss and gradients are those of a network that overwrites nothing; what the probe sees stands afterwards."""
+    if (family, kind) == ("densenet", "mlp"):
+        return
+    plain = family in ("fixup", "skipinit")
+    fields = {"normalization": "none", "initialisation": "fixup" if family == "fixup" else "he_normal"} if plain else {}
+    scale = {"residual_scale": "learned"} if family == "skipinit" else {}
+    depth = {"mlp": 8, "cnn": 10 if family == "densenet" else 8}[kind]
+    model = make_model(family, kind=kind, depth=depth, width=8, activation=activation, **(fields | scale))
+    x = torch.randn(6, *SHAPE, generator=torch.Generator().manual_seed(0))
+    found = []
+    for overwrites in (True, False):
+        if not overwrites:
+            monkeypatch.setattr(activations, "make_in_place", activations.make)
+        network = architectures.build(model, SHAPE, 10, seed=0)
+        seen = []
+        for layer in network.hidden_layers():
+            for module in (layer.output, layer.branch, layer.skip):
+                if module is not None:
+                    module.register_forward_hook(lambda m, given, out, seen=seen: seen.append((out, out.clone())))
+        scores = network(x)
+        loss = nn.functional.cross_entropy(scores, torch.arange(6))
+        loss.backward()
+        assert seen
+        assert all(torch.equal(now, then) for now, then in seen)
+        found.append([scores.detach(), *(p.grad for p in network.parameters())])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

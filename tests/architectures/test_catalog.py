@@ -101,14 +101,14 @@ def fours_and_pairs(model: ModelSpec) -> set[Any]:
 
 def covering(allowed: list[ModelSpec], meetings: Callable[[ModelSpec], set[Any]]) -> list[ModelSpec]:
     """Some of them, in which all meet that meet in any."""
-    left = set().union(*map(meetings, allowed))
-    shuffled = random.Random(0).sample(allowed, len(allowed))
+    shuffled = [(model, meetings(model)) for model in random.Random(0).sample(allowed, len(allowed))]
+    left = set().union(*(met for _, met in shuffled))
     chosen = []
-    for wanted in range(max(len(meetings(model)) for model in allowed), 0, -1):  # those with most that is new first
-        for model in shuffled:
-            if len(meetings(model) & left) >= wanted:
+    for wanted in range(max(len(met) for _, met in shuffled), 0, -1):  # those with most that is new first
+        for model, met in shuffled:
+            if len(met & left) >= wanted:
                 chosen.append(model)
-                left -= meetings(model)
+                left -= met
     assert not left
     return chosen
 

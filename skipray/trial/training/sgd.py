@@ -31,8 +31,11 @@ class SGD:
         self.momenta = {name: torch.zeros_like(p, requires_grad=False) for name, p in momenta.items()}
         everything = recipe.weight_decay_on == "all"
         decayed = {name for name, p in self.parameters.items() if everything or is_decayed(network, name, p)}
-        self.groups = [(decayed, recipe.weight_decay), (self.parameters.keys() - decayed, 0.0)]
-        """Names of parameters, and the weight decay that acts on them."""
+        self.groups = [
+            ([(p, self.momenta.get(name)) for name, p in self.parameters.items() if name in names], decay)
+            for names, decay in ((decayed, recipe.weight_decay), (self.parameters.keys() - decayed, 0.0))
+        ]
+        """Parameters with their momenta, and the weight decay that acts on them."""
 
     def zero_grad(self) -> None:
         for parameter in self.parameters.values():
@@ -41,14 +44,15 @@ class SGD:
     @torch.no_grad()
     def step(self, learning_rate: float, closure: Callable[[], torch.Tensor] | None = None) -> None:
         """Update every parameter that has a gradient."""
-        for names, decay in self.groups:
-            used = [(n, p, p.grad) for n, p in self.parameters.items() if p.grad is not None and n in names]
+        for members, decay in self.groups:
+            used = [(p, g, m) for p, m in members if (g := p.grad) is not None]
             if not used:
                 continue
+            parameters, gradients, momenta = map(list, zip(*used, strict=True))
             sgd(
-                [p for _, p, _ in used],
-                [g for _, _, g in used],
-                [self.momenta.get(n) for n, _, _ in used],
+                parameters,
+                gradients,
+                momenta,
                 fused=True,
                 lr=learning_rate,
                 momentum=self.momentum,
