@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test faults lowest newest image check format ui bench scale lock docs vega
+.PHONY: help install sweep test faults lowest newest image check format ui bench gpu scale lock docs vega
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -55,8 +55,11 @@ format: $(READY)  ## format and mend what can be mended
 ui: $(READY)  ## MLflow's pages over the runs in this folder
 	@$(BIN)/skipray ui
 
-bench: $(READY)  ## speed, side by side with what one would otherwise write
-	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+bench: $(READY)  ## speed, side by side with what one would otherwise write, kept in docs/benchmarks (BENCH="step sweep")
+	@$(BIN)/python tests/benchmarks $(BENCH)
+
+gpu: $(READY)  ## what a GPU has to show: training, resume, probes, memory, several at once, bfloat16, a step's time
+	@$(BIN)/python tests/gpu --step
 
 scale: $(READY)  ## 10,000 tracked trials, simulated clusters, 100,000 finished runs read back (an hour or more)
 	@$(BIN)/python tests/benchmarks/bench_scheduling.py 10000

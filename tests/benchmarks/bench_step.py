@@ -35,7 +35,15 @@ NETWORKS = {
 }
 CARDINALITY, GROUP_WIDTH = 4, 20
 Timed = Callable[[], float]
-"""Runs some steps; CPU seconds per step: of one thread, and not of what else the machine does."""
+"""Runs some steps; seconds per step."""
+
+
+def _now(device: torch.device) -> float:
+    """CPU seconds of this thread alone, whatever else the machine does; on a GPU, when it is done."""
+    if device.type != "cuda":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def spec(family: str, kind: str) -> ModelSpec:
@@ -133,18 +141,19 @@ def skiprays(network: nn.Module, x: torch.Tensor, y: torch.Tensor, batch: int) -
     shape = (x.shape[1], 1, 1)
     splits = Splits(
         train_x=x, train_y=y, validation_x=x[:1], validation_y=y[:1], test_x=x[:1], test_y=y[:1],
-        balanced=torch.arange(len(x)), mean=torch.zeros(shape), std=torch.ones(shape), classes=CLASSES, flip=False,
+        balanced=torch.arange(len(x), device=x.device), mean=torch.zeros(shape, device=x.device),
+        std=torch.ones(shape, device=x.device), classes=CLASSES, flip=False,
     )  # fmt: skip
-    network = to_device(network, torch.device("cpu"))
+    network = to_device(network, x.device)
     optimizer = make_optimizer(network, recipe(batch))
 
     def run() -> float:
-        began = time.process_time()
+        began = _now(x.device)
         train(
             network, splits, recipe(batch), 0, optimizer=optimizer, progress=TrainingProgress(),
             on_step=lambda: None, on_epoch=lambda end: None,
         )  # fmt: skip
-        return (time.process_time() - began) / (len(x) // batch)
+        return (_now(x.device) - began) / (len(x) // batch)
 
     return run
 
@@ -154,14 +163,14 @@ def loop(network: nn.Module, x: torch.Tensor, y: torch.Tensor, batch: int) -> Ti
     network.train()
 
     def run() -> float:
-        began = time.process_time()
-        for chosen in torch.randperm(len(x)).split(batch):
+        began = _now(x.device)
+        for chosen in torch.randperm(len(x), device=x.device).split(batch):
             optimizer.zero_grad()
             loss = F.cross_entropy(network(x[chosen]), y[chosen])
             loss.backward()
             optimizer.step()
             assert torch.isfinite(loss)
-        return (time.process_time() - began) / (len(x) // batch)
+        return (_now(x.device) - began) / (len(x) // batch)
 
     return run
 
@@ -176,11 +185,11 @@ def products(network: nn.Module, x: torch.Tensor, batch: int, steps: int) -> Tim
         hook.remove()
 
     def run() -> float:
-        began = time.process_time()
+        began = _now(x.device)
         for _ in range(steps):
             for i, (module, inputs, outputs) in enumerate(seen):
                 _products_of(module, inputs, outputs, first=i == 0)
-        return (time.process_time() - began) / steps
+        return (_now(x.device) - began) / steps
 
     return run
 
@@ -207,13 +216,13 @@ def _products_of(module: Any, inputs: torch.Tensor, outputs: torch.Tensor, *, fi
     )
 
 
-def measure(name: str, batch: int, rounds: int, steps: int) -> None:
+def measure(name: str, batch: int, rounds: int, steps: int, device: torch.device) -> None:
     family, kind = NETWORKS[name]
     shape = IMAGE if kind == "cnn" else FEATURES
-    x = torch.randn(batch * steps, *shape, generator=torch.Generator().manual_seed(0))
-    y = torch.arange(len(x)) % CLASSES
+    x = torch.randn(batch * steps, *shape, generator=torch.Generator().manual_seed(0)).to(device)
+    y = torch.arange(len(x), device=device) % CLASSES
     network = architectures.build(spec(family, kind), shape, CLASSES, seed=0)
-    by_hand = torchvisions_blocks() if kind == "cnn" else written_by_hand(network)
+    by_hand = (torchvisions_blocks() if kind == "cnn" else written_by_hand(network)).to(device)
     count, count_by_hand = (sum(p.numel() for p in n.parameters()) for n in (network, by_hand))
     assert abs(count - count_by_hand) < 0.01 * count, "the networks compared are the same"
     sides = (skiprays(network, x, y, batch), loop(by_hand, x, y, batch), products(by_hand, x, batch, steps))
@@ -234,13 +243,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 128, 512])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     print("network        batch  skipray ms     loop ms products ms   to loop to products")
     for name in chosen.networks:
         for batch in chosen.batch:
-            measure(name, batch, chosen.rounds, chosen.steps)
+            measure(name, batch, chosen.rounds, chosen.steps, torch.device(chosen.device))
 
 
 if __name__ == "__main__":
