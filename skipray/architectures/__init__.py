@@ -31,6 +31,8 @@ class HiddenLayer:
     """Its output is what the branch is added to: the block's input, or its projection where the shape changes."""
     weights: tuple[str, ...]
     """Parameter names of the weight layers on the main path, in order: no projections, no gates."""
+    attention: nn.Module | None = None
+    """Its output is how much each token looks at each, (samples, heads, tokens, tokens); None without attention."""
 
 
 @dataclass(frozen=True)

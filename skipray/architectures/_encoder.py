@@ -197,5 +197,6 @@ class EncoderNetwork(nn.Module):
         inner += ["mlp.inner.up", "mlp.inner.down"] if self.plan.hidden else []
         for i, block in enumerate(self.blocks):
             weights = tuple(f"blocks.{i}.{name}.weight" for name in inner)
-            layers.append(HiddenLayer(f"blocks.{i}", block, None, None, weights))
+            attend = block.get_submodule("attention.inner.attend")
+            layers.append(HiddenLayer(f"blocks.{i}", block, None, None, weights, attend))
         return layers

@@ -6,11 +6,14 @@ twin with aggregated transformations. A sweep binds families to roles; by defaul
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe, headline_rows, layer_metric
+from skipray.spec.cell import Scalar, value_text
+from skipray.spec.claims import narrowed
 
 ROLES = ("plain", "skip", "aggregated")
 PAPER = {"plain": "plainnet", "skip": "resnet", "aggregated": "resnext"}
@@ -63,6 +66,12 @@ def family_name(architecture: str) -> str:
     return _WRITTEN.get(architecture, architecture.rpartition(":")[2])
 
 
+def _scalar(value: Any) -> Scalar:
+    """A table's value as a factor's: numpy's as Python's, NaN as none."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
 def combinations(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
     """(rows,) one text for each combination of values, some of which a family may lack (NaN)."""
     return np.array(["|".join(map(str, row)) for row in table[columns].to_numpy(dtype=object)], dtype=object)
@@ -103,7 +112,19 @@ class SweepData:
 
     def of(self, *families: str) -> pd.DataFrame:
         """Trials of roles or of families."""
-        return self.trials[self.trials["architecture"].isin([self.family(f) for f in families])]
+        chosen = np.zeros(len(self.trials), dtype=bool)
+        for family in families:
+            chosen = chosen | self._is(family)
+        return self.trials[chosen]
+
+    def _is(self, family: str) -> np.ndarray:
+        """(trials,) Whether a trial is of a role, or of a family with the values that stand behind its name."""
+        name, values = narrowed(family)
+        found = (self.trials["architecture"] == self.family(name)).to_numpy(dtype=bool)
+        for key, value in values.items():
+            column = self.trials[key] if key in self.trials.columns else [None] * len(self.trials)
+            found = found & np.array([value_text(_scalar(one)) == value for one in column], dtype=bool)
+        return found
 
     def has(self, *families: str) -> bool:
         return all(len(self.of(f)) > 0 for f in families)
@@ -114,7 +135,8 @@ class SweepData:
 
     def name(self, family: str) -> str:
         """A role or family as sentences name it; a role without a family by what it is of in the paper."""
-        return family_name(self.family(family) or PAPER[family])
+        name, *values = family.split(" ")
+        return " ".join([family_name(self.family(name) or PAPER[name]), *values])
 
     @property
     def twins(self) -> list[str]:
@@ -160,7 +182,7 @@ class SweepData:
         count = diverged or {}
         left = self.measured(metric, self.of(first), diverged=count.get(first))
         right = self.measured(metric, self.of(second), diverged=count.get(second))
-        shared = [f for f in self.factors if left[f].notna().all() and right[f].notna().all()]
+        shared = self.shared_factors(first, second)
         keys = ["depth", "seed", *shared]
         columns = [*keys, "value", "censored", *[c for c in ("trial_id", "model.parameters") if c in left.columns]]
         both = left[columns].merge(right[columns], on=keys, suffixes=("_first", "_second"))
@@ -171,6 +193,13 @@ class SweepData:
         out["cell"] = combinations(out, ["depth", *shared])
         out.attrs["uninformative"] = int(blind.sum())
         return out
+
+    def shared_factors(self, first: str, second: str) -> list[str]:
+        """What twins of two roles or families are paired by besides depth and seed: the factors that both have, but
+        those that set them apart."""
+        left, right = self.of(first), self.of(second)
+        set_apart = {key for family in (first, second) for key in narrowed(family)[1]}
+        return [f for f in self.factors if f not in set_apart and left[f].notna().all() and right[f].notna().all()]
 
     def cells(self, table: pd.DataFrame) -> np.ndarray:
         """(rows,) one text for each combination of depth and factors."""

@@ -7,7 +7,8 @@ from typing import Literal
 REPRESENTATIONS = ("hidden", "branch", "skip")
 GRADIENTS = ("weight_update", "weight_gradient", "output_gradient")
 TENSORS = (*REPRESENTATIONS, "weight", *GRADIENTS)
-"""Kinds of tensors that a layer has, as they stand in layers.parquet."""
+"""Kinds of tensors that a layer has, as they stand in layers.parquet. Besides, `attention`, (samples, heads, tokens,
+tokens), is read by metrics that name it alone: it has no spectra."""
 
 Asked = Literal["always", "full", "hessian", "jacobian", "by name"]
 """What has a metric measured besides its name in `probe: {metrics: [...]}`: nothing need be asked, the preset `full`,
@@ -88,7 +89,9 @@ class Headline:
 
     tensor: str
     centred: bool = False
-    aggregates: tuple[Literal["last", "max", "median", "min"], ...]
+    aggregates: tuple[Literal["last", "max", "median", "min", "last_block"], ...]
+    """Of all layers' values; last_block: the largest of the last hidden layer's, where a layer has several weights or
+    the classifier comes behind."""
     trends: tuple[str, ...] = ()
     """Aggregates with a depth trend, in the order of a figure's panels."""
     listed: tuple[str, ...] = ()
@@ -205,11 +208,13 @@ class GapMetric(Metric):
         yield Tracked(self.key, self, self.axis, "", trend=self.trend, needs_training=True)
 
 
-_WORDS = {"hidden": "hidden layer", "weight": "weight"}
+_WORDS = {"hidden": "hidden layer", "weight": "weight", "attention": "block"}
 
 
 def _layer_words(tensor: str, aggregate: str) -> str:
     words = _WORDS.get(tensor, tensor.replace("_", " "))
+    if aggregate == "last_block":
+        return f"largest {words} of the last block"
     if tensor == "hidden" and aggregate != "last":
         words = "layer"
     return {"max": "largest of all ", "min": "smallest of all "}.get(aggregate, f"{aggregate} ") + (

@@ -12,7 +12,10 @@ METRIC = LayerMetric(
     scale="log",
     reads="entries",
     tensors=GRADIENTS,
-    headlines=(Headline(tensor="output_gradient", aggregates=("max", "median")),),
+    headlines=(
+        Headline(tensor="output_gradient", aggregates=("max", "median")),
+        Headline(tensor="weight_gradient", aggregates=("last_block",), trends=("last_block",)),
+    ),
 )
 
 

@@ -184,7 +184,7 @@ def measure(
     return Measurement(
         layers=table,
         spectra=_spectra(reduced, epoch, main),
-        metrics=headline.aggregates(profile, metrics),
+        metrics=headline.aggregates(profile, metrics) | headline.last_blocks(table, main, metrics),
         profiles={f"profile.{name}": tuple(v[np.isfinite(v)].tolist()) for name, (_, v, _) in profile.items()},
         profile_layers={f"profile.{name}": tuple(i[np.isfinite(v)].tolist()) for name, (i, v, _) in profile.items()},
         histograms=_histograms(reduced, epoch),

@@ -10,13 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from skipray.metrics import Entry
+from skipray.metrics import Entry, LayerMetric
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe.batch import Batch, given_loss, score_loss
 from skipray.probe.head import linear_end
 from skipray.probe.histogram import histogram
 from skipray.probe.layers import Layers, Tap
-from skipray.probe.reduction import Reduced, TensorPlace, absent_tensor, is_small, reduce_matrices, reduce_tensor
+from skipray.probe.reduction import (
+    Reduced,
+    TensorPlace,
+    absent_tensor,
+    is_small,
+    reduce_entries,
+    reduce_matrices,
+    reduce_tensor,
+)
 from skipray.probe.weights import WeightParameter, weight_layers
 
 
@@ -35,6 +43,11 @@ class Wanted:
     weights: bool = True
     histograms: bool = False
     """Of hidden representations and weights at the first and the last layer, as in the paper."""
+
+    @property
+    def attention(self) -> bool:
+        """Whether a metric reads how much tokens look at each other."""
+        return any("attention" in e.metric.tensors for e in self.metrics if isinstance(e.metric, LayerMetric))
 
 
 def capture(
@@ -64,7 +77,7 @@ def capture(
     with as_found(network), torch.inference_mode(False), parametrize.cached():
         network.train(phase == "train") if network.training != (phase == "train") else None
         try:
-            taps = layers.taps(branches=wanted.branches)
+            taps = layers.taps(branches=wanted.branches, attention=wanted.attention)
             pass_.last = sum(tap.tensor == "hidden" for tap in taps) - 1
             for tap in taps:
                 hooks.append(tap.module.register_forward_hook(pass_.hook(tap)))
@@ -123,6 +136,9 @@ class _Pass:
             index = tap.layer_index
         tensor, of_samples = _samples_first(tensor, self.samples)
         place = TensorPlace(layer, index, tap.tensor, self.phase, of_samples)
+        if tap.tensor == "attention":
+            self.reduced.append(reduce_entries(tensor, place, self.wanted.metrics))
+            return
         both = of_samples and (tap.tensor == "hidden" or self.wanted.centre_all)
         self.reduced.append(reduce_tensor(tensor, place, self.wanted.metrics, centred=both))
         if tap.tensor == "hidden" and index in (0, self.last):

@@ -45,6 +45,28 @@ def aggregates(profile: Profile, metrics: Sequence[Entry]) -> dict[str, float]:
     return out
 
 
+def last_blocks(table: pd.DataFrame, phase: str, metrics: Sequence[Entry]) -> dict[str, float]:
+    """`weight_gradient.gradient_norm.last_block`: the largest value at the last hidden layer."""
+    hidden = table.loc[table["tensor"] == "hidden", "layer_index"]
+    if hidden.empty:
+        return {}
+    rows = table[
+        (table["layer_index"] == hidden.max())
+        & (table["phase"] == phase)
+        & table["unfolding"].isin(HEADLINE_UNFOLDINGS)
+        & np.isfinite(table["value"].to_numpy(dtype=float))
+    ]
+    out: dict[str, float] = {}
+    for metric, headline in _headlines(metrics):
+        if "last_block" not in headline.aggregates:
+            continue
+        here = (rows["tensor"] == headline.tensor) & (rows["centred"].astype(bool) == headline.centred)
+        values = rows.loc[here & (rows["statistic"] == metric.key), "value"]
+        if len(values):
+            out[f"{metric.name_of(headline)}.last_block"] = float(values.max())
+    return out
+
+
 def _headlines(metrics: Sequence[Entry]) -> list[tuple[LayerMetric, Headline]]:
     return [(e.metric, h) for e in metrics if isinstance(e.metric, LayerMetric) for h in e.metric.headlines]
 

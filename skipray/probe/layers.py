@@ -45,11 +45,12 @@ class Layers:
     whole: bool
     """Whether they are all of the network, so that the scores are the last of them."""
 
-    def taps(self, *, branches: bool) -> list[Tap]:
+    def taps(self, *, branches: bool, attention: bool) -> list[Tap]:
         """Where to look.
 
         Args:
             branches: also the branches before the addition and the skips.
+            attention: also how much tokens look at each other.
         """
         taps = []
         for i, layer in enumerate(self.hidden):
@@ -59,6 +60,8 @@ class Layers:
                 taps.append(Tap(layer.name, index, "branch", layer.branch))
             if branches and layer.skip is not None:
                 taps.append(Tap(layer.name, index, "skip", layer.skip))
+            if attention and layer.attention is not None:
+                taps.append(Tap(layer.name, index, "attention", layer.attention))
         return taps
 
 

@@ -16,7 +16,7 @@ from skipray.spectrum.modes import ModeSpectrum, TensorSpectra, scale_exponent
 
 ACTIVATION_AXES = ("samples", "channels", "height", "width")
 WEIGHT_AXES = ("out", "in", "height", "width")
-ACTIVATIONS = (*REPRESENTATIONS, "output_gradient")
+ACTIVATIONS = (*REPRESENTATIONS, "attention", "output_gradient")
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,15 @@ def reduce_matrices(
         known = Entries(tensors[i].detach(), extremes=(low[j], high[j]), rows=(whole[j], squares[j]), finite=True)
         out[i] = _measured(replace(blank, spectra=found), known, metrics)
     return [out[i] for i in range(len(tensors))]
+
+
+def reduce_entries(tensor: Tensor, place: TensorPlace, metrics: Sequence[Entry]) -> Reduced:
+    """What metrics of the entries find in a tensor that has no spectra."""
+    tensor = tensor.detach()
+    blank = _blank(tensor, place, False)
+    if not bool(tensor.isfinite().all()):
+        return _nonfinite(blank, tensor, metrics)
+    return _measured(blank, Entries(tensor, finite=True), metrics)
 
 
 def absent_tensor(like: Tensor, place: TensorPlace, metrics: Sequence[Entry], *, centred: bool, reason: str) -> Reduced:

@@ -10,6 +10,17 @@ from pydantic import Field
 
 from skipray.spec.fields import NonNegativeFloat, Positive, Section
 
+
+def narrowed(family: str) -> tuple[str, dict[str, str]]:
+    """A family and, behind it, the values of factors that its trials must have.
+
+    >>> narrowed("transformer options.norm=pre")
+    ('transformer', {'options.norm': 'pre'})
+    """
+    head, *rest = family.split(" ")
+    return head, {key: value for key, _, value in (part.partition("=") for part in rest)}
+
+
 ClaimId = Annotated[
     str,
     Field(
@@ -38,8 +49,9 @@ class ComparisonClaim(DeclaredClaim):
     metric: str
     """A metric of finished runs under its MLflow key, such as `test.accuracy`."""
     family: str
+    """Behind its name may stand values of factors, as tables have them: `transformer options.norm=pre`."""
     than: str
-    """The family that it is compared with."""
+    """The family, or the values of the same one, that it is compared with."""
     direction: Literal["above", "below", "within"]
     """The side of the margin on which the difference is claimed to lie; within: between -margin and margin."""
     margin: NonNegativeFloat = 0.0

@@ -1,12 +1,12 @@
 """Reads `claims` of a sweep file, with the place of every mistake."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from skipray import metrics
 from skipray.extension import catalog
-from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim
+from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim, narrowed
 from skipray.spec.fields import Section
 from skipray.spec.words import show
 
@@ -21,13 +21,13 @@ class ClaimsReader:
         self,
         validate: Callable[[type[Section], Any, Place], Any],
         add: Callable[[Place, str], None],
-        families: Collection[str],
+        families: Mapping[str, Mapping[str, Collection[str]]],
         measured: Sequence[str] = (),
     ):
         """Args:
         validate: data at a place as a part, or None where it is wrong, which it has said then.
         add: says a mistake at a place.
-        families: of the sweep.
+        families: of the sweep; for each the other factors that it has, with the texts of their values.
         measured: metrics of the user's own that the probe takes.
         """
         self.validate, self.add, self.families, self.measured = validate, add, families, measured
@@ -38,7 +38,7 @@ class ClaimsReader:
             return Claims()
         roles = {role: getattr(found, role) for role in ("plain", "skip", "aggregated")}
         for role, family in roles.items():
-            self._check_family(family, ("claims", role))
+            self._check_family(family, ("claims", role), narrow=False)
         bound = list(roles.values())
         for i, (role, family) in enumerate(roles.items()):
             if family is not None and family in bound[:i]:
@@ -96,9 +96,18 @@ class ClaimsReader:
             )
         return claim
 
-    def _check_family(self, family: str | None, here: Place, more: str = "") -> None:
-        if family is not None and family not in self.families:
-            self.add(
-                here,
-                f"found {show(family)}, no family of this sweep; allowed: {', '.join(sorted(self.families))}{more}",
-            )
+    def _check_family(self, family: str | None, here: Place, more: str = "", *, narrow: bool = True) -> None:
+        if family is None:
+            return
+        name, values = narrowed(family) if narrow else (family, {})
+        if name not in self.families:
+            allowed = f"{', '.join(sorted(self.families))}{more}"
+            self.add(here, f"found {show(name)}, no family of this sweep; allowed: {allowed}")
+            return
+        factors = self.families[name]
+        for key, value in values.items():
+            if key not in factors:
+                allowed = ", ".join(factors) or "no more than the family"
+                self.add(here, f"found {show(key)}, no factor of {name} in this sweep; allowed: {allowed}")
+            elif value not in factors[key]:
+                self.add(here, f"found {key}={value}; allowed: {', '.join(sorted(factors[key]))}")

@@ -15,7 +15,7 @@ from skipray import metrics
 from skipray.extension import catalog
 from skipray.extension.reaching import Source
 from skipray.spec import depth_rules, models, recipes, samples
-from skipray.spec.cell import bare_name, family_names
+from skipray.spec.cell import bare_name, family_names, value_text
 from skipray.spec.claims_reader import ClaimsReader
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, ProbeSpec, Recipe, Section, SweepFile, Tune
@@ -88,7 +88,11 @@ class Reader:
         if not cells:
             self.mistakes.append(self.document.mistake(("exclude",), "found no trial left; allowed: at least one"))
             self._stop_on_mistakes()
-        families = dict.fromkeys(cell.model.architecture for cell in cells)
+        families: dict[str, dict[str, set[str]]] = {}
+        for cell in cells:
+            known = families.setdefault(cell.model.architecture, {})
+            for factor, value in cell.cell.group.factors:
+                known.setdefault(factor, set()).add(value_text(value))
         claims = ClaimsReader(self._validate, self._add, families, file.probe.metrics).read(file.claims)
         self._stop_on_mistakes()
         return SweepSpec(

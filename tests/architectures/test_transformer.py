@@ -1,6 +1,7 @@
 """The transformer family: its formula by hand, its sizes, its layers, its options."""
 
 import itertools
+import math
 import random
 from typing import Any
 
@@ -66,10 +67,10 @@ def test_every_variant_is_its_formula() -> None:
         shape = changes.pop("shape")
         network = architectures.build(make(**changes), shape, 3, seed=0)
         x = inputs(shape)
-        torch.testing.assert_close(network(x), by_hand(network, x, variant), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(network(x), formula(network, x, variant), rtol=1e-4, atol=1e-5)
 
 
-def by_hand(network: torch.nn.Module, x: torch.Tensor, variant: dict[str, Any]) -> torch.Tensor:
+def formula(network: torch.nn.Module, x: torch.Tensor, variant: dict[str, Any]) -> torch.Tensor:
     w = {name: p.detach() for name, p in network.named_parameters()}
     norm = lambda h, name: F.layer_norm(h, (8,), w[f"{name}.weight"], w[f"{name}.bias"])  # noqa: E731
     linear = lambda h, name: h @ w[f"{name}.weight"].T + w[f"{name}.bias"]  # noqa: E731
@@ -124,6 +125,15 @@ def test_deepnorm_scales_the_skips_and_the_initial_weights() -> None:
     torch.testing.assert_close(branch(x), expected)
 
 
+def entropy_by_hand(block: torch.nn.Module, x: torch.Tensor) -> float:
+    attention, h = block.attention.inner, block.attention.before(x)
+    total = 0.0
+    for q, k in zip(attention.query(h).chunk(2, 2), attention.key(h).chunk(2, 2), strict=True):
+        a = torch.softmax(q @ k.transpose(1, 2) / 4**0.5, 2)
+        total += torch.distributions.Categorical(a).entropy().mean().item() / 2
+    return total / math.log(x.shape[1])
+
+
 @pytest.mark.parametrize("shape", [IMAGES, WORDS])
 def test_the_residual_stream_is_what_is_measured(shape: tuple) -> None:
     """Token-wise metrics of the probe against hooks written by hand."""
@@ -134,13 +144,18 @@ def test_the_residual_stream_is_what_is_measured(shape: tuple) -> None:
     network(x)
     for hook in hooks:
         hook.remove()
-    names = ("token_similarity", "rank_one_distance")
+    names = ("token_similarity", "rank_one_distance", "attention_entropy")
     table = measure(network, x, labels, ProbeSpec(samples=6, metrics=names), epoch=1).layers
     assert [tuple(h.shape) for h in seen] == [(6, 6 if shape is IMAGES else 5, 8)] * 4
-    for name in names:
+    for name in names[:2]:
         rows = table[(table["statistic"] == name) & (table["tensor"] == "hidden")]
         assert list(rows["layer"]) == ["stem", "blocks.0", "blocks.1", "blocks.2"]
         assert rows["value"].to_list() == pytest.approx([find(name).measure(Entries(h)) for h in seen], rel=1e-6)
+    looked = table[table["statistic"] == "attention_entropy"]
+    assert list(looked["layer"]) == ["blocks.0", "blocks.1", "blocks.2"]
+    by_hand = [entropy_by_hand(block, x.detach()) for block, x in zip(network.blocks, seen[:3], strict=True)]
+    assert looked["value"].to_list() == pytest.approx(by_hand)
+    assert set(table.loc[table["tensor"] == "attention", "statistic"]) == {"attention_entropy"}
     weights = set(table.loc[table["tensor"] == "weight", "layer"])
     assert len(weights) == 3 * 6 + 1 + (shape is IMAGES)
 

@@ -253,3 +253,47 @@ def test_the_readmes_claims_are_a_sweep(tmp_path: Path) -> None:
     sweep = load_sweep(path)
     assert [claim.id for claim in sweep.claims.own] == ["further", "better", "degrades", "linked"]
     assert sweep.claims.roles == {"plain": "plainnet", "skip": "preresnet"}
+
+
+def narrowed_table() -> pd.DataFrame:
+    """Two seeds, two depths; accuracy .9 with norm pre, .5 with post, at two rates that both have."""
+    rows = [
+        {"architecture": "transformer", "depth": depth, "seed": seed, "options.norm": norm, "learning_rate_": rate,
+         "outcome": "trained" if norm == "pre" or depth == 2 else "untrained", "trial_id": f"{depth}{seed}{norm}{rate}",
+         "test.accuracy": (0.9 if norm == "pre" else 0.5) + 0.001 * seed * depth + rate}
+        for depth in (2, 8) for seed in (0, 1) for norm in ("pre", "post") for rate in (0.01, 0.02)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_claim_may_compare_two_values_of_a_factor() -> None:
+    pre, post = "transformer options.norm=pre", "transformer options.norm=post"
+    claims = [
+        ComparisonClaim(id="a", kind="comparison", metric="test.accuracy", family=pre, than=post, direction="above"),
+        TrendClaim(id="t", kind="trend", metric="test.accuracy", family=pre, direction="rising"),
+        LimitClaim(id="l", kind="limit", family=pre, direction="above", than=post),
+    ]
+    factors = ["options.norm", "learning_rate_"]
+    found = {c.id: c for c in judge(narrowed_table(), None, factors=factors, own=claims)}
+    assert "transformer options.norm=pre less transformer options.norm=post: +0.4 in" in found["a"].sentence
+    assert "8 pairs" in found["a"].sentence
+    assert "+0.003 from depth 2 to 8" in found["t"].sentence
+    assert "pre trains +" in found["l"].sentence
+
+
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        ("plainnet depht=8", "found 'depht', no factor of plainnet in this sweep; allowed: normalization"),
+        ("plainnet normalization=layr", "found normalization=layr; allowed: batch, layer"),
+    ],
+)
+def test_a_narrowed_family_that_is_not_there_is_refused(tmp_path: Path, family: str, said: str) -> None:
+    text = SWEEP.replace("normalization: batch, ", "").replace(
+        "depth: [8, 20]", "depth: [8, 20], normalization: [batch, layer]"
+    )
+    path = tmp_path / "mine.yaml"
+    claim = f"{{id: t, kind: trend, metric: test.accuracy, family: {family}, direction: rising}}"
+    path.write_text(f"{text}claims:\n  own: [{claim}]\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=said):
+        load_sweep(path)

@@ -23,17 +23,18 @@ def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
     name, other = data.name(claim.family), data.name(than)
     statement = claim.statement or f"The trainability limit of {name} lies {claim.direction} {other}'s"
     trials = data.trials.assign(trained=data.trials["outcome"] == "trained")
-    first, second = (trials[trials["architecture"] == family] for family in (than, claim.family))
-    shared = [f for f in data.factors if first[f].notna().all() and second[f].notna().all()]
+    first, second = (data.of(family) for family in (than, claim.family))
+    shared = data.shared_factors(than, claim.family)
     keys = ["depth", "seed", *shared]
-    both = trials[trials["architecture"].isin([claim.family, than])]
-    pairs = both.groupby(keys)["architecture"].transform("nunique") if len(both) else both["seed"]
+    both = trials.loc[first.index.union(second.index)]
+    both = both.assign(second=both.index.isin(second.index))
+    pairs = both.groupby(keys)["second"].transform("nunique") if len(both) else both["seed"]
     both = both[pairs == 2] if len(both) else both
     if both["depth"].nunique() < 2 or both["seed"].nunique() < 2:
         what = f"Run {claim.family} and {than} at two or more depths with two or more shared seeds."
         return untested(statement, what, "fewer than two shared depths or seeds")
     shift = trainability_shift(
-        both["depth"], both["trained"], both["architecture"] == claim.family, cell=combinations(both, shared),
+        both["depth"], both["trained"], both["second"], cell=combinations(both, shared),
         group=both["seed"],
     )  # fmt: skip
     words = f"{name} trains {shift.doublings:+.2g} doublings of depth further than {other}"
