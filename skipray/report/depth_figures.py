@@ -273,7 +273,7 @@ def _band(series: "Series", drawn: bool, banded: bool) -> Band:
 def _between(at: np.ndarray, tried: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Straight lines over log depth; open wherever an end is."""
     found = np.interp(np.log(at), np.log(tried), np.clip(away, -1e300, 1e300))
-    return np.where(np.abs(found) > 1e290, np.sign(found) * np.inf, found)
+    return np.where(np.abs(found) > 1e290, np.copysign(np.inf, found), found)
 
 
 def _traces(title: str, layout: Layout, group: "Group", series: "Series", band: Bands, single: bool) -> list[Trace]:
