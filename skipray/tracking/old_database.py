@@ -43,7 +43,8 @@ def _schema_of(uri: str) -> str | None:
         if not inspect(engine).has_table("alembic_version"):
             return None
         with engine.connect() as connection:
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return None if found is None else str(found)
     except SQLAlchemyError:
         return None
     finally:
