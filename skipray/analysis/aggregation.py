@@ -152,8 +152,9 @@ def aggregate(
     if sweep.tune is None:
         return result
     study = tracking.read_study(sweep, tracking_uri, failed=True)
-    table = fairness_table(study, everything)
-    return _with_tuning(result, everything, table)
+    default = _as_defined(sweep, _default_finals(everything), of_trial)
+    table = fairness_table(study, pd.concat([trials, default], ignore_index=True))
+    return _with_tuning(result, everything, default, table)
 
 
 def _run_pages(uri: str, name: str, ledger: tracking.Ledger) -> dict[str, str]:
@@ -231,12 +232,16 @@ def _preliminary(claims: tuple[Claim, ...], covered: pd.DataFrame) -> tuple[Clai
     return tuple(c if c.verdict == "not tested" else replace(c, sentence=f"{c.sentence} {words}") for c in claims)
 
 
-def _with_tuning(result: Aggregate, everything: pd.DataFrame, table: pd.DataFrame) -> Aggregate:
-    """The aggregate of a tuned sweep, with what the tuning itself has shown."""
+def _default_finals(everything: pd.DataFrame) -> pd.DataFrame:
+    kept = (everything["phase"] == "final") & (everything["setting"] == "default")
+    return everything[kept.to_numpy(dtype=bool)].reset_index(drop=True)
+
+
+def _with_tuning(result: Aggregate, everything: pd.DataFrame, default: pd.DataFrame, table: pd.DataFrame) -> Aggregate:
+    """The aggregate of a tuned sweep, with what the tuning itself has shown; default are the judged finals of the
+    default setting."""
     is_final = (everything["phase"] == "final").to_numpy(dtype=bool)
-    is_default = (everything["setting"] == "default").to_numpy(dtype=bool)
     sweep = result.sweep
-    default = _as_defined(sweep, everything[is_final & is_default].reset_index(drop=True), result.groups)
     default_groups = _grouped(default, [result.groups[i] for i in default["trial_id"]])
     of_cells = _grouped(table.assign(seed=0), [cell.group for cell in table["cell"]])
     marked = table[table["breach"] != ""]

@@ -24,7 +24,7 @@ def fairness_table(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         study: with the scores that are tracked.
-        trials: `skipray.tracking.read_trials` of the sweep, finals of both settings among them.
+        trials: finals of both settings, with the outcome that the sweep's `trained` gives each.
 
     Returns:
         `cell`, a skipray.spec.Cell, and its `depth`; `points` and `tuning_trials` that ended, and `failed` trials among
@@ -33,7 +33,7 @@ def fairness_table(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
         (the largest rate of a point that trained; NaN where the rate is not tuned) with `.censored` (1: the largest
         that was tried, -1: none trained); `chosen.<field>`; `chosen.validation_accuracy`; `edges` ("learning_rate
         high" or empty); `untrainable`; `default.` and `tuned.` `test_accuracy` (mean over the seeds, NaN where there is
-        none) and `trained_share`; `breach`, why the cell is marked, or empty.
+        none) and `trained_share`, of the finals that fit; `breach`, why the cell is marked, or empty.
     """
     decision = study.decide()
     rows = []

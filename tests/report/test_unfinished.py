@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from skipray import tracking
-from skipray.analysis.aggregation import Aggregate
+from skipray.analysis.aggregation import Aggregate, aggregate
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 
 SWEEP = """\
@@ -74,6 +74,11 @@ def test_a_tuned_sweep(uri: str, record: Callable, reported: Callable, tmp_path:
     assert totals(made) == (12, 3, 9)
     assert "Preliminary, from 3 of 12 trials." in words
     assert len(made.fairness) == 4, "a row a cell"
+
+    (tmp_path / "strict").mkdir()
+    strict = aggregate(sweep_of(tmp_path / "strict", f"{TUNE}\ntrained: {{fits: {{at_least: 1.0}}}}"), uri)
+    assert set(strict.trials["outcome"]) == {"untrained"}, "what a made-up network reaches is below 1"
+    assert set(strict.fairness["tuned.trained_share"].dropna()) == {0.0}, "the sweep's definition, not the trial's tag"
 
 
 def test_an_adaptive_sweep(uri: str, record: Callable, reported: Callable, tmp_path: Path) -> None:
