@@ -23,6 +23,10 @@ from skipray.trends.studentised import COVERAGE, shared
 TOLERANCE = 0.01
 """Of a limit, relative to its distance from the estimate."""
 
+CLIMB_TOLERANCE = 1e-5
+"""Relative to the height, of each climb of a search: it moves the fall that is allowed by a few parts in 10,000, and a
+limit by far less than TOLERANCE."""
+
 TRIES = 24
 """Steps outward and inward until a limit is taken as infinite or found."""
 
@@ -202,7 +206,9 @@ class Search:
                 part = np.clip((root[a] - fallen[a]) / (deep[a] - fallen[a]), 0.08, 0.92)
             out = side * np.minimum(side * (good[a] + side * step[a]), side * end[a])
             at = np.where(inward, good[a] + np.nan_to_num(part) * (np.nan_to_num(bad[a]) - good[a]), out)
-            moved, height = climb(self.likelihood, states[a], self.held.of(rows[a]), at, steps=30, tolerance=1e-7)
+            moved, height = climb(
+                self.likelihood, states[a], self.held.of(rows[a]), at, steps=30, tolerance=CLIMB_TOLERANCE
+            )
             fall = np.sqrt(np.maximum(2 * (self.top - height), 0.0))
             ok = fall <= root[a]
             g = a[ok]
