@@ -73,6 +73,8 @@ EXIT_CODES = {
 ENVIRONMENT = {
     "MLFLOW_TRACKING_URI": "where runs are tracked; before the sweep's own `tracking.uri`, after `--tracking-uri`",
     "RAY_ADDRESS": "the Ray cluster to join, as `--address`",
+    "SKIPRAY_CACHE": "the folder in which prepared data and tables are kept; `off` keeps none",
+    "SKIPRAY_STORAGE": "the folder of checkpoints and leases, where the sweep names none; else beside the store",
     "SKIPRAY_DATA": "the folder of data sets, as `--data`; else `data` in the working directory",
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from skipray import datasets, tracking
 from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver_rest, deliverable, known_by_now
 from skipray.execution.ended import LaunchEnd
+from skipray.execution.live_answer import LiveAnswer
 from skipray.execution.ownership import owned, refuse_second
 from skipray.planning.budget import Budget, BudgetFit, fit
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
@@ -179,11 +180,13 @@ def _run(
     delivery = DeliveryThread(
         address, lambda: deliverable(sweep, address, known), sweep.name, storage_url, tally.running
     )
-    with Progress(known.trials, states, {p.trial.trial_id: p.seconds for p in plan.missing}) as progress, delivery:
+    live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
+    estimates = {p.trial.trial_id: p.seconds for p in plan.missing}
+    with Progress(known.trials, states, estimates) as progress, delivery, live:
 
         def on_event(event: "Event") -> None:
-            progress.on_event(event)
-            tally.on_event(event)
+            for told in (progress, tally, live):
+                told.on_event(event)
 
         summary = run(
             work,

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 
-def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: list[Chart], found: str) -> str:
+def render(
+    aggregate: "Aggregate",
+    layout: Layout,
+    main: Chart | None,
+    charts: list[Chart],
+    found: str,
+    refresh_seconds: int | None = None,
+) -> str:
     """The report as HTML; `found` is a sentence of the answer."""
     shown = ([main] if main else []) + charts
     drawn: dict[str, list[Drawn]] = {chart.name: drawn_panels(chart) for chart in shown}
@@ -38,6 +45,7 @@ def render(aggregate: "Aggregate", layout: Layout, main: Chart | None, charts: l
     script, library, style = _file("report.js"), _file("vega-embed.js"), _file("report.css")
     return _environment().get_template("report.html.j2").render(
         sweep=aggregate.sweep,
+        refresh_seconds=refresh_seconds,
         question=plain(aggregate.sweep.question),
         answer=answer(aggregate, layout, found),
         facts=_facts(aggregate, layout, covered),

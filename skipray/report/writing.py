@@ -50,12 +50,13 @@ class ReportFiles:
         return (self.html, self.trends, self.claims, *self.figures, *self.data)
 
 
-def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
+def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None = None) -> ReportFiles:
     """Write the report of a sweep, finished or not, over what the folder holds of an earlier one.
 
     Args:
         aggregate: of `skipray.analysis.aggregation.aggregate`.
         folder: is made where it does not exist.
+        refresh_seconds: after so long a browser loads the page again; None for a page that stays.
 
     Raises:
         OSError: the folder cannot be written.
@@ -104,7 +105,7 @@ def write(aggregate: "Aggregate", folder: Path) -> ReportFiles:
     html = folder / "report.html"
     unfinished = folder / "report.html.part"
     unfinished.write_text(
-        render(aggregate, layout, main, charts, prediction_figures.summary(compared)), encoding="utf-8"
+        render(aggregate, layout, main, charts, prediction_figures.summary(compared), refresh_seconds), encoding="utf-8"
     )
     drawn = tuple(path for chart in shown for path in paper.save(chart, figures))
     # A reader never sees half a page, nor one without its figures.

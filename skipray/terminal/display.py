@@ -163,6 +163,19 @@ def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Table:
     return table
 
 
+def accuracy_grid(found: Mapping[Cell, list[float]]) -> Table:
+    """Mean training accuracy of what has finished, architectures down and depths across."""
+    depths = sorted({cell.depth for cell in found})
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("train accuracy")
+    for depth in depths:
+        table.add_column(str(depth), justify="right")
+    for group in dict.fromkeys(cell.group for cell in found):
+        of_group = [found.get(Cell(group, depth)) for depth in depths]
+        table.add_row(escape(group.label), *("" if v is None else f"{sum(v) / len(v):.2f}" for v in of_group))
+    return table
+
+
 def _cell_text(counts: Counter[str] | None) -> str:
     if counts is None:
         return "[dim]-[/dim]"

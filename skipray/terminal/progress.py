@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from skipray.spec import TrialSpec
-from skipray.terminal.display import duration, state_grid
+from skipray.spec import Cell, TrialSpec
+from skipray.terminal.display import accuracy_grid, duration, state_grid
+from skipray.terminal.time_left import TimeLeft
 from skipray.terminal.visible import visible
 from skipray.terminal.waiting import busy_machine
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 SILENT_SECONDS = 30.0
 """After so long without an event it is said what is being waited for."""
+ACCURACIES = ("train.accuracy", "validation.accuracy")
+"""What a worker sends of a finished trial; the test accuracy is in the tracking store."""
+MOST_RUNNING = 4
+"""Running trials that are named."""
 LINE_SECONDS = 15.0
 """Off a terminal, at most one line of progress in this time, so that a log of a week stays readable."""
 
@@ -45,11 +50,13 @@ class Progress:
         for trial_id, state in self.states.items():
             if state in ("running", "failed"):
                 self.states[trial_id] = "missing"  # this launch runs them again
-        self.estimates = dict(seconds)
+        self._time_left = TimeLeft(seconds)
         self.started = time.monotonic()
         self.ran = 0
         self.failures: deque[str] = deque(maxlen=3)
-        self.done_estimate = 0.0
+        self.latest = ""
+        """The trial that has finished last, and its accuracy."""
+        self._accuracies: dict[Cell, list[float]] = {}
         self.console = Console(stderr=True, highlight=False, emoji=False)
         self._live: Live | None = None
         self._last_line = 0.0
@@ -81,6 +88,9 @@ class Progress:
         self._running.pop(event.trial.trial_id, None)
         if event.kind == "started":
             self._running[event.trial.trial_id] = (event.trial, self._last_word)
+            self._time_left.begun(event.trial.trial_id, self._last_word)
+        else:
+            self._time_left.ended(event.trial.trial_id, self._last_word, finished=event.kind == "finished")
         trial_id, cause = event.trial.trial_id, event.result.message if event.result else ""
         if trial_id not in self.states:
             self.trials += (event.trial,)  # it has followed from results
@@ -89,7 +99,7 @@ class Progress:
         elif event.kind == "finished":
             self.states[trial_id] = "finished"
             self.ran += 1
-            self.done_estimate += self.estimates.get(trial_id, 0.0)
+            self._keep(event)
         elif event.kind == "interrupted":
             self.states[trial_id] = "missing"
         else:
@@ -118,12 +128,20 @@ class Progress:
     def _left(self) -> int:
         return sum(state in ("missing", "running") for state in self.states.values())
 
+    def _keep(self, event: "Event") -> None:
+        """Its accuracy, for the table and the line."""
+        self.latest = event.trial.label
+        if event.result is None:
+            return
+        found = {key: event.result.scalars[key] for key in ACCURACIES if key in event.result.scalars}
+        self.latest += "".join(f", {key.partition('.')[0]} accuracy {value:.3f}" for key, value in found.items())
+        if ACCURACIES[0] in found:
+            self._accuracies.setdefault(event.trial.cell, []).append(found[ACCURACIES[0]])
+
     def _eta_seconds(self) -> float | None:
-        """From the rate at which estimated work was done; None before the first trial has ended."""
-        if not self.ran or not self.done_estimate:
-            return None
-        left = sum(self.estimates.get(i, 0.0) for i, s in self.states.items() if s in ("missing", "running"))
-        return left / self.done_estimate * (time.monotonic() - self.started)
+        """None before the first trial has ended."""
+        left = [i for i, state in self.states.items() if state in ("missing", "running")]
+        return self._time_left.seconds(left, time.monotonic())
 
     def _summary(self) -> str:
         elapsed = time.monotonic() - self.started
@@ -146,11 +164,20 @@ class Progress:
         now = time.monotonic()
         if force or now - self._last_line >= LINE_SECONDS:
             self._last_line = now
-            print(self._summary(), file=sys.stderr, flush=True)
+            latest = f"; {self.latest}" if self.latest else ""
+            print(f"{self._summary()}{latest}", file=sys.stderr, flush=True)
 
     def _render(self) -> Group:
         finished = sum(state == "finished" for state in self.states.values())
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(ProgressBar(total=max(1, len(self.states)), completed=finished, width=30), self._summary())
-        lines = [Text(text, style="red") for text in self.failures]
-        return Group(state_grid(self.trials, self.states), bar, *lines)
+        lines: list[RenderableType] = [state_grid(self.trials, self.states)]
+        if self._accuracies:
+            lines.append(accuracy_grid(self._accuracies))
+        bar = Table.grid()  # a bar alone does not end its line
+        bar.add_row(ProgressBar(total=max(1, len(self.states)), completed=finished, width=40))
+        lines += [bar, Text(self._summary())]
+        now = time.monotonic()
+        for trial, since in sorted(self._running.values(), key=lambda item: item[1])[:MOST_RUNNING]:
+            lines.append(Text(f"  {trial.label}, for {duration(now - since)}", style="cyan"))
+        if len(self._running) > MOST_RUNNING:
+            lines.append(Text(f"  and {len(self._running) - MOST_RUNNING} more", style="cyan"))
+        return Group(*lines, *(Text(text, style="red") for text in self.failures))

@@ -33,6 +33,7 @@ def report_on(
     parent_status: str = "FINISHED",
     *,
     force: bool = False,
+    refresh_seconds: int | None = None,
 ) -> tuple["Aggregate", "ReportFiles"]:
     """Aggregate and write the report; log it on the sweep's run when that is given.
 
@@ -45,7 +46,7 @@ def report_on(
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
     if not force:
         keep_larger(folder, spec.name, len(result.trials))
-    files = reporting.write(result, folder)
+    files = reporting.write(result, folder, refresh_seconds=refresh_seconds)
     if log_on is not None:
         root = files.html.parent
         contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}

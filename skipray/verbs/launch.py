@@ -7,6 +7,7 @@ import typer
 
 from skipray.verbs._code import AcceptOption, check_code
 from skipray.verbs._loading import budget_of, load, report_folder, use_data
+from skipray.verbs._notifying import NotifyOption, check_notify, notifying
 from skipray.verbs._options import (
     AddressOption,
     BudgetOption,
@@ -22,6 +23,8 @@ from skipray.verbs._reporting import FewerTrials, import_report, report_on
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from skipray.execution.ended import LaunchEnd
     from skipray.planning.budget import BudgetFit
     from skipray.spec import SweepSpec
@@ -44,32 +47,53 @@ def launch(
         bool,
         typer.Option("--report/--no-report", help="Fit, judge and draw at the end; else `skipray report` may later."),
     ] = True,
+    notify: NotifyOption = None,
 ) -> None:
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
     from skipray import tracking
     from skipray.execution.launching import launch_sweep
 
+    check_notify(notify)
     spec = load(sweep, overrides)
     use_data(data)
     where = report_folder(folder, spec)
     if tracking.exists(spec, tracking_uri):
         check_code(spec, tracking_uri, accept=accept)
 
-    ended = launch_sweep(
-        spec,
-        tracking_uri=tracking_uri,
-        ray_address=address,
-        budget=budget_of(budget),
-        on_fit=_say_fit,
-        say=tell,
-        at_end=import_report if with_report else lambda: None,
-    )
+    with notifying(notify, spec.name) as counts:
+        ended = launch_sweep(
+            spec,
+            tracking_uri=tracking_uri,
+            ray_address=address,
+            budget=budget_of(budget),
+            on_fit=_say_fit,
+            say=tell,
+            at_end=import_report if with_report else lambda: None,
+        )
+        counts.update(ended.as_json())
+        _end(sweep, spec, ended, tracking_uri, where if with_report else None, as_json=as_json, force=force)
+
+
+def _end(
+    sweep: str,
+    spec: "SweepSpec",
+    ended: "LaunchEnd",
+    tracking_uri: str | None,
+    where: "Path | None",
+    *,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """The report, in the folder `where` if one is asked for, and what is said and returned."""
+    from skipray import tracking
+
+    with_report = where is not None
     _say_estimate(ended)
     if ended.interrupted:
         _say_interrupted(spec, ended, as_json=as_json)
         raise KeyboardInterrupt
     try:
-        if with_report:
+        if where is not None:
             result, files = report_on(spec, tracking_uri, where, ended.address, ended.sweep_status, force=force)
         elif ended.address:
             tracking.finish_sweep(ended.address, ended.sweep_status)

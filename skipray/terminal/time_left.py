@@ -1,0 +1,62 @@
+"""How long a launch still takes, from what its trials have taken so far."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+PRIOR_TRIALS = 2
+"""Finished trials before a cost of each trial is told apart from its work: with fewer the rate alone is fitted."""
+
+
+class TimeLeft:
+    """Seconds that are left. Tell it what has begun and ended.
+
+    A trial takes a fixed cost (building, probing, logging) and its estimated seconds times a rate, both fitted by least
+    squares and neither below zero: the estimate alone is right for deep trials and far too small for shallow ones.
+    """
+
+    def __init__(self, estimates: Mapping[str, float]):
+        """
+        Args:
+            estimates: trial_id -> estimated training seconds.
+        """
+        self._estimates = dict(estimates)
+        self._began: dict[str, float] = {}
+        self._took: list[tuple[float, float]] = []
+        """(estimate, seconds) of each finished trial."""
+        self._most = 0
+        """Trials that ran at once."""
+
+    def begun(self, trial_id: str, now: float) -> None:
+        self._began[trial_id] = now
+        self._most = max(self._most, len(self._began))
+
+    def ended(self, trial_id: str, now: float, *, finished: bool) -> None:
+        began = self._began.pop(trial_id, None)
+        if finished and began is not None and trial_id in self._estimates:
+            self._took.append((self._estimates[trial_id], now - began))
+
+    def seconds(self, left: Iterable[str], now: float) -> float | None:
+        """What is left of these trials, running or waiting; None before one has finished."""
+        if not self._took:
+            return None
+        fixed, rate = self._fitted()
+        remaining = []
+        for trial_id in left:
+            whole = fixed + rate * self._estimates.get(trial_id, 0.0)
+            since = now - self._began[trial_id] if trial_id in self._began else 0.0
+            remaining.append(max(whole - since, 0.0))
+        # Never shorter than the longest trial that is left, however many run at once.
+        return max(sum(remaining) / max(self._most, 1), max(remaining, default=0.0))
+
+    def _fitted(self) -> tuple[float, float]:
+        """(seconds of each trial, seconds for each estimated second)."""
+        estimates, seconds = np.array(self._took).T
+        total = float(estimates.sum())
+        if len(self._took) > PRIOR_TRIALS and float(np.ptp(estimates)) > 0.0:
+            rate, fixed = np.polyfit(estimates, seconds, 1)
+            if rate >= 0.0 and fixed >= 0.0:
+                return float(fixed), float(rate)
+        if total <= 0.0:
+            return float(seconds.mean()), 0.0
+        return 0.0, float(seconds.sum()) / total

@@ -1,0 +1,43 @@
+"""The report of a sweep that runs, written again and again, in a page that reloads itself."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from skipray.verbs._loading import load_to_read, report_folder
+from skipray.verbs._options import FolderOption, SetOption, SweepArgument, UriOption
+from skipray.verbs._reporting import report_on
+from skipray.verbs._speaking import tell
+
+LOOKS_SECONDS = 5.0
+"""So often it is seen whether the launch has ended."""
+
+
+def watch(
+    sweep: SweepArgument,
+    overrides: SetOption = None,
+    tracking_uri: UriOption = None,
+    folder: FolderOption = None,
+    every: Annotated[
+        int, typer.Option("--every", min=5, metavar="SECONDS", help="How often the report is written and loaded again.")
+    ] = 60,
+) -> None:
+    """Keep the report of a running sweep up to date, in a page that reloads itself; ends with the launch."""
+    from skipray import tracking
+
+    spec = load_to_read(sweep, overrides, tracking_uri)
+    where = report_folder(folder, spec)
+    said = False
+    while tracking.sweep_status(spec, tracking_uri) == "RUNNING":
+        _, files = report_on(spec, tracking_uri, where, refresh_seconds=every)
+        if not said:
+            said = True
+            tell(f"watching {spec.name}: {files.html.resolve().as_uri()} (Ctrl-C ends it)")
+        end = time.monotonic() + every
+        while time.monotonic() < end and tracking.sweep_status(spec, tracking_uri) == "RUNNING":
+            time.sleep(LOOKS_SECONDS)
+    if not said:
+        tell(f"{spec.name} does not run just now; this is its report as it stands")
+    _, files = report_on(spec, tracking_uri, where)
+    print(files.html)
