@@ -12,7 +12,8 @@ from skipray.spec.identity import FIRST_FIELDS, hashed_fields
 
 ROOT = Path(__file__).parents[2]
 PINNED = json.loads((ROOT / "tests" / "golden" / "trial_ids.json").read_text())
-"""Sweep -> number of trials, the first and last id, and a digest over all of them, as commit 81fe7fb made them."""
+"""Sweep -> number of trials, the first and last id, and a digest over all of them, as commit 81fe7fb made them,
+of a later sweep as the commit that pinned it did."""
 
 
 def summary(sweep: SweepSpec) -> dict[str, object]:
