@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.cluster import Cluster
     from skipray.scheduling.ray.resources import Shares
-    from skipray.scheduling.work.events import Event
+    from skipray.scheduling.work.events import Event, Summary
     from skipray.tracking import Address, KnownTrials, Ledger
 
 
@@ -199,8 +199,17 @@ def _run(
             on_wait=progress.on_wait,
             taken_over=taken_over,
         )
-    ended = LaunchEnd(
-        total=len(known.trials),
+    ended = _ended(len(known.trials), summary, tally, address, reached)
+    if taken_over():
+        # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
+        why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
+        return replace(ended, interrupted=True, address=None, why=why)
+    return _delivered(ended, sweep, address, storage_url, known, say)
+
+
+def _ended(total: int, summary: "Summary", tally: "_Tally", address: "Address", reached: BudgetFit | None) -> LaunchEnd:
+    return LaunchEnd(
+        total=total,
         ran=summary.finished,
         failed=len(summary.failed),
         interrupted=summary.interrupted,
@@ -212,11 +221,6 @@ def _run(
         estimated_seconds=tally.estimated,
         measured_seconds=tally.measured,
     )
-    if taken_over():
-        # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
-        why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
-        return replace(ended, interrupted=True, address=None, why=why)
-    return _delivered(ended, sweep, address, storage_url, known, say)
 
 
 def _delivered(
