@@ -37,7 +37,7 @@ censored int (-1 the truth is below, 0, 1 above); reason str, empty unless the v
 
 
 HISTOGRAM_COLUMNS = ("epoch", "layer", "layer_index", "tensor", "low", "high", "count")
-"""One row a bin: the columns of histograms.parquet. See Bins and Histogram; count is int64."""
+"""One row per bin: the columns of histograms.parquet. See Bins and Histogram; count is int64."""
 
 
 @dataclass(frozen=True)

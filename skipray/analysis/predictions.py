@@ -166,7 +166,7 @@ def _gradient(blocks: int, samples: int, start: Mapping[str, float]) -> Predicti
 
 
 def of_sweep(sweep: SweepSpec) -> list[dict[str, object]]:
-    """What is predicted for each cell behind its last hidden layer, of gradients at its first: a row a quantity.
+    """What is predicted for each cell behind its last hidden layer, of gradients at its first: a row per quantity.
 
     Returns:
         Rows with the sweep's factors by their bare names, `key` (as in the layer tables), `quantity`, `predicted` and

@@ -1,4 +1,4 @@
-"""A table of numbers from a CSV or Parquet file: one row a sample, one column the target.
+"""A table of numbers from a CSV or Parquet file: one row per sample, one column the target.
 
 Options: `address` (a path, from the data folder on, or any address that fsspec reads), `target` (the column that is
 predicted), `labels` (classes, the default, or values for regression), `leave_out` (columns that are not used, separated

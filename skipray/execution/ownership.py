@@ -1,4 +1,4 @@
-"""The right to run a sweep's trials: one launch a sweep, from whatever folder, user or machine, with one storage."""
+"""The right to run a sweep's trials: one launch per sweep, from whatever folder, user or machine, with one storage."""
 
 import socket
 from collections.abc import Callable, Iterator

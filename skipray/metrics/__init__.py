@@ -1,4 +1,4 @@
-"""What is measured, one metric a file: a declaration METRIC and the function `measure` that a run calls.
+"""What is measured, one metric per file: a declaration METRIC and the function `measure` that a run calls.
 
 Everything else derives from the declarations: what the probe measures, MLflow's keys, depth trends, figures, columns
 and the table of the documentation. A metric of one's own is written `module:name` in `probe: {metrics: [...]}`, where

@@ -132,7 +132,7 @@ def absent_tensor(like: Tensor, place: TensorPlace, metrics: Sequence[Entry], *,
 def is_small(tensor: Tensor, centred: bool) -> bool:
     """Whether equal-shaped ones are better reduced together, by `reduce_matrices`."""
     fits = tensor.ndim == 2 and 0 < tensor.numel() <= stack.MOST_ENTRIES and tensor.device.type == "cpu"
-    # Float64 may have entries whose squares overflow, which is the other path's business.
+    # Float64 may have entries whose squares overflow, which only the reduction of single tensors rescales.
     return fits and tensor.dtype == torch.float32 and not (centred and tensor.shape[0] <= tensor.shape[1])
 
 

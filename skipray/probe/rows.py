@@ -24,7 +24,7 @@ scores linearly is at most classes - 1, and of no others; 1 took the last block 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Columns of some rows, one entry a row."""
+    """Columns of some rows, one entry per row."""
 
     source: list[int]
     """Which of the reduced tensors."""

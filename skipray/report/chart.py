@@ -116,7 +116,7 @@ class Chart:
     panels: tuple[Panel, ...]
     legend: tuple[Key, ...]
     data: pd.DataFrame
-    """The numbers behind the figure, one row a point."""
+    """The numbers behind the figure, one row per point."""
     summary: pd.DataFrame = field(default_factory=pd.DataFrame)
     """A small table of the same for the page; empty: none."""
     tables: tuple[Table, ...] = ()

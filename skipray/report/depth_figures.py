@@ -306,7 +306,7 @@ def _traces(title: str, layout: Layout, group: "Group", series: "Series", band: 
 
 
 def _data(series: "list[Series]", band: Bands) -> pd.DataFrame:
-    """One row a trial, then one row a depth for each fitted curve."""
+    """One row per trial, then one row per depth for each fitted curve."""
     parts: list[pd.DataFrame] = []
     for s in series:
         base: dict[str, Any] = {"metric": s.metric, **group_names(s.group)}

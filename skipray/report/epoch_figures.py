@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
-    """Median over the seeds by epoch, a line a depth; None when nothing was tracked."""
+    """Median over the seeds by epoch, a line per depth; None when nothing was tracked."""
     rows = _medians(aggregate, layout)
     if rows.empty or rows["epoch"].nunique() < 2:
         return None

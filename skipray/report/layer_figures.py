@@ -130,7 +130,7 @@ def condition_profiles(layout: Layout, found: pd.DataFrame, null: tuple[Level, .
 
 
 def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
-    """Condition number of hidden representations by layer at every depth, a panel a group."""
+    """Condition number of hidden representations by layer at every depth, a panel per group."""
     # At initialisation the layers of two depths have the same weights, and so the same values.
     rows = _rows(found, "hidden", "log10_condition", "end")
     if rows["depth"].nunique() < 2:
@@ -153,7 +153,7 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
         name="condition-by-layer-and-depth",
         title="Condition number by layer at every depth",
         caption="Hidden representations after training, raw; median over the seeds.",
-        alt="Condition number of hidden representations by layer, a line a depth. "
+        alt="Condition number of hidden representations by layer, a line per depth. "
         + _first_last(layout, rows, "log10 of it"),
         panels=tuple(panels),
         legend=(

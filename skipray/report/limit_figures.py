@@ -20,7 +20,7 @@ BEYOND: dict[str, Marker] = {"above": "right", "below": "left"}
 
 
 def limits_chart(aggregate: "Aggregate", layout: Layout) -> Chart | None:
-    """A row a group: the limit as a mark, its interval as a bar, an arrow where it lies beyond what was tried."""
+    """A row per group: the limit as a mark, its interval as a bar, an arrow where it lies beyond what was tried."""
     found = [
         (group, limit)
         for group, limit in aggregate.limits

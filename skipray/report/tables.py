@@ -286,7 +286,7 @@ def provenance_rows(aggregate: "Aggregate") -> list[tuple[str, str]]:
 
 
 def trends_frame(aggregate: "Aggregate") -> pd.DataFrame:
-    """trends.parquet: a row a depth trend; parameters and weights as JSON texts, limits as numbers."""
+    """trends.parquet: a row per depth trend; parameters and weights as JSON texts, limits as numbers."""
     limits: dict[Any, Any] = dict(aggregate.limits)
     names = aggregate.sweep.factor_names
     rows = []

@@ -151,7 +151,7 @@ def _rate_axis(label: str, values: list[float], *, low: float | None = None, hig
 
 
 def fairness_listing(aggregate: "Aggregate") -> Table | None:
-    """The audit, a row a cell; None where the sweep is not tuned."""
+    """The audit, a row per cell; None where the sweep is not tuned."""
     frame = aggregate.fairness
     if frame.empty:
         return None

@@ -38,7 +38,7 @@ class ReportFiles:
     html: Path
     """report.html: the page, with everything inside."""
     trends: Path
-    """trends.parquet: a row a depth trend."""
+    """trends.parquet: a row per depth trend."""
     claims: Path
     """claims.json: what `skipray aggregate --json` prints."""
     figures: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""Was every cell treated alike? The fairness audit of a tuned sweep, as a table with a row a cell.
+"""Was every cell treated alike? The fairness audit of a tuned sweep, as a table with a row per cell.
 
 What is checked: the same number of tuning trials in every cell, selection on validation alone, no choice on the edge of
 a range. A cell where no point trains is `untrainable`: a result, not a breach.
@@ -16,11 +16,11 @@ STABLE_RATE = "tuning.log10_largest_stable_learning_rate"
 DIVERGED_SHARE = "tuning.diverged_share"
 UNTRAINED_SHARE = "tuning.untrained_share"
 CELL_METRICS = (STABLE_RATE, DIVERGED_SHARE, UNTRAINED_SHARE)
-"""Results of the tuning itself, one value a cell, with depth trends of their own."""
+"""Results of the tuning itself, one value per cell, with depth trends of their own."""
 
 
 def fairness_table(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
-    """The audit, one row a cell, in the sweep's order. Partial at any time.
+    """The audit, one row per cell, in the sweep's order. Partial at any time.
 
     Args:
         study: with the scores that are tracked.

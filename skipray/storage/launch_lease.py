@@ -1,4 +1,4 @@
-"""One launch a sweep: the second one sees that the first is living.
+"""One launch per sweep: the second one sees that the first is living.
 
 The owner's file bears a number and is renewed every few seconds by a thread. A launch of the same machine is living
 while its process is; one of another machine while its file is being renewed, which the reader watches for itself when

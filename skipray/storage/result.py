@@ -78,7 +78,7 @@ def layers_from_parquet(data: bytes) -> pd.DataFrame:
 
 
 def histograms_to_parquet(histograms: Sequence[Histogram]) -> bytes:
-    """histograms.parquet of a run: columns HISTOGRAM_COLUMNS, one row a bin, zstd."""
+    """histograms.parquet of a run: columns HISTOGRAM_COLUMNS, one row per bin, zstd."""
     rows = [
         (h.epoch, h.layer, h.layer_index, h.tensor, low, high, count)
         for h in histograms

@@ -73,7 +73,7 @@ def _variances(likelihood: Likelihood, state: Array) -> tuple[float, float]:
     """Spread of the seed effects and power of the noise, in turns until the spread stands: restricted maximum
     likelihood, the spread by Harville's fixed point (1977)."""
     clusters = likelihood.design.clusters
-    # With a value a seed, seed effects are not told from noise.
+    # With a value per seed, seed effects are not told from noise.
     seeded = clusters > 0 and len(likelihood.y) >= clusters + 2
     noise = float(np.exp(state[0, -1]))
     spread, least = (0.7 * noise if seeded else 0.0), 0.1 * LEAST_SEED_SHARE * noise

@@ -216,7 +216,8 @@ class Search:
             depths.append(fall[ok])
             good[g], fallen[g], states[g] = at[ok], fall[ok], moved[ok]
             gone = np.abs(at[ok] - estimate[g])
-            # Were the root of the fall a straight line, the limit would be there.
+            # The root of the fall grows about linearly with the distance from the maximum: a step to where that line
+            # meets the root that is wanted.
             ahead = gone * (1.05 * root[g] / np.maximum(fall[ok], 1e-9) - 1)
             step[g] = np.clip(ahead, 0.02 * gone, 2.5 * gone)
             bad[a[~ok]], deep[a[~ok]] = at[~ok], fall[~ok]

@@ -137,7 +137,7 @@ def check_trainable(network: nn.Module, who: str) -> None:
 
 @contextmanager
 def batch_statistics_checked(network: nn.Module, trial: TrialSpec) -> Iterator[None]:
-    """Refuse batch normalization of one value a channel, which has no deviation, for the passes inside."""
+    """Refuse batch normalization of one value per channel, which has no deviation, for the passes inside."""
 
     def check(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
         x = arguments[0]

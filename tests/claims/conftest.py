@@ -19,7 +19,7 @@ DEPTHS = (8, 20, 38, 56, 74, 110)
 
 
 def make_table(measure, seeds: int = 5, families=("plainnet", "resnet", "resnext"), depths=DEPTHS) -> pd.DataFrame:
-    """One row a trial; `measure(family, depth, seed)` gives its columns."""
+    """One row per trial; `measure(family, depth, seed)` gives its columns."""
     rows = []
     for family in families:
         for depth in depths:

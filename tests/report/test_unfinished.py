@@ -73,7 +73,7 @@ def test_a_tuned_sweep(uri: str, record: Callable, reported: Callable, tmp_path:
     made, words = reported(sweep, tmp_path)
     assert totals(made) == (12, 3, 9)
     assert "Preliminary, from 3 of 12 trials." in words
-    assert len(made.fairness) == 4, "a row a cell"
+    assert len(made.fairness) == 4, "a row per cell"
 
     (tmp_path / "strict").mkdir()
     strict = aggregate(sweep_of(tmp_path / "strict", f"{TUNE}\ntrained: {{fits: {{at_least: 1.0}}}}"), uri)

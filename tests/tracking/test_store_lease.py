@@ -1,4 +1,4 @@
-"""One launch a sweep, from whatever folder or machine, by the tracking store alone."""
+"""One launch per sweep, from whatever folder or machine, by the tracking store alone."""
 
 import contextlib
 import json

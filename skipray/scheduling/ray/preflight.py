@@ -103,7 +103,7 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, context: WorkerContext) -> N
     for title, url in folders.items():
         try:
             for stale in open_folder(url, sweep.name).names():
-                if stale.startswith("preflight-"):  # of a launch that was killed; this one alone has the sweep now
+                if stale.startswith("preflight-"):  # left by a launch that was killed; the lease is this one's
                     open_folder(url, sweep.name, stale).remove_all()
             opened[title] = open_folder(url, sweep.name, name)
             opened[title].write("driver", name.encode())

@@ -67,7 +67,7 @@ def run(
         run_ids: trial_id -> the trial's run in the tracking store (`Ledger.run_id`).
         taken_over: whether another launch of the sweep has found this one silent and gone on in its place.
         execute: what a worker does with an attempt; skipray's own trials when left out.
-        fresh_processes: a process a trial, instead of warm ones.
+        fresh_processes: a process per trial, instead of warm ones.
     """
     from skipray.scheduling.ray.searcher import WorkSearcher
     from skipray.scheduling.ray.tune_loop import TuneLoop

@@ -165,6 +165,6 @@ def _record(recorder: Recorder, result: TrialResult) -> None:
     try:
         recorder.fail(failure)
     except Fenced:
-        pass  # a newer attempt has the trial: this failure is no longer its story
+        pass  # a newer attempt has the trial, and will record how it ends
     except Exception as error:
         log.warning("the failure of %s cannot be recorded: %s", recorder.trial.label, redact(str(error)))

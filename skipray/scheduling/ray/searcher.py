@@ -201,7 +201,7 @@ class TuneEvents(Callback):
         self._overdue = overdue
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # as the searcher
+        return {}  # Tune saves its callbacks; what this one refers to is alive in this process only
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._searcher.on_trial_start(trial.trial_id)

@@ -123,7 +123,9 @@ class Studies:
                 if number is not None and frozen.user_attrs.get(OUTCOME) != "failed":
                     self._told[cell].add(number)  # a failed point runs again, as a trial of its own
             elif number is None or number in self._open[cell]:
-                study.tell(frozen.number, state=TrialState.FAIL)  # died before it was named
+                study.tell(
+                    frozen.number, state=TrialState.FAIL
+                )  # the launch that asked for it ended before it had a trial
             else:
                 self._open[cell][number] = optuna.trial.Trial(study, frozen._trial_id)
                 names = self._study.tune.space

@@ -1,4 +1,4 @@
-"""Finished results from elsewhere, published or older, as a sweep: a CSV or Parquet table with a row a trial.
+"""Finished results from elsewhere, published or older, as a sweep: a CSV or Parquet table with a row per trial.
 
 Columns `architecture`, `depth` and `seed`; any field of model or recipe that the results differ in (`width`,
 `recipe.learning_rate`), which becomes a factor; numbers under MLflow's keys (`train.accuracy`, `test.accuracy`, ...);

@@ -1,6 +1,6 @@
 """Metrics of winning runs, out of MLflow's tables or through its client, into columns of float64.
 
-Linear in the number of values, with a memory of 8 bytes for each that is kept: nothing is an object a value.
+Linear in the number of values, with 8 bytes of memory for each that is kept: no value is a Python object of its own.
 """
 
 from collections import Counter

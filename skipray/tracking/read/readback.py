@@ -1,4 +1,4 @@
-"""Finished trials as tables: one row a trial, metrics by epoch, statistics by layer.
+"""Finished trials as tables: one row per trial, metrics by epoch, statistics by layer.
 
 What a trial is comes from the spec, which its trial_id stands for; what was measured comes from its winning run. Other
 runs of the experiment (other recipes, removed depths, later duplicates) are left out.
@@ -193,7 +193,7 @@ def read_histograms(
     """How activations and weights are distributed at the first and the last layer, at the first and the last epoch.
 
     Returns:
-        Columns trial_id and skipray.records.HISTOGRAM_COLUMNS, words as categories, one row a bin; in the sweep's
+        Columns trial_id and skipray.records.HISTOGRAM_COLUMNS, words as categories, one row per bin; in the sweep's
         order. Empty for runs from before there were histograms, until `skipray measure` has added them.
     """
     spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)

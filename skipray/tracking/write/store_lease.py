@@ -1,4 +1,4 @@
-"""One launch a sweep, from wherever: the lease lies in the tracking store, where every launch of a sweep looks.
+"""One launch per sweep, from wherever: the lease lies in the tracking store, where every launch of a sweep looks.
 
 Each launch is a numbered param of the sweep's run, and the newest is the owner. A param can be made and never changed,
 in every store that MLflow writes to: of two launches that try one number at once, the store takes one. What is renewed

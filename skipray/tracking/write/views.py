@@ -111,7 +111,7 @@ def _chart(kind: str, key: str, section: str) -> dict[str, Any]:
 
 
 def _depth_chart(key: str, section: str) -> dict[str, Any]:
-    """A point a trial; its colour is its family's (the tag RUN_COLOUR)."""
+    """A point per trial; its colour is its family's (the tag RUN_COLOUR)."""
     return _chart("SCATTER", key, section) | {
         "xaxis": {"key": DEPTH, "type": "PARAM"},
         "yaxis": {"key": key, "type": "METRIC"},
