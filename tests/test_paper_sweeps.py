@@ -3,8 +3,11 @@
 import gzip
 import hashlib
 import json
+import os
 import pickle
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +17,12 @@ from PIL import Image
 
 from skipray.datasets import cifar10, cifar100, fingerprint_of, mnist
 from skipray.datasets._raw import fingerprint_of_md5s
-from skipray.launch import run
 from skipray.spec import DatasetSpec, load_sweep
 from skipray.tracking import read_trials
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 COMMON = ("recipe.epochs=1", "recipe.batch_size=32", "seeds=[0]", "resources.device=cpu", "probe.samples=32")
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.cluster
 
 
 def write_mnist(root: Path) -> str:
@@ -86,27 +88,22 @@ SHRUNKEN: dict[str, tuple[Callable[[Path], str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", SHRUNKEN)
-def test_one_shrunken_epoch_from_launch_to_report(
-    name: str,
-    cluster: object,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """By the command's own function, on the session's Ray; test_end_to_end.py has the command as a process."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setenv("SKIPRAY_DATA", str(tmp_path / "data"))
+def test_one_shrunken_epoch_from_launch_to_report(name: str, tmp_path: Path) -> None:
     write, changes = SHRUNKEN[name]
     fingerprint = write(tmp_path / "data")
     overrides = [*COMMON, *changes, f"dataset.fingerprint={fingerprint}"]
-    capsys.readouterr()
-    code = run(
-        ["launch", str(SWEEPS / f"{name}.yaml"), "--json", *(w for override in overrides for w in ("--set", override))]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "RAY_", "SKIPRAY_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "skipray.launch", str(SWEEPS / f"{name}.yaml"), "--json"]
+        + [word for override in overrides for word in ("--set", override)],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path), "SKIPRAY_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
-    streams = capsys.readouterr()
-    assert code == 0, streams.err
-    assert json.loads(streams.out)["ran"] == 3
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ran"] == 3
     read = read_trials(load_sweep(SWEEPS / f"{name}.yaml", overrides), f"sqlite:///{tmp_path}/skipray.db")
     assert set(read["architecture"]) == {"plainnet", "resnet", "resnext"}
     assert read["train.loss"].notna().all()

@@ -96,7 +96,7 @@ class _Child:
         end, descriptor = time.monotonic() + seconds, self._process.stdout.fileno()
         received = b""
         while len(received) < LENGTH_BYTES or len(received) < LENGTH_BYTES + _length(received):
-            if not select.select([descriptor], [], [], max(0.0, end - time.monotonic()))[0]:
+            if not _readable(descriptor, max(0.0, end - time.monotonic())):
                 raise TimeoutError
             part = os.read(descriptor, 1 << 16)
             if not part:
@@ -177,3 +177,11 @@ def _send(stream: IO[bytes], data: bytes) -> None:
 def _receive(stream: io.BufferedReader) -> bytes:
     head = stream.read(LENGTH_BYTES)
     return stream.read(_length(head)) if len(head) == LENGTH_BYTES else b""
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    """Whether something can be read, or its other end is closed, within so long. `select.select` ends with an error at
+    descriptors above 1023, which a process with many open files has."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))

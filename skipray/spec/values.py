@@ -63,7 +63,7 @@ def _named(value: Any) -> Any:
 
 Choice = Annotated[
     dict[str, Any],
-    BeforeValidator(_named),
+    BeforeValidator(_named, json_schema_input_type=str | dict[str, Any]),
     AfterValidator(freeze),
     Words("a name, or a mapping with the key name and the arguments of what it names"),
 ]

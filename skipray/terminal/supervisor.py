@@ -157,7 +157,7 @@ class _Parent:
         """Wait a moment for the child's last word, or its end."""
         if self._silent:
             time.sleep(LOOK_SECONDS / 50)
-        elif select.select([self._told], [], [], LOOK_SECONDS)[0]:
+        elif _readable(self._told, LOOK_SECONDS):
             word = os.read(self._told, 1)
             self._silent = True
             if word:
@@ -195,3 +195,11 @@ class _Parent:
         for root in {Path("/tmp"), Path(tempfile.gettempdir())}:
             for folder in root.glob(f"skipray-{self._child}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    """Whether something can be read, or its other end is closed, within so long. `select.select` ends with an error at
+    descriptors above 1023, which a process with many open files has."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))

@@ -1,6 +1,9 @@
 """Calls in a child process: whatever code of a user's own does there, the caller goes on and hears where it was."""
 
+import fcntl
 import json
+import os
+import resource
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from skipray.extension import apart
+from skipray.terminal import supervisor
 
 SWEEP = """\
 name: mine
@@ -113,3 +117,20 @@ def test_a_module_that_ends_the_process_when_it_is_read_is_never_silent(
     assert done.returncode == code
     assert said in done.stderr
     assert done.stdout == ""
+
+
+def test_a_process_with_many_open_files_hears_too() -> None:
+    """Beyond 1023, the last descriptor that select.select takes."""
+    if 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 1024:
+        pytest.skip("this process may not have so many")
+    reading, writing = os.pipe()
+    high = fcntl.fcntl(reading, fcntl.F_DUPFD, 1024)
+    try:
+        for module in (apart, supervisor):
+            assert not module._readable(high, 0.0)
+        os.write(writing, b"x")
+        for module in (apart, supervisor):
+            assert module._readable(high, 1.0)
+    finally:
+        for descriptor in (reading, writing, high):
+            os.close(descriptor)
