@@ -37,7 +37,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.cluster
 @pytest.mark.xdist_group("ray")
-def test_a_finished_sweep_is_measured_once_and_nothing_else_changes(file: Path, cluster: object) -> None:
+def test_a_finished_sweep_is_measured_once_and_nothing_else_changes(file: Path) -> None:
     from mlflow import MlflowClient
 
     from skipray.execution.launching import launch_sweep
