@@ -78,7 +78,9 @@ def _layer(network: nn.Module, index: int, name: str) -> WeightParameter:
 
 
 def _weights(network: nn.Module) -> list[str]:
-    found, seen = [], set()
+    found: list[str] = []
+    seen: dict[int, Tensor] = {}
+    # The tensors are held: a parametrised weight is made anew at each look, and the next could take a dead one's id.
     for prefix, module in network.named_modules():
         if "parametrizations" in prefix.split("."):
             continue
@@ -86,7 +88,7 @@ def _weights(network: nn.Module) -> list[str]:
         for name in [*(n for n, _ in module.named_parameters(recurse=False)), *made]:
             tensor = getattr(module, name)
             if id(tensor) not in seen and _is_weight(module, name, tensor):
-                seen.add(id(tensor))
+                seen[id(tensor)] = tensor
                 found.append(f"{prefix}.{name}" if prefix else name)
     return found
 

@@ -214,6 +214,14 @@ def test_an_attribute_named_hidden_layers_breaks_nothing(what):
     assert table[table["tensor"] == "weight"]["layer"].nunique() == 3
 
 
+@pytest.mark.parametrize("parametrisation", [parametrizations.weight_norm, parametrizations.orthogonal])
+def test_every_parametrised_weight_is_found_at_every_look(parametrisation):
+    """Each look makes the weight anew: one must not be taken for another that was freed at the same address."""
+    model = nn.Sequential(*(parametrisation(nn.Linear(16, 16)) for _ in range(6)))
+    for _ in range(50):
+        assert [layer.layer for layer in weight_layers(model)] == ["0", "1", "2", "3", "4", "5"]
+
+
 @pytest.mark.parametrize("parametrisation", [parametrizations.weight_norm, parametrizations.spectral_norm])
 def test_a_parametrised_weight_is_measured_as_it_acts(parametrisation):
     model = nn.Sequential(parametrisation(nn.Linear(6, 5)), nn.Tanh(), nn.Linear(5, 3)).eval()
