@@ -67,7 +67,7 @@ class _Walk:
         self._waiting: list[tuple[str, str]] = []
         """Module and name; an empty name is the whole module."""
         self._seen: set[tuple[str, str]] = set()
-        self._taken: set[tuple[str, int]] = set()
+        self._taken: set[tuple[str, int, int]] = set()
         self._entered: set[str] = set()
 
     def reach(self, module: str, name: str) -> None:
@@ -119,9 +119,10 @@ class _Walk:
         if isinstance(statement.node, ast.Import | ast.ImportFrom):
             self._import(module, path, statement.node, asked, ())
             return
-        if (module, id(statement)) in self._taken:
+        place = (module, statement.node.lineno, statement.node.col_offset)
+        if place in self._taken:
             return
-        self._taken.add((module, id(statement)))
+        self._taken.add(place)
         for part, digest in statement.parts.items():
             key = f"{module}: {part}"
             # A name that is bound again has both.

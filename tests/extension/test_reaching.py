@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from skipray.extension.reaching import changed_parts, source_of
+from skipray.extension.statements import statements
 
 NETS = '''"""Two families."""
 import json
@@ -123,6 +124,17 @@ def test_what_is_reached_changes_the_hash_and_is_named(edit: Edit, name: str) ->
     assert now.hash != before.hash
     if part is not None:
         assert changed_parts(before.parts, now.parts) == [part]
+
+
+def test_a_package_of_more_files_than_are_kept_in_memory_has_one_hash(
+    edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that is read again is the same module: what was taken of it is not taken twice."""
+    edit("mine_nets.py", "DEPTH = 3", "DEPTH, FACTOR = 3, 1")
+    edit("mine_nets.py", "x + DEPTH", "x + DEPTH * FACTOR")
+    kept = source_of("mine_nets:vit")
+    monkeypatch.setattr("skipray.extension.reaching.statements", statements.__wrapped__)
+    assert source_of("mine_nets:vit") == kept
 
 
 def test_names_that_are_looked_up_as_texts_take_the_module_whole(edit: Edit) -> None:
