@@ -8,7 +8,6 @@ import atexit
 import io
 import os
 import pickle
-import select
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import IO, Any, TypeVar
 
 from skipray.errors import SkiprayError
 from skipray.extension import own_code
+from skipray.extension.readable import readable
 
 START_SECONDS = 120.0
 """So long the child may take to start and import."""
@@ -96,7 +96,7 @@ class _Child:
         end, descriptor = time.monotonic() + seconds, self._process.stdout.fileno()
         received = b""
         while len(received) < LENGTH_BYTES or len(received) < LENGTH_BYTES + _length(received):
-            if not _readable(descriptor, max(0.0, end - time.monotonic())):
+            if not readable(descriptor, max(0.0, end - time.monotonic())):
                 raise TimeoutError
             part = os.read(descriptor, 1 << 16)
             if not part:
@@ -146,6 +146,8 @@ def serve(traces: int) -> None:
 
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # line by line: this process is killed when nobody asks any more
+        sys.stdout.reconfigure(line_buffering=True)
     calls = os.fdopen(os.dup(0), "rb")
     faulthandler.enable(traces)
     faulthandler.register(WHERE_SIGNAL, file=traces, all_threads=False)
@@ -177,11 +179,3 @@ def _send(stream: IO[bytes], data: bytes) -> None:
 def _receive(stream: io.BufferedReader) -> bytes:
     head = stream.read(LENGTH_BYTES)
     return stream.read(_length(head)) if len(head) == LENGTH_BYTES else b""
-
-
-def _readable(descriptor: int, seconds: float) -> bool:
-    """Whether something can be read, or its other end is closed, within so long. `select.select` ends with an error at
-    descriptors above 1023, which a process with many open files has."""
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(seconds * 1000))

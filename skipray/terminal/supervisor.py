@@ -13,7 +13,6 @@ therefore reaches Ray's processes through their launch, which stops them in orde
 import contextlib
 import logging
 import os
-import select
 import shutil
 import signal
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from skipray.extension.readable import readable
 from skipray.scheduling.work.stopping import ONE_SIGNAL_SECONDS, SIGNALS
 
 INTERRUPTED = 130
@@ -57,10 +57,13 @@ def supervised(work: Callable[[], int], on_death: Callable[[str, str], int]) -> 
     told, tells = os.pipe()
     with tempfile.TemporaryFile() as crash:
         parent = os.getpid()
+        # A signal that comes before the parent passes signals on would end it alone, and its child would go on.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         child = os.fork()
         if child == 0:
             os.close(told)
             _become_child(parent, crash.fileno())
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             try:
                 code = work()
             except SystemExit as leaving:
@@ -72,7 +75,10 @@ def supervised(work: Callable[[], int], on_death: Callable[[str, str], int]) -> 
                 _leave_at_once()
             sys.exit(code)
         os.close(tells)
-        return _Parent(child, told, crash.fileno(), on_death).wait()
+        waiting = _Parent(child, told, crash.fileno(), on_death)
+        waiting.pass_signals_on()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        return waiting.wait()
 
 
 def _become_child(parent: int, crash: int) -> None:
@@ -124,11 +130,13 @@ class _Parent:
         self._killed = False
         self._code: int | None = None
 
-    def wait(self) -> int:
+    def pass_signals_on(self) -> None:
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has asked
                 signal.signal(number, self._pass_on)
         signal.signal(signal.SIGTSTP, self._stop)
+
+    def wait(self) -> int:
         status = self._follow()
         if not self._silent:
             self._hear()
@@ -157,7 +165,7 @@ class _Parent:
         """Wait a moment for the child's last word, or its end."""
         if self._silent:
             time.sleep(LOOK_SECONDS / 50)
-        elif _readable(self._told, LOOK_SECONDS):
+        elif readable(self._told, LOOK_SECONDS):
             word = os.read(self._told, 1)
             self._silent = True
             if word:
@@ -195,11 +203,3 @@ class _Parent:
         for root in {Path("/tmp"), Path(tempfile.gettempdir())}:
             for folder in root.glob(f"skipray-{self._child}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _readable(descriptor: int, seconds: float) -> bool:
-    """Whether something can be read, or its other end is closed, within so long. `select.select` ends with an error at
-    descriptors above 1023, which a process with many open files has."""
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(seconds * 1000))

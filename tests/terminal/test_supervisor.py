@@ -13,8 +13,7 @@ import pytest
 PROGRAM = """
 import os, signal, subprocess, sys, time
 from skipray.terminal import supervisor
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has its children ignore, and what is ignored stays so
-supervisor.END_SECONDS, supervisor.HURRIED_SECONDS, supervisor.LEAVE_SECONDS = 2.0, 0.5, 1.0
+supervisor.END_SECONDS, supervisor.HURRIED_SECONDS, supervisor.LEAVE_SECONDS = 3.0, 2.0, 1.0
 
 def work():
     print("child", os.getpid(), flush=True)
