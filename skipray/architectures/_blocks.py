@@ -112,15 +112,17 @@ class PreActivationBlock(nn.Module):
         self.projects = block.skip == "projection"
         self.activation = activations.make(outline.activation, outline.activations)
         self.activation_in_place = activations.make_in_place(outline.activation, outline.activations)
-        self._first, self._others, self._last = main[0], tuple(main[1:]), (main[-1][1],)
+        self._first, self._inner, self._last = main[0], tuple(main[1:-1]), main[-1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         norm, layer = self._first
         first = self.activation(x) if norm is None else self.activation_in_place(norm(x))
         h = layer(first)
-        for norm, layer in self._others:
-            h = self.activation_in_place(h if norm is None else norm(h))
-            h = layer(h if self.dropout is None or layer is not self._last[0] else self.dropout(h))
+        for norm, layer in self._inner:
+            h = layer(self.activation_in_place(h if norm is None else norm(h)))
+        norm, layer = self._last
+        h = self.activation_in_place(h if norm is None else norm(h))
+        h = layer(h if self.dropout is None else self.dropout(h))
         if self.scale is not None:
             h = self.scale(h)
         if self.drop is not None:
@@ -129,4 +131,4 @@ class PreActivationBlock(nn.Module):
 
     @property
     def branch_end(self) -> nn.Module:
-        return self.drop or self.scale or self._others[-1][1]
+        return self.drop or self.scale or self._last[1]

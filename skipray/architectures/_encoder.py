@@ -11,6 +11,7 @@ from torch import nn
 from skipray import activations
 from skipray.architectures import HiddenLayer
 from skipray.architectures._encoder_plan import Encoder
+from skipray.architectures._layers import ChannelScale
 
 
 class Linear(nn.Linear):
@@ -117,22 +118,6 @@ class Mlp(nn.Module):
         return self.down(self.activation(self.up(x)))
 
 
-class LayerScale(nn.Module):
-    """A branch times a learned factor for each channel (Touvron et al. 2021, section 2)."""
-
-    def __init__(self, width: int, value: float):
-        super().__init__()
-        self.value = value
-        self.factors = nn.Parameter(torch.empty(width))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        nn.init.constant_(self.factors, self.value)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.factors
-
-
 class Branch(nn.Module):
     """Attention or an MLP with what is around it: norms, LayerScale, the skip."""
 
@@ -142,7 +127,7 @@ class Branch(nn.Module):
         self.before = nn.LayerNorm(plan.width) if before else None
         self.inner = inner
         self.behind = nn.LayerNorm(plan.width) if behind else None
-        self.scale = None if plan.layer_scale is None else LayerScale(plan.width, plan.layer_scale)
+        self.scale = None if plan.layer_scale is None else ChannelScale((plan.width,), plan.layer_scale)
         self.after = nn.LayerNorm(plan.width) if plan.norm == "post" else None
         self.skip, self.alpha = skip, plan.alpha
 

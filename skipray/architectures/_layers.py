@@ -99,7 +99,8 @@ class LearnedScale(nn.Module):
 
 
 class ChannelScale(nn.Module):
-    """A branch times learned factors, one a channel, that start at a small value: LayerScale (Touvron et al. 2021)."""
+    """A branch times learned factors, one per channel, that start at one value: LayerScale (Touvron et al. 2021,
+    section 2). The shape is what is multiplied with the branch: (C,), or (C, 1, 1) for feature maps."""
 
     def __init__(self, shape: tuple[int, ...], initial: float):
         super().__init__()

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skipray.palette import Style
 from skipray.report.axes import Axis
-from skipray.report.palette import Style
 
 Array = NDArray[np.float64]
 

@@ -8,14 +8,13 @@ import pandas as pd
 from skipray.analysis.aggregation import Aggregate, Series
 from skipray.analysis.comparison import shared_series
 from skipray.metrics import describe
+from skipray.palette import Style, family_styles
 from skipray.report.axes import depth_axis, linear_axis
-from skipray.report.chart import Array, Chart, Key, Panel, Trace
-from skipray.report.palette import Style, family_styles
+from skipray.report.chart import Chart, Key, Panel, Trace
+from skipray.report.depth_figures import trend_band
 
 PANELS = 4
 """Metrics that are drawn, the first that both have."""
-POINTS = 60
-"""At which a curve is drawn."""
 
 
 def comparison_chart(a: Aggregate, b: Aggregate, names: tuple[str, str]) -> Chart | None:
@@ -69,9 +68,8 @@ def _label(metric: str) -> str:
 def _traces(series: Series, style: Style, name: str) -> list[Trace]:
     depth, value = np.asarray(series.depth, float), np.asarray(series.value, float)
     marks = Trace(name, style, depth, value, line=False, marks="all", faint=True)
-    at: Array = np.geomspace(depth.min(), depth.max(), POINTS)
     try:
-        mean, low, high = series.trend.simultaneous(at)
+        at, mean, low, high = trend_band(series, drawn=True, banded=True)
     except ValueError:  # too few depths for a curve: the marks alone
         return [marks]
     return [marks, Trace(name, style, at, mean, low=low, high=high)]

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe
+from skipray.palette import Style
 from skipray.report.axes import Axis, depth_axis, linear_axis
 from skipray.report.chart import Chart, Drop, Key, Level, Panel, Table, Trace, level_keys
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
-from skipray.report.palette import Style
 from skipray.report.published import Published, published_for
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def by_depth(
     facets = layout.facets(MAX_FACETS // len(shown_metrics))
     bounded = [key for key, s in found.items() if any(s.censored) and s.trend.curve is not None]
     banded = set(found) - set(bounded[MAX_CENSORED_BANDS:])
-    band = functools.cache(lambda key: _band(found[key], key[0] in shown_metrics, key in banded))
+    band = functools.cache(lambda key: trend_band(found[key], key[0] in shown_metrics, key in banded))
     panels, censored = [], False
     for metric in shown_metrics:
         for facet in facets:
@@ -255,7 +255,7 @@ def _published_traces(layout: Layout, published: tuple[Published, ...], metric: 
     return traces
 
 
-def _band(series: "Series", drawn: bool, banded: bool) -> Band:
+def trend_band(series: "Series", drawn: bool, banded: bool) -> Band:
     """The fitted curve with its band: at the depths that were tried, and where it is drawn at enough others."""
     tried = np.unique(np.asarray(series.depth, float))
     at = np.unique(np.concatenate([np.geomspace(tried[0], tried[-1], BAND_POINTS)[1:-1], tried])) if drawn else tried

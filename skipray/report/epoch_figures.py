@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from skipray.analysis.aggregation import epoch_metrics, tracked_metrics
+from skipray.palette import depth_styles
 from skipray.report.axes import linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Trace
 from skipray.report.groups import Layout, group_names, positions
 from skipray.report.marking import keys, ring_at_end
 from skipray.report.numbers import number
-from skipray.report.palette import depth_styles
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from skipray.report.palette import Style, family_styles
+from skipray.palette import Style, family_styles
 from skipray.spec import Group, SweepSpec, TrialSpec
 from skipray.spec.cell import value_text
 

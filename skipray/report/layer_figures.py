@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import headline_rows, layer_metric
+from skipray.palette import Dash, Style, depth_styles
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace, level_keys
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names, positions
 from skipray.report.marking import keys, ring_at_end
 from skipray.report.numbers import number
-from skipray.report.palette import Dash, Style, depth_styles
 from skipray.theory import marchenko_pastur_log10_condition
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
+from skipray.palette import Marker
 from skipray.report.chart import Key
-from skipray.report.palette import Marker
 
 _LETTERS: dict[Marker, str] = {
     "circle": "●",

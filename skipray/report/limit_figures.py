@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from skipray.palette import Marker, Style
 from skipray.report.axes import depth_axis, name_axis
 from skipray.report.chart import Chart, Key, Panel, Trace
 from skipray.report.groups import Layout, family, group_names
-from skipray.report.palette import Marker, Style
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:

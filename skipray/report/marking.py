@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from skipray.palette import Style
 from skipray.report.chart import Key, Trace
-from skipray.report.palette import Style
 
 _INK = Style("ink")
 KEY = Key("breaks the tuning's protocol", _INK, "ring")

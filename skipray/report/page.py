@@ -11,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from skipray.claims import asks_of
+from skipray.palette import css_variables
 from skipray.report import methods, result_tables, tables
 from skipray.report.answer import MOST_GROUPS, answer
 from skipray.report.chart import Chart
@@ -18,7 +19,6 @@ from skipray.report.claim_rows import claim_rows
 from skipray.report.groups import Layout, plain
 from skipray.report.legend import swatch
 from skipray.report.page_figures import Drawn, drawn_panels, figures_json
-from skipray.report.palette import css_variables
 from skipray.report.tuning_figures import fairness_listing
 from skipray.report.undrawn import undrawn
 from skipray.spec.cell import short_name

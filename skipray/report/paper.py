@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
+from skipray.palette import COLOURS
 from skipray.report import vega_lite
 from skipray.report.chart import Chart
-from skipray.report.palette import COLOURS
 
 WIDTH, HEIGHT = 230, 150
 """Of a panel's frame, in points."""

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from skipray.analysis.predictions import QUANTITIES, Prediction, predict
+from skipray.palette import Style
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, family, group_names
 from skipray.report.layer_figures import at_shared_depth, axis_of_layers, placed, profile_trace
 from skipray.report.numbers import number
-from skipray.report.palette import Style
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate

@@ -12,12 +12,12 @@ import pandas as pd
 
 from skipray.association import Association, granulated_tau
 from skipray.metrics import describe
+from skipray.palette import depth_styles
 from skipray.report.axes import linear_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import Layout, family, group_names, positions
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
-from skipray.report.palette import depth_styles
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate

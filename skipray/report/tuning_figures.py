@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe
+from skipray.palette import Style
 from skipray.report.axes import Axis, depth_axis, linear_axis, rate_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.depth_figures import by_depth
 from skipray.report.groups import MAX_FACETS, Layout, family, group_names, plain
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
-from skipray.report.palette import Style
 from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
 from skipray.trends.limit_words import limit_words
 

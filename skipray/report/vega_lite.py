@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from skipray.palette import Dash
 from skipray.report.axes import Axis
 from skipray.report.chart import LEVEL_STYLE, Array, Chart, Key, Panel, Trace
 from skipray.report.groups import plain
-from skipray.report.palette import Dash
 
 Json = dict[str, Any]
 Paint = Callable[[str], str]

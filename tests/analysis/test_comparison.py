@@ -30,7 +30,13 @@ def series(shift: float, *, metric: str = "train.accuracy", depths: tuple[int, .
     value = 0.9 - 0.004 * depth + shift + rng.normal(0, 0.01, len(depth))
     trend = fit_depth_trend(depth, value, group=seed)
     return SimpleNamespace(
-        metric=metric, group=Group("resnet"), depth=tuple(depth), value=tuple(value), seed=tuple(seed), trend=trend
+        metric=metric,
+        group=Group("resnet"),
+        depth=tuple(depth),
+        value=tuple(value),
+        seed=tuple(seed),
+        trend=trend,
+        censored=(0,) * len(depth),
     )
 
 

@@ -1,19 +1,36 @@
-"""Colours and markers. A family has the same colour in every figure of every sweep; colour never carries meaning alone.
+"""Colours and markers. A family has the same colour in every figure of every sweep, and in MLflow's charts; colour
+never carries meaning alone.
 
-The families' hues are those of `skipray.colours`. The depth ramp goes through 200 degrees of hue in ten equal steps of
-OKLCH (Ottosson 2020) while its lightness falls, so that neighbours differ in both.
+The hues are those of Okabe & Ito (2008, "Color Universal Design"), darkened or lightened until each has a contrast of
+at least 3 : 1 with the page, light or dark. The depth ramp goes through 200 degrees of hue in ten equal steps of OKLCH
+(Ottosson 2020) while its lightness falls, so that neighbours differ in both.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
-
-from skipray.colours import FAMILIES, OTHERS
 
 Marker = Literal["circle", "square", "triangle", "diamond", "cross", "wedge", "right", "left"]
 Dash = Literal["solid", "dashed", "dotted"]
 
 MARKERS: tuple[Marker, ...] = ("circle", "square", "triangle", "diamond", "cross", "wedge")
 
+_FAMILIES = {
+    "plainnet": ("#c8500a", "#f08a4b"),
+    "resnet": ("#0b69a8", "#5cb3ec"),
+    "resnext": ("#008561", "#35c79b"),
+    "densenet": ("#a8457f", "#e08fc0"),
+    "highway": ("#94680a", "#e3b23c"),
+    "preresnet": ("#5d4fb3", "#a79bf0"),
+}
+_OTHERS = (
+    ("#6b6f75", "#b5bac1"),
+    ("#7d3c98", "#c490e4"),
+    ("#8a1f2d", "#f2808e"),
+    ("#3d6b1f", "#9ccf6f"),
+    ("#1f6f78", "#67cdd8"),
+    ("#5b4636", "#cdb49d"),
+)
 _DEPTH_LIGHT = (
     "#aa8f02",
     "#b67803",
@@ -41,8 +58,8 @@ _DEPTH_DARK = (
 DEPTH_STEPS = len(_DEPTH_LIGHT)
 
 COLOURS: dict[str, tuple[str, str]] = (
-    {f"family-{name}": pair for name, pair in FAMILIES.items()}
-    | {f"other-{i}": pair for i, pair in enumerate(OTHERS)}
+    {f"family-{name}": pair for name, pair in _FAMILIES.items()}
+    | {f"other-{i}": pair for i, pair in enumerate(_OTHERS)}
     | {f"depth-{i}": pair for i, pair in enumerate(zip(_DEPTH_LIGHT, _DEPTH_DARK, strict=True))}
     | {"ink": ("#33373d", "#d4d7dc"), "muted": ("#6a6f77", "#9aa0a9")}
 )
@@ -65,17 +82,23 @@ def family_styles(architectures: dict[str, str]) -> dict[str, Style]:
     Args:
         architectures: what a family is called -> what it is: somebody's own `nets:resnet` is not the `resnet`.
     """
-    known = list(FAMILIES)
+    known = list(_FAMILIES)
     styles = {}
-    strangers = sorted(name for name, architecture in architectures.items() if architecture not in FAMILIES)
+    strangers = sorted(name for name, architecture in architectures.items() if architecture not in _FAMILIES)
     for name, architecture in architectures.items():
-        if architecture in FAMILIES:
+        if architecture in _FAMILIES:
             styles[name] = Style(f"family-{architecture}", MARKERS[known.index(architecture) % len(MARKERS)])
         else:
             place = strangers.index(name)
             marker = MARKERS[(place + 3) % len(MARKERS)]
-            styles[name] = Style(f"other-{place % len(OTHERS)}", marker, "solid" if place < len(OTHERS) else "dashed")
+            styles[name] = Style(f"other-{place % len(_OTHERS)}", marker, "solid" if place < len(_OTHERS) else "dashed")
     return styles
+
+
+def family_colours(architectures: Iterable[str]) -> dict[str, str]:
+    """Family -> its colour on a light page, among those of one sweep."""
+    styles = family_styles({name: name for name in architectures})
+    return {name: COLOURS[style.colour][0] for name, style in styles.items()}
 
 
 def depth_styles(depths: list[int]) -> dict[int, Style]:
