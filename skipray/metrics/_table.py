@@ -1,4 +1,4 @@
-"""The documentation's table of metrics."""
+"""docs/metrics.md: the keys of MLflow, and a table of the metrics."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,44 @@ KINDS: tuple[tuple[type[Metric], str], ...] = (
     (SplitMetric, "Of each split, at every epoch"),
     (GapMetric, "Between the splits, at every epoch"),
 )
+HEAD = """\
+# Metrics
+
+Made by `python -m skipray.metrics`; each row is a file of `skipray/metrics/`. A layer metric's number in MLflow is of
+the headline phase (batch statistics at initialisation, running ones afterwards) and, of tensors with more than two
+axes, of the unfolding by samples or outputs.
+"""
+BESIDE = (
+    ("`profile.KEY`", "of a layer metric at the last epoch; the step is the layer's index"),
+    (
+        "`KEY.censored`",
+        "1 where `KEY` stands at its bound (the precision floor), so that the true value lies beyond it",
+    ),
+    (
+        "`part.KEY`",
+        "the last epoch's `KEY` on the fixed part of the samples that earlier epochs are evaluated on",
+    ),
+    ("`learning_rate`", "at the epoch's end"),
+    ("`time.train_seconds`, `time.probe_seconds`", "of the whole trial"),
+    ("`trials.total`, `trials.finished`, `trials.failed`", "on the sweep's run: counts"),
+    (
+        "`limit.LABEL`, `limit.LABEL.low`, `limit.LABEL.high`",
+        "on the sweep's run: the depth at which half of the seeds no longer fit, and its 95 % interval",
+    ),
+    (
+        "`claims.supported`, `claims.refuted`, `claims.in_part`, `claims.leaning`, `claims.inconclusive`, "
+        "`claims.not_tested`",
+        "on the sweep's run: how many claims ended so",
+    ),
+)
+"""Keys that are no metric's own, and what they are."""
 COLUMNS = ("Key", "Definition", "Source", "Range", "Measured", "In MLflow")
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    rows = "".join(f"| {key} | {meaning} |\n" for key, meaning in BESIDE)
+    return f"{HEAD}\n## Keys beside the metrics' own\n\n| Key | Meaning |\n|---|---|\n{rows}\n{table()}"
 
 
 def table() -> str:
