@@ -13,7 +13,7 @@ from skipray.spec import SweepSpec, TrialSpec
 if TYPE_CHECKING:
     from skipray.tracking import Address, KnownTrials, Pending
 
-COURIER_SECONDS = 30.0
+DELIVERY_SECONDS = 30.0
 """How often results that could not be delivered are tried again."""
 PATIENCE_SECONDS = 120.0
 """How long a launch that has run everything waits for a tracking store that is away."""
@@ -32,13 +32,13 @@ class DeliveryThread(threading.Thread):
         storage_url: str,
         running: set[str],
     ):
-        super().__init__(name="skipray-courier", daemon=True)
+        super().__init__(name="skipray-delivery", daemon=True)
         self._address, self._trials, self._sweep_name = address, trials, sweep_name
         self._storage_url, self._running = storage_url, running
         self._ended = threading.Event()
 
     def run(self) -> None:
-        while not self._ended.wait(COURIER_SECONDS):
+        while not self._ended.wait(DELIVERY_SECONDS):
             waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
             if waiting:
                 trials = [t for t in self._trials() if t.trial_id in waiting]
@@ -50,7 +50,7 @@ class DeliveryThread(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self.join(COURIER_SECONDS)
+        self.join(DELIVERY_SECONDS)
 
 
 def deliver_rest(

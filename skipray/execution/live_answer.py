@@ -1,17 +1,18 @@
 """While a launch runs: counts and accuracies so far, written now and then on the sweep's own run in MLflow."""
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from skipray import tracking
 from skipray.spec import SweepSpec, TrialSpec
+from skipray.terminal.progress import ACCURACIES
 
 if TYPE_CHECKING:
     from skipray.scheduling.work.events import Event
 
 EVERY_SECONDS = 60.0
-SHOWN = ("train.accuracy", "validation.accuracy")
 
 
 class LiveAnswer(threading.Thread):
@@ -25,7 +26,7 @@ class LiveAnswer(threading.Thread):
         """
         super().__init__(name="skipray-answer", daemon=True)
         self._sweep, self._address, self._total, self._finished = sweep, address, total, finished
-        self._before, self._failed = finished, 0
+        self._failed = 0
         self._values: dict[tuple[str, int, str], list[float]] = {}
         self._changed = False
         self._lock, self._over = threading.Lock(), threading.Event()
@@ -42,9 +43,9 @@ class LiveAnswer(threading.Thread):
                 return
             self._changed = True
 
-    def _add(self, trial: TrialSpec, scalars: "dict[str, float] | object") -> None:
-        for key in SHOWN:
-            if isinstance(scalars, dict) and key in scalars:
+    def _add(self, trial: TrialSpec, scalars: Mapping[str, float]) -> None:
+        for key in ACCURACIES:
+            if key in scalars:
                 place = (trial.cell.group.label, trial.model.depth, key)
                 self._values.setdefault(place, []).append(float(scalars[key]))
 

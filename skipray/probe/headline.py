@@ -47,6 +47,9 @@ def aggregates(profile: Profile, metrics: Sequence[Entry]) -> dict[str, float]:
 
 def last_blocks(table: pd.DataFrame, phase: str, metrics: Sequence[Entry]) -> dict[str, float]:
     """`weight_gradient.gradient_norm.last_block`: the largest value at the last hidden layer."""
+    asked = [(m, h) for m, h in _headlines(metrics) if "last_block" in h.aggregates]
+    if not asked:
+        return {}
     hidden = table.loc[table["tensor"] == "hidden", "layer_index"]
     if hidden.empty:
         return {}
@@ -57,9 +60,7 @@ def last_blocks(table: pd.DataFrame, phase: str, metrics: Sequence[Entry]) -> di
         & np.isfinite(table["value"].to_numpy(dtype=float))
     ]
     out: dict[str, float] = {}
-    for metric, headline in _headlines(metrics):
-        if "last_block" not in headline.aggregates:
-            continue
+    for metric, headline in asked:
         here = (rows["tensor"] == headline.tensor) & (rows["centred"].astype(bool) == headline.centred)
         values = rows.loc[here & (rows["statistic"] == metric.key), "value"]
         if len(values):

@@ -399,19 +399,20 @@ class Reader:
         model = self._validate_at(ModelSpec, data, file, cell, loc, "model")
         if model is None:
             return None
+        written = model
         try:
             with catalog.at_work(model.architecture):
-                lacking = list(models.missing(model, family))
-                model = model if lacking else models.read_fields(model, family)
+                lacking = list(models.missing(written, family))
+                model = written if lacking else models.read_fields(written, family)
         except ValueError as error:
             self._add(self._source(file, "architecture", architecture, loc, "model"), str(error))
             return None
         for name, message in lacking:
             self._add(("model", name), message)
-        impossible = list(models.senseless(ModelSpec.model_validate(_tuples(data)), family))
+        impossible = list(models.senseless(written, family))
         for name, message in impossible:
             self._add(self._source(file, name, data[name], loc, "model"), message)
-        for found in models.unknown_options(ModelSpec.model_validate(_tuples(data)), family, cell):
+        for found in models.unknown_options(written, family, cell):
             self._add(("model", "options"), found)
         if lacking or impossible:
             return None

@@ -1,8 +1,8 @@
-"""A small sweep whose trials do nothing, for the session's one local Ray."""
+"""One local Ray for the whole session, and a small sweep whose trials do nothing."""
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,16 @@ ROOT = Path(__file__).resolve().parents[2]
 def sweep() -> SweepSpec:
     """Six trials: three families, two depths, one seed."""
     return load_sweep(ROOT / "sweeps" / "quickstart.yaml", ["factors.depth=[8, 20]", "seeds=[0]"])
+
+
+@pytest.fixture(scope="session")
+def cluster(sweep: SweepSpec) -> Iterator[object]:
+    from skipray.scheduling.ray import cluster as clusters
+
+    os.environ.pop("RAY_ADDRESS", None)
+    made = clusters.connect(sweep)
+    yield made
+    clusters.disconnect(made)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skipray import __version__
-from skipray.colours import family_colours
+from skipray.palette import family_colours
 from skipray.spec import SweepSpec
 from skipray.storage import open_folder
 from skipray.tracking.address import (
@@ -65,9 +65,13 @@ def begin_sweep(address: Address, sweep: SweepSpec, *, files: Mapping[str, str |
     Args:
         files: more files to log there, name -> content.
     """
-    reach(address.uri, lambda c: c.update_run(address.parent_run_id, status="RUNNING"))
-    for key, value in view_tags().items():  # that of another release is written over
-        reach(address.uri, lambda c, k=key, v=value: c.set_experiment_tag(address.experiment_id, k, v))  # type: ignore[misc]
+
+    def begin(mlflow: "MlflowClient") -> None:
+        mlflow.update_run(address.parent_run_id, status="RUNNING")
+        for key, value in view_tags().items():  # that of another release is written over
+            mlflow.set_experiment_tag(address.experiment_id, key, value)
+
+    reach(address.uri, begin)
     log_files(address, _provenance(sweep) | dict(files or {}))
 
 
