@@ -4,8 +4,9 @@ A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARG
 (None where it has to be given); `KEPT`, how many tensors of the output's size autograd keeps of a call besides the
 output; where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square of its
 activations stays; and, where the gradient follows from the output alone, `make_in_place(layers, **arguments)`, which
-gives a function that overwrites its tensor: the same bits, without another tensor of its size. A user's own
-`module:name` is a function of a tensor and its arguments.
+gives a function that overwrites its tensor: the same bits, without another tensor of its size. One with arguments has
+`pointwise(layers, **arguments)`, itself and its slope of arrays, for theory without torch. A user's own `module:name`
+is a function of a tensor and its arguments.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,8 @@ from skipray.spec.values import arguments
 
 if TYPE_CHECKING:
     import torch
+
+    from skipray.theory.activations import Pointwise
 
 Activation = str | Mapping[str, Any]
 """As a model has it: a name, or a mapping with the key name."""
@@ -57,6 +60,25 @@ def make_in_place(activation: Activation, layers: int) -> "Callable[[torch.Tenso
         return make(activation, layers)
     overwriting: Callable[[torch.Tensor], torch.Tensor] = entry.make_in_place(layers, **arguments_of(activation))
     return overwriting
+
+
+def pointwise(activation: Activation, layers: int) -> "Pointwise":
+    """It and its slope as functions of arrays, for `skipray.theory`; a user's own and an unknown file's by torch.
+
+    Raises:
+        ValueError: one that does not act entry by entry.
+    """
+    from skipray.activations._arrays import of_tensors  # a trial has no use for theory
+    from skipray.theory.activations import NAMED
+
+    name = name_of(activation)
+    entry: Any = None if ":" in name else catalog.find("activations", name)
+    if hasattr(entry, "pointwise"):
+        found: Pointwise = entry.pointwise(layers, **arguments_of(activation))
+        return found
+    if entry is not None and name in NAMED and not entry.ARGUMENTS:
+        return NAMED[name]
+    return of_tensors(make(activation, layers))
 
 
 def kept(activation: Activation) -> int:

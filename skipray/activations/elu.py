@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from skipray.theory.activations import Pointwise
+
 ARGUMENTS: dict[str, float | None] = {"alpha": 1.0}
 KEPT = 1
 
@@ -18,3 +20,14 @@ def make(layers: int, alpha: float) -> Callable[[torch.Tensor], torch.Tensor]:
     from torch.nn.functional import elu
 
     return partial(elu, alpha=float(alpha))
+
+
+def pointwise(layers: int, alpha: float) -> Pointwise:
+    import numpy as np
+
+    from skipray.theory.activations import Pointwise
+
+    return Pointwise(
+        lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+        lambda x: np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0))),
+    )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from skipray.theory.activations import Pointwise
+
 ARGUMENTS: dict[str, float | None] = {"slope": 0.01}
 KEPT = 1
 
@@ -23,3 +25,9 @@ def make(layers: int, slope: float) -> Callable[[torch.Tensor], torch.Tensor]:
 def gain(slope: float) -> float:
     """He et al. 2015 (Delving Deep into Rectifiers), equation 15."""
     return float((2 / (1 + slope**2)) ** 0.5)
+
+
+def pointwise(layers: int, slope: float) -> Pointwise:
+    from skipray.theory.activations import leaky_relu
+
+    return leaky_relu(slope)

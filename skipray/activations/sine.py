@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from skipray.theory.activations import Pointwise
+
 ARGUMENTS: dict[str, float | None] = {"frequency": 1.0}
 KEPT = 1
 
@@ -19,3 +21,11 @@ def make(layers: int, frequency: float) -> Callable[[torch.Tensor], torch.Tensor
         return torch.sin(x if frequency == 1 else frequency * x)
 
     return sine
+
+
+def pointwise(layers: int, frequency: float) -> Pointwise:
+    import numpy as np
+
+    from skipray.theory.activations import Pointwise
+
+    return Pointwise(lambda x: np.sin(frequency * x), lambda x: frequency * np.cos(frequency * x))

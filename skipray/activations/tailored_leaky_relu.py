@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from skipray.theory.activations import Pointwise
+
 ARGUMENTS: dict[str, float | None] = {"eta": None}
 KEPT = 1
 FAMILIES = ("plainnet",)
@@ -42,6 +44,16 @@ def make(layers: int, eta: float) -> Callable[[torch.Tensor], torch.Tensor]:
         return leaky_relu(x, a) * scale
 
     return tailored
+
+
+def pointwise(layers: int, eta: float) -> Pointwise:
+    import numpy as np
+
+    from skipray.theory.activations import Pointwise
+
+    a = slope(layers, eta)
+    scale = math.sqrt(2 / (1 + a * a))
+    return Pointwise(lambda x: scale * np.where(x > 0, x, a * x), lambda x: np.where(x > 0, scale, scale * a))
 
 
 def slope(layers: int, eta: float) -> float:

@@ -1,7 +1,8 @@
 """Initial values, one scheme a file; the file's name is the name in the YAML.
 
 A scheme is a file with `fill(weight, layer, generator)`, which sets the weight of one linear or convolutional layer,
-and, where they are needed, `check(model)` and `finish(network, model)`.
+and, where they are needed, `check(model)` and `finish(network, model)`. One whose weights are independent or orthogonal
+has `sigma_w_squared(model)`: fan_in times the variance of an entry of a wide layer between equal widths.
 
 Every parameter draws from a generator of its own, seeded by the trial's seed and the parameter's name. Its value
 depends on seed, name, shape and scheme alone, so networks that differ only in their skips start from the same weights.
@@ -44,6 +45,16 @@ class Refused(SkiprayError, ValueError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def sigma_w_squared(model: ModelSpec) -> float | None:
+    """sigma_w^2 of the mean-field literature, fan_in times the variance of a weight in a wide network; None where it is
+    not known: of a user's own scheme or family, of layers that are no random matrices."""
+    name = model.initialisation
+    if name is None or ":" in name or ":" in model.architecture:
+        return None
+    scheme = catalog.find("initialisations", name)
+    return float(scheme.sigma_w_squared(model)) if hasattr(scheme, "sigma_w_squared") else None
 
 
 def initialise(network: nn.Module, model: ModelSpec, seed: int) -> tuple[str, ...]:

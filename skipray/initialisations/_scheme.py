@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import torch
 
     from skipray.initialisations import Layer
+    from skipray.spec import ModelSpec
 
 
 def fan_in(weight: torch.Tensor) -> int:
@@ -32,6 +33,13 @@ def gain(layer: Layer) -> float:
     if layer.weight_gain is not None:
         return layer.weight_gain**0.5
     return 1.0 if layer.activation is None else activations.gain(layer.activation)
+
+
+def squared_gain(model: ModelSpec) -> float:
+    """sigma_w^2 of orthogonal layers: their square matrices have entries of variance gain^2 / fan_in."""
+    if model.weight_gain is not None:
+        return model.weight_gain
+    return 1.0 if model.activation is None else activations.gain(model.activation) ** 2
 
 
 def orthogonal(outputs: int, inputs: int, generator: torch.Generator) -> torch.Tensor:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from skipray.initialisations import Refused
 from skipray.initialisations._scheme import gain, orthogonal
+from skipray.initialisations._scheme import squared_gain as sigma_w_squared
 from skipray.spec import ModelSpec
+
+__all__ = ["check", "fill", "sigma_w_squared"]
 
 if TYPE_CHECKING:
     import torch

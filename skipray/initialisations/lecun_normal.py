@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     import torch
 
     from skipray.initialisations import Layer
+    from skipray.spec import ModelSpec
 
 
 def fill(weight: torch.Tensor, layer: Layer, generator: torch.Generator) -> None:
     gain = 1.0 if layer.weight_gain is None else layer.weight_gain
     weight.normal_(0, (gain / fan_in(weight)) ** 0.5, generator=generator)
+
+
+def sigma_w_squared(model: ModelSpec) -> float:
+    return 1.0 if model.weight_gain is None else model.weight_gain

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 from skipray.initialisations._scheme import fan_in, gain
 from skipray.initialisations._scheme import orthogonal as orthogonal_matrix
+from skipray.initialisations._scheme import squared_gain as sigma_w_squared
+
+__all__ = ["fill", "sigma_w_squared"]
 
 if TYPE_CHECKING:
     import torch

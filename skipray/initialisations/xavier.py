@@ -10,8 +10,13 @@ if TYPE_CHECKING:
     import torch
 
     from skipray.initialisations import Layer
+    from skipray.spec import ModelSpec
 
 
 def fill(weight: torch.Tensor, layer: Layer, generator: torch.Generator) -> None:
     bound = (6 / (fan_in(weight) + fan_out(weight, layer.groups))) ** 0.5
     weight.uniform_(-bound, bound, generator=generator)
+
+
+def sigma_w_squared(model: ModelSpec) -> float:
+    return 1.0  # between equal widths

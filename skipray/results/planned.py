@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from skipray.analysis import predicted_limit
 from skipray.planning.budget import BudgetFit
 from skipray.planning.plan import Plan
 from skipray.spec import SweepSpec, TrialSpec
@@ -32,6 +33,7 @@ def plan_result(plan: Plan) -> dict[str, Any]:
         "concurrency": plan.concurrency,
         "to_come": plan.to_come,
         "finished": plan.count("finished"),
+        "predicted_limits": predicted_limit.records(predicted_limit.of_groups(plan.sweep), plan.sweep),
     }
 
 

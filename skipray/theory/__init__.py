@@ -44,7 +44,7 @@ from skipray.theory.random_matrices import (
     square_log10_condition_quantile,
 )
 from skipray.theory.relu import relu_correlation, relu_correlation_gap, relu_correlations
-from skipray.theory.residual import ResidualField, residual_field
+from skipray.theory.residual import ResidualField, residual_explosion_blocks, residual_field
 
 __all__ = [
     "EDELMAN_CONSTANT",
@@ -83,6 +83,7 @@ __all__ = [
     "relu_correlation",
     "relu_correlation_gap",
     "relu_correlations",
+    "residual_explosion_blocks",
     "residual_field",
     "residual_lyapunov_spread",
     "square_log10_condition",

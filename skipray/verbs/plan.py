@@ -58,7 +58,11 @@ def plan(
     elif brief:
         print(display.plan_line(made))
     else:
+        from skipray.analysis import predicted_limit
+        from skipray.terminal import predicted
+
         display.show_plan(made)
+        predicted.show_limits(predicted_limit.of_groups(spec))
         if reached is not None:
             display.show_fit(reached)
         for note in notes:

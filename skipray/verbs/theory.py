@@ -1,6 +1,6 @@
 """What closed forms predict at initialisation."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,15 +18,18 @@ def theory(
     width: Annotated[int | None, typer.Option("--width", help="Units of a layer.")] = None,
     samples: Annotated[int, typer.Option("--samples", help="Of the probe batch.")] = 256,
 ) -> None:
-    """What closed forms predict at initialisation: for a sweep's cells, or for one depth and width."""
-    from skipray.analysis import predictions
-    from skipray.terminal import display
+    """What theory predicts at initialisation: for a sweep's groups and cells, or for one depth and width."""
+    from skipray.analysis import predicted_limit, predictions
+    from skipray.terminal import display, predicted
 
     if (sweep is None) == (depth is None or width is None):
         raise InputRefused("found no sweep, or no --depth with --width; allowed: one of the two")
+    limits: list[dict[str, Any]] = []
     if sweep is not None:
         spec = load(sweep, overrides)
         name, rows = spec.name, predictions.of_sweep(spec)
+        found = predicted_limit.of_groups(spec)
+        limits = predicted_limit.records(found, spec)
     else:
         assert depth is not None
         assert width is not None
@@ -35,6 +38,8 @@ def theory(
         except ValueError as error:
             raise InputRefused(str(error)) from None
     if as_json:
-        print_json("theory", {"sweep": name if sweep else None, "predictions": rows})
+        print_json("theory", {"sweep": name if sweep else None, "predictions": rows, "predicted_limits": limits})
     else:
+        if sweep is not None:
+            predicted.show_limits(found, premises=True)
         display.show_predictions(name, rows)
