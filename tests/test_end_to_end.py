@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from skipray import launch
+from skipray import analysis, launch
 from skipray.spec import load_sweep
 from skipray.tracking import read_trials, sweep_status
 
@@ -148,6 +148,32 @@ def test_a_finished_sweep_runs_nothing_again(finished):
         "missing": 0,
     }
     assert {t["state"] for t in json.loads(asked(finished, "plan", "small.yaml", "--json"))["trials"]} == {"finished"}
+
+
+def test_a_launch_with_nothing_to_do_shows_the_report_that_stands(finished, monkeypatch):
+    """Nothing is fitted or drawn again, unless a file of the report is not what was written."""
+    first = asked(finished, "launch", "small.yaml")
+    page = finished / "reports" / "small" / "report.html"
+    made = page.stat().st_mtime_ns
+    aggregated = []
+
+    def aggregate(*arguments, **options):
+        aggregated.append(arguments)
+        return aggregation(*arguments, **options)
+
+    aggregation = analysis.aggregation.aggregate
+    monkeypatch.setattr(analysis.aggregation, "aggregate", aggregate)
+    assert asked(finished, "launch", "small.yaml") == first
+    shown = json.loads(asked(finished, "launch", "small.yaml", "--json"))
+    assert (
+        shown.items() >= (json.loads(asked(finished, "aggregate", "small.yaml", "--json")) | {"kind": "launch"}).items()
+    )
+    assert page.stat().st_mtime_ns == made
+    assert len(aggregated) == 1, "by the verb `aggregate` alone"
+    page.write_text(page.read_text().replace("How deep?", "How deeq?"))
+    assert asked(finished, "launch", "small.yaml") == first
+    assert "How deeq?" not in page.read_text()
+    assert len(aggregated) == 2
 
 
 def test_what_is_added_is_run_alone_and_what_is_taken_away_is_left_out(finished):

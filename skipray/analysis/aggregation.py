@@ -14,6 +14,7 @@ import pandas as pd
 from skipray import __version__, tracking
 from skipray.analysis.declared import late_remarks
 from skipray.analysis.limits import LimitTable, limit_tables
+from skipray.analysis.made_from import made_from
 from skipray.analysis.trained import definitions, judged
 from skipray.claims import Claim, judge
 from skipray.metrics import GapMetric, Metric, SplitMetric, Tracked, tracked
@@ -97,6 +98,8 @@ class Aggregate:
     """Of an adaptive sweep: where the search for each group's limit stands."""
     run_pages: Mapping[str, str] = field(default_factory=dict)
     """trial_id -> the address of its run's page in MLflow."""
+    made_from: str = ""
+    """`skipray.analysis.made_from`: of another aggregation with the same hash all else is the same."""
 
     @property
     def limits(self) -> tuple[tuple[Group, Limit], ...]:
@@ -148,6 +151,7 @@ def aggregate(
         histograms=histograms,
         frontiers=tuple(_frontiers(sweep, groups)),
         run_pages=_run_pages(uri, sweep.name, ledger),
+        made_from=made_from(sweep, tracking_uri, known.trials, ledger),
     )
     if sweep.tune is None:
         return result

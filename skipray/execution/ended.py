@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from skipray.planning.budget import BudgetFit
 
 if TYPE_CHECKING:
-    from skipray.tracking import Address
+    from skipray.tracking import Address, KnownTrials, Ledger
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class LaunchEnd:
     """Training and probing of the trials that ended, as the budget's estimate had it; 0 without one."""
     measured_seconds: float = 0.0
     """The same, as it was."""
+    before: "tuple[KnownTrials, Ledger] | None" = None
+    """What the store holds of a sweep of which nothing was missing."""
 
     @property
     def sweep_status(self) -> str:

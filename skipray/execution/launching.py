@@ -64,7 +64,7 @@ def launch_sweep(
         missing = len(known.trials) - len(ledger.finished) + known.to_come
         refuse_second(sweep, tracking_uri)
         if is_complete(sweep, uri, ledger, known):
-            return _ended_before(sweep, tracking_uri, storage_url, known)
+            return _ended_before(sweep, tracking_uri, storage_url, known, ledger)
     for note in rehearse(sweep):
         say(note)
     _check_data(sweep)
@@ -101,7 +101,9 @@ def launch_sweep(
         return ended
 
 
-def _ended_before(sweep: SweepSpec, tracking_uri: str | None, storage_url: str, known: "KnownTrials") -> LaunchEnd:
+def _ended_before(
+    sweep: SweepSpec, tracking_uri: str | None, storage_url: str, known: "KnownTrials", ledger: "Ledger"
+) -> LaunchEnd:
     """Nothing is missing."""
     address = None
     if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
@@ -110,7 +112,7 @@ def _ended_before(sweep: SweepSpec, tracking_uri: str | None, storage_url: str, 
         with owned(sweep, address, storage_url):
             tracking.begin_sweep(address, sweep)
     _explain(sweep, tracking.resolve_uri(sweep, tracking_uri), known)
-    return LaunchEnd(len(known.trials), 0, 0, False, 0.0, Counter(), address)
+    return LaunchEnd(len(known.trials), 0, 0, False, 0.0, Counter(), address, before=(known, ledger))
 
 
 def _explain(sweep: SweepSpec, uri: str, known: "KnownTrials") -> None:

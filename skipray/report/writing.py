@@ -25,6 +25,7 @@ from skipray.report.page import render
 from skipray.report.preliminary import finished_words, marked
 from skipray.results import document
 from skipray.results.judged import aggregate_result
+from skipray.results.kept import CLAIMS, PAGE
 from skipray.spec.samples import shape_and_outputs, task_of
 
 if TYPE_CHECKING:
@@ -97,12 +98,12 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
         chart.data.to_csv(tabled[-1], index=False)
     trends = folder / "trends.parquet"
     tables.trends_frame(aggregate).to_parquet(trends, index=False)
-    claims = folder / "claims.json"
+    claims = folder / CLAIMS
     claims.write_text(
         json.dumps(document("aggregate", aggregate_result(aggregate)), indent=2, allow_nan=False) + "\n",
         encoding="utf-8",
     )
-    html = folder / "report.html"
+    html = folder / PAGE
     unfinished = folder / "report.html.part"
     unfinished.write_text(
         render(aggregate, layout, main, charts, prediction_figures.summary(compared), refresh_seconds), encoding="utf-8"

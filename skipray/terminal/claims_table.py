@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.table import Table
 
 from skipray.claims import Claim
+from skipray.terminal.blocks import Column, Grid
 from skipray.terminal.visible import escape
 
 if TYPE_CHECKING:
@@ -19,18 +19,15 @@ MOST_ROWS = 12
 """Rows of accuracies; the report has all."""
 
 
-def claims_table(claims: Sequence[Claim]) -> Table:
+def claims_table(claims: Sequence[Claim]) -> Grid:
     """A row a claim that was tested: verdict, sentence, and the effect with its margin and both p."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("claim", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("what was found", overflow="fold")
+    rows = []
     for claim in claims:
         if claim.verdict != "not tested":
             style = STYLES[claim.verdict]
             words = f"{escape(claim.sentence)}\n[dim]{escape(numbers(claim))}[/dim]"
-            table.add_row(escape(claim.id), f"[{style}]{claim.verdict}[/{style}]", words)
-    return table
+            rows.append((escape(claim.id), f"[{style}]{claim.verdict}[/{style}]", words))
+    return Grid((Column("claim", whole=True), Column("verdict", whole=True), Column("what was found")), tuple(rows))
 
 
 def numbers(claim: Claim) -> str:
@@ -63,24 +60,22 @@ def untested_line(claims: Sequence[Claim], asked: bool) -> str:
     return "; ".join(said) if own or paper else ""
 
 
-def accuracy_table(result: "Aggregate") -> Table | None:
+def accuracy_table(result: "Aggregate") -> Grid | None:
     """Mean train and test accuracy over the seeds, groups down and depths across."""
     series = [s for s in result.series if s.metric in ("train.accuracy", "test.accuracy")]
     groups = list(dict.fromkeys(s.group for s in series))
     depths = sorted({d for s in series for d in s.depth})
     if not groups or len(groups) > MOST_ROWS or len(depths) > MOST_ROWS:
         return None
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("accuracy at depth", overflow="fold")
-    for depth in depths:
-        table.add_column(str(depth), justify="right", no_wrap=True)
+    rows = []
     for group in groups:
         for metric in ("train.accuracy", "test.accuracy"):
             one = next((s for s in series if s.group == group and s.metric == metric), None)
             if one is not None:
                 name = f"{group.label}, {metric.partition('.')[0]}"
-                table.add_row(escape(name), *(_mean(one, depth) for depth in depths))
-    return table
+                rows.append((escape(name), *(_mean(one, depth) for depth in depths)))
+    numbered = (Column(str(depth), right=True, whole=True) for depth in depths)
+    return Grid((Column("accuracy at depth"), *numbered), tuple(rows))
 
 
 def _mean(series: "Series", depth: int) -> str:

@@ -13,6 +13,7 @@ from skipray.planning.estimate import memory_bytes
 from skipray.planning.plan import Plan, PlannedTrial
 from skipray.results.planned import STATES, state_counts
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
+from skipray.terminal.blocks import Block, Column, Grid, Line, show
 from skipray.terminal.visible import escape
 
 if TYPE_CHECKING:
@@ -205,55 +206,58 @@ def _predicted(value: object) -> str:
 
 
 def show_aggregate(result: "Aggregate") -> None:
+    show(aggregate_blocks(result), console())
+
+
+def aggregate_blocks(result: "Aggregate") -> list[Block]:
+    """What is shown of an aggregation: verdicts, limits, accuracies, and what stands against them."""
     from skipray.claims import asks_of
     from skipray.terminal.claims_table import accuracy_table, claims_table, untested_line
     from skipray.trends.limit_words import limit_words  # `plan` need not wait for what fits trends
 
-    out = console()
+    found: list[Block] = []
     done, total = len(result.trials), int(result.coverage["seeds"].sum()) if len(result.coverage) else 0
     if done < total and result.sweep.adaptive is None:
-        out.print(f"Preliminary: {done} of {total} trials have finished.")
+        found.append(Line(f"Preliminary: {done} of {total} trials have finished."))
     tested = [c for c in result.claims if c.verdict != "not tested"]
     if tested:
-        out.print(claims_table(tested))
+        found.append(claims_table(tested))
     for limits in result.limit_tables:
         if limits.of_groups:
-            out.print(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do at")
-        for group, limit in limits.of_groups:
-            out.print(f"  {escape(group.label)}: {limit_words(limit)}")
+            found.append(Line(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do at"))
+        found += [Line(f"  {escape(group.label)}: {limit_words(limit)}") for group, limit in limits.of_groups]
     accuracies = accuracy_table(result)
     if accuracies is not None:
-        out.print(accuracies)
+        found.append(accuracies)
     families = {cell.model.architecture for cell in result.sweep.cells}
     line = untested_line(result.claims, asks_of(families, result.sweep.claims.roles))
     if line:
-        out.print(escape(line), style="dim")
-    for group, found in result.frontiers:
-        state = _SEARCH_STATES[found.verdict]
-        out.print(f"search for the limit of {escape(group.label)}: {found.trials} trials, {state}")
+        found.append(Line(escape(line), style="dim"))
+    for group, frontier in result.frontiers:
+        state = _SEARCH_STATES[frontier.verdict]
+        found.append(Line(f"search for the limit of {escape(group.label)}: {frontier.trials} trials, {state}"))
     if len(result.fairness):
-        out.print(_fairness_table(result.fairness))
-    for breach in result.audit:
-        out.print(f"[yellow]audit:[/yellow] {escape(breach)}")
+        found.append(_fairness_table(result.fairness))
+    return [*found, *(Line(f"[yellow]audit:[/yellow] {escape(breach)}") for breach in result.audit)]
 
 
-def _fairness_table(cells: "pd.DataFrame") -> Table:
+def _fairness_table(cells: "pd.DataFrame") -> Grid:
     """Tuned beside default, cell by cell."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     chosen = [c for c in cells.columns if c.startswith("chosen.") and c != "chosen.validation_accuracy"]
     names = ["cell", "points", "diverged", *(c.removeprefix("chosen.") for c in chosen), "default", "tuned", ""]
-    for name in names:
-        table.add_column(name, justify="left" if name in ("cell", "") else "right")
+    rows = []
     for row in cells.to_dict("records"):
         note = row["breach"] or ("untrainable" if row["untrainable"] else "")
         accuracies = (row["default.test_accuracy"], row["tuned.test_accuracy"])
-        table.add_row(
-            escape(row["cell"].label),
-            str(row["points"]),
-            f"{row['tuning.diverged_share']:.0%}",
-            *(f"{row[c]:.3g}" for c in chosen),
-            *("-" if math.isnan(a) else f"{a:.3f}" for a in accuracies),
-            note,
+        rows.append(
+            (
+                escape(row["cell"].label),
+                str(row["points"]),
+                f"{row['tuning.diverged_share']:.0%}",
+                *(f"{row[c]:.3g}" for c in chosen),
+                *("-" if math.isnan(a) else f"{a:.3f}" for a in accuracies),
+                note,
+            )
         )
-    table.caption = "test accuracy in the default and in the tuned setting, mean over the seeds"
-    return table
+    columns = tuple(Column(name, right=name not in ("cell", "")) for name in names)
+    return Grid(columns, tuple(rows), "test accuracy in the default and in the tuned setting, mean over the seeds")

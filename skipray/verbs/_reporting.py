@@ -1,17 +1,19 @@
 """A report made by a verb: read, judge, write, log."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skipray.errors import InputRefused
+from skipray.results import kept
 from skipray.spec import SweepSpec
 from skipray.verbs._speaking import tell
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate
-    from skipray.report import ReportFiles
+    from skipray.execution.ended import LaunchEnd
+    from skipray.terminal.blocks import Block
     from skipray.tracking import Address
 
 QUICK_TRIALS_SQL, QUICK_TRIALS_HTTP = 5000, 500
@@ -25,6 +27,20 @@ def import_report() -> None:
     import skipray.terminal.display  # noqa: F401
 
 
+@dataclass(frozen=True)
+class Reported:
+    """A report in its folder."""
+
+    html: Path
+    shown: "Sequence[Block]"
+    """What the terminal shows of it."""
+
+    def result(self) -> dict[str, Any]:
+        """What `skipray aggregate --json` prints of it."""
+        told: dict[str, Any] = json.loads((self.html.parent / kept.CLAIMS).read_text(encoding="utf-8"))
+        return {key: value for key, value in told.items() if key not in ("schema_version", "kind")}
+
+
 def report_on(
     spec: SweepSpec,
     tracking_uri: str | None,
@@ -34,7 +50,7 @@ def report_on(
     *,
     force: bool = False,
     refresh_seconds: int | None = None,
-) -> tuple["Aggregate", "ReportFiles"]:
+) -> Reported:
     """Aggregate and write the report; log it on the sweep's run when that is given.
 
     Raises FewerTrials where the folder holds a report of more trials, unless that is to be written over (`force`).
@@ -42,10 +58,13 @@ def report_on(
     from skipray import report as reporting
     from skipray import tracking
     from skipray.analysis.aggregation import aggregate as make
+    from skipray.terminal.blocks import as_json
+    from skipray.terminal.display import aggregate_blocks
 
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
     if not force:
         keep_larger(folder, spec.name, len(result.trials))
+    kept.forget(folder)
     files = reporting.write(result, folder, refresh_seconds=refresh_seconds)
     if log_on is not None:
         root = files.html.parent
@@ -55,7 +74,22 @@ def report_on(
             log_on, reporting.sweep_answer(result, log_on, frozenset(f"report/{n}" for n in contents))
         )
         tracking.finish_sweep(log_on, parent_status)
-    return result, files
+    shown = aggregate_blocks(result)
+    if refresh_seconds is None:
+        kept.keep(folder, result.made_from, files.all(), as_json(shown))
+    return Reported(files.html, shown)
+
+
+def standing_report(spec: SweepSpec, tracking_uri: str | None, folder: Path, ended: "LaunchEnd") -> Reported | None:
+    """The report that a folder holds, where a launch had nothing to do and would make the same again; else None."""
+    if ended.before is None or ended.address is not None:
+        return None
+    from skipray.analysis.made_from import made_from
+    from skipray.terminal.blocks import from_json
+
+    known, ledger = ended.before
+    shown = kept.kept(folder, lambda: made_from(spec, tracking_uri, known.trials, ledger))
+    return None if shown is None else Reported(folder / kept.PAGE, from_json(shown))
 
 
 class FewerTrials(InputRefused):
@@ -65,7 +99,7 @@ class FewerTrials(InputRefused):
 def keep_larger(folder: Path, name: str, trials: int) -> None:
     """Raise FewerTrials where a folder holds a report of this sweep with more trials."""
     try:
-        told = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+        told = json.loads((folder / kept.CLAIMS).read_text(encoding="utf-8"))
         before = int(told["trials"]) if told["sweep"] == name else 0
     except (OSError, ValueError, KeyError, TypeError):
         return  # no report, or none that can be read

@@ -19,7 +19,7 @@ from skipray.verbs._options import (
     SweepArgument,
     UriOption,
 )
-from skipray.verbs._reporting import FewerTrials, import_report, report_on
+from skipray.verbs._reporting import FewerTrials, import_report, report_on, standing_report
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def _end(
         raise KeyboardInterrupt
     try:
         if where is not None:
-            result, files = report_on(spec, tracking_uri, where, ended.address, ended.sweep_status, force=force)
+            made = standing_report(spec, tracking_uri, where, ended) or report_on(
+                spec, tracking_uri, where, ended.address, ended.sweep_status, force=force
+            )
         elif ended.address:
             tracking.finish_sweep(ended.address, ended.sweep_status)
     except FewerTrials as error:
@@ -110,15 +112,14 @@ def _end(
         raise typer.Exit(3) from None
     _say_what_is_left(sweep, ended)  # before the report, which is a launch's last line
     if as_json:
-        from skipray.results.judged import aggregate_result
-
-        drawn = {"report": str(files.html)} | aggregate_result(result) if with_report else {"sweep": spec.name}
+        drawn = {"report": str(made.html)} | made.result() if with_report else {"sweep": spec.name}
         print_json("launch", ended.as_json() | drawn)
     elif with_report:
-        from skipray.terminal import display
+        from skipray.terminal.blocks import show
+        from skipray.terminal.display import console
 
-        display.show_aggregate(result)
-        print(f"report: {files.html}")
+        show(made.shown, console())
+        print(f"report: {made.html}")
     else:
         print(f"{ended.total} trials, {ended.ran} run now; no report was asked for: `skipray report {sweep}` makes it")
     if ended.undelivered or ended.failed:

@@ -30,8 +30,8 @@ def report(
         from skipray import tracking
 
         address = tracking.prepare(spec, tracking_uri)
-    _, files = report_on(spec, tracking_uri, where, address, force=force)
+    made = report_on(spec, tracking_uri, where, address, force=force)
     if as_json:
-        print_json("report", {"sweep": spec.name, "report": str(files.html)})
+        print_json("report", {"sweep": spec.name, "report": str(made.html)})
     else:
-        print(files.html)
+        print(made.html)

@@ -30,14 +30,14 @@ def watch(
     where = report_folder(folder, spec)
     said = False
     while tracking.sweep_status(spec, tracking_uri) == "RUNNING":
-        _, files = report_on(spec, tracking_uri, where, refresh_seconds=every)
+        made = report_on(spec, tracking_uri, where, refresh_seconds=every)
         if not said:
             said = True
-            tell(f"watching {spec.name}: {files.html.resolve().as_uri()} (Ctrl-C ends it)")
+            tell(f"watching {spec.name}: {made.html.resolve().as_uri()} (Ctrl-C ends it)")
         end = time.monotonic() + every
         while time.monotonic() < end and tracking.sweep_status(spec, tracking_uri) == "RUNNING":
             time.sleep(LOOKS_SECONDS)
     if not said:
         tell(f"{spec.name} does not run just now; this is its report as it stands")
-    _, files = report_on(spec, tracking_uri, where)
-    print(files.html)
+    made = report_on(spec, tracking_uri, where)
+    print(made.html)

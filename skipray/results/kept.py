@@ -1,0 +1,70 @@
+"""What a report was made from, kept beside it: one that stands as it was made need not be made again.
+
+`made-from.json` holds the hash of what the report was made from, the sha256 of each of its files, and what the terminal
+showed. A file that is missing or was altered, or a record that cannot be read, is as good as no report.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+PAGE, CLAIMS = "report.html", "claims.json"
+"""Files of every report: the page, and what `skipray aggregate --json` prints."""
+RECORD = "made-from.json"
+FORMAT = 1
+"""Raised when the record means something else; one of another format is not read."""
+
+
+def keep(folder: Path, made_from: str, files: Iterable[Path], shown: Sequence[Mapping[str, Any]]) -> None:
+    """Record a report that has just been written; a folder that cannot be written keeps nothing.
+
+    Args:
+        made_from: hash of what it was made from (`skipray.analysis.made_from`).
+        shown: what the terminal shows of it, as values of JSON.
+    """
+    record = {
+        "format": FORMAT,
+        "made_from": made_from,
+        "files": {str(path.relative_to(folder)): _digest(path) for path in files},
+        "shown": list(shown),
+    }
+    text = json.dumps(record | {"sha256": _own_digest(record)})
+    aside = folder / f".{uuid.uuid4().hex}"
+    with suppress(OSError):
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(folder / RECORD)
+
+
+def kept(folder: Path, made_from: Callable[[], str]) -> list[dict[str, Any]] | None:
+    """What the terminal shows of the report in a folder, where that was made from the same and is whole; else None.
+
+    Args:
+        made_from: the hash of what it would be made from now; asked where there is a record at all.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_bytes())
+        own = record.pop("sha256")
+        whole = (record["format"], own) == (FORMAT, _own_digest(record))
+        whole = whole and all(_digest(folder / name) == digest for name, digest in record["files"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return list(record["shown"]) if whole and record["made_from"] == made_from() else None
+
+
+def forget(folder: Path) -> None:
+    """Before a report is written: half of a new one is not the old one."""
+    with suppress(OSError):
+        (folder / RECORD).unlink(missing_ok=True)
+
+
+def _own_digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
