@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test faults lowest newest image check format ui bench gpu scale lock docs vega
+.PHONY: help install sweep test faults protocol lowest newest image check format ui bench gpu scale lock docs vega
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,6 +31,9 @@ test: $(READY)  ## run the tests
 
 faults: $(READY)  ## the fault suite's table: a real cluster, killed and cut in many ways (FAULTS="driver-killed ...")
 	@$(BIN)/python tests/faults $(FAULTS)
+
+protocol: $(READY)  ## 10^5 orders of crashes, frozen processes and lost answers between storage and tracking store
+	@$(BIN)/python tests/protocol $(PROTOCOL_ARGS)
 
 lowest: $(READY)  ## the lowest versions that pyproject.toml allows: install them apart and run a sweep (gigabytes)
 	@$(BIN)/python tests/versions lowest

@@ -117,7 +117,13 @@ def test_a_newer_attempt_fences_the_older(storage: str) -> None:
 def test_an_attempt_is_over_when_its_trial_was_delivered(storage: str) -> None:
     place = TrialPlace(storage, "sweep", "ab")
     first, second = place.acquire(), place.acquire()
+    second.save_result(make_record("ab"))
     second.remove_delivered()
+    assert place.folder.names() == ["attempt-000002.json"]
+    with pytest.raises(Fenced):
+        first.check()
+    assert place.acquire().attempt == 3, "an attempt that has not heard of the end is no first one"
+    place.remove()
     with pytest.raises(Fenced):
         first.check()
     again = TrialPlace(storage, "sweep", "ab").acquire()  # bears the number of the first, but not its token

@@ -3,6 +3,7 @@ end."""
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -22,7 +23,14 @@ RETRY_SECONDS = 5.0
 
 
 class DeliveryThread(threading.Thread):
-    """Delivers, while the launch goes on, what workers had to leave in the storage when the tracking store was away."""
+    """Delivers, while the launch goes on, what workers had to leave in the storage when the tracking store was away.
+
+    It also removes what they leave there of a finished trial until its launch knows of the end.
+
+    Args:
+        running: trial_ids of this moment.
+        finished: trial_ids, as they come; they are taken out.
+    """
 
     def __init__(
         self,
@@ -31,14 +39,16 @@ class DeliveryThread(threading.Thread):
         sweep_name: str,
         storage_url: str,
         running: set[str],
+        finished: deque[str],
     ):
         super().__init__(name="skipray-delivery", daemon=True)
         self._address, self._trials, self._sweep_name = address, trials, sweep_name
-        self._storage_url, self._running = storage_url, running
+        self._storage_url, self._running, self._finished = storage_url, running, finished
         self._ended = threading.Event()
 
     def run(self) -> None:
         while not self._ended.wait(DELIVERY_SECONDS):
+            self._forget()
             waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
             if waiting:
                 trials = [t for t in self._trials() if t.trial_id in waiting]
@@ -51,6 +61,15 @@ class DeliveryThread(threading.Thread):
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self.join(DELIVERY_SECONDS)
+        self._forget()
+
+    def _forget(self) -> None:
+        known = {self._finished.popleft() for _ in range(len(self._finished))}
+        if known:
+            with suppress(OSError):
+                # One that waits is known as finished too, but not to the tracking store.
+                waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name))
+                tracking.forget_finished(known - waiting, self._storage_url, self._sweep_name)
 
 
 def deliver_rest(

@@ -1,7 +1,7 @@
 """One launch from start to end: lease, ledger, cluster, trials, delivery."""
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
@@ -180,7 +180,12 @@ def _run(
     tracking.write_manifest(address, sweep, known.trials, _sizes(plan))
     tally = _Tally(timed)
     delivery = DeliveryThread(
-        address, lambda: deliverable(sweep, address, known), sweep.name, storage_url, tally.running
+        address,
+        lambda: deliverable(sweep, address, known),
+        sweep.name,
+        storage_url,
+        tally.running,
+        tally.finished,
     )
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
     estimates = {p.trial.trial_id: p.seconds for p in plan.missing}
@@ -306,11 +311,15 @@ class _Tally:
         self.outcomes: Counter[str] = Counter()
         self.running: set[str] = set()
         """trial_ids whose results are their workers' to deliver."""
+        self.finished: deque[str] = deque()
+        """trial_ids, as their ends are heard of."""
         self.estimated = self.measured = 0.0
         """Seconds of training and probing of the trials that ended."""
 
     def on_event(self, event: "Event") -> None:
         (self.running.add if event.kind == "started" else self.running.discard)(event.trial.trial_id)
+        if event.kind == "finished":
+            self.finished.append(event.trial.trial_id)
         if event.kind == "finished" and event.result is not None and event.result.outcome:
             self.outcomes[event.result.outcome] += 1
             if self._timed is not None and event.result.train_seconds > 0:

@@ -8,7 +8,7 @@ A folder, or any address that fsspec knows (`s3://bucket/prefix`). Nothing read 
     STORAGE/SWEEP/TRIAL_ID/result-000002                 its result, until the tracking store has it
     STORAGE/SWEEP/TRIAL_ID/failure-000002.json           or its failure, likewise
 
-A trial's folder is removed when its result has been delivered.
+A delivered trial's folder holds the newest attempt's file alone, and is removed when its launch knows of the end.
 """
 
 from skipray.storage.folder import Folder, open_folder

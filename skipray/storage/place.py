@@ -100,8 +100,15 @@ class Lease:
         self.place.folder.write(f"failure-{self.attempt:06d}.json", json.dumps(asdict(failure)).encode())
 
     def remove_delivered(self) -> None:
-        """The tracking store has the result: nothing of the trial is needed any more."""
-        self.place.folder.remove_all()
+        """The tracking store has the result: nothing of the trial is needed any more but the name of this attempt.
+
+        It stays until the launch has heard of the end (`TrialPlace.remove`). Without it an attempt that begins just
+        now, of a launch that has not heard, would be a first one again, and make the trial a second run.
+        """
+        kept = f"attempt-{self.attempt:06d}.json"
+        for name in self.place.folder.names():
+            if name != kept:
+                self.place.folder.remove(name)
 
     def remove_failure(self) -> None:
         """The tracking store has the failure; checkpoints stay, for the next attempt."""
@@ -138,6 +145,10 @@ class TrialPlace:
     def newest_attempt(self) -> int:
         """Number of the newest attempt; 0 before the first."""
         return max(_numbers(self.folder.names(), "attempt"), default=0)
+
+    def remove(self) -> None:
+        """Remove the folder: the trial is finished, and its launch knows."""
+        self.folder.remove_all()
 
     def load_state(self) -> bytes | None:
         """The newest valid checkpoint of any attempt; damaged and foreign ones are passed over."""

@@ -47,7 +47,9 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
     except Exception as error:
         return failure_of(attempt, error)
     try:
-        recorder = Recorder(_address(attempt.context), trial, lease, run_id=attempt.run_id)
+        recorder = Recorder(
+            _address(attempt.context), trial, lease, run_id=attempt.run_id, look_first=attempt.number > 1
+        )
     except Exception as error:
         return failure_of(attempt, error)
     try:
@@ -87,7 +89,7 @@ def record_death(attempt: TrialAttempt, result: TrialResult) -> None:
         Exception: neither the tracking store nor the storage can be reached.
     """
     lease = TrialPlace(attempt.context.storage, attempt.trial.sweep, attempt.trial.trial_id).acquire(_owner())
-    _record(Recorder(_address(attempt.context), attempt.trial, lease, run_id=attempt.run_id), result)
+    _record(Recorder(_address(attempt.context), attempt.trial, lease, run_id=attempt.run_id, look_first=True), result)
 
 
 class _Checkpoints:

@@ -86,7 +86,7 @@ def forget_finished(finished: Iterable[str], storage: str | os.PathLike[str], sw
     for trial_id in trials_kept(storage, sweep):
         if trial_id in done:
             try:
-                TrialPlace(storage, sweep, trial_id).folder.remove_all()
+                TrialPlace(storage, sweep, trial_id).remove()
             except OSError as error:
                 log.warning("what is left of trial %s cannot be removed: %s", trial_id, error)
 

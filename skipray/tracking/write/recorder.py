@@ -27,14 +27,22 @@ class Recorder:
         trial: being run.
         lease: the attempt's; its fence is checked before each write, and what cannot be delivered waits in its place.
         run_id: the trial's run, where the ledger knows one.
+        look_first: whether a run may be there that the ledger does not know; of a later attempt by its lease it may.
     """
 
-    def __init__(self, address: Address, trial: TrialSpec, lease: Lease, *, run_id: str | None = None):
+    def __init__(
+        self, address: Address, trial: TrialSpec, lease: Lease, *, run_id: str | None = None, look_first: bool = False
+    ):
         self.address = address
         self.trial = trial
         self.lease = lease
         self._run = TrialRun(
-            address, trial, attempt=lease.attempt, guard=lease.check, run_id=run_id, look_first=lease.attempt > 1
+            address,
+            trial,
+            attempt=lease.attempt,
+            guard=lease.check,
+            run_id=run_id,
+            look_first=look_first or lease.attempt > 1,
         )
 
     @property

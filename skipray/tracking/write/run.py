@@ -137,7 +137,8 @@ class TrialRun:
                 self._adopt(run)
                 self.finished = True
                 return
-        for run in runs:
+        # Of the twins that a proxy made by sending a request twice, the one that something was logged on.
+        for run in sorted(runs, key=lambda run: not run.data.params):
             if self._can_go_on(run):
                 self._adopt(run)
                 self._reopen(run)

@@ -1,0 +1,66 @@
+"""The protocol of leases, attempts, deliveries and runs in a few hundred orders; `python tests/protocol` tries 10^5."""
+
+import itertools
+import random
+
+import pytest
+from exploring import BEYOND, cases, shrink
+from play import Run, one_trial
+from world import Disturbance, disturbances
+
+from skipray.storage import Lease
+from skipray.tracking.write.run import TrialRun
+
+TRIAL = one_trial()
+CALM = Run(TRIAL).play()
+ONES = list(itertools.takewhile(lambda case: len(case) == 1, cases(CALM.world.steps + BEYOND, random.Random(0))))
+
+
+def wrong(disturbing: tuple[Disturbance, ...]) -> list[str]:
+    return Run(TRIAL, disturbing).play().wrong
+
+
+def test_nothing_is_lost_doubled_or_changed() -> None:
+    assert CALM.wrong == []
+    rng = random.Random(20261128)
+    several = itertools.islice(cases(CALM.world.steps + BEYOND, rng), len(ONES), len(ONES) + 150)
+    for disturbing in [*rng.sample(ONES, 150), *several]:
+        assert wrong(tuple(disturbing)) == [], " ".join(map(str, disturbing))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "crash@62",  # while what is delivered is removed
+        "freeze@37-38",  # it ends between its launch's giving it up and the next attempt
+        "orphan@44-60",
+        "twice@11 freeze@37-39 orphan@53-69",  # the empty twin of a run is not gone on with
+    ],
+)
+def test_what_was_found_before(words: str) -> None:
+    assert wrong(disturbances(words)) == []
+
+
+def test_it_finds_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the mark that a delivered trial keeps, without fences, without a look for what is there."""
+    with monkeypatch.context() as broken:
+        broken.setattr(Lease, "remove_delivered", lambda self: self.place.remove())
+        assert any(wrong(case) for case in ONES if case[0].kind == "orphan")
+    with monkeypatch.context() as broken:
+        broken.setattr(Lease, "check", lambda self: None)
+        assert any(wrong(case) for case in ONES if case[0].kind in ("freeze", "orphan"))
+    with monkeypatch.context() as broken:
+        broken.setattr(TrialRun, "_find", lambda self: None)
+        assert any(wrong(case) for case in ONES if case[0].kind in ("cut", "crash"))
+
+
+def test_what_is_found_is_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lease, "remove_delivered", lambda self: self.place.remove())
+    found = next(case for case in ONES if case[0].kind == "orphan" and wrong(case))
+    assert shrink(TRIAL, (Disturbance(1, "away", 1), *found)) == found
+
+
+@pytest.mark.parametrize("words", ["crash", "crash@3-4", "freeze@3", "quake@3"])
+def test_words_that_are_none_are_refused(words: str) -> None:
+    with pytest.raises(ValueError, match="allowed: KIND@STEP"):
+        disturbances(words)
