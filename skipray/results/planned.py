@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from skipray.analysis import predicted_limit
 from skipray.planning.budget import BudgetFit
 from skipray.planning.plan import Plan
 from skipray.spec import SweepSpec, TrialSpec
@@ -15,6 +14,8 @@ STATES = ("finished", "running", "failed", "missing")
 
 def plan_result(plan: Plan) -> dict[str, Any]:
     """`skipray plan --json`."""
+    from skipray.analysis import predicted_limit  # scipy, which a launch's table of states can do without
+
     names = plan.sweep.factor_names
     return {
         "sweep": plan.sweep.name,

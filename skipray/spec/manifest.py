@@ -34,6 +34,8 @@ from skipray.spec.values import freeze
 
 FORMAT = 1
 """Raised when a manifest is no longer read by an older skipray; those of earlier formats are read for good."""
+SEAL = "sha256"
+"""Key of a manifest: the sha256 of all its other values."""
 GIVEN = ("path", "text", "overrides")
 NOT_UNDERSTOOD = (*GIVEN, "name", "cells", "stored", "sizes", "sources")
 """Fields of the SweepSpec that stand elsewhere in a manifest."""
@@ -112,19 +114,32 @@ _ROW = ("phase", "setting", "study", "point", "save_weights", "numerics_version"
 def content_name(manifest: Mapping[str, Any]) -> str:
     """A file name that says what a manifest holds, whenever and with whatever version it was written: two launches that
     know the same write one file, and two that know different things never overwrite each other's."""
-    told = {key: value for key, value in manifest.items() if key not in ("written_ms", "versions")}
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-    return f"manifest-{digest[:16]}.json"
+    return f"manifest-{_digest(manifest, ('written_ms', 'versions', SEAL))[:16]}.json"
 
 
-def read_manifest(data: bytes | str) -> Manifest:
+def sealed(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as it is written, with the sha256 of its values."""
+    return json.dumps(dict(manifest) | {SEAL: _digest(manifest, (SEAL,))}, separators=(",", ":")).encode()
+
+
+def _digest(manifest: Mapping[str, Any], without: Sequence[str]) -> str:
+    told = {key: value for key, value in manifest.items() if key not in without}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def read_manifest(data: bytes | str, name: str = "") -> Manifest:
     """A manifest out of its JSON.
+
+    Args:
+        name: of its file; one that bears no seal, of an earlier skipray, is checked against it.
 
     Raises:
         ValueError: it is damaged, or of a later format.
     """
     try:
         told = json.loads(data)
+        if (SEAL in told and told[SEAL] != _digest(told, (SEAL,))) or (name and name != content_name(told)):
+            raise ValueError("it has changed since it was written")
         if told["format"] > FORMAT:
             raise ValueError(f"its format is {told['format']}; this skipray reads up to {FORMAT}")
         return _read(told)

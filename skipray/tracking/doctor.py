@@ -18,6 +18,7 @@ from skipray.tracking.read.integrity import damaged
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.launches import FORGOTTEN, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, child_runs, ledger_of
+from skipray.tracking.read.manifest import unread_manifests
 from skipray.tracking.read.outdated import outdated
 from skipray.tracking.read.row import RunRow
 from skipray.tracking.read.sweep_run import sweep_runs
@@ -69,7 +70,7 @@ def examine(
     wanted = {t.trial_id for t in known}
     rows = list(renamed(child_runs(uri, sweep.name), aliases(sweep, uri, known)))
     ledger = ledger_of(rows)
-    findings = list(_doubled_sweep(uri, sweep.name))
+    findings = list(_of_sweeps_run(uri, sweep.name))
     findings += _of_runs(rows, wanted, ledger, launched=living_owner(sweep, uri) is not None)
     findings += _of_files(uri, [ledger.finished[i] for i in wanted if i in ledger.finished], say)
     findings += [Problem("other code", "", "", str(one), "") for one in outdated(sweep, uri, known)]
@@ -125,8 +126,10 @@ def _deleted(uri: str, name: str) -> str | None:
     return str(found.experiment_id) if found is not None and found.lifecycle_stage == "deleted" else None
 
 
-def _doubled_sweep(uri: str, name: str) -> Iterator[Problem]:
+def _of_sweeps_run(uri: str, name: str) -> Iterator[Problem]:
     runs = sweep_runs(uri, name)
+    for file, what in unread_manifests(uri, runs[0]) if runs else ():
+        yield Problem("truncated", "", runs[0].run_id, f"{file}: {what}; the next launch writes what it knows anew", "")
     for run in runs[1:]:
         what = f"a second run of the sweep's own; {runs[0].run_id} is older"
         yield Problem("duplicate", "", run.run_id, what, "marked as deleted", "delete")

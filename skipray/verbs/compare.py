@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from skipray.report.paper import FORMATS
 from skipray.spec import SpecError
 from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, UriOption
@@ -28,6 +27,7 @@ def compare(
     verdicts that differ beyond their intervals."""
     from skipray.analysis.aggregation import aggregate
     from skipray.analysis.comparison import compare as differences
+    from skipray.report.paper import FORMATS
 
     if figure is not None and (figure.suffix[1:].lower() not in FORMATS or not figure.parent.is_dir()):
         wanted = ", ".join(f".{name}" for name in FORMATS)

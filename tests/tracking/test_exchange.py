@@ -1,6 +1,8 @@
 """A sweep as one file: read back identically in any other store, and harmless whatever the file holds."""
 
+import hashlib
 import json
+import stat
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -123,6 +125,40 @@ def test_hostile_names_write_nothing(exported: Path, tmp_path: Path, empty_datab
         assert not tracking.stored_sweep("toy", there)
     assert not list(tmp_path.rglob("evil"))
     assert not Path("/tmp/skipray-evil").exists()
+
+
+def test_links_and_devices_of_an_archive_are_plain_bytes(exported: Path, tmp_path: Path, empty_database: Path) -> None:
+    """What a zip says of a member's kind is not asked: nothing is unpacked but contents, into files of our own."""
+    secret = tmp_path / "secret"
+    secret.write_text("not yours")
+    path = tmp_path / "odd.zip"
+    kinds = {"link": stat.S_IFLNK, "device": stat.S_IFCHR, "pipe": stat.S_IFIFO, "folder": stat.S_IFDIR}
+    with ArchiveReader(exported) as archive, zipfile.ZipFile(path, "w") as out:
+        index = dict(archive.index)
+        for member in archive.members:
+            out.writestr(member, archive.read(member))
+        data = str(secret).encode()
+        for name, kind in kinds.items():
+            entry = zipfile.ZipInfo(f"files/000001/{name}")
+            entry.create_system, entry.external_attr = 3, (kind | 0o777) << 16
+            out.writestr(entry, data)
+            index["members"][entry.filename] = [len(data), hashlib.sha256(data).hexdigest()]
+        out.writestr(INDEX, json.dumps(index))
+    there = fresh(tmp_path / "there", empty_database)
+    assert import_archive(path, there).runs == 2
+    for name in kinds:
+        (made,) = (tmp_path / "there").rglob(name)
+        assert made.is_file()
+        assert not made.is_symlink()
+        assert made.read_bytes() == data
+    assert secret.read_text() == "not yours"
+
+
+def test_an_archive_that_would_fill_the_disk_is_refused_unread(exported: Path, tmp_path: Path) -> None:
+    with ArchiveReader(exported) as archive:
+        members = archive.index["members"] | {f"files/000001/{i}": [2**29, "0" * 64] for i in range(100)}
+    with pytest.raises(BadArchive, match=r"found \d+ bytes that unpack to 53\d+; allowed: 50 times"):
+        ArchiveReader(altered(exported, "", None, index={"members": members}))
 
 
 @pytest.mark.parametrize("name", ["x/../y", "UPPER", "", "a" * 70])

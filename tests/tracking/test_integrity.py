@@ -1,25 +1,34 @@
 """What a run's files suffer is named: any bit that flips, any byte that is lost, in every kind of file."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from skipray import tracking
+from skipray.records import Bins, Histogram
 from skipray.spec import SweepSpec
-from skipray.storage import artifacts_of
+from skipray.storage import TrialPlace, artifacts_of
 from skipray.tracking.checksums import checksums_of, read_checksums
 from skipray.tracking.read.artifacts import read_artifacts
+from skipray.tracking.read.manifest import read_manifests
 
-FILES = ("layers.parquet", "spectra.npz", "weights.safetensors")
+FILES = ("layers.parquet", "spectra.npz", "weights.safetensors", "histograms.parquet")
 
 
 @pytest.fixture
 def recorded(sqlite: str, toys: SimpleNamespace) -> tuple[SweepSpec, str]:
     sweep = toys.sweep(depths=(8,), seeds=(0,))
+    address = tracking.prepare(sweep, sqlite)
+    bins = Bins((0.0, 0.5), (0.0, 1.0), (3, 7))
     for trial in sweep.trials():
-        toys.record_one(sweep, trial, sqlite)
+        lease = TrialPlace(tracking.storage_url(sweep, sqlite), sweep.name, trial.trial_id).acquire()
+        recorder = tracking.Recorder(address, trial, lease)
+        recorder.start()
+        recorder.finish(replace(toys.record(trial), histograms=(Histogram(2, "blocks.0", 0, "hidden", bins),)))
+    tracking.write_manifest(address, sweep, sweep.trials(), {})
     return sweep, sqlite
 
 
@@ -52,6 +61,25 @@ def test_ten_flipped_bits_and_a_truncation_of_each_file_are_named(recorded: tupl
         assert damage_of(sweep, uri) == [(name, "is missing")]
         path.write_bytes(whole)
     assert damage_of(sweep, uri) == []
+
+
+def test_a_flipped_bit_in_a_manifest_is_never_read_and_the_doctor_names_it(recorded: tuple[SweepSpec, str]) -> None:
+    """A factor, a seed or a size of another trial would be a wrong number too."""
+    sweep, uri = recorded
+    run = tracking.find_sweep_run(uri, sweep.name)
+    assert run is not None
+    (path,) = Path(run.artifact_uri).glob("manifest/*.json")
+    whole = path.read_bytes()
+    assert len(read_manifests(uri, run)) == 1
+    for at in [*(i * (len(whole) - 1) // 9 for i in range(10)), whole.index(b'"written_ms":') + 15]:
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert read_manifests(uri, run) == [], f"byte {at}: {whole[at - 20 : at + 20]!r}"
+    (found,) = tracking.examine(sweep, uri)
+    assert (found.kind, f"manifest/{path.name}" in found.what) == ("truncated", True)
+    path.write_bytes(whole[:-1])
+    assert read_manifests(uri, run) == []
+    path.write_bytes(whole)
+    assert tracking.examine(sweep, uri) == []
 
 
 def test_a_flipped_bit_is_never_read_as_a_number(recorded: tuple[SweepSpec, str]) -> None:

@@ -24,6 +24,9 @@ FORMAT = 1
 INDEX = "skipray.json"
 MAX_INDEX = 256 * 2**20
 """Bytes of an index; those of 100,000 runs are a tenth of it."""
+MAX_UNPACKED, MAX_RATIO = 2**30, 50
+"""An archive that unpacks to more bytes than the first, and to more than so many times its own, is a bomb: weights and
+Parquet files hardly shrink, the JSON of runs by a factor of ten."""
 _PART = re.compile(r"^[^\x00-\x1f\\/:]{1,255}$")
 
 
@@ -90,6 +93,9 @@ class ArchiveReader:
             raise BadArchive(said) from None
         if found != FORMAT:
             raise BadArchive(f"{path}: found the format {found}; this skipray reads {FORMAT}")
+        unpacked, own = sum(max(size, 0) for size, _ in self._members.values()), path.stat().st_size
+        if unpacked > max(MAX_UNPACKED, MAX_RATIO * own):
+            raise BadArchive(f"{path}: found {own} bytes that unpack to {unpacked}; allowed: {MAX_RATIO} times as many")
         self.path = path
 
     @property

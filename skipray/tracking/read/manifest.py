@@ -3,7 +3,7 @@ of themselves."""
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -62,14 +62,27 @@ def stored_sweep(name: str, tracking_uri: str | None = None) -> Stored | None:
 def read_manifests(uri: str, run: SweepRun) -> list[Manifest]:
     """The manifests of a sweep's run; a damaged one is passed over."""
     found = []
+    for name, manifest in _each_manifest(uri, run):
+        if isinstance(manifest, Manifest):
+            found.append(manifest)
+        else:
+            log.warning("%s of sweep %s is passed over: %s", name, run.tags.get("skipray.sweep"), manifest)
+    return found
+
+
+def unread_manifests(uri: str, run: SweepRun) -> list[tuple[str, str]]:
+    """File and what is wrong with it, of the manifests of a sweep's run that are passed over."""
+    return [(name, str(found)) for name, found in _each_manifest(uri, run) if isinstance(found, ValueError)]
+
+
+def _each_manifest(uri: str, run: SweepRun) -> Iterator[tuple[str, Manifest | ValueError]]:
     for name in list_files(uri, run.artifact_uri, run.run_id, FOLDER):
         data = read_file(uri, run.artifact_uri, run.run_id, name)
         try:
             if data is not None and name.endswith(".json"):
-                found.append(read_manifest(data))
+                yield name, read_manifest(data, name.rpartition("/")[2])
         except ValueError as error:
-            log.warning("%s of sweep %s is passed over: %s", name, run.tags.get("skipray.sweep"), error)
-    return found
+            yield name, error
 
 
 def recorded_trials(uri: str, name: str, rows: Iterable[RunRow]) -> list[TrialSpec]:
