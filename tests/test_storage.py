@@ -25,6 +25,7 @@ from skipray.storage import (
     encode_result,
     living_launch,
     open_folder,
+    still_owns,
 )
 from skipray.storage.folder import ObjectFolder
 
@@ -222,6 +223,15 @@ def test_a_second_launch_sees_the_living_one(storage: str) -> None:
     assert living_launch(storage, "sweep") is None
     with SweepLease(storage, "sweep"):
         pass
+
+
+def test_a_worker_sees_that_its_launch_was_followed_by_another(storage: str) -> None:
+    first = SweepLease(storage, "sweep").acquire()
+    assert still_owns(storage, "sweep", first.mark)
+    first.release()
+    assert not still_owns(storage, "sweep", first.mark)
+    with SweepLease(storage, "sweep") as second:
+        assert still_owns(storage, "sweep", second.mark)
 
 
 def test_a_killed_launch_is_replaced_at_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from skipray import datasets, tracking
 from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver_rest, deliverable, known_by_now
 from skipray.execution.ended import LaunchEnd
 from skipray.execution.live_answer import LiveAnswer
-from skipray.execution.ownership import owned, refuse_second
+from skipray.execution.ownership import Ownership, owned, refuse_second
 from skipray.planning.budget import Budget, BudgetFit, fit
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
 from skipray.planning.plan import Plan, make_plan, trial_sizes
@@ -92,12 +92,12 @@ def launch_sweep(
             check_feasible(sweep, cluster, uri)  # before anything is created
         with waiting_for("the tracking store", say):
             address = tracking.open_sweep(sweep, tracking_uri)
-            taken_over = stack.enter_context(owned(sweep, address, storage_url))
+            ownership = stack.enter_context(owned(sweep, address, storage_url))
             tracking.begin_sweep(address, sweep)
         say(f"runs: {tracking.where_to_look(address)}")
         with waiting_for(CLUSTER, say):
             cluster = connecting.result()
-        ended = _run(sweep, cluster, address, storage_url, taken_over, budget, on_fit, say)
+        ended = _run(sweep, cluster, address, storage_url, ownership, budget, on_fit, say)
         return ended
 
 
@@ -152,7 +152,7 @@ def _run(
     cluster: "Cluster",
     address: "Address",
     storage_url: str,
-    taken_over: Callable[[], bool],
+    ownership: Ownership,
     budget: Budget | None,
     on_fit: Callable[[BudgetFit], None],
     say: Callable[[str], None],
@@ -162,7 +162,9 @@ def _run(
     from skipray.scheduling.ray.run import run
     from skipray.scheduling.work.queue import work_of
 
-    context = WorkerContext(address=address, storage=storage_url, data_root=os.environ.get("SKIPRAY_DATA"))
+    context = WorkerContext(
+        address=address, storage=storage_url, data_root=os.environ.get("SKIPRAY_DATA"), launch_mark=ownership.mark
+    )
     _check_cluster(sweep, cluster, context, say)
     known, ledger = _up_to_date(sweep, address, storage_url)
     missing = [t for t in known.trials if t.trial_id not in ledger.finished]
@@ -204,10 +206,10 @@ def _run(
             run_ids=ledger.run_id,
             on_event=on_event,
             on_wait=progress.on_wait,
-            taken_over=taken_over,
+            taken_over=ownership.taken_over,
         )
     ended = _ended(len(known.trials), summary, tally, address, reached)
-    if taken_over():
+    if ownership.taken_over():
         # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
         why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
         return replace(ended, interrupted=True, address=None, why=why)

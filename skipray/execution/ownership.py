@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from skipray import storage, tracking
@@ -17,9 +18,19 @@ def refuse_second(sweep: SweepSpec, tracking_uri: str | None) -> None:
         raise storage.AlreadyRunning(sweep.name, owner)
 
 
+@dataclass(frozen=True)
+class Ownership:
+    """The right to run a sweep's trials, as it is held."""
+
+    taken_over: Callable[[], bool]
+    """Whether another launch has taken over."""
+    mark: str
+    """By which workers see in the storage that it is held still."""
+
+
 @contextmanager
-def owned(sweep: SweepSpec, address: Address, storage_url: str) -> Iterator[Callable[[], bool]]:
-    """Own the sweep meanwhile. Gives a function that says whether another launch has taken over.
+def owned(sweep: SweepSpec, address: Address, storage_url: str) -> Iterator[Ownership]:
+    """Own the sweep meanwhile.
 
     The tracking store decides, since every launch of a sweep looks there. The storage is owned too: two stores may
     share it, and an earlier skipray looks there alone.
@@ -38,7 +49,7 @@ def owned(sweep: SweepSpec, address: Address, storage_url: str) -> Iterator[Call
         except OSError as error:
             said = f"storage: {storage_url} cannot be written: {error}; mend its rights or its room"
             raise SpecError([said]) from error
-        yield lambda: first.lost.is_set() or second.lost.is_set()
+        yield Ownership(lambda: first.lost.is_set() or second.lost.is_set(), second.mark)
 
 
 def storage_name(uri: str, storage_url: str) -> str:

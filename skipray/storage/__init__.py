@@ -12,7 +12,7 @@ A delivered trial's folder holds the newest attempt's file alone, and is removed
 """
 
 from skipray.storage.folder import Folder, open_folder
-from skipray.storage.launch_lease import SweepLease, living_launch
+from skipray.storage.launch_lease import SweepLease, living_launch, still_owns
 from skipray.storage.owner import AlreadyRunning, Owner
 from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery, local_path, trials_kept
 from skipray.storage.result import (
@@ -47,5 +47,6 @@ __all__ = [
     "local_path",
     "open_folder",
     "spectra_to_npz",
+    "still_owns",
     "trials_kept",
 ]

@@ -85,6 +85,11 @@ class SweepLease:
                 with contextlib.suppress(OSError):
                     self._folder.remove(_file(self._number))
 
+    @property
+    def mark(self) -> str:
+        """The name of this launch's file: it is gone once the launch has ended, or another one has taken over."""
+        return _file(self._number)
+
     def check(self) -> None:
         """Raises Fenced when another launch has taken over."""
         if self.lost.is_set():
@@ -111,6 +116,11 @@ class SweepLease:
                 self._folder.write(_file(self._number), self._content())
             except OSError:
                 continue  # storage that is away for a moment must not stop the sweep; the next beat tries again
+
+
+def still_owns(storage: str | os.PathLike[str], sweep: str, mark: str) -> bool:
+    """Whether a launch, by its mark, has neither ended nor been followed by another. For its workers."""
+    return open_folder(storage, sweep).read(mark) is not None
 
 
 def living_launch(storage: str | os.PathLike[str], sweep: str, *, stale_seconds: float = STALE_SECONDS) -> Owner | None:

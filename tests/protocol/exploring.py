@@ -9,7 +9,7 @@ from world import KINDS, LASTING, Disturbance
 
 from skipray.spec import TrialSpec
 
-SPANS = (1, 2, 4, 8, 16, 32, 64)
+SPANS = (1, 2, 4, 8, 16, 32, 64, 128)
 """Steps that a lasting disturbance lasts."""
 BEYOND = 30
 """Steps after those of an undisturbed run, at which what a disturbance has added can be struck."""

@@ -14,7 +14,7 @@ from skipray.records import EpochRecord, TrialRecord
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.worker import OWN_ENDS, failure_of
 from skipray.scheduling.work.protocol import TrialResult
-from skipray.storage import Failure, Fenced, Lease, TrialPlace
+from skipray.storage import Failure, Fenced, Lease, TrialPlace, still_owns
 from skipray.tracking import Recorder, redact
 from skipray.trial import run_trial
 
@@ -48,7 +48,7 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
         return failure_of(attempt, error)
     try:
         recorder = Recorder(
-            _address(attempt.context), trial, lease, run_id=attempt.run_id, look_first=attempt.number > 1
+            _address(attempt.context), trial, lease, run_id=attempt.run_id, look_first=_may_have_a_run(attempt)
         )
     except Exception as error:
         return failure_of(attempt, error)
@@ -131,6 +131,15 @@ def _acquire(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Lease:
                 interrupted()
                 time.sleep(0.2)
     raise AssertionError("the last pause raises")
+
+
+def _may_have_a_run(attempt: TrialAttempt) -> bool:
+    """Whether the trial may have a run that this launch had not seen when it read what is finished."""
+    context = attempt.context
+    try:
+        return attempt.number > 1 or not still_owns(context.storage, attempt.trial.sweep, context.launch_mark)
+    except OSError:
+        return True
 
 
 def _owner() -> dict[str, str | int]:
