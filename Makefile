@@ -29,8 +29,8 @@ sweep: $(READY)  ## run sweeps/quickstart.yaml; print the claims and the report'
 test: $(READY)  ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not image" $(PYTEST_ARGS)
 
-faults: $(READY)  ## the fault suite's table: a real cluster, killed and cut in many ways (FAULTS="driver-killed ...")
-	@$(BIN)/python tests/faults $(FAULTS)
+faults: $(READY)  ## the fault suite's table: a real cluster, killed and cut in many ways (FAULTS="driver-killed ...", FAULTS=random MINUTES=20 SEED=7)
+	@$(BIN)/python tests/faults $(FAULTS) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 protocol: $(READY)  ## 10^5 orders of crashes, frozen processes and lost answers between storage and tracking store
 	@$(BIN)/python tests/protocol $(PROTOCOL_ARGS)

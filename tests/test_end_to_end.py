@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +101,12 @@ def finished(tmp_path_factory) -> Path:
     assert "C1a" in done.out
     assert (folder / done.out.rpartition("report: ")[2].strip()).exists()
     return folder
+
+
+def begin(folder: Path, empty_database: Path, text: str, name: str = "small.yaml") -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+    shutil.copy(empty_database, folder / "skipray.db")
 
 
 def test_mlflow_holds_the_schema(finished):
@@ -205,9 +212,9 @@ def _ended(folder: Path, sweep: str, moment: int, by: signal.Signals) -> subproc
 
 
 @pytest.mark.timeout(600)
-def test_a_driver_killed_twice_and_interrupted_loses_and_doubles_nothing(finished, tmp_path):
+def test_a_driver_killed_twice_and_interrupted_loses_and_doubles_nothing(finished, empty_database, tmp_path):
     """Each next launch runs what is missing, and every value is the undisturbed sweep's."""
-    (tmp_path / "small.yaml").write_text(SWEEP)
+    begin(tmp_path, empty_database, SWEEP)
     store = tmp_path / "skipray.db"
     _ended(tmp_path, "small.yaml", 1, signal.SIGKILL)
     interrupted = _ended(tmp_path, "small.yaml", 5, signal.SIGINT)
@@ -254,12 +261,11 @@ tune:
 
 
 @pytest.mark.timeout(900)
-def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(tmp_path):
+def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(empty_database, tmp_path):
     """SIGKILL twice in one sweep: among the points, among the finals. test_tuned.py has every moment."""
     calm, disturbed = tmp_path / "calm", tmp_path / "disturbed"
     for folder in (calm, disturbed):
-        folder.mkdir()
-        (folder / "tuned.yaml").write_text(TUNED)
+        begin(folder, empty_database, TUNED, "tuned.yaml")
     whole = told(calm, "tuned.yaml", "--no-report")
     assert whole["failed"] == 0
     assert not (calm / "reports").exists()
@@ -275,7 +281,7 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(tmp_path):
     assert _finished_runs(disturbed / "skipray.db") == len(expected), "none is doubled"
 
 
-def test_an_exception_in_one_family_costs_no_other_trial(tmp_path):
+def test_an_exception_in_one_family_costs_no_other_trial(empty_database, tmp_path):
     # It breaks where trials run and not where they are planned, which would refuse it before anything starts.
     (tmp_path / "broken.py").write_text(
         "import sys\n"
@@ -294,7 +300,7 @@ def test_an_exception_in_one_family_costs_no_other_trial(tmp_path):
     text = SWEEP.replace("[plainnet, resnet, resnext]", "['broken:Family', resnet]").replace(
         "seeds: [0, 1]", "seeds: [0]"
     )
-    (tmp_path / "small.yaml").write_text(text + "resources: {max_failures: 1}\n")
+    begin(tmp_path, empty_database, text + "resources: {max_failures: 1}\n")
     done = run(tmp_path, "small.yaml", "--no-report")
     assert done.returncode == 3, done.err
     assert "4 trials, 3 run now; no report was asked for: `skipray report small.yaml` makes it" in done.out
@@ -311,7 +317,7 @@ def test_an_exception_in_one_family_costs_no_other_trial(tmp_path):
     assert len(failed) == 1
 
 
-def test_the_readmes_own_family_and_data_run(tmp_path, monkeypatch):
+def test_the_readmes_own_family_and_data_run(empty_database, tmp_path, monkeypatch):
     """As they are written there, on workers that find the module in the working directory."""
     section = README.read_text().partition("## Your own family and data")[2].partition("\n## ")[0]
     code, yaml = (re.search(f"```{language}\n(.*?)```", section, re.S)[1] for language in ("python", "yaml"))
@@ -320,7 +326,7 @@ def test_the_readmes_own_family_and_data_run(tmp_path, monkeypatch):
     text = SWEEP.replace("dataset: {name: digits}", dataset).replace(
         "architecture: [plainnet, resnet, resnext]", families
     )
-    (tmp_path / "small.yaml").write_text(text.replace("[8, 20]", "[4, 8]"))
+    begin(tmp_path, empty_database, text.replace("[8, 20]", "[4, 8]"))
     done = run(tmp_path, "small.yaml")
     assert done.returncode == 0, done.err
     monkeypatch.syspath_prepend(tmp_path)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import struct
 import subprocess
 import sys
@@ -88,10 +89,11 @@ SHRUNKEN: dict[str, tuple[Callable[[Path], str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", SHRUNKEN)
-def test_one_shrunken_epoch_from_launch_to_report(name: str, tmp_path: Path) -> None:
+def test_one_shrunken_epoch_from_launch_to_report(name: str, empty_database: Path, tmp_path: Path) -> None:
     write, changes = SHRUNKEN[name]
     fingerprint = write(tmp_path / "data")
     overrides = [*COMMON, *changes, f"dataset.fingerprint={fingerprint}"]
+    shutil.copy(empty_database, tmp_path / "skipray.db")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "RAY_", "SKIPRAY_"))}
     done = subprocess.run(
         [sys.executable, "-m", "skipray.launch", str(SWEEPS / f"{name}.yaml"), "--json"]

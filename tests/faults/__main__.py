@@ -1,6 +1,8 @@
 """The fault suite: a real cluster, real processes, one fault after the other, and a table.
 
     python tests/faults [FAULT ...] [--seed N] [--keep FOLDER]
+    python tests/faults random [--minutes N] [--seed N]
+    python tests/faults "worker-killed@3.2 mlflow-killed@2.0+5.0"
 
 Three raylets, an MLflow server on PostgreSQL and a shared folder, all on this machine (`infra/local_cluster.py`). First
 a sweep runs undisturbed; then each fault strikes a sweep of the same trials, at a moment that the seed chooses. Each
@@ -11,7 +13,9 @@ storage and the processes, not from what skipray says; a fault that is not prove
 Columns: `lost`, `doubled`, `differ`: trials, of which there must be none. `repeated`: the most seconds of work that one
 attempt had to do again, an upper bound of its training, in brackets what is allowed (one checkpoint interval and what
 measuring from outside adds). `recovered`: from the fault, or its end where it lasts, or the repeated launch, until
-trials ran or results arrived again. A fault that missed its moment, on a machine with more work than cores, strikes
+trials ran or results arrived again. `random` draws several faults for each sweep, with moment, place and duration, for
+so many minutes, and shrinks what goes wrong to the command that repeats it; a text with moments is such a script
+(`of_chance.py`). A fault that missed its moment, on a machine with more work than cores, strikes
 once more (`-again`); lost, doubled and differing trials have no second try. Exit code 1 when a fault stays wrong.
 """
 
@@ -20,9 +24,10 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import of_chance
 import of_processes
 import of_storage
 import of_tracking
@@ -64,15 +69,21 @@ FAULTS: dict[str, Callable[[Stage], None]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"all when left out: {', '.join(FAULTS)}")
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"all when left out: {', '.join(FAULTS)}; or random")
     parser.add_argument("--seed", type=int, default=0, help="of the moments at which faults strike (0)")
+    parser.add_argument("--minutes", type=float, default=20.0, help="how long random faults are drawn (20)")
     parser.add_argument("--keep", type=Path, help="a new folder to keep everything in, logs included")
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # also as a background job: the cluster is stopped at the end
         signal.signal(number, signal.default_int_handler)
-    unknown = set(options.faults) - set(FAULTS)
+    moments = [word for word in options.faults if "@" in word]
+    try:
+        script = of_chance.read(" ".join(moments))
+    except ValueError as error:
+        parser.error(str(error))
+    unknown = set(options.faults) - set(FAULTS) - {"random", *moments}
     if unknown:
-        parser.error(f"found {', '.join(sorted(unknown))}; allowed: {', '.join(FAULTS)}")
+        parser.error(f"found {', '.join(sorted(unknown))}; allowed: {', '.join(FAULTS)}; random; a script of moments")
     names = [name for name in FAULTS if not options.faults or name in options.faults]
     with tempfile.TemporaryDirectory(prefix="skipray-faults-") as temporary:
         folder = options.keep or Path(temporary)
@@ -84,24 +95,31 @@ def main() -> int:
             print(HEADER, flush=True)
             wrong = []
             for name in names:
-                row = strike(name, stage)
+                row = strike(name, stage, FAULTS[name])
                 if row.wrong and not (row.lost or row.doubled or row.differing):
                     with stage.again():
-                        row = strike(name, stage)
+                        row = strike(name, stage, FAULTS[name])
                 wrong += [name] if row.wrong else []
-        right = len(names) - len(wrong)
-        print(f"{right} of {len(names)} faults left no trace; {(time.monotonic() - began) / 60:.1f} min")
+            tried = len(names)
+            if script:
+                wrong += [] if chance(stage, "script", script) else [" ".join(moments)]
+                tried += 1
+            if "random" in options.faults:
+                drawn, found = by_chance(stage, options.seed, options.minutes)
+                tried, wrong = tried + drawn, wrong + found
+        right = tried - len(wrong)
+        print(f"{right} of {tried} left no trace; {(time.monotonic() - began) / 60:.1f} min")
         if wrong and options.keep is None:
             print("\n--keep FOLDER keeps the logs")
     print(f"{right} passed, {len(wrong)} failed")
     return 1 if wrong else 0
 
 
-def strike(name: str, stage: Stage) -> Row:
+def strike(name: str, stage: Stage, fault: Callable[[Stage], None]) -> Row:
     """One fault, and its line, also printed."""
     before = len(stage.rows)
     try:
-        FAULTS[name](stage)
+        fault(stage)
     except Exception as error:
         if len(stage.rows) == before:
             stage.rows.append(Row(name))
@@ -109,6 +127,34 @@ def strike(name: str, stage: Stage) -> Row:
     row = stage.rows[-1]
     print(line(row), *(f"    {said}" for said in row.wrong), sep="\n", flush=True)
     return row
+
+
+def chance(stage: Stage, name: str, script: Sequence[of_chance.Chance]) -> bool:
+    """Whether a script leaves no trace; its line is printed."""
+    print(f"  {' '.join(map(str, script))}", flush=True)
+    return not strike(name, stage, lambda stage: of_chance.play(stage, name, script)).wrong
+
+
+def by_chance(stage: Stage, seed: int, minutes: float) -> tuple[int, list[str]]:
+    """Scripts of a seed for so long: how many, and those that go wrong, each without what it does not need for that."""
+    end, number, wrong = time.monotonic() + 60 * minutes, 0, []
+    while time.monotonic() < end:
+        script, number = of_chance.draw(seed, number), number + 1
+        if chance(stage, f"random-{seed}-{number}", script):
+            continue
+        script = shrunk(stage, f"random-{seed}-{number}", script)
+        words = " ".join(map(str, script))
+        print(f'to repeat it: python tests/faults "{words}"', flush=True)
+        wrong.append(words)
+    return number, wrong
+
+
+def shrunk(stage: Stage, name: str, script: list[of_chance.Chance]) -> list[of_chance.Chance]:
+    """The script without what it does not need to go wrong."""
+    for part, smaller in enumerate(of_chance.fewer(script)):
+        if not chance(stage, f"{name}-{part}", smaller):
+            return shrunk(stage, f"{name}-{part}", smaller)
+    return script
 
 
 COLUMNS = "{:30} {:>5} {:>8} {:>7}  {:>14} {:>10} {:>9} {:>8}  {}"

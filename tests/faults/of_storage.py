@@ -20,23 +20,23 @@ SIZE = "64m"
 
 def storage_full(stage: Stage) -> None:
     """Another file fills the storage to the last byte for a while."""
-    _while_running(stage, "storage-full", _fill, lambda storage: (storage / "filler").unlink())
+    _while_running(stage, "storage-full", fill, lambda storage: (storage / "filler").unlink())
 
 
 def storage_read_only(stage: Stage) -> None:
     """The storage is mounted read-only for a while."""
-    _while_running(stage, "storage-read-only", lambda s: _remount(s, "ro"), lambda s: _remount(s, "rw"))
+    _while_running(stage, "storage-read-only", lambda s: remount(s, "ro"), lambda s: remount(s, "rw"))
 
 
 def storage_full_while_delivering(stage: Stage) -> None:
     """The MLflow server is away, results wait in the storage, and then the storage fills up; both come back."""
-    with _tmpfs(stage) as storage, stage.disturb("storage-full-while-delivering", storage=storage) as it:
+    with small_storage(stage) as storage, stage.disturb("storage-full-while-delivering", storage=storage) as it:
         launch = it.launch()
         it.training()
         it.strike()
         stage.cluster.kill_mlflow()
         it.wait(lambda: any((storage / it.name).glob("*/result-*")), "a result that waits in the storage")
-        _fill(storage)
+        fill(storage)
         _proven_unwritable(it, storage)
         stage.cluster.start_mlflow()
         time.sleep(FAULT_SECONDS)
@@ -100,7 +100,7 @@ def _damage(it: Disturbed, damage: Callable[[Path, list[str]], list[str]]) -> No
 
 
 def _while_running(stage: Stage, name: str, break_it: Callable[[Path], None], mend: Callable[[Path], None]) -> None:
-    with _tmpfs(stage) as storage, stage.disturb(name, storage=storage, seeds=2) as it:
+    with small_storage(stage) as storage, stage.disturb(name, storage=storage, seeds=2) as it:
         launch = it.launch()
         it.training()
         it.strike()
@@ -132,7 +132,7 @@ def _proven_unwritable(it: Disturbed, storage: Path) -> None:
         return
 
 
-def _fill(storage: Path) -> None:
+def fill(storage: Path) -> None:
     """Write until there is no room at all, as a neighbour that goes on writing would."""
     with (storage / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
@@ -142,7 +142,7 @@ def _fill(storage: Path) -> None:
             file.write(b"x")
 
 
-def _remount(storage: Path, how: str) -> None:
+def remount(storage: Path, how: str) -> None:
     """Again and again: a file that is open for writing at this moment keeps a file system from becoming read-only."""
     for _ in range(500):
         done = subprocess.run(["mount", "-o", f"remount,{how}", storage], capture_output=True, text=True)
@@ -153,7 +153,7 @@ def _remount(storage: Path, how: str) -> None:
 
 
 @contextlib.contextmanager
-def _tmpfs(stage: Stage) -> Iterator[Path]:
+def small_storage(stage: Stage) -> Iterator[Path]:
     folder = stage.folder / "small-storage"
     folder.mkdir(exist_ok=True)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "skipray-faults", folder], capture_output=True)

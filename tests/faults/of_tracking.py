@@ -114,7 +114,7 @@ def postgres_restarted(stage: Stage) -> None:
 
 def _behind_proxy(stage: Stage, name: str, fault: str, seconds: float, report: bool = False) -> None:
     with (
-        _proxy(stage) as proxy,
+        faulty_proxy(stage) as proxy,
         stage.disturb(name, seeds=2, variables={"MLFLOW_TRACKING_URI": proxy.uri}, report=report) as it,
     ):
         launch = it.launch()
@@ -133,7 +133,7 @@ def _behind_proxy(stage: Stage, name: str, fault: str, seconds: float, report: b
 
 
 @contextlib.contextmanager
-def _proxy(stage: Stage) -> Iterator[FaultyProxy]:
+def faulty_proxy(stage: Stage) -> Iterator[FaultyProxy]:
     proxy = FaultyProxy(stage.cluster.state.ports["mlflow"], slow_seconds=SLOW_SECONDS)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     try:

@@ -81,12 +81,15 @@ class StorageWatch(threading.Thread):
             }
 
     def _is_open(self, trial_id: str, attempt: Attempt) -> bool:
-        """Whether an attempt has no result yet. A delivered trial's folder may be gone before its result was seen."""
+        """Whether an attempt has no result yet. A delivered trial's files may be gone before its result was seen."""
         return attempt.result is None and self.has(trial_id)
 
     def has(self, trial_id: str) -> bool:
-        """Whether a trial has a folder: it is gone when the result has been delivered."""
-        return (self.folder / trial_id).is_dir()
+        """Whether a trial has checkpoints or a result: they are gone when the result has been delivered."""
+        try:
+            return any(not path.name.startswith((".", "attempt-")) for path in (self.folder / trial_id).iterdir())
+        except OSError:
+            return False
 
     def newest(self, trial_id: str) -> Attempt:
         with self._lock:
