@@ -12,8 +12,8 @@ from skipray.spec.reference import field_rows
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages."""
-    for name, make in (("fields", fields_page), ("commands", commands_page), ("claims", claims_page)):
-        files.append(File.generated(config, f"reference/{name}.md", content="\n".join(make()) + "\n"))
+    for path, make in PAGES.items():
+        files.append(File.generated(config, path, content="\n".join(make()) + "\n"))
     return files
 
 
@@ -95,6 +95,22 @@ def claims_page() -> Iterator[str]:
         yield f"\n## {cell(title)}\n\n{rest}\n"
         needs = ", ".join(f"`{key}`" for key in claim.NEEDS) or "outcomes"
         yield f"Roles: {', '.join(claim.ROLES)}. Measured: {needs}."
+
+
+def metrics_page() -> Iterator[str]:
+    """Every metric of the catalog, with its keys; what `python -m skipray.metrics` prints."""
+    from skipray.metrics._table import page
+
+    yield page()
+
+
+PAGES = {
+    "metrics.md": metrics_page,
+    "reference/fields.md": fields_page,
+    "reference/commands.md": commands_page,
+    "reference/claims.md": claims_page,
+}
+"""Where each generated page stands in the site."""
 
 
 def cell(text: str) -> str:

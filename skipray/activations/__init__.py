@@ -5,15 +5,18 @@ A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARG
 output; where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square of its
 activations stays; and, where the gradient follows from the output alone, `make_in_place(layers, **arguments)`, which
 gives a function that overwrites its tensor: the same bits, without another tensor of its size. One with arguments has
-`pointwise(layers, **arguments)`, itself and its slope of arrays, for theory without torch. A user's own `module:name`
-is a function of a tensor and its arguments.
+`pointwise(layers, **arguments)`, itself and its slope of arrays, for theory without torch; `check(arguments)`, which
+yields what is wrong with them; and `EXAMPLE`, a value for each argument without a default, with which the tests make
+it. A user's own `module:name` is a function of a tensor and its arguments.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skipray.extension import catalog
+from skipray.extension.contract import Attribute, Contract
 from skipray.spec.values import arguments
 
 if TYPE_CHECKING:
@@ -117,3 +120,35 @@ def mistakes(activation: Activation) -> Iterator[str]:
             yield f"found no {key}; {name} needs it: {{name: {name}, {key}: ...}}"
     if hasattr(entry, "check"):
         yield from entry.check(arguments_of(activation))
+
+
+def _arguments(name: str, entry: Any) -> Iterator[str]:
+    """Whether a file's functions take its ARGUMENTS, and those without a default have an example."""
+    if ":" in name:
+        return
+    for function, before in (("make", 1), ("make_in_place", 1), ("pointwise", 1), ("gain", 0)):
+        if hasattr(entry, function):
+            taken = list(inspect.signature(getattr(entry, function)).parameters)[before:]
+            if sorted(taken) != sorted(entry.ARGUMENTS):
+                yield f"whose {function} takes {', '.join(taken) or 'no arguments'}; allowed: its ARGUMENTS, " + (
+                    ", ".join(entry.ARGUMENTS) or "which are none"
+                )
+    for key, value in entry.ARGUMENTS.items():
+        if value is None and key not in getattr(entry, "EXAMPLE", {}):
+            yield f"whose {key} has no default; allowed: EXAMPLE = {{{key!r}: ...}} beside it, or a default"
+
+
+CONTRACT = Contract(
+    (
+        Attribute(("make",), of="files", call=("layers", "..."), loose=True),
+        Attribute(("ARGUMENTS",), of="files", kind=Mapping),
+        Attribute(("KEPT",), of="files", kind=int),
+        Attribute(("gain",), of="none", call=("...",), loose=True),
+        Attribute(("make_in_place",), of="none", call=("layers", "..."), loose=True),
+        Attribute(("pointwise",), of="none", call=("layers", "..."), loose=True),
+        Attribute(("check",), of="none", call=("arguments",)),
+        Attribute(("EXAMPLE",), of="none", values=lambda entry: tuple(getattr(entry, "ARGUMENTS", ()))),
+    ),
+    further=_arguments,
+)
+"""What `skipray.extension.catalog` asks of an activation; a user's own is a function, and is asked for no more."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"eta": None}
+EXAMPLE = {"eta": 0.9}
 KEPT = 1
 FAMILIES = ("plainnet",)
 """Which of skipray's families have no skips."""

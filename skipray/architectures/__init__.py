@@ -1,17 +1,33 @@
 """Families of networks, one a file; the file's name is the name in the YAML.
 
-A family is a file with `fields(kind)`, `check(model, input_shape, classes)`, `build(model, input_shape, classes)` and,
-so that a sweep can be planned without building it, `sizes(model, input_shape, classes)`. A user's own `module:name`
-needs `build` alone.
+A family is a file with
+
+- `fields(kind)`: the fields of a model that it reads besides COMMON_FIELDS (skipray/spec/fields.py);
+- `check(model, input_shape, classes)`: raises `Refused` for what it cannot have (`_check.require` first);
+- `build(model, input_shape, classes)`: the network;
+- `sizes(model, input_shape, classes)`, so that a sweep can be planned without building it;
+
+and, where it differs from the others,
+
+- `KINDS`: of mlp and cnn, those that it has; both when left out;
+- `UNREAD`: common fields that it does not read; `DROPPED`: optional fields that mean nothing for it, left out in
+  silence so that its twins may have them;
+- `OPTIONS`: options of its own, with their defaults; `DEPTH`: what its depth counts, where not weight layers;
+- `BRANCHES_END_IN_NORM`: whether each branch's last layer is a normalization.
+
+A user's own `module:name` needs `build` alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from skipray.extension import catalog
+from skipray.extension.contract import Attribute, Contract, unknown_words
 from skipray.spec import ModelSpec
+from skipray.spec.fields import COMMON_FIELDS, OPTIONAL_FIELDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,3 +115,34 @@ def sizes(model: ModelSpec, input_shape: tuple[int, ...], classes: int) -> Sizes
     from skipray.architectures._own import constructed
 
     return measured_sizes(lambda: constructed(family, model, input_shape, classes, 0), input_shape)
+
+
+def kinds(architecture: str) -> tuple[str, ...]:
+    """The kinds of networks that a family has."""
+    return tuple(getattr(catalog.find("architectures", architecture), "KINDS", KINDS))
+
+
+def _unknown_fields(name: str, family: Any) -> Iterator[str]:
+    """Names in a file's `fields` that no model has; those of a user's own are read when its kind is known."""
+    for kind in () if ":" in name else getattr(family, "KINDS", KINDS):
+        yield from unknown_words(f"fields({kind!r})", family.fields(kind), tuple(ModelSpec.model_fields))
+
+
+KINDS = ("mlp", "cnn")
+_OF_A_MODEL = ("model", "input_shape", "classes")
+CONTRACT = Contract(
+    (
+        Attribute(("build",), call=_OF_A_MODEL),
+        Attribute(("fields",), of="files", call=("kind",)),
+        Attribute(("check",), of="files", call=_OF_A_MODEL),
+        Attribute(("sizes",), of="files", call=_OF_A_MODEL),
+        Attribute(("KINDS",), of="none", values=lambda family: KINDS),
+        Attribute(("UNREAD",), of="none", values=lambda family: COMMON_FIELDS),
+        Attribute(("DROPPED",), of="none", values=lambda family: OPTIONAL_FIELDS),
+        Attribute(("OPTIONS",), of="none", kind=(Mapping, tuple, list, set, frozenset)),
+        Attribute(("DEPTH",), of="none", kind=str),
+        Attribute(("BRANCHES_END_IN_NORM",), of="none", kind=bool),
+    ),
+    further=_unknown_fields,
+)
+"""What `skipray.extension.catalog` asks of a family."""

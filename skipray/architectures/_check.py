@@ -1,6 +1,7 @@
 """Checks that several families share. Each raises Refused."""
 
-from skipray import activations
+from skipray import activations, initialisations
+from skipray.architectures import kinds
 from skipray.architectures._depth import LinearRule, tabled
 from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
@@ -18,7 +19,10 @@ OF_BRANCHES = ("stochastic_depth", "dropout", "layer_scale")
 
 
 def require(model: ModelSpec, keys: frozenset[str]) -> None:
-    """Every field that a family reads has to be written out, but the optional ones."""
+    """Every field that a family reads has to be written out, but the optional ones; its kind is one that it has."""
+    allowed = kinds(model.architecture)
+    if model.kind not in allowed:
+        raise Refused(f"found {model.kind}; allowed for {model.architecture}: {', '.join(allowed)}", "kind")
     for key in sorted(keys - set(OPTIONAL_FIELDS)):
         if getattr(model, key) is None:
             raise Refused(f"found nothing; {model.architecture} ({model.kind}) needs it", key)
@@ -60,11 +64,10 @@ def _tailored(model: ModelSpec) -> None:
 
 def _gains(model: ModelSpec) -> None:
     """A gain and a bias variance belong to schemes and networks that have room for them."""
-    takes = ("lecun_normal", "orthogonal", "delta_orthogonal", "looks_linear")
-    if model.weight_gain is not None and model.initialisation not in takes and ":" not in model.initialisation:
+    if model.weight_gain is not None and not initialisations.takes_gain(model.initialisation):
         raise Refused(
             f"found {model.weight_gain} with {model.initialisation}, whose gain is its own; allowed: "
-            f"{', '.join(takes)}, or module:name",
+            f"{', '.join(initialisations.with_gain())}, or module:name",
             "weight_gain",
         )
     if model.bias_variance and model.normalization != "none":

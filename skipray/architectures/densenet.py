@@ -15,19 +15,19 @@ from skipray.architectures._check import require
 from skipray.architectures._depth import LinearRule, tabled
 from skipray.architectures._outline import Outline
 from skipray.architectures._sizes import sizes as sizes_of
-from skipray.initialisations import Refused
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+KINDS = ("cnn",)
 IMAGENET_LAYERS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 264: (6, 12, 64, 48)}
 """Dense layers in each stage (table 1)."""
 
 
 def fields(kind: str) -> frozenset[str]:
-    return frozenset(() if kind == "mlp" else {"growth_rate", "layout"})
+    return frozenset({"growth_rate", "layout"} if kind in KINDS else ())
 
 
 def check(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> None:
@@ -36,8 +36,6 @@ def check(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> 
 
 def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> Outline:
     require(model, fields(model.kind))
-    if model.kind == "mlp":
-        raise Refused("found mlp; allowed for densenet: cnn", "kind")
     layers: tuple[int, ...]
     if model.layout == "imagenet":
         layers = tabled(model.depth, IMAGENET_LAYERS, "densenet (cnn, imagenet)")

@@ -5,24 +5,29 @@ Source of the paper's: Oyedotun, Al Ismaeil & Aouada, IEEE TNNLS 34(9), 2023. Ma
 none; each claim's file gives its own. numpy, scipy and pandas only.
 
 A file of this folder is a claim: `ID`, `ROLES` (of families that it speaks of), `NEEDS` (what has to be measured),
-`TRAINS` (whether it speaks of what networks have learned) and `judge(data) -> Finding`.
+`TRAINS` (whether it speaks of what networks have learned), `SOURCE` and `judge(data) -> Finding`. Adding one moves the
+adjusted p-values of all: they are one family of tests.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
-from skipray.claims._claim import Claim, Comparison, Finding, Part, Verdict, finding, untested
-from skipray.claims._data import PAPER, SweepData
+from skipray.claims._claim import PAPER_SOURCE, Claim, Comparison, Finding, Part, Verdict, finding, untested
+from skipray.claims._data import PAPER, ROLES, SweepData
 from skipray.claims._estimates import change_over_depths, mean_of, mean_over_cells
 from skipray.claims._own import judge_own
 from skipray.claims._verdict import Stated, judged
 from skipray.extension import catalog
+from skipray.extension.contract import Attribute, Contract, unknown_words
+from skipray.metrics import TENSORS, layer_metrics, tracked
 from skipray.spec.claims import OwnClaim
 
 __all__ = [
+    "PAPER_SOURCE",
     "Claim",
     "Comparison",
     "Finding",
@@ -38,8 +43,6 @@ __all__ = [
     "paper_claims",
     "untested",
 ]
-
-PAPER_SOURCE = "Oyedotun, Al Ismaeil & Aouada 2023"
 
 
 def paper_claims() -> list[str]:
@@ -92,5 +95,34 @@ def judge(
         found = claim.judge(data)
         if claim.TRAINS and not trained:
             found = untested(found.statement, "Run with `recipe.epochs` of at least 1.", "nothing was trained")
-        stated.append(Stated(claim.ID, PAPER_SOURCE, found))
+        stated.append(Stated(claim.ID, claim.SOURCE, found))
     return judged(stated)
+
+
+def _named_and_measured(name: str, claim: Any) -> Iterator[str]:
+    """Whether a file's ID is its name, and its NEEDS are keys of MLflow or say `layers: TENSOR, ... STATISTIC`."""
+    if ":" in name:
+        return
+    if claim.ID.lower() != name:
+        yield f"whose ID is {claim.ID!r}; allowed: {name.upper()!r}, the file's name, but for capitals"
+    keys = [need for need in claim.NEEDS if not need.startswith(LAYERS)]
+    yield from unknown_words("NEEDS", keys, (*tracked(), "model.parameters"))
+    for need in set(claim.NEEDS) - set(keys):
+        *tensors, statistic = re.split(r"[,.\s]+", need.removeprefix(LAYERS).strip())
+        yield from unknown_words("NEEDS", tensors, TENSORS)
+        yield from unknown_words("NEEDS", [statistic], layer_metrics())
+
+
+LAYERS = "layers:"
+CONTRACT = Contract(
+    (
+        Attribute(("judge",), call=("data",)),
+        Attribute(("ID",), of="files", kind=str),
+        Attribute(("ROLES",), of="files", values=lambda claim: ROLES),
+        Attribute(("NEEDS",), of="files", kind=tuple),
+        Attribute(("TRAINS",), of="files", kind=bool),
+        Attribute(("SOURCE",), of="files", kind=str),
+    ),
+    further=_named_and_measured,
+)
+"""What `skipray.extension.catalog` asks of a claim."""

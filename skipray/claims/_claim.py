@@ -6,6 +6,8 @@ from typing import Literal
 
 from skipray.claims._evidence import Evidence
 
+PAPER_SOURCE = "Oyedotun, Al Ismaeil & Aouada 2023"
+"""SOURCE of the paper's claims."""
 Verdict = Literal["supported", "refuted", "in part", "leaning", "inconclusive", "not tested"]
 Side = Literal["above", "below", "within"]
 

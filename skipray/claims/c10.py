@@ -6,11 +6,12 @@ blocks. Parts: the skip network's below NEAR; the plain one's above it, paired. 
 counts as wholly changed; diverged plain ones are left out.
 """
 
-from skipray.claims._claim import Comparison, Finding, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import DivergedValue, SweepData, diverged_remark
 from skipray.claims._estimates import mean_of
 
 ID = "C10"
+SOURCE = PAPER_SOURCE
 ROLES = ("plain", "skip")
 NEEDS = ("deletion.output_change.median",)
 TRAINS = True

@@ -7,12 +7,13 @@ seed and factors (`skipray.trends.trainability_shift`).
 
 import pandas as pd
 
-from skipray.claims._claim import Comparison, Finding, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import SweepData, combinations
 from skipray.claims._evidence import Lead
 from skipray.trends import trainability_limit, trainability_shift
 
 ID = "C1a"
+SOURCE = PAPER_SOURCE
 ROLES = ("plain", "skip", "aggregated")
 NEEDS = ("train.accuracy",)
 TRAINS = True

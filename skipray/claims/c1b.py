@@ -7,12 +7,13 @@ done so among these seeds is said beside it: no interval knows of what it has no
 
 import pandas as pd
 
-from skipray.claims._claim import Comparison, Finding, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
 from skipray.claims._estimates import change_over_depths, line_over_depths
 from skipray.claims._evidence import excluded_rate
 
 ID = "C1b"
+SOURCE = PAPER_SOURCE
 ROLES = ("skip", "aggregated")
 NEEDS = ("train.accuracy",)
 TRAINS = True

@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import pandas as pd
 
-from skipray.claims._claim import Comparison, Finding, Side, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, Side, finding, untested
 from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import change_over_depths, mean_of
 from skipray.claims._evidence import Mean
 
 ID = "C3"
+SOURCE = PAPER_SOURCE
 ROLES = ("plain",)
 NEEDS = ("hidden.effective_rank.last", "hidden.mean_cosine.last")
 TRAINS = False

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from skipray.claims._claim import Comparison, Finding, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import mean_of
 
 ID = "C5"
+SOURCE = PAPER_SOURCE
 ROLES = ()
 NEEDS = ("layers: hidden, weight_gradient, weight_update log10_condition",)
 TRAINS = False

@@ -6,11 +6,12 @@ not above it at all; plain within EQUAL of aggregated, which is refuted where th
 
 import pandas as pd
 
-from skipray.claims._claim import Comparison, Finding, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean
 
 ID = "C6"
+SOURCE = PAPER_SOURCE
 ROLES = ("plain", "skip", "aggregated")
 NEEDS = ("weight.log10_condition.median",)
 TRAINS = False

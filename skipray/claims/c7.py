@@ -9,12 +9,13 @@ diverged aggregated network's kappa lies beyond float32's precision; pairs with 
 import numpy as np
 import pandas as pd
 
-from skipray.claims._claim import Comparison, Finding, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean, mean_of
 from skipray.claims._evidence import Mean
 
 ID = "C7"
+SOURCE = PAPER_SOURCE
 ROLES = ("skip", "aggregated")
 NEEDS = (CONDITION, "model.parameters")
 TRAINS = False

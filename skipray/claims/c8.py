@@ -4,11 +4,12 @@ Part: percentage points, paired by depth, seed and factors. The paper reports 0.
 aggregated network has a test accuracy of 0; pairs with a diverged skip network are left out.
 """
 
-from skipray.claims._claim import Comparison, Finding, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
 from skipray.claims._estimates import mean_over_cells
 
 ID = "C8"
+SOURCE = PAPER_SOURCE
 ROLES = ("skip", "aggregated")
 NEEDS = ("test.accuracy",)
 TRAINS = True

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from skipray.association import Association, granulated_tau
-from skipray.claims._claim import Comparison, Finding, finding, untested
+from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import CONDITION, SweepData, combinations, diverged_remark, exploded_remark
 from skipray.claims._evidence import Mean
 
 ID = "C9"
+SOURCE = PAPER_SOURCE
 ROLES = ()
 NEEDS = (CONDITION, "gap.accuracy", "train.accuracy")
 TRAINS = True

@@ -10,6 +10,11 @@ Pereyra 1973): value(depth) = sum_l linear_l * basis_l(depth; nonlinear). A file
 - `basis(depth, nonlinear)`: array (linear parameters, resamples, depths) for `depth` (depths,) and `nonlinear`
   (nonlinear parameters, resamples).
 
+A file of this folder has besides, from which the tests check its basis, its ranges and that it is told from the others:
+
+- `FORMULA: str`: the value as an expression in `depth` and the parameters, with exp, log, minimum and maximum;
+- `EXAMPLE: dict[str, float]`: parameters of a curve that depths from 8 to 164 show well, away from the ranges' ends.
+
 Units: depth in weight layers, value in the unit of the series.
 """
 
@@ -18,6 +23,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from skipray.extension.contract import Attribute, Contract
 
 Array = NDArray[np.float64]
 
@@ -48,3 +55,21 @@ class Curve(Protocol):
 
     def basis(self, depth: Array, nonlinear: Array) -> Array:
         """The functions that the linear parameters multiply: (linear parameters, resamples, depths)."""
+
+
+def _parameters(curve: Curve) -> tuple[str, ...]:
+    return (*curve.LINEAR, *curve.NONLINEAR)
+
+
+CONTRACT = Contract(
+    (
+        Attribute(("LINEAR",), kind=dict),
+        Attribute(("NONLINEAR",), kind=dict),
+        Attribute(("ranges",), call=("depth",)),
+        Attribute(("basis",), call=("depth", "nonlinear")),
+        Attribute(("LEVELS",), of="none", values=lambda curve: tuple(curve.LINEAR)),
+        Attribute(("FORMULA",), of="files", kind=str),
+        Attribute(("EXAMPLE",), of="files", values=_parameters),
+    )
+)
+"""What `skipray.extension.catalog` asks of a curve."""

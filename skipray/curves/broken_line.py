@@ -15,6 +15,8 @@ LINEAR = {
 }
 LEVELS = ("level",)
 NONLINEAR = {"knee": "depth at which the lines meet, in layers"}
+FORMULA = "level + slope_before * minimum(depth - knee, 0) + slope_after * maximum(depth - knee, 0)"
+EXAMPLE = {"level": 6.0, "slope_before": 0.1, "slope_after": -0.01, "knee": 61.0}
 
 
 def ranges(depth: Array) -> tuple[Range, ...]:

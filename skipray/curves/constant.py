@@ -7,6 +7,8 @@ from skipray.curves import Array, Range
 LINEAR = {"level": "the value at every depth, in the value's unit"}
 LEVELS = ("level",)
 NONLINEAR: dict[str, str] = {}
+FORMULA = "level"
+EXAMPLE = {"level": 2.5}
 
 
 def ranges(depth: Array) -> tuple[Range, ...]:

@@ -14,6 +14,8 @@ LINEAR = {
 }
 LEVELS = ("asymptote",)
 NONLINEAR = {"rate": "share of the way to the asymptote a layer, 1 / layer; 1 / rate is the decay length in layers"}
+FORMULA = "asymptote + (start - asymptote) * exp(-rate * depth)"
+EXAMPLE = {"start": 5.0, "asymptote": 1.0, "rate": 0.04}
 
 
 def ranges(depth: Array) -> tuple[Range, ...]:

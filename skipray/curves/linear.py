@@ -10,6 +10,8 @@ LINEAR = {
     "slope": "change a layer, in the value's unit / layer",
 }
 NONLINEAR: dict[str, str] = {}
+FORMULA = "intercept + slope * depth"
+EXAMPLE = {"intercept": 1.0, "slope": -0.03}
 
 
 def ranges(depth: Array) -> tuple[Range, ...]:

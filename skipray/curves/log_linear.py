@@ -9,6 +9,8 @@ LINEAR = {
     "slope": "change for each factor e in depth, in the value's unit; times ln 2 for a doubling",
 }
 NONLINEAR: dict[str, str] = {}
+FORMULA = "intercept + slope * log(depth)"
+EXAMPLE = {"intercept": 1.0, "slope": 0.7}
 
 
 def ranges(depth: Array) -> tuple[Range, ...]:

@@ -20,6 +20,8 @@ NONLINEAR = {
     "midpoint": "depth at which half of the change has happened, in layers",
     "steepness": "slope of the log-odds in ln(depth), no unit; the change takes a factor exp(4.4 / steepness) in depth",
 }
+FORMULA = "shallow + (deep - shallow) / (1 + (depth / midpoint) ** -steepness)"
+EXAMPLE = {"shallow": 0.98, "deep": 0.1, "midpoint": 41.0, "steepness": 4.0}
 
 
 def ranges(depth: Array) -> tuple[Range, ...]:

@@ -14,6 +14,8 @@ LINEAR = {
 }
 LEVELS = ("offset",)
 NONLINEAR = {"exponent": "power of depth, no unit"}
+FORMULA = "offset + coefficient * depth**exponent"
+EXAMPLE = {"offset": 1.0, "coefficient": 30.0, "exponent": -1.7}
 
 
 def ranges(depth: Array) -> tuple[Range, ...]:

@@ -9,11 +9,14 @@ A data set is a module (or, as `module:name`, any object) with
     FLIP: whether a horizontal flip keeps the class, for images
     load(dataset, root) -> Raw, or open_splits(dataset, fingerprint, root, cache) -> Splits where memory is too small
 and optionally check(dataset), raising ValueError, missing(dataset, root) -> str | None, and, beside open_splits,
-prepare(dataset, fingerprint, root, cache), which verifies without torch.
+prepare(dataset, fingerprint, root, cache), which verifies without torch, and EXAMPLE: the options that it cannot do
+without, with which the tests plan it. A file of this folder says FLIP. It has a FINGERPRINT unless its data are the
+user's: then EXAMPLE says so with the options that name them.
 Nothing here downloads anything.
 """
 
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,8 +29,9 @@ from skipray.datasets._partition import evaluated_samples, partition
 from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
 from skipray.datasets._splits import Images, Splits, moments
 from skipray.extension import catalog, own_code
+from skipray.extension.contract import Attribute, Contract
 from skipray.spec import DatasetSpec, TokenShape
-from skipray.spec.samples import Task, shape_and_outputs, task_of
+from skipray.spec.samples import TASKS, Task, shape_and_outputs, task_of
 
 __all__ = [
     "DataCorrupt",
@@ -176,3 +180,33 @@ def _standardise(dataset: DatasetSpec, shape: tuple[int, ...]) -> str:
     if isinstance(shape, TokenShape):
         return "none"
     return dataset.standardise or ("per_channel" if len(shape) == 3 else "per_feature")
+
+
+def _task(name: str, entry: Any) -> Iterator[str]:
+    task = getattr(entry, "TASK", TASKS[0])
+    if task not in TASKS:
+        yield f"whose TASK is {task!r}; allowed: {', '.join(TASKS)}"
+
+
+_OF_A_SPLIT = ("dataset", "fingerprint", "root", "cache")
+CONTRACT = Contract(
+    (
+        Attribute(("load",), of="none", call=("dataset", "root")),
+        Attribute(("open_splits",), of="none", call=_OF_A_SPLIT),
+        Attribute(("load", "open_splits"), kind=object),
+        Attribute(("INPUT_SHAPE", "shape_and_classes"), kind=object),
+        Attribute(("CLASSES", "OUTPUTS", "shape_and_classes"), kind=object),
+        Attribute(("TRAIN_SAMPLES", "train_samples"), kind=object),
+        Attribute(("shape_and_classes",), of="none", call=("dataset",)),
+        Attribute(("train_samples",), of="none", call=("dataset",)),
+        Attribute(("FLIP",), of="files", kind=bool),
+        Attribute(("FINGERPRINT", "EXAMPLE"), of="files", kind=(str, dict)),
+        Attribute(("TASK",), of="none", kind=str),
+        Attribute(("task",), of="none", call=("dataset",)),
+        Attribute(("check",), of="none", call=("dataset",)),
+        Attribute(("missing",), of="none", call=("dataset", "root")),
+        Attribute(("prepare",), of="none", call=_OF_A_SPLIT),
+    ),
+    further=_task,
+)
+"""What `skipray.extension.catalog` asks of a data set."""

@@ -18,6 +18,7 @@ from skipray.datasets._raw import DataMissing, Raw
 from skipray.spec import DatasetSpec
 
 FLIP = False
+EXAMPLE = {"address": "t.csv", "target": "y", "features": 3, "classes": 2, "rows": 200}
 OPTIONS = ("address", "target", "labels", "leave_out", "test_fraction", "features", "rows", "classes")
 TEST_FRACTION = 0.2
 SHOWN = 5

@@ -1,6 +1,7 @@
 """A folder as a registry: the file's name is the name in the YAML.
 
 `skipray/architectures/resnet.py` is the family `resnet`; nothing registers it, and nothing else needs to know it.
+What a file has to have is the CONTRACT of its folder's `__init__`.
 A user's own entry is written `module:name`, where `name` is an object in an importable module (or file on the path)
 that has the attributes which a file of that folder has.
 """
@@ -8,29 +9,22 @@ that has the attributes which a file of that folder has.
 import difflib
 import importlib
 import pkgutil
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 from skipray.extension import own_code, reaching
+from skipray.extension.contract import Contract, DeclarationRefused
 from skipray.extension.reaching import Source
 
 FOLDERS = ("activations", "architectures", "claims", "curves", "datasets", "initialisations", "metrics")
-NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "architectures": (("build",),),
-    "datasets": (
-        ("load", "open_splits"),
-        ("INPUT_SHAPE", "shape_and_classes"),
-        ("CLASSES", "OUTPUTS", "shape_and_classes"),
-        ("TRAIN_SAMPLES", "train_samples"),
-    ),
-    "initialisations": (("fill", "AS_BUILT"),),
-    "metrics": (("METRIC",), ("measure",)),
-    "claims": (("judge",),),
-}
-"""What a user's entry has at least, one of each row."""
+_CHECKED: "WeakSet[ModuleType]" = WeakSet()
+"""Files whose declaration was found to be whole."""
 
 
 @lru_cache
@@ -48,6 +42,7 @@ def find(folder: str, name: str) -> Any:
 
     Raises:
         ValueError: no such name, with the nearest ones and all that exist.
+        DeclarationRefused: it lacks something that the folder asks of its entries, or declares what there is not.
     """
     if ":" in name:
         return _load_foreign(folder, name)
@@ -55,7 +50,36 @@ def find(folder: str, name: str) -> Any:
         near = difflib.get_close_matches(name, names(folder), n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ValueError(f"found {name!r}{hint}; allowed: {', '.join(names(folder))}, or module:name for your own")
-    return importlib.import_module(f"skipray.{folder}.{name}")
+    return _load_file(folder, name)
+
+
+def _load_file(folder: str, name: str) -> ModuleType:
+    try:
+        module = importlib.import_module(f"skipray.{folder}.{name}")
+    except ModuleNotFoundError:
+        raise  # what training needs may not be installed, which the command line says
+    except Exception as error:
+        raise DeclarationRefused(f"found {name!r} (skipray/{folder}/{name}.py), {_why_not(error)}") from error
+    if module not in _CHECKED:
+        _contract(folder).check(name, module)
+        _CHECKED.add(module)
+    return module
+
+
+def _why_not(error: Exception) -> str:
+    """Why a file of skipray's cannot be imported, with the line."""
+    if isinstance(error, DeclarationRefused):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    file, line = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (place.filename, place.lineno)
+    said = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+    return f"which cannot be imported: {Path(file or '?').name}:{line}: {said}; allowed: a file that can be imported"
+
+
+def _contract(folder: str) -> Contract:
+    """What the folder says that its entries have."""
+    contract: Contract = importlib.import_module(f"skipray.{folder}").CONTRACT
+    return contract
 
 
 def _load_foreign(folder: str, name: str) -> Any:
@@ -72,9 +96,8 @@ def _load_foreign(folder: str, name: str) -> Any:
         if not hasattr(entry, part):
             raise ValueError(f"found {name!r}, but {module_name!r} has no {attribute!r}; it has {_public(module)}")
         entry = getattr(entry, part)
-    for names in NEEDS.get(folder, ()):
-        if not any(hasattr(entry, needed) for needed in names):
-            raise ValueError(f"found {name!r}, which has no {' or '.join(names)}; allowed: what {folder} need")
+    if folder in FOLDERS:
+        _contract(folder).check(name, entry)
     return entry
 
 

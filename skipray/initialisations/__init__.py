@@ -1,8 +1,10 @@
 """Initial values, one scheme a file; the file's name is the name in the YAML.
 
 A scheme is a file with `fill(weight, layer, generator)`, which sets the weight of one linear or convolutional layer,
-and, where they are needed, `check(model)` and `finish(network, model)`. One whose weights are independent or orthogonal
-has `sigma_w_squared(model)`: fan_in times the variance of an entry of a wide layer between equal widths.
+and, where they are needed, `check(model)`, which raises `Refused`, and `finish(network, model)`. `TAKES_GAIN = True`
+says that it reads the model's `weight_gain`; `AS_BUILT = True`, in place of `fill`, that it sets nothing. One whose
+weights are independent or orthogonal has `sigma_w_squared(model)`: fan_in times the variance of an entry of a wide
+layer between equal widths.
 
 Every parameter draws from a generator of its own, seeded by the trial's seed and the parameter's name. Its value
 depends on seed, name, shape and scheme alone, so networks that differ only in their skips start from the same weights.
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from skipray.activations import Activation
 from skipray.errors import SkiprayError
 from skipray.extension import catalog
+from skipray.extension.contract import Attribute, Contract
 from skipray.initialisations._reach import Reached, parts, put
 from skipray.spec import ModelSpec
 
@@ -120,3 +123,25 @@ def _set(part: Reached, scheme: Any, model: ModelSpec, seed: int) -> bool:
 def _seed(seed: int, name: str) -> int:
     digest = hashlib.sha256(f"{seed}/initialisation/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def takes_gain(initialisation: str) -> bool:
+    """Whether a scheme reads the model's `weight_gain`; a user's own may."""
+    return ":" in initialisation or getattr(catalog.find("initialisations", initialisation), "TAKES_GAIN", False)
+
+
+def with_gain() -> tuple[str, ...]:
+    """The schemes of this folder that read it."""
+    return tuple(name for name in catalog.names("initialisations") if takes_gain(name))
+
+
+CONTRACT = Contract(
+    (
+        Attribute(("fill", "AS_BUILT"), call=("weight", "layer", "generator"), kind=bool),
+        Attribute(("check",), of="none", call=("model",)),
+        Attribute(("finish",), of="none", call=("network", "model")),
+        Attribute(("sigma_w_squared",), of="none", call=("model",)),
+        Attribute(("TAKES_GAIN",), of="none", kind=bool),
+    )
+)
+"""What `skipray.extension.catalog` asks of a scheme."""

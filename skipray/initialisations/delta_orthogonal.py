@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from skipray.initialisations import Layer
 
+TAKES_GAIN = True
+
 
 def check(model: ModelSpec) -> None:
     if model.kind == "mlp":

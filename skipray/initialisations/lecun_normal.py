@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from skipray.initialisations import Layer
     from skipray.spec import ModelSpec
 
+TAKES_GAIN = True
+
 
 def fill(weight: torch.Tensor, layer: Layer, generator: torch.Generator) -> None:
     gain = 1.0 if layer.weight_gain is None else layer.weight_gain

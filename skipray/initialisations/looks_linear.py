@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from skipray.initialisations import Layer
 
+TAKES_GAIN = True
 FAMILIES = ("plainnet", "preresnet", "skipinit")
 """Where the pairs stay pairs: an addition of what an activation has cut is none."""
 

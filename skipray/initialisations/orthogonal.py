@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from skipray.initialisations import Layer
 
+TAKES_GAIN = True
+
 
 def fill(weight: torch.Tensor, layer: Layer, generator: torch.Generator) -> None:
     for group in weight.chunk(layer.groups):

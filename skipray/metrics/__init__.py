@@ -8,6 +8,7 @@ and the table of the documentation. A metric of one's own is written `module:nam
 Reading the declarations needs no torch.
 """
 
+from skipray.extension.contract import Attribute, Contract
 from skipray.metrics._declaration import (
     GRADIENTS,
     REPRESENTATIONS,
@@ -26,9 +27,11 @@ from skipray.metrics._registry import (
     Entry,
     chosen,
     describe,
+    described_as_named,
     entries,
     find,
     layer_metric,
+    layer_metrics,
     listed_metrics,
     listed_profiles,
     tracked,
@@ -55,7 +58,14 @@ __all__ = [
     "headline_phase",
     "headline_rows",
     "layer_metric",
+    "layer_metrics",
     "listed_metrics",
     "listed_profiles",
     "tracked",
 ]
+
+CONTRACT = Contract(
+    (Attribute(("METRIC",), kind=Metric), Attribute(("measure",), call=("...",), loose=True)),
+    further=described_as_named,
+)
+"""What `skipray.extension.catalog` asks of a metric; what the declaration says is checked where it is made."""

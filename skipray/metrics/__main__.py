@@ -1,4 +1,4 @@
-"""`python -m skipray.metrics`: prints docs/metrics.md."""
+"""`python -m skipray.metrics`: prints the page of metrics, which the documentation's site has too."""
 
 from skipray.metrics._table import page
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, get_args
+
+from skipray.metrics._words import check_words
 
 REPRESENTATIONS = ("hidden", "branch", "skip")
 GRADIENTS = ("weight_update", "weight_gradient", "output_gradient")
@@ -13,6 +15,11 @@ tokens), is read by metrics that name it alone: it has no spectra."""
 Asked = Literal["always", "full", "hessian", "jacobian", "by name"]
 """What has a metric measured besides its name in `probe: {metrics: [...]}`: nothing need be asked, the preset `full`,
 `probe.hessian`, `probe.jacobian`, or nothing else does."""
+
+
+Aggregate = Literal["last", "max", "median", "min", "last_block"]
+AGGREGATES = get_args(Aggregate)
+SPLITS = ("train", "test", "validation")
 
 
 class Absent(ValueError):
@@ -73,6 +80,11 @@ class Metric:
     """How its axis is spread."""
     figure: str | None = ""
     """Which figure by depth shows its trends; empty: one of its own, None: none."""
+    MEASURES: ClassVar[tuple[str, ...]] = ()
+    """What `measure` is called with."""
+
+    def __post_init__(self) -> None:
+        check_words(self, {})
 
     def tracked(self) -> Iterator[Tracked]:
         """Its numbers of a run."""
@@ -89,13 +101,17 @@ class Headline:
 
     tensor: str
     centred: bool = False
-    aggregates: tuple[Literal["last", "max", "median", "min", "last_block"], ...]
+    aggregates: tuple[Aggregate, ...]
     """Of all layers' values; last_block: the largest of the last hidden layer's, where a layer has several weights or
     the classifier comes behind."""
     trends: tuple[str, ...] = ()
     """Aggregates with a depth trend, in the order of a figure's panels."""
     listed: tuple[str, ...] = ()
     """Aggregates that MLflow's saved view shows."""
+
+    def __post_init__(self) -> None:
+        tracked = dict.fromkeys((*self.aggregates, *self.trends))
+        check_words(self, {"tensor": (*TENSORS, "attention"), "trends": AGGREGATES, "listed": tuple(tracked)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +121,10 @@ class LayerMetric(Metric):
     `measure` takes, as `reads` says, a `computing.spectra.Spectra` of many tensors and returns an array with a value
     for each (NaN where there is none), or such an array and one that says where it is a bound (1: the truth is above,
     -1: below); or the `computing.entries.Entries` of one tensor, and returns a number.
+
+    Spectra lie side by side, padded with zeros to the longest: `values.shape[1]` is no spectrum's own length (that is
+    `lengths`), and the value of a spectrum must be the same whatever lies beside it. Of one that is all zero there is
+    nothing to measure (`Spectra.present` makes it NaN), unless `values_needed` is 0.
     """
 
     reads: Literal["spectrum", "entries"]
@@ -119,9 +139,15 @@ class LayerMetric(Metric):
     """Of entries: whether it compares samples, so that one axis has to be known as theirs."""
     finite_only: bool = True
     """Whether a tensor with NaN or infinite entries has no value."""
+    values_needed: int = 1
+    """How many values above the precision floor a spectrum must have to have a value: 0 where an all-zero one has."""
     absent: str = "all-zero matrix"
-    """Why a spectrum's value is NaN."""
+    """Why a spectrum's value is NaN: in words, what `values_needed` says in numbers."""
     headlines: tuple[Headline, ...] = ()
+    MEASURES: ClassVar[tuple[str, ...]] = ("spectra or entries",)
+
+    def __post_init__(self) -> None:
+        check_words(self, {"tensors": (*TENSORS, "attention")})
 
     def name_of(self, headline: Headline) -> str:
         """`hidden.log10_condition`, `hidden.centred.log10_condition`: the key without the aggregate."""
@@ -154,6 +180,10 @@ class NetworkMetric(Metric):
     """Which parts have a depth trend."""
     needs_classes: bool = True
     """Whether the labels have to be classes."""
+    MEASURES: ClassVar[tuple[str, ...]] = ("network",)
+
+    def __post_init__(self) -> None:
+        check_words(self, {"trends": self.parts})
 
     def tracked(self) -> Iterator[Tracked]:
         for part in self.parts:
@@ -179,9 +209,13 @@ class SplitMetric(Metric):
     listed: tuple[str, ...] = ()
     needs_classes: bool = True
     """Whether the labels have to be classes."""
+    MEASURES: ClassVar[tuple[str, ...]] = ("batch",)
+
+    def __post_init__(self) -> None:
+        check_words(self, {"trends": SPLITS, "by_epoch": SPLITS, "listed": SPLITS})
 
     def tracked(self) -> Iterator[Tracked]:
-        for split in ("train", "test", "validation"):
+        for split in SPLITS:
             yield Tracked(
                 f"{split}.{self.key}",
                 self,
@@ -203,6 +237,7 @@ class GapMetric(Metric):
 
     of: str
     trend: bool = False
+    MEASURES: ClassVar[tuple[str, ...]] = ("train", "test")
 
     def tracked(self) -> Iterator[Tracked]:
         yield Tracked(self.key, self, self.axis, "", trend=self.trend, needs_training=True)

@@ -1,12 +1,13 @@
 """Finds metrics: those of this folder, and a user's own `module:name`."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from skipray.extension import catalog
+from skipray.extension.contract import wrongly_called
 from skipray.metrics._declaration import LayerMetric, Metric, Tracked
 
 
@@ -28,8 +29,6 @@ def find(name: str) -> Entry:
         ValueError: there is none, or it declares no metric.
     """
     found = catalog.find("metrics", name)
-    if not isinstance(found.METRIC, Metric):
-        raise ValueError(f"found {name!r}, whose METRIC is a {type(found.METRIC).__name__}; allowed: a declaration")
     if ":" in name and found.METRIC.key.replace(".", "_") in catalog.names("metrics"):
         raise ValueError(f"found {name!r} with the key {found.METRIC.key!r}, which is skipray's own; allowed: another")
     return Entry(name, found.METRIC, found.measure)
@@ -73,6 +72,15 @@ def _place(one: Tracked) -> tuple[int, int]:
     return kinds.get(type(one.metric).__name__, 3), within
 
 
+def described_as_named(name: str, entry: Any) -> Iterator[str]:
+    """Mistakes of an entry: a file's name that is not its key, a function that cannot be called as its kind is."""
+    metric = entry.METRIC
+    expected = metric.key.replace(".", "_")
+    if ":" not in name and name != expected:
+        yield f"whose key is {metric.key!r}; allowed: {name!r}, or the file name {expected}.py"
+    yield from wrongly_called("measure", entry.measure, metric.MEASURES)
+
+
 def describe(key: str, names: Sequence[str] = ()) -> Tracked:
     """The declaration of an MLflow key.
 
@@ -95,6 +103,11 @@ def layer_metric(key: str, names: Sequence[str] = ()) -> LayerMetric:
     if key not in known:
         raise ValueError(f"found the statistic {key!r}{_near(key, known)}; allowed: {', '.join(known)}")
     return known[key]
+
+
+def layer_metrics() -> tuple[str, ...]:
+    """The statistics of layers.parquet."""
+    return tuple(e.metric.key for e in entries() if isinstance(e.metric, LayerMetric))
 
 
 def listed_metrics() -> tuple[str, ...]:

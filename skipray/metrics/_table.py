@@ -1,4 +1,4 @@
-"""docs/metrics.md: the keys of MLflow, and a table of the metrics."""
+"""The page of metrics: the keys of MLflow, and a table."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,8 @@ KINDS: tuple[tuple[type[Metric], str], ...] = (
 HEAD = """\
 # Metrics
 
-Made by `python -m skipray.metrics`; each row is a file of `skipray/metrics/`. A layer metric's number in MLflow is of
-the headline phase (batch statistics at initialisation, running ones afterwards) and, of tensors with more than two
+What `python -m skipray.metrics` prints; each row is a file of `skipray/metrics/`. A layer metric's number in MLflow is
+of the headline phase (batch statistics at initialisation, running ones afterwards) and, of tensors with more than two
 axes, of the unfolding by samples or outputs.
 """
 BESIDE = (

@@ -18,6 +18,7 @@ METRIC = LayerMetric(
     tensors=("hidden",),
     unfoldings=("matrix", "samples"),
     centrings=(True,),
+    values_needed=FIRST + FEWEST - 1,
     absent=f"fewer than {FIRST + FEWEST - 1} singular values above the precision floor",
     headlines=(Headline(tensor="hidden", centred=True, aggregates=("last", "median"), trends=("last",)),),
 )

@@ -13,6 +13,7 @@ METRIC = LayerMetric(
     low=0.0,
     better="higher",
     reads="spectrum",
+    values_needed=0,
 )
 
 

@@ -17,6 +17,7 @@ METRIC = LayerMetric(
     tensors=("weight",),
     unfoldings=("matrix", "out"),
     centrings=(False,),
+    values_needed=FEWEST,
     absent=f"fewer than {FEWEST} singular values above the precision floor",
     headlines=(Headline(tensor="weight", aggregates=("median",), trends=("median",)),),
 )

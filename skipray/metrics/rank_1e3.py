@@ -11,6 +11,7 @@ METRIC = LayerMetric(
     low=0.0,
     better="higher",
     reads="spectrum",
+    values_needed=0,
 )
 
 

@@ -10,6 +10,7 @@ METRIC = LayerMetric(
     axis="spectral norm",
     low=0.0,
     reads="spectrum",
+    values_needed=0,
 )
 
 

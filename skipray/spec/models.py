@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from skipray.extension.contract import unknown_words
 from skipray.spec.fields import COMMON_FIELDS, OPTIONAL_FIELDS, ModelSpec
 from skipray.spec.values import Frozen, as_text
 from skipray.spec.words import allowed_words
@@ -45,6 +46,8 @@ def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
     """(Field, message) of what the family needs and the model has not."""
     own = ":" in model.architecture
     read = family.fields(model.kind) if hasattr(family, "fields") and (own or model.kind is not None) else set()
+    for mistake in unknown_words("fields", tuple(read), tuple(ModelSpec.model_fields)):
+        raise ValueError(f"found {model.architecture!r}, {mistake}")
     needed = (set(read) if own else set(read) | set(COMMON_FIELDS) - unread_common(family)) - set(OPTIONAL_FIELDS)
     for key in sorted(needed, key=list(ModelSpec.model_fields).index):
         if getattr(model, key) is None:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BeforeValidator
 
+from skipray.extension import catalog
+
 
 class Frozen(dict[str, Any]):
     """A mapping that cannot be changed, so that what holds one can be hashed. Lists in it are tuples."""
@@ -28,7 +30,14 @@ class Frozen(dict[str, Any]):
 class Words:
     """What a field takes, in words, where its type does not say it."""
 
-    text: str
+    said: str
+    folder: str = ""
+    """Of the catalog, whose names stand for `{names}` in what is said."""
+
+    @property
+    def text(self) -> str:
+        """What is said, with the names that there are."""
+        return self.said.format(names=", ".join(catalog.names(self.folder))) if self.folder else self.said
 
 
 def freeze(value: Any) -> Any:
@@ -82,10 +91,7 @@ def _plain(value: Any) -> Any:
 ActivationChoice = Annotated[
     str | dict[str, Any],
     AfterValidator(_plain),
-    Words(
-        "relu, tanh, linear, elu, gelu, leaky_relu, selu, silu, sine, softplus, tailored_leaky_relu, or module:name; "
-        "with arguments as a mapping with the key name"
-    ),
+    Words("{names}, or module:name; with arguments as a mapping with the key name", folder="activations"),
 ]
 """An activation by its name, or a mapping with its name and arguments."""
 Options = Annotated[dict[str, Any], AfterValidator(freeze), Words("a mapping of names to values")]

@@ -13,6 +13,8 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+from skipray.extension.contract import Attribute, Contract
+
 
 @lru_cache
 def names() -> tuple[str, ...]:
@@ -27,7 +29,9 @@ def find(name: str) -> ModuleType:
 
 def command(name: str) -> Callable[..., Any]:
     """The function of a verb."""
-    function: Callable[..., Any] = getattr(find(name), _python_name(name))
+    module = find(name)
+    Contract((Attribute((_python_name(name),), call=("...",), loose=True),)).check(name, module)
+    function: Callable[..., Any] = getattr(module, _python_name(name))
     return function
 
 

@@ -13,7 +13,13 @@ from skipray.extension import catalog
 from skipray.spec.values import ActivationChoice
 
 NAMES = catalog.names("activations")
-GIVEN = {"tailored_leaky_relu": {"name": "tailored_leaky_relu", "eta": 0.9}, "sine": {"name": "sine", "frequency": 1}}
+
+
+def given(name):
+    """An activation as a model has it: with values for what has no default."""
+    return {"name": name, **getattr(catalog.find("activations", name), "EXAMPLE", {})}
+
+
 SHAPE = (1, 8, 8)
 X = torch.linspace(-3, 3, 41, dtype=torch.float64)
 
@@ -45,7 +51,7 @@ def test_formulas(activation, formula):
 def test_sizes_are_those_of_the_network(make_model, architecture, name):
     if name == "tailored_leaky_relu" and architecture != "plainnet":
         return
-    fields = {"normalization": "none", "initialisation": "orthogonal", "activation": GIVEN.get(name, name)}
+    fields = {"normalization": "none", "initialisation": "orthogonal", "activation": given(name)}
     for normalization in ("none", "batch")[: 1 if name == "tailored_leaky_relu" else 2]:
         model = make_model(architecture, kind="mlp", depth=6, width=8, **(fields | {"normalization": normalization}))
         found = architectures.sizes(model, SHAPE, 10)
@@ -99,8 +105,8 @@ def test_a_residual_scale_is_any_number(make_model):
         ("plainnet", {"activation": "sigmoid"}, "activation", "found 'sigmoid'; allowed: elu, gelu"),
         ("plainnet", {"activation": {"name": "gelu", "slope": 1}}, "activation", "found the argument slope"),
         ("plainnet", {"activation": "tailored_leaky_relu"}, "activation", "found no eta"),
-        ("resnet", {"activation": GIVEN["tailored_leaky_relu"]}, "activation", "which has skips; allowed: plainnet"),
-        ("plainnet", {"activation": GIVEN["tailored_leaky_relu"]}, "normalization", "found batch with tailored"),
+        ("resnet", {"activation": given("tailored_leaky_relu")}, "activation", "which has skips; allowed: plainnet"),
+        ("plainnet", {"activation": given("tailored_leaky_relu")}, "normalization", "found batch with tailored"),
         ("plainnet", {"weight_gain": 2.0}, "weight_gain", "found 2.0 with he_normal, whose gain is its own"),
         ("plainnet", {"bias_variance": 0.1}, "bias_variance", "before which layers have no biases"),
     ],

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _planted_claims import MAKERS, SIZES
 from _whole_claims import EDGES, NULL, PLANTED, make
 
-from skipray.claims import Claim, judge
+from skipray.claims import PAPER_SOURCE, Claim, judge
 
 HOLDS = {
     "null": ("C1b", "rise of", "log10 kappa of", "PlainNet above ResNeXt"),
@@ -42,6 +42,8 @@ def wrong(claims: Sequence[Claim], kind: str) -> set[str]:
     """Directions in which some claim is judged wrongly: supported, refuted. Where parts have verdicts, these count."""
     found = set()
     for claim in claims:
+        if claim.source != PAPER_SOURCE:
+            continue  # a claim that was added: what holds of it here is not known
         parts = [(p.label, p.verdict) for p in claim.parts] if hasattr(claim, "p_against") else []
         for name, verdict in parts or [(claim.id, claim.verdict)]:
             if verdict == "supported" and not name.startswith(HOLDS[kind]):

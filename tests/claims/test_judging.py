@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.claims import judge, paper_claims
-from skipray.claims._data import SweepData
+from skipray.claims import PAPER_SOURCE, judge, paper_claims
+from skipray.claims._data import ROLES, SweepData
 from skipray.extension import catalog
 
-ALL = ["C1a", "C1b", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11"]
+PAPERS = ["C1a", "C1b", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11"]
+ALL = [catalog.find("claims", name).ID for name in paper_claims()]
+
+NEEDED = ("architecture", "depth", "seed", "outcome")
 
 # Claims that say something good of a network, with data that support them as long as it does not diverge.
 GOOD = {
@@ -56,8 +59,14 @@ def test_diverged_networks_do_not_speak_for_a_claim(table, verdict) -> None:
     assert "20 of 60 networks diverged" in claim.sentence
 
 
+def test_the_papers_claims_come_in_its_order() -> None:
+    assert [claim for claim in ALL if claim in PAPERS] == PAPERS
+    sources = {c.id: c.source for c in judge(pd.DataFrame(columns=["trial_id", *NEEDED]))}
+    assert {sources[claim] for claim in PAPERS} == {PAPER_SOURCE}
+
+
 def test_every_claim_without_data_says_what_to_run() -> None:
-    claims = judge(pd.DataFrame(columns=["trial_id", "architecture", "depth", "seed", "outcome"]))
+    claims = judge(pd.DataFrame(columns=["trial_id", *NEEDED]))
     assert [c.id for c in claims] == ALL
     for claim in claims:
         assert claim.verdict == "not tested"
@@ -173,10 +182,10 @@ def test_a_file_of_the_folder_is_a_claim(name: str) -> None:
     """Adding a claim is adding such a file; `judge` takes them all."""
     claim = catalog.find("claims", name)
     assert claim.ID.lower() == name
-    assert set(claim.ROLES) <= {"plain", "skip", "aggregated"}
+    assert set(claim.ROLES) <= set(ROLES)
     assert claim.NEEDS
     assert isinstance(claim.TRAINS, bool)
-    empty = pd.DataFrame(columns=["trial_id", "architecture", "depth", "seed", "outcome"])
+    empty = pd.DataFrame(columns=["trial_id", *NEEDED])
     found = claim.judge(SweepData.read(empty, None, ()))
     assert found.statement
     assert found.what_to_run

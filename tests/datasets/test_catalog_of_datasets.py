@@ -8,15 +8,17 @@ import pytest
 
 from skipray import datasets
 from skipray.extension import catalog
-from skipray.spec import DatasetSpec
+from skipray.spec import DatasetSpec, TokenShape
 
 NAMES = catalog.names("datasets")
-OPTIONS = {"table": {"address": "t.csv", "target": "y", "features": 3, "classes": 2, "rows": 200}}
-"""Of what is nothing without options."""
 
 
 def spec_of(name):
-    return DatasetSpec(name=name, options=OPTIONS.get(name, {}))
+    return DatasetSpec(name=name, options=getattr(catalog.find("datasets", name), "EXAMPLE", {}))
+
+
+PINNED = [n for n in NAMES if not hasattr(catalog.find("datasets", n), "EXAMPLE")]
+"""All but those whose data are the user's."""
 
 
 NEED_FILES = [n for n in NAMES if hasattr(catalog.find("datasets", n), "missing")]
@@ -32,9 +34,9 @@ def test_an_entry_can_be_planned_without_data(name):
     entry = catalog.find("datasets", name)
     shape, classes = datasets.shape_and_classes(spec_of(name))
     assert min(shape) >= 1
-    assert len(shape) == 3 or name in ("table", "sorting", "copying", "parity")
+    assert isinstance(shape, TokenShape) or len(shape) in (1, 3), "tokens, rows, or images"
     assert classes >= 2
-    assert name == "table" or re.fullmatch("[0-9a-f]{64}", entry.FINGERPRINT)  # a table is the user's
+    assert name not in PINNED or re.fullmatch("[0-9a-f]{64}", entry.FINGERPRINT)
     assert isinstance(entry.FLIP, bool)
     samples = entry.train_samples(spec_of(name)) if hasattr(entry, "train_samples") else entry.TRAIN_SAMPLES
     assert samples >= 100
@@ -42,8 +44,8 @@ def test_an_entry_can_be_planned_without_data(name):
 
 
 def test_fingerprints_differ():
-    pinned = [n for n in NAMES if n != "table"]
-    assert len({catalog.find("datasets", n).FINGERPRINT for n in pinned}) == len(pinned)
+    assert {"digits", "cifar10", "imagenet", "gaussian"} < set(PINNED)
+    assert len({catalog.find("datasets", n).FINGERPRINT for n in PINNED}) == len(PINNED)
 
 
 @pytest.mark.parametrize("name", NEED_FILES)
@@ -54,7 +56,7 @@ def test_missing_files_are_named_with_a_way_to_get_them(name, tmp_path, monkeypa
     message = datasets.missing(dataset, str(tmp_path))
     assert message is not None
     assert str(tmp_path) in message
-    assert "torchvision.datasets." in message or name == "table"
+    assert "torchvision.datasets." in message or name not in PINNED
     assert "SKIPRAY_DATA" in message
     fingerprint = getattr(catalog.find("datasets", name), "FINGERPRINT", "")
     with pytest.raises(datasets.DataMissing) as raised:
@@ -73,8 +75,8 @@ def test_planning_imports_no_torch():
     code = (
         "import sys; from skipray import datasets; from skipray.extension import catalog\n"
         "from skipray.spec import DatasetSpec\n"
-        f"for n in catalog.names('datasets'):\n"
-        f"    spec = DatasetSpec(name=n, options={OPTIONS}.get(n, {{}}))\n"
+        "for n in catalog.names('datasets'):\n"
+        "    spec = DatasetSpec(name=n, options=getattr(catalog.find('datasets', n), 'EXAMPLE', {}))\n"
         "    datasets.shape_and_classes(spec); datasets.missing(spec)\n"
         "print(sorted({m.partition('.')[0] for m in sys.modules} & {'torch', 'torchvision', 'sklearn', 'ray'}))"
     )

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import runpy
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,22 @@ from skipray.spec import load_sweep
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+HOOKS = runpy.run_path(str(ROOT / "docs" / "hooks.py"))
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", HOOKS["PAGES"])
+def test_generated_pages_are_made(path: str) -> None:
+    """None is checked in, each has a title, and its tables are whole: every row has its heading's columns."""
+    assert not (ROOT / "docs" / path).exists(), "made when the site is built"
+    lines = "\n".join(HOOKS["PAGES"][path]()).split("\n")
+    assert lines[0].startswith("# ")
+    assert path in (ROOT / "mkdocs.yml").read_text()
+    columns = 0
+    for line in lines:
+        found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert not (columns and found) or found == columns, line
+        columns = found
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
@@ -58,7 +74,7 @@ def test_commands_exist_with_their_options(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_lead_somewhere(page: Path) -> None:
-    generated = {ROOT / "docs" / "reference" / f"{name}.md" for name in ("fields", "claims", "commands")}
+    generated = {ROOT / "docs" / path for path in HOOKS["PAGES"]}
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" in target:
             continue

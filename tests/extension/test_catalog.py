@@ -1,5 +1,6 @@
 """Folders as registries."""
 
+import importlib
 import sys
 
 import grimp
@@ -37,7 +38,9 @@ def test_names_cannot_leave_their_folder(name):
 
 
 def test_a_users_own_entry(tmp_path, monkeypatch):
-    (tmp_path / "my_families.py").write_text("class Mine:\n    CLASSES = 3\n    build = None\n")
+    (tmp_path / "my_families.py").write_text(
+        "class Mine:\n    CLASSES = 3\n    def build(model, shape, classes): ...\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     assert catalog.find("architectures", "my_families:Mine").CLASSES == 3
     before = catalog.source_hash("my_families:Mine")
@@ -48,7 +51,9 @@ def test_a_users_own_entry(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="importing 'no_such_module' failed"):
         catalog.find("architectures", "no_such_module:Mine")
     del sys.modules["my_families"]
-    (tmp_path / "my_families.py").write_text("class Mine:\n    CLASSES = 12\n    build = None\n")
+    (tmp_path / "my_families.py").write_text(
+        "class Mine:\n    CLASSES = 12\n    def build(model, shape, classes): ...\n"
+    )
     assert catalog.source_hash("my_families:Mine") != before
 
 
@@ -77,6 +82,8 @@ def test_a_module_that_cannot_be_imported_is_told_with_its_line(tmp_path, monkey
         ("initialisations", "fill or AS_BUILT"),
         ("datasets", "load or open_splits"),
         ("metrics", "METRIC"),
+        ("claims", "judge"),
+        ("curves", "LINEAR"),
     ],
 )
 def test_an_entry_without_what_it_needs_is_refused(tmp_path, monkeypatch, folder, lacks):
@@ -86,9 +93,13 @@ def test_an_entry_without_what_it_needs_is_refused(tmp_path, monkeypatch, folder
         catalog.find(folder, "empty_entries:Nothing")
 
 
-@pytest.mark.parametrize("folder", sorted(catalog.NEEDS))
+@pytest.mark.parametrize("folder", catalog.FOLDERS)
 def test_our_own_entries_have_what_is_asked_of_a_users(folder):
+    contract = importlib.import_module(f"skipray.{folder}").CONTRACT
+    asked = [attribute.names for attribute in contract.attributes if attribute.of != "none"]
+    assert asked
     for name in catalog.names(folder):
         entry = catalog.find(folder, name)
-        for names in catalog.NEEDS[folder]:
+        contract.check(name, entry)
+        for names in asked:
             assert any(hasattr(entry, needed) for needed in names), (name, names)

@@ -9,6 +9,7 @@ themselves once, for a comparison within rounding on any other.
 import hashlib
 import json
 import platform
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,20 @@ def _processor() -> str:
     return " ".join([platform.machine(), *(told.get(key, "?") for key in ("vendor_id", "cpu family", "model"))])
 
 
-def golden_run() -> dict[str, Any]:
-    """trial_id -> its last epoch's metrics and a digest over every number that the trial gave."""
+def golden_run(keys: Collection[str] | None = None) -> dict[str, Any]:
+    """trial_id -> its last epoch's metrics and a digest over every number that the trial gave.
+
+    Args:
+        keys: metrics and statistics that the digest is over; all when None. A metric that was added moves no number.
+    """
     found = {}
     for trial in load_sweep(HERE / "sweep.yaml").trials():
         record = run_trial(trial)
         digest = hashlib.sha256()
         for epoch in record.epochs:
-            digest.update(json.dumps(epoch.metrics, sort_keys=True).encode())
-        keys = [
+            told = {key: value for key, value in epoch.metrics.items() if keys is None or key in keys}
+            digest.update(json.dumps(told, sort_keys=True).encode())
+        columns = [
             "epoch",
             "layer",
             "tensor",
@@ -56,11 +62,13 @@ def golden_run() -> dict[str, Any]:
             "value",
             "censored",
         ]
-        digest.update(record.layers[keys].to_csv(index=False, float_format="%.17g").encode())
+        layers = record.layers if keys is None else record.layers[record.layers["statistic"].isin(keys)]
+        digest.update(layers[columns].to_csv(index=False, float_format="%.17g").encode())
         found[trial.trial_id] = {
             "label": trial.label,
             "outcome": record.outcome,
             "metrics": record.epochs[-1].metrics,
+            "keys": sorted({key for e in record.epochs for key in e.metrics} | set(record.layers["statistic"])),
             "digest": digest.hexdigest(),
         }
     return found
@@ -70,6 +78,7 @@ def main() -> None:
     run = golden_run()
     pinned = json.loads(PINNED.read_text()) if PINNED.exists() else {"digests": {}}
     pinned["digests"][processor_class()] = {key: value.pop("digest") for key, value in run.items()}
+    pinned["keys"] = sorted({key for trial in run.values() for key in trial.pop("keys")})
     pinned["trials"] = run
     PINNED.write_text(json.dumps(pinned, indent=1, sort_keys=True) + "\n")
 

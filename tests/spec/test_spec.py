@@ -248,7 +248,7 @@ def test_files_that_are_no_sweep(tmp_path, text, found):
 def test_missing_keys_are_named(tmp_path):
     message = refused(tmp_path, GOOD.replace("  batch_size: 128\n", "").replace("  activation: relu\n", ""))
     assert "recipe.batch_size: found nothing; allowed: an integer at least 1" in message
-    assert "model.activation: found nothing; allowed: relu, tanh, linear" in message
+    assert "model.activation: found nothing; allowed: elu, gelu, leaky_relu, linear, relu" in message
     assert "seeds: found nothing" in refused(tmp_path, GOOD.replace("seeds: [0, 1]", ""))
 
 
