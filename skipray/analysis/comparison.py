@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from skipray.analysis.aggregation import Aggregate, Series, finite
 from skipray.spec import Group, SweepSpec
@@ -17,6 +19,8 @@ from skipray.trends import Limit
 
 NOT_SETTINGS = ("model.depth", "model.architecture", "seed")
 """What a sweep varies, or what makes its groups: compared as factors, not as settings."""
+JUDGED_OR_CHOSEN = ("trained", "claims", "tune", "adaptive")
+"""Parts of a sweep that say how its results are judged, or which trials it has: no trial's own settings show them."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,18 @@ def _values(sweep: SweepSpec) -> dict[str, tuple[str, ...]]:
     told["architecture"] = tuple(sorted({c.model.architecture for c in sweep.cells}))
     told["depth"] = tuple(str(d) for d in sorted({c.model.depth for c in sweep.cells}))
     told["seed"] = tuple(map(str, sorted(sweep.seeds)))
+    for part in JUDGED_OR_CHOSEN:
+        told |= {key: (value,) for key, value in _flat(part, getattr(sweep, part)).items()}
     told["numerics_version"] = tuple(sorted({str(c.numerics_version) for c in sweep.cells}))
     return told | {f"source of {n}": (str(s["hash"])[:12],) for n, s in sweep.sources.items()}
+
+
+def _flat(name: str, value: Any) -> dict[str, str]:
+    """Dotted names to texts; what is absent has none."""
+    if isinstance(value, BaseModel):
+        parts = (_flat(f"{name}.{key}", getattr(value, key)) for key in type(value).model_fields)
+        return {key: text for part in parts for key, text in part.items()}
+    return {} if value is None or value == () else {name: str(to_jsonable_python(value))}
 
 
 def _list(values: Iterable[str]) -> str:

@@ -1,9 +1,9 @@
 """What an aggregation is made from, as one hash: where it is the same, the same trends, limits and verdicts follow.
 
 Hashed are the sweep as given and as understood with every trial, the runs with the checksums of their files, what is
-damaged or was accepted in the store, skipray's own files, the user's metrics, and the versions that the last digits
-depend on. Reading this needs no pandas and fits nothing, so a launch with nothing to do knows in a moment that its
-report stands.
+damaged or was accepted in the store, skipray's own files, the user's metrics and claims, and the versions that the
+last digits depend on. No run's numbers are read and nothing is fitted, so a launch with nothing to do knows in a moment
+that its report stands.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ def made_from(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[Trial
     run = tracking.find_sweep_run(uri, sweep.name)
     told = [
         content_name(manifest_of(sweep, trials, {}, "")),
-        _metrics(sweep),
+        _own_code(sweep),
         [tracking.redact(uri), run.experiment_id if run is not None else ""],
         [sorted(astuple(row) for row in rows.values()) for rows in (ledger.finished, ledger.running, ledger.failed)],
         sorted(astuple(one) for one in tracking.damaged(uri, ledger.finished.values())),
@@ -50,9 +50,11 @@ def made_from(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[Trial
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _metrics(sweep: SweepSpec) -> list[str]:
-    """The user's own metrics, whose declarations say what is fitted and drawn, with the hashes of their code."""
+def _own_code(sweep: SweepSpec) -> list[str]:
+    """The user's own metrics, whose declarations say what is fitted and drawn, and claims, which judge, with the hashes
+    of their code. Networks and what else is trained with is in the sweep's sources."""
     names = {name for cell in sweep.cells for name in cell.probe.metrics if ":" in name}
+    names |= {claim.kind for claim in sweep.claims.own if ":" in claim.kind}
     found = ((name, catalog.source_of(name)) for name in sorted(names))
     return [f"{name} {source.hash if source is not None else ''}" for name, source in found]
 

@@ -12,7 +12,9 @@ import pytest
 from skipray.analysis.comparison import apart, compare, settings, trends, widest
 from skipray.report.comparison_figure import comparison_chart
 from skipray.report.paper import save_as
-from skipray.spec import Group, SweepSpec, load_sweep
+from skipray.spec import Group, SweepSpec, Trained, load_sweep
+from skipray.spec.claims import Claims
+from skipray.spec.fields import Fits
 from skipray.trends import fit_depth_trend, trainability_limit
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,15 @@ def test_settings_that_differ_are_named(sweep: SweepSpec) -> None:
     assert set(found) == {"recipe.learning_rate", "seed"}
     assert found["recipe.learning_rate"][1] == "0.5"
     assert found["seed"] == ("0, 1, 2", "0, 1")
+
+
+def test_how_results_are_judged_is_a_setting(sweep: SweepSpec) -> None:
+    """The same trials have other limits, and other verdicts, by another definition."""
+    other = replace(sweep, trained=Trained(fits=Fits(at_least=0.9)), claims=Claims(plain="plainnet", skip="resnext"))
+    found = {d.what: (d.a, d.b) for d in settings(sweep, other)}
+    assert found["trained.fits.at_least"] == ("none", "0.9")
+    assert all(what.startswith(("trained.fits.", "claims.")) for what in found)
+    assert any("resnext" in b for what, (_, b) in found.items() if what.startswith("claims."))
 
 
 def test_series_without_a_stretch_in_common_are_not_compared() -> None:

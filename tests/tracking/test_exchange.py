@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from skipray import tracking
+from skipray import launch, tracking
 from skipray.analysis.aggregation import aggregate
 from skipray.tracking.exchange.archive import INDEX, ArchiveReader, ArchiveWriter, BadArchive, safe_name
 from skipray.tracking.exchange.exporting import export_sweep
@@ -38,7 +38,9 @@ def exported(sqlite: str, toys: SimpleNamespace, tmp_path: Path) -> Path:
     return tmp_path / "toy.zip"
 
 
-def test_another_store_reads_the_same(exported: Path, sqlite: str, tmp_path: Path, empty_database: Path) -> None:
+def test_another_store_reads_the_same(
+    exported: Path, sqlite: str, tmp_path: Path, empty_database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     there = fresh(tmp_path / "there", empty_database)
     made = import_archive(exported, there)
     assert (made.name, made.runs, made.known) == ("toy", 2, 0)
@@ -51,6 +53,11 @@ def test_another_store_reads_the_same(exported: Path, sqlite: str, tmp_path: Pat
     stored = tracking.stored_sweep("toy", there)
     assert stored is not None
     assert tracking.examine(stored.sweep, there) == []
+    assert launch.run(["compare", f"toy@{sqlite}", f"toy@{there}", "--all", "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert compared["trials"] == [2, 2]
+    assert len(compared["differences"]) > 0, "the results of both, side by side"
+    assert [d for d in compared["differences"] if d["differs"] or d["a"] != d["b"]] == []
     assert import_archive(exported, there).runs == 0, "to import twice is to import once"
     assert len(tracking.read_trials("toy", there)) == 2
 

@@ -12,6 +12,7 @@ from skipray.analysis import made_from as module
 from skipray.analysis.aggregation import aggregate
 from skipray.analysis.made_from import made_from
 from skipray.spec import SweepSpec, Trained
+from skipray.spec.claims import Claims, CodedClaim
 from skipray.spec.fields import Fits
 
 
@@ -52,7 +53,7 @@ def test_it_follows_what_a_report_shows(
     differs(made(sweep))
 
 
-def test_it_follows_metrics_of_the_users_own(
+def test_it_follows_metrics_and_claims_of_the_users_own(
     sqlite: str, toys: SimpleNamespace, made: Callable[[SweepSpec], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their declarations say what is fitted, within which bounds; no trial_id has them in it."""
@@ -61,8 +62,11 @@ def test_it_follows_metrics_of_the_users_own(
     file.write_text("METRIC = 1\ndef measure(): pass\nown = 1\n")
     sweep = toys.sweep(depths=(8,), seeds=(0,))
     named = sweep.cells[0].probe.model_copy(update={"metrics": ("ownmetric:measure",)})
-    sweep = replace(sweep, cells=tuple(replace(cell, probe=named) for cell in sweep.cells))
-    before = made(sweep)
-    assert before == made(sweep)
+    measured = replace(sweep, cells=tuple(replace(cell, probe=named) for cell in sweep.cells))
+    judged = replace(sweep, claims=Claims(own=(CodedClaim(id="mine", kind="ownmetric:measure"),)))
+    before = made(sweep), made(measured), made(judged)
+    assert len(set(before)) == 3
+    assert before == (made(sweep), made(measured), made(judged))
     file.write_text("METRIC = 1\ndef measure(): return 2\nown = 1\n")
-    assert made(sweep) != before
+    after = made(sweep), made(measured), made(judged)
+    assert [a == b for a, b in zip(after, before, strict=True)] == [True, False, False]

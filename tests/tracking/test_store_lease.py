@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -240,4 +241,66 @@ def test_two_folders_against_one_server_run_every_trial_once(
     stored = tracking.find_sweep_run(uri, "two-folders")
     assert stored is not None
     assert len(tracking.sweep_runs(uri, "two-folders")) == 1, "two launches made two runs of the sweep's own"
+    assert tracking.examine(sweep, uri) == []
+
+
+LAUNCH = """
+import json, pickle, socket, sys
+from pathlib import Path
+host, server, contents = sys.argv[1:]
+socket.gethostname = lambda: host
+from skipray import tracking
+from skipray.storage import AlreadyRunning, TrialPlace
+from skipray.tracking.write.store_lease import StoreLease
+sweep, records = pickle.loads(Path(contents).read_bytes())
+address = tracking.open_sweep(sweep, server)
+ran, refused = [], ""
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    with StoreLease(address, sweep, storage=f"{host}:{Path.cwd()}"):
+        have = tracking.read_ledger(sweep, server).finished
+        for trial in sweep.trials():
+            if trial.trial_id not in have:
+                lease = TrialPlace("storage", sweep.name, trial.trial_id).acquire()
+                recorder = tracking.Recorder(address, trial, lease)
+                recorder.start()
+                recorder.finish(records[trial.trial_id])
+                ran.append(trial.trial_id)
+except AlreadyRunning as error:
+    refused = str(error)
+print(json.dumps({"ran": ran, "refused": refused}))
+"""
+
+
+def test_two_hosts_against_one_server_run_every_trial_once(
+    server_port: int, toys: SimpleNamespace, tmp_path: Path
+) -> None:
+    """Two processes of machines of other names, where no pid means anything, at the same moment."""
+    uri = f"http://127.0.0.1:{server_port}"
+    sweep = toys.sweep("two-hosts", depths=(8,))
+    contents = tmp_path / "contents"
+    contents.write_bytes(pickle.dumps((sweep, {t.trial_id: toys.record(t) for t in sweep.trials()})))
+    hosts, launches = ("amber", "birch"), []
+    for host in hosts:
+        (tmp_path / f"folder of {host}").mkdir()
+        command = [sys.executable, "-c", LAUNCH, host, uri, str(contents)]
+        pipe = subprocess.PIPE
+        where = tmp_path / f"folder of {host}"
+        launches.append(subprocess.Popen(command, cwd=where, stdin=pipe, stdout=pipe, text=True))
+    for launch in launches:
+        assert launch.stdout is not None
+        assert launch.stdout.readline() == "ready\n"
+    for launch in launches:
+        assert launch.stdin is not None
+        launch.stdin.write("go\n")
+        launch.stdin.flush()
+    told = dict(zip(hosts, (launch.communicate(timeout=120)[0] for launch in launches), strict=True))
+    results = {host: json.loads(text) for host, text in told.items()}
+    ran = [trial_id for result in results.values() for trial_id in result["ran"]]
+    assert sorted(ran) == sorted(t.trial_id for t in sweep.trials())
+    (winner,) = (host for host, result in results.items() if result["ran"])
+    (loser,) = (host for host in hosts if host != winner)
+    assert f"on {winner} in {tmp_path}/folder of {winner}, running since" in results[loser]["refused"]
+    assert len(tracking.sweep_runs(uri, "two-hosts")) == 1
     assert tracking.examine(sweep, uri) == []
