@@ -61,7 +61,7 @@ COLOURS: dict[str, tuple[str, str]] = (
     {f"family-{name}": pair for name, pair in _FAMILIES.items()}
     | {f"other-{i}": pair for i, pair in enumerate(_OTHERS)}
     | {f"depth-{i}": pair for i, pair in enumerate(zip(_DEPTH_LIGHT, _DEPTH_DARK, strict=True))}
-    | {"ink": ("#33373d", "#d4d7dc"), "muted": ("#6a6f77", "#9aa0a9")}
+    | {"map": ("#1f6f78", "#67cdd8"), "ink": ("#33373d", "#d4d7dc"), "muted": ("#6a6f77", "#9aa0a9")}
 )
 """Name -> (on a light page, on a dark page). Figures for a paper use the first."""
 
@@ -109,6 +109,16 @@ def depth_styles(depths: list[int]) -> dict[int, Style]:
         depth: Style(f"depth-{round(place * (DEPTH_STEPS - 1) / last)}", MARKERS[place % len(MARKERS)])
         for place, depth in enumerate(rising)
     }
+
+
+def on_white(colour: str, opacity: float) -> str:
+    """A colour as it looks through so much opacity on white paper.
+
+    >>> on_white("#000000", 0.2)
+    '#cccccc'
+    """
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - opacity * (255 - part)):02x}" for part in parts)
 
 
 def css_variables(dark: bool) -> str:

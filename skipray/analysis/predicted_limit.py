@@ -122,8 +122,16 @@ def _plain(model: ModelSpec, recipe: Recipe) -> PredictedLimit:
     return _batch_norm(model, max(1, recipe.batch_size // recipe.gradient_accumulation))
 
 
+def _gain(model: ModelSpec) -> float | None:
+    """sigma_w^2; None too for a scheme that this skipray does not have, of a sweep that another one has stored."""
+    try:
+        return initialisations.sigma_w_squared(model)
+    except ValueError:
+        return None
+
+
 def _correlation(model: ModelSpec) -> PredictedLimit:
-    gain = initialisations.sigma_w_squared(model)
+    gain = _gain(model)
     if gain is None:
         return nothing(f"sigma_w^2 of {model.initialisation} is not known")
     if model.initialisation == "xavier" and model.widths:
@@ -176,7 +184,7 @@ def _residual(model: ModelSpec) -> PredictedLimit:
         return replace(no_limit, source="Yang & Schoenholz 2017", premise=premise)
     if model.kind != "mlp":
         return nothing("no closed form for unnormalized convolutional blocks")
-    gain = initialisations.sigma_w_squared(model)
+    gain = _gain(model)
     if gain is None:
         return nothing(f"sigma_w^2 of {model.initialisation} is not known")
     if model.widths:

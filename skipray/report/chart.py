@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skipray.palette import Style
+from skipray.palette import Dash, Style
 from skipray.report.axes import Axis
 
 Array = NDArray[np.float64]
@@ -61,6 +61,32 @@ class Drop:
     name: str
     style: Style
     x: float
+    dash: Dash = "dashed"
+    hover: str = ""
+    """What a pointer reads at its upper end; empty: nothing."""
+    keys: tuple[str, ...] = ()
+    """As a trace's."""
+
+    @property
+    def hidden_by(self) -> tuple[str, ...]:
+        return self.keys or (self.name,)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Rectangles that are filled the more strongly the higher their value, from 0 to 1; arrays are (tiles,)."""
+
+    name: str
+    style: Style
+    left: Array
+    right: Array
+    low: Array
+    high: Array
+    value: Array
+    x: Array
+    y: Array
+    """Where a pointer reads them."""
+    hover: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,6 +97,8 @@ class Panel:
     traces: tuple[Trace, ...]
     levels: tuple[Level, ...] = ()
     drops: tuple[Drop, ...] = ()
+    tiles: Tiles | None = None
+    """Behind all else."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +107,9 @@ class Key:
 
     text: str
     style: Style
-    kind: Literal["line", "marks", "both", "open", "ring"]
+    kind: Literal["line", "marks", "both", "open", "ring", "tile"]
+    opacity: float = 1.0
+    """Of a tile."""
 
 
 LEVEL_STYLE = Style("muted", dash="dotted")

@@ -1,7 +1,7 @@
 """Quantities by depth: accuracy with trainability limits, condition number, effective rank."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,13 @@ from skipray.report.chart import Chart, Drop, Key, Level, Panel, Table, Trace, l
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
+from skipray.report.predicted import PREDICTED, predicted_drops, predicted_table
 from skipray.report.published import Published, published_for
+from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate, Series
+    from skipray.analysis.predicted_limit import PredictedLimit
     from skipray.spec import Group
 
 MAX_SINGLE = 400
@@ -34,8 +37,14 @@ Bands = Callable[[tuple[str, "Group"]], Band]
 """Of a metric and a group."""
 
 
-def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | None) -> Chart | None:
-    """The main figure: train and test accuracy, the limits, chance, and what was published on the data set."""
+def accuracy_by_depth(
+    aggregate: "Aggregate",
+    layout: Layout,
+    chance: float | None,
+    predicted: "Mapping[Group, PredictedLimit] | None" = None,
+) -> Chart | None:
+    """The main figure: train and test accuracy, the limits, measured and predicted, chance, and what was published on
+    the data set."""
     levels = () if chance is None else (Level(chance, f"chance {number(chance)}"),)
     architectures = [group.architecture for group in aggregate.sweep.groups]
     known = published_for(aggregate.sweep.dataset.name, architectures) if _convolutional(aggregate) else ()
@@ -48,20 +57,23 @@ def accuracy_by_depth(aggregate: "Aggregate", layout: Layout, chance: float | No
         caption=(
             "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
             "curve fits, thin lines join the means). An upright dashed line is a family's trainability limit where it "
-            "lies within the depths tried."
+            "lies within the depths tried, a dotted one the limit that theory predicts for it at initialisation."
         ),
         low=0.0,
         high=1.0,
         levels=levels,
         limits=True,
+        predicted=predicted,
         published=known,
     )
     if chart is None:
         return None
     # The report's first table has the means.
-    return replace(
-        chart, summary=pd.DataFrame(), tables=(_published_table(aggregate, known),) if known else chart.tables
+    tables = (
+        predicted_table(aggregate, layout, predicted or {}),
+        _published_table(aggregate, known) if known else None,
     )
+    return replace(chart, summary=pd.DataFrame(), tables=tuple(t for t in tables if t is not None))
 
 
 def _convolutional(aggregate: "Aggregate") -> bool:
@@ -105,6 +117,7 @@ def by_depth(
     high: float | None = None,
     levels: tuple[Level, ...] = (),
     limits: bool = False,
+    predicted: "Mapping[Group, PredictedLimit] | None" = None,
     published: tuple[Published, ...] = (),
     value_axis: Callable[..., Axis] = linear_axis,
 ) -> Chart | None:
@@ -113,6 +126,7 @@ def by_depth(
     Args:
         metrics: MLflow key -> what the axis says.
         low, high: what the value axis holds at least.
+        predicted: limits of groups, drawn where they lie among the depths tried.
         published: drawn as open marks where their depth is among those tried.
         value_axis: of a label, values, low and high.
     """
@@ -139,7 +153,8 @@ def by_depth(
                 aggregate, layout, facet, members, band, label, low, high, levels, limits, len(shown_metrics) > 1
             )
             axis = value_axis(label, _axis_values(panel, open_marks, low, high), low=low, high=high)
-            panels.append(replace(panel, y=axis, traces=(*panel.traces, *open_marks)))
+            drops = (*panel.drops, *predicted_drops(layout, [g for g, _ in members], predicted or {}))
+            panels.append(replace(panel, y=axis, traces=(*panel.traces, *open_marks), drops=drops))
     data = _data(list(found.values()), band)
     shown = list(dict.fromkeys(family(g) for f in facets for g in f.groups))
     summary = _summary(list(found.values()), metrics, layout)
@@ -156,6 +171,7 @@ def by_depth(
         legend=(
             *(Key(f, layout.styles[f], "both") for f in shown),
             *((Key("published", Style("ink", "diamond"), "open"),) if _has(panels, "open") else ()),
+            *((PREDICTED,) if any(PREDICTED.text in d.keys for p in panels for d in p.drops) else ()),
             *level_keys(panels),
             *keys([t for p in panels for t in p.traces]),
         ),
@@ -195,7 +211,7 @@ def _panel(
     if limits:
         wanted = {g for g, _ in members}
         drops = [
-            Drop(family(g), layout.style(g), lim.depth)
+            Drop(family(g), layout.style(g), lim.depth, hover=f"trains to {limit_words(lim)}")
             for g, lim in aggregate.limits
             if g in wanted and lim.monotone and lim.depth is not None and lim.censored == "none"
         ]

@@ -46,6 +46,7 @@ class Drawn:
 def drawn_panels(chart: Chart) -> list[Drawn]:
     """The panels of a chart, in order."""
     points = sum(len(t.hover) for p in chart.panels for t in p.traces if t.hover is not None)
+    points += sum(len(p.tiles.hover) for p in chart.panels if p.tiles is not None)
     labels = Counter(panel.y.label for panel in chart.panels)
     in_rows = len(chart.panels) > ONE_ROW and min(labels.values()) > 1
     out = []

@@ -11,11 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from skipray.palette import Dash
+from skipray.palette import Dash, on_white
 from skipray.report.axes import Axis
 from skipray.report.chart import LEVEL_STYLE, Array, Chart, Key, Panel, Trace
 from skipray.report.groups import plain
 
+_DROPS: dict[Dash, tuple[list[float], float]] = {"dashed": ([6, 3], 1.0), "dotted": ([1, 4], 2.0)}
+"""Upright lines: strokes and their width in pixels."""
+TILE_OPACITY = (0.03, 0.75)
+"""Of a tile of value 0 and of value 1."""
 Json = dict[str, Any]
 Paint = Callable[[str], str]
 """Colour of a name of the palette: a variable of the page's style, or one for paper."""
@@ -40,7 +44,15 @@ ROW_HEIGHT = 22
 def panel_view(panel: Panel, paint: Paint, *, height: int) -> Json:
     """A panel as a layered view without a width, a title or a legend of its own."""
     view = _View(panel, paint)
-    layers = [*view.levels(), *view.drops(), *view.bands(), *view.lines(), *view.marks(), *view.censored()]
+    layers = [
+        *view.tiles(),
+        *view.levels(),
+        *view.drops(),
+        *view.bands(),
+        *view.lines(),
+        *view.marks(),
+        *view.censored(),
+    ]
     if not layers:
         layers = [{"mark": "point", "data": {"values": []}}]
     tall = ROW_HEIGHT * len(panel.y.names) if panel.y.names else height
@@ -81,12 +93,9 @@ def on_page(chart: Chart, panel: Panel, paint: Paint) -> Json:
     place = {key.text: i for i, key in enumerate(chart.legend)}
     traces = [(t.name, t.style, t.hidden_by) for t in panel.traces]
     traces += [(level.text, LEVEL_STYLE, (level.text,)) for level in panel.levels]
-    traces += [(drop.name, drop.style, (drop.name,)) for drop in panel.drops]
-    points = [
-        [k, short(x), short(y), plain(text)]
-        for k, trace in enumerate(panel.traces)
-        for x, y, text in zip(trace.x, trace.y, trace.hover or (), strict=False)
-    ]
+    traces += [(drop.name, drop.style, drop.hidden_by) for drop in panel.drops]
+    traces += [(panel.tiles.name, panel.tiles.style, (panel.tiles.name,))] if panel.tiles else []
+    points = _points(panel)
     return {
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -100,6 +109,21 @@ def on_page(chart: Chart, panel: Panel, paint: Paint) -> Json:
             "points": points,
         },
     }
+
+
+def _points(panel: Panel) -> list[list[Any]]:
+    """What a pointer reads: [trace, x, y, text]."""
+    read = [(k, trace.x, trace.y, trace.hover or ()) for k, trace in enumerate(panel.traces)]
+    first = len(panel.traces) + len(panel.levels)
+    top = np.array([panel.y.high])
+    read += [(first + i, np.array([d.x]), top, (d.hover,)) for i, d in enumerate(panel.drops) if d.hover]
+    if panel.tiles is not None:
+        read.append((first + len(panel.drops), panel.tiles.x, panel.tiles.y, panel.tiles.hover))
+    return [
+        [k, short(x), short(y), plain(text)]
+        for k, places, heights, texts in read
+        for x, y, text in zip(places, heights, texts, strict=False)
+    ]
 
 
 _SHOWN = "indexof(hidden, datum.k) < 0"
@@ -116,17 +140,27 @@ def for_paper(chart: Chart, paint: Paint, *, width: int, height: int, columns: i
             view["title"] = {"text": _lines(heading(panel), width), "anchor": "start", "frame": "group"}
         if place == 0 and chart.legend:
             # Else the legend's scales would be one with those of the traces.
-            view["resolve"] = {"scale": dict.fromkeys(("stroke", "fill", "shape", "strokeDash"), "independent")}
+            view["resolve"] = {"scale": dict.fromkeys(_OF_LEGEND, "independent")}
             view["layer"] = [*view["layer"], _legend(chart.legend, paint, width * min(columns, len(chart.panels)))]
         views.append(view)
-    return {"concat": views, "columns": columns, "spacing": 18}
+    # Traces are numbered in each panel anew: their scales are the panel's own.
+    own = dict.fromkeys((*_OF_LEGEND, "color"), "independent")
+    return {"concat": views, "columns": columns, "spacing": 18, "resolve": {"scale": own}}
+
+
+_OF_LEGEND = ("stroke", "fill", "shape", "strokeDash")
 
 
 def _legend(keys: tuple[Key, ...], paint: Paint, width: int) -> Json:
     """A layer without points, whose scales have the legend."""
     texts = [plain(key.text) for key in keys]
-    colours = [paint(key.style.colour) for key in keys]
-    shapes = ["stroke" if key.kind == "line" else SHAPES[key.style.marker] for key in keys]
+    colours = [
+        on_white(paint(key.style.colour), key.opacity) if key.kind == "tile" else paint(key.style.colour)
+        for key in keys
+    ]
+    shapes = [
+        "stroke" if key.kind == "line" else "square" if key.kind == "tile" else SHAPES[key.style.marker] for key in keys
+    ]
     fills = ["transparent" if key.kind in ("line", "open", "ring") else c for key, c in zip(keys, colours, strict=True)]
     dashes = [DASHES[key.style.dash] if key.kind in ("line", "both") else DASHES["solid"] for key in keys]
     longest = max(len(text) for text in texts)
@@ -165,7 +199,8 @@ def _channel(name: str, axis: Axis, titled: bool = True) -> Json:
     elif axis.exponent:
         shown |= {"values": list(axis.at), "labelExpr": "format(pow(10, datum.value), '.2~g')"}
     elif axis.at:
-        shown |= {"values": list(axis.at), "format": "~r", "labelOverlap": "greedy"}
+        whole = all(value == round(value) for value in axis.at)
+        shown |= {"values": list(axis.at), "format": "~r" if whole else ".4~g", "labelOverlap": "greedy"}
     elif axis.whole:
         shown |= {"tickMinStep": 1, "format": "d"}
     elif axis.scale == "log":
@@ -196,6 +231,7 @@ class _View:
         self.panel = panel
         styles = [t.style for t in panel.traces]
         styles += [LEVEL_STYLE] * len(panel.levels) + [drop.style for drop in panel.drops]
+        styles += [panel.tiles.style] if panel.tiles else []
         self._numbers = list(range(len(styles)))
         self._colours = [paint(style.colour) for style in styles]
         self._styles = styles
@@ -221,11 +257,33 @@ class _View:
 
     def drops(self) -> list[Json]:
         first = len(self.panel.traces) + len(self.panel.levels)
-        rows = [{"k": first + i, "x": short(drop.x)} for i, drop in enumerate(self.panel.drops)]
-        if not rows:
+        out = []
+        for dash, (strokes, width) in _DROPS.items():
+            rows = [{"k": first + i, "x": short(d.x)} for i, d in enumerate(self.panel.drops) if d.dash == dash]
+            if rows:
+                mark = {"type": "rule", "clip": True, "strokeDash": strokes, "strokeWidth": width, "opacity": 0.8}
+                encoding = {"y": None, "stroke": self._colour()}
+                out.append({"mark": mark, "data": {"values": rows}, "encoding": encoding})
+        return out
+
+    def tiles(self) -> list[Json]:
+        tiles = self.panel.tiles
+        if tiles is None:
             return []
-        mark = {"type": "rule", "clip": True, "strokeDash": [3, 3], "opacity": 0.8}
-        return [{"mark": mark, "data": {"values": rows}, "encoding": {"y": None, "stroke": self._colour()}}]
+        edges = zip(tiles.left, tiles.right, tiles.low, tiles.high, tiles.value, strict=True)
+        rows = [
+            {"k": self._numbers[-1], "x": short(a), "r": short(b), "y": short(c), "t": short(d), "v": short(value)}
+            for a, b, c, d, value in edges
+        ]
+        opacity: Json = {"field": "v", "type": "quantitative", "legend": None}
+        opacity["scale"] = {"domain": [0, 1], "range": list(TILE_OPACITY)}
+        encoding = {
+            "x2": {"field": "r"},
+            "y2": {"field": "t"},
+            "fill": {"value": self._colours[-1]},
+            "fillOpacity": opacity,
+        }
+        return [{"mark": {"type": "rect", "clip": True}, "data": {"values": rows}, "encoding": encoding}]
 
     def bands(self) -> list[Json]:
         rows = [

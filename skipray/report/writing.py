@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from skipray.analysis import predicted_limit
 from skipray.extension import catalog
 from skipray.report import (
     depth_figures,
@@ -14,6 +15,7 @@ from skipray.report import (
     limit_figures,
     metric_figures,
     paper,
+    phase_diagram,
     prediction_figures,
     scatter,
     tables,
@@ -67,11 +69,13 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
     for made in (folder, figures, data):
         made.mkdir(parents=True, exist_ok=True)
     layout = lay_out(aggregate)
-    main = depth_figures.accuracy_by_depth(aggregate, layout, _chance(aggregate))
+    predicted = predicted_limit.of_groups(aggregate.sweep)
+    main = depth_figures.accuracy_by_depth(aggregate, layout, _chance(aggregate), predicted)
     profiles = layer_figures.profiles(aggregate, layout)
     compared = prediction_figures.compare(aggregate, layout, profiles)
     found: list[Chart | None] = [
         limit_figures.limits_chart(aggregate, layout),
+        phase_diagram.phase_diagram(aggregate, layout),
         tuning_figures.default_beside_tuned(aggregate, layout),
         tuning_figures.stability(aggregate, layout),
         *metric_figures.by_depth(aggregate, layout),
