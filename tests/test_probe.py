@@ -395,6 +395,7 @@ def test_all_zero_tensors_are_absent_with_a_reason():
     assert rows.loc["mean_cosine", "reason"] == "fewer than two samples that are not all zero"
 
 
+@pytest.mark.catalog
 def test_headline_aggregates_are_those_of_the_table():
     network = family("resnet", depth=14)
     found = measure(network, *batch(32), DEFAULT, epoch=0)

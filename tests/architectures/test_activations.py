@@ -24,6 +24,7 @@ SHAPE = (1, 8, 8)
 X = torch.linspace(-3, 3, 41, dtype=torch.float64)
 
 
+@pytest.mark.catalog
 def test_the_words_of_a_refusal_name_them_all():
     said = ActivationChoice.__metadata__[-1].text
     assert set(NAMES) <= set(said.replace(",", "").split())
@@ -59,6 +60,20 @@ def test_sizes_are_those_of_the_network(make_model, architecture, name):
         assert (found.parameters, found.flops) == (wanted.parameters, wanted.flops)
         if name != "tailored_leaky_relu":  # its scale is a second operation, which keeps nothing of its own
             assert found.activation_bytes == wanted.activation_bytes
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_activation_keeps_its_promises(name):
+    """Finite, of its tensor's type; the same bits in place; its gain keeps the mean square of normal inputs."""
+    found = activations.make(given(name), 7)(X)
+    assert torch.isfinite(found).all()
+    assert (found.dtype, found.shape) == (X.dtype, X.shape)
+    assert torch.equal(activations.make_in_place(given(name), 7)(X.clone()), found)
+    if hasattr(catalog.find("activations", name), "gain"):
+        z = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
+        density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        mean_square = float(torch.trapezoid(activations.make(given(name), 7)(z) ** 2 * density, z))
+        assert activations.gain(given(name)) ** 2 * mean_square == pytest.approx(1, rel=1e-6)
 
 
 @pytest.mark.parametrize(("layers", "eta"), [(20, 0.9), (50, 0.9), (200, 0.5)])

@@ -59,12 +59,14 @@ def test_diverged_networks_do_not_speak_for_a_claim(table, verdict) -> None:
     assert "20 of 60 networks diverged" in claim.sentence
 
 
+@pytest.mark.catalog
 def test_the_papers_claims_come_in_its_order() -> None:
     assert [claim for claim in ALL if claim in PAPERS] == PAPERS
     sources = {c.id: c.source for c in judge(pd.DataFrame(columns=["trial_id", *NEEDED]))}
     assert {sources[claim] for claim in PAPERS} == {PAPER_SOURCE}
 
 
+@pytest.mark.catalog
 def test_every_claim_without_data_says_what_to_run() -> None:
     claims = judge(pd.DataFrame(columns=["trial_id", *NEEDED]))
     assert [c.id for c in claims] == ALL
@@ -104,6 +106,7 @@ def test_twins_are_paired_within_the_other_factors(table) -> None:
     assert claim.verdict == "supported"
 
 
+@pytest.mark.catalog
 def test_a_factor_that_a_family_lacks_is_judged_with_the_others(table) -> None:
     """As in sweeps/cardinality.yaml: resnet has no cardinality, and pandas has NaN for it."""
     rng = np.random.default_rng(3)

@@ -34,6 +34,7 @@ def test_contract(name: str) -> None:
     assert np.all(np.isfinite(basis))
 
 
+@pytest.mark.catalog
 def test_names_of_the_design() -> None:
     wanted = {"constant", "linear", "log_linear", "power_law", "exponential", "logistic", "broken_line"}
     assert wanted <= set(NAMES)
@@ -60,6 +61,7 @@ def test_recovers_exact_parameters(name: str) -> None:
     assert high == pytest.approx(mean, abs=1e-6)
 
 
+@pytest.mark.catalog
 @pytest.mark.parametrize("name", NAMES)
 def test_exact_data_choose_their_own_curve(name: str) -> None:
     trend = fit_depth_trend(DEPTHS, formula(name, DEPTHS, catalog.find("curves", name).EXAMPLE), resamples=20)

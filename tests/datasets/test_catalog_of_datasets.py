@@ -24,6 +24,7 @@ PINNED = [n for n in NAMES if not hasattr(catalog.find("datasets", n), "EXAMPLE"
 NEED_FILES = [n for n in NAMES if hasattr(catalog.find("datasets", n), "missing")]
 
 
+@pytest.mark.catalog
 def test_the_data_sets_of_the_design_are_there():
     wanted = {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "imagenet", "gaussian"}
     assert wanted <= set(NAMES)
@@ -43,9 +44,22 @@ def test_an_entry_can_be_planned_without_data(name):
     assert hasattr(entry, "load") or hasattr(entry, "open_splits")
 
 
+@pytest.mark.catalog
 def test_fingerprints_differ():
     assert {"digits", "cifar10", "imagenet", "gaussian"} < set(PINNED)
     assert len({catalog.find("datasets", n).FINGERPRINT for n in PINNED}) == len(PINNED)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(NEED_FILES)))
+def test_data_without_files_are_what_their_file_says(name):
+    spec, entry = spec_of(name), catalog.find("datasets", name)
+    splits = datasets.open_dataset(spec, entry.FINGERPRINT)
+    shape, classes = datasets.shape_and_classes(spec)
+    samples = entry.train_samples(spec) if hasattr(entry, "train_samples") else entry.TRAIN_SAMPLES
+    assert len(splits.train_y) + len(splits.validation_y) == samples
+    assert tuple(splits.train_x.shape[1:]) == tuple(shape)
+    labels = splits.train_y[splits.train_y >= 0]
+    assert labels.unique().tolist() == list(range(classes))
 
 
 @pytest.mark.parametrize("name", NEED_FILES)

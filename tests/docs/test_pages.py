@@ -20,6 +20,7 @@ HOOKS = runpy.run_path(str(ROOT / "docs" / "hooks.py"))
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
+@pytest.mark.catalog
 @pytest.mark.parametrize("path", HOOKS["PAGES"])
 def test_generated_pages_are_made(path: str) -> None:
     """None is checked in, each has a title, and its tables are whole: every row has its heading's columns."""
@@ -58,6 +59,7 @@ def test_python_runs_and_sweeps_load(page: Path, tmp_path: Path, monkeypatch: py
             exec(compile(text, named(page), "exec"), scope)
 
 
+@pytest.mark.catalog
 @pytest.mark.parametrize("page", [p for p in PAGES if list(blocks(p, "sh"))], ids=named)
 def test_commands_exist_with_their_options(page: Path) -> None:
     for text in blocks(page, "sh"):

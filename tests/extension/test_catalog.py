@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from functools import lru_cache
 
 import grimp
 import pytest
@@ -9,14 +10,21 @@ import pytest
 from skipray.extension import catalog
 
 
+@lru_cache
+def imports():
+    return grimp.build_graph("skipray")
+
+
+@pytest.mark.catalog
 @pytest.mark.parametrize("folder", catalog.FOLDERS)
 def test_entries_do_not_know_their_siblings(folder):
-    graph = grimp.build_graph("skipray")
+    graph = imports()
     entries = {f"skipray.{folder}.{name}" for name in catalog.names(folder)}
     for entry in entries:
         assert not graph.find_modules_directly_imported_by(entry) & entries, entry
 
 
+@pytest.mark.catalog
 @pytest.mark.parametrize("folder", catalog.FOLDERS)
 def test_every_entry_is_found_and_says_what_it_is(folder):
     assert catalog.names(folder)
@@ -93,6 +101,7 @@ def test_an_entry_without_what_it_needs_is_refused(tmp_path, monkeypatch, folder
         catalog.find(folder, "empty_entries:Nothing")
 
 
+@pytest.mark.catalog
 @pytest.mark.parametrize("folder", catalog.FOLDERS)
 def test_our_own_entries_have_what_is_asked_of_a_users(folder):
     contract = importlib.import_module(f"skipray.{folder}").CONTRACT

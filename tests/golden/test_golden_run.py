@@ -9,6 +9,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
+@pytest.mark.catalog
 def test_ids_and_numbers_are_the_pinned_ones() -> None:
     spec = importlib.util.spec_from_file_location("golden_run", HERE / "golden_run.py")
     assert spec is not None

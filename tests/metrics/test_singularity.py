@@ -88,6 +88,7 @@ def test_bad_spectra(name):
             getattr(m, name)(bad)
 
 
+@pytest.mark.catalog
 def test_zero_spectra_have_a_norm_and_a_rank_alone():
     assert m.spectral_norm([0.0, 0.0]) == m.numerical_rank([0.0]) == m.rank_1e3([0.0]) == 0
     assert {"spectral_norm", "numerical_rank", "rank_1e3"} <= {name for name in TABLED if not NEEDED[name]}
@@ -102,6 +103,7 @@ def test_structural_rank_is_checked():
         m.log10_condition([1.0, 0.5], structural_rank=3)
 
 
+@pytest.mark.catalog
 def test_many_at_once_are_each_alone():
     generator = np.random.default_rng(0)
     spectra = [np.sort(generator.lognormal(0, spread, size))[::-1] for size in (1, 4, 30) for spread in (0.1, 2, 9)]

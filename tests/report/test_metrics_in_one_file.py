@@ -206,6 +206,7 @@ def test_every_metric_says_what_it_is(entry):
         assert metrics.describe(one.key) == one
 
 
+@pytest.mark.catalog
 def test_bounds_hold_of_what_is_measured():
     """Of a network at initialisation, of one whose units are dead, and of one whose weights are zero."""
     model, inputs, labels = network()
@@ -236,6 +237,7 @@ def test_declarations_need_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
+@pytest.mark.catalog
 def test_the_documentations_page_is_what_is_printed(capsys):
     runpy.run_module("skipray.metrics", run_name="__main__")
     assert capsys.readouterr().out == page()

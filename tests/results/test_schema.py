@@ -94,6 +94,7 @@ def test_what_has_no_number_in_json_is_null_and_types_stay() -> None:
     assert plain(Path("x")) == "x"
 
 
+@pytest.mark.catalog
 def test_every_verb_that_speaks_json_has_its_part() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in Path(verbs.__file__).parent.glob("*.py"))
     kinds = set(re.findall(r'print_json\(\s*"(\w+)"', source))

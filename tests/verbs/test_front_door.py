@@ -5,9 +5,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import typer
 from ruamel.yaml import YAML
 
-from skipray.launch import main
+from skipray import verbs
+from skipray.launch import app, main
 from skipray.spec import fields as spec_fields
 from skipray.spec.reference import field_rows, json_schema
 
@@ -31,6 +33,18 @@ def test_what_new_writes_can_be_planned(
     assert f"{name}.yaml: " in capsys.readouterr().out
     assert run("new", f"{name}.yaml") == 2
     assert "there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", verbs.names())
+def test_every_verb_says_what_it_and_its_options_are(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(verb, "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    function = verbs.command(verb)
+    assert function.__doc__
+    assert " ".join(function.__doc__.split())[:40] in told.replace("│", "")
+    for parameter in typer.main.get_command(app).commands[verb].params:  # type: ignore[attr-defined]
+        if parameter.param_type_name == "option" and parameter.name != "help":
+            assert parameter.help, parameter.name
 
 
 def test_new_refuses_what_is_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

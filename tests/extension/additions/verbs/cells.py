@@ -1,14 +1,11 @@
 """How many cells a sweep has."""
 
+from skipray.terminal.streams import print_result
 from skipray.verbs._loading import load
-from skipray.verbs._options import JsonOption, SetOption, SweepArgument
-from skipray.verbs._speaking import print_json
+from skipray.verbs._options import SetOption, SweepArgument
 
 
-def cells(sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False) -> None:
+def cells(sweep: SweepArgument, overrides: SetOption = None) -> None:
     """How many cells a sweep has: combinations of its factors, depth included."""
     spec = load(sweep, overrides)
-    if as_json:
-        print_json("cells", {"sweep": spec.name, "cells": len(spec.cells)})
-    else:
-        print(f"{spec.name}: {len(spec.cells)} cells")
+    print_result(f"{spec.name}: {len(spec.cells)} cells")
