@@ -1,4 +1,4 @@
-"""The command line: its verbs stand in `skipray.verbs`, one a file.
+"""The command line: its verbs stand in `skipray.verbs`, one per file.
 
 `skipray VERB`, `python -m skipray VERB` and `python -m skipray.launch VERB` are the same; `python -m skipray.launch
 SWEEP` is `skipray launch SWEEP`.

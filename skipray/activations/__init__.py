@@ -1,4 +1,4 @@
-"""Activations, one a file; the file's name is the name in the YAML.
+"""Activations, one per file; the file's name is the name in the YAML.
 
 A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARGUMENTS`, each argument with its default
 (None where it has to be given); `KEPT`, how many tensors of the output's size autograd keeps of a call besides the

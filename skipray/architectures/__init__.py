@@ -1,4 +1,4 @@
-"""Families of networks, one a file; the file's name is the name in the YAML.
+"""Families of networks, one per file; the file's name is the name in the YAML.
 
 A family is a file with
 

@@ -11,7 +11,7 @@ Depth counts blocks: each is attention and, unless it is attention only, an MLP.
     heads           of attention; they share the width
     deepnorm        Wang et al. 2022: skips times (2 N)^(1/4), initial weights of values, outputs and MLPs times
                     (8 N)^(-1/4), N the depth; with norm post
-    layer_scale     none, or the initial value of learned factors on each branch, one a channel (Touvron et al. 2021)
+    layer_scale     none, or the initial value of learned factors on each branch, one per channel (Touvron et al. 2021)
     positions       learned, sinusoidal (Vaswani et al. 2017, section 3.5), none
     patch           side of a patch in pixels; of images alone
 

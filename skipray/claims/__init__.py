@@ -69,7 +69,7 @@ def judge(
     """A verdict on every claim: those of the sweep's own, then C1a, C1b, C2, ..., C11. All are one family of tests.
 
     Args:
-        trials: one row a finished trial, as `skipray.tracking.read_trials` gives it: `trial_id, architecture, depth,
+        trials: one row per finished trial, as `skipray.tracking.read_trials` gives it: `trial_id, architecture, depth,
             seed, outcome`, the sweep's factors, params, and final metrics under their MLflow keys with `.censored`
             twins.
         layers: `trial_id` and the columns of `skipray.records.LAYER_COLUMNS`; claims about layers need it.

@@ -1,4 +1,4 @@
-"""Curves over depth, one a file; the file's name is the curve's name.
+"""Curves over depth, one per file; the file's name is the curve's name.
 
 Every curve is linear in some parameters once the others are given, so that it is fitted by variable projection (Golub &
 Pereyra 1973): value(depth) = sum_l linear_l * basis_l(depth; nonlinear). A file, or a user's `module:name` object, has

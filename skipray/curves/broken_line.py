@@ -10,8 +10,8 @@ from skipray.curves import Array, Range
 
 LINEAR = {
     "level": "the value at the knee, in the value's unit",
-    "slope_before": "change a layer below the knee, in the value's unit / layer",
-    "slope_after": "change a layer above the knee, in the value's unit / layer",
+    "slope_before": "change per layer below the knee, in the value's unit / layer",
+    "slope_after": "change per layer above the knee, in the value's unit / layer",
 }
 LEVELS = ("level",)
 NONLINEAR = {"knee": "depth at which the lines meet, in layers"}

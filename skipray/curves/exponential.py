@@ -13,7 +13,7 @@ LINEAR = {
     "asymptote": "the value of infinitely deep networks, in the value's unit",
 }
 LEVELS = ("asymptote",)
-NONLINEAR = {"rate": "share of the way to the asymptote a layer, 1 / layer; 1 / rate is the decay length in layers"}
+NONLINEAR = {"rate": "share of the way to the asymptote per layer, 1 / layer; 1 / rate is the decay length in layers"}
 FORMULA = "asymptote + (start - asymptote) * exp(-rate * depth)"
 EXAMPLE = {"start": 5.0, "asymptote": 1.0, "rate": 0.04}
 

@@ -7,7 +7,7 @@ from skipray.curves import Array, Range
 
 LINEAR = {
     "intercept": "the value extrapolated to depth 0, in the value's unit",
-    "slope": "change a layer, in the value's unit / layer",
+    "slope": "change per layer, in the value's unit / layer",
 }
 NONLINEAR: dict[str, str] = {}
 FORMULA = "intercept + slope * depth"

@@ -1,4 +1,4 @@
-"""Data sets: one a file. Looking up shapes and missing files needs no torch; opening the data does.
+"""Data sets: one per file. Looking up shapes and missing files needs no torch; opening the data does.
 
 A data set is a module (or, as `module:name`, any object) with
     INPUT_SHAPE and CLASSES (for values: OUTPUTS), or shape_and_classes(dataset): (channels, height, width) of images,
@@ -76,7 +76,7 @@ def missing(dataset: DatasetSpec, root: str | None = None) -> str | None:
 
 
 def open_dataset(dataset: DatasetSpec, fingerprint: str, root: str | None = None) -> Splits:
-    """The data set's splits, prepared and verified once a node, mapped after, and opened once a process.
+    """The data set's splits, prepared and verified once per node, mapped after, and opened once per process.
 
     Args:
         fingerprint: what the data must have (`TrialSpec.fingerprint`).

@@ -61,7 +61,7 @@ def fingerprint_of(raw: Raw) -> str:
 
 
 def fingerprint_of_md5s(md5s: Mapping[str, str]) -> str:
-    """sha256 over the sorted md5 digests of a data set's files, one a line.
+    """sha256 over the sorted md5 digests of a data set's files, one per line.
 
     For sets whose publishers give md5 digests: the identity follows from these, so it is known without the data.
     """

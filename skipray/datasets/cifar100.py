@@ -1,6 +1,6 @@
 """CIFAR-100 (Krizhevsky 2009): 50,000 and 10,000 colour photographs of 32 x 32 pixels in 100 classes (fine labels).
 
-The fingerprint is the sha256 over the sorted md5 digests of the two batches, one a line, as their publisher and
+The fingerprint is the sha256 over the sorted md5 digests of the two batches, one per line, as their publisher and
 torchvision list them. A spec that gives its own fingerprint accepts files whose digests make that one.
 """
 

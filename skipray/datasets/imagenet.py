@@ -74,7 +74,7 @@ def missing(dataset: DatasetSpec, root: Path) -> str | None:
 
 
 def open_splits(dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path) -> Splits:
-    """Lists the files once a node; opens none.
+    """Lists the files once per node; opens none.
 
     Raises:
         DataMissing, DataCorrupt: see above.
@@ -98,7 +98,7 @@ def open_splits(dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path)
 
 
 def prepare(dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path) -> dict[str, np.ndarray]:
-    """The files of each split and their labels, listed once a node.
+    """The files of each split and their labels, listed once per node.
 
     Raises:
         DataMissing, DataCorrupt: see above.

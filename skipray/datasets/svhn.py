@@ -1,6 +1,7 @@
 """SVHN, cropped digits (Netzer et al. 2011): 73,257 and 26,032 house-number digits of 32 x 32 colour pixels.
 
-The fingerprint is the sha256 over the sorted md5 digests of the two .mat files, one a line, as torchvision lists them.
+The fingerprint is the sha256 over the sorted md5 digests of the two .mat files, one per line, as torchvision lists
+them.
 A spec that gives its own fingerprint accepts files whose digests make that one. The `extra` images are not used.
 """
 

@@ -62,7 +62,7 @@ def missing(dataset: DatasetSpec, root: Path) -> str | None:
 
 
 def shape_and_classes(dataset: DatasetSpec) -> tuple[tuple[int, ...], int]:
-    """(features,), and the number of classes, or 1 value. Reads the file, once a process."""
+    """(features,), and the number of classes, or 1 value. Reads the file, once per process."""
     options, values = dataset.options, task(dataset) == "values"
     if "features" in options and (values or "classes" in options):
         return (int(options["features"]),), 1 if values else int(options["classes"])

@@ -89,7 +89,7 @@ class ModelSpec(Section):
     """Share of the inputs of each block's last weight layer that are set to 0 in a step of training (Zagoruyko &
     Komodakis 2016, section 3). None when left out."""
     layer_scale: PositiveFloat | None = None
-    """Initial value of learned factors on each branch, one a channel (Touvron et al. 2021, LayerScale). Without them
+    """Initial value of learned factors on each branch, one per channel (Touvron et al. 2021, LayerScale). Without them
     when left out."""
     widths: (
         Annotated[tuple[Positive, ...], Field(min_length=2), Words("a list of at least two whole numbers")] | None
@@ -103,7 +103,7 @@ class ModelSpec(Section):
     cardinality: Positive | None = None
     """ResNeXt: number of groups C."""
     group_width: Positive | None = None
-    """ResNeXt: channels a group d in the first stage; the inner width is C d."""
+    """ResNeXt: channels per group d in the first stage; the inner width is C d."""
     growth_rate: Positive | None = None
     """DenseNet: k."""
     layout: Literal["cifar", "imagenet"] | None = None
@@ -213,7 +213,7 @@ class Resources(Section):
     threads: Positive = 1
     """CPU threads of one trial. Part of the trial_id: another count gives other bits."""
     gpu_fraction: Annotated[float, Field(gt=0, le=8)] | None = None
-    """Share of one GPU a trial; measured by a memory probe when left out."""
+    """Share of one GPU per trial; measured by a memory probe when left out."""
     max_concurrent: Positive | None = None
     """At most so many trials at once; as many as fit when left out."""
     max_failures: NonNegative = 2

@@ -148,7 +148,7 @@ class Progress:
         finished = sum(state == "finished" for state in self.states.values())
         parts = [f"{finished}/{len(self.states)} trials", duration(elapsed)]
         if self.ran:
-            parts.append(f"{self.ran / elapsed * 60:.1f} a minute")
+            parts.append(f"{self.ran / elapsed * 60:.1f} per minute")
         eta = self._eta_seconds()
         if eta is not None and self._left():
             parts.append(f"about {duration(eta)} left")

@@ -72,7 +72,7 @@ def _set() -> None:
 
 @lru_cache(maxsize=8)
 def client(uri: str) -> "MlflowClient":
-    """The client of an address. Opening one checks the database's schema, which takes a second: once a process."""
+    """The client of an address. Opening one checks the database's schema, which takes a second: once per process."""
     _set()
     from mlflow import MlflowClient
 

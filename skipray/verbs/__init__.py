@@ -1,4 +1,5 @@
-"""The verbs of the command line, one a file: the file's name is the verb, and its function of that name is the command.
+"""The verbs of the command line, one per file: the file's name is the verb, and its function of that name is the
+command.
 
 Each verb imports what it needs when it runs, so that `plan` starts in a moment and `aggregate` and `report` run where
 torch and ray are not installed. What a verb says when it is interrupted stands in its file as `INTERRUPTED`; those that

@@ -1,6 +1,6 @@
 """One attempt of one trial in a worker: lease, checkpoints, training, delivery. Wires storage, tracking and trial.
 
-Importing this module imports torch and mlflow: once a process.
+Importing this module imports torch and mlflow: once per process.
 """
 
 import logging

@@ -48,7 +48,7 @@ def read_trials(
     ledger: Ledger | None = None,
     say: Say = silent,
 ) -> pd.DataFrame:
-    """One row a finished trial of the sweep, in the sweep's order: of a tuned one its points too, of an adaptive one
+    """One row per finished trial of the sweep, in the sweep's order: of a tuned one its points too, of an adaptive one
     those of its candidates that were run.
 
     Args:
