@@ -9,11 +9,12 @@ Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 
 import gc
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -135,6 +136,19 @@ def _missing_package(error: Exception) -> int | None:
     return 2
 
 
+def _command(name: str) -> Callable[..., Any]:
+    """A verb's function; of a file without one what says so when the verb is asked for, so that the others work."""
+    try:
+        return verbs.command(name)
+    except SkiprayError as error:
+        refusal = error
+
+    def refused() -> None:
+        raise refusal
+
+    return refused
+
+
 @app.callback(invoke_without_command=True)
 def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
@@ -150,7 +164,7 @@ def with_verb(arguments: list[str]) -> list[str]:
 
 
 for _name in verbs.names():
-    app.command(_name)(verbs.command(_name))
+    app.command(_name)(_command(_name))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from skipray import verbs
 from skipray.errors import SkiprayError
 from skipray.extension import catalog
 from skipray.extension.contract import DeclarationRefused
-from skipray.launch import run
+from skipray.launch import _command, run
 
 ADDITIONS = Path(__file__).parent / "additions"
 
@@ -86,6 +87,16 @@ def test_the_command_line_ends_in_that_line(place, capsys: pytest.CaptureFixture
     place("metrics", "log10_gap", "def measure", "def mesure")
     assert run(["plan", "quickstart", "--offline", "--brief"]) == SkiprayError.exit_code == 2
     assert "log10_gap.py), which has no measure (is mesure meant for measure?)" in capsys.readouterr().err
+
+
+def test_a_verb_without_its_function_says_so_when_it_is_asked_for(place) -> None:
+    place("verbs", "cells", "def cells(", "def cell(")
+    command = _command("cells")
+    with pytest.raises(
+        DeclarationRefused, match=r"cells.py\), which has no cells \(is cell meant for cells\?\); allowed"
+    ):
+        command()
+    assert _command("plan") is verbs.command("plan")
 
 
 def test_a_users_own_is_asked_for_less_and_checked_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
