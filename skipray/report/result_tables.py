@@ -1,5 +1,7 @@
 """What was measured and what it cost, by family and depth: the first tables of a report."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from skipray.planning.plan import sizes_if_known
 from skipray.report.chart import Table
 from skipray.report.groups import Layout, cells_of, positions
 from skipray.report.numbers import ABSENT, number
+from skipray.spec import TrialSpec
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -44,10 +47,10 @@ def cost_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
     seconds = _by_cell(aggregate, layout, (SECONDS,))
     rows = []
     for place, group in enumerate(layout.groups[:MOST_GROUPS]):
-        sizes = {d: s for d in layout.depths if (group, d) in cells and (s := sizes_if_known(cells[group, d]))}
+        sizes = {d: _sizes(aggregate, cells[group, d]) for d in layout.depths if (group, d) in cells}
         lines = {
-            "parameters": {d: _counted(s.parameters) for d, s in sizes.items()},
-            "FLOPs of a sample, forward": {d: _counted(s.flops) for d, s in sizes.items()},
+            "parameters": {d: _counted(s["parameters"]) for d, s in sizes.items() if "parameters" in s},
+            "FLOPs of a sample, forward": {d: _counted(s["flops"]) for d, s in sizes.items() if "flops" in s},
             "seconds of training": {d: number(_mean(seconds.get((place, d, SECONDS))), 2) for d in layout.depths},
         }
         for what, texts in lines.items():
@@ -55,6 +58,15 @@ def cost_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
             if any(text != ABSENT for text in shown):
                 rows.append((layout.name(group), what, *shown))
     return _table("What a trial costs, by depth; seconds are the mean of the seeds.", "Cost", rows, layout)
+
+
+def _sizes(aggregate: "Aggregate", trial: TrialSpec) -> Mapping[str, int]:
+    """As the store has them, whose code need not be here; else as its family tells them, if it can."""
+    stored = aggregate.sweep.sizes.get(trial.trial_id)
+    if stored:
+        return stored
+    told = sizes_if_known(trial)
+    return asdict(told) if told is not None else {}
 
 
 def _table(caption: str, what: str, rows: list[tuple[str, ...]], layout: Layout) -> Table | None:

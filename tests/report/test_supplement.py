@@ -30,6 +30,15 @@ def test_cost_by_depth(whole):
     assert ("resnext", "FLOPs of a sample, forward") in rows
 
 
+def test_costs_are_the_stores_where_it_has_them(whole):
+    """The code that made a network need not be here, nor still make the same."""
+    stored = {trial.trial_id: {"parameters": 7000} for trial in whole.sweep.trials()}
+    read_back = replace(whole, sweep=replace(whole.sweep, sizes=stored))
+    rows = {row[:2]: row[2:] for row in cost_table(read_back, lay_out(read_back)).rows}
+    assert len(set(rows["resnet", "parameters"])) == 1
+    assert ("resnet", "FLOPs of a sample, forward") not in rows
+
+
 def test_runs_are_linked_by_seed(whole):
     assert runs_table(whole, lay_out(whole)) == [], "of a made-up sweep nothing is tracked"
     pages = {trial: f"http://127.0.0.1:5000/#/runs/{trial}" for trial in whole.trials["trial_id"]}
