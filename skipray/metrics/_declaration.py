@@ -17,8 +17,8 @@ Asked = Literal["always", "full", "hessian", "jacobian", "by name"]
 `probe.hessian`, `probe.jacobian`, or nothing else does."""
 
 
-Aggregate = Literal["last", "max", "median", "min", "last_block"]
-AGGREGATES = get_args(Aggregate)
+LayerAggregate = Literal["last", "max", "median", "min", "last_block"]
+AGGREGATES = get_args(LayerAggregate)
 SPLITS = ("train", "test", "validation")
 
 
@@ -101,7 +101,7 @@ class Headline:
 
     tensor: str
     centred: bool = False
-    aggregates: tuple[Aggregate, ...]
+    aggregates: tuple[LayerAggregate, ...]
     """Of all layers' values; last_block: the largest of the last hidden layer's, where a layer has several weights or
     the classifier comes behind."""
     trends: tuple[str, ...] = ()
