@@ -1,0 +1,50 @@
+"""A report is not written over by one of fewer trials."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from skipray import launch, report
+from skipray.analysis import aggregation
+from skipray.errors import InputRefused
+from skipray.verbs._reporting import FewerTrials, keep_larger
+
+SWEEP = Path(__file__).parents[2] / "sweeps" / "quickstart.yaml"
+
+
+def test_a_report_of_fewer_trials_is_refused_and_one_of_another_sweep_is_not(tmp_path: Path) -> None:
+    keep_larger(tmp_path, "small", 3)  # nothing is there
+    (tmp_path / "claims.json").write_text(json.dumps({"sweep": "small", "trials": 4}))
+    with pytest.raises(FewerTrials, match="found a report of 4 trials, this one would be of 3; allowed: --force"):
+        keep_larger(tmp_path, "small", 3)
+    keep_larger(tmp_path, "small", 4)
+    keep_larger(tmp_path, "other", 3)
+    (tmp_path / "claims.json").write_text("{torn")
+    keep_larger(tmp_path, "small", 3)
+
+
+def test_the_verb_refuses_before_a_file_is_touched_and_force_writes_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claims.json").write_text(json.dumps({"sweep": "quickstart", "trials": 54}))
+    monkeypatch.setattr(aggregation, "aggregate", lambda *a, **k: SimpleNamespace(trials=[1, 2]))
+    before = (tmp_path / "claims.json").read_bytes()
+    assert launch.run(["report", str(SWEEP), "--folder", str(tmp_path)]) == 2
+    assert "found a report of 54 trials" in capsys.readouterr().err
+    assert (tmp_path / "claims.json").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["claims.json"]
+    made: list[Any] = []
+
+    def write(*arguments: Any, **options: Any) -> None:
+        made.append(arguments)
+        raise InputRefused("here a report is written")
+
+    monkeypatch.setattr(report, "write", write)
+    launch.run(["report", str(SWEEP), "--folder", str(tmp_path)])
+    assert len(made) == 0
+    launch.run(["report", str(SWEEP), "--folder", str(tmp_path), "--force"])
+    assert len(made) == 1
