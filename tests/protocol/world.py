@@ -11,6 +11,7 @@ names a step, counted over all processes from the start of the run, and strikes 
     lost@12        the request does not reach the server
     cut@12         it does, and its answer is lost
     twice@12       a proxy passes it on twice
+    void@12        it does not reach the server, and the answer is `{}`, as of one that was carried out
     away@12-30     the server is away until step 30
 """
 
@@ -55,7 +56,7 @@ def disturbances(text: str) -> tuple[Disturbance, ...]:
     return tuple(sorted(found))
 
 
-KINDS = ("crash", "freeze", "orphan", "error", "full", "lost", "cut", "twice", "away")
+KINDS = ("crash", "freeze", "orphan", "error", "full", "lost", "cut", "twice", "void", "away")
 
 
 class Process(greenlet.greenlet):
@@ -122,7 +123,7 @@ class World:
             kind: train, read, write or request.
 
         Returns:
-            How it goes otherwise than it should, one of `full, lost, cut, twice, error`; else nothing.
+            How it goes otherwise than it should, one of `full, lost, cut, twice, void, error`; else nothing.
         """
         self.steps += 1
         self._seconds += 0.01
@@ -153,7 +154,7 @@ class World:
                 self._away_until = found.until
         if kind == "request" and self.steps < self._away_until:
             return "lost"
-        allowed = {"train": ("error",), "write": ("full",), "request": ("lost", "cut", "twice")}.get(kind, ())
+        allowed = {"train": ("error",), "write": ("full",), "request": ("lost", "cut", "twice", "void")}.get(kind, ())
         return found.kind if found is not None and found.kind in allowed else ""
 
     def _kill(self, process: Process) -> None:

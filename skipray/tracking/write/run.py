@@ -5,6 +5,7 @@ begun by an attempt that died, begun with other probe settings, deleted by hand,
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -275,9 +276,8 @@ class TrialRun:
         Raises TrackingAway when it has not; the run is then no finished one, and the next delivery sends all again.
         """
         run = self._write(lambda c: c.get_run(self._id))
-        wanted = {p.key for p in (*epoch_points(record.epochs)[0], *final_points(record))}
         kept = (
-            wanted <= set(run.data.metrics)
+            self._has_points(run, record)
             and set(run_params(self.trial)) <= set(run.data.params)
             and tags.items() <= run.data.tags.items()
             and set(artifacts) <= set(list_files(self.address.uri, self._artifact_uri, self._id))
@@ -286,6 +286,22 @@ class TrialRun:
             self._write(lambda c: c.update_run(self._id, status="RUNNING"))
         if not kept or run.info.status != "FINISHED":
             raise TrackingAway(f"{redact(self.address.uri)}: the server has not kept what it said that it had taken")
+
+    def _has_points(self, run: "Run", record: TrialRecord) -> bool:
+        """Whether the run has each metric's last value, and each epoch of the metric that has most.
+
+        A batch holds whole epochs, so that one that is missing is missing there.
+        """
+        points = [*epoch_points(record.epochs)[0], *final_points(record)]
+        last = {p.key: p.value for p in sorted(points, key=lambda p: p.step)}
+        if any(run.data.metrics.get(key) != value for key, value in last.items()):
+            return False
+        counts = Counter(p.key for p in points if not p.key.startswith(PROFILE_PREFIX))
+        key = max(counts, key=counts.__getitem__, default=None)
+        if key is None:
+            return True
+        history = self._write(lambda c: c.get_metric_history(self._id, key))
+        return {p.step for p in points if p.key == key} <= {metric.step for metric in history}
 
     def fail(self, failure: Failure) -> None:
         """End the run as FAILED, with the cause in its tags and the original traceback as an artifact."""
