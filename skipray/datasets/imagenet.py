@@ -208,7 +208,7 @@ class JpegFiles:
         steps = v2.Compose([v2.RandomResizedCrop(self.size), v2.RandomHorizontalFlip(), v2.PILToTensor()])
         digest = hashlib.sha256(f"{augmentation_seed}/{i}".encode()).digest()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+            torch.default_generator.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
             return steps(image)
 
 

@@ -73,9 +73,10 @@ def models(make_model, family: str, kind: str) -> list[ModelSpec]:
     axes = {key: values for key, values in AXES.items() if key not in unread}
     small = {"kind": kind, "width": 4, "growth_rate": 2, "cardinality": 2, "group_width": 2}
     found = []
+    tried = {block: depths(make_model, family, kind, block) for block in axes.get("block", ("basic",))}
     for values in itertools.product(*axes.values()):
         changes = dict(zip(axes, values, strict=True)) | small
-        for depth in depths(make_model, family, kind, changes.get("block", "basic")):
+        for depth in tried[changes.get("block", "basic")]:
             found.append(make_model(family, **changes, depth=depth))
     return found
 

@@ -27,7 +27,7 @@ def mixing_of(recipe: Recipe, classes: int) -> Mix | None:
 
     def mix(inputs: torch.Tensor, labels: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # as torch.manual_seed, without 3 ms for other devices
             mixed, shares = transform(inputs, labels)
         return mixed, shares
 
