@@ -168,7 +168,10 @@ def test_a_damaged_cache_is_made_anew(user_module, damage, tmp_path):
 
 
 def test_a_loader_that_fails_leaves_nothing_behind(user_module, tmp_path):
-    user_module.load = None
+    def load(dataset, root):
+        raise TypeError("no such data")
+
+    user_module.load = load
     with pytest.raises(TypeError):
         open_dataset(MINE, "x")
     assert [p for p in (tmp_path / "cache").iterdir() if p.is_dir()] == []

@@ -1,4 +1,4 @@
-"""One local Ray for the whole session, and a small sweep whose trials do nothing."""
+"""One local Ray for the tests of this folder, and a small sweep whose trials do nothing."""
 
 import os
 import time
@@ -20,7 +20,7 @@ def sweep() -> SweepSpec:
     return load_sweep(ROOT / "sweeps" / "quickstart.yaml", ["factors.depth=[8, 20]", "seeds=[0]"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: its processes count, and look about, for the rest of the tests
 def cluster(sweep: SweepSpec) -> Iterator[object]:
     from skipray.scheduling.ray import cluster as clusters
 

