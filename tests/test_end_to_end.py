@@ -46,6 +46,8 @@ factors:
   depth: [8, 20]
 seeds: [0, 1]
 """
+QUIETLY = ("--no-report", "--set", "resources.max_concurrent=1")
+"""Of launches that are not disturbed: a second worker would import for as long as all trials take."""
 README = Path(__file__).parents[1] / "README.md"
 VARIES = ("_seconds", "_bytes")
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("launches")]
@@ -188,7 +190,7 @@ def test_what_is_added_is_run_alone_and_what_is_taken_away_is_left_out(finished)
     file = finished / "small.yaml"
     try:
         file.write_text(SWEEP.replace("seeds: [0, 1]", "seeds: [0, 1, 2]").replace("[8, 20]", "[8, 14]"))
-        assert told(finished, "small.yaml", "--no-report")["ran"] == 3 * (2 * 3 - 2)
+        assert told(finished, "small.yaml", *QUIETLY)["ran"] == 3 * (2 * 3 - 2)
         changed = table(finished)
         assert len(changed) == 18
         assert set(changed["depth"]) == {8, 14}
@@ -225,7 +227,7 @@ def test_a_driver_killed_twice_and_interrupted_loses_and_doubles_nothing(finishe
     _ended(tmp_path, "small.yaml", 9, signal.SIGKILL)
     done_before = _finished_runs(store)
     assert 9 <= done_before < 12
-    again = told(tmp_path, "small.yaml", "--no-report")
+    again = told(tmp_path, "small.yaml", *QUIETLY)
     assert again["ran"] <= 12 - done_before
     assert again["total"] == _finished_runs(store) == 12
     pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
@@ -266,7 +268,7 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(empty_datab
     calm, disturbed = tmp_path / "calm", tmp_path / "disturbed"
     for folder in (calm, disturbed):
         begin(folder, empty_database, TUNED, "tuned.yaml")
-    whole = told(calm, "tuned.yaml", "--no-report")
+    whole = told(calm, "tuned.yaml", *QUIETLY)
     assert whole["failed"] == 0
     assert not (calm / "reports").exists()
     assert sweep_status(load_sweep(calm / "tuned.yaml"), f"sqlite:///{calm}/skipray.db") == "FINISHED"
@@ -276,7 +278,7 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(empty_datab
     assert points in (8, 12), "4 points a cell, or 6 where a range was extended"
     for moment in (5, len(expected) - 4):
         _ended(disturbed, "tuned.yaml", moment, signal.SIGKILL)
-    told(disturbed, "tuned.yaml", "--no-report")
+    told(disturbed, "tuned.yaml", *QUIETLY)
     pd.testing.assert_frame_equal(table(disturbed, "tuned.yaml"), expected, check_exact=True)
     assert _finished_runs(disturbed / "skipray.db") == len(expected), "none is doubled"
 
@@ -300,7 +302,7 @@ def test_an_exception_in_one_family_costs_no_other_trial(empty_database, tmp_pat
     text = SWEEP.replace("[plainnet, resnet, resnext]", "['broken:Family', resnet]").replace(
         "seeds: [0, 1]", "seeds: [0]"
     )
-    begin(tmp_path, empty_database, text + "resources: {max_failures: 1}\n")
+    begin(tmp_path, empty_database, text + "resources: {max_failures: 1, max_concurrent: 1}\n")
     done = run(tmp_path, "small.yaml", "--no-report")
     assert done.returncode == 3, done.err
     assert "4 trials, 3 run now; no report was asked for: `skipray report small.yaml` makes it" in done.out
@@ -326,7 +328,7 @@ def test_the_readmes_own_family_and_data_run(empty_database, tmp_path, monkeypat
     text = SWEEP.replace("dataset: {name: digits}", dataset).replace(
         "architecture: [plainnet, resnet, resnext]", families
     )
-    begin(tmp_path, empty_database, text.replace("[8, 20]", "[4, 8]"))
+    begin(tmp_path, empty_database, text.replace("[8, 20]", "[4, 8]") + "resources: {max_concurrent: 1}\n")
     done = run(tmp_path, "small.yaml")
     assert done.returncode == 0, done.err
     monkeypatch.syspath_prepend(tmp_path)

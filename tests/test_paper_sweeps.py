@@ -22,7 +22,14 @@ from skipray.spec import DatasetSpec, load_sweep
 from skipray.tracking import read_trials
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
-COMMON = ("recipe.epochs=1", "recipe.batch_size=32", "seeds=[0]", "resources.device=cpu", "probe.samples=32")
+COMMON = (
+    "recipe.epochs=1",
+    "recipe.batch_size=32",
+    "seeds=[0]",
+    "resources.device=cpu",
+    "resources.max_concurrent=1",
+    "probe.samples=32",
+)
 pytestmark = pytest.mark.cluster
 
 

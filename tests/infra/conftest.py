@@ -31,7 +31,7 @@ def bystander() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-@pytest.fixture(scope="package")  # not longer: a dozen processes that look about
+@pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, bystander: subprocess.Popen[bytes]) -> Iterator[object]:
     folder = tmp_path_factory.mktemp("cluster")
     with local_cluster.LocalCluster(folder, nodes=3, cpus=1) as running:

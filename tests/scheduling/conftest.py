@@ -20,7 +20,7 @@ def sweep() -> SweepSpec:
     return load_sweep(ROOT / "sweeps" / "quickstart.yaml", ["factors.depth=[8, 20]", "seeds=[0]"])
 
 
-@pytest.fixture(scope="package")  # not longer: its processes count, and look about, for the rest of the tests
+@pytest.fixture(scope="session")
 def cluster(sweep: SweepSpec) -> Iterator[object]:
     from skipray.scheduling.ray import cluster as clusters
 

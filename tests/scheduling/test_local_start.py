@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.xdist_group("ray")
 def test_nothing_runs_that_no_trial_needs(cluster: Cluster) -> None:
     assert cluster.address is None
+    assert cluster.folder is not None
     lines = [" ".join(p.cmdline()) for p in psutil.Process().children(recursive=True)]
+    lines = [line for line in lines if str(cluster.folder.path) in line]  # and not another test's cluster
     for needed in ("gcs_server", "raylet"):
         assert any(needed in line for line in lines)
     for spared in ("monitor.py", "dashboard.py", "log_monitor.py"):

