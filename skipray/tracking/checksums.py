@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+LIST = "checksums.json"
+"""File that lists those of the files beside it, on the sweep's own run: a tag would be too short for a report's."""
+
 
 @dataclass(frozen=True)
 class Checksum:

@@ -14,7 +14,7 @@ from skipray.tracking.files import local_folder, read_file
 from skipray.tracking.read.artifacts import HISTOGRAMS
 from skipray.tracking.read.damage import WEIGHTS, broken, can_be_measured
 from skipray.tracking.read.former import aliases, renamed
-from skipray.tracking.read.integrity import damaged
+from skipray.tracking.read.integrity import damaged, damaged_beside
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.launches import FORGOTTEN, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, child_runs, ledger_of
@@ -130,6 +130,11 @@ def _of_sweeps_run(uri: str, name: str) -> Iterator[Problem]:
     runs = sweep_runs(uri, name)
     for file, what in unread_manifests(uri, runs[0]) if runs else ():
         yield Problem("truncated", "", runs[0].run_id, f"{file}: {what}; the next launch writes what it knows anew", "")
+    for file, what in damaged_beside(uri, runs[0]) if runs else ():
+        anew = (
+            f"`skipray report {name}` makes it anew" if file.startswith("report/") else "the next launch writes it anew"
+        )
+        yield Problem("truncated", "", runs[0].run_id, f"{file} {what}; {anew}", "")
     for run in runs[1:]:
         what = f"a second run of the sweep's own; {runs[0].run_id} is older"
         yield Problem("duplicate", "", run.run_id, what, "marked as deleted", "delete")

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from skipray import tracking
 from skipray.storage import TrialPlace, local_path
+from skipray.tracking.checksums import read_checksums
 
 
 @pytest.mark.parametrize(
@@ -96,12 +97,15 @@ def test_one_parent_a_sweep_with_what_is_needed_to_run_it_again(sqlite: str, toy
     run = client.get_run(one.parent_run_id)
     assert (run.info.status, run.data.tags["skipray.kind"]) == ("FINISHED", "sweep")
     assert {f.path for f in client.list_artifacts(one.parent_run_id)} == {
+        "checksums.json",
         "claims.json",
         "environment",
         "report",
         "sweep",
     }
     assert Path(client.download_artifacts(one.parent_run_id, "sweep/toy.yaml")).read_text() == sweep.text
+    listed = read_checksums(Path(client.download_artifacts(one.parent_run_id, "checksums.json")).read_text())
+    assert {"claims.json", "report/report.html", "sweep/toy.yaml"} <= set(listed), "a later list has the earlier one's"
     assert "s3cret" not in Path(client.download_artifacts(one.parent_run_id, "claims.json")).read_text()
     assert tracking.prepare(sweep, sqlite) == one
     assert client.get_run(one.parent_run_id).info.status == "RUNNING"

@@ -82,6 +82,37 @@ def test_a_flipped_bit_in_a_manifest_is_never_read_and_the_doctor_names_it(recor
     assert tracking.examine(sweep, uri) == []
 
 
+def test_what_the_sweeps_own_run_holds_is_named_too(recorded: tuple[SweepSpec, str]) -> None:
+    """Its report, its text, its environment, and the list of their checksums."""
+    sweep, uri = recorded
+    address = tracking.open_sweep(sweep, uri)
+    tracking.log_files(address, {"report.html": "<p>All is well." * 50, "trials.csv": b"a,b\n1,2\n"}, folder="report")
+    assert tracking.examine(sweep, uri) == []
+    run = tracking.find_sweep_run(uri, sweep.name)
+    assert run is not None
+    root = Path(run.artifact_uri)
+    held = [p for p in root.rglob("*") if p.is_file() and p.parent.name != "manifest"]
+    assert {p.relative_to(root).parts[0] for p in held} >= {"report", "checksums.json"}
+    assert len(held) >= 5
+    for path in held:
+        name, whole = path.relative_to(root).as_posix(), path.read_bytes()
+        for torn in [*(_flipped(whole, i * (len(whole) - 1) // 9) for i in range(10)), whole[:-1]]:
+            path.write_bytes(torn)
+            found = tracking.examine(sweep, uri)
+            assert {one.kind for one in found} == {"truncated"}, name
+            assert path.name == "checksums.json" or [one.what.startswith(name) for one in found] == [True]
+        path.write_bytes(whole)
+        if path.name != "checksums.json":  # of an earlier skipray there is none
+            path.unlink()
+            assert [one.what.startswith(f"{name} is missing; ") for one in tracking.examine(sweep, uri)] == [True]
+            path.write_bytes(whole)
+    assert tracking.examine(sweep, uri) == []
+
+
+def _flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
 def test_a_flipped_bit_is_never_read_as_a_number(recorded: tuple[SweepSpec, str]) -> None:
     sweep, uri = recorded
     path = path_of(sweep, uri, "layers.parquet")

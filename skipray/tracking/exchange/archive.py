@@ -10,7 +10,9 @@ the index names, and checked before anything is written.
 
 import hashlib
 import json
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -74,6 +76,13 @@ class ArchiveWriter:
             self._aside.unlink(missing_ok=True)
 
 
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, lzma.LZMAError, EOFError, OSError),
+    *(LookupError, ValueError, OverflowError, RuntimeError),  # NotImplementedError too: another way of compression
+)
+"""What reading a zip raises where a bit of it is wrong."""
+
+
 class ArchiveReader:
     """Reads an archive. BadArchive where it is none, or damaged."""
 
@@ -88,7 +97,7 @@ class ArchiveReader:
             found = self.index["format"]
         except BadArchive:
             raise
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+        except (*DAMAGED, TypeError, AttributeError) as error:
             said = f"{path}: found no archive of `skipray export` ({type(error).__name__}: {error})"
             raise BadArchive(said) from None
         if found != FORMAT:
@@ -110,7 +119,7 @@ class ArchiveReader:
             # No more than the index says is ever unpacked: a member that swells is refused before it fills the memory.
             with self._zip.open(name) as member:
                 data = member.read(size + 1)
-        except (LookupError, zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as error:
+        except DAMAGED as error:
             raise BadArchive(f"{self.path}: {name} is damaged ({error})") from None
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
             raise BadArchive(f"{self.path}: {name} is damaged (its sha256 is not the index's)")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skipray.tracking.address import store_folder
-from skipray.tracking.checksums import Checksum, read_checksums
+from skipray.tracking.checksums import LIST, Checksum, read_checksums
 from skipray.tracking.files import local_folder, read_file
 from skipray.tracking.read.row import RunRow
+from skipray.tracking.read.sweep_run import SweepRun
 
 VERIFIED = "verified.json"
 """In the store's cache: run/file -> time of change (ns) and size with which it was found whole."""
@@ -53,6 +54,27 @@ def damaged(uri: str, rows: Iterable[RunRow], *, thorough: bool = False) -> list
         if not row.artifacts and folder is not None and not (folder / "layers.parquet").is_file():
             found.append(Damage(row.trial_id, row.run_id, "layers.parquet", "is missing"))
     verified.keep()
+    return found
+
+
+def damaged_beside(uri: str, run: SweepRun) -> list[tuple[str, str]]:
+    """File and what is wrong with it, of what the sweep's own run holds: its report, its text, its environment.
+
+    All of them are read. Those that an earlier skipray has logged have no checksums, and are left out.
+    """
+    found = []
+    for folder in ("", "report/"):
+        listed = f"{folder}{LIST}"
+        data = read_file(uri, run.artifact_uri, run.run_id, listed)
+        if data is None:
+            continue
+        checksums = read_checksums(data.decode(errors="replace"))
+        if not checksums:
+            found.append((listed, "is no list of checksums"))
+        for name, expected in checksums.items():
+            what = expected.problem(read_file(uri, run.artifact_uri, run.run_id, name))
+            if what:
+                found.append((name, what))
     return found
 
 

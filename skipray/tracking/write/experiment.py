@@ -27,8 +27,9 @@ from skipray.tracking.address import (
     sqlite_path,
     store_folder,
 )
+from skipray.tracking.checksums import LIST, checksums_of
 from skipray.tracking.client import reach
-from skipray.tracking.files import write_files
+from skipray.tracking.files import read_file, write_files
 from skipray.tracking.schema import KIND, SWEEP
 from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note, view_tags
 
@@ -85,12 +86,15 @@ def prepare(
 
 
 def log_files(address: Address, files: Mapping[str, str | bytes], *, folder: str = "") -> None:
-    """Log files on the parent run: name -> content. Secrets are taken out of texts."""
+    """Log files on the parent run: name -> content, and a list of their checksums. Secrets are taken out of texts."""
     if not files:
         return
     prefix = f"{folder}/" if folder else ""
     contents = {prefix + n: redact(c).encode() if isinstance(c, str) else c for n, c in files.items()}
-    write_files(address.uri, address.artifacts_of(address.parent_run_id), address.parent_run_id, contents)
+    uri, place, run_id = address.uri, address.artifacts_of(address.parent_run_id), address.parent_run_id
+    listed = read_file(uri, place, run_id, f"{prefix}{LIST}") or b""
+    contents[f"{prefix}{LIST}"] = checksums_of(contents, listed.decode(errors="replace")).encode()
+    write_files(uri, place, run_id, contents)
 
 
 def finish_sweep(address: Address, status: str = "FINISHED", *, tags: Mapping[str, str] | None = None) -> None:
