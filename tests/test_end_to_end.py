@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from skipray import analysis, launch
+from skipray import launch
+from skipray.analysis import aggregation
 from skipray.spec import load_sweep
 from skipray.tracking import read_trials, sweep_status
 
@@ -168,10 +169,10 @@ def test_a_launch_with_nothing_to_do_shows_the_report_that_stands(finished, monk
 
     def aggregate(*arguments, **options):
         aggregated.append(arguments)
-        return aggregation(*arguments, **options)
+        return whole(*arguments, **options)
 
-    aggregation = analysis.aggregation.aggregate
-    monkeypatch.setattr(analysis.aggregation, "aggregate", aggregate)
+    whole = aggregation.aggregate
+    monkeypatch.setattr(aggregation, "aggregate", aggregate)
     assert asked(finished, "launch", "small.yaml") == first
     shown = json.loads(asked(finished, "launch", "small.yaml", "--json"))
     assert (
