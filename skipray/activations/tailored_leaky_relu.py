@@ -48,13 +48,11 @@ def make(layers: int, eta: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def pointwise(layers: int, eta: float) -> Pointwise:
-    import numpy as np
-
-    from skipray.theory.activations import Pointwise
+    from skipray.theory.activations import Pointwise, leaky_relu
 
     a = slope(layers, eta)
-    scale = math.sqrt(2 / (1 + a * a))
-    return Pointwise(lambda x: scale * np.where(x > 0, x, a * x), lambda x: np.where(x > 0, scale, scale * a))
+    scale, leaky = math.sqrt(2 / (1 + a * a)), leaky_relu(a)
+    return Pointwise(lambda x: scale * leaky.value(x), lambda x: scale * leaky.slope(x))
 
 
 def slope(layers: int, eta: float) -> float:

@@ -5,12 +5,13 @@ branch(h) = W phi(h) + b with weights N(0, sigma_w^2 / n): the order of a pre-ac
 such layers repeat the step (derived here).
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from skipray.curves import Array
-from skipray.theory.activations import Activation, activation_of
+from skipray.theory.activations import Activation, Pointwise, activation_of
 from skipray.theory.mean_field import correlation_gap_map, gradient_growth, variance_map
 
 
@@ -62,12 +63,10 @@ def residual_field(
     q, g = [variance], [gap]
     growth = []
     for _ in range(blocks):
-        branch, between, chi = q[-1], g[-1], 1.0
-        for _ in range(layers):
-            chi *= gradient_growth(branch, phi, weight_gain)
-            distance = branch * correlation_gap_map(between, branch, phi, weight_gain)
-            branch = variance_map(branch, phi, weight_gain, bias_variance)
-            between = distance / branch
+        variances, chi = _branch(q[-1], phi, weight_gain, bias_variance, layers)
+        branch, between = variances[-1], g[-1]
+        for before, behind in itertools.pairwise(variances):
+            between = before * correlation_gap_map(between, before, phi, weight_gain) / behind
         difference = q[-1] * g[-1] + scale * branch * between
         growth.append(1 + scale * chi)
         q.append(q[-1] + scale * branch)
@@ -97,12 +96,20 @@ def residual_explosion_blocks(
     phi = activation_of(activation)
     wanted, reached, q = 2 * float(np.log(factor)), 0.0, 1.0
     for block in range(most):
-        branch, chi = q, 1.0
-        for _ in range(layers):
-            chi *= gradient_growth(branch, phi, weight_gain)
-            branch = variance_map(branch, phi, weight_gain, bias_variance)
+        variances, chi = _branch(q, phi, weight_gain, bias_variance, layers)
         step = float(np.log1p(residual_scale**2 * chi))
         if reached + step >= wanted:
             return block + (wanted - reached) / step
-        reached, q = reached + step, q + residual_scale**2 * branch
+        reached, q = reached + step, q + residual_scale**2 * variances[-1]
     return float("inf")
+
+
+def _branch(
+    variance: float, phi: Pointwise, weight_gain: float, bias_variance: float, layers: int
+) -> tuple[list[float], float]:
+    """The variances before, between and behind a branch's weight layers, and its growth of the squared gradient."""
+    variances, chi = [variance], 1.0
+    for _ in range(layers):
+        chi *= gradient_growth(variances[-1], phi, weight_gain)
+        variances.append(variance_map(variances[-1], phi, weight_gain, bias_variance))
+    return variances, chi
