@@ -6,11 +6,13 @@ showed. A file that is missing or was altered, or a record that cannot be read, 
 
 import hashlib
 import json
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from skipray.spec.seal import is_sealed, sealed
+from skipray.storage import open_folder
 
 PAGE, CLAIMS = "report.html", "claims.json"
 """Files of every report: the page, and what `skipray aggregate --json` prints."""
@@ -32,11 +34,8 @@ def keep(folder: Path, made_from: str, files: Iterable[Path], shown: Sequence[Ma
         "files": {str(path.relative_to(folder)): _digest(path) for path in files},
         "shown": list(shown),
     }
-    text = json.dumps(record | {"sha256": _own_digest(record)})
-    aside = folder / f".{uuid.uuid4().hex}"
     with suppress(OSError):
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(folder / RECORD)
+        open_folder(folder).write(RECORD, json.dumps(sealed(record)).encode())
 
 
 def kept(folder: Path, made_from: Callable[[], str]) -> list[dict[str, Any]] | None:
@@ -47,8 +46,7 @@ def kept(folder: Path, made_from: Callable[[], str]) -> list[dict[str, Any]] | N
     """
     try:
         record = json.loads((folder / RECORD).read_bytes())
-        own = record.pop("sha256")
-        whole = (record["format"], own) == (FORMAT, _own_digest(record))
+        whole = record["format"] == FORMAT and is_sealed(record)
         whole = whole and all(_digest(folder / name) == digest for name, digest in record["files"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -59,10 +57,6 @@ def forget(folder: Path) -> None:
     """Before a report is written: half of a new one is not the old one."""
     with suppress(OSError):
         (folder / RECORD).unlink(missing_ok=True)
-
-
-def _own_digest(record: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -8,7 +8,6 @@ default.
 """
 
 import dataclasses
-import hashlib
 import json
 import platform
 import time
@@ -28,14 +27,13 @@ from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resou
 from skipray.spec.identity import NUMERICS_VERSION
 from skipray.spec.models import activation_names
 from skipray.spec.recipes import own_names
+from skipray.spec.seal import SEAL, digest, is_sealed, sealed
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec, stored_trial
 from skipray.spec.values import freeze
 
 FORMAT = 1
 """Raised when a manifest is no longer read by an older skipray; those of earlier formats are read for good."""
-SEAL = "sha256"
-"""Key of a manifest: the sha256 of all its other values."""
 GIVEN = ("path", "text", "overrides")
 NOT_UNDERSTOOD = (*GIVEN, "name", "cells", "stored", "sizes", "sources")
 """Fields of the SweepSpec that stand elsewhere in a manifest."""
@@ -114,17 +112,12 @@ _ROW = ("phase", "setting", "study", "point", "save_weights", "numerics_version"
 def content_name(manifest: Mapping[str, Any]) -> str:
     """A file name that says what a manifest holds, whenever and with whatever version it was written: two launches that
     know the same write one file, and two that know different things never overwrite each other's."""
-    return f"manifest-{_digest(manifest, ('written_ms', 'versions', SEAL))[:16]}.json"
+    return f"manifest-{digest(manifest, ('written_ms', 'versions', SEAL))[:16]}.json"
 
 
-def sealed(manifest: Mapping[str, Any]) -> bytes:
+def as_written(manifest: Mapping[str, Any]) -> bytes:
     """A manifest as it is written, with the sha256 of its values."""
-    return json.dumps(dict(manifest) | {SEAL: _digest(manifest, (SEAL,))}, separators=(",", ":")).encode()
-
-
-def _digest(manifest: Mapping[str, Any], without: Sequence[str]) -> str:
-    told = {key: value for key, value in manifest.items() if key not in without}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return json.dumps(sealed(manifest), separators=(",", ":")).encode()
 
 
 def read_manifest(data: bytes | str, name: str = "") -> Manifest:
@@ -138,7 +131,7 @@ def read_manifest(data: bytes | str, name: str = "") -> Manifest:
     """
     try:
         told = json.loads(data)
-        if (SEAL in told and told[SEAL] != _digest(told, (SEAL,))) or (name and name != content_name(told)):
+        if (SEAL in told and not is_sealed(told)) or (name and name != content_name(told)):
             raise ValueError("it has changed since it was written")
         if told["format"] > FORMAT:
             raise ValueError(f"its format is {told['format']}; this skipray reads up to {FORMAT}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from skipray import __version__
 from skipray.spec import SweepSpec, TrialSpec
-from skipray.spec.manifest import content_name, manifest_of, sealed
+from skipray.spec.manifest import as_written, content_name, manifest_of
 from skipray.tracking.address import Address, redact
 from skipray.tracking.client import reach
 from skipray.tracking.files import list_files, write_files
@@ -37,7 +37,7 @@ def write_manifest(
     manifest = manifest_of(sweep, trials, sizes, __version__, hide=redact)
     name = f"{FOLDER}/{content_name(manifest)}"
     run_id = address.parent_run_id
-    write_files(address.uri, address.artifacts_of(run_id), run_id, {name: sealed(manifest)})
+    write_files(address.uri, address.artifacts_of(run_id), run_id, {name: as_written(manifest)})
     tags = [_same_code(n, str(s["files"]), str(s["hash"])) for n, s in sweep.sources.items()]
     if tags:
         reach(address.uri, lambda c: c.log_batch(run_id, tags=tags))
