@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from importlib import metadata
 from typing import Any
 
@@ -98,8 +99,13 @@ class Aggregate:
     """Of an adaptive sweep: where the search for each group's limit stands."""
     run_pages: Mapping[str, str] = field(default_factory=dict)
     """trial_id -> the address of its run's page in MLflow."""
-    made_from: str = ""
-    """`skipray.analysis.made_from`: of another aggregation with the same hash all else is the same."""
+    origin: Callable[[], str] = lambda: ""
+    """Of `made_from`, which asks the store once more: few have a use for it."""
+
+    @cached_property
+    def made_from(self) -> str:
+        """`skipray.analysis.made_from`: of another aggregation with the same hash all else is the same."""
+        return self.origin()
 
     @property
     def limits(self) -> tuple[tuple[Group, Limit], ...]:
@@ -151,7 +157,7 @@ def aggregate(
         histograms=histograms,
         frontiers=tuple(_frontiers(sweep, groups)),
         run_pages=_run_pages(uri, sweep.name, ledger),
-        made_from=made_from(sweep, tracking_uri, known.trials, ledger),
+        origin=partial(made_from, sweep, tracking_uri, known.trials, ledger),
     )
     if sweep.tune is None:
         return result

@@ -64,6 +64,7 @@ def report_on(
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
     if not force:
         keep_larger(folder, spec.name, len(result.trials))
+    made_from = result.made_from if refresh_seconds is None else ""  # before anything is drawn or logged
     kept.forget(folder)
     files = reporting.write(result, folder, refresh_seconds=refresh_seconds)
     if log_on is not None:
@@ -76,7 +77,7 @@ def report_on(
         tracking.finish_sweep(log_on, parent_status)
     shown = aggregate_blocks(result)
     if refresh_seconds is None:
-        kept.keep(folder, result.made_from, files.all(), as_json(shown))
+        kept.keep(folder, made_from, files.all(), as_json(shown))
     return Reported(files.html, shown)
 
 

@@ -31,7 +31,7 @@ def test_the_verb_refuses_before_a_file_is_touched_and_force_writes_over_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "claims.json").write_text(json.dumps({"sweep": "quickstart", "trials": 54}))
-    monkeypatch.setattr(aggregation, "aggregate", lambda *a, **k: SimpleNamespace(trials=[1, 2]))
+    monkeypatch.setattr(aggregation, "aggregate", lambda *a, **k: SimpleNamespace(trials=[1, 2], made_from=""))
     before = (tmp_path / "claims.json").read_bytes()
     assert launch.run(["report", str(SWEEP), "--folder", str(tmp_path)]) == 2
     assert "found a report of 54 trials" in capsys.readouterr().err
