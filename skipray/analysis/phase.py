@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skipray.analysis.predicted_limit import PredictedLimit, predicted_limit
+from skipray.analysis.predicted_limit import PredictedLimit, of_groups, predicted_limit
 from skipray.curves import Array
 from skipray.spec import Group, ModelSpec, Recipe, SweepSpec, TrialSpec
 from skipray.trends import Limit
@@ -76,7 +76,7 @@ def phases(aggregate: "Aggregate") -> tuple[Phase, ...]:
     if not best:
         return ()
     factor = max(best, key=lambda f: max(map(len, best[f])))  # the first in the file, of several with as many
-    limits = dict(aggregate.limits)
+    limits, predictions = dict(aggregate.limits), of_groups(sweep)
     found = {s.group: s for s in aggregate.series if s.metric == METRIC}
     cells: dict[Group, TrialSpec] = {}
     for cell in sweep.cells:
@@ -90,9 +90,10 @@ def phases(aggregate: "Aggregate") -> tuple[Phase, ...]:
                 at = sorted(set(depth.tolist()))
                 means = tuple(float(value[depth == d].mean()) for d in at)
                 counts = tuple(int((depth == d).sum()) for d in at)
-                prediction = predicted_limit(cells[group].model, cells[group].recipe)
                 columns.append(
-                    PhaseColumn(_value(group, factor), group, tuple(at), means, counts, limits.get(group), prediction)
+                    PhaseColumn(
+                        _value(group, factor), group, tuple(at), means, counts, limits.get(group), predictions[group]
+                    )
                 )
         tried = {d for c in columns for d in c.depths}
         if len(columns) >= FEWEST_VALUES and len(tried) >= FEWEST_DEPTHS:

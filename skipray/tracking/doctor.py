@@ -128,9 +128,11 @@ def _deleted(uri: str, name: str) -> str | None:
 
 def _of_sweeps_run(uri: str, name: str) -> Iterator[Problem]:
     runs = sweep_runs(uri, name)
-    for file, what in unread_manifests(uri, runs[0]) if runs else ():
+    if not runs:
+        return
+    for file, what in unread_manifests(uri, runs[0]):
         yield Problem("truncated", "", runs[0].run_id, f"{file}: {what}; the next launch writes what it knows anew", "")
-    for file, what in damaged_beside(uri, runs[0]) if runs else ():
+    for file, what in damaged_beside(uri, runs[0]):
         anew = (
             f"`skipray report {name}` makes it anew" if file.startswith("report/") else "the next launch writes it anew"
         )
