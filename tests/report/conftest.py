@@ -208,17 +208,9 @@ def whole(load, make) -> Aggregate:
     return make(load())
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory, load: Callable[..., SweepSpec]) -> Path:
-    """A SQLite file with MLflow's schema, which takes seconds to make."""
-    folder = tmp_path_factory.mktemp("schema")
-    tracking.prepare(load(), f"sqlite:///{folder}/empty.db")
-    return folder / "empty.db"
-
-
 @pytest.fixture
-def uri(empty: Path, tmp_path: Path) -> str:
-    (tmp_path / "store.db").write_bytes(empty.read_bytes())
+def uri(empty_database: Path, tmp_path: Path) -> str:
+    (tmp_path / "store.db").write_bytes(empty_database.read_bytes())
     return f"sqlite:///{tmp_path}/store.db"
 
 

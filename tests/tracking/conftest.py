@@ -154,14 +154,6 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "_away_until", {})
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with MLflow's schema, which takes seconds to make."""
-    path = tmp_path_factory.mktemp("schema") / "empty.db"
-    tracking.prepare(make_sweep("unused"), f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 def sqlite(empty_database: Path, tmp_path: Path) -> str:
     """The address of a fresh SQLite store, which is also the working directory's default."""
