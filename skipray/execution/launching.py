@@ -134,17 +134,23 @@ def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
 
 def _check_data(sweep: SweepSpec) -> None:
     """Data that are missing here are probably missing everywhere; workers on other nodes are asked by the preflight."""
-    _refuse_data(sweep, datasets.missing(sweep.dataset))
+    _refuse_data(sweep, lambda cell: datasets.missing(cell.dataset))
 
 
 def _verify_data(sweep: SweepSpec) -> None:
     """Read and compare the data while Ray starts: on the first launch only, trials map what this has prepared."""
-    _refuse_data(sweep, datasets.unusable(sweep.dataset, sweep.cells[0].fingerprint))
+    _refuse_data(sweep, lambda cell: datasets.unusable(cell.dataset, cell.fingerprint))
 
 
-def _refuse_data(sweep: SweepSpec, said: str | None) -> None:
-    if said:
-        raise SpecError([f"{sweep.where('dataset', 'name')}: dataset.name: {said}"])
+def _refuse_data(sweep: SweepSpec, look: Callable[[TrialSpec], str | None]) -> None:
+    """
+    Args:
+        look: what keeps trials of a cell from using their data, in words.
+    """
+    found = [(cell, said) for cell in sweep.data_cells if (said := look(cell))]
+    if found:
+        mistakes = (f"{sweep.where_data(cell)}: dataset.name: {said}" for cell, said in found)
+        raise SpecError(dict.fromkeys(mistakes))
 
 
 def _run(

@@ -81,7 +81,7 @@ def _kinds(sweep: SweepSpec) -> Iterator[TrialSpec]:
     """The shallowest trial of each combination of everything else that has to be tried."""
     seen: set[object] = set()
     for cell in sorted(sweep.cells, key=lambda cell: cell.model.depth):
-        key = (_without_depth(cell), cell.recipe, cell.dataset.name)
+        key = (_without_depth(cell), cell.recipe, cell.dataset.model_dump_json())
         if key not in seen and (_has_own_code(cell) or _may_fail(cell) or cell.probe.layers):
             seen.add(key)
             yield cell
@@ -96,8 +96,9 @@ def _networks(sweep: SweepSpec) -> Iterator[TrialSpec]:
     """One trial of each distinct network of a user's own family."""
     seen: set[object] = set()
     for cell in sweep.cells:
-        if ":" in cell.model.architecture and cell.model not in seen:
-            seen.add(cell.model)
+        key = (cell.model, cell.dataset.model_dump_json())  # the data give the shape
+        if ":" in cell.model.architecture and key not in seen:
+            seen.add(key)
             yield replace(cell, seed=sweep.seeds[0])
 
 

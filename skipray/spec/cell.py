@@ -80,8 +80,12 @@ def bare_name(key: str) -> str:
 
     >>> bare_name("recipe.learning_rate"), bare_name("learning_rate")
     ('learning_rate', 'learning_rate')
+    >>> bare_name("dataset.name"), bare_name("dataset.train_samples"), bare_name("dataset.options.noise")
+    ('dataset', 'train_samples', 'dataset.options.noise')
     """
-    return re.sub(r"^(model|recipe)\.", "", key)
+    if key == "dataset.name":
+        return "dataset"
+    return re.sub(r"^(model\.|recipe\.|dataset\.(?!options\.))", "", key)
 
 
 def short_name(name: str) -> str:

@@ -83,9 +83,11 @@ class Document:
             raise SpecError([f"{path}:1: found {kind_words(tree)}; allowed: a sweep with the keys {_top_keys()}"])
         lines: dict[tuple[str | int, ...], int] = {(): 1}
         try:
-            return cls(path, text, _plain(tree, (), lines, path), lines)
+            document = cls(path, text, _plain(tree, (), lines, path), lines)
         except RecursionError:
             raise SpecError([f"{path}:1: found an alias that holds itself; allowed: a tree"]) from None
+        document._take_listed_data()
+        return document
 
     @classmethod
     def of_values(cls, values: Mapping[str, Any], source: str) -> "Document":
@@ -96,7 +98,21 @@ class Document:
             raise SpecError([f"{source}: found a value that holds itself; allowed: a tree"]) from None
         buffer = StringIO()
         YAML(typ="safe", pure=True).dump(data, buffer)
-        return cls(Path(source), buffer.getvalue(), data, {})
+        document = cls(Path(source), buffer.getvalue(), data, {})
+        document._take_listed_data()
+        return document
+
+    def _take_listed_data(self) -> None:
+        """`dataset: [a, b]` says what `factors: {dataset: [a, b]}` says."""
+        listed, factors = self.data.get("dataset"), self.data.get("factors", {})
+        if not isinstance(listed, list) or not isinstance(factors, dict) or "dataset" in factors:
+            return
+        del self.data["dataset"]
+        self.data["factors"] = {**factors, "dataset": listed}
+        for loc in [loc for loc in self.lines if loc[0:1] == ("dataset",)]:
+            self.lines[("factors", *loc)] = self.lines.pop(loc)
+        for loc in [loc for loc in self.overridden if loc == ("dataset",)]:
+            self.overridden[("factors", *loc)] = self.overridden.pop(loc)
 
     def override(self, text: str) -> None:
         key, equals, value_text = text.partition("=")
@@ -122,6 +138,7 @@ class Document:
             here = here[part]
         here[keys[-1]] = value
         self.overridden[keys] = text
+        self._take_listed_data()
 
     def where(self, loc: tuple[str | int, ...]) -> str:
         """`file:line` of the nearest key at or above loc, or the override that set it."""

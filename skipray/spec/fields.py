@@ -322,11 +322,15 @@ class SweepFile(Section):
     """The name of the sweep, of its experiment in MLflow and of its report."""
     question: str
     """What the sweep asks, in a sentence; the report opens with it."""
-    dataset: DatasetSpec
+    dataset: dict[str, Any] = {}
+    """The data set that all cells share, or what the data sets of the factor `dataset` share; a list of data sets in
+    its place is that factor."""
     model: dict[str, Any] = {}
     recipe: dict[str, Any]
     factors: dict[str, list[Any]]
-    """What varies: any field of model or recipe and its values. Every combination is a cell."""
+    """What varies: any field of model or recipe and its values; data sets, as `dataset: [digits, {name: "nets:wine",
+    fingerprint: ...}]`, and what may vary of them (`train_samples`, `dataset.options.noise`). Every combination is a
+    cell."""
     include: list[dict[str, Any]] = []
     """Cells besides the product: each row names factors and their values."""
     exclude: list[dict[str, Any]] = []

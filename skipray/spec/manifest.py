@@ -32,8 +32,10 @@ from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec, stored_trial
 from skipray.spec.values import freeze
 
-FORMAT = 1
-"""Raised when a manifest is no longer read by an older skipray; those of earlier formats are read for good."""
+FORMAT = 2
+"""Raised when a manifest is no longer read by an older skipray; those of earlier formats are read for good. 2: cells
+have data sets of their own."""
+FORMAT_OF_ONE_DATA_SET = 1
 GIVEN = ("path", "text", "overrides")
 NOT_UNDERSTOOD = (*GIVEN, "name", "cells", "stored", "sizes", "sources")
 """Fields of the SweepSpec that stand elsewhere in a manifest."""
@@ -66,11 +68,13 @@ def manifest_of(
         version: of skipray.
         hide: takes secrets out of a text.
     """
-    tables: dict[str, dict[str, int]] = {"models": {}, "recipes": {}, "probes": {}, "cells": {}}
+    tables: dict[str, dict[str, int]] = {"datasets": {}, "models": {}, "recipes": {}, "probes": {}, "cells": {}}
     # A probe of its own, because the points of a study are not probed.
     rows: dict[str, list[Any]] = {name: [] for name in ("id", "label", "cell", "probe", "seed", *_ROW)}
     for trial in trials:
+        data = {"dataset": trial.dataset.model_dump(mode="json"), "fingerprint": trial.fingerprint, "name": trial.data}
         cell = {
+            "dataset": _place(tables["datasets"], data),
             "model": _place(tables["models"], trial.model.model_dump(mode="json")),
             "recipe": _place(tables["recipes"], trial.recipe.model_dump(mode="json")),
             "factors": to_jsonable_python(trial.cell.values),
@@ -87,7 +91,7 @@ def manifest_of(
             rows[name].append(getattr(trial, name))
     one = sweep.cells[0]
     return {
-        "format": FORMAT,
+        "format": FORMAT if len(tables["datasets"]) > 1 else FORMAT_OF_ONE_DATA_SET,
         "sweep": sweep.name,
         "written_ms": int(time.time() * 1000),
         "versions": {"skipray": version, "numerics": NUMERICS_VERSION, "python": platform.python_version()},
@@ -142,7 +146,9 @@ def read_manifest(data: bytes | str, name: str = "") -> Manifest:
 
 def _read(told: Mapping[str, Any]) -> Manifest:
     understood = told["understood"]
-    dataset = part_of(DatasetSpec, understood["dataset"])
+    alone = {"dataset": understood["dataset"], "fingerprint": told["fingerprint"], "name": ""}
+    data = [(part_of(DatasetSpec, d["dataset"]), str(d["fingerprint"]), str(d["name"]))
+            for d in told.get("datasets", [alone])]  # fmt: skip
     resources = part_of(Resources, understood.get("resources", {}))
     models = [part_of(ModelSpec, values) for values in told["models"]]
     recipes = [part_of(Recipe, values) for values in told["recipes"]]
@@ -154,6 +160,7 @@ def _read(told: Mapping[str, Any]) -> Manifest:
         cell = told["cells"][rows["cell"][i]]
         model = models[cell["model"]]
         recipe = recipes[cell["recipe"]]
+        dataset, fingerprint, data_name = data[cell.get("dataset", 0)]
         code = (model.architecture, model.initialisation, dataset.name, *own_names(recipe), *activation_names(model))
         code += (*own_rules(recipe), *own_rules(model))
         trials.append(
@@ -161,7 +168,7 @@ def _read(told: Mapping[str, Any]) -> Manifest:
                 str(trial_id),
                 sweep=str(told["sweep"]),
                 dataset=dataset,
-                fingerprint=str(told["fingerprint"]),
+                fingerprint=fingerprint,
                 model=model,
                 recipe=recipe,
                 seed=int(rows["seed"][i]),
@@ -169,6 +176,7 @@ def _read(told: Mapping[str, Any]) -> Manifest:
                 resources=resources,
                 factors=named[rows["cell"][i]],
                 family=str(cell.get("family", "")),
+                data=data_name,
                 source_hashes=tuple((name, hashes[name]) for name in code if name in hashes),
                 **{name: rows[name][i] for name in _ROW if name in rows},
             )

@@ -14,11 +14,12 @@ import pydantic
 from skipray import metrics
 from skipray.extension import catalog
 from skipray.extension.reaching import Source
-from skipray.spec import depth_rules, models, recipes, samples
+from skipray.spec import data_factors, depth_rules, models, recipes, samples
 from skipray.spec.cell import bare_name, family_names, value_text
 from skipray.spec.claims_reader import ClaimsReader
+from skipray.spec.data_reader import CellData, DataReader
 from skipray.spec.document import Document, SpecError
-from skipray.spec.fields import Adaptive, DatasetSpec, ModelSpec, ProbeSpec, Recipe, Section, SweepFile, Tune
+from skipray.spec.fields import Adaptive, ModelSpec, ProbeSpec, Recipe, Section, SweepFile, Tune
 from skipray.spec.finding import sweep_path
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
@@ -76,14 +77,12 @@ class Reader:
         if file.adaptive is not None:
             self._check_adaptive(file, file.adaptive)
         self._stop_on_mistakes()
-        fingerprint = self._fingerprint(file.dataset)
-        self._stop_on_mistakes()
         count = math.prod(len(values) for values in file.factors.values()) * len(file.seeds)
         if count > MAX_TRIALS:
             self._add(("factors",), f"found a product of {count:,} trials; allowed: at most {MAX_TRIALS:,}")
             self._stop_on_mistakes()
         self._check_metrics(file.probe)
-        cells = self._trials_of_cells(file, fingerprint)
+        cells = self._trials_of_cells(file, DataReader(file, self._add, self._add_detail))
         self._stop_on_mistakes()
         if not cells:
             self.mistakes.append(self.document.mistake(("exclude",), "found no trial left; allowed: at least one"))
@@ -101,7 +100,7 @@ class Reader:
             overrides=overrides,
             name=file.name,
             question=file.question,
-            dataset=file.dataset,
+            dataset=cells[0].dataset,
             factors={key: tuple(values) for key, values in file.factors.items()},
             seeds=file.seeds,
             probe=file.probe,
@@ -141,9 +140,12 @@ class Reader:
                     self.mistakes.append(self._describe(model, detail, loc))
             return None
 
+    def _add_detail(self, model: type[Section], detail: Any, loc: tuple[str | int, ...]) -> None:
+        self.mistakes.append(self._describe(model, detail, loc))
+
     def _describe(self, model: type[Section], detail: Any, loc: tuple[str | int, ...]) -> str:
         parts = tuple(p for p in detail["loc"] if not is_union_tag(p))
-        here = loc + parts
+        here = detail.get("place", loc + parts)
         kind = detail["type"]
         if kind == "extra_forbidden":
             allowed = fields_at(model, parts[:-1])
@@ -161,12 +163,16 @@ class Reader:
         known = set(ModelSpec.model_fields) | set(Recipe.model_fields)
         known |= {bare_name(key) for key in file.factors if models.is_factor(bare_name(key))}
         known |= {bare_name(key) for row in file.include for key in row if models.is_factor(bare_name(key))}
+        named = [*file.factors, *(key for row in file.include for key in row)]
+        known |= {*data_factors.FIELDS, data_factors.DATASET, *filter(data_factors.is_factor, map(bare_name, named))}
         for key, values in file.factors.items():
             bare = bare_name(key)
             if bare not in known:
                 near = difflib.get_close_matches(bare, sorted(known), n=1)
                 hint = f" (did you mean {near[0]}?)" if near else ""
-                allowed = ", ".join([*ModelSpec.model_fields, *Recipe.model_fields])
+                allowed = ", ".join(
+                    [*ModelSpec.model_fields, *Recipe.model_fields, data_factors.DATASET, *data_factors.FIELDS]
+                )
                 self._add(("factors", key), f"found an unknown factor{hint}; allowed: {allowed}")
             elif not values:
                 self._add(("factors", key), "found an empty list; allowed: at least one value")
@@ -178,6 +184,9 @@ class Reader:
                     section == "model" and bare.removeprefix(models.OPTION) in _options(file) and "." in bare
                 ):
                     self._add((section, bare), f"found a value beside the factor {key}; allowed: one of the two")
+            beside = "name" if bare == data_factors.DATASET else bare
+            if data_factors.is_factor(bare) and beside in file.dataset:
+                self._add(("dataset", beside), f"found a value beside the factor {key}; allowed: one of the two")
         self._check_rows(file, known)
         self._check_sections(file)
 
@@ -259,27 +268,6 @@ class Reader:
     def _add(self, loc: tuple[str | int, ...], found: str) -> None:
         self.mistakes.append(self.document.mistake(loc, found))
 
-    def _fingerprint(self, dataset: DatasetSpec) -> str:
-        try:
-            entry = catalog.find("datasets", dataset.name)
-        except ValueError as error:
-            self._add(("dataset", "name"), str(error))
-            return ""
-        try:
-            with catalog.at_work(dataset.name):
-                if hasattr(entry, "check"):
-                    entry.check(dataset)
-                samples.shape_and_outputs(entry, dataset)
-        except (ValueError, FileNotFoundError) as error:
-            self._add(("dataset",), str(error))
-            return ""
-        fingerprint = dataset.fingerprint or getattr(entry, "FINGERPRINT", None)
-        if fingerprint is None:
-            how = samples.found_fingerprint(entry, dataset)
-            self._add(("dataset",), f"found no fingerprint; allowed: the sha256 of the data of {dataset.name}, {how}")
-            return ""
-        return str(fingerprint)
-
     def _cells(self, file: SweepFile) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
         """Each cell as factor -> value, and where to point when it is wrong."""
         keys = [bare_name(key) for key in file.factors]
@@ -297,26 +285,31 @@ class Reader:
         for i, row in enumerate(file.include):
             yield {bare_name(key): value for key, value in row.items()}, ("include", i)
 
-    def _candidates(self, file: SweepFile) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
+    def _candidates(self, file: SweepFile, read: DataReader) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
         """The cells; of an adaptive sweep each at every depth that its family can have."""
         for cell, loc in self._cells(file):
             if file.adaptive is None:
                 yield cell, loc
                 continue
-            depths = list(self._valid_depths(file, cell, file.adaptive))
+            of_cell = read.of_cell(cell, loc)
+            if of_cell is None:
+                continue
+            depths = list(self._valid_depths(file, cell, file.adaptive, of_cell))
             if not depths:
                 reach = f"{file.adaptive.low} to {file.adaptive.high}"
                 self._add(("adaptive",), f"found no depth of {show_cell(cell)} from {reach}; allowed: at least one")
             for depth in depths:
                 yield cell | {"depth": depth}, loc
 
-    def _valid_depths(self, file: SweepFile, cell: dict[str, Any], adaptive: Adaptive) -> Iterator[int]:
+    def _valid_depths(
+        self, file: SweepFile, cell: dict[str, Any], adaptive: Adaptive, of_cell: CellData
+    ) -> Iterator[int]:
         """Depths that the family does not refuse. What else is wrong with the cell is found, and said, at each."""
-        data = models.model_data(file.model, cell)
+        section = models.model_data(file.model, cell)
         try:
-            family = catalog.find("architectures", str(data.get("architecture", "")))
-            model = ModelSpec.model_validate(_tuples(data | {"depth": adaptive.low}))
-            shape, classes = samples.shape_and_outputs(catalog.find("datasets", file.dataset.name), file.dataset)
+            family = catalog.find("architectures", str(section.get("architecture", "")))
+            model = ModelSpec.model_validate(_tuples(section | {"depth": adaptive.low}))
+            shape, classes = samples.shape_and_outputs(of_cell.entry, of_cell.spec)
         except ValueError:
             yield adaptive.low
             return
@@ -330,18 +323,21 @@ class Reader:
                     continue
             yield depth
 
-    def _trials_of_cells(self, file: SweepFile, fingerprint: str) -> list[TrialSpec]:
+    def _trials_of_cells(self, file: SweepFile, read: DataReader) -> list[TrialSpec]:
         """Each cell as the trial of its first seed."""
         trials: list[TrialSpec] = []
         seen: dict[str, str] = {}
         wrong: set[str] = set()
         factors = _factor_names(file)
         families = family_names(_architectures(file))
-        for cell, loc in self._candidates(file):
+        for cell, loc in self._candidates(file, read):
             before = len(self.mistakes)
-            model = self._model(file, cell, loc)
+            of_cell = read.of_cell(cell, loc)
+            if of_cell is None:
+                continue
+            model = self._model(file, cell, loc, of_cell)
             recipe = self._recipe(file, cell, loc)
-            if model is not None and recipe is not None and not self._fits_data(file, model, recipe, cell, loc):
+            if model and recipe and not self._fits_data(file, model, recipe, cell, loc, read):
                 model = None
             if model is None or recipe is None:
                 # A wrong value of one factor is wrong in many cells: said once.
@@ -349,12 +345,12 @@ class Reader:
                 wrong.update(fresh)
                 self.mistakes[before:] = fresh
                 continue
-            names = [model.architecture, model.initialisation, file.dataset.name, *recipes.own_names(recipe)]
+            names = [model.architecture, model.initialisation, of_cell.spec.name, *recipes.own_names(recipe)]
             names += [*models.activation_names(model), *depth_rules.own_rules(recipe), *depth_rules.own_rules(model)]
             trial = TrialSpec(
                 sweep=file.name,
-                dataset=file.dataset,
-                fingerprint=fingerprint,
+                dataset=of_cell.spec,
+                fingerprint=of_cell.fingerprint,
                 model=model,
                 recipe=recipe,
                 seed=file.seeds[0],
@@ -363,7 +359,8 @@ class Reader:
                 save_weights=file.tracking.save_weights,
                 factors=factors,
                 family=families.get(model.architecture, ""),
-                source_hashes=tuple((n, h) for n in names if (h := self._source_hash(n, file.dataset.name))),
+                data=of_cell.name,
+                source_hashes=tuple((n, h) for n in names if (h := self._source_hash(n, of_cell.spec.name))),
             )
             if trial.trial_id in seen:
                 ignored = [k for k in cell if k in ModelSpec.model_fields and getattr(model, k) is None]
@@ -377,15 +374,19 @@ class Reader:
                 continue
             seen[trial.trial_id] = show_cell(cell)
             trials.append(trial)
+        read.check_scores()
         return trials
 
     def _source_hash(self, name: str, dataset: str) -> str | None:
         if name not in self._sources:
+            # What a data set's own code reads is what its fingerprint pins.
             self._sources[name] = catalog.source_of(name, reads_data=name != dataset)
         source = self._sources[name]
         return source.hash if source is not None else None
 
-    def _model(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> ModelSpec | None:
+    def _model(
+        self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...], of_cell: CellData
+    ) -> ModelSpec | None:
         data = models.model_data(file.model, cell)
         data, wrong = depth_rules.resolved("model", data, data.get("depth"))
         if self._wrong_rules(file, wrong, cell, loc, "model"):
@@ -422,8 +423,7 @@ class Reader:
         except ValueError as error:
             self._add(self._source(file, "initialisation", model.initialisation, loc, "model"), str(error))
             return None
-        dataset = catalog.find("datasets", file.dataset.name)
-        shape, classes = samples.shape_and_outputs(dataset, file.dataset)
+        shape, classes = samples.shape_and_outputs(of_cell.entry, of_cell.spec)
         for name, entry, arguments in (
             (model.architecture, family, (model, shape, classes)),
             (model.initialisation, scheme, (model,)),
@@ -454,20 +454,27 @@ class Reader:
         return bool(wrong)
 
     def _fits_data(
-        self, file: SweepFile, model: ModelSpec, recipe: Recipe, cell: dict[str, Any], loc: tuple[str | int, ...]
+        self,
+        file: SweepFile,
+        model: ModelSpec,
+        recipe: Recipe,
+        cell: dict[str, Any],
+        loc: tuple[str | int, ...],
+        read: DataReader,
     ) -> bool:
         """Whether the data can be used for this cell."""
-        entry = catalog.find("datasets", file.dataset.name)
-        try:
-            shape, _ = samples.shape_and_outputs(entry, file.dataset)
-            wrong = list(samples.mistakes(entry, shape, file.dataset, model, recipe, file.probe))
-        except ValueError as error:
-            self._add(("dataset",), str(error))
-            return False
-        if file.tune is not None and samples.task_of(entry, file.dataset) == "values":
+        of_cell = read.of_cell(cell, loc)
+        assert of_cell is not None
+        shape, _ = samples.shape_and_outputs(of_cell.entry, of_cell.spec)
+        wrong = list(samples.mistakes(of_cell.entry, shape, of_cell.spec, model, recipe, file.probe))
+        if file.tune is not None and of_cell.task == "values":
             wrong.append(("tune", "", "found labels that are values, which have no accuracy to tune by; allowed: none"))
         for section, key, found in wrong:
-            self._add(self._source(file, key, cell.get(key), loc, section) if key else (section,), found)
+            if section == "dataset":
+                bare = data_factors.DATASET if key == "name" else key
+                self._add(read.place(bare, cell.get(bare), loc), found)
+            else:
+                self._add(self._source(file, key, cell.get(key), loc, section) if key else (section,), found)
         return not wrong
 
     def _recipe(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> Recipe | None:
@@ -540,8 +547,13 @@ def _options(file: SweepFile) -> Mapping[str, Any]:
 
 
 def _matches(cell: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """A row's value is one value or a list of them."""
-    return all(cell[bare_name(key)] in (value if isinstance(value, list) else [value]) for key, value in row.items())
+    """A row's value is one value or a list of them; a data set with options of its own is also matched by its name."""
+
+    def holds(own: Any, value: Any) -> bool:
+        several = value if isinstance(value, list) else [value]
+        return own in several or (isinstance(own, Mapping) and own.get("name") in several)
+
+    return all(holds(cell[bare_name(key)], value) for key, value in row.items())
 
 
 def _factor_names(file: SweepFile) -> tuple[str, ...]:

@@ -14,10 +14,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from skipray.spec import claims, fields
-from skipray.spec.fields import ModelSpec, Recipe, Section, SweepFile
+from skipray.spec.data_factors import DATASET, FIELDS
+from skipray.spec.fields import DatasetSpec, ModelSpec, Recipe, Section, SweepFile
 from skipray.spec.words import allowed_words
 
-OPEN_SECTIONS: dict[str, type[Section]] = {"model": ModelSpec, "recipe": Recipe}
+OPEN_SECTIONS: dict[str, type[Section]] = {"dataset": DatasetSpec, "model": ModelSpec, "recipe": Recipe}
 """Sections that are checked cell by cell, since any of their fields may be a factor."""
 APART: dict[str, type[Section]] = {"claims": claims.Claims}
 """Sections that are checked by a reader of their own."""
@@ -104,7 +105,8 @@ def json_schema() -> dict[str, Any]:
     for name, definition in definitions.items():
         if name in by_name:
             _describe(definition, by_name[name])
-    factors = {f: {"type": "array", "minItems": 1} for part in OPEN_SECTIONS.values() for f in part.model_fields}
+    names = [DATASET, *FIELDS, *(f for part in (ModelSpec, Recipe) for f in part.model_fields)]
+    factors = {name: {"type": "array", "minItems": 1} for name in names}
     schema["properties"]["factors"] |= {"properties": factors}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -6,16 +6,18 @@ Trials of earlier launches belong to the latest one's sweep where they differ fr
 seeds; others are counted and left out, so that two recipes are never read as one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from skipray.extension import catalog
 from skipray.spec.cell import bare_name
+from skipray.spec.data_factors import DATASET, OPTION, data_names
 from skipray.spec.fields import ModelSpec, Recipe
 from skipray.spec.manifest import Manifest, cells_of
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
+from skipray.spec.values import as_text, canonical_json
 
 IGNORED = ("depth", "architecture")
 """Fields of the model that are factors in every sweep."""
@@ -83,7 +85,8 @@ class Frame:
         self._tuned = set(sweep.tune.space) if sweep.tune is not None else set()
         self._model = {f: {getattr(c.model, f) for c in cells} for f in ModelSpec.model_fields if f not in factors}
         self._recipe = {f: {getattr(c.recipe, f) for c in cells} for f in Recipe.model_fields if f not in factors}
-        self._shared = {_shared(c) for c in cells}
+        self._factors = factors
+        self._shared = {_shared(c, factors) for c in cells}
         self._hashes = {name: value for c in cells for name, value in c.source_hashes}
 
     def holds(self, trial: TrialSpec) -> bool:
@@ -96,24 +99,32 @@ class Frame:
         free = self._tuned if trial.setting != "default" else set()
         recipe = all(getattr(trial.recipe, f) in values for f, values in self._recipe.items() if f not in free)
         same_code = all(self._hashes.get(name, value) == value for name, value in trial.source_hashes)
-        return model and recipe and same_code and _shared(trial) in self._shared
+        return model and recipe and same_code and _shared(trial, self._factors) in self._shared
 
 
-def _shared(trial: TrialSpec) -> tuple[str, ...]:
+def _shared(trial: TrialSpec, factors: Collection[str]) -> tuple[str, ...]:
     resources = trial.resources
-    data = trial.dataset.model_dump_json()
-    return (data, trial.fingerprint, resources.device, str(resources.threads), str(trial.numerics_version))
+    same = (resources.device, str(resources.threads), str(trial.numerics_version))
+    if DATASET in factors:  # each has options and a fingerprint of its own
+        return same
+    data = trial.dataset.model_dump()
+    options = {key: value for key, value in data.pop("options").items() if f"{OPTION}{key}" not in factors}
+    fixed = {key: value for key, value in data.items() if key not in factors}
+    return (canonical_json(fixed | {"options": options}), trial.fingerprint, *same)
 
 
 def _factors(latest: SweepSpec, trials: Sequence[TrialSpec]) -> dict[str, tuple[Any, ...]]:
     """The factors with every value that some trial has, the latest launch's first."""
-    found = {key: dict.fromkeys(map(_hashable, values)) for key, values in latest.factors.items()}
+    found = {key: {as_text(value): value for value in values} for key, values in latest.factors.items()}
+    for key, values in latest.factors.items():
+        if bare_name(key) == DATASET:
+            found[key] = dict(zip(data_names(values), values, strict=True))
     for trial in trials:
-        values = trial.cell.values
-        for key in found:
-            if bare_name(key) in values:
-                found[key].setdefault(_hashable(values[bare_name(key)]))
-    return {key: tuple(values) for key, values in found.items()}
+        cell = trial.cell.values
+        for key, known in found.items():
+            if bare_name(key) in cell:
+                known.setdefault(cell[bare_name(key)], cell[bare_name(key)])
+    return {key: tuple(values.values()) for key, values in found.items()}
 
 
 def _hashable(value: Any) -> Any:
@@ -122,10 +133,16 @@ def _hashable(value: Any) -> Any:
 
 def missing_code(data: Mapping[str, Any]) -> list[str]:
     """The families, initialisations and data sets that a sweep's file names and that are not found here."""
-    sections = [data.get("model", {}), *data.get("include", []), {"dataset": data.get("dataset", {}).get("name")}]
+    sections = [data.get("model", {}), *data.get("include", []), {DATASET: data.get("dataset", {})}]
     sections += [{bare_name(key): v} for key, values in data.get("factors", {}).items() for v in values]
-    named = [(kind, s[kind]) for s in sections for kind in _FOLDERS if isinstance(s.get(kind), str)]
+    named = [(kind, _name(s[kind])) for s in sections for kind in _FOLDERS if kind in s and _name(s[kind])]
     return list(dict.fromkeys(name for kind, name in named if not _is_here(_FOLDERS[kind], name)))
+
+
+def _name(value: Any) -> str:
+    """Of a name, or of a mapping with one; empty where there is none."""
+    named = value.get("name") if isinstance(value, Mapping) else value
+    return named if isinstance(named, str) else ""
 
 
 _FOLDERS = {"architecture": "architectures", "initialisation": "initialisations", "dataset": "datasets"}
@@ -142,8 +159,8 @@ def _is_here(folder: str, name: str) -> bool:
 def selected(stored: Stored, data: Mapping[str, Any]) -> SweepSpec | None:
     """What a sweep's file selects of a stored sweep: the trials whose settings, factors and seeds it names. None where
     it names none of them."""
-    factors = {bare_name(key): list(values) for key, values in data.get("factors", {}).items()}
-    rows = [{bare_name(k): v for k, v in row.items()} for row in data.get("include", [])]
+    factors = {bare_name(key): _texts(bare_name(key), values) for key, values in data.get("factors", {}).items()}
+    rows = [{bare_name(k): _texts(bare_name(k), [v])[0] for k, v in row.items()} for row in data.get("include", [])]
     tune = data.get("tune") or {}
     seeds = {*data.get("seeds", []), *tune.get("seeds", [])}
 
@@ -157,6 +174,11 @@ def selected(stored: Stored, data: Mapping[str, Any]) -> SweepSpec | None:
     if not trials:
         return None
     return replace(stored.sweep, cells=cells_of(trials), stored=trials, seeds=tuple(data.get("seeds", [])))
+
+
+def _texts(bare: str, values: Sequence[Any]) -> list[Any]:
+    """Values of a factor as cells have them."""
+    return list(data_names(values)) if bare == DATASET else [as_text(value) for value in values]
 
 
 def has_settings(trial: TrialSpec, data: Mapping[str, Any]) -> bool:

@@ -1,13 +1,14 @@
 """A sweep: a checked file and its trials."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from skipray.spec.cell import Group, factor_names
+from skipray.spec.cell import Group, bare_name, factor_names
 from skipray.spec.claims import Claims
+from skipray.spec.data_factors import DATASET
 from skipray.spec.document import Document
 from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Trained, Tune
 from skipray.spec.points import first_points, point_trials, study_key
@@ -25,6 +26,7 @@ class SweepSpec:
     name: str
     question: str
     dataset: DatasetSpec
+    """The first cell's; where data sets are a factor, `data_cells` has all."""
     factors: dict[str, tuple[Any, ...]]
     seeds: tuple[int, ...]
     probe: ProbeSpec
@@ -45,12 +47,31 @@ class SweepSpec:
     claims: Claims = field(default_factory=Claims)
     """Which families play the paper's roles, and claims of the sweep's own."""
 
-    def where(self, *key: str) -> str:
+    def where(self, *key: str | int) -> str:
         """`file:line` of a key, or of the nearest one above it, or the override that set it; for messages."""
         document = Document.parse(self.path, self.text)
         for override in self.overrides:
             document.override(override)
         return document.where(key)
+
+    @cached_property
+    def data_cells(self) -> tuple[TrialSpec, ...]:
+        """The first cell of each data set, with its `dataset`, `fingerprint` and `data` (its name), in the file's
+        order."""
+        found: dict[tuple[str, str], TrialSpec] = {}
+        for cell in self.cells:
+            found.setdefault((cell.dataset.model_dump_json(), cell.fingerprint), cell)
+        return tuple(found.values())
+
+    def where_data(self, cell: TrialSpec) -> str:
+        """`file:line` of the name of a cell's data set."""
+        return next((self.where(*key) for key in self._data_places(cell)), self.where("dataset", "name"))
+
+    def _data_places(self, cell: TrialSpec) -> Iterator[tuple[str | int, ...]]:
+        for key, values in self.factors.items():
+            for i, value in enumerate(values if bare_name(key) == DATASET else ()):
+                if cell.dataset.name in (value, value.get("name") if isinstance(value, Mapping) else None):
+                    yield ("factors", key, i)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from skipray.spec.cell import MAIN_FACTORS, Cell, Group, Scalar, short_name
+from skipray.spec.data_factors import DATASET, FIELDS, is_factor, value_of
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
 from skipray.spec.identity import NUMERICS_VERSION, hashed_fields
 from skipray.spec.models import OPTION
@@ -40,6 +41,8 @@ class TrialSpec:
     """Bare names of the sweep's scientific factors, in the file's order; `cell` has their values."""
     family: str = ""
     """What the architecture is called in this sweep; its short name when left out."""
+    data: str = ""
+    """What the data set is called where it is a factor (`spec.data_factors.data_names`); its name when left out."""
     source_hashes: tuple[tuple[str, str], ...] = ()
     """module:name and sha256 of its source, for the user's own code."""
     numerics_version: int = NUMERICS_VERSION
@@ -90,9 +93,15 @@ class TrialSpec:
         of the rest of the recipe None is a choice, such as no clipping."""
         if name in OF_SGD:
             return self.recipe.momentum is not None
+        if name == DATASET or name in FIELDS:
+            return True
         return name in Recipe.model_fields or self._field(name) is not None
 
     def _field(self, name: str) -> Any:
+        if name == DATASET:
+            return self.data or self.dataset.name
+        if is_factor(name):
+            return value_of(self.dataset, name)
         if name.startswith(OPTION):
             return self.model.options.get(name.removeprefix(OPTION))
         return getattr(self.recipe if name in Recipe.model_fields else self.model, name)

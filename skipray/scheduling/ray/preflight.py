@@ -110,10 +110,11 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, context: WorkerContext) -> N
         except OSError as error:
             mistakes.append(f"{title}: {url} cannot be written from this machine: {error}; mend its rights or its room")
     try:
+        data = tuple((cell.dataset, cell.fingerprint) for cell in sweep.data_cells)
         look = ray.remote(num_cpus=0, max_retries=2)(look_around)
         pending = {
             look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)).remote(
-                node.node_id, sweep.name, sweep.dataset, sweep.cells[0].fingerprint, context, name, tuple(opened)
+                node.node_id, sweep.name, data, context, name, tuple(opened)
             ): node
             for node in nodes
         }
@@ -148,13 +149,16 @@ class NodeReport:
 def look_around(
     node_id: str,
     sweep: str,
-    dataset: DatasetSpec,
-    fingerprint: str,
+    data: Iterable[tuple[DatasetSpec, str]],
     context: WorkerContext,
     name: str,
     titles: Iterable[str],
 ) -> NodeReport:
-    """Runs on a node: what would keep a trial from running there?"""
+    """Runs on a node: what would keep a trial from running there?
+
+    Args:
+        data: the sweep's data sets, each with its fingerprint.
+    """
     import os
 
     from skipray import datasets
@@ -167,9 +171,8 @@ def look_around(
     said = _try_tracking(context.address)
     if said:
         mistakes.append(said)
-    unusable = datasets.unusable(dataset, fingerprint, context.data_root, listing=False)
-    if unusable:
-        mistakes.append(f"dataset.name: {unusable}")
+    found = [datasets.unusable(*one, context.data_root, listing=False) for one in data]
+    mistakes += dict.fromkeys(f"dataset.name: {unusable}" for unusable in found if unusable)
     folders = _shared_folders(context)
     for title in titles:
         try:

@@ -50,7 +50,7 @@ def memory_key(trial: TrialSpec) -> str:
     """Trials with the same key need the same memory: the network, the batch, the precision and what is probed."""
     return canonical_json(
         {
-            "dataset": trial.dataset.name,
+            "dataset": {"name": trial.dataset.name, "options": trial.dataset.options},
             "model": trial.model.model_dump(),
             "batch_size": trial.recipe.batch_size,
             "precision": trial.recipe.precision,

@@ -1,0 +1,136 @@
+"""Reads the data sets of a sweep file's cells, each once, with the place of every mistake."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+
+from skipray.extension import catalog
+from skipray.spec import data_factors, samples
+from skipray.spec.cell import bare_name
+from skipray.spec.fields import DatasetSpec, Section, SweepFile
+from skipray.spec.values import canonical_json
+from skipray.spec.words import is_union_tag
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class CellData:
+    """A data set that was found and checked, without its data being read."""
+
+    spec: DatasetSpec
+    fingerprint: str
+    name: str
+    """What it is called in this sweep, where data sets are a factor."""
+    entry: Any
+    task: samples.Task
+
+
+class DataReader:
+    """Reads one file's; mistakes go to whoever asked."""
+
+    def __init__(
+        self,
+        file: SweepFile,
+        add: Callable[[Place, str], None],
+        describe: Callable[[type[Section], Any, Place], None],
+    ):
+        """Args:
+        add: says a mistake at a place.
+        describe: likewise, of an error of pydantic's in a part that stands at a place.
+        """
+        self._file, self._add, self._describe = file, add, describe
+        self._read: dict[str, CellData | None] = {}
+        chosen = [v for key, values in file.factors.items() if bare_name(key) == data_factors.DATASET for v in values]
+        chosen += [v for row in file.include for key, v in row.items() if bare_name(key) == data_factors.DATASET]
+        self._chosen = [value for i, value in enumerate(chosen) if value not in chosen[:i]]
+        self._names = data_factors.data_names(self._chosen)
+
+    def of_cell(self, cell: Mapping[str, Any], loc: Place) -> CellData | None:
+        """The data set of a cell; None where it is wrong, which has been said then, once.
+
+        Args:
+            loc: where the cell stands: `factors`, or a row of `include`.
+        """
+        asked = {key: value for key, value in cell.items() if data_factors.is_factor(key)}
+        key = canonical_json(asked)
+        if key not in self._read:
+            self._read[key] = self._checked(asked, loc)
+        return self._read[key]
+
+    def check_scores(self) -> None:
+        """Networks of one sweep are judged by one score."""
+        tasks = {found.task: found.spec.name for found in self._read.values() if found is not None}
+        if "values" in tasks and len(tasks) > 1:
+            other = next(task for task in tasks if task != "values")
+            self._add(
+                self.place(data_factors.DATASET, None, ("factors",)),
+                f"found labels that are values ({tasks['values']}) beside {other} ({tasks[other]}), which no score "
+                "judges alike; allowed: one of the two",
+            )
+
+    def place(self, bare: str, value: Any, loc: Place) -> Place:
+        """Where a factor's value stands in the file, or, where it is none, the section's field."""
+        rows = [(loc, self._file.include[loc[1]])] if loc[0] == "include" and isinstance(loc[1], int) else []
+        for here, row in [*rows, (("factors",), self._file.factors)]:
+            for key, found in row.items():
+                if bare_name(key) != bare:
+                    continue
+                several = found if here == ("factors",) else []
+                index = [i for i, one in enumerate(several) if one == value and type(one) is type(value)]
+                return (*here, key, *index[:1])
+        return (
+            ("dataset", "name")
+            if bare == data_factors.DATASET
+            else ("dataset", *bare.removeprefix("dataset.").split("."))
+        )
+
+    def _checked(self, asked: dict[str, Any], loc: Place) -> CellData | None:
+        chosen = asked.get(data_factors.DATASET)
+        here = self.place(data_factors.DATASET, chosen, loc) if data_factors.DATASET in asked else ("dataset",)
+        try:
+            spec = DatasetSpec.model_validate(data_factors.data_section(self._file.dataset, asked))
+        except pydantic.ValidationError as error:
+            for detail in error.errors():
+                self._say(detail, asked, here, loc)
+            return None
+        try:
+            entry = catalog.find("datasets", spec.name)
+        except ValueError as error:
+            self._add((*here, "name") if chosen is None or isinstance(chosen, Mapping) else here, str(error))
+            return None
+        try:
+            with catalog.at_work(spec.name):
+                if hasattr(entry, "check"):
+                    entry.check(spec)
+                samples.shape_and_outputs(entry, spec)
+            task = samples.task_of(entry, spec)
+        except (ValueError, FileNotFoundError) as error:
+            self._add(here, str(error))
+            return None
+        fingerprint = spec.fingerprint or getattr(entry, "FINGERPRINT", None)
+        if fingerprint is None:
+            how = samples.found_fingerprint(entry, spec)
+            self._add(here, f"found no fingerprint; allowed: the sha256 of the data of {spec.name}, {how}")
+            return None
+        name = self._names[self._chosen.index(chosen)] if chosen in self._chosen else ""
+        return CellData(spec, str(fingerprint), name, entry, task)
+
+    def _say(self, detail: Any, asked: Mapping[str, Any], here: Place, loc: Place) -> None:
+        """One error at the place that the wrong value stands at."""
+        parts = tuple(p for p in detail["loc"] if not is_union_tag(p))
+        chosen = asked.get(data_factors.DATASET)
+        bare = data_factors.OPTION + str(parts[-1]) if parts[0] == "options" else str(parts[0])
+        if parts == ("name",) and detail["type"] == "missing":
+            above = ("dataset",) if chosen is None else here
+            self._add(above, "found no name; allowed: a data set's name (in dataset or as the factor dataset)")
+        elif bare in asked:
+            self._describe(DatasetSpec, detail | {"place": self.place(bare, asked[bare], loc)}, ())
+        elif isinstance(chosen, Mapping) and parts[0] in chosen:
+            self._describe(DatasetSpec, detail, here)
+        elif parts == ("name",) and chosen is not None:
+            self._describe(DatasetSpec, detail | {"place": here}, ())
+        else:
+            self._describe(DatasetSpec, detail, ("dataset",))
