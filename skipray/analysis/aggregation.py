@@ -449,7 +449,10 @@ def limits_of(
         for row in covered.to_dict("records"):
             if row["seeds"] > row["finished"]:
                 missing.setdefault(row["group"], {})[int(row["depth"])] = int(row["seeds"] - row["finished"])
-    return limit_tables(groups, definitions(sweep, trials), missing)
+    own: dict[Group, list[str]] = {}
+    if len(sweep.data_cells) > 1:  # chance and what is reached are each data set's own
+        own = {group: [d.sentence for d in definitions(sweep, rows)] for group, rows in groups}
+    return limit_tables(groups, definitions(sweep, trials), missing, own)
 
 
 def coverage(

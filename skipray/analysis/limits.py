@@ -23,25 +23,37 @@ class LimitTable:
 
 
 def limit_tables(
-    groups: Sequence[tuple[Group, pd.DataFrame]], definitions: Sequence[Definition], missing: Missing
+    groups: Sequence[tuple[Group, pd.DataFrame]],
+    definitions: Sequence[Definition],
+    missing: Missing,
+    sentences: Mapping[Group, Sequence[str]] | None = None,
 ) -> tuple[LimitTable, ...]:
     """The limits of each definition.
 
     Args:
         groups: each with its rows of a judged table (`skipray.analysis.trained.judged`).
+        sentences: group -> the definitions' sentences with its own numbers; those of all groups when left out.
     """
-    return tuple(LimitTable(d, tuple(_of_groups(groups, d, missing))) for d in definitions)
+    own = sentences or {}
+    return tuple(
+        LimitTable(d, tuple(_of_groups(groups, d, missing, {group: said[i] for group, said in own.items()})))
+        for i, d in enumerate(definitions)
+    )
 
 
 def _of_groups(
-    groups: Sequence[tuple[Group, pd.DataFrame]], definition: Definition, missing: Missing
+    groups: Sequence[tuple[Group, pd.DataFrame]],
+    definition: Definition,
+    missing: Missing,
+    sentences: Mapping[Group, str],
 ) -> Iterable[tuple[Group, Limit]]:
     for group, rows in groups:
         known = rows[rows[definition.column].notna()]
         if len(known):
             seeds = known["seed"].to_numpy()
             found = trainability_limit(known["depth"].to_numpy(float), known[definition.column] > 0, group=seeds)
-            yield group, replace(found, definition=definition.sentence, counts=_with(found, missing.get(group, {})))
+            said = sentences.get(group, definition.sentence)
+            yield group, replace(found, definition=said, counts=_with(found, missing.get(group, {})))
 
 
 def _with(limit: Limit, missing: Mapping[int, int]) -> tuple[DepthCount, ...]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from skipray.analysis.score import CHANCE_SCORE, Score, score_of
 from skipray.spec import Group, SweepSpec
+from skipray.spec.data_factors import DATASET
 
 FITS, LEARNS, KEEPS_UP = "trained.fits", "trained.learns", "trained.keeps_up"
 """Columns of a judged table: 1, 0, or NaN where it cannot be told (no twin that learns, a score that is missing)."""
@@ -68,15 +69,16 @@ def judged(sweep: SweepSpec, trials: pd.DataFrame, groups: Sequence[Group]) -> p
 def definitions(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[Definition, ...]:
     """The three definitions, the headline first, with the numbers that they come to in a judged table."""
     asked, score = sweep.trained, score_of(sweep, trials)
-    chance = _span(score.chance)
-    at_least = _span(trials[BAR].to_numpy(dtype=float)) if BAR in trials else ""
+    data = trials[DATASET].astype(str).to_numpy() if DATASET in trials else np.full(len(trials), "")
+    chance = _span(score.chance, data)
+    at_least = _span(trials[BAR].to_numpy(dtype=float), data) if BAR in trials else ""
     if asked.fits.at_least is not None:
         fits = f"a {score.label} of at least {asked.fits.at_least:g}"
     else:
         way = "half-way" if asked.fits.fraction == 0.5 else f"{100 * asked.fits.fraction:g} % of the way"
         best = "the best mean that any depth of any family reaches with the same other factors"
         fits = f"a {score.label} of at least {at_least}, {way} between chance ({chance}) and {best}"
-    level = _span(score.chance + asked.learns.margin * (score.perfect - score.chance))
+    level = _span(score.chance + asked.learns.margin * (score.perfect - score.chance), data)
     way = f"{100 * asked.learns.margin:g} % of the way from chance ({chance}) to {score.perfect:g}"
     learns = f"a {score.label} of at least {level}, {way}"
     lags = f"a {score.label} less than {asked.lags.margin:g} below the best of its twins of the same depth and seed"
@@ -133,10 +135,21 @@ def _codes(groups: Sequence[Group]) -> np.ndarray:
     return np.array([position[group] for group in groups], dtype=int)
 
 
-def _span(values: np.ndarray) -> str:
-    """`0.55`, or `0.52 to 0.55` where groups differ."""
-    known = values[np.isfinite(values)]
-    if not len(known):
+def _span(values: np.ndarray, data: np.ndarray) -> str:
+    """`0.55`, or `0.52 to 0.55` where groups differ, or `0.1 on digits, 0.25 on gaussian` where data sets do.
+
+    Args:
+        values, data: (trials,) a number and what the data set is called.
+    """
+    known = np.isfinite(values)
+    if not known.any():
         return "unknown"
-    low, high = f"{known.min():.2g}", f"{known.max():.2g}"
+    spans = {name: _one_span(values[known & (data == name)]) for name in dict.fromkeys(data[known])}
+    if len(set(spans.values())) == 1:
+        return next(iter(spans.values()))
+    return ", ".join(f"{span} on {name}" for name, span in spans.items())
+
+
+def _one_span(values: np.ndarray) -> str:
+    low, high = f"{values.min():.2g}", f"{values.max():.2g}"
     return low if low == high else f"{low} to {high}"

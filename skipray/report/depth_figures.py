@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from skipray.analysis.score import classes_of
 from skipray.metrics import describe
 from skipray.palette import Style
 from skipray.report.axes import Axis, depth_axis, linear_axis
@@ -40,14 +41,18 @@ Bands = Callable[[tuple[str, "Group"]], Band]
 def accuracy_by_depth(
     aggregate: "Aggregate",
     layout: Layout,
-    chance: float | None,
     predicted: "Mapping[Group, PredictedLimit] | None" = None,
 ) -> Chart | None:
     """The main figure: train and test accuracy, the limits, measured and predicted, chance, and what was published on
     the data set."""
-    levels = () if chance is None else (Level(chance, f"chance {number(chance)}"),)
-    architectures = [group.architecture for group in aggregate.sweep.groups]
-    known = published_for(aggregate.sweep.dataset.name, architectures) if _convolutional(aggregate) else ()
+    cells = aggregate.sweep.group_cells
+
+    def levels(facet: Facet) -> tuple[Level, ...]:
+        """Guessing, on the data of a panel; of a data set that is not at hand it is not known."""
+        classes = dict.fromkeys(classes_of(cells[group]) for group in facet.groups if group in cells)
+        return tuple(Level(1 / n, f"chance {number(1 / n)}") for n in classes if n == n)
+
+    known = published_for(cells.values())
     chart = by_depth(
         aggregate,
         layout,
@@ -76,20 +81,25 @@ def accuracy_by_depth(
     return replace(chart, summary=pd.DataFrame(), tables=tuple(t for t in tables if t is not None))
 
 
-def _convolutional(aggregate: "Aggregate") -> bool:
-    """Published results are those of convolutional networks."""
-    return any(cell.model.kind == "cnn" for cell in aggregate.sweep.cells)
+def _data_of(aggregate: "Aggregate", facet: Facet) -> set[str]:
+    """Names of the data sets of a panel's groups."""
+    cells = aggregate.sweep.group_cells
+    return {cells[group].dataset.name for group in facet.groups if group in cells}
 
 
 def _published_table(aggregate: "Aggregate", known: tuple[Published, ...]) -> Table:
     rows = []
     trials = aggregate.trials
+    on = "on {}" if len({one.dataset for one in known}) > 1 else ""
     for one in known:
         mine = trials[(trials["architecture"] == one.architecture) & (trials["depth"] == one.depth)]
+        if "dataset.name" in mine:
+            mine = mine[mine["dataset.name"] == one.dataset]
         ours = ["not run" if mine.empty or m not in mine else number(mine[m].astype(float).mean()) for m in _ACCURACIES]
         below = "below " if one.bound else ""
         rows.append((
-            f"{one.architecture} {one.variant}".strip(), str(one.depth), number(one.train_accuracy), ours[0],
+            " ".join(filter(None, [one.architecture, one.variant, on.format(one.dataset)])), str(one.depth),
+            number(one.train_accuracy), ours[0],
             below + number(one.test_accuracy), ours[1], one.source,
         ))  # fmt: skip
     return Table(
@@ -115,7 +125,7 @@ def by_depth(
     caption: str,
     low: float | None = None,
     high: float | None = None,
-    levels: tuple[Level, ...] = (),
+    levels: Callable[[Facet], tuple[Level, ...]] = lambda facet: (),
     limits: bool = False,
     predicted: "Mapping[Group, PredictedLimit] | None" = None,
     published: tuple[Published, ...] = (),
@@ -148,9 +158,10 @@ def by_depth(
                 continue
             censored |= any(any(s.censored) for _, s in members)
             label = metrics[metric]
-            open_marks = _published_traces(layout, published, metric)
+            here = [p for p in published if p.dataset in _data_of(aggregate, facet)]
+            open_marks = _published_traces(layout, tuple(here), metric)
             panel = _panel(
-                aggregate, layout, facet, members, band, label, low, high, levels, limits, len(shown_metrics) > 1
+                aggregate, layout, facet, members, band, label, low, high, levels(facet), limits, len(shown_metrics) > 1
             )
             axis = value_axis(label, _axis_values(panel, open_marks, low, high), low=low, high=high)
             drops = (*panel.drops, *predicted_drops(layout, [g for g, _ in members], predicted or {}))

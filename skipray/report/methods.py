@@ -8,6 +8,7 @@ from skipray.report.groups import Layout, plain
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
+    from skipray.spec import TrialSpec
 
 Row = tuple[str, str]
 
@@ -74,9 +75,8 @@ def protocol(aggregate: "Aggregate") -> list[str]:
 def availability(aggregate: "Aggregate") -> list[Row]:
     """Where data, code and numbers are."""
     sweep = aggregate.sweep
-    fingerprint = f", sha256 {sweep.cells[0].fingerprint}" if sweep.cells else ""
     rows = [
-        ("data", f"{plain(sweep.dataset.name)}{fingerprint}"),
+        *(("data", data_words(cell)) for cell in sweep.data_cells),
         ("code", f"skipray {aggregate.provenance.get('skipray', '')}, Apache-2.0; "
                  f"repeat with `{aggregate.provenance.get('command', '')}`"),
         ("numbers", "beside this page: data/ has the values of each figure as CSV, trends.parquet every fitted trend, "
@@ -85,6 +85,11 @@ def availability(aggregate: "Aggregate") -> list[Row]:
                  "final weights"),
     ]  # fmt: skip
     return [(term, plain(text)) for term, text in rows]
+
+
+def data_words(cell: "TrialSpec") -> str:
+    """A data set with its fingerprint."""
+    return f"{plain(cell.data or cell.dataset.name)}, sha256 {cell.fingerprint}"
 
 
 def citations(aggregate: "Aggregate", layout: Layout) -> list[str]:

@@ -105,7 +105,7 @@ def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) 
     return [
         ("trials", f"{done} of {total}"),
         *([("tuning trials", str(points))] if points else []),
-        ("data", plain(short_name(aggregate.sweep.dataset.name))),
+        ("data", ", ".join(dict.fromkeys(plain(short_name(c.dataset.name)) for c in aggregate.sweep.data_cells))),
         ("families", ", ".join(layout.families)),
         ("depth", span),
         ("seeds", str(len(aggregate.sweep.seeds))),

@@ -1,7 +1,10 @@
 """Published results on the data sets that sweeps use, to be drawn beside what was measured here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from skipray.spec import TrialSpec
 
 HE2015 = "He et al. 2015, Table 6"
 HE2016 = "He et al. 2016 (Identity Mappings)"
@@ -59,6 +62,7 @@ RESULTS: tuple[Published, ...] = (
 """In the order of the data sets and depths."""
 
 
-def published_for(dataset: str, architectures: list[str]) -> tuple[Published, ...]:
-    """Those of a data set and its families."""
-    return tuple(p for p in RESULTS if p.dataset == dataset and p.architecture in architectures)
+def published_for(cells: Iterable[TrialSpec]) -> tuple[Published, ...]:
+    """Those of the cells' data sets and families; published results are those of convolutional networks."""
+    tried = {(c.dataset.name, c.model.architecture) for c in cells if c.model.kind == "cnn"}
+    return tuple(p for p in RESULTS if (p.dataset, p.architecture) in tried)

@@ -11,6 +11,7 @@ import pandas as pd
 from skipray.analysis.aggregation import finite
 from skipray.report.chart import Table
 from skipray.report.groups import Layout, plain
+from skipray.report.methods import data_words
 from skipray.report.numbers import number
 from skipray.spec.cell import value_text
 from skipray.trends.limit_words import limit_words
@@ -277,9 +278,7 @@ def provenance_rows(aggregate: "Aggregate") -> list[tuple[str, str]]:
         rows.append((f"workers: {column.partition('.')[2]}", ", ".join(shown) + more))
     sweep = aggregate.sweep
     rows.append(("seeds", ", ".join(map(str, sweep.seeds))))
-    rows.append(
-        ("data set", f"{plain(sweep.dataset.name)}, sha256 {sweep.cells[0].fingerprint}" if sweep.cells else "")
-    )
+    rows += [("data set", data_words(cell)) for cell in sweep.data_cells]
     if sweep.overrides:
         rows.append(("overrides", plain(", ".join(sweep.overrides))))
     return rows

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skipray.analysis import predicted_limit
-from skipray.extension import catalog
 from skipray.report import (
     depth_figures,
     epoch_figures,
@@ -28,7 +27,6 @@ from skipray.report.preliminary import finished_words, marked
 from skipray.results import document
 from skipray.results.judged import aggregate_result
 from skipray.results.kept import CLAIMS, PAGE
-from skipray.spec.samples import shape_and_outputs, task_of
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -70,7 +68,7 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
         made.mkdir(parents=True, exist_ok=True)
     layout = lay_out(aggregate)
     predicted = predicted_limit.of_groups(aggregate.sweep)
-    main = depth_figures.accuracy_by_depth(aggregate, layout, _chance(aggregate), predicted)
+    main = depth_figures.accuracy_by_depth(aggregate, layout, predicted)
     profiles = layer_figures.profiles(aggregate, layout)
     compared = prediction_figures.compare(aggregate, layout, profiles)
     found: list[Chart | None] = [
@@ -116,16 +114,3 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
     # A reader never sees half a page, nor one without its figures.
     unfinished.replace(html)
     return ReportFiles(html, trends, claims, drawn, tuple(tabled))
-
-
-def _chance(aggregate: "Aggregate") -> float | None:
-    """Accuracy of guessing; None where the data set's file cannot be found here any more."""
-    dataset = aggregate.sweep.dataset
-    try:
-        entry = catalog.find("datasets", dataset.name)
-        if task_of(entry, dataset) == "values":
-            return None
-        _, classes = shape_and_outputs(entry, dataset)
-    except (ValueError, OSError):  # a table that is not here is not read
-        return None
-    return 1.0 / float(classes)

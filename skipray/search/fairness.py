@@ -58,7 +58,7 @@ def _row(study: Study, choice: Choice, complete: bool) -> dict[str, object]:
         "points": len(points),
         "tuning_trials": len(scores),
         "failed": sum(s.outcome == "failed" for s in scores),
-        "selected_on": f"validation, {study.sweep.dataset.validation_fraction:.0%} of the training set",
+        "selected_on": f"validation, {choice.cell.dataset.validation_fraction:.0%} of the training set",
         DIVERGED_SHARE: _share(points, "diverged"),
         UNTRAINED_SHARE: _share(points, "untrained"),
     }

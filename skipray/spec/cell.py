@@ -80,8 +80,8 @@ def bare_name(key: str) -> str:
 
     >>> bare_name("recipe.learning_rate"), bare_name("learning_rate")
     ('learning_rate', 'learning_rate')
-    >>> bare_name("dataset.name"), bare_name("dataset.train_samples"), bare_name("dataset.options.noise")
-    ('dataset', 'train_samples', 'dataset.options.noise')
+    >>> bare_name("dataset.name"), bare_name("dataset.train_samples"), bare_name("dataset.options.separation")
+    ('dataset', 'train_samples', 'dataset.options.separation')
     """
     if key == "dataset.name":
         return "dataset"

@@ -22,8 +22,8 @@ OPTION = "dataset.options."
 def is_factor(bare: str) -> bool:
     """Whether a factor of this name is one of the data.
 
-    >>> is_factor("dataset"), is_factor("train_samples"), is_factor("dataset.options.noise"), is_factor("fingerprint")
-    (True, True, True, False)
+    >>> [is_factor(name) for name in ("dataset", "train_samples", "dataset.options.separation", "fingerprint")]
+    [True, True, True, False]
     """
     return bare == DATASET or bare in FIELDS or (bare.startswith(OPTION) and len(bare) > len(OPTION))
 

@@ -329,8 +329,8 @@ class SweepFile(Section):
     recipe: dict[str, Any]
     factors: dict[str, list[Any]]
     """What varies: any field of model or recipe and its values; data sets, as `dataset: [digits, {name: "nets:wine",
-    fingerprint: ...}]`, and what may vary of them (`train_samples`, `dataset.options.noise`). Every combination is a
-    cell."""
+    fingerprint: ...}]`, and what may vary of them (`train_samples`, `dataset.options.separation`). Every combination is
+    a cell."""
     include: list[dict[str, Any]] = []
     """Cells besides the product: each row names factors and their values."""
     exclude: list[dict[str, Any]] = []

@@ -63,6 +63,14 @@ class SweepSpec:
             found.setdefault((cell.dataset.model_dump_json(), cell.fingerprint), cell)
         return tuple(found.values())
 
+    @cached_property
+    def group_cells(self) -> dict[Group, TrialSpec]:
+        """The first cell of each group, in the file's order; all cells of a group have one data set."""
+        found: dict[Group, TrialSpec] = {}
+        for cell in self.cells:
+            found.setdefault(cell.cell.group, cell)
+        return found
+
     def where_data(self, cell: TrialSpec) -> str:
         """`file:line` of the name of a cell's data set."""
         return next((self.where(*key) for key in self._data_places(cell)), self.where("dataset", "name"))

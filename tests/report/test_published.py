@@ -21,7 +21,7 @@ def drawn(load, make):
         # Of the deepest cell nothing has finished.
         trials = made.trials[made.trials["depth"] < 164]
         made = replace(made, trials=trials)
-        return accuracy_by_depth(made, lay_out(made), 0.1)
+        return accuracy_by_depth(made, lay_out(made))
 
     return chart
 
