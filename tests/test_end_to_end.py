@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from skipray import launch
+from skipray import launch, tracking
 from skipray.analysis import aggregation
 from skipray.spec import load_sweep
 from skipray.tracking import read_trials, sweep_status
@@ -184,6 +184,16 @@ def test_a_launch_with_nothing_to_do_shows_the_report_that_stands(finished, monk
     assert asked(finished, "launch", "small.yaml") == first
     assert "How deeq?" not in page.read_text()
     assert len(aggregated) == 2
+    run = tracking.find_sweep_run(f"sqlite:///{finished / 'skipray.db'}", "small")
+    logged = [p for p in Path(run.artifact_uri).rglob("*") if p.is_file() and p.name != "checksums.json"]
+    assert {p.relative_to(run.artifact_uri).parts[0] for p in logged} == {"environment", "manifest", "report", "sweep"}
+    for path in logged:
+        path.write_bytes(path.read_bytes() + b"x")
+    status = json.loads(asked(finished, "status", "small.yaml", "--json"))
+    assert len([line for line in status["said"] if "the sweep's own run" in line]) == len(logged)
+    asked(finished, "launch", "small.yaml")
+    assert json.loads(asked(finished, "status", "small.yaml", "--json"))["said"] == []
+    assert json.loads(asked(finished, "doctor", "small.yaml", "--json"))["findings"] == []
 
 
 def test_what_is_added_is_run_alone_and_what_is_taken_away_is_left_out(finished):

@@ -42,6 +42,7 @@ def made_from(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[Trial
         [tracking.redact(uri), run.experiment_id if run is not None else ""],
         [sorted(astuple(row) for row in rows.values()) for rows in (ledger.finished, ledger.running, ledger.failed)],
         sorted(astuple(one) for one in tracking.damaged(uri, ledger.finished.values())),
+        tracking.damaged_beside(uri, run) if run is not None else [],
         [astuple(one) for one in tracking.accepted_code(sweep, tracking_uri)],
         tracking.declarations(sweep, tracking_uri),
         [platform.python_version(), *_versions(PACKAGES)],

@@ -106,21 +106,23 @@ def _ended_before(
 ) -> LaunchEnd:
     """Nothing is missing."""
     address = None
-    if tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
-        # The last launch was killed between its last trial and its end: the report is still to be logged.
+    uri = tracking.resolve_uri(sweep, tracking_uri)
+    run = tracking.find_sweep_run(uri, sweep.name)
+    damaged = run is not None and bool(tracking.damaged_beside(uri, run))
+    if damaged or tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
+        # Not finished: the last launch was killed between its last trial and its end, so the report is to be logged.
         address = tracking.open_sweep(sweep, tracking_uri)
         with owned(sweep, address, storage_url):
             tracking.begin_sweep(address, sweep)
-    _explain(sweep, tracking.resolve_uri(sweep, tracking_uri), known)
+    if run is not None and (damaged or not tracking.has_manifest(uri, run)):
+        _explain(sweep, uri, known)
     return LaunchEnd(len(known.trials), 0, 0, False, 0.0, Counter(), address, before=(known, ledger))
 
 
 def _explain(sweep: SweepSpec, uri: str, known: "KnownTrials") -> None:
-    """Give a finished sweep of skipray 0.1 its manifest while the code that it was run with is still at hand."""
-    run = tracking.find_sweep_run(uri, sweep.name)
-    if run is not None and not tracking.has_manifest(uri, run):
-        plan = make_plan(sweep, trials=known.trials)
-        tracking.write_manifest(tracking.open_sweep(sweep, uri), sweep, known.trials, _sizes(plan))
+    """Give a finished sweep its manifest: that of skipray 0.1 while the code that it was run with is still at hand."""
+    plan = make_plan(sweep, trials=known.trials)
+    tracking.write_manifest(tracking.open_sweep(sweep, uri), sweep, known.trials, _sizes(plan))
 
 
 def _sizes(plan: Plan) -> dict[str, dict[str, int]]:

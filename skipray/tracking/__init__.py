@@ -22,7 +22,7 @@ from skipray.tracking.client import import_client
 from skipray.tracking.doctor import Problem, examine, forget_storage, repair
 from skipray.tracking.read.declared import declarations
 from skipray.tracking.read.former import accepted_code
-from skipray.tracking.read.integrity import Damage, damage_words, damaged
+from skipray.tracking.read.integrity import Damage, damage_words, damaged, damaged_beside, words_beside
 from skipray.tracking.read.known import KnownTrials, known_trials, read_study
 from skipray.tracking.read.launches import Launches, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, exists, read_ledger
@@ -78,6 +78,7 @@ __all__ = [
     "begin_sweep",
     "damage_words",
     "damaged",
+    "damaged_beside",
     "declarations",
     "deliver_pending",
     "examine",
@@ -124,6 +125,7 @@ __all__ = [
     "ui_environment",
     "where_to_look",
     "winning_runs",
+    "words_beside",
     "write_answer",
     "write_manifest",
 ]

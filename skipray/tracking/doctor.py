@@ -14,11 +14,10 @@ from skipray.tracking.files import local_folder, read_file
 from skipray.tracking.read.artifacts import HISTOGRAMS
 from skipray.tracking.read.damage import WEIGHTS, broken, can_be_measured
 from skipray.tracking.read.former import aliases, renamed
-from skipray.tracking.read.integrity import damaged, damaged_beside
+from skipray.tracking.read.integrity import damaged, damaged_beside, words_beside
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.launches import FORGOTTEN, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, child_runs, ledger_of
-from skipray.tracking.read.manifest import unread_manifests
 from skipray.tracking.read.outdated import outdated
 from skipray.tracking.read.row import RunRow
 from skipray.tracking.read.sweep_run import sweep_runs
@@ -130,13 +129,8 @@ def _of_sweeps_run(uri: str, name: str) -> Iterator[Problem]:
     runs = sweep_runs(uri, name)
     if not runs:
         return
-    for file, what in unread_manifests(uri, runs[0]):
-        yield Problem("truncated", "", runs[0].run_id, f"{file}: {what}; the next launch writes what it knows anew", "")
-    for file, what in damaged_beside(uri, runs[0]):
-        anew = (
-            f"`skipray report {name}` makes it anew" if file.startswith("report/") else "the next launch writes it anew"
-        )
-        yield Problem("truncated", "", runs[0].run_id, f"{file} {what}; {anew}", "")
+    for said in words_beside(name, damaged_beside(uri, runs[0], thorough=True)):
+        yield Problem("truncated", "", runs[0].run_id, said, "")
     for run in runs[1:]:
         what = f"a second run of the sweep's own; {runs[0].run_id} is older"
         yield Problem("duplicate", "", run.run_id, what, "marked as deleted", "delete")

@@ -21,6 +21,9 @@ ENVIRONMENT = "skipray.environment"
 FAILURE_CLASS = "skipray.failure.class"
 FAILURE_MESSAGE = "skipray.failure.message"
 SETTING = "skipray.setting"
+NUMERICS = "skipray.numerics"
+"""The version of skipray's numerics that the trial was run with. Runs without it are of FIRST_NUMERICS."""
+FIRST_NUMERICS = 1
 STUDY = "skipray.study"
 """Of a tuning trial's run: its study's key. A sampler's own points are found again by it."""
 POINT = "skipray.point"
@@ -75,6 +78,7 @@ def run_tags(
         "skipray.seed": str(trial.seed),
         "skipray.phase": trial.phase,
         SETTING: trial.setting,
+        NUMERICS: str(trial.numerics_version),
         ATTEMPT: str(attempt),
         "skipray.version": __version__,
         PARENT: parent_run_id,

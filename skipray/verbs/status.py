@@ -47,12 +47,15 @@ def status(
 
 
 def _damage(spec: SweepSpec, tracking_uri: str | None, ledger: "Ledger", trials: Iterable[TrialSpec]) -> list[str]:
-    """Damaged files of finished runs, in sentences, said on stderr."""
+    """Damaged files of finished runs and of the sweep's own, in sentences, said on stderr."""
     from skipray import tracking
 
+    uri = tracking.resolve_uri(spec, tracking_uri)
     labels = {t.trial_id: t.label for t in trials}
-    found = tracking.damaged(tracking.resolve_uri(spec, tracking_uri), ledger.finished.values())
-    said = tracking.damage_words(found, lambda i: labels.get(i, i))
+    said = tracking.damage_words(tracking.damaged(uri, ledger.finished.values()), lambda i: labels.get(i, i))
+    own = tracking.find_sweep_run(uri, spec.name)
+    if own is not None:
+        said += tracking.words_beside(spec.name, tracking.damaged_beside(uri, own))
     for sentence in said:
         tell(sentence)
     return said

@@ -93,6 +93,26 @@ def test_an_older_version_of_the_numerics_is_told_and_not_accepted(sqlite: str, 
     assert tracking.accept_code(sweep, sqlite, [found]) == []
 
 
+def test_an_older_version_of_the_numerics_is_told_by_the_runs_alone(sqlite: str, toys: SimpleNamespace) -> None:
+    """Without any manifest: a run says its version, and one of a skipray that did not say it yet is of the first."""
+    later = toys.sweep()
+    later = replace(later, cells=tuple(replace(c, numerics_version=7) for c in later.cells))
+    one, another = toys.sweep(seeds=(0,)), toys.sweep(seeds=(1,))
+    another = replace(another, cells=tuple(replace(c, numerics_version=3) for c in another.cells))
+    for sweep in (one, another):
+        for trial in sweep.trials():
+            toys.record_one(sweep, trial, sqlite)
+    client = MlflowClient(sqlite)
+    for row in child_runs(sqlite, "toy"):
+        if row.numerics == 1:
+            client.delete_tag(row.run_id, "skipray.numerics")
+    said = {found.old: found.finished for found in tracking.outdated(later, sqlite, later.trials())}
+    assert said == {"1": len(one.trials()), "3": len(another.trials())}
+    assert {str(found).split(" of ")[1] for found in tracking.outdated(later, sqlite, later.trials())} == {
+        "skipray's numerics; this is version 1"
+    }
+
+
 def test_the_store_reads_itself_by_name_after_an_acceptance(sqlite: str, toys: SimpleNamespace) -> None:
     finish(toys, with_code(toys, code="a" * 64), sqlite)
     now = with_code(toys, code="b" * 64, files="e" * 64)

@@ -101,10 +101,14 @@ def test_what_the_sweeps_own_run_holds_is_named_too(recorded: tuple[SweepSpec, s
             found = tracking.examine(sweep, uri)
             assert {one.kind for one in found} == {"truncated"}, name
             assert path.name == "checksums.json" or [one.what.startswith(name) for one in found] == [True]
+            # What status, the report and a launch with nothing to do look at, without fetching from a server.
+            quick = tracking.words_beside(sweep.name, tracking.damaged_beside(uri, run))
+            assert quick == [one.what for one in found], name
         path.write_bytes(whole)
         if path.name != "checksums.json":  # of an earlier skipray there is none
             path.unlink()
-            assert [one.what.startswith(f"{name} is missing; ") for one in tracking.examine(sweep, uri)] == [True]
+            (one,) = tracking.examine(sweep, uri)
+            assert one.what.startswith(f"{name} of the sweep's own run is missing: ")
             path.write_bytes(whole)
     assert tracking.examine(sweep, uri) == []
 

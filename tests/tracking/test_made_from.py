@@ -49,6 +49,12 @@ def test_it_follows_what_a_report_shows(
     path = Path(row.artifact_uri) / "layers.parquet"
     path.write_bytes(path.read_bytes()[:-1])
     differs(made(sweep))
+    run = tracking.find_sweep_run(sqlite, sweep.name)
+    assert run is not None
+    machine = Path(run.artifact_uri) / "environment" / "machine.json"
+    machine.write_bytes(b"{}")
+    assert any("machine.json" in line for line in aggregate(sweep, sqlite).audit), "the report names it"
+    differs(made(sweep))
     monkeypatch.setattr(module, "_own_files", lambda: "another skipray")
     differs(made(sweep))
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from skipray.tracking.address import store_folder
 from skipray.tracking.checksums import LIST, Checksum, read_checksums
 from skipray.tracking.files import local_folder, read_file
+from skipray.tracking.read.manifest import unread_manifests
 from skipray.tracking.read.row import RunRow
 from skipray.tracking.read.sweep_run import SweepRun
 
 VERIFIED = "verified.json"
-"""In the store's cache: run/file -> time of change (ns) and size with which it was found whole."""
+"""In the store's cache: run/file -> time of change (ns), size and sha256 with which it was found whole."""
 MAX_HASHED = 512 * 2**20
 """Bytes that one look hashes; the next one goes on from there."""
 
@@ -57,12 +58,19 @@ def damaged(uri: str, rows: Iterable[RunRow], *, thorough: bool = False) -> list
     return found
 
 
-def damaged_beside(uri: str, run: SweepRun) -> list[tuple[str, str]]:
-    """File and what is wrong with it, of what the sweep's own run holds: its report, its text, its environment.
+def damaged_beside(uri: str, run: SweepRun, *, thorough: bool = False) -> list[tuple[str, str]]:
+    """File and what is wrong with it, of what the sweep's own run holds: manifests, report, text, environment.
 
-    All of them are read. Those that an earlier skipray has logged have no checksums, and are left out.
+    Files that an earlier skipray has logged have no checksums, and are left out.
+
+    Args:
+        thorough: hash every file, and fetch those that lie behind a server.
     """
-    found = []
+    kept = local_folder(uri, run.artifact_uri, run.run_id)
+    if kept is None and not thorough:
+        return []
+    verified = _Verified(uri)
+    found = [(name, f"is passed over ({what})") for name, what in unread_manifests(uri, run)]
     for folder in ("", "report/"):
         listed = f"{folder}{LIST}"
         data = read_file(uri, run.artifact_uri, run.run_id, listed)
@@ -72,10 +80,20 @@ def damaged_beside(uri: str, run: SweepRun) -> list[tuple[str, str]]:
         if not checksums:
             found.append((listed, "is no list of checksums"))
         for name, expected in checksums.items():
-            what = expected.problem(read_file(uri, run.artifact_uri, run.run_id, name))
+            if kept is not None:
+                what = verified.problem(run.run_id, kept / name, name, expected, thorough)
+            else:
+                what = expected.problem(read_file(uri, run.artifact_uri, run.run_id, name))
             if what:
                 found.append((name, what))
+    verified.keep()
     return found
+
+
+def words_beside(sweep: str, found: Iterable[tuple[str, str]]) -> list[str]:
+    """Sentences about what `damaged_beside` has found, with who makes each file anew."""
+    anew = {True: f"`skipray report {sweep} --log` makes it", False: "the next launch of the same file writes it"}
+    return [f"{file} of the sweep's own run {what}: {anew[file.startswith('report/')]} anew" for file, what in found]
 
 
 def damage_words(found: Iterable[Damage], label: Callable[[str], str], most: int = 5) -> list[str]:
@@ -96,7 +114,7 @@ class _Verified:
 
     def __init__(self, uri: str):
         self._path: Path = store_folder(uri) / "cache" / VERIFIED
-        self._known: dict[str, list[int]] = {}
+        self._known: dict[str, list[int | str]] = {}
         self._hashed = 0
         self._changed = False
         try:
@@ -111,7 +129,8 @@ class _Verified:
         except OSError:
             return "is missing"
         wrong = expected.problem_of_size(status.st_size)
-        mark, key = [status.st_mtime_ns, status.st_size], f"{run_id}/{name}"
+        mark: list[int | str] = [status.st_mtime_ns, status.st_size, expected.sha256]
+        key = f"{run_id}/{name}"
         if wrong or (self._known.get(key) == mark and not thorough):
             return wrong
         if self._hashed + status.st_size > MAX_HASHED and not thorough:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from skipray.spec import NUMERICS_VERSION, DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, SweepSpec, TrialSpec
+from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, SweepSpec, TrialSpec
 from skipray.spec.cell import bare_name
 from skipray.spec.data_factors import DATASET, data_names
 from skipray.spec.document import Document, SpecError
@@ -123,7 +123,7 @@ def _trial(sweep: str, row: RunRow, params: Mapping[str, str]) -> TrialSpec | No
         setting="point" if row.study else row.setting,
         study=row.study or "",
         point=row.point,
-        numerics_version=NUMERICS_VERSION,
+        numerics_version=row.numerics,
     )
 
 

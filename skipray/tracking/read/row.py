@@ -9,7 +9,9 @@ from skipray.tracking.schema import (
     ATTEMPT,
     FAILURE_CLASS,
     FAILURE_MESSAGE,
+    FIRST_NUMERICS,
     MEASURED,
+    NUMERICS,
     OUTCOME,
     OUTCOMES,
     POINT,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 ROW_TAGS = (
     *(TRIAL_ID, OUTCOME, ATTEMPT, FAILURE_CLASS, FAILURE_MESSAGE, PROBE),
-    *(STUDY, POINT, RECIPE, MEASURED, SETTING, ARTIFACTS),
+    *(STUDY, POINT, RECIPE, MEASURED, SETTING, ARTIFACTS, NUMERICS),
 )
 
 
@@ -56,6 +58,8 @@ class RunRow:
     """As the trial's, of a final one."""
     artifacts: str = ""
     """JSON: the run's files with their sizes and checksums (`skipray.tracking.checksums`); empty of earlier runs."""
+    numerics: int = FIRST_NUMERICS
+    """The version of skipray's numerics that it was run with."""
 
     @property
     def is_finished(self) -> bool:
@@ -84,7 +88,7 @@ def made_row(
 ) -> RunRow:
     """A row, with the values of ROW_TAGS in their order."""
     trial_id, outcome, attempt, failure_class, message, probe = values[:6]
-    study, point, recipe, measured, setting, artifacts = values[6:]
+    study, point, recipe, measured, setting, artifacts, numerics = values[6:]
     return RunRow(
         run_id,
         trial_id or "",
@@ -103,6 +107,7 @@ def made_row(
         tuple(name for name in measured.split(",") if name) if measured else (),
         setting or "default",
         artifacts or "",
+        _whole(numerics) or FIRST_NUMERICS,
     )
 
 
