@@ -95,8 +95,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _verb_of(arguments: list[str]) -> ModuleType | None:
+    """The verb's file; None where none is named, or where it cannot be imported, which the command itself says."""
     verb = next((word for word in arguments if word[:1] != "-"), "")
-    return verbs.find(verb) if verb in verbs.names() else None
+    with suppress(SkiprayError):
+        return verbs.find(verb) if verb in verbs.names() else None
+    return None
 
 
 def _say_death(arguments: list[str], how: str, traces: str) -> int:
@@ -137,13 +140,14 @@ def _missing_package(error: Exception) -> int | None:
 
 
 def _command(name: str) -> Callable[..., Any]:
-    """A verb's function; of a file without one what says so when the verb is asked for, so that the others work."""
+    """A verb's function; of a file without one, or that cannot be imported, what says so when the verb is asked for, so
+    that the others work."""
     try:
         return verbs.command(name)
     except SkiprayError as error:
         refusal = error
 
-    def refused() -> None:
+    def refused(_: typer.Context) -> None:
         raise refusal
 
     return refused
@@ -164,7 +168,10 @@ def with_verb(arguments: list[str]) -> list[str]:
 
 
 for _name in verbs.names():
-    app.command(_name)(_command(_name))
+    _function = _command(_name)
+    # One that only says what is wrong with its file says it whatever it is given.
+    _anything = {"allow_extra_args": True, "ignore_unknown_options": True} if _function.__name__ == "refused" else None
+    app.command(_name, context_settings=_anything)(_function)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ that has the attributes which a file of that folder has.
 import difflib
 import importlib
 import pkgutil
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,7 +18,7 @@ from typing import Any
 from weakref import WeakSet
 
 from skipray.extension import own_code, reaching
-from skipray.extension.contract import Contract, DeclarationRefused
+from skipray.extension.contract import Contract, DeclarationRefused, why_not_imported
 from skipray.extension.reaching import Source
 
 FOLDERS = ("activations", "architectures", "claims", "curves", "datasets", "initialisations", "metrics")
@@ -59,21 +58,11 @@ def _load_file(folder: str, name: str) -> ModuleType:
     except ModuleNotFoundError:
         raise  # what training needs may not be installed, which the command line says
     except Exception as error:
-        raise DeclarationRefused(f"found {name!r} (skipray/{folder}/{name}.py), {_why_not(error)}") from error
+        raise DeclarationRefused(f"found {name!r} (skipray/{folder}/{name}.py), {why_not_imported(error)}") from error
     if module not in _CHECKED:
         _contract(folder).check(name, module)
         _CHECKED.add(module)
     return module
-
-
-def _why_not(error: Exception) -> str:
-    """Why a file of skipray's cannot be imported, with the line."""
-    if isinstance(error, DeclarationRefused):
-        return str(error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    file, line = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (place.filename, place.lineno)
-    said = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
-    return f"which cannot be imported: {Path(file or '?').name}:{line}: {said}; allowed: a file that can be imported"
 
 
 def _contract(folder: str) -> Contract:

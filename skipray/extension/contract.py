@@ -7,6 +7,7 @@ checked too, so that a misspelt word is an error and not a value that nobody rea
 
 import difflib
 import inspect
+import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,16 @@ class Contract:
             near = difflib.get_close_matches(name, lacking, 1, NEAR) if name not in known else []
             if near:
                 yield f"which has {name} (did you mean {near[0]}?); allowed: {', '.join(known)}, or a name unlike them"
+
+
+def why_not_imported(error: Exception) -> str:
+    """Why a file of skipray's cannot be imported, with the line."""
+    if isinstance(error, DeclarationRefused):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    file, line = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (place.filename, place.lineno)
+    said = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+    return f"which cannot be imported: {Path(file or '?').name}:{line}: {said}; allowed: a file that can be imported"
 
 
 def _asked(attribute: Attribute) -> str:

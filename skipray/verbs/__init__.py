@@ -14,7 +14,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from skipray.extension.contract import Attribute, Contract
+from skipray.extension.contract import Attribute, Contract, DeclarationRefused, why_not_imported
 
 
 @lru_cache
@@ -24,8 +24,13 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> ModuleType:
-    """The file of a verb."""
-    return importlib.import_module(f"skipray.verbs.{_python_name(name)}")
+    """The file of a verb. Raises DeclarationRefused where it cannot be imported: what was found, in which line."""
+    file = _python_name(name)
+    try:
+        return importlib.import_module(f"skipray.verbs.{file}")
+    except Exception as error:
+        refusal = f"found {name!r} (skipray/verbs/{file}.py), {why_not_imported(error)}"
+        raise DeclarationRefused(refusal) from error
 
 
 def command(name: str) -> Callable[..., Any]:

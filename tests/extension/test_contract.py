@@ -1,6 +1,7 @@
 """A mistake in what an entry declares is one line, which names the file, what was found and what is allowed."""
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,8 +96,28 @@ def test_a_verb_without_its_function_says_so_when_it_is_asked_for(place) -> None
     with pytest.raises(
         DeclarationRefused, match=r"cells.py\), which has no cells \(is cell meant for cells\?\); allowed"
     ):
-        command()
+        command(None)
     assert _command("plan") is verbs.command("plan")
+
+
+def test_a_verb_that_cannot_be_imported_says_so_and_the_others_work(place, tmp_path: Path) -> None:
+    """In a process of its own, as a user's command: every verb's file is imported before any is run."""
+    place("verbs", "cells", "def cells(", "import nothing_of_this_name\n\n\ndef cells(")
+    ways = "import skipray.verbs, sys; skipray.verbs.__path__[:] = sys.argv.pop(1).split('|'); "
+    ways += "from skipray.launch import main; main()"
+    paths = "|".join(verbs.__path__)
+
+    def run_one(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run([sys.executable, "-c", ways, paths, *arguments], capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    code, printed, said = run_one("cells", "quickstart", "--json")
+    assert (code, printed) == (2, "")
+    assert "found 'cells' (skipray/verbs/cells.py), which cannot be imported: cells.py:" in said
+    assert "No module named 'nothing_of_this_name'; allowed: a file that can be imported" in said
+    assert "Traceback" not in said
+    code, printed, said = run_one("--version")
+    assert (code, said) == (0, "")
 
 
 def test_a_users_own_is_asked_for_less_and_checked_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
