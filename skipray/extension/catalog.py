@@ -12,7 +12,6 @@ import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from weakref import WeakSet
