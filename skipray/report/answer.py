@@ -71,7 +71,8 @@ def _many_limits(aggregate: "Aggregate") -> list[str]:
             words.append(f"nowhere in {without}, where training is not rarer with depth")
         if words:
             parts.append(f"the trainability limit of {label} lies {listed(words)}")
-    return [f"{aggregate.limit_tables[0].definition.sentence}: {'; '.join(parts)}."] if parts else []
+    text = "; ".join(parts)
+    return [f"{text[0].upper()}{text[1:]}. {aggregate.limit_tables[0].definition.sentence}."] if parts else []
 
 
 def _claims(aggregate: "Aggregate") -> list[str]:
@@ -79,13 +80,19 @@ def _claims(aggregate: "Aggregate") -> list[str]:
     families = {cell.model.architecture for cell in aggregate.sweep.cells}
     own = [c for c in aggregate.claims if c.own]
     paper = [c for c in aggregate.claims if not c.own]
-    said = _found(own, "this sweep's own claims", "this sweep's own claims")
+    said = _found(own, "{} of this sweep's own that could be tested", "this sweep's own claims")
     if paper and (asks_of(families, aggregate.sweep.claims.roles) or any(c.verdict != "not tested" for c in paper)):
-        said += _found(paper, "the claims of the paper", "the paper's claims")
+        said += _found(paper, "{} of the paper that could be tested", "the paper's claims")
     return said
 
 
-def _found(claims: Sequence[Claim], among: str, whose: str) -> list[str]:
+def _found(claims: Sequence[Claim], which: str, whose: str) -> list[str]:
+    """How many of the claims have each verdict.
+
+    Args:
+        which: names those that were tested, with a place for the word `claims`.
+        whose: names all of them.
+    """
     by: dict[str, list[str]] = {}
     for claim in claims:
         by.setdefault(claim.verdict, []).append(claim.id)
@@ -104,5 +111,5 @@ def _found(claims: Sequence[Claim], among: str, whose: str) -> list[str]:
         return [f"None of {whose} could be tested with these data."] if claims else []
     tested = sum(len(ids) for verdict, ids in by.items() if verdict != "not tested")
     if tested == 1:
-        return [f"The one of {among} that could be tested {parts[0].removeprefix('1 ')}."]
-    return [f"Of {tested} of {among} that could be tested, {listed(parts)}."]
+        return [f"The one {which.format('claim')} {parts[0].removeprefix('1 ')}."]
+    return [f"Of the {tested} {which.format('claims')}, {listed(parts)}."]

@@ -1,17 +1,17 @@
-"""The trainability limits of a few groups in one sentence, made from the counts."""
+"""The trainability limits of a few groups in one sentence, made from the counts, and what they are limits of."""
 
 from skipray.trends import Limit
 from skipray.trends.limit_words import bound_words, count_words, exception_words, listed, missing_words
 
 
 def limit_sentence(found: "list[tuple[str, Limit]]", means: str = "") -> str:
-    """One sentence; empty without limits.
+    """The limits in one sentence, the definition in the next; empty without limits.
 
     Args:
         found: labels of groups, and their limits.
-        means: what counts as trained, as a main clause such as `A network fits where its train accuracy is 0.55`.
+        means: what `fits` means, as a main clause such as `A network fits where its train accuracy is 0.55`.
     """
-    one, many = ("does", "do") if means else ("trains", "train")
+    one, many = ("fits", "fit") if means else ("trains", "train")
     within = [
         f"at depth {x.depth:.0f} ({bound_words(x)}){exception_words(x)}{missing_words(x)} for {label}"
         for label, x in found
@@ -27,7 +27,7 @@ def limit_sentence(found: "list[tuple[str, Limit]]", means: str = "") -> str:
     if not parts:
         return ""
     text = "; ".join(parts) + "."
-    return f"{means}: {text}" if means else text[0].upper() + text[1:]
+    return text[0].upper() + text[1:] + (f" {means}." if means else "")
 
 
 def _at_an_end(found: "list[tuple[str, Limit]]", one: str, many: str) -> list[str]:

@@ -54,7 +54,6 @@ def render(
         untested=[row for row in claims if row.claim.verdict == "not tested"],
         limits=[(layout.name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
         limits_total=len(aggregate.limits),
-        means=aggregate.limit_tables[0].definition.sentence if aggregate.limits else "",
         more_limits=tables.more_limits(aggregate, layout),
         few_limits=len(aggregate.limits) <= MOST_GROUPS,
         main=main,

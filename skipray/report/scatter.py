@@ -83,7 +83,7 @@ def _table(taus: list[Tau]) -> tuple[Table, ...]:
         tau, interval = "–", "too few runs that differ"
         if t.found is not None:
             tau = f"{t.found.tau:+.2f}".replace("-", "−")
-            interval = f"{number(t.found.low)} to {number(t.found.high)}"
+            interval = f"{number(t.found.low, 2)} to {number(t.found.high, 2)}"
         rows.append((t.against, t.over, tau, interval, str(t.runs)))
     caption = (
         "Kendall's tau of log₁₀ κ (median layer) with each quantity: over all trained runs, and over pairs that share "

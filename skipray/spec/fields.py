@@ -29,6 +29,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class DatasetSpec(Section):
+    """What is learned: a data set of skipray's or of one's own, whole or in part."""
+
     name: str
     """A file of skipray/datasets/, or `module:name`."""
     fingerprint: str | None = None
@@ -208,6 +210,8 @@ class ProbeSpec(Section):
 
 
 class Resources(Section):
+    """What one trial gets of the machine."""
+
     device: Literal["cpu", "cuda"] = "cpu"
     """Where trials run."""
     threads: Positive = 1
@@ -226,6 +230,8 @@ class Resources(Section):
 
 
 class Tracking(Section):
+    """Where runs, checkpoints and weights are kept."""
+
     uri: str | None = None
     """MLflow address; else MLFLOW_TRACKING_URI, else a SQLite file in the working directory."""
     storage: str | None = None

@@ -42,12 +42,17 @@ def field_rows() -> tuple[FieldRow, ...]:
     return tuple(_rows(SweepFile, ""))
 
 
+def _own_words(section: type[Section]) -> str:
+    """What a section's class says of itself: one without words would show pydantic's own."""
+    return inspect.cleandoc(section.__dict__.get("__doc__") or "")
+
+
 def _rows(model: type[Section], prefix: str) -> Iterator[FieldRow]:
     meanings = _meanings(model)
     for name, info in model.model_fields.items():
         inner = (OPEN_SECTIONS | APART).get(name) if not prefix else None
         inner = inner or _section(info)
-        meaning = meanings.get(name, "") or (inspect.getdoc(inner) or "" if inner else "")
+        meaning = meanings.get(name, "") or (_own_words(inner) if inner else "")
         default = None if info.is_required() else info.get_default(call_default_factory=True)
         yield FieldRow(
             prefix + name,

@@ -87,7 +87,7 @@ def test_a_factor_that_a_family_lacks_does_not_split_it(
     assert set(limits) == {Group("plainnet"), Group("resnet")}
     assert (limits[Group("plainnet")].censored, limits[Group("resnet")].censored) == ("none", "above")
     assert {s.depth for s in made.series} == {(8, 8, 8, 14, 14, 14, 32, 32, 32)}
-    assert "for plainnet; at 32, the deepest tried, 3 of 3 seeds of resnet still do." in words
+    assert "for plainnet; at 32, the deepest tried, 3 of 3 seeds of resnet still fit." in words
 
 
 def test_two_families_of_one_name_are_two(
@@ -119,7 +119,7 @@ def test_two_families_of_one_name_are_two(
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     traces = drawings(page)["accuracy-by-depth-0"]["usermeta"]["traces"]
     assert {name for name, *_ in traces} - {"chance 0.1"} == set(names)
-    assert "for nets:vit; at 32, the deepest tried, 3 of 3 seeds of nets2:vit still do" in words
+    assert "for nets:vit; at 32, the deepest tried, 3 of 3 seeds of nets2:vit still fit" in words
 
 
 def test_a_family_of_its_own_name_goes_by_the_short_one(namesakes: SweepSpec, tmp_path: Path) -> None:

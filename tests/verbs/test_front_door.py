@@ -76,8 +76,8 @@ def test_every_field_has_a_row_and_most_a_meaning() -> None:
         assert {f"{section}.{name}" for name in part.model_fields} <= set(rows)
     for name in spec_fields.SweepFile.model_fields:
         assert name in rows
-    without = sorted(name for name, row in rows.items() if not row.meaning)
-    assert without == [], "every field says what it means"
+    without = sorted(name for name, row in rows.items() if not row.meaning or "pydantic" in row.meaning)
+    assert without == [], "every field says what it means, in words of skipray's own"
 
 
 def test_the_schema_takes_every_shipped_sweep_and_refuses_a_misspelt_key() -> None:
