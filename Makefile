@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test faults protocol lowest newest image check format ui bench gpu scale lock docs vega
+.PHONY: help install sweep test faults protocol lowest newest image wheel check format ui bench gpu scale lock docs vega
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -43,6 +43,9 @@ newest: $(READY)  ## the same with the newest versions
 
 image: $(READY)  ## run the Dockerfile's install steps in an empty environment (gigabytes where nothing is cached)
 	@$(BIN)/python -m pytest -m image tests/infra $(PYTEST_ARGS)
+
+wheel: $(READY)  ## build/dist: what pip installs anywhere, with the sweeps; offline
+	@$(BIN)/python -m hatchling build --target wheel --directory build/dist
 
 check: $(READY)  ## format, lint, types, import contracts, and a plan of every sweep
 	@$(BIN)/ruff format --check --quiet .
