@@ -49,6 +49,9 @@ class HiddenLayer:
     """Parameter names of the weight layers on the main path, in order: no projections, no gates."""
     attention: nn.Module | None = None
     """Its output is how much each token looks at each, (samples, heads, tokens, tokens); None without attention."""
+    real: nn.Module | None = None
+    """Its output says which tokens are no padding, booleans (samples, tokens), and comes before the layer's; None where
+    all are real."""
 
 
 @dataclass(frozen=True)

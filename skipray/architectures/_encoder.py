@@ -79,13 +79,29 @@ class TokenStem(nn.Module):
             kind = LearnedPositions if plan.positions == "learned" else SinusoidalPositions
             self.positions = kind(plan.tokens, plan.width)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         x = self.embedding(x)
-        return x if self.positions is None else self.positions(x)
+        return _zero_padding(x if self.positions is None else self.positions(x), padding)
+
+
+def _zero_padding(x: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
+    """(N, T, D) with 0 where there is padding, (N, T)."""
+    return x if padding is None else x.masked_fill(padding[:, :, None], 0.0)
+
+
+class RealTokens(nn.Module):
+    """Token numbers (N, T) to booleans (N, T): where there is no padding."""
+
+    def __init__(self, padding: int):
+        super().__init__()
+        self.padding = padding
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x != self.padding
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017, section 3.2)."""
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2). No token looks at padding."""
 
     def __init__(self, plan: Encoder):
         super().__init__()
@@ -96,14 +112,17 @@ class Attention(nn.Module):
         self.heads = plan.heads
         self.scale = (d // plan.heads) ** -0.5
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         n, tokens, width = x.shape
 
         def split(flat: torch.Tensor) -> torch.Tensor:
             return flat.view(n, tokens, self.heads, width // self.heads).transpose(1, 2)
 
         query, key, value = split(self.query(x) * self.scale), split(self.key(x)), split(self.value(x))
-        attention = self.attend(query @ key.transpose(2, 3))  # (N, H, T, T), rows of sum 1
+        scores = query @ key.transpose(2, 3)
+        if padding is not None:  # finite, so that a sample of padding alone gives no NaN
+            scores = scores.masked_fill(padding[:, None, None, :], torch.finfo(scores.dtype).min)
+        attention = self.attend(scores)  # (N, H, T, T), rows of sum 1
         return self.output((attention @ value).transpose(1, 2).reshape(n, tokens, width))
 
 
@@ -131,8 +150,12 @@ class Branch(nn.Module):
         self.after = nn.LayerNorm(plan.width) if plan.norm == "post" else None
         self.skip, self.alpha = skip, plan.alpha
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.inner(x if self.before is None else self.before(x))
+    def forward(self, x: torch.Tensor, *padding: torch.Tensor | None) -> torch.Tensor:
+        """
+        Args:
+            padding: of attention, (N, T) which tokens are.
+        """
+        out = self.inner(x if self.before is None else self.before(x), *padding)
         if self.behind is not None:
             out = self.behind(out)
         if self.scale is not None:
@@ -150,9 +173,9 @@ class EncoderBlock(nn.Module):
         self.attention = Branch(plan, Attention(plan), skip=plan.attention_skip)
         self.mlp = Branch(plan, Mlp(plan), skip=plan.mlp_skip) if plan.hidden else None
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.attention(x)
-        return x if self.mlp is None else self.mlp(x)
+    def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
+        x = self.attention(x, padding)
+        return _zero_padding(x if self.mlp is None else self.mlp(x), padding)
 
 
 class EncoderNetwork(nn.Module):
@@ -161,27 +184,36 @@ class EncoderNetwork(nn.Module):
     def __init__(self, plan: Encoder):
         super().__init__()
         self.plan = plan
+        self.real = None if plan.padding is None else RealTokens(plan.padding)
         self.stem = TokenStem(plan)
         self.blocks = nn.ModuleList(EncoderBlock(plan) for _ in range(plan.blocks))
         self.norm = nn.LayerNorm(plan.width) if plan.final_norm else None
         self.classifier = Linear(plan.width, plan.classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.stem(x)
+        padding = None if self.real is None else ~self.real(x)
+        x = self.stem(x, padding)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, padding)
         if self.norm is not None:
             x = self.norm(x)
-        return self.classifier(x if self.plan.by_position else x.mean(1))
+        return self.classifier(x if self.plan.by_position else _mean(x, padding))
 
     def hidden_layers(self) -> list[HiddenLayer]:
         """The embedded tokens, then the residual stream behind every block."""
         stem = ("stem.embedding.linear.weight",) if self.plan.vocabulary is None else ()
-        layers = [HiddenLayer("stem", self.stem, None, None, stem)]
+        layers = [HiddenLayer("stem", self.stem, None, None, stem, real=self.real)]
         inner = [f"attention.inner.{name}" for name in ("query", "key", "value", "output")]
         inner += ["mlp.inner.up", "mlp.inner.down"] if self.plan.hidden else []
         for i, block in enumerate(self.blocks):
             weights = tuple(f"blocks.{i}.{name}.weight" for name in inner)
             attend = block.get_submodule("attention.inner.attend")
-            layers.append(HiddenLayer(f"blocks.{i}", block, None, None, weights, attend))
+            layers.append(HiddenLayer(f"blocks.{i}", block, None, None, weights, attend, self.real))
         return layers
+
+
+def _mean(x: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
+    """(N, T, D) to (N, D), over the tokens that are no padding."""
+    if padding is None:
+        return x.mean(1)
+    return _zero_padding(x, padding).sum(1) / (~padding).sum(1, keepdim=True).clamp(min=1)

@@ -42,6 +42,8 @@ class Encoder:
     classes: int
     by_position: bool
     """Whether each token has scores of its own; else their mean has."""
+    padding: int | None = None
+    """The token number at positions behind a sequence's end; None where there are none."""
 
     @property
     def alpha(self) -> float:
@@ -75,7 +77,7 @@ class Encoder:
 
 def sizes(plan: Encoder) -> Sizes:
     """Parameters, FLOPs and kept activations."""
-    return Sizes(_parameters(plan), _flops(plan), BYTES * _kept(plan))
+    return Sizes(_parameters(plan), _flops(plan), BYTES * _kept(plan) + _mask_bytes(plan))
 
 
 def _parameters(plan: Encoder) -> int:
@@ -112,6 +114,13 @@ def _kept(plan: Encoder) -> int:
     mlp = t * h * (1 + activations.kept(plan.activation)) if h else 0
     head = (t * d + 2 * t) * plan.final_norm + (t * d if plan.by_position else d)
     return stem + plan.blocks * (plan.branches * around + attention + mlp) + head
+
+
+def _mask_bytes(plan: Encoder) -> int:
+    """Where the padding of a sample is, a byte a token, and how many tokens their mean is over."""
+    if plan.padding is None:
+        return 0
+    return plan.tokens + (0 if plan.by_position else 8)
 
 
 def token_count(input_shape: tuple[int, ...], patch: int) -> int:

@@ -47,8 +47,10 @@ def constructed(
 
 def two_samples(input_shape: tuple[int, ...], *, like: torch.Tensor) -> torch.Tensor:
     """An input of two samples of the data's shape and type, on the device of `like`."""
-    kind = torch.int64 if isinstance(input_shape, TokenShape) else torch.float32
-    return torch.zeros(2, *input_shape, dtype=kind, device=like.device)
+    if isinstance(input_shape, TokenShape):
+        token = 1 if input_shape.padding == 0 else 0  # no sequence is of padding alone
+        return torch.full((2, *input_shape), token, dtype=torch.int64, device=like.device)
+    return torch.zeros(2, *input_shape, dtype=torch.float32, device=like.device)
 
 
 def _check_types(model: ModelSpec, network: nn.Module) -> None:

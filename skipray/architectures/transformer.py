@@ -15,7 +15,9 @@ Depth counts blocks: each is attention and, unless it is attention only, an MLP.
     positions       learned, sinusoidal (Vaswani et al. 2017, section 3.5), none
     patch           side of a patch in pixels; of images alone
 
-The scores are of the mean over the tokens, or of each token where each position has a label.
+The scores are of the mean over the tokens, or of each token where each position has a label. Where sequences have
+different lengths (`TokenShape(..., padding=NUMBER)`), no token looks at padding, the mean is over the others, and the
+residual stream is 0 there.
 """
 
 from __future__ import annotations
@@ -105,6 +107,7 @@ def plan(model: ModelSpec, input_shape: tuple[int, ...], classes: int) -> Encode
         channels=0 if tokens else input_shape[0],
         classes=classes,
         by_position=tokens is not None and tokens.by_position,
+        padding=tokens.padding if tokens is not None else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 A data set is a module (or, as `module:name`, any object) with
     INPUT_SHAPE and CLASSES (for values: OUTPUTS), or shape_and_classes(dataset): (channels, height, width) of images,
-    (features,) of rows, TokenShape(positions, vocabulary) of sequences
+    (features,) of rows, TokenShape(positions, vocabulary) of sequences, with padding=NUMBER where lengths differ
     TASK (or task(dataset)), where labels are not a class for each sample: "positions" or "values" (regression)
     TRAIN_SAMPLES, or train_samples(dataset): training and validation samples together
     FINGERPRINT: sha256 that identifies the data (or the spec gives it): `fingerprint_of` unless the file says else
@@ -25,6 +25,7 @@ import numpy as np
 
 from skipray.datasets import _cache
 from skipray.datasets._labels import check_arrays, strata
+from skipray.datasets._padding import padded
 from skipray.datasets._partition import evaluated_samples, partition
 from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
 from skipray.datasets._splits import Images, Splits, moments
@@ -156,6 +157,7 @@ def _prepare(dataset: DatasetSpec, fingerprint: str, root: Path) -> tuple[dict[s
         raise DataCorrupt(f"{dataset.name}: found the fingerprint {found}; allowed: {fingerprint}")
     shape, classes = shape_and_classes(dataset)
     task = task_of(entry, dataset)
+    raw = padded(dataset.name, raw, shape, task)
     check_arrays(dataset, raw, shape, classes, task)
     parts = partition(dataset, strata(raw.train_labels), strata(raw.test_labels), raw.train_groups)
     mean, std = moments(raw.train_images[parts.train], _standardise(dataset, shape))

@@ -35,6 +35,10 @@ class Raw:
     test_labels: np.ndarray
     train_groups: np.ndarray | None = None
     """(samples,) which writer (or patient, or site) a training sample is from: validation takes whole groups."""
+    train_mask: np.ndarray | None = None
+    """Of token numbers: booleans (samples, positions), true where a token is, or integers (samples,), the lengths;
+    none where the padding's number of the TokenShape says it."""
+    test_mask: np.ndarray | None = None
     fingerprint: str | None = None
     """What identifies the data where that is not `fingerprint_of` its arrays: the data set's file says what it is."""
 

@@ -7,6 +7,8 @@ import numpy as np
 from skipray.datasets._raw import DataCorrupt
 from skipray.spec import DatasetSpec
 
+SHORTEST = "shortest"
+"""Option: lengths are drawn from it to the longest; 0, which is left out: all sequences are of one length."""
 TEST_SHARE = 0.2
 """Test sequences for each training sequence."""
 
@@ -20,10 +22,14 @@ def options(dataset: DatasetSpec, defaults: dict[str, int]) -> dict[str, int]:
     for key, value in dataset.options.items():
         if key not in defaults:
             raise ValueError(f"found the option {key!r}; allowed: {', '.join(defaults)}")
-        lowest = 0 if key == "seed" else 2
+        lowest = {"seed": 0, SHORTEST: 1}.get(key, 2)
         if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
             raise ValueError(f"found {key} {value!r}; allowed: an integer, at least {lowest}")
-    return defaults | {key: int(value) for key, value in dataset.options.items()}
+    found = defaults | {key: int(value) for key, value in dataset.options.items()}
+    longest = found["positions"] if "positions" in found else found["length"]
+    if found[SHORTEST] > longest:
+        raise ValueError(f"found {SHORTEST} {found[SHORTEST]}; allowed: 1 to {longest}")
+    return found
 
 
 def tokens(stream: str, shape: tuple[int, int], count: int) -> np.ndarray:
@@ -31,6 +37,15 @@ def tokens(stream: str, shape: tuple[int, int], count: int) -> np.ndarray:
     key = int.from_bytes(hashlib.sha256(f"sequences/{stream}".encode()).digest()[:16], "little")
     bits = np.random.Philox(key=key).random_raw(shape[0] * shape[1])
     return ((bits >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64).reshape(shape)
+
+
+def lengths(stream: str, shape: tuple[int, int], shortest: int) -> np.ndarray:
+    """(samples,) lengths from the shortest to the number of positions, evenly likely; all positions where there is no
+    shortest."""
+    count, longest = shape
+    if not shortest:
+        return np.full(count, longest)
+    return shortest + tokens(f"{stream}/lengths", (count, 1), longest - shortest + 1)[:, 0]
 
 
 def fingerprint(name: str) -> str:

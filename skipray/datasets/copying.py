@@ -1,8 +1,9 @@
 """Copying: after a mark, a sequence that stood before it is to be given again. Nothing to download.
 
 The copying problem of Hochreiter and Schmidhuber 1997 without its long wait: `length` symbols, the mark, and as many
-blanks, which are to hold the symbols in order; the positions before them have no label. Options: `length`, `symbols`,
-`samples` of training and validation together, `seed`; their defaults are ours. Test sequences are a fifth as many.
+blanks, which are to hold the symbols in order; the positions before them have no label. Options: `length`, the
+`shortest` where lengths are to differ, `symbols`, `samples` of training and validation together, `seed`; their defaults
+are ours. Test sequences are a fifth as many.
 """
 
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from skipray.datasets import _sequences as sequences
+from skipray.datasets._labels import IGNORED
 from skipray.datasets._raw import Raw
 from skipray.spec import DatasetSpec, TokenShape
 
@@ -17,8 +19,7 @@ FLIP = False
 FINGERPRINT = "be742a55fbce9a3ca16b4ecec56c404cae35e35e4c93b58c6941d1f884d73e6f"
 """sha256 of the reference draw of `_sequences`; the options are part of every trial's identity."""
 TASK = "positions"
-DEFAULTS = {"length": 8, "symbols": 8, "samples": 2000, "seed": 0}
-NO_LABEL = -100
+DEFAULTS = {"length": 8, "shortest": 0, "symbols": 8, "samples": 2000, "seed": 0}
 
 
 def check(dataset: DatasetSpec) -> None:
@@ -32,9 +33,12 @@ def train_samples(dataset: DatasetSpec) -> int:
 
 
 def shape_and_classes(dataset: DatasetSpec) -> tuple[TokenShape, int]:
-    """2 length + 1 positions of symbols, the mark and the blank; a class is a symbol."""
+    """2 length + 1 positions of symbols, the mark, the blank and, if lengths differ, padding; a class is a symbol."""
     found = sequences.options(dataset, DEFAULTS)
-    return TokenShape(2 * found["length"] + 1, found["symbols"] + 2), found["symbols"]
+    positions, symbols = 2 * found["length"] + 1, found["symbols"]
+    if found["shortest"]:
+        return TokenShape(positions, symbols + 3, padding=symbols + 2), symbols
+    return TokenShape(positions, symbols + 2), symbols
 
 
 def load(dataset: DatasetSpec, root: Path) -> Raw:
@@ -43,10 +47,16 @@ def load(dataset: DatasetSpec, root: Path) -> Raw:
     length, symbols = found["length"], found["symbols"]
 
     def part(which: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-        drawn = sequences.tokens(f"copying/{found['seed']}/{length}/{symbols}/{which}", (count, length), symbols)
-        mark, blanks = np.full((count, 1), symbols), np.full((count, length), symbols + 1)
-        no_label = np.full((count, length + 1), NO_LABEL)
-        return np.concatenate([drawn, mark, blanks], 1), np.concatenate([no_label, drawn], 1)
+        stream, shape = f"copying/{found['seed']}/{length}/{symbols}/{which}", (count, length)
+        drawn = sequences.tokens(stream, shape, symbols)
+        long = sequences.lengths(stream, shape, found["shortest"])[:, None]
+        place = np.arange(2 * length + 1)[None]
+        given = np.take_along_axis(drawn, np.broadcast_to(place % length, (count, 2 * length + 1)), 1)
+        again = np.take_along_axis(drawn, np.clip(place - long - 1, 0, length - 1), 1)
+        is_blank = (place > long) & (place <= 2 * long)
+        # In order: the symbols, the mark, as many blanks, padding.
+        x = np.select([place < long, place == long, is_blank], [given, symbols, symbols + 1], symbols + 2)
+        return x, np.where(is_blank, again, IGNORED)
 
     test = max(1, round(sequences.TEST_SHARE * found["samples"]))
     return Raw(

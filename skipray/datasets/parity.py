@@ -1,8 +1,8 @@
 """Parity: whether a sequence of bits has an odd number of ones. Nothing to download.
 
 One class for a sequence, which no part of it tells anything of (Minsky and Papert 1969). Options: `positions` of a
-sequence, `samples` of training and validation together, `seed`; their defaults are ours. Test sequences are a fifth as
-many.
+sequence, `shortest` one where lengths are to differ, `samples` of training and validation together, `seed`; their
+defaults are ours. Test sequences are a fifth as many.
 """
 
 from pathlib import Path
@@ -16,7 +16,8 @@ from skipray.spec import DatasetSpec, TokenShape
 FLIP = False
 FINGERPRINT = "0e30fc849db7f0cb64134c944438696b27eac55eec06ae514a1fdbf76d09613e"
 """sha256 of the reference draw of `_sequences`; the options are part of every trial's identity."""
-DEFAULTS = {"positions": 8, "samples": 2000, "seed": 0}
+DEFAULTS = {"positions": 8, "shortest": 0, "samples": 2000, "seed": 0}
+PADDING = 2
 
 
 def check(dataset: DatasetSpec) -> None:
@@ -30,8 +31,11 @@ def train_samples(dataset: DatasetSpec) -> int:
 
 
 def shape_and_classes(dataset: DatasetSpec) -> tuple[TokenShape, int]:
-    """Sequences of 0 and 1; classes: even, odd."""
-    return TokenShape(sequences.options(dataset, DEFAULTS)["positions"], 2), 2
+    """Sequences of 0 and 1, and padding where lengths differ; classes: even, odd."""
+    found = sequences.options(dataset, DEFAULTS)
+    if found["shortest"]:
+        return TokenShape(found["positions"], 3, padding=PADDING), 2
+    return TokenShape(found["positions"], 2), 2
 
 
 def load(dataset: DatasetSpec, root: Path) -> Raw:
@@ -39,8 +43,10 @@ def load(dataset: DatasetSpec, root: Path) -> Raw:
     found = sequences.options(dataset, DEFAULTS)
 
     def part(which: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-        drawn = sequences.tokens(f"parity/{found['seed']}/{found['positions']}/{which}", (count, found["positions"]), 2)
-        return drawn, drawn.sum(1) % 2
+        stream, shape = f"parity/{found['seed']}/{found['positions']}/{which}", (count, found["positions"])
+        drawn = sequences.tokens(stream, shape, 2)
+        real = np.arange(shape[1]) < sequences.lengths(stream, shape, found["shortest"])[:, None]
+        return np.where(real, drawn, PADDING), (drawn * real).sum(1) % 2
 
     test = max(2, round(sequences.TEST_SHARE * found["samples"]))
     return Raw(

@@ -1,8 +1,8 @@
 """Sorting: each position is given the symbol that stands there when the sequence is sorted. Nothing to download.
 
 A task of Dong et al. 2021 (Attention is not all you need, section 4): a position has to look at all others. Options:
-`positions` of a sequence, `symbols` that there are, `samples` of training and validation together, `seed`; their
-defaults are ours. Test sequences are a fifth as many.
+`positions` of a sequence, `shortest` one where lengths are to differ, `symbols` that there are, `samples` of training
+and validation together, `seed`; their defaults are ours. Test sequences are a fifth as many.
 """
 
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from skipray.datasets import _sequences as sequences
+from skipray.datasets._labels import IGNORED
 from skipray.datasets._raw import Raw
 from skipray.spec import DatasetSpec, TokenShape
 
@@ -17,7 +18,7 @@ FLIP = False
 FINGERPRINT = "2639f29fb1da140a7fbcc48ca58a434e9e20ffc63d51f77f3da537bc194a4098"
 """sha256 of the reference draw of `_sequences`; the options are part of every trial's identity."""
 TASK = "positions"
-DEFAULTS = {"positions": 8, "symbols": 10, "samples": 2000, "seed": 0}
+DEFAULTS = {"positions": 8, "shortest": 0, "symbols": 10, "samples": 2000, "seed": 0}
 
 
 def check(dataset: DatasetSpec) -> None:
@@ -31,8 +32,10 @@ def train_samples(dataset: DatasetSpec) -> int:
 
 
 def shape_and_classes(dataset: DatasetSpec) -> tuple[TokenShape, int]:
-    """Sequences of symbols; a class is a symbol."""
+    """Sequences of symbols, and padding where lengths differ; a class is a symbol."""
     found = sequences.options(dataset, DEFAULTS)
+    if found["shortest"]:
+        return TokenShape(found["positions"], found["symbols"] + 1, padding=found["symbols"]), found["symbols"]
     return TokenShape(found["positions"], found["symbols"]), found["symbols"]
 
 
@@ -42,8 +45,10 @@ def load(dataset: DatasetSpec, root: Path) -> Raw:
     name = f"sorting/{found['seed']}/{found['positions']}/{found['symbols']}"
 
     def part(which: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-        drawn = sequences.tokens(f"{name}/{which}", (count, found["positions"]), found["symbols"])
-        return drawn, np.sort(drawn, axis=1)
+        stream, shape = f"{name}/{which}", (count, found["positions"])
+        real = np.arange(shape[1]) < sequences.lengths(stream, shape, found["shortest"])[:, None]
+        drawn = np.where(real, sequences.tokens(stream, shape, found["symbols"]), found["symbols"])
+        return drawn, np.where(real, np.sort(drawn, axis=1), IGNORED)  # padding is the largest symbol: behind the end
 
     test = max(1, round(sequences.TEST_SHARE * found["samples"]))
     return Raw(

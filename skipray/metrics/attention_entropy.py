@@ -7,7 +7,8 @@ from skipray.metrics.computing.entries import Entries
 
 METRIC = LayerMetric(
     key="attention_entropy",
-    definition="−Σⱼ aᵢⱼ ln aᵢⱼ / ln T, aᵢⱼ how much token i of T looks at token j; mean over tokens, heads and samples",
+    definition="−Σⱼ aᵢⱼ ln aᵢⱼ / ln T, aᵢⱼ how much token i of T, without padding, looks at token j; "
+    "mean over tokens, heads and samples",
     source="Zhai et al. 2023, section 3.1, there without ln T",
     axis="attention entropy",
     low=0.0,
@@ -23,7 +24,13 @@ METRIC = LayerMetric(
 def measure(entries: Entries) -> float:
     import torch
 
-    a = entries.tensor.detach().to(torch.float64)
-    if a.shape[3] < 2:
+    a, real = entries.tensor.detach().to(torch.float64), entries.real
+    tokens = real.sum(1)
+    several = tokens > 1
+    if not bool(several.any()):
         raise Absent("one token, which can look at no other")
-    return float(torch.special.entr(a).sum(3).mean()) / math.log(a.shape[3])
+    if bool(real.all()):
+        return float(torch.special.entr(a).sum(3).mean()) / math.log(a.shape[3])
+    each = torch.special.entr(a).sum(3).mean(1)  # (samples, tokens)
+    of_sample = each.where(real, 0).sum(1) / tokens.clamp(min=1)
+    return float((of_sample[several] / tokens[several].log()).mean())

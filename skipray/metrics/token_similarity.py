@@ -5,7 +5,7 @@ from skipray.metrics.computing.entries import Entries
 
 METRIC = LayerMetric(
     key="token_similarity",
-    definition="mean cosine of two different tokens of a sample, over all pairs, then over the samples",
+    definition="mean cosine of two different tokens of a sample, over all pairs without padding, then over the samples",
     source="Dong, Cordonnier and Loukas 2021; Noci et al. 2022",
     axis="token similarity",
     low=-1.0,
@@ -23,13 +23,15 @@ METRIC = LayerMetric(
 def measure(entries: Entries) -> float:
     import torch
 
-    x = entries.tensor.detach().to(torch.float64)
-    tokens = x.shape[1]
-    if tokens < 2:
+    x, real = entries.tensor.detach().to(torch.float64), entries.real
+    tokens = real.sum(1)
+    if not bool((tokens > 1).any()):
         raise Absent("one token, which has no other to be compared with")
-    length = torch.linalg.vector_norm(x, dim=2, keepdim=True)
-    whole = (length > 0).all(1)[:, 0]
+    length = torch.linalg.vector_norm(x, dim=2)
+    whole = ((length > 0) | ~real).all(1) & (tokens > 1)
     if not bool(whole.any()):
         raise Absent("no sample whose tokens are all unlike zero")
-    total = (x[whole] / length[whole]).sum(1).square().sum(1)
-    return float(((total - tokens) / (tokens * (tokens - 1))).mean())
+    alike = x[whole] / length[whole].where(real[whole], 1)[:, :, None]
+    total = alike.where(real[whole][:, :, None], 0).sum(1).square().sum(1)
+    several = tokens[whole]
+    return float(((total - several) / (several * (several - 1))).mean())

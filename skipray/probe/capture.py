@@ -15,7 +15,7 @@ from skipray.metrics.computing.as_found import as_found
 from skipray.probe.batch import Batch, given_loss, score_loss
 from skipray.probe.head import linear_end
 from skipray.probe.histogram import histogram
-from skipray.probe.layers import Layers, Tap
+from skipray.probe.layers import REAL, Layers, Tap
 from skipray.probe.reduction import (
     Reduced,
     TensorPlace,
@@ -116,10 +116,15 @@ class _Pass:
         """The logits, and what reaches them linearly: the rank of their gradients is at most classes - 1."""
         self.classifier: Tensor | None = None
         """The weight that makes the logits, where one does."""
+        self.real: Tensor | None = None
+        """(samples, tokens) which tokens are no padding, where the network says it."""
         self.latest: tuple[weakref.ref[Tensor], TensorPlace] | None = None
 
     def hook(self, tap: Tap) -> Callable[..., None]:
         def see(module: nn.Module, arguments: Any, output: Any) -> None:
+            if tap.tensor == REAL:
+                self.real = output.detach()
+                return
             for suffix, tensor in _tensors(output):
                 self._see(tap, suffix, tensor)
 
@@ -137,10 +142,10 @@ class _Pass:
         tensor, of_samples = _samples_first(tensor, self.samples)
         place = TensorPlace(layer, index, tap.tensor, self.phase, of_samples)
         if tap.tensor == "attention":
-            self.reduced.append(reduce_entries(tensor, place, self.wanted.metrics))
+            self.reduced.append(reduce_entries(tensor, place, self.wanted.metrics, real=self.real))
             return
         both = of_samples and (tap.tensor == "hidden" or self.wanted.centre_all)
-        self.reduced.append(reduce_tensor(tensor, place, self.wanted.metrics, centred=both))
+        self.reduced.append(reduce_tensor(tensor, place, self.wanted.metrics, centred=both, real=self.real))
         if tap.tensor == "hidden" and index in (0, self.last):
             self._add_histogram(-1, tensor)
         if tap.tensor != "hidden" or not (self.wanted.gradients and tensor.requires_grad):

@@ -22,6 +22,10 @@ DECLARATIONS = ("skipray_layers", "hidden_layers")
 where it gives HiddenLayers, since a network of one's own may use the name for anything."""
 
 
+REAL = "real"
+"""Kind of a tap that is not measured: which tokens are no padding."""
+
+
 @dataclass(frozen=True)
 class Tap:
     """A module whose output is measured."""
@@ -52,7 +56,8 @@ class Layers:
             branches: also the branches before the addition and the skips.
             attention: also how much tokens look at each other.
         """
-        taps = []
+        masks = dict.fromkeys(layer.real for layer in self.hidden if layer.real is not None)
+        taps = [Tap("", None, REAL, module) for module in masks]
         for i, layer in enumerate(self.hidden):
             index = i if self.declared else None
             taps.append(Tap(layer.name, index, "hidden", layer.output))

@@ -52,7 +52,13 @@ class Reduced:
 
 
 def reduce_tensor(
-    tensor: Tensor, place: TensorPlace, metrics: Sequence[Entry], *, centred: bool, rank_cap: int | None = None
+    tensor: Tensor,
+    place: TensorPlace,
+    metrics: Sequence[Entry],
+    *,
+    centred: bool,
+    rank_cap: int | None = None,
+    real: Tensor | None = None,
 ) -> Reduced:
     """All statistics' raw material of one tensor.
 
@@ -60,6 +66,7 @@ def reduce_tensor(
         metrics: those of entries among them are measured now.
         centred: also the spectra without each feature's mean over axis 0.
         rank_cap: a bound of the rank that the tensor's origin sets, such as classes - 1 for the gradient at the logits.
+        real: (samples, tokens), which tokens are no padding; None where all are real.
     """
     tensor = tensor.detach()
     if is_small(tensor, centred):
@@ -73,7 +80,8 @@ def reduce_tensor(
     work = TensorSpectra(tensor, low, high, centred=centred)
     modes = (0,) if tensor.ndim == 2 else tuple(range(tensor.ndim))
     spectra = {(blank.unfoldings[s.mode], s.centred): _capped(s, rank_cap) for s in work.spectra(modes)}
-    known = Entries(tensor, extremes=(low, high), gram=work.sample_gram, exponent=work.exponent, finite=True)
+    known = Entries(tensor, extremes=(low, high), gram=work.sample_gram, exponent=work.exponent, finite=True,
+                    real=real)  # fmt: skip
     return _measured(replace(blank, spectra=spectra), known, metrics)
 
 
@@ -113,13 +121,15 @@ def reduce_matrices(
     return [out[i] for i in range(len(tensors))]
 
 
-def reduce_entries(tensor: Tensor, place: TensorPlace, metrics: Sequence[Entry]) -> Reduced:
-    """What metrics of the entries find in a tensor that has no spectra."""
+def reduce_entries(
+    tensor: Tensor, place: TensorPlace, metrics: Sequence[Entry], *, real: Tensor | None = None
+) -> Reduced:
+    """What metrics of the entries find in a tensor that has no spectra; `real` as in `reduce_tensor`."""
     tensor = tensor.detach()
     blank = _blank(tensor, place, False)
     if not bool(tensor.isfinite().all()):
         return _nonfinite(blank, tensor, metrics)
-    return _measured(blank, Entries(tensor, finite=True), metrics)
+    return _measured(blank, Entries(tensor, finite=True, real=real), metrics)
 
 
 def absent_tensor(like: Tensor, place: TensorPlace, metrics: Sequence[Entry], *, centred: bool, reason: str) -> Reduced:

@@ -16,6 +16,8 @@ Task = Literal["classes", "positions", "values"]
 numbers, (samples, outputs): regression."""
 TASKS = ("classes", "positions", "values")
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+MASKS = ("train_mask", "test_mask")
+"""Arrays that data need not have."""
 
 
 def shape_and_outputs(entry: Any, dataset: DatasetSpec) -> tuple[tuple[int, ...], int]:
@@ -37,6 +39,8 @@ def shape_and_outputs(entry: Any, dataset: DatasetSpec) -> tuple[tuple[int, ...]
     if not _is_count(outputs):
         raise ValueError(f"{dataset.name}: found CLASSES (or OUTPUTS) {outputs!r}; allowed: a whole number from 1")
     if isinstance(shape, TokenShape):
+        if shape.padding is not None and not 0 <= shape.padding < shape.vocabulary:
+            raise ValueError(f"{dataset.name}: found the padding {shape.padding}; allowed: 0 to {shape.vocabulary - 1}")
         shape = shape.labelled(task_of(entry, dataset))
     return shape, outputs
 
@@ -94,7 +98,7 @@ def mistakes(
 def array_fingerprint(raw: Any) -> str:
     """sha256 over the decoded arrays: names, types, shapes and values; no matter how the files were packed."""
     digest = hashlib.sha256()
-    for name in ARRAYS:
+    for name in [*ARRAYS, *(mask for mask in MASKS if getattr(raw, mask, None) is not None)]:
         array = np.asarray(getattr(raw, name))
         if array.dtype.kind not in "biuf":
             array = np.frombuffer("\n".join(map(str, array.reshape(-1))).encode(), np.uint8)

@@ -30,6 +30,9 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
     "activation": ("gelu", "relu", "linear"),
     "shape": (IMAGES, SENTENCES, WORDS),
 }
+PADDED = {"sequence": TokenShape(5, 7, padding=6), "position": TokenShape(5, 7, by_position=True, padding=6)}
+ENDS = torch.arange(5) >= torch.tensor([[3], [5], [1], [2], [5], [4]])
+"""Where the padding of six sequences begins."""
 
 
 def make(depth: int = 2, activation: str = "gelu", scheme: str = "xavier", **options: Any) -> ModelSpec:
@@ -58,6 +61,61 @@ def test_counts_are_torchs() -> None:
         model = make(**changes)
         built = measured_sizes(lambda: transformer.build(model, shape, 3), shape)  # noqa: B023 (called at once)
         assert transformer.sizes(model, shape, 3) == built, variant
+
+
+@pytest.mark.parametrize("norm", ["pre", "post", "sandwich", "none"])
+@pytest.mark.parametrize("shape", PADDED.values(), ids=PADDED)
+def test_padding_changes_no_token_and_no_score(shape: TokenShape, norm: str) -> None:
+    """A sequence has the scores and the representations that it has by itself, without positions behind its end."""
+    model = make(norm=norm, positions="none")
+    network = architectures.build(model, shape, 3, seed=0)
+    x = inputs(TokenShape(5, 6)).masked_fill(ENDS, 6)
+    scores = network(x)
+    seen = _hidden(network, x)
+    for i, length in enumerate((~ENDS).sum(1).tolist()):
+        alone = x[i : i + 1, :length]
+        mine = scores[i : i + 1, :length] if shape.by_position else scores[i : i + 1]
+        torch.testing.assert_close(network(alone), mine)
+        for whole, own in zip(seen, _hidden(network, alone), strict=True):
+            torch.testing.assert_close(own, whole[i : i + 1, :length])
+            assert not whole[i, length:].any(), "the residual stream is 0 where there is padding"
+    plain = architectures.build(model, TokenShape(5, 7, by_position=shape.by_position), 3, seed=0)
+    full = inputs(TokenShape(5, 6))
+    torch.testing.assert_close(network(full), plain(full)), "and nothing differs where there is none"
+    assert architectures.sizes(model, shape, 3) == measured_sizes(lambda: transformer.build(model, shape, 3), shape)
+
+
+def _hidden(network: torch.nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    found: list[torch.Tensor] = []
+    hooks = [
+        layer.output.register_forward_hook(lambda module, given, out: found.append(out))
+        for layer in network.hidden_layers()
+    ]
+    network(x)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def test_metrics_of_tokens_leave_padding_out() -> None:
+    """What the probe finds in padded sequences is the mean of what it finds in each sequence by itself."""
+    network = architectures.build(make(positions="none"), PADDED["position"], 3, seed=0).eval()
+    x = inputs(TokenShape(5, 6)).masked_fill(ENDS, 6)
+    names = ("token_similarity", "rank_one_distance", "attention_entropy")
+    probed = ProbeSpec(metrics=names)
+
+    def found(batch: torch.Tensor) -> dict[tuple[str, str], float]:
+        table = measure(network, batch, torch.zeros_like(batch), probed, epoch=0).layers
+        table = table[table["statistic"].isin(names) & ~table["centred"] & table["value"].notna()]
+        return dict(zip(zip(table["layer"], table["statistic"], strict=True), table["value"], strict=True))
+
+    whole = found(x)
+    assert len(whole) == 3 + 3 + 2, "the stem has no attention"
+    several = [i for i, length in enumerate((~ENDS).sum(1).tolist()) if length > 1]
+    each = [found(x[i : i + 1, : int((~ENDS[i]).sum())]) for i in range(len(x))]
+    for key, value in whole.items():
+        kept = range(len(x)) if key[1] == "rank_one_distance" else several
+        assert value == pytest.approx(sum(each[i][key] for i in kept) / len(kept), rel=1e-5), key
 
 
 def test_every_variant_is_its_formula() -> None:

@@ -1,5 +1,6 @@
 """Rows of features, tokens, regression, tables; what is refused, and how it is said."""
 
+import re
 import sys
 import types
 
@@ -10,6 +11,7 @@ import torch
 
 from skipray import datasets
 from skipray.datasets import DataCorrupt, Raw, fingerprint_of, labels_are, open_dataset, shape_and_classes
+from skipray.extension import catalog
 from skipray.spec import DatasetSpec, SpecError, TokenShape, load_sweep
 from skipray.trial import run_trial
 
@@ -208,3 +210,95 @@ def test_a_network_of_ones_own_sorts(tmp_path, monkeypatch):
     assert record.epochs[-1].metrics["test.accuracy"] > 0.7
     with pytest.raises(SpecError, match="found data of token numbers; allowed for plainnet: numbers"):
         load(tmp_path, data)
+
+
+@pytest.mark.parametrize("name", ["parity", "sorting", "copying"])
+def test_sequences_of_different_lengths(name):
+    entry = catalog.find("datasets", name)
+    longest = {"copying": "length"}.get(name, "positions")
+    dataset = DatasetSpec(name=name, options={longest: 6, "shortest": 2, "samples": 300})
+    splits = open_dataset(dataset, entry.FINGERPRINT)
+    shape, _ = shape_and_classes(dataset)
+    real, labels = splits.train_x != shape.padding, splits.train_y
+    lengths = real.sum(1)
+    assert torch.equal(real, torch.arange(shape[0]) < lengths[:, None]), "padding stands behind the end"
+    longest_first, shortest = (13, 5) if name == "copying" else (6, 2)
+    assert {int(n) for n in lengths} == set(range(shortest, longest_first + 1, 2 if name == "copying" else 1))
+    for x, y, n in list(zip(splits.train_x, labels, lengths.tolist(), strict=True))[:40]:
+        if name == "parity":
+            assert int(y) == int(x[:n].sum()) % 2
+        elif name == "sorting":
+            assert torch.equal(y, torch.cat([x[:n].sort().values, torch.full((6 - n,), -100)]))
+        else:
+            half = n // 2
+            assert x[half] == 8, "the mark"
+            assert torch.equal(y[half + 1 : n], x[:half])
+            assert (y[: half + 1] == -100).all()
+            assert (y[n:] == -100).all()
+    assert splits.labelled == int((labels >= 0).sum())
+    with pytest.raises(ValueError, match="found shortest 9; allowed: 1 to 6"):
+        entry.check(DatasetSpec(name=name, options={longest: 6, "shortest": 9}))
+
+
+TOKENS = RANDOM.randint(1, 9, (80, 5))
+LENGTHS = np.arange(80) % 5 + 1
+
+
+def padded_raw(**changes):
+    arrays = {"train_images": TOKENS[:60], "train_labels": TOKENS[:60] % 3, "test_images": TOKENS[60:]}
+    return Raw(**arrays | {"test_labels": TOKENS[60:] % 3} | changes)
+
+
+@pytest.mark.parametrize("kind", ["lengths", "mask", "padding"])
+def test_lengths_masks_and_paddings_numbers_say_the_same(mine, kind):
+    real = np.arange(5) < LENGTHS[:, None]
+    if kind == "padding":
+        x = np.where(real, TOKENS, 0)
+        raw = padded_raw(train_images=x[:60], test_images=x[60:])
+    else:
+        given = LENGTHS if kind == "lengths" else real
+        raw = padded_raw(train_mask=given[:60], test_mask=given[60:])
+    mine(TOKENS, CLASSES, INPUT_SHAPE=TokenShape(5, 9, padding=0), TASK="positions", load=lambda d, r: raw)
+    dataset = DatasetSpec(name="mine:data", fingerprint=fingerprint_of(raw))
+    splits = open_dataset(dataset, dataset.fingerprint)
+    everything = torch.cat([splits.train_x, splits.validation_x])
+    lengths = torch.cat([splits.train_x, splits.validation_x]).ne(0).sum(1)
+    assert sorted(lengths.tolist()) == sorted(LENGTHS[:60].tolist())
+    assert torch.equal(everything != 0, torch.arange(5) < lengths[:, None])
+    assert torch.equal(splits.train_y == -100, splits.train_x == 0), "no label where there is no token"
+    unmasked = fingerprint_of(padded_raw())
+    assert (fingerprint_of(raw) == unmasked) is False, "the mask is part of what identifies the data"
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "said"),
+    [
+        (TokenShape(5, 9), {"train_mask": LENGTHS[:60]}, "found a mask; allowed: with a TokenShape that says its pad"),
+        (TokenShape(5, 9, padding=0), {"train_mask": LENGTHS[:60] - 1}, "train lengths from 0 to 4; allowed: 1 to 5"),
+        (TokenShape(5, 9, padding=0), {"train_mask": LENGTHS[:9]}, r"train mask of int64 \(9,\); allowed: booleans"),
+        (TokenShape(5, 9, padding=0), {"train_images": TOKENS[:60] * 0}, "found 60 train sequences of padding alone"),
+        (TokenShape(5, 9, padding=1), {"train_mask": LENGTHS[:60]}, "found the padding 1 inside train sequences"),
+        (TokenShape(5, 9, padding=9), {}, "found the padding 9; allowed: 0 to 8"),
+    ],
+)
+def test_masks_that_cannot_be_are_refused(mine, shape, changes, said):
+    raw = padded_raw(**changes)
+    mine(TOKENS, CLASSES, INPUT_SHAPE=shape, TASK="positions", load=lambda d, r: raw)
+    with pytest.raises((DataCorrupt, ValueError), match=said):
+        datasets.prepare(DatasetSpec(name="mine:data"), fingerprint_of(raw))
+
+
+def test_a_transformer_learns_padded_sequences(tmp_path):
+    """The whole way of a trial: loss, accuracy and the probe count no padding."""
+    path = tmp_path / "own.yaml"
+    text = SWEEP.replace("DATASET", "{name: sorting, options: {positions: 5, shortest: 2, symbols: 4, samples: 200}}")
+    model = "{width: 8, initialisation: xavier, activation: gelu, options: {heads: 2}}"
+    text = re.sub(r"model: .*", f"model: {model}", text).replace("RECIPE", "augmentation: none")
+    path.write_text(text.replace("[plainnet], depth: [4]", "[transformer], depth: [2]"))
+    trial = load_sweep(path).trials()[0]
+    metrics = run_trial(trial).epochs[-1].metrics
+    splits = open_dataset(trial.dataset, trial.fingerprint)
+    right = metrics["train.accuracy"] * splits.labelled
+    assert splits.labelled < splits.train_y.numel()
+    assert right == pytest.approx(round(right), abs=1e-6), "a share of the labels that there are"
+    assert metrics["chance.accuracy"] == pytest.approx(splits.majority_share)

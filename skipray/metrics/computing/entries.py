@@ -27,6 +27,7 @@ class Entries:
         gram: (samples, samples), inner products of the samples divided by 2^exponent.
         rows: the matrix in float64, and the squared length of each of its rows.
         finite: whether no entry is NaN or infinite, where that is known.
+        real: (samples, tokens), which tokens of a tensor of tokens are no padding; all of them when left out.
     """
 
     def __init__(
@@ -38,10 +39,22 @@ class Entries:
         exponent: int = 0,
         rows: tuple[np.ndarray, np.ndarray] | None = None,
         finite: bool | None = None,
+        real: Tensor | None = None,
     ):
-        self.tensor = tensor
+        self.tensor, self._real = tensor, real
         self._extremes, self._gram, self._exponent, self._rows = extremes, gram, exponent, rows
         self._finite = finite
+
+    @cached_property
+    def real(self) -> Tensor:
+        """(samples, tokens) booleans: which tokens are no padding, of a tensor whose axis 1 is the tokens, or, of
+        attention, whose last two axes are."""
+        import torch
+
+        x = self.tensor
+        if self._real is not None:
+            return self._real
+        return torch.ones((len(x), x.shape[1] if x.ndim == 3 else x.shape[-1]), dtype=torch.bool, device=x.device)
 
     @property
     def size(self) -> int:
