@@ -47,12 +47,13 @@ image: $(READY)  ## run the Dockerfile's install steps in an empty environment (
 wheel: $(READY)  ## build/dist: what pip installs anywhere, with the sweeps; offline
 	@$(BIN)/python -m hatchling build --target wheel --directory build/dist
 
-check: $(READY)  ## format, lint, types, import contracts, and a plan of every sweep
+check: $(READY)  ## format, lint, types, import contracts, and a plan of every sweep and example
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@for sweep in sweeps/*.yaml; do $(BIN)/skipray plan --offline --brief $$sweep || exit 1; done
+	@for sweep in docs/examples/*.yaml; do (cd docs/examples && SKIPRAY_DATA=. PYTHONDONTWRITEBYTECODE=1 $(CURDIR)/$(BIN)/skipray plan --offline --brief $${sweep##*/}) || exit 1; done
 
 format: $(READY)  ## format and mend what can be mended
 	@$(BIN)/ruff format .

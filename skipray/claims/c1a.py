@@ -74,7 +74,7 @@ def judge(data: SweepData) -> Finding:
 def _limit_words(table: pd.DataFrame) -> str:
     limit = trainability_limit(table["depth"], table["trained"], group=table["seed"])
     if limit.depth is not None:
-        return f"about {limit.depth:.0f} layers"
+        return f"near depth {limit.depth:.0f}"
     if limit.censored == "none":
         return "at no depth that could be given"
     # What lies beyond what was tried is told by what was seen there.

@@ -2,9 +2,11 @@
 
 Options: `address` (a path, from the data folder on, or any address that fsspec reads), `target` (the column that is
 predicted), `labels` (classes, the default, or values for regression), `leave_out` (columns that are not used, separated
-by commas), `test_fraction` (0.2: of the rows, in a fixed random order). Classes may be numbers or texts; they are
-numbered in their sorted order. The spec gives the fingerprint; where it does not, the refusal prints it. Planning reads
-the table for its sizes, unless `features`, `rows` and, for classes, `classes` say them.
+by commas), `test_fraction` (0.2: of the rows, in a fixed random order), `standardise_target` (of values; false: as they
+are, true: less their mean, in units of their deviation, both of the rows that are not the test's). Classes may be
+numbers or texts; they are numbered in their sorted order. The spec gives the fingerprint; where it does not, the
+refusal prints it. Planning reads the table for its sizes, unless `features`, `rows` and, for classes, `classes` say
+them.
 """
 
 from functools import lru_cache
@@ -19,7 +21,9 @@ from skipray.spec import DatasetSpec
 
 FLIP = False
 EXAMPLE = {"address": "t.csv", "target": "y", "features": 3, "classes": 2, "rows": 200}
-OPTIONS = ("address", "target", "labels", "leave_out", "test_fraction", "features", "rows", "classes")
+OPTIONS = (
+    "address", "target", "labels", "leave_out", "test_fraction", "standardise_target", "features", "rows", "classes",
+)  # fmt: skip
 TEST_FRACTION = 0.2
 SHOWN = 5
 """Columns that a message names."""
@@ -43,6 +47,9 @@ def check(dataset: DatasetSpec) -> None:
     fraction = options.get("test_fraction", TEST_FRACTION)
     if isinstance(fraction, bool | str) or not 0 < fraction < 1:
         raise ValueError(f"found test_fraction {fraction!r}; allowed: a number above 0 and below 1")
+    scaled = options.get("standardise_target", False)
+    if not isinstance(scaled, bool) or (scaled and task(dataset) != "values"):
+        raise ValueError(f"found standardise_target {scaled!r}; allowed: true, of labels that are values; false")
 
 
 _MEANING = {"address": "where the CSV or Parquet file is", "target": "the column that is predicted"}
@@ -82,6 +89,9 @@ def load(dataset: DatasetSpec, root: Path) -> Raw:
     order = fixed_order("table test", len(target))
     cut = len(target) - _test_rows(dataset, len(target))
     train, test = np.sort(order[:cut]), np.sort(order[cut:])
+    if dataset.options.get("standardise_target", False):
+        mean, deviation = target[train].mean(dtype=np.float64), target[train].std(dtype=np.float64)
+        target = ((target - mean) / (deviation or 1.0)).astype(np.float32)
     return Raw(features[train], target[train], features[test], target[test])
 
 

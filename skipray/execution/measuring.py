@@ -214,6 +214,7 @@ def measure_weights(
     from skipray.probe.generalization import generalization_measures, initial_weights
     from skipray.tracking import Measured
     from skipray.trial import numerics
+    from skipray.trial.lone_block import lone_blocks
     from skipray.trial.training import to_device
     from skipray.trial.training.losses import judging_loss, probing_loss
 
@@ -231,6 +232,7 @@ def measure_weights(
         except (SafetensorError, RuntimeError) as error:
             raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
         inputs, labels = splits.probe_batch(trial.probe.samples)
+        lone = lone_blocks(trial, network, inputs[:2], shape, classes)
         started = time.perf_counter()
         found = measure(
             network,
@@ -240,6 +242,7 @@ def measure_weights(
             epoch=epoch,
             no_updates=TRAINING_IS_OVER,
             loss=probing_loss(trial.recipe, labels),
+            lone=lone,
         )
         metrics: dict[str, float] = {}
         if scalars:
@@ -253,6 +256,7 @@ def measure_weights(
                 spec=trial.probe,
                 loss=judging_loss(trial.recipe),
                 seed=trial.seed,
+                lone=lone,
             )
         return Measured(
             settings=_settings(trial.probe),

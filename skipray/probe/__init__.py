@@ -128,7 +128,9 @@ def probe(
     return found, {key.partition("/")[2]: values for key, values in _spectra(reduced, 0, phase).items()}
 
 
-def layers_of(model: nn.Module, batch: Batch, patterns: Sequence[str] | None = None) -> Layers:
+def layers_of(
+    model: nn.Module, batch: Batch, patterns: Sequence[str] | None = None, lone: Sequence[str] = ()
+) -> Layers:
     """The hidden representations that are measured, and by which rule they were found; the network stays as found."""
 
     def run() -> None:
@@ -136,7 +138,7 @@ def layers_of(model: nn.Module, batch: Batch, patterns: Sequence[str] | None = N
         batch.passed(model)
 
     with as_found(model), torch.inference_mode(False):
-        return find_layers(model, run, patterns)
+        return find_layers(model, run, patterns, lone)
 
 
 def measure(
@@ -149,6 +151,7 @@ def measure(
     weight_updates: Mapping[str, Tensor] | None = None,
     no_updates: str = "",
     loss: Callable[[Any, Any], Tensor] | None = None,
+    lone: Sequence[str] = (),
 ) -> Measurement:
     """The probe of a trial, by its preset.
 
@@ -161,6 +164,7 @@ def measure(
         weight_updates: parameter name -> the last step's change, measured by the preset `full`.
         no_updates: why there are none, which the preset `full` then notes.
         loss: of the scores and labels; the mean cross-entropy of class scores when left out.
+        lone: names of the blocks, where there are too few to be found by structure.
     """
     main = headline_phase(epoch)
     full = spec.preset == "full"
@@ -173,7 +177,7 @@ def measure(
     updates = weight_updates if full else None
     why = no_updates if full else ""
     batch = Batch((inputs,), labels=labels, samples=len(inputs))
-    layers = layers_of(network, batch, spec.layers)
+    layers = layers_of(network, batch, spec.layers, lone)
     reduced = capture(network, batch, layers, wanted, phase=main, weight_updates=updates, no_updates=why, loss=loss)
     if full and _modes_differ(network):
         other = "eval" if main == "train" else "train"

@@ -1,7 +1,7 @@
 """The network metrics of a finished trial, under their MLflow keys."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ def generalization_measures(
     spec: ProbeSpec | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
     seed: int = 0,
+    lone: Sequence[str] = (),
 ) -> dict[str, float]:
     """Every network metric that is asked for, on one batch in evaluation mode; finite ones only, since an absent value
     is not sent.
@@ -41,6 +42,7 @@ def generalization_measures(
         spec: says what is asked for.
         loss: of scores and labels, the mean over the samples.
         seed: of the noise that flatness, neighbours, Lanczos and Hutchinson draw.
+        lone: names of the blocks, where there are too few to be found by structure.
     """
     out: dict[str, float] = {}
     with as_found(network):
@@ -55,7 +57,7 @@ def generalization_measures(
         hidden = declared.hidden if declared is not None and declared.declared else None
         batch = Batch((inputs,), samples=len(inputs))
         settings = ProbeSpec() if spec is None else spec
-        places = [layer.output for layer in layers_of(network, batch, settings.layers).hidden]
+        places = [layer.output for layer in layers_of(network, batch, settings.layers, lone).hidden]
         last = layers[-1].module if layers and scores.ndim == 2 and len(weights[-1]) == scores.shape[1] else None
         trained = TrainedNetwork(
             network, inputs, labels, scores, weights, start, hidden, loss, seed, representations=places, classifier=last

@@ -1,8 +1,8 @@
 """Which hidden representations of a network are measured, and by which rule they were found.
 
 In this order: patterns of module names that are asked for; what the network says itself, by a method
-`skipray_layers()` (skipray's own families: `hidden_layers()`); repeated blocks found by structure; every module that
-computes by itself.
+`skipray_layers()` (skipray's own families: `hidden_layers()`); repeated blocks found by structure; the only block,
+where a deeper network of its family has shown what blocks are; every module that computes by itself.
 """
 
 import difflib
@@ -70,12 +70,15 @@ class Layers:
         return taps
 
 
-def find_layers(network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] | None = None) -> Layers:
+def find_layers(
+    network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] | None = None, lone: Sequence[str] = ()
+) -> Layers:
     """The hidden representations of a network.
 
     Args:
         run: passes a batch through the network; used where blocks are looked for by structure.
         patterns: names of modules, `*` for any part between dots and `**` for any parts.
+        lone: names of the blocks where there are too few to be found by structure (`skipray.trial.lone_block`).
 
     Raises:
         ValueError: a pattern fits no module; `skipray_layers()` gives what cannot be used.
@@ -90,6 +93,9 @@ def find_layers(network: nn.Module, run: Callable[[], Any], patterns: Sequence[s
     if blocks:
         kind = type(network.get_submodule(blocks[0])).__name__
         return _of_names(network, blocks, f"{_count(len(blocks), 'repeated block')} ({kind}), found by structure")
+    if lone:
+        kind = type(network.get_submodule(lone[0])).__name__
+        return _of_names(network, lone, f"{_count(len(lone), 'block')} ({kind}), repeated in a deeper network")
     names = [name for name, module in network.named_modules() if name and _computes(name, module)]
     if not names:
         # A single layer is all that there is.

@@ -65,13 +65,13 @@ def rate_axis(label: str, logarithms: Iterable[float]) -> Axis:
     return Axis(label, axis.low, axis.high, at=tuple(v for v in at if axis.low <= v <= axis.high), exponent=True)
 
 
-def depth_axis(depths: Iterable[int]) -> Axis:
+def depth_axis(depths: Iterable[int], label: str = "depth") -> Axis:
     """Depth with ticks at the depths that were tried: logarithmic, since limits and thresholds are judged so."""
     rising = sorted(set(depths)) or [1]
     low, high = rising[0], rising[-1]
     at = tuple(map(float, rising))
     if high > 2.5 * low:
         room = 0.045 * math.log(high / low)
-        return Axis("depth (weight layers)", low * math.exp(-room), high * math.exp(room), "log", at)
+        return Axis(label, low * math.exp(-room), high * math.exp(room), "log", at)
     room = 0.045 * (high - low) or 1.0
-    return Axis("depth (weight layers)", low - room, high + room, at=at)
+    return Axis(label, low - room, high + room, at=at)

@@ -229,7 +229,7 @@ def _panel(
     title = facet.title or (label if several else "")
     return Panel(
         title,
-        depth_axis(layout.depths or [d for _, s in members for d in s.depth]),
+        depth_axis(layout.depths or [d for _, s in members for d in s.depth], layout.depth_words),
         linear_axis(label, [], low=low, high=high),
         tuple(traces),
         levels,

@@ -29,7 +29,7 @@ def limits_chart(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     if not found:
         return None
     shown = found[:MOST_ROWS]
-    axis = depth_axis(layout.depths)
+    axis = depth_axis(layout.depths, layout.depth_words)
     traces: list[Trace] = []
     for row, (group, limit) in enumerate(shown):
         traces += _row(layout, group, limit, row, (axis.low, axis.high))

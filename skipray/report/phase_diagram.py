@@ -82,7 +82,7 @@ def _panel(phase: Phase, layout: Layout) -> Panel:
         "log" if phase.logarithmic else "linear",
         tuple(values.tolist()),
     )
-    y = Axis("depth (weight layers)", float(levels[0]), float(levels[-1]), "log", tuple(depths.tolist()))
+    y = Axis(layout.depth_words, float(levels[0]), float(levels[-1]), "log", tuple(depths.tolist()))
     traces = [*_curves(phase, y), *itertools.chain.from_iterable(_limit(c, y) for c in phase.columns)]
     return Panel(_title(phase, layout), x, y, tuple(traces), tiles=_tiles(phase, depths, sides, levels))
 

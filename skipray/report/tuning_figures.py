@@ -57,7 +57,7 @@ def default_beside_tuned(aggregate: "Aggregate", layout: Layout) -> Chart | None
                 label = describe(metric).axis
                 title = " · ".join(t for t in (label if len(metrics) > 1 else "", facet.title) if t)
                 axis = linear_axis(label, values, low=0.0, high=1.0)
-                panels.append(Panel(title, depth_axis(layout.depths), axis, tuple(traces)))
+                panels.append(Panel(title, depth_axis(layout.depths, layout.depth_words), axis, tuple(traces)))
     families = dict.fromkeys(family(g) for f in facets for g in f.groups)
     return Chart(
         name="default-and-tuned",

@@ -18,6 +18,7 @@ from skipray.spec import data_factors, depth_rules, models, recipes, samples
 from skipray.spec.cell import bare_name, family_names, value_text
 from skipray.spec.claims_reader import ClaimsReader
 from skipray.spec.data_reader import CellData, DataReader
+from skipray.spec.depth_words import depth_units
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, ModelSpec, ProbeSpec, Recipe, Section, SweepFile, Tune
 from skipray.spec.finding import sweep_path
@@ -111,6 +112,7 @@ class Reader:
             adaptive=file.adaptive,
             trained=file.trained,
             sources={name: source.as_dict() for name, source in self._sources.items() if source is not None},
+            depth_units=depth_units(families),
             claims=claims,
         )
 

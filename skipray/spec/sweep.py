@@ -44,6 +44,8 @@ class SweepSpec:
     """Of a sweep that was read back from its store: the trials as they were recorded."""
     sizes: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
     """Likewise: trial_id -> `parameters`, `flops`, `activation_bytes` of its network."""
+    depth_units: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Family -> what its depth counts, such as `blocks`; one that does not say is left out."""
     claims: Claims = field(default_factory=Claims)
     """Which families play the paper's roles, and claims of the sweep's own."""
 

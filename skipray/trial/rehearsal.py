@@ -15,6 +15,7 @@ from skipray.probe.batch import Batch
 from skipray.spec import TrialSpec
 from skipray.spec.samples import Task
 from skipray.spec.shapes import TokenShape
+from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics
 from skipray.trial.training import make_optimizer
 from skipray.trial.training.step import Step
@@ -57,7 +58,8 @@ def rehearse(
         network, left = architectures.build_and_say(trial.model, input_shape, outputs, seed=trial.seed)
         who = trial.model.architecture
         check_scores(network, two(input_shape), outputs, who, task)
-        found = Rehearsed(left, layers_rule(network, two(input_shape), trial.probe.layers))
+        lone = lone_blocks(trial, network, two(input_shape), input_shape, outputs)
+        found = Rehearsed(left, layers_rule(network, two(input_shape), trial.probe.layers, lone))
         if not trial.recipe.epochs:
             return found
         check_trainable(network, who)
@@ -95,10 +97,12 @@ def smallest_piece(trial: TrialSpec, samples: int) -> int:
     return batch // min(recipe.gradient_accumulation, batch)
 
 
-def layers_rule(network: nn.Module, samples: torch.Tensor, patterns: Sequence[str] | None) -> str:
+def layers_rule(
+    network: nn.Module, samples: torch.Tensor, patterns: Sequence[str] | None, lone: Sequence[str] = ()
+) -> str:
     """Which layers are measured, and by which rule."""
     try:
-        found = layers_of(network, Batch((samples,), samples=len(samples)), patterns)
+        found = layers_of(network, Batch((samples,), samples=len(samples)), patterns, lone)
     except ValueError as error:
         raise Untrainable(str(error), "probe.layers" if patterns else "") from error
     return "" if found.declared else found.rule

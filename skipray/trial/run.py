@@ -39,6 +39,7 @@ from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, Tria
 from skipray.spec import TrialSpec
 from skipray.storage import histograms_from_parquet, histograms_to_parquet
 from skipray.trial.chance import chance, constant_loss
+from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable, smallest_piece
 from skipray.trial.training import EpochEnd, TrainingProgress, autocast, make_optimizer, to_device, train
@@ -125,6 +126,9 @@ class _Attempt:
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
         self._refuse_untrainable(classes)
+        few = self.splits.normalise(self.splits.train_x[torch.arange(2)])
+        self.lone = lone_blocks(trial, self.network, few, shape, classes)
+        """Names of its blocks, where there are too few to be found by structure."""
         self.initial = initial_weights(self.network)
         """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
         self.optimizer = make_optimizer(self.network, trial.recipe)
@@ -229,6 +233,7 @@ class _Attempt:
                 epoch=epoch,
                 weight_updates=updates,
                 loss=probing_loss(self.trial.recipe, labels),
+                lone=self.lone,
             )
             self.layers.append(self.last.layers)
             self.spectra |= self.last.spectra
@@ -274,6 +279,7 @@ class _Attempt:
             spec=self.trial.probe,
             loss=judging_loss(self.trial.recipe),
             seed=self.trial.seed,
+            lone=self.lone,
         )
 
     def _layers_rule(self) -> dict[str, str]:

@@ -53,7 +53,7 @@ def test_c1a_names_the_limits_that_the_report_has(table, verdict) -> None:
     plain = trials[trials["architecture"] == "plainnet"]
     limit = trainability_limit(plain["depth"], plain["outcome"] == "trained", group=plain["seed"])
     assert limit.depth is not None
-    assert f"PlainNet about {limit.depth:.0f} layers" in verdict("C1a", trials).sentence
+    assert f"PlainNet near depth {limit.depth:.0f}" in verdict("C1a", trials).sentence
 
 
 def test_c1a_where_nothing_breaks_is_open(table, verdict) -> None:

@@ -140,6 +140,21 @@ def test_a_regression_on_a_table(tmp_path, monkeypatch):
     assert run_trial(idle).outcome == "untrained"
 
 
+def test_a_target_in_units_of_its_deviation(tmp_path):
+    y = 150 + 70 * RANDOM.randn(100)
+    pd.DataFrame({"a": RANDOM.randn(100), "y": y}).to_csv(tmp_path / "t.csv", index=False)
+    options = {"address": "t.csv", "target": "y", "labels": "values"}
+    load_table = datasets.catalog.find("datasets", "table").load
+    plain = load_table(DatasetSpec(name="table", options=options), tmp_path)
+    scaled = load_table(DatasetSpec(name="table", options=options | {"standardise_target": True}), tmp_path)
+    mean, deviation = plain.train_labels.mean(), plain.train_labels.std()
+    assert scaled.train_labels == pytest.approx((plain.train_labels - mean) / deviation, abs=1e-5)
+    assert scaled.test_labels == pytest.approx((plain.test_labels - mean) / deviation, abs=1e-5)
+    for wrong in ({"standardise_target": "yes"}, {"standardise_target": True, "labels": "classes"}):
+        with pytest.raises(ValueError, match=r"found standardise_target .*; allowed: true, of labels that are values"):
+            datasets.catalog.find("datasets", "table").check(DatasetSpec(name="table", options=options | wrong))
+
+
 def test_a_table_with_classes_and_what_it_refuses(tmp_path, monkeypatch):
     monkeypatch.setenv("SKIPRAY_DATA", str(tmp_path))
     frame = pd.DataFrame({"a": RANDOM.randn(60), "kind": ["x", "y", "z"] * 20, "note": ["text"] * 60})

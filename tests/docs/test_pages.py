@@ -5,6 +5,7 @@ import io
 import re
 import runpy
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def named(page: Path) -> str:
 @pytest.mark.parametrize("page", [p for p in PAGES if list(blocks(p, "python")) or list(blocks(p, "yaml"))], ids=named)
 def test_python_runs_and_sweeps_load(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for path in re.findall(r"\]\((\.\./examples/[^)]+)\)", page.read_text(encoding="utf-8")):
+        shutil.copy(page.parent / path, tmp_path)  # as the page tells its reader to
     for text in blocks(page, "yaml"):
         name = re.search(r"^name: (\S+)$", text, flags=re.M)
         if name:
