@@ -96,7 +96,7 @@ class convnext:
 
 
 class torchvision_resnet:
-    """torchvision's ResNet with its own initial values. Its depth counts blocks of the first stage, the only deep one.
+    """torchvision's ResNet, its first two stages, for small images. Depth counts blocks of the first stage.
 
     It says itself where it is measured.
     """
@@ -116,9 +116,10 @@ class torchvision_resnet:
             def __init__(self):
                 super().__init__()
                 self.net = ResNet(BasicBlock, [model.depth, 1, 1, 1], num_classes=classes)
-                self.net.conv1 = nn.Conv2d(input_shape[0], 64, 3, padding=1, bias=False)
+                self.net.conv1 = nn.Conv2d(input_shape[0], 64, 3, 2, 1, bias=False)
                 nn.init.kaiming_normal_(self.net.conv1.weight, mode="fan_out", nonlinearity="relu")
-                self.net.maxpool = nn.Identity()
+                self.net.maxpool = self.net.layer3 = self.net.layer4 = nn.Identity()
+                self.net.fc = nn.Linear(128, classes)
 
             def forward(self, x):
                 return self.net(x)
