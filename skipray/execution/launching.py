@@ -18,6 +18,7 @@ from skipray.planning.plan import Plan, make_plan, trial_sizes
 from skipray.planning.rehearsal import rehearse
 from skipray.spec import SpecError, SweepSpec, TrialSpec
 from skipray.terminal.progress import Progress
+from skipray.terminal.standing import Standing
 from skipray.terminal.waiting import waiting_for
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def launch_sweep(
     on_fit: Callable[[BudgetFit], None] = lambda fit: None,
     say: Callable[[str], None] = lambda text: None,
     at_end: Callable[[], None] = lambda: None,
+    on_standing: Callable[[Callable[[], Standing]], None] = lambda look: None,
 ) -> LaunchEnd:
     """Run the missing trials of a sweep.
 
@@ -49,6 +51,7 @@ def launch_sweep(
         on_fit: told what fits into the budget, before the first trial starts.
         say: told in words what is being waited for: the first trial starts seconds, on a cluster minutes, later.
         at_end: called while Ray ends, in which time something useful can be done; not after an interruption.
+        on_standing: given, after each event and now and then while there is none, what says where the launch stands.
 
     Raises:
         skipray.spec.SpecError: data, store or cluster are not as they must be; the message names the remedy.
@@ -64,6 +67,8 @@ def launch_sweep(
         missing = len(known.trials) - len(ledger.finished) + known.to_come
         refuse_second(sweep, tracking_uri)
         if is_complete(sweep, uri, ledger, known):
+            done = Standing({"finished": len(known.trials)}, seconds_left=0.0)
+            on_standing(lambda: done)
             return _ended_before(sweep, tracking_uri, storage_url, known, ledger)
     for note in rehearse(sweep):
         say(note)
@@ -97,7 +102,7 @@ def launch_sweep(
         say(f"runs: {tracking.where_to_look(address)}")
         with waiting_for(CLUSTER, say):
             cluster = connecting.result()
-        ended = _run(sweep, cluster, address, storage_url, ownership, budget, on_fit, say)
+        ended = _run(sweep, cluster, address, storage_url, ownership, budget, on_fit, say, on_standing)
         return ended
 
 
@@ -164,6 +169,7 @@ def _run(
     budget: Budget | None,
     on_fit: Callable[[BudgetFit], None],
     say: Callable[[str], None],
+    on_standing: Callable[[Callable[[], Standing]], None],
 ) -> LaunchEnd:
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.capacity import Capacity
@@ -204,6 +210,11 @@ def _run(
         def on_event(event: "Event") -> None:
             for told in (progress, tally, live):
                 told.on_event(event)
+            on_standing(progress.standing)
+
+        def on_wait() -> None:
+            progress.on_wait()
+            on_standing(progress.standing)
 
         summary = run(
             work,
@@ -213,7 +224,7 @@ def _run(
             shares=shares,
             run_ids=ledger.run_id,
             on_event=on_event,
-            on_wait=progress.on_wait,
+            on_wait=on_wait,
             taken_over=ownership.taken_over,
         )
     ended = _ended(len(known.trials), summary, tally, address, reached)

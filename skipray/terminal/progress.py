@@ -5,7 +5,7 @@ Everything goes to standard error; standard output is for results.
 
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from rich.text import Text
 
 from skipray.spec import Cell, TrialSpec
 from skipray.terminal.display import accuracy_grid, duration, state_grid
+from skipray.terminal.standing import Standing
 from skipray.terminal.time_left import TimeLeft
 from skipray.terminal.visible import visible
 from skipray.terminal.waiting import busy_machine
@@ -54,6 +55,7 @@ class Progress:
         self.started = time.monotonic()
         self.ran = 0
         self.failures: deque[str] = deque(maxlen=3)
+        self._attempts_failed: Counter[str] = Counter()
         self.latest = ""
         """The trial that has finished last, and its accuracy."""
         self._accuracies: dict[Cell, list[float]] = {}
@@ -107,6 +109,7 @@ class Progress:
             self.states[trial_id] = "missing" if again else "failed"
             text = f"{event.trial.label} {'is tried again' if again else 'failed'}: {cause}"
             self.failures.append(text)
+            self._attempts_failed[(event.result.failure if event.result else None) or "error"] += 1
             if self._live is None:
                 print(visible(text), file=sys.stderr, flush=True)
         self._refresh(force=self._left() == 0)
@@ -117,6 +120,11 @@ class Progress:
         if now - self._last_word >= SILENT_SECONDS:
             self._last_word = now
             self.say(f"{self._summary()}; waiting for {self._awaited(now)}")
+
+    def standing(self) -> Standing:
+        """Where the launch stands now."""
+        left = self._seconds_left() if self._left() else 0.0
+        return Standing(Counter(self.states.values()), Counter(self._attempts_failed), left)
 
     def _awaited(self, now: float) -> str:
         if not self._running:
@@ -138,7 +146,7 @@ class Progress:
         if ACCURACIES[0] in found:
             self._accuracies.setdefault(event.trial.cell, []).append(found[ACCURACIES[0]])
 
-    def _eta_seconds(self) -> float | None:
+    def _seconds_left(self) -> float | None:
         """None before the first trial has ended."""
         left = [i for i, state in self.states.items() if state in ("missing", "running")]
         return self._time_left.seconds(left, time.monotonic())
@@ -149,7 +157,7 @@ class Progress:
         parts = [f"{finished}/{len(self.states)} trials", duration(elapsed)]
         if self.ran:
             parts.append(f"{self.ran / elapsed * 60:.1f} per minute")
-        eta = self._eta_seconds()
+        eta = self._seconds_left()
         if eta is not None and self._left():
             parts.append(f"about {duration(eta)} left")
         failed = sum(state == "failed" for state in self.states.values())

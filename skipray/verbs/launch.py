@@ -1,6 +1,7 @@
 """Run what is missing of a sweep, then report."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,8 +24,6 @@ from skipray.verbs._reporting import FewerTrials, import_report, report_on, stan
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from skipray.execution.ended import LaunchEnd
     from skipray.planning.budget import BudgetFit
     from skipray.spec import SweepSpec
@@ -48,19 +47,31 @@ def launch(
         typer.Option("--report/--no-report", help="Fit, judge and draw at the end; else `skipray report` may later."),
     ] = True,
     notify: NotifyOption = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            "--metrics",
+            metavar="FILE.prom",
+            help="Keep counts, time left and failed attempts in this file, for the textfile collector of Prometheus' "
+            "node exporter.",
+        ),
+    ] = None,
 ) -> None:
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
     from skipray import tracking
     from skipray.execution.launching import launch_sweep
+    from skipray.execution.metrics_file import MetricsFile, check_metrics
 
     check_notify(notify)
+    check_metrics(metrics)
     spec = load(sweep, overrides)
     use_data(data)
     where = report_folder(folder, spec)
     if tracking.exists(spec, tracking_uri):
         check_code(spec, tracking_uri, accept=accept)
 
-    with notifying(notify, spec.name) as counts:
+    watched = nullcontext() if metrics is None else MetricsFile(metrics, spec.name, tell)
+    with notifying(notify, spec.name) as counts, watched as file:
         ended = launch_sweep(
             spec,
             tracking_uri=tracking_uri,
@@ -69,6 +80,7 @@ def launch(
             on_fit=_say_fit,
             say=tell,
             at_end=import_report if with_report else lambda: None,
+            on_standing=file.update if file is not None else lambda look: None,
         )
         counts.update(ended.as_json())
         _end(sweep, spec, ended, tracking_uri, where if with_report else None, as_json=as_json, force=force)

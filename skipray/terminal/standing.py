@@ -1,0 +1,16 @@
+"""Where a launch stands, in a few numbers: for its display, and for whoever watches it from elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Of one sweep at one moment."""
+
+    states: Mapping[str, int]
+    """finished, running, failed, missing -> trials of the whole sweep."""
+    again: Mapping[str, int] = field(default_factory=dict)
+    """out_of_memory, lost, error -> attempts of this launch that failed, whether another one followed or not."""
+    seconds_left: float | None = None
+    """None before the first trial has ended."""
