@@ -27,6 +27,8 @@ METRIC = NetworkMetric(
 def measure(network: TrainedNetwork) -> float:
     from torch.nn.utils.parametrize import is_parametrized
 
+    if not network.inputs.is_floating_point():
+        raise Absent("token numbers, which an input of ones cannot stand for")
     if any(is_parametrized(module) for module in network.module.modules()):
         raise Absent("a parametrised weight's square is not what squared originals make")
     return log_path_norm(network.module, network.inputs.shape[1:])

@@ -255,6 +255,7 @@ def test_sequences_of_different_lengths(name):
         entry.check(DatasetSpec(name=name, options={longest: 6, "shortest": 9}))
 
 
+NAMES = ("token_similarity", "rank_one_distance", "attention_entropy")
 TOKENS = RANDOM.randint(1, 9, (80, 5))
 LENGTHS = np.arange(80) % 5 + 1
 
@@ -303,17 +304,23 @@ def test_masks_that_cannot_be_are_refused(mine, shape, changes, said):
         datasets.prepare(DatasetSpec(name="mine:data"), fingerprint_of(raw))
 
 
-def test_a_transformer_learns_padded_sequences(tmp_path):
-    """The whole way of a trial: loss, accuracy and the probe count no padding."""
+@pytest.mark.parametrize(
+    "task", ["{name: sorting, options: {symbols: 4, OPTIONS}}", "{name: parity, options: {OPTIONS}}"]
+)
+def test_a_transformer_learns_padded_sequences(tmp_path, task):
+    """The whole way of a trial, with every metric: loss, accuracy and the probe count no padding."""
     path = tmp_path / "own.yaml"
-    text = SWEEP.replace("DATASET", "{name: sorting, options: {positions: 5, shortest: 2, symbols: 4, samples: 200}}")
+    text = SWEEP.replace("DATASET", task.replace("OPTIONS", "positions: 5, shortest: 2, samples: 200"))
     model = "{width: 8, initialisation: xavier, activation: gelu, options: {heads: 2}}"
     text = re.sub(r"model: .*", f"model: {model}", text).replace("RECIPE", "augmentation: none")
-    path.write_text(text.replace("[plainnet], depth: [4]", "[transformer], depth: [2]"))
+    text = text.replace("[plainnet], depth: [4]", "[transformer], depth: [2]")
+    path.write_text(f"{text}probe: {{metrics: [{', '.join(NAMES)}]}}\n")
     trial = load_sweep(path).trials()[0]
-    metrics = run_trial(trial).epochs[-1].metrics
+    record = run_trial(trial)
+    metrics = record.epochs[-1].metrics
     splits = open_dataset(trial.dataset, trial.fingerprint)
     right = metrics["train.accuracy"] * splits.labelled
-    assert splits.labelled < splits.train_y.numel()
+    assert splits.labelled == (splits.train_x != splits.train_x.max()).sum() or "parity" in task
+    assert set(NAMES) <= set(record.layers["statistic"])
     assert right == pytest.approx(round(right), abs=1e-6), "a share of the labels that there are"
     assert metrics["chance.accuracy"] == pytest.approx(splits.majority_share)
