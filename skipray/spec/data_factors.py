@@ -5,7 +5,7 @@ their names, or as mappings with options and a fingerprint of their own; `train_
 `dataset.options.NAME`, are factors as any field is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from skipray.spec.fields import DatasetSpec
@@ -50,34 +50,58 @@ def value_of(dataset: DatasetSpec, bare: str) -> Any:
 
 
 def data_names(chosen: Iterable[Any]) -> list[str]:
-    """What each value of the factor `dataset` is called, in the file's words; fingerprints are said only where nothing
-    else tells two apart.
+    """What each value of the factor `dataset` is called beside the others: its name, with the fields and options in
+    which it differs from others of that name; fingerprints are said only where nothing else tells two apart.
 
     >>> data_names(["digits", {"name": "nets:wine", "fingerprint": "8a92"}, {"name": "digits", "train_samples": 100}])
     ['digits', 'nets:wine', 'digits(train_samples=100)']
     >>> data_names([{"name": "nets:wine", "fingerprint": "8a92"}, {"name": "nets:wine", "fingerprint": "6da6"}])
     ['nets:wine(fingerprint=8a92)', 'nets:wine(fingerprint=6da6)']
     """
-    distinct: list[Any] = []
-    for value in chosen:
-        if value not in distinct:
-            distinct.append(value)
-    short = [_text(value) for value in distinct]
+    flat = [_flat(value) for value in chosen]
+    named = [_beside(one, [other for other in flat if other.get("name") == one.get("name")]) for one in flat]
     return [
-        name if short.count(name) == 1 or not isinstance(value, Mapping) else _text(value, printed=True)
-        for name, value in zip(short, distinct, strict=True)
+        name if named.count(name) == 1 or "fingerprint" not in one else _text(one, ["fingerprint"])
+        for one, name in zip(flat, named, strict=True)
     ]
 
 
-def _text(value: Any, *, printed: bool = False) -> str:
+def is_chosen(dataset: DatasetSpec, value: Any) -> bool:
+    """Whether a data set is the one that a value of the factor names: what the value does not say may be anything."""
+    own = _flat(dataset.model_dump())
+    return all(own.get(key) == found for key, found in _flat(value).items() if key != "fingerprint")
+
+
+def trial_data_names(data: Sequence[tuple[DatasetSpec, str]], factors: Collection[str]) -> list[str]:
+    """What data sets with their fingerprints are called beside each other.
+
+    Args:
+        factors: bare names of the sweep's; a field that is a factor by itself is not said again.
+    """
+    written = []
+    for spec, fingerprint in data:
+        fields = spec.model_dump(exclude_defaults=True) | {"fingerprint": fingerprint}
+        options = {k: v for k, v in spec.options.items() if OPTION + k not in factors}
+        written.append({k: v for k, v in fields.items() if k not in factors} | {"options": options})
+    return data_names(written)
+
+
+def _beside(one: Mapping[str, Any], same: Sequence[Mapping[str, Any]]) -> str:
+    """A data set's name among those of that name."""
+    differ = [key for key in sorted(one) if any(key not in other or other[key] != one[key] for other in same)]
+    return _text(one, [key for key in differ if key != "fingerprint"])
+
+
+def _text(one: Mapping[str, Any], keys: Sequence[str]) -> str:
+    said = {key: str(one[key])[:8] if key == "fingerprint" else one[key] for key in keys}
+    return str(as_text({"name": one.get("name")} | said))
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """A data set's fields and options side by side."""
     if not isinstance(value, Mapping):
-        return str(as_text(value))
-    rest = {k: v for k, v in value.items() if k not in ("fingerprint", "options")} | dict(
-        _mapping(value.get("options"))
-    )
-    if printed and "fingerprint" in value:
-        rest["fingerprint"] = str(value["fingerprint"])[:8]
-    return str(as_text(rest))
+        return {"name": value}
+    return {k: v for k, v in value.items() if k != "options"} | dict(_mapping(value.get("options")))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from skipray.extension import catalog
 from skipray.spec.cell import bare_name
-from skipray.spec.data_factors import DATASET, OPTION, data_names
+from skipray.spec.data_factors import DATASET, OPTION, is_chosen, trial_data_names
 from skipray.spec.fields import ModelSpec, Recipe
 from skipray.spec.manifest import Manifest, cells_of
 from skipray.spec.sweep import SweepSpec
@@ -55,7 +55,7 @@ def united(manifests: Iterable[Manifest], more: Sequence[TrialSpec] = ()) -> Sto
     frame = Frame(latest)
     kept: dict[tuple[Any, ...], TrialSpec] = {}
     others = []
-    for trial in known.values():
+    for trial in renamed(list(known.values()), frame.factors):
         key = (trial.cell, trial.seed, trial.setting, trial.study, trial.point)
         if frame.holds(trial) and key not in kept:
             kept[key] = trial
@@ -85,7 +85,7 @@ class Frame:
         self._tuned = set(sweep.tune.space) if sweep.tune is not None else set()
         self._model = {f: {getattr(c.model, f) for c in cells} for f in ModelSpec.model_fields if f not in factors}
         self._recipe = {f: {getattr(c.recipe, f) for c in cells} for f in Recipe.model_fields if f not in factors}
-        self._factors = factors
+        self.factors = factors
         self._shared = {_shared(c, factors) for c in cells}
         self._hashes = {name: value for c in cells for name, value in c.source_hashes}
 
@@ -99,7 +99,7 @@ class Frame:
         free = self._tuned if trial.setting != "default" else set()
         recipe = all(getattr(trial.recipe, f) in values for f, values in self._recipe.items() if f not in free)
         same_code = all(self._hashes.get(name, value) == value for name, value in trial.source_hashes)
-        return model and recipe and same_code and _shared(trial, self._factors) in self._shared
+        return model and recipe and same_code and _shared(trial, self.factors) in self._shared
 
 
 def _shared(trial: TrialSpec, factors: Collection[str]) -> tuple[str, ...]:
@@ -116,12 +116,11 @@ def _shared(trial: TrialSpec, factors: Collection[str]) -> tuple[str, ...]:
 def _factors(latest: SweepSpec, trials: Sequence[TrialSpec]) -> dict[str, tuple[Any, ...]]:
     """The factors with every value that some trial has, the latest launch's first."""
     found = {key: {as_text(value): value for value in values} for key, values in latest.factors.items()}
-    for key, values in latest.factors.items():
-        if bare_name(key) == DATASET:
-            found[key] = dict(zip(data_names(values), values, strict=True))
     for trial in trials:
         cell = trial.cell.values
         for key, known in found.items():
+            if bare_name(key) == DATASET and any(is_chosen(trial.dataset, value) for value in latest.factors[key]):
+                continue
             if bare_name(key) in cell:
                 known.setdefault(cell[bare_name(key)], cell[bare_name(key)])
     return {key: tuple(values.values()) for key, values in found.items()}
@@ -159,15 +158,15 @@ def _is_here(folder: str, name: str) -> bool:
 def selected(stored: Stored, data: Mapping[str, Any]) -> SweepSpec | None:
     """What a sweep's file selects of a stored sweep: the trials whose settings, factors and seeds it names. None where
     it names none of them."""
-    factors = {bare_name(key): _texts(bare_name(key), values) for key, values in data.get("factors", {}).items()}
-    rows = [{bare_name(k): _texts(bare_name(k), [v])[0] for k, v in row.items()} for row in data.get("include", [])]
+    factors = {bare_name(key): list(values) for key, values in data.get("factors", {}).items()}
+    rows = [{bare_name(k): v for k, v in row.items()} for row in data.get("include", [])]
     tune = data.get("tune") or {}
     seeds = {*data.get("seeds", []), *tune.get("seeds", [])}
 
     def asks_for(trial: TrialSpec) -> bool:
-        values = trial.cell.values
-        crossed = all(name not in values or values[name] in allowed for name, allowed in factors.items())
-        added = any(all(values.get(k) == v for k, v in row.items()) for row in rows)
+        has = trial.cell.values
+        crossed = all(n not in has or any(_is(trial, n, v) for v in allowed) for n, allowed in factors.items())
+        added = any(all(_is(trial, name, value) for name, value in row.items()) for row in rows)
         return trial.seed in seeds and (crossed or added) and has_settings(trial, data)
 
     trials = tuple(t for t in stored.trials if asks_for(t))
@@ -176,9 +175,26 @@ def selected(stored: Stored, data: Mapping[str, Any]) -> SweepSpec | None:
     return replace(stored.sweep, cells=cells_of(trials), stored=trials, seeds=tuple(data.get("seeds", [])))
 
 
-def _texts(bare: str, values: Sequence[Any]) -> list[Any]:
-    """Values of a factor as cells have them."""
-    return list(data_names(values)) if bare == DATASET else [as_text(value) for value in values]
+def _is(trial: TrialSpec, name: str, value: Any) -> bool:
+    """Whether a trial has a value of the file's for a factor."""
+    if name == DATASET:
+        return is_chosen(trial.dataset, value)
+    return trial.cell.values.get(name) == as_text(value)
+
+
+def renamed(trials: Sequence[TrialSpec], factors: Collection[str]) -> list[TrialSpec]:
+    """The trials with their data sets called as they are beside each other, where data sets are a factor."""
+    if DATASET not in factors:
+        return list(trials)
+    data = {(t.dataset.model_dump_json(), t.fingerprint): t for t in trials}
+    names = trial_data_names([(t.dataset, t.fingerprint) for t in data.values()], factors)
+    called = dict(zip(data, names, strict=True))
+    made = []
+    for trial in trials:
+        name = called[trial.dataset.model_dump_json(), trial.fingerprint]
+        made.append(trial if trial.data == name else replace(trial, data=name))
+        vars(made[-1])["trial_id"] = trial.trial_id
+    return made
 
 
 def has_settings(trial: TrialSpec, data: Mapping[str, Any]) -> bool:

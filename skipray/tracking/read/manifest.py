@@ -17,7 +17,7 @@ from skipray.spec.data_factors import DATASET, data_names
 from skipray.spec.document import Document, SpecError
 from skipray.spec.fields import Adaptive, Tracking, Tune
 from skipray.spec.manifest import Manifest, cells_of, part_of, read_manifest
-from skipray.spec.stored import Stored, has_settings, united
+from skipray.spec.stored import Stored, has_settings, renamed, united
 from skipray.spec.trial import stored_trial
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.files import list_files, read_file
@@ -164,8 +164,7 @@ def _as_recorded(
     data = document.data if document is not None else {}
     keys = list(data.get("factors", {})) or _varied(trials)
     names = tuple(dict.fromkeys([*map(bare_name, keys), *(["depth"] if data.get("adaptive") else [])]))
-    called = _called(trials) if DATASET in names else {}
-    named = tuple(_with_factors(trial, names, called) for trial in trials)
+    named = tuple(_with_factors(trial, names) for trial in renamed(trials, names))
     if document is not None:
         named = tuple(t for t in named if has_settings(t, data)) or named
     values = {bare_name(k): tuple(v) for k, v in data.get("factors", {}).items()}
@@ -202,24 +201,10 @@ def _place_in_file(trial: TrialSpec, factors: Mapping[str, tuple[Any, ...]]) -> 
     return (trial.phase != "tune", cell, trial.setting, -1 if trial.point is None else trial.point, trial.seed)
 
 
-def _with_factors(trial: TrialSpec, names: tuple[str, ...], data: Mapping[str, str]) -> TrialSpec:
-    """The trial with its factors; of `data`, what its data set is called."""
-    made = replace(trial, factors=names, data=data.get(trial.trial_id, ""))
+def _with_factors(trial: TrialSpec, names: tuple[str, ...]) -> TrialSpec:
+    made = replace(trial, factors=names)
     vars(made)["trial_id"] = trial.trial_id
     return made
-
-
-def _called(trials: list[TrialSpec]) -> dict[str, str]:
-    """trial_id -> what its data set is called beside the others, where no manifest says it."""
-    fields = [
-        {k: v for k, v in t.dataset.model_dump().items() if v not in (None, {})} | {"fingerprint": t.fingerprint}
-        for t in trials
-    ]
-    shared = {k for k in fields[0] if k != "name" and all(f.get(k) == fields[0][k] for f in fields)}
-    own = [{k: v for k, v in f.items() if k not in shared} for f in fields]
-    distinct = [one for i, one in enumerate(own) if one not in own[:i]]
-    names = data_names(distinct)
-    return {t.trial_id: names[distinct.index(one)] for t, one in zip(trials, own, strict=True)}
 
 
 def _varied(trials: list[TrialSpec]) -> list[str]:
