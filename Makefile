@@ -53,7 +53,7 @@ check: $(READY)  ## format, lint, types, import contracts, and a plan of every s
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@for sweep in sweeps/*.yaml; do $(BIN)/skipray plan --offline --brief $$sweep || exit 1; done
-	@for sweep in docs/examples/*.yaml; do (cd docs/examples && SKIPRAY_DATA=. PYTHONDONTWRITEBYTECODE=1 $(CURDIR)/$(BIN)/skipray plan --offline --brief $${sweep##*/}) || exit 1; done
+	@for sweep in docs/examples/*.yaml; do (cd docs/examples && PYTHONDONTWRITEBYTECODE=1 $(CURDIR)/$(BIN)/skipray plan --offline --brief $${sweep##*/}) || exit 1; done
 
 format: $(READY)  ## format and mend what can be mended
 	@$(BIN)/ruff format .

@@ -16,6 +16,7 @@ from skipray import __version__, tracking
 from skipray.analysis.declared import late_remarks
 from skipray.analysis.limits import LimitTable, limit_tables
 from skipray.analysis.made_from import made_from
+from skipray.analysis.score import judged_by
 from skipray.analysis.trained import definitions, judged
 from skipray.claims import Claim, judge
 from skipray.metrics import GapMetric, Metric, SplitMetric, Tracked, tracked
@@ -147,7 +148,7 @@ def aggregate(
         groups=of_trial,
         histories=histories,
         layers=layers,
-        series=tuple(_series(groups, trend_metrics(sweep), tracked_metrics(sweep))),
+        series=tuple(_series(groups, _fitted_metrics(sweep, trials), tracked_metrics(sweep))),
         limit_tables=limits_of(sweep, trials, groups, covered),
         claims=_preliminary(_judged(sweep, trials, layers, histories, remarks), covered),
         audit=(*audit(sweep, trials), *_of_store(sweep, tracking_uri, known.trials, ledger)),
@@ -187,6 +188,11 @@ def trend_metrics(sweep: SweepSpec, *, of_splits: bool = False) -> tuple[str, ..
         for key, one in tracked_metrics(sweep).items()
         if one.trend and isinstance(one.metric, kinds) and (trains(sweep) or not one.needs_training)
     )
+
+
+def _fitted_metrics(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[str, ...]:
+    """Those, and what the trials are judged by: of values the losses."""
+    return tuple(dict.fromkeys((*(judged_by(trials) if trains(sweep) else ()), *trend_metrics(sweep))))
 
 
 def epoch_metrics(sweep: SweepSpec) -> tuple[str, ...]:

@@ -17,6 +17,15 @@ CHANCE_SCORE, CHANCE_LOSS = "chance.accuracy", "chance.loss"
 naming each class with its frequency, in nats."""
 
 
+ACCURACIES, LOSSES = ("train.accuracy", "test.accuracy"), ("train.loss", "test.loss")
+
+
+def judged_by(trials: pd.DataFrame) -> tuple[str, ...]:
+    """What trials are shown by before anything else: their accuracies; their losses where they have none, since they
+    predict values."""
+    return ACCURACIES if any(np.isfinite(_column(trials, key)).any() for key in ACCURACIES) else LOSSES
+
+
 @dataclass(frozen=True)
 class Score:
     """Of each trial; NaN where it was not tracked."""

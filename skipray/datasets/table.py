@@ -1,12 +1,12 @@
 """A table of numbers from a CSV or Parquet file: one row per sample, one column the target.
 
-Options: `address` (a path, from the data folder on, or any address that fsspec reads), `target` (the column that is
-predicted), `labels` (classes, the default, or values for regression), `leave_out` (columns that are not used, separated
-by commas), `test_fraction` (0.2: of the rows, in a fixed random order), `standardise_target` (of values; false: as they
-are, true: less their mean, in units of their deviation, both of the rows that are not the test's). Classes may be
-numbers or texts; they are numbered in their sorted order. The spec gives the fingerprint; where it does not, the
-refusal prints it. Planning reads the table for its sizes, unless `features`, `rows` and, for classes, `classes` say
-them.
+Options: `address` (a path, in the data folder or else in the working directory, or any address that fsspec reads),
+`target` (the column that is predicted), `labels` (classes, the default, or values for regression), `leave_out` (columns
+that are not used, separated by commas), `test_fraction` (0.2: of the rows, in a fixed random order),
+`standardise_target` (of values; false: as they are, true: less their mean, in units of their deviation, both of the
+rows that are not the test's). Classes may be numbers or texts; they are numbered in their sorted order. The spec gives
+the fingerprint; where it does not, the refusal prints it. Planning reads the table for its sizes, unless `features`,
+`rows` and, for classes, `classes` say them.
 """
 
 from functools import lru_cache
@@ -65,7 +65,7 @@ def missing(dataset: DatasetSpec, root: Path) -> str | None:
     path = _address(dataset, root)
     if "://" in path or Path(path).exists():
         return None
-    return f"found no table at {path}; put it there, or set SKIPRAY_DATA to the folder that holds it"
+    return f"found no table at {path}, nor in the working directory; put it there, or set SKIPRAY_DATA to its folder"
 
 
 def shape_and_classes(dataset: DatasetSpec) -> tuple[tuple[int, ...], int]:
@@ -103,7 +103,10 @@ def _root() -> Path:
 
 def _address(dataset: DatasetSpec, root: Path) -> str:
     address = str(dataset.options["address"])
-    return address if "://" in address else str(root / Path(address).expanduser())
+    if "://" in address:
+        return address
+    path = Path(address).expanduser()
+    return str(path if path.exists() and not (root / path).exists() else root / path)
 
 
 def _test_rows(dataset: DatasetSpec, rows: int) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.score import classes_of
+from skipray.analysis.score import ACCURACIES, CHANCE_LOSS, LOSSES, classes_of
 from skipray.metrics import describe
 from skipray.palette import Style
 from skipray.report.axes import Axis, depth_axis, linear_axis
@@ -58,7 +58,7 @@ def accuracy_by_depth(
         layout,
         file="accuracy-by-depth",
         title="Accuracy by depth",
-        metrics={key: describe(key).axis for key in _ACCURACIES},
+        metrics={key: describe(key).axis for key in ACCURACIES},
         caption=(
             "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
             "curve fits, thin lines join the means). An upright dashed line is a family's trainability limit where it "
@@ -81,6 +81,26 @@ def accuracy_by_depth(
     return replace(chart, summary=pd.DataFrame(), tables=tuple(t for t in tables if t is not None))
 
 
+def loss_by_depth(aggregate: "Aggregate", layout: Layout) -> Chart | None:
+    """The main figure of networks that predict values: train and test loss, the limits, what the mean alone gets."""
+    alone = pd.to_numeric(aggregate.trials.get(CHANCE_LOSS, pd.Series(dtype=float)), errors="coerce").dropna()
+    return by_depth(
+        aggregate,
+        layout,
+        file="loss-by-depth",
+        title="Loss by depth",
+        metrics={key: describe(key).axis for key in LOSSES},
+        caption=(
+            "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
+            "curve fits, thin lines join the means). An upright dashed line is a family's trainability limit where it "
+            "lies within the depths tried."
+        ),
+        low=0.0,
+        levels=lambda facet: (Level(float(alone.mean()), "the mean alone"),) if alone.nunique() == 1 else (),
+        limits=True,
+    )
+
+
 def _data_of(aggregate: "Aggregate", facet: Facet) -> set[str]:
     """Names of the data sets of a panel's groups."""
     cells = aggregate.sweep.group_cells
@@ -95,7 +115,7 @@ def _published_table(aggregate: "Aggregate", known: tuple[Published, ...]) -> Ta
         mine = trials[(trials["architecture"] == one.architecture) & (trials["depth"] == one.depth)]
         if "dataset.name" in mine:
             mine = mine[mine["dataset.name"] == one.dataset]
-        ours = ["not run" if mine.empty or m not in mine else number(mine[m].astype(float).mean()) for m in _ACCURACIES]
+        ours = ["not run" if mine.empty or m not in mine else number(mine[m].astype(float).mean()) for m in ACCURACIES]
         below = "below " if one.bound else ""
         rows.append((
             " ".join(filter(None, [one.architecture, one.variant, on.format(one.dataset)])), str(one.depth),
@@ -110,9 +130,6 @@ def _published_table(aggregate: "Aggregate", known: tuple[Published, ...]) -> Ta
         frozenset({1, 2, 3, 4, 5}),
         folded="Published results beside these",
     )
-
-
-_ACCURACIES = ("train.accuracy", "test.accuracy")
 
 
 def by_depth(
@@ -268,7 +285,7 @@ def _published_traces(layout: Layout, published: tuple[Published, ...], metric: 
     traces = []
     for one in published:
         value = one.test_accuracy if metric == "test.accuracy" else one.train_accuracy
-        if value is None or metric not in _ACCURACIES or not reach[0] <= one.depth <= reach[1]:
+        if value is None or metric not in ACCURACIES or not reach[0] <= one.depth <= reach[1]:
             continue
         bound = one.bound if metric == "test.accuracy" else 0
         name = f"{one.architecture} {one.variant}".strip()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from skipray.analysis.score import judged_by
 from skipray.metrics import describe
 from skipray.planning.plan import sizes_if_known
 from skipray.report.chart import Table
@@ -20,22 +21,24 @@ if TYPE_CHECKING:
 MOST_GROUPS = 24
 """Groups that a table on the page names; the data files have all."""
 SECONDS = "time.train_seconds"
-ACCURACIES = ("train.accuracy", "test.accuracy")
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def accuracy_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
-    """Mean accuracy of the seeds, with its standard deviation, by group and depth; None where nothing was trained."""
-    found = _by_cell(aggregate, layout, ACCURACIES)
+    """Mean accuracy (of values: loss) of the seeds, with its standard deviation, by group and depth; None where nothing
+    was trained."""
+    keys = judged_by(aggregate.trials)
+    what = describe(keys[0]).metric.axis.capitalize()
+    found = _by_cell(aggregate, layout, keys)
     rows = []
     for place, group in enumerate(layout.groups[:MOST_GROUPS]):
-        for key in ACCURACIES:
+        for key in keys:
             cells = {d: _mean_and_spread(found.get((place, d, key))) for d in layout.depths}
             if any(text != ABSENT for text in cells.values()):
                 rows.append((layout.name(group), describe(key).axis, *cells.values()))
     return _table(
-        "Accuracy by depth: mean of the seeds ± standard deviation between them.",
-        "Accuracy",
+        f"{what} by depth: mean of the seeds ± standard deviation between them.",
+        what,
         rows,
         layout,
     )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 MOST_LIMITS = 24
-FIGURE = "report/figures/accuracy-by-depth.svg"
-"""The figure that the page shows, where it was logged."""
+FIGURES = {"Accuracy": "report/figures/accuracy-by-depth.svg", "Loss": "report/figures/loss-by-depth.svg"}
+"""The figure that the page shows: the first that was logged."""
 _NO_KEY = re.compile(r"[^\w\-. /]+")
 
 
@@ -31,8 +31,10 @@ def sweep_answer(aggregate: "Aggregate", address: Address, figures: frozenset[st
     question = f"**{_escaped(plain(aggregate.sweep.question))}**"
     sentences = " ".join(answer(aggregate, layout, ""))
     parts = [question, sentences, _accuracies(aggregate, layout)]
-    if FIGURE in figures:
-        parts.append(f"![Accuracy by depth](get-artifact?path={quote(FIGURE, '')}&run_uuid={address.parent_run_id})")
+    shown = next(((what, path) for what, path in FIGURES.items() if path in figures), None)
+    if shown is not None:
+        what, path = shown
+        parts.append(f"![{what} by depth](get-artifact?path={quote(path, '')}&run_uuid={address.parent_run_id})")
     parts.append("The whole report: **Artifacts**, `report/report.html`.")
     parts.append(_verdicts(aggregate))
     states = _states(aggregate)

@@ -195,7 +195,7 @@ def _channel(name: str, axis: Axis, titled: bool = True) -> Json:
     shown: Json = {"title": plain(axis.label) if titled else None}
     if axis.names:
         shown |= {"values": list(range(len(axis.names))), "labelExpr": f"{_texts(axis.names)}[datum.value]"}
-        shown |= {"grid": False, "ticks": False, "labelLimit": 160}
+        shown |= {"grid": False, "ticks": False, "labelLimit": 280}
     elif axis.exponent:
         shown |= {"values": list(axis.at), "labelExpr": "format(pow(10, datum.value), '.2~g')"}
     elif axis.at:

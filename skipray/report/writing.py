@@ -69,6 +69,7 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
     layout = lay_out(aggregate)
     predicted = predicted_limit.of_groups(aggregate.sweep)
     main = depth_figures.accuracy_by_depth(aggregate, layout, predicted)
+    main = main or depth_figures.loss_by_depth(aggregate, layout)
     profiles = layer_figures.profiles(aggregate, layout)
     compared = prediction_figures.compare(aggregate, layout, profiles)
     found: list[Chart | None] = [

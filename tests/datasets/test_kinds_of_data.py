@@ -140,7 +140,7 @@ def test_a_regression_on_a_table(tmp_path, monkeypatch):
     assert run_trial(idle).outcome == "untrained"
 
 
-def test_a_target_in_units_of_its_deviation(tmp_path):
+def test_a_target_in_units_of_its_deviation(tmp_path, monkeypatch):
     y = 150 + 70 * RANDOM.randn(100)
     pd.DataFrame({"a": RANDOM.randn(100), "y": y}).to_csv(tmp_path / "t.csv", index=False)
     options = {"address": "t.csv", "target": "y", "labels": "values"}
@@ -150,9 +150,13 @@ def test_a_target_in_units_of_its_deviation(tmp_path):
     mean, deviation = plain.train_labels.mean(), plain.train_labels.std()
     assert scaled.train_labels == pytest.approx((plain.train_labels - mean) / deviation, abs=1e-5)
     assert scaled.test_labels == pytest.approx((plain.test_labels - mean) / deviation, abs=1e-5)
+    found = datasets.catalog.find("datasets", "table")
+    monkeypatch.chdir(tmp_path)
+    beside = found.load(DatasetSpec(name="table", options=options), tmp_path / "elsewhere")
+    assert np.array_equal(beside.train_images, plain.train_images), "in the working directory"
     for wrong in ({"standardise_target": "yes"}, {"standardise_target": True, "labels": "classes"}):
         with pytest.raises(ValueError, match=r"found standardise_target .*; allowed: true, of labels that are values"):
-            datasets.catalog.find("datasets", "table").check(DatasetSpec(name="table", options=options | wrong))
+            found.check(DatasetSpec(name="table", options=options | wrong))
 
 
 def test_a_table_with_classes_and_what_it_refuses(tmp_path, monkeypatch):

@@ -41,8 +41,9 @@ BLOCKS = {
 @pytest.fixture(autouse=True)
 def beside_the_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.setenv("SKIPRAY_DATA", str(EXAMPLES))
+    monkeypatch.delenv("SKIPRAY_DATA", raising=False)
     monkeypatch.setenv("SKIPRAY_CACHE", str(tmp_path))
+    monkeypatch.chdir(EXAMPLES)
 
 
 def blocks(family: str, depth: int) -> list[str]:
