@@ -16,29 +16,25 @@ A value that is not finite is absent.
 import gc
 import logging
 import math
-import platform
-import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
-from io import BytesIO
-from typing import Any, Protocol
 
-import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import save as save_tensors
 
-from skipray import __version__, architectures
+from skipray import architectures
 from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes
 from skipray.datasets._partition import subset_size
 from skipray.metrics.computing.as_found import as_found
-from skipray.probe import Measurement, measure
+from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights
-from skipray.records import LAYER_COLUMNS, EpochRecord, Histogram, Outcome, TrialRecord
+from skipray.records import EpochRecord, Outcome, TrialRecord
 from skipray.spec import TrialSpec
-from skipray.storage import histograms_from_parquet, histograms_to_parquet
 from skipray.trial.chance import chance, constant_loss
+from skipray.trial.checkpoints import Checkpoints, Saving
+from skipray.trial.clock import Clock
+from skipray.trial.environment import environment
+from skipray.trial.findings import Findings, findings_of
 from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable, smallest_piece
@@ -50,27 +46,6 @@ from skipray.trial.training.state import CheckpointRefused, apart, network_tenso
 __all__ = ["CheckpointRefused", "Checkpoints", "run_trial"]
 
 logger = logging.getLogger(__name__)
-
-_LAYER_TYPES = dict.fromkeys(LAYER_COLUMNS, object) | {
-    "epoch": "int64",
-    "layer_index": "int64",
-    "centred": "bool",
-    "version": "int64",
-    "value": "float64",
-    "censored": "int64",
-}
-
-
-class Checkpoints(Protocol):
-    """Where a trial's own state is kept."""
-
-    def load(self) -> bytes | None:
-        """The latest valid state, or None."""
-        ...
-
-    def save(self, state: bytes) -> None:
-        """Durable when it returns, and atomic. Raises when a newer attempt owns the trial."""
-        ...
 
 
 def run_trial(
@@ -119,8 +94,8 @@ class _Attempt:
         on_saved: Callable[[Sequence[EpochRecord]], None] | None,
         interrupted: Callable[[], None] | None,
     ):
-        self.trial = trial
-        self.checkpoints, self.on_saved, self.interrupted = checkpoints, on_saved, interrupted
+        self.trial, self.interrupted = trial, interrupted
+        self.saving = Saving(checkpoints, on_saved, trial.resources.checkpoint_seconds)
         self.device = torch.device(trial.resources.device)
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
@@ -133,20 +108,10 @@ class _Attempt:
         """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
         self.optimizer = make_optimizer(self.network, trial.recipe)
         self.progress = TrainingProgress()
-        self.records: list[EpochRecord] = []
-        self.sent = 0
-        self.layers: list[pd.DataFrame] = []
-        self.spectra: dict[str, np.ndarray] = {}
-        self.histograms: tuple[Histogram, ...] = ()
+        self.found = Findings()
         self.final = Evaluation({})
         """On the training split, after the last epoch."""
-        self.last: Measurement | None = None
-        """The last epoch's probe."""
-        self.train_seconds = 0.0
-        self.probe_seconds = 0.0
-        self.mark = time.perf_counter()
-        """When the time that is not yet in train_seconds or probe_seconds began."""
-        self.saved_at = time.monotonic()
+        self.clock = Clock()
 
     def _refuse_untrainable(self, classes: int) -> None:
         """Before the first step, and not by what it would record."""
@@ -178,28 +143,29 @@ class _Attempt:
             keep_updates=lambda epoch: self.trial.probe.preset == "full" and self._probes(epoch),
             workers=self.trial.resources.threads,
         )
-        self.train_seconds += self._lap()
+        self.clock.trained()
         outcome = self._outcome() if finite else "diverged"
+        last = self.found.last if outcome != "diverged" else None
         return TrialRecord(
             trial_id=self.trial.trial_id,
             outcome=outcome,
-            epochs=tuple(self.records),
-            layers=_concatenate(self.layers),
-            spectra=self.spectra,
-            profiles=self.last.profiles if self.last and outcome != "diverged" else {},
-            profile_layers=self.last.profile_layers if self.last and outcome != "diverged" else {},
-            histograms=self.histograms,
+            epochs=tuple(self.found.records),
+            layers=self.found.table(),
+            spectra=self.found.spectra,
+            profiles=last.profiles if last else {},
+            profile_layers=last.profile_layers if last else {},
+            histograms=self.found.histograms,
             weights=self._weights() if self.trial.save_weights else None,
-            train_seconds=self.train_seconds,
-            probe_seconds=self.probe_seconds,
-            environment=_environment(self.device) | self._layers_rule(),
+            train_seconds=self.clock.train_seconds,
+            probe_seconds=self.clock.probe_seconds,
+            environment=environment(self.device) | self.found.layers_rule(),
         )
 
     def _after_epoch(self, end: EpochEnd) -> None:
         final = end.epoch == self.trial.recipe.epochs
         self._record(end.epoch, {"learning_rate": end.learning_rate}, end.weight_updates, final=final)
-        if not final:
-            self._save_when_due(TrainingProgress(end.epoch + 1, 0, self.progress.warm))
+        if not final and self.saving.is_due:
+            self._save(TrainingProgress(end.epoch + 1, 0, self.progress.warm))
 
     def _between_steps(self) -> None:
         if self.interrupted:
@@ -208,24 +174,25 @@ class _Attempt:
             except BaseException:
                 self._save(self.progress)
                 raise
-        self._save_when_due(self.progress)
+        if self.saving.is_due:
+            self._save(self.progress)
 
     def _record(
         self, epoch: int, metrics: dict[str, float], updates: dict[str, torch.Tensor] | None, *, final: bool
     ) -> None:
         """Evaluate, probe, and note what was found."""
         metrics = dict(metrics)
-        found = self._evaluate(epoch, whole=final)
-        for part, evaluation in found.items():
+        judged = self._evaluate(epoch, whole=final)
+        for part, evaluation in judged.items():
             metrics |= {f"{part}.{key}": value for key, value in evaluation.values.items()}
-        if self._is_trained(found["train"]):
-            metrics |= gaps(found["train"], found["test"])
+        if self._is_trained(judged["train"]):
+            metrics |= gaps(judged["train"], judged["test"])
         if final and epoch > 0:
             metrics |= chance(self.splits, self.trial.recipe) | self._on_part(epoch)
-        self.train_seconds += self._lap()
+        self.clock.trained()
         if self._probes(epoch):
             inputs, labels = self.splits.probe_batch(self.trial.probe.samples)
-            self.last = measure(
+            measured = measure(
                 self.network,
                 inputs,
                 labels,
@@ -235,16 +202,14 @@ class _Attempt:
                 loss=probing_loss(self.trial.recipe, labels),
                 lone=self.lone,
             )
-            self.layers.append(self.last.layers)
-            self.spectra |= self.last.spectra
-            self.histograms += self.last.histograms
-            metrics |= self.last.metrics
+            self.found.add(measured)
+            metrics |= measured.metrics
             if final and epoch > 0 and labels.ndim == 1:  # the measures are of scores of classes
                 metrics |= self._generalization(inputs, labels)
-        self.probe_seconds += self._lap()
+        self.clock.probed()
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
-        self.records.append(EpochRecord(epoch, time.time_ns() // 1_000_000, finite))
-        self.final = found["train"]
+        self.found.records.append(EpochRecord(epoch, time.time_ns() // 1_000_000, finite))
+        self.final = judged["train"]
 
     def _evaluate(self, epoch: int, *, whole: bool) -> dict[str, Evaluation]:
         with evaluation_mode(self.network, batch_statistics=epoch == 0):
@@ -282,10 +247,6 @@ class _Attempt:
             lone=self.lone,
         )
 
-    def _layers_rule(self) -> dict[str, str]:
-        """How the layers of a network of one's own were found."""
-        return {"layers": self.last.layers_rule} if self.last and self.last.layers_rule else {}
-
     def _is_trained(self, found: Evaluation) -> bool:
         """Better than always naming the most frequent class, by more than 3 binomial standard errors; for values a loss
         below that of their mean, by more than 3 of its standard errors' share, 3 / sqrt(samples)."""
@@ -307,49 +268,29 @@ class _Attempt:
         wanted = epoch in (0, self.trial.recipe.epochs) or (every > 0 and epoch % every == 0)
         return wanted and self.trial.probe.preset != "none"
 
-    def _lap(self) -> float:
-        now = time.perf_counter()
-        seconds, self.mark = now - self.mark, now
-        return seconds
-
-    def _save_when_due(self, progress: TrainingProgress) -> None:
-        if time.monotonic() - self.saved_at >= self.trial.resources.checkpoint_seconds:
-            self._save(progress)
-
     def _save(self, progress: TrainingProgress) -> None:
-        if self.checkpoints is None:
+        if not self.saving.is_wanted:
             return
-        self.train_seconds += self._lap()
-        values: dict[str, Any] = {
+        self.clock.trained()
+        tensors, values = self.found.state()
+        values |= {
             "epoch": progress.epoch,
             "step": progress.step,
             "warm": progress.warm,
-            "records": [[r.epoch, r.time_ms, r.metrics] for r in self.records],
-            "train_seconds": self.train_seconds,
-            "probe_seconds": self.probe_seconds,
+            "train_seconds": self.clock.train_seconds,
+            "probe_seconds": self.clock.probe_seconds,
             "random": random_state(),
         }
-        tensors = network_tensors(self.network, self.optimizer)
+        tensors |= network_tensors(self.network, self.optimizer)
         tensors |= {"loss": progress.loss, "correct": progress.correct, "rng": torch.get_rng_state()}
         if self.device.type == "cuda":
             tensors["rng_cuda"] = torch.cuda.get_rng_state(self.device)
-        packed = BytesIO()
-        _concatenate(self.layers).to_parquet(packed)
-        tensors["layers"] = _bytes(packed.getvalue())
-        tensors["histograms"] = _bytes(histograms_to_parquet(self.histograms))
-        tensors |= {f"spectra/{key}": torch.from_numpy(np.asarray(s)) for key, s in self.spectra.items()}
-        self.checkpoints.save(pack(self.trial.trial_id, tensors, values))
-        self.saved_at = time.monotonic()
-        self._lap()
-        self._send()
-
-    def _send(self) -> None:
-        if self.on_saved and self.sent < len(self.records):
-            self.on_saved(self.records[self.sent :])
-        self.sent = len(self.records)
+        self.saving.save(pack(self.trial.trial_id, tensors, values))
+        self.clock.pass_over()
+        self.saving.send(self.found.records)
 
     def _resume(self) -> bool:
-        blob = self.checkpoints.load() if self.checkpoints else None
+        blob = self.saving.load()
         if blob is None:
             return False
         try:
@@ -361,48 +302,15 @@ class _Attempt:
         self.progress = TrainingProgress(
             values["epoch"], values["step"], values["warm"], tensors["loss"], tensors["correct"]
         )
-        self.records = [EpochRecord(epoch, time_ms, metrics) for epoch, time_ms, metrics in values["records"]]
-        self.train_seconds, self.probe_seconds = values["train_seconds"], values["probe_seconds"]
-        self.layers = [pd.read_parquet(BytesIO(tensors["layers"].numpy().tobytes()))]
-        if "histograms" in tensors:  # a state from before them has none
-            self.histograms = histograms_from_parquet(tensors["histograms"].numpy().tobytes())
-        self.spectra = {k.removeprefix("spectra/"): t.numpy() for k, t in tensors.items() if k.startswith("spectra/")}
+        self.found = findings_of(tensors, values)
+        self.clock.train_seconds, self.clock.probe_seconds = values["train_seconds"], values["probe_seconds"]
         torch.set_rng_state(tensors["rng"])
         if "random" in values:  # a state from before it has none
             set_random_state(values["random"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["rng_cuda"], self.device)
-        self._send()
+        self.saving.send(self.found.records)
         return True
 
     def _weights(self) -> bytes:
         return save_tensors(apart(self.network.state_dict()), {"skipray": self.trial.trial_id})
-
-
-def _bytes(content: bytes) -> torch.Tensor:
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
-
-
-def _concatenate(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """One table with fixed column types, whether its parts were just measured or come from a checkpoint."""
-    tables = [table for table in tables if len(table)]
-    if not tables:
-        return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _LAYER_TYPES.items()})
-    return pd.concat(tables, ignore_index=True).astype(_LAYER_TYPES)
-
-
-def _environment(device: torch.device) -> dict[str, str]:
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = f"{platform.processor() or platform.machine()} ({torch.backends.cpu.get_cpu_capability()})"
-    return {
-        "skipray": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "platform": sys.platform,
-        "device": name,
-        "threads": str(torch.get_num_threads()),
-        "hostname": socket.gethostname(),
-    }

@@ -1,0 +1,28 @@
+"""The software and hardware that a trial ran on, as its record has them."""
+
+import platform
+import socket
+import sys
+
+import numpy as np
+import torch
+
+from skipray import __version__
+
+
+def environment(device: torch.device) -> dict[str, str]:
+    """Versions, the processor's or accelerator's name, the threads and the host."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{platform.processor() or platform.machine()} ({torch.backends.cpu.get_cpu_capability()})"
+    return {
+        "skipray": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": sys.platform,
+        "device": name,
+        "threads": str(torch.get_num_threads()),
+        "hostname": socket.gethostname(),
+    }
