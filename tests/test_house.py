@@ -1,4 +1,4 @@
-"""What keeps the code easy to take over: short functions, one name per idea."""
+"""What keeps the code easy to take over: short functions, little state, one name per idea."""
 
 import ast
 from collections import defaultdict
@@ -8,6 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LINES = 60
 """Of a function's code; its signature and docstring apart."""
+STATE = 13
+"""Attributes that a class sets: what has more is several ideas."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -30,6 +32,25 @@ def test_no_function_is_long() -> None:
     assert len(functions) > 1000
     long = {f"{path}: {node.name}": code_lines(node) for path, node in functions if code_lines(node) > LINES}
     assert not long
+
+
+def attributes(kind: ast.ClassDef) -> set[str]:
+    """Names that a class's methods set on `self`."""
+    return {
+        node.attr
+        for node in ast.walk(kind)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+
+
+def test_no_class_is_a_bag_of_state() -> None:
+    kinds = [(path, node) for path, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert len(kinds) > 300
+    bags = {f"{path}: {node.name}": len(attributes(node)) for path, node in kinds if len(attributes(node)) > STATE}
+    assert not bags
 
 
 def test_no_two_public_types_have_one_name() -> None:

@@ -7,6 +7,7 @@ begun by an attempt that died, begun with other probe settings, deleted by hand,
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from skipray.records import EpochRecord, TrialRecord
@@ -47,6 +48,19 @@ HISTORY_KEYS = 2
 """Keys whose history is read to see whether a run continues what this attempt has."""
 
 
+@dataclass
+class _Contents:
+    """What a run has by now, as far as going on in it asks."""
+
+    epochs: set[int] = field(default_factory=set)
+    """That this attempt has sent."""
+    params: set[str] = field(default_factory=set)
+    times: dict[int, int] = field(default_factory=dict)
+    """epoch -> its time, as an earlier attempt sent it."""
+    failure_tags: list[str] = field(default_factory=list)
+    """Of an earlier attempt's failure, which a finished run does not keep."""
+
+
 class TrialRun:
     """The run of a trial.
 
@@ -77,11 +91,7 @@ class TrialRun:
         self._started_ms = int(time.time() * 1000)
         self._artifact_uri = ""
         self._open = False
-        self._sent_epochs: set[int] = set()
-        self._params_sent: set[str] = set()
-        self._logged_times: dict[int, int] = {}
-        """epoch -> its time in the run that was found, as an earlier attempt sent it."""
-        self._failure_tags: list[str] = []
+        self._has = _Contents()
 
     def open(self) -> None:
         """Find the trial's run, or make it."""
@@ -148,13 +158,9 @@ class TrialRun:
     def _adopt(self, run: "Run") -> None:
         self.run_id = str(run.info.run_id)
         self._artifact_uri = str(run.info.artifact_uri)
-        self._params_sent = set(run.data.params)
-        self._failure_tags = [
-            key
-            for key in (FAILURE_CLASS, FAILURE_MESSAGE, OUTCOME)
-            if key in run.data.tags and (key != OUTCOME or run.data.tags[key] == "failed")
-        ]
-        self._logged_times = self._history(run)
+        self._has.params = set(run.data.params)
+        self._has.failure_tags = [key for key in (FAILURE_CLASS, FAILURE_MESSAGE) if key in run.data.tags]
+        self._has.times = self._history(run)
 
     def _can_go_on(self, run: "Run") -> bool:
         """Params cannot change, so a run that was begun with other probe settings is left alone."""
@@ -186,15 +192,15 @@ class TrialRun:
         """
         epochs = list(epochs)
         self.open()
-        if any(self._logged_times.get(e.epoch, e.time_ms) != e.time_ms for e in epochs):
+        if any(self._has.times.get(e.epoch, e.time_ms) != e.time_ms for e in epochs):
             self._start_over()
-        fresh = [e for e in epochs if e.epoch not in self._sent_epochs]
+        fresh = [e for e in epochs if e.epoch not in self._has.epochs]
         points, absent = epoch_points(fresh)
         points += more
-        params = {k: v for k, v in run_params(self.trial).items() if k not in self._params_sent}
+        params = {k: v for k, v in run_params(self.trial).items() if k not in self._has.params}
         self._log(points, params, tags)
-        self._sent_epochs |= {e.epoch for e in fresh}
-        self._params_sent |= set(params)
+        self._has.epochs |= {e.epoch for e in fresh}
+        self._has.params |= set(params)
         return absent
 
     def _start_over(self) -> None:
@@ -204,9 +210,7 @@ class TrialRun:
         """
         old = self._id
         self._write(lambda c: c.delete_run(old))
-        self.run_id, self._logged_times, self._failure_tags = None, {}, []
-        self._sent_epochs, self._params_sent = set(), set()
-        self._look_first = False
+        self.run_id, self._has, self._look_first = None, _Contents(), False
         self._create()
 
     def _log(self, points: Iterable[MetricPoint], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
@@ -239,8 +243,7 @@ class TrialRun:
         except TrackingRefused:
             if not had_run or not self._gone():
                 raise
-        self.run_id, self._open, self._look_first = None, False, False
-        self._sent_epochs, self._params_sent, self._logged_times = set(), set(), {}
+        self.run_id, self._has, self._open, self._look_first = None, _Contents(), False, False
         return action()
 
     def _gone(self) -> bool:
@@ -260,10 +263,9 @@ class TrialRun:
         absent = self.log_epochs(record.epochs, final_points(record), **tags)
         self._log_dataset()
         self._log_files(artifacts)
-        for key in self._failure_tags:
-            if key != OUTCOME:
-                self._write(lambda c, k=key: c.delete_tag(self._id, k))  # type: ignore[misc]
-        self._failure_tags = []
+        for key in self._has.failure_tags:
+            self._write(lambda c, k=key: c.delete_tag(self._id, k))  # type: ignore[misc]
+        self._has.failure_tags = []
         self._write(lambda c: c.set_terminated(self._id, "FINISHED"))
         if not is_sql(self.address.uri):
             self._confirm(record, tags, artifacts)
