@@ -1,7 +1,9 @@
 """Pages of the reference, made from the code when the site is built, so that they cannot differ from it."""
 
 import inspect
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -104,8 +106,14 @@ def metrics_page() -> Iterator[str]:
     yield page()
 
 
+def speed_page() -> Iterator[str]:
+    """How fast it is, beside what: from the records of `make bench`."""
+    yield from runpy.run_path(str(Path(__file__).with_name("speed.py")))["page"]()
+
+
 PAGES = {
     "metrics.md": metrics_page,
+    "speed.md": speed_page,
     "reference/fields.md": fields_page,
     "reference/commands.md": commands_page,
     "reference/claims.md": claims_page,

@@ -3,7 +3,8 @@
     python tests/benchmarks [step sweep ...] [--folder docs/benchmarks]
 
 Without names every bench_*.py runs, one after the other (hours). `step` or `bench_step`, and `"step --rounds 9"` with
-arguments. A benchmark that fails ends the run with its exit code; what was measured before it is kept.
+arguments. A benchmark that fails, or misses its own target, ends the run with its exit code; what it and those before
+it have printed is kept, so that no record is of the good days alone.
 """
 
 import argparse
@@ -40,12 +41,12 @@ def main() -> int:
         print(f"== {file.stem}", flush=True)
         began = time.monotonic()
         code, printed = run([sys.executable, str(file), *arguments])
-        if not code:
-            command = shlex.join(["python", str(file.relative_to(ROOT)), *arguments])
-            about += f"\n## {file.stem.removeprefix('bench_')}\n\n`{command}`, {time.monotonic() - began:.0f} s\n\n"
-            about += "".join(f"    {line}\n" for line in printed.splitlines())
-            record.write_text(about, encoding="utf-8")
-        else:
+        command = shlex.join(["python", str(file.relative_to(ROOT)), *arguments])
+        ended = f", ended with {code}: a target was missed, or it failed" if code else ""
+        about += f"\n## {file.stem.removeprefix('bench_')}\n\n`{command}`, {time.monotonic() - began:.0f} s{ended}\n\n"
+        about += "".join(f"    {line}\n" for line in printed.splitlines())
+        record.write_text(about, encoding="utf-8")
+        if code:
             return code
     print(record.relative_to(ROOT) if record.is_relative_to(ROOT) else record)
     return 0

@@ -1,6 +1,6 @@
 """The baselines of `bench_sweep.py`, each as one would write it without skipray, run as a process of its own:
 
-    python _sweep_sides.py (ray_tune|joblib|one_process) SWEEP.yaml SECONDS_LIMIT
+    python _sweep_sides.py (ray_tune|ray_tuned|joblib|optuna|one_process) SWEEP.yaml SECONDS_LIMIT
 
 in an empty folder. Prints one JSON object: trials that ended, and the seconds that they trained.
 """
@@ -115,6 +115,89 @@ def ray_tune(trials: Trials, limit: float) -> list[float]:
     ]
 
 
+def ray_tuned(trials: Trials, limit: float) -> list[float]:
+    """Ray Tune by hand as well as one can without a scheduler of one's own: actors that are used again, no loggers of
+    Tune's, and MLflow's client in the worker, one request for a trial's history. The limit is not needed."""
+    import os
+
+    import mlflow
+    import ray
+    from ray import tune
+
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    uri = store()
+    mlflow.set_tracking_uri(uri)
+    experiment = mlflow.set_experiment("bench").experiment_id
+
+    class Trainable(tune.Trainable):
+        def setup(self, config: dict[str, Any]) -> None:
+            self.index = config["index"]
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.index = new_config["index"]
+            return True
+
+        def step(self) -> dict[str, Any]:
+            return {"seconds": tracked_in_one_request(trials[self.index], uri, experiment), "done": True}
+
+    ray.init("local", log_to_driver=False, logging_level=logging.ERROR)
+    tuner = tune.Tuner(
+        Trainable,
+        param_space={"index": tune.grid_search(range(len(trials)))},
+        tune_config=tune.TuneConfig(reuse_actors=True),
+        run_config=tune.RunConfig(name="bench", storage_path=str(Path.cwd() / "ray"), verbose=0),
+    )
+    results = tuner.fit()
+    ray.shutdown()
+    assert not results.num_errors, results.errors
+    return [float((results[i].metrics or {})["seconds"]) for i in range(len(results))]
+
+
+def tracked_in_one_request(trial: "TrialSpec", uri: str, experiment: str) -> float:
+    """Train a trial and log it with MLflow's client. Returns seconds of training."""
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param
+
+    history: list[Any] = []
+
+    def log(metrics: dict[str, float], epoch: int) -> None:
+        history.extend(Metric(key, value, int(time.time() * 1000), epoch) for key, value in metrics.items())
+
+    client = MlflowClient(uri)
+    run = client.create_run(experiment).info.run_id
+    seconds = train_plainly(trial, log)
+    client.log_batch(run, history, [Param(k, str(v)) for k, v in parameters(trial).items()])
+    client.set_terminated(run)
+    return seconds
+
+
+def optuna_loop(trials: Trials, limit: float) -> list[float]:
+    """Optuna's own loop, as its documentation has it for several processes: two of them call `optimize` on one study in
+    SQLite, a grid over the trials, with MLflow's client as in `ray_tuned`. The limit is not needed."""
+    import mlflow
+    import optuna
+    from joblib import Parallel, delayed
+
+    uri, studies = store(), f"sqlite:///{Path.cwd() / 'optuna.db'}"
+    mlflow.set_tracking_uri(uri)
+    experiment = mlflow.set_experiment("bench").experiment_id
+    grid = {"index": list(range(len(trials)))}
+    optuna.create_study(study_name="bench", storage=studies)
+
+    def work() -> None:
+        def objective(trial: optuna.Trial) -> float:
+            index = trial.suggest_int("index", 0, len(trials) - 1)
+            return tracked_in_one_request(trials[index], uri, experiment)
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.GridSampler(grid, seed=0)
+        optuna.load_study(study_name="bench", storage=studies, sampler=sampler).optimize(objective)
+
+    Parallel(n_jobs=2)(delayed(work)() for _ in range(2))
+    ended = optuna.load_study(study_name="bench", storage=studies).get_trials()
+    return [trial.value for trial in ended if trial.value is not None]
+
+
 def joblib_mlflow(trials: Trials, limit: float) -> list[float]:
     """A pool of two processes, each with MLflow's fluent API. The limit is not needed."""
     import mlflow
@@ -144,7 +227,9 @@ def store() -> str:
 
 SIDES: dict[str, Callable[[Trials, float], list[float]]] = {
     "ray_tune": ray_tune,
+    "ray_tuned": ray_tuned,
     "joblib": joblib_mlflow,
+    "optuna": optuna_loop,
     "one_process": one_process,
 }
 

@@ -22,9 +22,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from _figures import print_figure
+
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {"nothing to do": 3.0, "its CPU": 3.0, "first trial": 6.0}
 """Seconds, on quiet cores."""
+ROWS = {"nothing to do": "launch with nothing to do", "first trial": "start-up, until the first trial's first step"}
+"""Of the page of speeds."""
 SMALL = ("--set", "seeds=[0]", "--set", "factors.depth=[8]", "--set", "recipe.epochs=2", "--no-report")
 
 
@@ -57,6 +61,8 @@ def main() -> None:
     for name, of_side in found.items():
         medians = "  ".join(f"{side} {statistics.median(values):6.2f}" for side, values in of_side.items() if values)
         print(f"{name:14}  {medians or '-'}  ({ALLOWED[name]:g})")
+        if name in ROWS and of_side["this"]:
+            print_figure(ROWS[name], statistics.median(of_side["this"]))
 
 
 def launch(checkout: Path, folder: Path, *options: str) -> tuple[float, float]:

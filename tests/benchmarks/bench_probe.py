@@ -20,6 +20,8 @@ import sys
 import threading
 import time
 
+from _figures import print_figure
+
 
 def network(name: str, depth: int, size: int, normalization: str = "batch"):
     import torch
@@ -174,5 +176,11 @@ if __name__ == "__main__":
         well = found["skipray"]["kappa"] < 1e4
         print(f"{chosen:>17} {'ratio':>9} {speed:>8.1f} {whole:>9.1f}   beyond the forward pass {memory:.1f}; "
               f"targets: {4 if well else 1} in time, 5 in memory beyond the forward pass", flush=True)  # fmt: skip
+        print_figure(
+            f"probe, {chosen}, {arguments.samples} samples",
+            found["skipray"]["seconds"],
+            {"hooks and torch.linalg.svdvals": found["baseline"]["seconds"]},
+            unit="s of CPU",
+        )
         worst |= speed < (4 if well else 1) or memory < 5
     raise SystemExit(int(worst))

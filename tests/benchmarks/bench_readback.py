@@ -17,6 +17,8 @@ import time
 import uuid
 from pathlib import Path
 
+from _figures import print_figure
+
 HERE = Path(__file__).resolve()
 METRICS = 40
 PROFILE_LAYERS = 8
@@ -212,6 +214,11 @@ def main() -> None:
                     env=os.environ | {"PYTHONPATH": str(HERE.parents[2])},
                 )
                 print(f"{count:>8} {filled:>7.1f}  {what} {done.stdout.strip()}", flush=True)
+                if what == "cold":
+                    took = json.loads(done.stdout)
+                    print_figure(f"reading {count:,} trials back", took["total"])
+                    print_figure(f"aggregation of {count:,} trials", took["aggregate"])
+                    print_figure(f"report of {count:,} trials", took["report"])
 
 
 if __name__ == "__main__":

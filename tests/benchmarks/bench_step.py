@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from _figures import print_figure
 from torch import nn
 from torch.nn import functional as F
 
@@ -235,6 +236,12 @@ def measure(name: str, batch: int, rounds: int, steps: int, device: torch.device
     print(
         f"{name:<14}{batch:>6}{ours:>12.2f}{theirs:>12.2f}{alone:>12.2f}{to_loop:>10.2f}{to_products:>12.2f}",
         flush=True,
+    )
+    print_figure(
+        f"training step, {name}, batch {batch}",
+        ours,
+        {"a plain torch loop": ours / to_loop},
+        unit="ms, median",
     )
 
 

@@ -1,11 +1,14 @@
 """A sweep of 24 and one of 240 small trials, by skipray and by what one would otherwise write.
 
-    python tests/benchmarks/bench_sweep.py [24 240] [--sides ray_tune joblib one_process skipray] [--limit 300]
+    python tests/benchmarks/bench_sweep.py [24 240] [1000] [--sides ray_tune ray_tuned joblib ...]
 
 Digits, fully connected networks of 8 and 14 layers, width 32, about half a second of training on one core. Every side
 makes the same networks, batches and steps, with one thread, and has a process and an empty folder of its own:
 - ray_tune: function trainable, actors as they come, MLflowLoggerCallback, SQLite (24 trials only, and not beyond
   --limit seconds: then it counts as having taken so long, and `trials` says how far it came);
+- ray_tuned: Ray Tune tuned by hand: actors that are used again, no loggers of Tune's, MLflow's client in the worker;
+- optuna: Optuna's own loop in two processes on one study, SQLite, MLflow's client as in ray_tuned; its grid sampler may
+  run a trial twice at the end, which `trials` shows;
 - joblib: a pool of two processes with MLflow's fluent API in each, SQLite;
 - one_process: one warm process, nothing tracked;
 - skipray: `python -m skipray.launch`, SQLite: probes each network at the first and last epoch, logs exactly once, can
@@ -29,8 +32,18 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from _figures import print_figure
+
 HERE = Path(__file__).resolve().parent
-SIDES = ("ray_tune", "joblib", "one_process", "skipray")
+SIDES = ("ray_tune", "ray_tuned", "joblib", "optuna", "one_process", "skipray")
+OTHERS = {
+    "ray_tune": "stock Ray Tune",
+    "ray_tuned": "hand-tuned Ray Tune",
+    "joblib": "joblib",
+    "optuna": "Optuna's loop",
+    "one_process": "one warm process that tracks nothing",
+}
+"""What the page of speeds calls them."""
 CELLS = 4
 TARGET_RAY_TUNE = 5.0
 """At 24 trials ray_tune's wall time over skipray's is at least this."""
@@ -180,6 +193,15 @@ def judge(trials: int, took: dict[str, Took]) -> None:
         print(f"target at 240, joblib / skipray >= 1: {ratio:.2f}: {_holds(ratio >= 1)}")
 
 
+def keep(trials: int, took: dict[str, Took]) -> None:
+    """A line for the page of speeds."""
+    ours = took.get("skipray")
+    beside = {name: took[side].wall for side, name in OTHERS.items() if side in took}
+    stopped = {name for side, name in OTHERS.items() if side in took and took[side].trials < trials}
+    if ours is not None:
+        print_figure(f"{trials:,} trials", ours.wall, beside, at_least=stopped)
+
+
 def _holds(holds: bool) -> str:
     return "holds" if holds else "MISSED"
 
@@ -201,6 +223,7 @@ def main() -> None:
         took = compare(trials, sides, arguments.limit)
         show(trials, took)
         judge(trials, took)
+        keep(trials, took)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import time
 import warnings
 
 import numpy as np
+from _figures import print_figure
 from scipy import optimize
 
 from skipray.extension import catalog
@@ -108,6 +109,7 @@ def main() -> None:
     rows = {"trends, bands of every curve": trends, "trends, as an aggregation calls them": usual, "refits": refits}
     for name, seconds in rows.items():
         print(f"skipray, {name:37} {seconds:8.1f} s, ratio {loop / seconds:.0f}")
+    print_figure(f"{count} depth trends", usual, {"a loop over curve_fit (extrapolated)": loop}, unit="s of CPU")
     print(f"{'curve_fit loop':46} {loop:8.1f} s  (extrapolated, {1000 * one:.2f} ms a fit)")
 
 

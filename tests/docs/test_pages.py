@@ -86,3 +86,17 @@ def test_links_lead_somewhere(page: Path) -> None:
             continue
         there = (page.parent / target).resolve()
         assert there.is_file() or there in generated, f"{named(page)}: {target}"
+
+
+def test_each_row_of_the_landscape_can_be_checked() -> None:
+    """Every row has its check, which names a command, a file or a page; what skipray lacks is among the rows."""
+    page = (ROOT / "docs" / "landscape.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\d+) \| (.*)$", page, flags=re.M))
+    checks = dict(re.findall(r"^(\d+)\. (.*(?:\n    ?.*)*)", page.partition("## How to check a row")[2], flags=re.M))
+    assert list(rows) == list(checks) == [str(n) for n in range(1, len(rows) + 1)]
+    for number, text in checks.items():
+        assert re.search(r"`[^`]+`|\]\([^)]+\)", text), number
+    for path in re.findall(r"`(tests/[^`]*)`", page):
+        assert (ROOT / path).exists(), path
+    own = [row.split(" | ")[1] for row in rows.values()]
+    assert own.count("**no**") >= 5
