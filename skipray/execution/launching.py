@@ -4,8 +4,8 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from skipray import datasets, tracking
 from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver_rest, deliverable, known_by_now
@@ -206,16 +206,7 @@ def _run(
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
     estimates = {p.trial.trial_id: p.seconds for p in plan.missing}
     with Progress(known.trials, states, estimates) as progress, delivery, live:
-
-        def on_event(event: "Event") -> None:
-            for told in (progress, tally, live):
-                told.on_event(event)
-            on_standing(progress.standing)
-
-        def on_wait() -> None:
-            progress.on_wait()
-            on_standing(progress.standing)
-
+        told = _Told(progress, (progress, tally, live), on_standing)
         summary = run(
             work,
             sweep,
@@ -223,8 +214,8 @@ def _run(
             cluster,
             shares=shares,
             run_ids=ledger.run_id,
-            on_event=on_event,
-            on_wait=on_wait,
+            on_event=told.on_event,
+            on_wait=told.on_wait,
             taken_over=ownership.taken_over,
         )
     ended = _ended(len(known.trials), summary, tally, address, reached)
@@ -233,6 +224,28 @@ def _run(
         why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
         return replace(ended, interrupted=True, address=None, why=why)
     return _delivered(ended, sweep, address, storage_url, known, say)
+
+
+class _Hears(Protocol):
+    def on_event(self, event: "Event") -> None: ...
+
+
+@dataclass(frozen=True)
+class _Told:
+    """All that hear what happens to trials."""
+
+    progress: Progress
+    hearers: tuple[_Hears, ...]
+    on_standing: Callable[[Callable[[], Standing]], None]
+
+    def on_event(self, event: "Event") -> None:
+        for one in self.hearers:
+            one.on_event(event)
+        self.on_standing(self.progress.standing)
+
+    def on_wait(self) -> None:
+        self.progress.on_wait()
+        self.on_standing(self.progress.standing)
 
 
 def _ended(total: int, summary: "Summary", tally: "_Tally", address: "Address", reached: BudgetFit | None) -> LaunchEnd:

@@ -19,6 +19,8 @@ from skipray.spec import ProbeSpec, SpecError, SweepSpec, TrialSpec, canonical_j
 from skipray.terminal.progress import Progress
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from skipray.scheduling.ray.attempt import TrialAttempt
     from skipray.scheduling.work.events import Event, Summary
     from skipray.scheduling.work.protocol import TrialResult
@@ -205,9 +207,6 @@ def measure_weights(
     Raises:
         ValueError: the weights are damaged or another network's.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     from skipray import architectures
     from skipray.datasets import open_dataset, shape_and_classes
     from skipray.probe import measure
@@ -226,11 +225,8 @@ def measure_weights(
         shape, classes = shape_and_classes(trial.dataset)
         network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), device)
         initial = initial_weights(network)
-        try:
-            if weights is not None:
-                network.load_state_dict(load(weights))
-        except (SafetensorError, RuntimeError) as error:
-            raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
+        if weights is not None:
+            _load(network, weights, trial.label)
         inputs, labels = splits.probe_batch(trial.probe.samples)
         lone = lone_blocks(trial, network, inputs[:2], shape, classes)
         started = time.perf_counter()
@@ -268,6 +264,16 @@ def measure_weights(
             profile_layers=found.profile_layers if scalars else {},
             seconds=time.perf_counter() - started,
         )
+
+
+def _load(network: "nn.Module", weights: bytes, label: str) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        network.load_state_dict(load(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"the weights of {label} cannot be used: {error}") from None
 
 
 def _settings(probe: ProbeSpec) -> dict[str, Any]:

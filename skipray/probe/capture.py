@@ -3,7 +3,7 @@
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -97,6 +97,17 @@ def capture(
     return pass_.reduced
 
 
+@dataclass
+class _Scores:
+    """What a backward pass knows of the class scores."""
+
+    classes: int | None = None
+    narrow: list[TensorPlace] = field(default_factory=list)
+    """The logits, and what reaches them linearly: the rank of their gradients is at most classes - 1."""
+    classifier: Tensor | None = None
+    """The weight that makes the logits, where one does."""
+
+
 class _Pass:
     """What one forward (and backward) pass has found so far."""
 
@@ -109,13 +120,9 @@ class _Pass:
         self.order = 0
         self.last = -1
         """The index of the last hidden layer."""
-        self.classes: int | None = None
         self.functions: list[tuple[Any, TensorPlace]] = []
         """Autograd's function of each hidden tensor."""
-        self.narrow: list[TensorPlace] = []
-        """The logits, and what reaches them linearly: the rank of their gradients is at most classes - 1."""
-        self.classifier: Tensor | None = None
-        """The weight that makes the logits, where one does."""
+        self.scores = _Scores()
         self.real: Tensor | None = None
         """(samples, tokens) which tokens are no padding, where the network says it."""
         self.latest: tuple[weakref.ref[Tensor], TensorPlace] | None = None
@@ -156,7 +163,7 @@ class _Pass:
 
     def _see_gradient(self, gradient: Tensor, place: TensorPlace) -> None:
         where = replace(place, tensor="output_gradient")
-        cap = self.classes - 1 if self.classes is not None and place in self.narrow else None
+        cap = self.scores.classes - 1 if self.scores.classes is not None and place in self.scores.narrow else None
         metrics, both = self.wanted.metrics, self.wanted.centre_all and place.of_samples
         self.reduced.append(reduce_tensor(gradient, where, metrics, centred=both, rank_cap=cap))
 
@@ -170,11 +177,11 @@ class _Pass:
         if self.latest is None:
             return
         tensor, place = self.latest
-        chain, self.classifier = linear_end(scores)
-        self.narrow += [place for function, place in self.functions if any(function is f for f in chain)]
+        chain, self.scores.classifier = linear_end(scores)
+        self.scores.narrow += [place for function, place in self.functions if any(function is f for f in chain)]
         if tensor() is not scores and self.ends_before_scores:
             logits = TensorPlace("classifier", place.layer_index + 1, "hidden", self.phase)
-            self.narrow.append(logits)
+            self.scores.narrow.append(logits)
             scores.register_hook(lambda gradient: self._see_gradient(gradient, logits))
 
     def backward(
@@ -187,7 +194,7 @@ class _Pass:
     ) -> None:
         if loss is None:
             scores, value = score_loss(output, labels, _tensors(output))
-            self.classes = scores.shape[1]
+            self.scores.classes = scores.shape[1]
             self._see_logits(scores)
         else:
             value = given_loss(loss, output, labels)
@@ -210,9 +217,9 @@ class _Pass:
         """Reduces the tensors that belong to weight layers; small ones of equal shape together."""
         groups: dict[Any, list[WeightParameter]] = {}
         # The rows of a classifier's gradient sum to zero, as the columns of the logits' gradient do.
-        classes = self.classes or 0
-        gradient = kind == "weight_gradient" and self.classifier is not None
-        last = next((layer for layer in layers if gradient and layer.learned is self.classifier), None)
+        classes = self.scores.classes or 0
+        gradient = kind == "weight_gradient" and self.scores.classifier is not None
+        last = next((layer for layer in layers if gradient and layer.learned is self.scores.classifier), None)
         for layer in layers:
             if layer.name in tensors:
                 alone = layer is last or not is_small(tensors[layer.name], self.wanted.centre_all)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,15 @@ LINE_SECONDS = 15.0
 """Off a terminal, at most one line of progress in this time, so that a log of a week stays readable."""
 
 
+@dataclass
+class _Found:
+    """What finished trials have brought so far."""
+
+    latest: str = ""
+    """The trial that has finished last, and its accuracy."""
+    accuracies: dict[Cell, list[float]] = field(default_factory=dict)
+
+
 class Progress:
     """Shows what a launch does. Use as a context manager; tell it each event."""
 
@@ -56,9 +66,7 @@ class Progress:
         self.ran = 0
         self.failures: deque[str] = deque(maxlen=3)
         self._attempts_failed: Counter[str] = Counter()
-        self.latest = ""
-        """The trial that has finished last, and its accuracy."""
-        self._accuracies: dict[Cell, list[float]] = {}
+        self._found = _Found()
         self.console = Console(stderr=True, highlight=False, emoji=False)
         self._live: Live | None = None
         self._last_line = 0.0
@@ -138,13 +146,13 @@ class Progress:
 
     def _keep(self, event: "Event") -> None:
         """Its accuracy, for the table and the line."""
-        self.latest = event.trial.label
+        self._found.latest = event.trial.label
         if event.result is None:
             return
         found = {key: event.result.scalars[key] for key in ACCURACIES if key in event.result.scalars}
-        self.latest += "".join(f", {key.partition('.')[0]} accuracy {value:.3f}" for key, value in found.items())
+        self._found.latest += "".join(f", {key.partition('.')[0]} accuracy {value:.3f}" for key, value in found.items())
         if ACCURACIES[0] in found:
-            self._accuracies.setdefault(event.trial.cell, []).append(found[ACCURACIES[0]])
+            self._found.accuracies.setdefault(event.trial.cell, []).append(found[ACCURACIES[0]])
 
     def _seconds_left(self) -> float | None:
         """None before the first trial has ended."""
@@ -172,14 +180,14 @@ class Progress:
         now = time.monotonic()
         if force or now - self._last_line >= LINE_SECONDS:
             self._last_line = now
-            latest = f"; {self.latest}" if self.latest else ""
+            latest = f"; {self._found.latest}" if self._found.latest else ""
             print(f"{self._summary()}{latest}", file=sys.stderr, flush=True)
 
     def _render(self) -> Group:
         finished = sum(state == "finished" for state in self.states.values())
         lines: list[RenderableType] = [state_grid(self.trials, self.states)]
-        if self._accuracies:
-            lines.append(accuracy_grid(self._accuracies))
+        if self._found.accuracies:
+            lines.append(accuracy_grid(self._found.accuracies))
         bar = Table.grid()  # a bar alone does not end its line
         bar.add_row(ProgressBar(total=max(1, len(self.states)), completed=finished, width=40))
         lines += [bar, Text(self._summary())]
