@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from skipray.analysis.limits import limit_records
+from skipray.results.scores import scores_in
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -26,6 +27,7 @@ def aggregate_result(result: "Aggregate") -> dict[str, Any]:
             }
             for s in result.series
         ],
+        "scores": scores_in(result).records(names),
         "claims": [_claim(claim) for claim in result.claims],
         "limits": limit_records(result.limit_tables, names),
         "audit": list(result.audit),

@@ -6,6 +6,7 @@ from typing import Any
 
 from skipray.planning.budget import BudgetFit
 from skipray.planning.plan import Plan
+from skipray.results.scores import Scores
 from skipray.spec import SweepSpec, TrialSpec
 
 STATES = ("finished", "running", "failed", "missing")
@@ -68,6 +69,7 @@ def status_result(
     states: Mapping[str, str],
     causes: Mapping[str, tuple[str, str]],
     to_come: int = 0,
+    scores: Scores | None = None,
 ) -> dict[str, Any]:
     """`skipray status --json`.
 
@@ -85,6 +87,7 @@ def status_result(
             for t in trials
             if t.trial_id in causes
         ],
+        "scores": scores.records(names) if scores is not None else [],
     }
 
 

@@ -1,11 +1,18 @@
 """What a verb shows, as plain values: lines and tables that can be kept as JSON and shown again on another terminal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
+
+GAP = 2
+"""Between columns."""
+NAMES_SHARE = 40
+"""Per cent of the width that the names of a table's rows may take before they go on in a line below."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +41,42 @@ class Grid:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    across: bool = False
+    """Its first column names the rows. Where the others do not fit beside it they go on in a table below."""
 
-    def __rich__(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column in self.columns:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        parts = self._parts(options.max_width) if self.across else [range(len(self.columns))]
+        for part in parts:
+            yield self._table(part, self.caption if part is parts[-1] else "")
+
+    def _table(self, part: Sequence[int], caption: str) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+        for column in (self.columns[i] for i in part):
             justify: Literal["left", "right"] = "right" if column.right else "left"
             overflow: Literal["ellipsis", "fold"] = "ellipsis" if column.whole else "fold"
             table.add_column(column.title, justify=justify, no_wrap=column.whole, overflow=overflow)
         for row in self.rows:
-            table.add_row(*row)
-        table.caption = self.caption or None
+            table.add_row(*(row[i] for i in part))
+        table.caption = caption or None
         return table
+
+    def _parts(self, width: int) -> list[list[int]]:
+        """The columns of each table, the first one in all of them."""
+        of_column = [
+            max(cell_len(Text.from_markup(text).plain) for text in (column.title, *(row[i] for row in self.rows)))
+            for i, column in enumerate(self.columns)
+        ]
+        words = [word for row in self.rows for word in Text.from_markup(row[0]).plain.split()]
+        first = min(of_column[0], max([width * NAMES_SHARE // 100, *map(cell_len, words)]))
+        parts: list[list[int]] = [[0]]
+        used = first + GAP
+        for i, wide in enumerate(of_column[1:], 1):
+            if used + wide > width and len(parts[-1]) > 1:
+                parts.append([0])
+                used = first + GAP
+            parts[-1].append(i)
+            used += wide + GAP
+        return parts
 
 
 Block = Line | Grid
@@ -71,5 +103,8 @@ def from_json(told: Iterable[Mapping[str, Any]]) -> list[Block]:
 
 def _grid(told: Mapping[str, Any]) -> Grid:
     return Grid(
-        tuple(Column(**column) for column in told["columns"]), tuple(map(tuple, told["rows"])), str(told["caption"])
+        tuple(Column(**column) for column in told["columns"]),
+        tuple(map(tuple, told["rows"])),
+        str(told["caption"]),
+        bool(told.get("across", False)),
     )

@@ -1,23 +1,14 @@
-"""Verdicts and accuracies as the terminal shows them, within 80 columns."""
+"""Verdicts as the terminal shows them, within 80 columns."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from skipray.analysis.score import judged_by
 from skipray.claims import Claim
 from skipray.terminal.blocks import Column, Grid
 from skipray.terminal.visible import escape
 
-if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Series
-
 STYLES = {
     "supported": "green", "in part": "green", "refuted": "red", "leaning": "yellow", "inconclusive": "yellow",
 }  # fmt: skip
-MOST_ROWS = 12
-"""Rows of accuracies; the report has all."""
 
 
 def claims_table(claims: Sequence[Claim]) -> Grid:
@@ -59,28 +50,3 @@ def untested_line(claims: Sequence[Claim], asked: bool) -> str:
         said = said if own else []
         said.append("the paper's claims ask for families in roles: claims: {plain: ..., skip: ...} in the sweep")
     return "; ".join(said) if own or paper else ""
-
-
-def accuracy_table(result: "Aggregate") -> Grid | None:
-    """Mean train and test accuracy (of values: loss) over the seeds, groups down and depths across."""
-    keys = judged_by(result.trials)
-    series = [s for s in result.series if s.metric in keys]
-    groups = list(dict.fromkeys(s.group for s in series))
-    depths = sorted({d for s in series for d in s.depth})
-    if not groups or len(groups) > MOST_ROWS or len(depths) > MOST_ROWS:
-        return None
-    rows = []
-    for group in groups:
-        for metric in keys:
-            one = next((s for s in series if s.group == group and s.metric == metric), None)
-            if one is not None:
-                name = f"{group.label}, {metric.partition('.')[0]}"
-                rows.append((escape(name), *(_mean(one, depth) for depth in depths)))
-    numbered = (Column(str(depth), right=True, whole=True) for depth in depths)
-    return Grid((Column(f"{keys[0].rpartition('.')[2]} at depth"), *numbered), tuple(rows))
-
-
-def _mean(series: "Series", depth: int) -> str:
-    values = [v for d, v in zip(series.depth, series.value, strict=True) if d == depth]
-    mean = np.mean(values) if values else 0.0
-    return "-" if not values else f"{mean:.3f}" if mean < 10 else f"{mean:.4g}"

@@ -19,7 +19,7 @@ def show_comparison(found: Iterable[Difference], a: str, b: str, *, every: bool)
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("", "what", f"A: {a}", f"B: {b}", "beyond intervals"):
-        table.add_column(escape(name))
+        table.add_column(escape(name), overflow="fold")
     for one in found:
         if every or one.differs or one.a != one.b:
             beyond = "" if one.kind == "setting" else "yes" if one.differs else "no"

@@ -1,7 +1,6 @@
 """What the command line prints: plans, states, claims. Text to stdout, or one JSON object."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,10 @@ from skipray.planning.budget import BudgetFit
 from skipray.planning.estimate import memory_bytes
 from skipray.planning.plan import Plan, PlannedTrial
 from skipray.results.planned import STATES, state_counts
+from skipray.results.scores import Scores, scores_in
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
 from skipray.terminal.blocks import Block, Column, Grid, Line, show
+from skipray.terminal.scores_table import scores_table, state_grid
 from skipray.terminal.visible import escape
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def show_plan(plan: Plan) -> None:
     longest = max(len(word) for group in plan.sweep.groups for word in group.label.split())
     table.add_column("architecture", min_width=longest, overflow="fold")
     for name in ("depth", "trials", "parameters", "FLOPs/sample", "memory", "time each", "finished"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     cells: dict[Cell, list[PlannedTrial]] = {}
     for planned in plan.trials:
         cells.setdefault(planned.trial.cell, []).append(planned)
@@ -135,57 +136,22 @@ def show_states(
     causes: Mapping[str, str],
     trials: Iterable[TrialSpec] | None = None,
     to_come: int = 0,
+    scores: Scores | None = None,
 ) -> None:
+    """What networks have reached, what has become of the trials, and why some have failed."""
     out = console()
     trials = sweep.trials() if trials is None else tuple(trials)
     totals = state_counts(trials, states, to_come)
     out.print(f"[bold]{sweep.name}[/bold]: {escape(sweep.question)}")
+    reached = scores_table(scores) if scores is not None else None
+    if reached is not None:
+        out.print(reached)
     out.print(state_grid(trials, states))
     out.print(", ".join(f"{totals[k]} {k}" for k in STATES))
     for trial in trials:
         if trial.trial_id in causes:
             out.print(f"[red]failed[/red] {trial.label}: ", end="")
             out.print(escape(causes[trial.trial_id]))
-
-
-def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Table:
-    """Finished of all seeds, architectures down and depths across."""
-    trials = list(trials)
-    depths = sorted({t.model.depth for t in trials})
-    cells: dict[Cell, Counter[str]] = {}
-    for trial in trials:
-        cells.setdefault(trial.cell, Counter())[states.get(trial.trial_id, "missing")] += 1
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("architecture / depth")
-    for depth in depths:
-        table.add_column(str(depth), justify="right")
-    for group in dict.fromkeys(cell.group for cell in cells):
-        table.add_row(escape(group.label), *(_cell_text(cells.get(Cell(group, depth))) for depth in depths))
-    return table
-
-
-def accuracy_grid(found: Mapping[Cell, list[float]]) -> Table:
-    """Mean training accuracy of what has finished, architectures down and depths across."""
-    depths = sorted({cell.depth for cell in found})
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("train accuracy")
-    for depth in depths:
-        table.add_column(str(depth), justify="right")
-    for group in dict.fromkeys(cell.group for cell in found):
-        of_group = [found.get(Cell(group, depth)) for depth in depths]
-        table.add_row(escape(group.label), *("" if v is None else f"{sum(v) / len(v):.2f}" for v in of_group))
-    return table
-
-
-def _cell_text(counts: Counter[str] | None) -> str:
-    if counts is None:
-        return "[dim]-[/dim]"
-    text = f"{counts['finished']}/{counts.total()}"
-    if counts["failed"]:
-        return f"[red]{text}[/red]"
-    if counts["finished"] == counts.total():
-        return f"[green]{text}[/green]"
-    return f"[cyan]{text}[/cyan]" if counts["running"] else f"[dim]{text}[/dim]"
 
 
 def show_predictions(name: str, rows: list[dict[str, Any]]) -> None:
@@ -212,13 +178,16 @@ def show_aggregate(result: "Aggregate") -> None:
 def aggregate_blocks(result: "Aggregate") -> list[Block]:
     """What is shown of an aggregation: verdicts, limits, accuracies, and what stands against them."""
     from skipray.claims import asks_of
-    from skipray.terminal.claims_table import accuracy_table, claims_table, untested_line
+    from skipray.terminal.claims_table import claims_table, untested_line
     from skipray.trends.limit_words import limit_words  # `plan` need not wait for what fits trends
 
     found: list[Block] = []
     done, total = len(result.trials), int(result.coverage["seeds"].sum()) if len(result.coverage) else 0
     if done < total and result.sweep.adaptive is None:
         found.append(Line(f"Preliminary: {done} of {total} trials have finished."))
+    reached = scores_table(scores_in(result))
+    if reached is not None:
+        found.append(reached)
     tested = [c for c in result.claims if c.verdict != "not tested"]
     if tested:
         found.append(claims_table(tested))
@@ -226,9 +195,6 @@ def aggregate_blocks(result: "Aggregate") -> list[Block]:
         if limits.of_groups:
             found.append(Line(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do at"))
         found += [Line(f"  {escape(group.label)}: {limit_words(limit)}") for group, limit in limits.of_groups]
-    accuracies = accuracy_table(result)
-    if accuracies is not None:
-        found.append(accuracies)
     families = {cell.model.architecture for cell in result.sweep.cells}
     line = untested_line(result.claims, asks_of(families, result.sweep.claims.roles))
     if line:

@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from skipray.spec import Cell, TrialSpec
-from skipray.terminal.display import accuracy_grid, duration, state_grid
+from skipray.terminal.display import duration
+from skipray.terminal.scores_table import running_grid, state_grid
 from skipray.terminal.standing import Standing
 from skipray.terminal.time_left import TimeLeft
 from skipray.terminal.visible import visible
@@ -187,7 +188,7 @@ class Progress:
         finished = sum(state == "finished" for state in self.states.values())
         lines: list[RenderableType] = [state_grid(self.trials, self.states)]
         if self._found.accuracies:
-            lines.append(accuracy_grid(self._found.accuracies))
+            lines.append(running_grid(self._found.accuracies))
         bar = Table.grid()  # a bar alone does not end its line
         bar.add_row(ProgressBar(total=max(1, len(self.states)), completed=finished, width=40))
         lines += [bar, Text(self._summary())]

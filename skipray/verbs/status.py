@@ -7,6 +7,7 @@ from skipray.spec import SweepSpec, TrialSpec
 from skipray.verbs._code import AcceptOption, check_code
 from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs._reporting import progress
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ def status(
     """What is finished, running, failed (with the cause) and missing."""
     from skipray import tracking
     from skipray.results.planned import status_result
+    from skipray.results.scores import Scores, scores_by_now
     from skipray.terminal import display
 
     spec = load_to_read(sweep, overrides, tracking_uri)
     states, causes, trials, to_come = {}, {}, (() if spec.adaptive else spec.trials()), 0
     said: list[str] = []
+    scores = Scores("accuracy", ())
     if tracking.exists(spec, tracking_uri):
         said = check_code(spec, tracking_uri, accept=accept)
         known = tracking.known_trials(spec, tracking_uri)
@@ -35,15 +38,17 @@ def status(
         states = tracking.states(spec, tracking_uri, trials=trials)
         ledger = tracking.read_ledger(spec, tracking_uri, trials=trials)
         said += _damage(spec, tracking_uri, ledger, trials)
+        read = tracking.read_trials(spec, tracking_uri, trials=trials, ledger=ledger, say=progress(spec, tracking_uri))
+        scores = scores_by_now(spec, trials, read)
         causes = {
             i: (row.failure_class or "error", row.failure_message or "no message was recorded")
             for i, row in ledger.failed.items()
         }
     if as_json:
-        print_json("status", status_result(spec, trials, states, causes, to_come) | {"said": said})
+        print_json("status", status_result(spec, trials, states, causes, to_come, scores) | {"said": said})
         return
     words = {trial_id: ": ".join(cause) for trial_id, cause in causes.items()}
-    display.show_states(spec, states, words, trials, to_come)
+    display.show_states(spec, states, words, trials, to_come, scores)
 
 
 def _damage(spec: SweepSpec, tracking_uri: str | None, ledger: "Ledger", trials: Iterable[TrialSpec]) -> list[str]:

@@ -10,7 +10,8 @@ from skipray.analysis.score import ACCURACIES, LOSSES, judged_by
 from skipray.report.depth_figures import accuracy_by_depth, loss_by_depth
 from skipray.report.groups import lay_out
 from skipray.report.result_tables import accuracy_table
-from skipray.terminal.claims_table import accuracy_table as on_the_terminal
+from skipray.results.scores import scores_in
+from skipray.terminal.scores_table import scores_table
 
 
 @pytest.fixture
@@ -34,5 +35,5 @@ def test_losses_stand_in_the_first_figure_and_tables(whole: Aggregate, of_values
     table = accuracy_table(of_values, layout)
     assert table.caption.startswith("Loss by depth")
     assert {row[1] for row in table.rows} == {"train loss", "test loss"}
-    assert on_the_terminal(of_values).columns[0].title == "loss at depth"
-    assert on_the_terminal(whole).columns[0].title == "accuracy at depth"
+    titles = [scores_table(scores_in(made)).columns[0].title for made in (of_values, whole)]
+    assert titles == ["loss at depth", "accuracy at depth"]
