@@ -83,4 +83,4 @@ lock: $(READY)  ## resolve requirements.lock anew
 
 docs: $(READY)  ## build the documentation site into build/site, offline
 	@$(BIN)/mkdocs build --quiet --strict
-	@echo build/site/index.html
+	@echo "build/site/index.html; with search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"

@@ -9,7 +9,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 from skipray import verbs
-from skipray.spec.reference import field_rows
+from skipray.spec.reference import FieldRow, field_rows
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -23,15 +23,15 @@ def fields_page() -> Iterator[str]:
     """Every field of a sweep file."""
     yield "# Fields of a sweep\n"
     yield "What `skipray fields` prints, and `skipray fields --schema` gives editors as a JSON Schema.\n"
-    section = None
+    sections: dict[str, list[FieldRow]] = {}
     for row in field_rows():
-        head, _, name = row.name.rpartition(".")
-        if head != section:
-            section = head
-            yield f"\n## {head or 'The sweep'}\n"
-            yield "| field | allowed | default | meaning |\n|---|---|---|---|"
-        default = "required" if row.required else "" if row.default is None else f"`{row.default}`"
-        yield f"| `{name}` | {cell(row.allowed)} | {default} | {cell(row.meaning)} |"
+        sections.setdefault(row.name.rpartition(".")[0], []).append(row)
+    for head, rows in sections.items():
+        yield f"\n## {head or 'The sweep'}\n"
+        yield "| field | allowed | default | meaning |\n|---|---|---|---|"
+        for row in rows:
+            default = "required" if row.required else "" if row.default is None else f"`{row.default}`"
+            yield f"| `{row.name.rpartition('.')[2]}` | {cell(row.allowed)} | {default} | {cell(row.meaning)} |"
 
 
 def commands_page() -> Iterator[str]:

@@ -41,6 +41,8 @@ class Figure:
     beside: dict[str, float] = field(default_factory=dict)
     at_least: tuple[str, ...] = ()
     """Names in `beside` that were stopped before their end."""
+    loads: dict[str, float] = field(default_factory=dict)
+    """Processes that ran in the last minute of skipray's side and of each in `beside`, where that was looked at."""
 
 
 def figures(folder: Path = RECORDS) -> dict[str, Figure]:
@@ -50,7 +52,13 @@ def figures(folder: Path = RECORDS) -> dict[str, Figure]:
         for line in LINE.findall(path.read_text(encoding="utf-8")):
             told = json.loads(line)
             found[told["what"]] = Figure(
-                told["what"], told["unit"], told["skipray"], path.stem, told["beside"], tuple(told["at_least"])
+                told["what"],
+                told["unit"],
+                told["skipray"],
+                path.stem,
+                told["beside"],
+                tuple(told["at_least"]),
+                told["loads"],
             )
     return found
 
@@ -62,8 +70,9 @@ def page(folder: Path = RECORDS) -> Iterator[str]:
     yield (
         "Made from the records of `make bench` when the site is built; of each row the newest record that has it. A "
         "ratio is the other's time over skipray's: above 1 skipray is faster, below 1 slower. Both sides of a ratio "
-        "ran one after the other on one machine, which may have had other work: a record says how much. Ratios count, "
-        "seconds less so.\n"
+        "ran one after the other on one machine, which may have had other work: *load* is how many processes ran at "
+        "the end of skipray's side and of the other's, its own among them. Where they differ much the ratio says "
+        "little.\n"
     )
     yield from _table(known)
     yield from _slower(known)
@@ -75,16 +84,17 @@ def _table(known: dict[str, Figure]) -> Iterator[str]:
     if not known:
         yield "No record is there yet.\n"
         return
-    yield "| what | skipray | beside | takes | ratio | record |\n|---|---|---|---|---|---|"
+    yield "| what | skipray | beside | takes | ratio | load | record |\n|---|---|---|---|---|---|---|"
     for figure in known.values():
         link = f"[{figure.record}](benchmarks/{figure.record}.md)"
         ours = f"{figure.ours:.4g} {figure.unit}"
         for name, theirs in figure.beside.items():
             least = "more than " if name in figure.at_least else ""
+            load = " and ".join(f"{figure.loads[side]:g}" for side in ("skipray", name) if side in figure.loads) or "–"
             ratio = f"{least}{theirs / figure.ours:.2f}"
-            yield f"| {figure.what} | {ours} | {name} | {least}{theirs:.4g} {figure.unit} | {ratio} | {link} |"
+            yield f"| {figure.what} | {ours} | {name} | {least}{theirs:.4g} {figure.unit} | {ratio} | {load} | {link} |"
         if not figure.beside:
-            yield f"| {figure.what} | {ours} | – | – | – | {link} |"
+            yield f"| {figure.what} | {ours} | – | – | – | – | {link} |"
 
 
 def _slower(known: dict[str, Figure]) -> Iterator[str]:

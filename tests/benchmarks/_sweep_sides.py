@@ -129,20 +129,12 @@ def ray_tuned(trials: Trials, limit: float) -> list[float]:
     mlflow.set_tracking_uri(uri)
     experiment = mlflow.set_experiment("bench").experiment_id
 
-    class Trainable(tune.Trainable):
-        def setup(self, config: dict[str, Any]) -> None:
-            self.index = config["index"]
-
-        def reset_config(self, new_config: dict[str, Any]) -> bool:
-            self.index = new_config["index"]
-            return True
-
-        def step(self) -> dict[str, Any]:
-            return {"seconds": tracked_in_one_request(trials[self.index], uri, experiment), "done": True}
+    def trainable(config: dict[str, Any]) -> None:
+        tune.report({"seconds": tracked_in_one_request(trials[config["index"]], uri, experiment)})
 
     ray.init("local", log_to_driver=False, logging_level=logging.ERROR)
     tuner = tune.Tuner(
-        Trainable,
+        trainable,
         param_space={"index": tune.grid_search(range(len(trials)))},
         tune_config=tune.TuneConfig(reuse_actors=True),
         run_config=tune.RunConfig(name="bench", storage_path=str(Path.cwd() / "ray"), verbose=0),

@@ -90,6 +90,8 @@ class Took:
     probing: float | None = None
     until_last_trial: float | None = None
     cpu: float | None = None
+    load: float = 0.0
+    """Processes that ran on the machine in the last minute, this side's among them."""
 
 
 def run_side(side: str, sweep: Path, folder: Path, limit: float) -> Took:
@@ -154,8 +156,8 @@ def compare(trials: int, sides: list[str], limit: float) -> dict[str, Took]:
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
             sweep = Path(name) / "bench.yaml"
             sweep.write_text(text)
-            took[side] = run_side(side, sweep, Path(name), limit)
-        _say(f"  {took[side]}, load {os.getloadavg()[0]:.1f}")
+            took[side] = replace(run_side(side, sweep, Path(name), limit), load=os.getloadavg()[0])
+        _say(f"  {took[side]}")
     return took
 
 
@@ -199,7 +201,8 @@ def keep(trials: int, took: dict[str, Took]) -> None:
     beside = {name: took[side].wall for side, name in OTHERS.items() if side in took}
     stopped = {name for side, name in OTHERS.items() if side in took and took[side].trials < trials}
     if ours is not None:
-        print_figure(f"{trials:,} trials", ours.wall, beside, at_least=stopped)
+        loads = {"skipray": ours.load} | {name: took[side].load for side, name in OTHERS.items() if side in took}
+        print_figure(f"{trials:,} trials", ours.wall, beside, at_least=stopped, loads=loads)
 
 
 def _holds(holds: bool) -> str:

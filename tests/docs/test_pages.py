@@ -29,6 +29,8 @@ def test_generated_pages_are_made(path: str) -> None:
     lines = "\n".join(HOOKS["PAGES"][path]()).split("\n")
     assert lines[0].startswith("# ")
     assert path in (ROOT / "mkdocs.yml").read_text()
+    headings = [line for line in lines if line.startswith("#")]
+    assert len(headings) == len(set(headings)), "each section once"
     columns = 0
     for line in lines:
         found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
@@ -91,7 +93,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_each_row_of_the_landscape_can_be_checked() -> None:
     """Every row has its check, which names a command, a file or a page; what skipray lacks is among the rows."""
     page = (ROOT / "docs" / "landscape.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| (\d+) \| (.*)$", page, flags=re.M))
+    rows = dict(re.findall(r"^\| (\d+)\. (.*)$", page, flags=re.M))
     checks = dict(re.findall(r"^(\d+)\. (.*(?:\n    ?.*)*)", page.partition("## How to check a row")[2], flags=re.M))
     assert list(rows) == list(checks) == [str(n) for n in range(1, len(rows) + 1)]
     for number, text in checks.items():

@@ -17,7 +17,7 @@ def record(
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for what, ours, beside in figures:
-            print_figure(what, ours, beside, at_least=stopped)
+            print_figure(what, ours, beside, at_least=stopped, loads={"skipray": 2.0, "joblib": 8.5})
     heading = f"# Benchmarks of {name}\n\nCommit {name}; 2 cores.\n\n## sweep\n\n`x`, 1 s\n\n"
     (folder / f"{name}.md").write_text(heading + "".join(f"    {line}\n" for line in printed.getvalue().splitlines()))
 
@@ -28,7 +28,10 @@ def test_of_each_row_the_newest_record_counts_and_every_ratio_below_one_is_liste
     record(tmp_path, "2026-02-01-bbb", ("24 trials", 10.0, both), stopped=("stock Ray Tune",))
     rows, _, rest = "\n".join(PAGE(tmp_path)).partition("## Where skipray is slower")
     slower, _, missing = rest.partition("## Not measured yet")
-    assert "| 24 trials | 10 s | joblib | 15 s | 1.50 | [2026-02-01-bbb](benchmarks/2026-02-01-bbb.md) |" in rows
+    assert (
+        "| 24 trials | 10 s | joblib | 15 s | 1.50 | 2 and 8.5 | [2026-02-01-bbb](benchmarks/2026-02-01-bbb.md) |"
+        in rows
+    )
     assert "| 24 trials | 10 s | stock Ray Tune | more than 90 s | more than 9.00 |" in rows
     assert "0.50" not in rows, "an older record's"
     assert "- 240 trials: 0.80 beside joblib (50 s for 40)" in slower
