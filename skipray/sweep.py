@@ -110,6 +110,21 @@ class Sweep:
 
         return tracking.read_trials(self.spec, tracking_uri)
 
+    def twins(self, *, tracking_uri: str | None = None) -> "pd.DataFrame":
+        """Linear CKA between twins, layer by layer, from the saved weights of finished runs.
+
+        Twins are of the families in the roles of `claims` (`plain` and `skip` or `aggregated`), at one depth and seed.
+
+        Returns:
+            Columns `plain, twin`, the further factors, `depth, seed, layer_index, plain_layer, twin_layer, cka`.
+
+        Raises:
+            skipray.spec.SpecError: no two twins have finished.
+        """
+        from skipray.execution.twins import compare_twins
+
+        return compare_twins(self.spec, tracking_uri=tracking_uri).table
+
     def aggregate(self, *, tracking_uri: str | None = None) -> "Aggregate":
         """Depth series, trends, limits and verdicts on the claims. Partial at any time."""
         from skipray.analysis.aggregation import aggregate

@@ -24,7 +24,7 @@ recipe: {epochs: 1, batch_size: 128, learning_rate: 0.05, momentum: 0.9, weight_
 factors: {architecture: [plainnet, resnet], depth: [8, 20]}
 seeds: [0]
 """
-VERBS = ("plan", "launch", "status", "aggregate", "report", "measure", "doctor", "theory")
+VERBS = ("plan", "launch", "status", "aggregate", "report", "measure", "twins", "doctor", "theory")
 
 
 def huge(path: Path) -> None:

@@ -27,6 +27,7 @@ from skipray.metrics import TENSORS, layer_metrics, tracked
 from skipray.spec.claims import OwnClaim
 
 __all__ = [
+    "PAPER",
     "PAPER_SOURCE",
     "Claim",
     "Comparison",

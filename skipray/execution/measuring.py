@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from skipray import tracking
 from skipray.execution.ownership import owned
+from skipray.execution.restored import restored
 from skipray.spec import ProbeSpec, SpecError, SweepSpec, TrialSpec, canonical_json
 from skipray.terminal.progress import Progress
 
@@ -207,28 +208,15 @@ def measure_weights(
     Raises:
         ValueError: the weights are damaged or another network's.
     """
-    from skipray import architectures
-    from skipray.datasets import open_dataset, shape_and_classes
     from skipray.probe import measure
-    from skipray.probe.generalization import generalization_measures, initial_weights
+    from skipray.probe.generalization import generalization_measures
     from skipray.tracking import Measured
     from skipray.trial import numerics
-    from skipray.trial.lone_block import lone_blocks
-    from skipray.trial.training import to_device
     from skipray.trial.training.losses import judging_loss, probing_loss
 
-    import torch  # isort: skip
-
     with numerics(trial):
-        device = torch.device(trial.resources.device)
-        splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(device)
-        shape, classes = shape_and_classes(trial.dataset)
-        network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), device)
-        initial = initial_weights(network)
-        if weights is not None:
-            _load(network, weights, trial.label)
-        inputs, labels = splits.probe_batch(trial.probe.samples)
-        lone = lone_blocks(trial, network, inputs[:2], shape, classes)
+        probed = restored(trial, weights, data_root)
+        network, inputs, labels = probed.network, probed.inputs, probed.labels
         started = time.perf_counter()
         found = measure(
             network,
@@ -238,7 +226,7 @@ def measure_weights(
             epoch=epoch,
             no_updates=TRAINING_IS_OVER,
             loss=probing_loss(trial.recipe, labels),
-            lone=lone,
+            lone=probed.lone,
         )
         metrics: dict[str, float] = {}
         if scalars:
@@ -248,11 +236,11 @@ def measure_weights(
                 network,
                 inputs,
                 labels,
-                initial=initial,
+                initial=probed.initial,
                 spec=trial.probe,
                 loss=judging_loss(trial.recipe),
                 seed=trial.seed,
-                lone=lone,
+                lone=probed.lone,
             )
         return Measured(
             settings=_settings(trial.probe),
@@ -264,16 +252,6 @@ def measure_weights(
             profile_layers=found.profile_layers if scalars else {},
             seconds=time.perf_counter() - started,
         )
-
-
-def _load(network: "nn.Module", weights: bytes, label: str) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        network.load_state_dict(load(weights))
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"the weights of {label} cannot be used: {error}") from None
 
 
 def _settings(probe: ProbeSpec) -> dict[str, Any]:

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from jsonschema import Draft202012Validator
+from safetensors.torch import load
 
+from skipray import architectures
+from skipray.datasets import open_dataset
 from skipray.execution.measuring import measure_sweep, measure_weights, measurement_name
+from skipray.execution.twins import compare_twins
+from skipray.launch import run as skipray
+from skipray.metrics.cka_consecutive import linear_cka
 from skipray.records import LAYER_COLUMNS
+from skipray.results import schema
 from skipray.spec import ProbeSpec, SpecError, load_sweep
-from skipray.tracking import read_layers, read_trials, winning_runs
+from skipray.tracking import read_layers, read_ledger, read_trials, read_weights, winning_runs
 from skipray.tracking.schema import ARTIFACTS
 from skipray.tracking.write.measurement import new_values
 from skipray.trial import run_trial
@@ -37,7 +46,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.cluster
 @pytest.mark.xdist_group("ray")
-def test_a_finished_sweep_is_measured_once_and_nothing_else_changes(file: Path) -> None:
+def test_a_finished_sweep_is_measured_once_and_nothing_else_changes(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from mlflow import MlflowClient
 
     from skipray.execution.launching import launch_sweep
@@ -105,6 +116,39 @@ def test_a_finished_sweep_is_measured_once_and_nothing_else_changes(file: Path) 
 
     assert measure_sweep(richer, tracking_uri=uri).as_json()["already"] == 2
     assert measure_sweep(richer, tracking_uri=uri).measured == 0
+    check_twins(file, uri, capsys)
+
+
+def check_twins(file: Path, uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Linear CKA of the twins' saved weights, against hooks by hand; as the verb hands it out."""
+    sweep = load_sweep(file)
+    seen: dict[str, list[torch.Tensor]] = {}
+    for trial in sweep.trials():
+        row = read_ledger(sweep, uri).finished[trial.trial_id]
+        network = architectures.build(trial.model, (1, 8, 8), 10).eval()
+        network.load_state_dict(load(read_weights(uri, row)))
+        outputs = seen[trial.model.architecture] = []
+        for layer in network.hidden_layers():
+            layer.output.register_forward_hook(lambda m, a, out, kept=outputs: kept.append(out.detach()))
+        network(open_dataset(trial.dataset, trial.fingerprint).probe_batch(64)[0])
+    expected = [linear_cka(a, b) for a, b in zip(seen["plainnet"], seen["resnet"], strict=True)]
+    assert 0 < min(expected) < 0.999
+
+    table = compare_twins(sweep, tracking_uri=uri).table
+    assert table["cka"].tolist() == pytest.approx(expected, rel=1e-9)
+    assert (table["plain"] == "plainnet").all()
+    assert (table["twin"] == "resnet").all()
+    assert table["plain_layer"].tolist() == table["twin_layer"].tolist() == ["stem", "blocks.0", "blocks.1", "blocks.2"]
+    assert table["layer_index"].tolist() == [0, 1, 2, 3]
+    capsys.readouterr()
+    assert skipray(["twins", str(file), "--tracking-uri", uri, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [e.message for e in Draft202012Validator(schema()).iter_errors(told)] == []
+    assert [row["cka"] for row in told["layers"]] == table["cka"].tolist()
+    assert skipray(["twins", str(file), "--tracking-uri", uri]) == 0
+    assert f"plainnet and resnet 8 {expected[0]:.3f}" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(SpecError, match="found no finished twins of one depth and seed; needed: finished runs in the"):
+        compare_twins(load_sweep(file, ["factors.architecture=[resnet]"]), tracking_uri=uri)
 
 
 def test_the_weights_give_what_the_run_itself_measured(file: Path) -> None:
