@@ -20,8 +20,6 @@ from skipray.spec import ProbeSpec, SpecError, SweepSpec, TrialSpec, canonical_j
 from skipray.terminal.progress import Progress
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from skipray.scheduling.ray.attempt import TrialAttempt
     from skipray.scheduling.work.events import Event, Summary
     from skipray.scheduling.work.protocol import TrialResult
