@@ -22,7 +22,9 @@ def limit_sentence(found: "list[tuple[str, Limit]]", means: str = "") -> str:
     for label, x in found:
         if x.depth is None and x.censored == "none":
             tried = [count_words(c) for c in x.counts if c.trials]
-            seen = f": it is not rarer with depth ({listed(tried)})" if tried and not x.monotone else ""
+            seen = (
+                f": its seeds do not {many} less often with depth ({listed(tried)})" if tried and not x.monotone else ""
+            )
             parts.append(f"no limit can be given for {label}{seen}{missing_words(x)}")
     if not parts:
         return ""

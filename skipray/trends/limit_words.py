@@ -7,7 +7,7 @@ def limit_words(limit: Limit) -> str:
     """A limit in a table's cell, such as `depth 33 (95 % interval 20 to 48)`, with what is missing."""
     tried = [c for c in limit.counts if c.trials]
     if not limit.monotone:
-        return f"none: not rarer with depth ({listed([count_words(c) for c in tried])}){missing_words(limit)}"
+        return f"none: no fewer seeds with depth ({listed([count_words(c) for c in tried])}){missing_words(limit)}"
     if limit.censored == "above":
         there = f" {tried[-1].depth}, the deepest tried ({count_words(tried[-1], 'there')}" if tried else " ("
         return f"beyond{there}; {bound_words(limit)}){missing_words(limit)}"
