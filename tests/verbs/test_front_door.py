@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from skipray import verbs
 from skipray.launch import app, main
 from skipray.spec import fields as spec_fields
+from skipray.spec import load_sweep
 from skipray.spec.reference import field_rows, json_schema
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,8 @@ def test_what_new_writes_can_be_planned(
     assert run("new", f"{name}.yaml", *(["--own"] if own else [])) == 0
     assert run("plan", f"{name}.yaml", "--brief", "--offline") == 0
     assert f"{name}.yaml: " in capsys.readouterr().out
+    declared = [claim.id for claim in load_sweep(f"{name}.yaml").claims.own]
+    assert declared == (["deeper"] if own else []), "what an own family's sweep asks is judged, not the paper's alone"
     assert run("new", f"{name}.yaml") == 2
     assert "there already" in capsys.readouterr().err
 
