@@ -30,6 +30,7 @@ class DeliveryThread(threading.Thread):
     Args:
         running: trial_ids of this moment.
         finished: trial_ids, as they come; they are taken out.
+        say: told how many results wait, whenever that is another number.
     """
 
     def __init__(
@@ -40,19 +41,30 @@ class DeliveryThread(threading.Thread):
         storage_url: str,
         running: set[str],
         finished: deque[str],
+        say: Callable[[str], None],
     ):
         super().__init__(name="skipray-delivery", daemon=True)
         self._address, self._trials, self._sweep_name = address, trials, sweep_name
         self._storage_url, self._running, self._finished = storage_url, running, finished
         self._ended = threading.Event()
+        self._say, self._left = say, 0
 
     def run(self) -> None:
         while not self._ended.wait(DELIVERY_SECONDS):
             self._forget()
             waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
+            left, away = 0, ""
             if waiting:
                 trials = [t for t in self._trials() if t.trial_id in waiting]
-                tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
+                pending = tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
+                left, away = len(pending.left), pending.away
+            self._tell(left, away)
+
+    def _tell(self, left: int, away: str) -> None:
+        if left != self._left:
+            self._left = left
+            why = f" ({away})" if away else ""
+            self._say(f"{waiting_words(left)} for the tracking store{why}" if left else "nothing waits any more")
 
     def __enter__(self) -> "DeliveryThread":
         self.start()
@@ -72,6 +84,11 @@ class DeliveryThread(threading.Thread):
                 tracking.forget_finished(known - waiting, self._storage_url, self._sweep_name)
 
 
+def waiting_words(results: int) -> str:
+    """Such as `2 results wait`."""
+    return "1 result waits" if results == 1 else f"{results} results wait"
+
+
 def deliver_rest(
     sweep: SweepSpec,
     address: "Address",
@@ -89,7 +106,9 @@ def deliver_rest(
             break
         if not said:
             said = True
-            say(f"{len(pending.left)} results wait for the tracking store; trying for {patience_seconds:g} s (Ctrl-C)")
+            why = f" ({pending.away})" if pending.away else ""
+            words = waiting_words(len(pending.left))
+            say(f"{words} for the tracking store{why}; trying for {patience_seconds:g} s (Ctrl-C)")
         time.sleep(RETRY_SECONDS)
     with suppress(tracking.TrackingAway, tracking.TrackingRefused):
         tracking.take_back_doubles(address, sweep.name)

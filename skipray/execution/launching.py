@@ -202,6 +202,7 @@ def _run(
         storage_url,
         tally.running,
         tally.finished,
+        say,
     )
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
     estimates = {p.trial.trial_id: p.seconds for p in plan.missing}

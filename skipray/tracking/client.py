@@ -50,6 +50,15 @@ REMEDIES = (
 )
 """A pattern of what a server said, or did not say, and what to do about it: the first that fits."""
 
+_NO_SERVER = (
+    (r"Max retries exceeded.*\[Errno -?\d+\] ([A-Za-z][A-Za-z ]*)", "no connection ({})"),
+    (r"Max retries exceeded.*timed out", "no connection (timed out)"),
+    (r"Max retries exceeded.*without response", "the connection was closed without an answer"),
+    (r"Max retries exceeded.*too many (\d+) error responses", "only errors {}"),
+    (r"Read timed out\. \(read timeout=([\d.]+)\)", "no answer within {} s"),
+)
+"""A pattern of what urllib3 says, and what that is in words."""
+
 
 class _NoTraceback(logging.Filter):
     """MLflow prints a traceback for each database error, also for those that the next attempt heals."""
@@ -127,14 +136,24 @@ def _classified(uri: str, error: Exception) -> Exception | None:
 
     if isinstance(error, MlflowException):
         text = redact(str(error)).strip().splitlines()
-        words = f"{redact(uri)}: {text[0] if text else type(error).__name__}"
+        words = f"{redact(uri)}: {_plainly(text[0]) if text else type(error).__name__}"
         return TrackingRefused(words) if error.error_code in _REFUSALS else TrackingAway(_with_remedy(uri, words))
     if isinstance(error, ModuleNotFoundError):
         return TrackingRefused(f"{redact(uri)}: {error}; install its driver, as skipray[cluster] does for PostgreSQL")
     if isinstance(error, OSError | SQLAlchemyError):  # requests' exceptions are OSErrors
-        words = f"{redact(uri)}: {type(error).__name__}: {redact(str(error)).splitlines()[0]}"
+        said = f"{type(error).__name__}: {redact(str(error))}".splitlines()[0]
+        words = f"{redact(uri)}: {_plainly(said)}"
         return TrackingAway(_with_remedy(uri, words))
     return None
+
+
+def _plainly(text: str) -> str:
+    """What urllib3 says of a server that is not there, in four hundred characters, in a few words; else the text."""
+    for pattern, words in _NO_SERVER:
+        found = re.search(pattern, text)
+        if found:
+            return words.format(*found.groups())
+    return text
 
 
 def _with_remedy(uri: str, words: str) -> str:

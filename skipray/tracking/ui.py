@@ -13,7 +13,8 @@ PORT = 5000
 
 
 def ui_command(uri: str, port: int = PORT, *, host: str = "127.0.0.1") -> list[str]:
-    """The command that serves MLflow's UI for an SQL address; on loopback unless the caller says otherwise.
+    """The command that serves MLflow's UI for an SQL address, in `ui_environment`; on loopback unless the caller says
+    otherwise.
 
     Raises:
         ValueError: an HTTP address, which has its UI already.
@@ -21,8 +22,6 @@ def ui_command(uri: str, port: int = PORT, *, host: str = "127.0.0.1") -> list[s
     if not is_sql(uri):
         raise ValueError(f"{redact(uri)} is a server already; open it in a browser")
     arguments = {
-        "--backend-store-uri": uri,
-        "--registry-store-uri": uri,  # as it would be anyway; left out, the server says so at each start
         "--artifacts-destination": str(store_folder(uri) / "artifacts"),
         "--host": host,
         "--port": str(port),
@@ -33,9 +32,12 @@ def ui_command(uri: str, port: int = PORT, *, host: str = "127.0.0.1") -> list[s
     return [sys.executable, "-m", "mlflow", "server", *(word for pair in arguments.items() for word in pair)]
 
 
-def ui_environment() -> dict[str, str]:
-    """The environment for `ui_command`: no telemetry, no job runner (seven processes, 1.7 GB), no noise."""
+def ui_environment(uri: str) -> dict[str, str]:
+    """The environment for `ui_command`: the database, whose password no list of processes then shows; no telemetry, no
+    job runner (seven processes, 1.7 GB), no noise."""
     return os.environ | {
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_REGISTRY_STORE_URI": uri,  # as it would be anyway; left out, the server says so at each start
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # MLflow's own import, about which its user can do nothing.

@@ -37,4 +37,4 @@ def ui(
         print(f"all sweeps: {base}/#/experiments?{tracking.TRAINING}")
     print("MLflow's pages are there in a few seconds; Ctrl-C ends them")
     sys.stdout.flush()
-    os.execvpe(command[0], command, tracking.ui_environment())  # a signal to this process reaches the server
+    os.execvpe(command[0], command, tracking.ui_environment(uri))  # a signal to this process reaches the server

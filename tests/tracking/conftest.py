@@ -152,6 +152,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(recorder, "_away_until", {})
+    monkeypatch.setattr(recorder, "_away_since", {})
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def server_port(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) 
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             tracking.ui_command(f"sqlite:///{folder}/server.db", port),
-            env=tracking.ui_environment(),
+            env=tracking.ui_environment(f"sqlite:///{folder}/server.db"),
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,

@@ -248,9 +248,12 @@ def test_over_http_a_trial_takes_at_most_ten_requests(proxy: Any, toys: SimpleNa
 
 @pytest.mark.parametrize("fault", ["500", "403", "drop"])
 def test_while_the_server_is_away_results_wait_and_are_delivered_once(
-    proxy: Any, toys: SimpleNamespace, fault: str, monkeypatch: pytest.MonkeyPatch
+    proxy: Any, toys: SimpleNamespace, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("skipray.tracking.client.RETRY_SECONDS_HTTP", (0.05,))
+    monkeypatch.setattr(
+        recorder_module, "PAUSE_SECONDS", 0.0
+    )  # each is tried, and what was found said once all the same
     name = f"away-{fault}"
     sweep = toys.sweep(name, depths=(8,))
     address = tracking.prepare(sweep, proxy.uri)
@@ -271,6 +274,9 @@ def test_while_the_server_is_away_results_wait_and_are_delivered_once(
     pending = tracking.deliver_pending(address, trials, storage)
     assert pending.delivered == ()
     assert set(pending.left) == {t.trial_id for t in trials[:3]}
+    assert pending.away
+    said = [r.getMessage() for r in caplog.records if "away" in r.getMessage()]
+    assert [text.startswith("the tracking store is away; trials go on") for text in said] == [True], said
     proxy.fault = None
     pending = tracking.deliver_pending(address, trials, storage)
     assert set(pending.delivered) == {t.trial_id for t in trials[:3]}
@@ -284,6 +290,8 @@ def test_while_the_server_is_away_results_wait_and_are_delivered_once(
     for run in children(proxy.uri, name)[:2]:
         history = MlflowClient(proxy.uri).get_metric_history(run.info.run_id, "train.loss")
         assert len({m.step for m in history}) == len(history)
+    assert attempt(address, sweep, trials[3]).start()
+    assert "the tracking store answers again after" in caplog.text
 
 
 def test_a_create_whose_answer_was_lost_makes_no_second_run(

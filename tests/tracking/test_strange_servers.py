@@ -4,11 +4,13 @@ import itertools
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
 from skipray import tracking
 from skipray.storage import TrialPlace
+from skipray.tracking.client import reach
 from skipray.tracking.read.launches import PARAM
 from skipray.tracking.write import recorder as recorder_module
 from skipray.tracking.write.store_lease import StoreLease
@@ -38,6 +40,13 @@ def run_all(address: tracking.Address, sweep: Any, toys: SimpleNamespace) -> Non
     for _ in range(8):
         if not tracking.deliver_pending(address, sweep.trials(), storage).left:
             break
+
+
+def test_no_list_of_processes_shows_the_servers_database(server_port: int) -> None:
+    """Its address may hold a password."""
+    lines = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+    assert any(f"--port {server_port}" in line for line in lines), "the server was looked at"
+    assert not [line for line in lines if "server.db" in line and "mlflow" in line]
 
 
 def test_requests_that_arrive_twice_leave_nothing(proxy: Any, server_port: int, toys: SimpleNamespace) -> None:
@@ -107,3 +116,17 @@ def test_a_byte_that_rots_in_the_cache_is_seen(
     assert "read from the store" in caplog.text
     assert after.equals(before)
     assert all(p.read_bytes() != bytes(data) for p in kept.parent.glob("*.parquet")), "the damaged file is gone"
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("http://127.0.0.1:1", "no connection (Connection refused); see that the server runs"),
+        ("http://no-such-host.invalid:5000", "no connection ("),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_in_a_few_words(uri: str, words: str) -> None:
+    with pytest.raises(tracking.TrackingAway) as raised:
+        reach(uri, lambda client: client.search_experiments(), retries=())
+    assert str(raised.value).startswith(f"{uri}: {words}")
+    assert len(str(raised.value)) < 220

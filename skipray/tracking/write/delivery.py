@@ -25,6 +25,8 @@ class Pending:
     """trial_id and why the store does not take it."""
     unknown: tuple[str, ...]
     """Of trials that the sweep does not name (any more)."""
+    away: str = ""
+    """What the tracking store says, or does not, where it is away."""
 
 
 def deliver_pending(
@@ -52,7 +54,7 @@ def deliver_pending(
     left: list[str] = []
     refused: list[tuple[str, str]] = []
     unknown: list[str] = []
-    away = False
+    away = ""
     for sweep in sorted(sweeps):
         for trial_id in awaiting_delivery(storage, sweep):
             if trial_id in skipped:
@@ -66,15 +68,14 @@ def deliver_pending(
                     if _deliver(address, specs[trial_id], TrialPlace(storage, sweep, trial_id)):
                         delivered.append(trial_id)
                 except TrackingAway as error:
-                    log.warning("tracking is away, results wait in the storage: %s", error)
-                    away = True
+                    away = str(error) or type(error).__name__
                     left.append(trial_id)
                 except TrackingRefused as error:
                     refused.append((trial_id, str(error)))
                 except (Fenced, OSError) as error:
                     log.warning("%s", error)
                     left.append(trial_id)
-    return Pending(tuple(delivered), tuple(left), tuple(refused), tuple(unknown))
+    return Pending(tuple(delivered), tuple(left), tuple(refused), tuple(unknown), away)
 
 
 def forget_finished(finished: Iterable[str], storage: str | os.PathLike[str], sweep: str) -> None:

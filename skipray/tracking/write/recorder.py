@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _away_until: dict[str, float] = {}
 """Address -> time (monotonic) until which this process does not try it. Shared by the trials of a warm worker."""
+_away_since: dict[str, float] = {}
+"""Address -> time (monotonic) at which this process found it away, which it says once."""
 
 
 class Recorder:
@@ -59,6 +61,7 @@ class Recorder:
             return True
         try:
             self._run.open()
+            self._there()
         except (TrackingAway, OSError) as error:  # OSError: whether the trial is still ours cannot be seen just now
             self._away(error)
         return not self._run.finished
@@ -72,6 +75,7 @@ class Recorder:
             return
         try:
             self._note_absent(self._run.log_epochs(records))
+            self._there()
         except (TrackingAway, OSError) as error:
             self._away(error)
 
@@ -97,6 +101,7 @@ class Recorder:
             return False
         try:
             self._note_absent(self._run.finish(record, artifacts))
+            self._there()
         except (TrackingAway, OSError) as error:
             self._away(error)
             if storage_error is not None:
@@ -117,6 +122,7 @@ class Recorder:
             return False
         try:
             self._run.fail(failure)
+            self._there()
         except (TrackingAway, OSError) as error:
             self._away(error)
             return False
@@ -137,8 +143,16 @@ class Recorder:
         if isinstance(error, OSError):
             log.warning("the storage is away, nothing can be tracked: %s", error)
             return
-        _away_until[self.address.uri] = time.monotonic() + PAUSE_SECONDS
-        log.warning("tracking is away, results wait in the storage: %s", error)
+        now = time.monotonic()
+        _away_until[self.address.uri] = now + PAUSE_SECONDS
+        if _away_since.setdefault(self.address.uri, now) == now:
+            log.warning("the tracking store is away; trials go on, and their results wait in the storage: %s", error)
+
+    def _there(self) -> None:
+        """The store has answered."""
+        since = _away_since.pop(self.address.uri, None)
+        if since is not None:
+            log.warning("the tracking store answers again after %.0f s", time.monotonic() - since)
 
     def _note_absent(self, keys: list[str]) -> None:
         if keys:
