@@ -45,9 +45,10 @@ def answer(aggregate: "Aggregate", layout: Layout, predicted: str) -> list[str]:
 def _limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
     several = len(aggregate.limits) > len({family(g) for g, _ in aggregate.limits})
     if len(aggregate.limits) > MOST_GROUPS:
-        return _many_limits(aggregate)
+        return [*_many_limits(aggregate), layout.depth_sentence]
     means = aggregate.limit_tables[0].definition.sentence if aggregate.limits else ""
-    return [limit_sentence([(layout.name(g) if several else family(g), x) for g, x in aggregate.limits], means)]
+    said = limit_sentence([(layout.name(g) if several else family(g), x) for g, x in aggregate.limits], means)
+    return [said, layout.depth_sentence] if said else []
 
 
 def _many_limits(aggregate: "Aggregate") -> list[str]:

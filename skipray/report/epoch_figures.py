@@ -64,7 +64,8 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     return Chart(
         name="training-by-epoch",
         title="Training by epoch" + layout.of_paper("Figs. 3 and 4"),
-        caption="Median over the seeds on the training set. Epoch 0 is the network at initialisation; a line that ends "
+        caption=f"Median over the seeds on the training set, a line for each {layout.depth_words}. "
+        "Epoch 0 is the network at initialisation; a line that ends "
         "early is of trials whose loss was no longer finite." + _judged_on(aggregate.trials) + dropped,
         alt="Training loss and accuracy by epoch. " + _ends(layout, rows),
         panels=tuple(panels),

@@ -12,7 +12,6 @@ import pandas as pd
 from skipray.palette import Style, family_styles
 from skipray.spec import Group, SweepSpec, TrialSpec
 from skipray.spec.cell import value_text
-from skipray.spec.depth_words import depth_words
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -84,7 +83,9 @@ class Layout:
     marked: frozenset[tuple[Group, int]] = frozenset()
     """Groups and depths that break the tuning's protocol: every figure shows which these are."""
     depth_words: str = "depth"
-    """Depth with what its families count, for axes."""
+    """Depth with what its families count: `depth (blocks)`."""
+    depth_sentence: str = ""
+    """Likewise, as a sentence: `Depth counts blocks.`"""
 
     def name(self, group: Group) -> str:
         """`resnet, normalization batch`"""
@@ -129,8 +130,8 @@ def lay_out(aggregate: "Aggregate") -> Layout:
             seen.setdefault(key, set()).add(value)
     varying = frozenset(key for key, found_values in seen.items() if len(found_values) > 1)
     marked = frozenset(_marked(aggregate.fairness))
-    words = depth_words(architectures.values(), aggregate.sweep.depth_units)
-    return Layout(groups, family_styles(architectures), depths, varying, _facets(groups, varying), marked, words)
+    words = (aggregate.sweep.depth_words, aggregate.sweep.depth_sentence)
+    return Layout(groups, family_styles(architectures), depths, varying, _facets(groups, varying), marked, *words)
 
 
 def _marked(fairness: pd.DataFrame) -> Iterator[tuple[Group, int]]:

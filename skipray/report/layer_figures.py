@@ -152,7 +152,8 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
     return Chart(
         name="condition-by-layer-and-depth",
         title="Condition number by layer at every depth",
-        caption="Hidden representations after training, raw; median over the seeds.",
+        caption=f"Hidden representations after training, raw; median over the seeds, a line for each "
+        f"{layout.depth_words}.",
         alt="Condition number of hidden representations by layer, a line per depth. "
         + _first_last(layout, rows, "log10 of it"),
         panels=tuple(panels),

@@ -37,8 +37,8 @@ def limits_chart(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     return Chart(
         name="limits",
         title="How deep each family trains",
-        caption="The trainability limit: the depth at which half of the seeds no longer fit (see the top). A bar "
-        "is its 95 % interval; an arrow means that it goes on beyond the depths tried.",
+        caption=f"The trainability limit: the {layout.depth_words} at which half of the seeds no longer fit (see the "
+        "top). A bar is its 95 % interval; an arrow means that it goes on beyond the depths tried.",
         alt="Trainability limits. " + "; ".join(f"{layout.name(g)}: {limit_words(lim)}" for g, lim in shown) + ".",
         panels=(Panel("", axis, name_axis(layout.name(group) for group, _ in shown), tuple(traces)),),
         legend=tuple(Key(f, layout.styles[f], "both") for f in families) if len(shown) > len(families) else (),

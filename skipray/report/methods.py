@@ -21,11 +21,12 @@ PAPER = (
 def definitions(aggregate: "Aggregate") -> list[Row]:
     """A term and its meaning: what trained means here, the limits, and each metric that has a trend."""
     rows = [(_words(t.definition.column), f"{t.definition.sentence}.") for t in aggregate.limit_tables]
+    depth = aggregate.sweep.depth_sentence
     if aggregate.limits:
         rows.append((
             "trainability limit",
             "The depth at which half of the seeds no longer do what the definition says, from a logistic regression on "
-            "the logarithm of depth; its 95 % interval from the profile of the likelihood.",
+            f"the logarithm of depth; its 95 % interval from the profile of the likelihood. {depth}".strip(),
         ))  # fmt: skip
     rows.append((
         "band",

@@ -54,6 +54,7 @@ def render(
         untested=[row for row in claims if row.claim.verdict == "not tested"],
         limits=[(layout.name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
         limits_total=len(aggregate.limits),
+        depth_words=layout.depth_words,
         more_limits=tables.more_limits(aggregate, layout),
         few_limits=len(aggregate.limits) <= MOST_GROUPS,
         main=main,
@@ -106,7 +107,7 @@ def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) 
         *([("tuning trials", str(points))] if points else []),
         ("data", ", ".join(dict.fromkeys(plain(short_name(c.dataset.name)) for c in aggregate.sweep.data_cells))),
         ("families", ", ".join(layout.families)),
-        ("depth", span),
+        (layout.depth_words, span),
         ("seeds", str(len(aggregate.sweep.seeds))),
     ]
 

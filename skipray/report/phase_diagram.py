@@ -44,7 +44,8 @@ def phase_diagram(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     return Chart(
         name="phase-diagram",
         title=f"Phase diagram: train accuracy over {factor} and depth",
-        caption=f"Each tile is the mean train accuracy of the seeds at one {factor} and depth. Diamonds are the "
+        caption=f"Each tile is the mean train accuracy of the seeds at one {factor} and "
+        f"{layout.depth_words}. Diamonds are the "
         "measured trainability limits with their 95 % intervals; an arrowhead: it goes on beyond the depths tried."
         + (" The dotted curve is the limit that theory predicts at initialisation (where it leaves the frame, it lies "
            "beyond)." if predicted else " Theory predicts no limit for these networks."),
@@ -158,8 +159,8 @@ def _table(found: tuple[Phase, ...], layout: Layout) -> Table:
                 ABSENT if measured is None else ratio_words(measured, column.predicted.depth),
             ))  # fmt: skip
     return Table(
-        "Mean train accuracy by depth, the measured and the predicted limit, for each column of the maps."
-        + (f" {MAX_ROWS} of {len(rows)} are listed." if len(rows) > MAX_ROWS else ""),
+        f"Mean train accuracy by {layout.depth_words}, the measured and the predicted limit, for each column of the "
+        "maps." + (f" {MAX_ROWS} of {len(rows)} are listed." if len(rows) > MAX_ROWS else ""),
         ("Cells", *(f"depth {d}" for d in depths), "Measured limit", "Predicted", "Measured / predicted"),
         tuple(rows[:MAX_ROWS]),
         frozenset({*range(1, len(depths) + 1), len(depths) + 2, len(depths) + 3}),

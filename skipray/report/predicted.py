@@ -59,7 +59,7 @@ def predicted_table(
     left = f" {MAX_ROWS} of {len(said)} are listed." if len(said) > MAX_ROWS else ""
     premises = " ".join(dict.fromkeys(f"{limit.source}: {limit.premise}." for _, limit in said))
     return Table(
-        "Limit measured and predicted at initialisation, in weight layers, and measured over predicted (of two "
+        f"Limit measured and predicted at initialisation, as {layout.depth_words}, and measured over predicted (of two "
         "predicted depths over the first). No prediction knows the learning rate or the length of the training."
         + (f" Nothing is predicted for {silent} of {len(layout.groups)}." if silent else "")
         + f"{left} {premises}",

@@ -37,7 +37,7 @@ def accuracy_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
             if any(text != ABSENT for text in cells.values()):
                 rows.append((layout.name(group), describe(key).axis, *cells.values()))
     return _table(
-        f"{what} by depth: mean of the seeds ± standard deviation between them.",
+        f"{what} by {layout.depth_words}: mean of the seeds ± standard deviation between them.",
         what,
         rows,
         layout,
@@ -60,7 +60,9 @@ def cost_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
             shown = [texts.get(d, ABSENT) for d in layout.depths]
             if any(text != ABSENT for text in shown):
                 rows.append((layout.name(group), what, *shown))
-    return _table("What a trial costs, by depth; seconds are the mean of the seeds.", "Cost", rows, layout)
+    return _table(
+        f"What a trial costs, by {layout.depth_words}; seconds are the mean of the seeds.", "Cost", rows, layout
+    )
 
 
 def _sizes(aggregate: "Aggregate", trial: TrialSpec) -> Mapping[str, int]:

@@ -160,7 +160,7 @@ def more_limits(aggregate: "Aggregate", layout: Layout) -> list[Table]:
     """The limits beside the headline's, each with its definition."""
     return [
         Table(
-            f"{limits.definition.sentence}. The depth at which half of the seeds no longer do.",
+            f"{limits.definition.sentence}. The {layout.depth_words} at which half of the seeds no longer do.",
             ("Cells", "Limit"),
             tuple((layout.name(g), limit_words(x)) for g, x in limits.of_groups[:MAX_LIMITS]),
         )

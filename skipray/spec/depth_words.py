@@ -24,8 +24,35 @@ def depth_words(architectures: Iterable[str], units: Mapping[str, str]) -> str:
     >>> depth_words(["resnet"], units), depth_words(units, units), depth_words(["mine:net"], units)
     ('depth (weight layers)', 'depth (weight layers or blocks)', 'depth')
     """
-    told = list(dict.fromkeys(units.get(name) or ("" if ":" in name else _unit(name)) for name in architectures))
+    told = list(dict.fromkeys(_told(name, units) for name in architectures))
     return f"depth ({' or '.join(told)})" if told and all(told) else "depth"
+
+
+def depth_sentence(families: Mapping[str, str], units: Mapping[str, str]) -> str:
+    """What depth counts, in a sentence; empty where no family says it.
+
+    Args:
+        families: architecture -> what it is called.
+        units: as in `depth_words`.
+
+    >>> units = {"resnet": "weight layers", "plainnet": "weight layers", "nets:vit": "blocks"}
+    >>> depth_sentence({"resnet": "resnet", "plainnet": "plainnet"}, units)
+    'Depth counts weight layers.'
+    >>> depth_sentence({"resnet": "resnet", "plainnet": "plainnet", "nets:vit": "vit"}, units)
+    'Depth counts weight layers of resnet and plainnet, blocks of vit.'
+    """
+    said: dict[str, list[str]] = {}
+    for architecture, family in families.items():
+        said.setdefault(_told(architecture, units), []).append(family)
+    unsaid = said.pop("", [])
+    if len(said) == 1 and not unsaid:
+        return f"Depth counts {next(iter(said))}."
+    parts = [f"{unit} of {' and '.join(dict.fromkeys(of))}" for unit, of in said.items()]
+    return f"Depth counts {', '.join(parts)}." if parts else ""
+
+
+def _told(architecture: str, units: Mapping[str, str]) -> str:
+    return units.get(architecture) or ("" if ":" in architecture else _unit(architecture))
 
 
 def _unit(architecture: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from skipray.spec.cell import Group, bare_name, factor_names
 from skipray.spec.claims import Claims
 from skipray.spec.data_factors import DATASET
+from skipray.spec.depth_words import depth_sentence, depth_words
 from skipray.spec.document import Document
 from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Trained, Tune
 from skipray.spec.points import first_points, point_trials, study_key
@@ -55,6 +56,16 @@ class SweepSpec:
         for override in self.overrides:
             document.override(override)
         return document.where(key)
+
+    @cached_property
+    def depth_words(self) -> str:
+        """`depth` with what its families count: `depth (blocks)`."""
+        return depth_words([group.architecture for group in self.groups], self.depth_units)
+
+    @cached_property
+    def depth_sentence(self) -> str:
+        """`Depth counts blocks.`"""
+        return depth_sentence({group.architecture: group.family for group in self.groups}, self.depth_units)
 
     @cached_property
     def data_cells(self) -> tuple[TrialSpec, ...]:

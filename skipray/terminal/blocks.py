@@ -63,7 +63,11 @@ class Grid:
     def _parts(self, width: int) -> list[list[int]]:
         """The columns of each table, the first one in all of them."""
         of_column = [
-            max(cell_len(Text.from_markup(text).plain) for text in (column.title, *(row[i] for row in self.rows)))
+            max(
+                cell_len(line)
+                for text in (column.title, *(row[i] for row in self.rows))
+                for line in Text.from_markup(text).plain.split("\n")
+            )
             for i, column in enumerate(self.columns)
         ]
         words = [word for row in self.rows for word in Text.from_markup(row[0]).plain.split()]

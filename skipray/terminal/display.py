@@ -56,7 +56,8 @@ def count(number: float) -> str:
 
 def plan_line(plan: Plan) -> str:
     depths = sorted({cell.model.depth for cell in plan.sweep.cells})
-    span = f"depth {depths[0]} to {depths[-1]}" if len(depths) > 1 else f"depth {depths[0]}"
+    reach = f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else str(depths[0])
+    span = f"{plan.sweep.depth_words} {reach}"
     return (
         f"{plan.sweep.path}: {len(plan.trials)} trials{_to_come(plan)}, {span}, {plan.count('finished')} finished, "
         f"about {duration(plan.total_seconds)} at {plan.concurrency} at once"
@@ -91,6 +92,8 @@ def show_plan(plan: Plan) -> None:
         )
         last = cell.group
     out.print(table)
+    if plan.sweep.depth_sentence:
+        out.print(escape(plan.sweep.depth_sentence))
     if plan.sweep.adaptive is not None:
         depths = [cell.model.depth for cell in plan.sweep.cells]
         out.print(
@@ -143,10 +146,10 @@ def show_states(
     trials = sweep.trials() if trials is None else tuple(trials)
     totals = state_counts(trials, states, to_come)
     out.print(f"[bold]{sweep.name}[/bold]: {escape(sweep.question)}")
-    reached = scores_table(scores) if scores is not None else None
+    reached = scores_table(scores, sweep.depth_words) if scores is not None else None
     if reached is not None:
         out.print(reached)
-    out.print(state_grid(trials, states))
+    out.print(state_grid(trials, states, sweep.depth_words))
     out.print(", ".join(f"{totals[k]} {k}" for k in STATES))
     for trial in trials:
         if trial.trial_id in causes:
@@ -185,12 +188,14 @@ def aggregate_blocks(result: "Aggregate") -> list[Block]:
     done, total = len(result.trials), int(result.coverage["seeds"].sum()) if len(result.coverage) else 0
     if done < total and result.sweep.adaptive is None:
         found.append(Line(f"Preliminary: {done} of {total} trials have finished."))
-    reached = scores_table(scores_in(result))
+    reached = scores_table(scores_in(result), result.sweep.depth_words)
     if reached is not None:
         found.append(reached)
     tested = [c for c in result.claims if c.verdict != "not tested"]
     if tested:
         found.append(claims_table(tested))
+    if result.limits and result.sweep.depth_sentence:
+        found.append(Line(escape(result.sweep.depth_sentence)))
     for limits in result.limit_tables:
         if limits.of_groups:
             found.append(Line(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do at"))

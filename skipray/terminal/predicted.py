@@ -14,10 +14,11 @@ NAMED_GROUPS = 6
 """Groups without a prediction that are named; of more their number is said."""
 
 
-def show_limits(found: Mapping[Group, PredictedLimit], *, premises: bool = False) -> None:
+def show_limits(found: Mapping[Group, PredictedLimit], depth: str, *, premises: bool = False) -> None:
     """A line per group that has a prediction, and one per reason why the others have none.
 
     Args:
+        depth: with what it counts: `SweepSpec.depth_words`.
         premises: where each rule holds, below the table.
     """
     out = console()
@@ -26,7 +27,8 @@ def show_limits(found: Mapping[Group, PredictedLimit], *, premises: bool = False
         table = Table(box=None, pad_edge=False, header_style="bold")
         longest = max(len(word) for group in known for word in group.label.split())
         table.add_column("architecture", min_width=longest, overflow="fold")
-        table.add_column("predicted limit", justify="right", no_wrap=True)
+        counted = depth.removeprefix("depth").strip()
+        table.add_column(f"predicted limit\n{counted}".strip(), justify="right", no_wrap=True)
         table.add_column("by", overflow="fold")
         for group, limit in known.items():
             table.add_row(escape(group.label), limit.words, escape(f"{limit.rule} ({limit.source})"))

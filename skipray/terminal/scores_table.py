@@ -12,9 +12,13 @@ MOST_GROUPS = 24
 """Groups whose accuracies are shown; the report has all."""
 
 
-def scores_table(scores: Scores) -> Grid | None:
+def scores_table(scores: Scores, depth: str = "depth") -> Grid | None:
     """Mean train and test accuracy (or loss) over the seeds, groups down and depths across; how many seeds a mean is
-    over where some are missing. None where nothing has a score."""
+    over where some are missing. None where nothing has a score.
+
+    Args:
+        depth: with what it counts, here and below: `SweepSpec.depth_words`.
+    """
     cells = {c.cell: c for c in scores.cells}
     if not any(c.scored for c in scores.cells):
         return None
@@ -28,7 +32,7 @@ def scores_table(scores: Scores) -> Grid | None:
     ]
     left = len(groups) - MOST_GROUPS
     caption = f"and {left} more groups, which the report has" if left > 0 else ""
-    return Grid(_columns(f"{scores.metric} at depth", depths), tuple(rows), caption, across=True)
+    return Grid(_columns(f"{scores.metric} at {depth}", depths), tuple(rows), caption, across=True)
 
 
 def _score_text(score: CellScore | None, split: str) -> str:
@@ -43,7 +47,7 @@ def _number(mean: float) -> str:
     return f"{mean:.3f}" if abs(mean) < 1000 else f"{mean:.3g}"
 
 
-def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Grid:
+def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str], depth: str = "depth") -> Grid:
     """Finished of all seeds, architectures down and depths across."""
     cells: dict[Cell, Counter[str]] = {}
     for trial in trials:
@@ -53,7 +57,7 @@ def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str]) -> Grid:
         (escape(group.label), *(_state_text(cells.get(Cell(group, depth))) for depth in depths))
         for group in dict.fromkeys(cell.group for cell in cells)
     ]
-    return Grid(_columns("architecture / depth", depths), tuple(rows), across=True)
+    return Grid(_columns(f"architecture / {depth}", depths), tuple(rows), across=True)
 
 
 def running_grid(found: Mapping[Cell, list[float]]) -> Grid:
@@ -69,6 +73,7 @@ def running_grid(found: Mapping[Cell, list[float]]) -> Grid:
 
 
 def _columns(title: str, depths: Iterable[int]) -> tuple[Column, ...]:
+    title = title.replace(" (", "\n(", 1)  # what depth counts stands below, so that the column stays narrow
     return (Column(title), *(Column(str(depth), right=True, whole=True) for depth in depths))
 
 

@@ -62,7 +62,7 @@ def plan(
         from skipray.terminal import predicted
 
         display.show_plan(made)
-        predicted.show_limits(predicted_limit.of_groups(spec))
+        predicted.show_limits(predicted_limit.of_groups(spec), spec.depth_words)
         if reached is not None:
             display.show_fit(reached)
         for note in notes:

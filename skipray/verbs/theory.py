@@ -41,5 +41,5 @@ def theory(
         print_json("theory", {"sweep": name if sweep else None, "predictions": rows, "predicted_limits": limits})
     else:
         if sweep is not None:
-            predicted.show_limits(found, premises=True)
+            predicted.show_limits(found, spec.depth_words, premises=True)
         display.show_predictions(name, rows)

@@ -109,7 +109,7 @@ def test_few_values_or_words_make_no_map(load, make):
 
 def test_predicted_lines_by_depth_lie_among_the_depths_tried(made):
     predicted = predicted_limit.of_groups(made.sweep)
-    chart = accuracy_by_depth(made, lay_out(made), 0.1, predicted)
+    chart = accuracy_by_depth(made, lay_out(made), predicted)
     assert PREDICTED in chart.legend
     lines = {d.x for p in chart.panels for d in p.drops if d.dash == "dotted"}
     assert {round(x) for x in lines} == {22}, "47 and more lie beyond 38"
@@ -135,7 +135,7 @@ def test_the_ratio_follows_what_was_measured(made):
 def test_a_sweep_of_which_theory_says_nothing_has_neither(load, make):
     sweep = load(("[plainnet, resnet, resnext]", "[resnet, resnext]"), ("[8, 20, 38, 56, 74, 110]", "[8, 20]"))
     made = make(sweep, layered=False)
-    chart = accuracy_by_depth(made, lay_out(made), 0.1, predicted_limit.of_groups(sweep))
+    chart = accuracy_by_depth(made, lay_out(made), predicted_limit.of_groups(sweep))
     assert PREDICTED not in chart.legend
     assert chart.tables == ()
     assert isinstance(chart.data, pd.DataFrame)
