@@ -144,6 +144,7 @@ def serve(traces: int) -> None:
     import faulthandler
     import traceback
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C, and a notebook's interrupt, are for all of a group: no trace
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     if isinstance(sys.stdout, io.TextIOWrapper):  # line by line: this process is killed when nobody asks any more

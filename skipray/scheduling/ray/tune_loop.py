@@ -9,6 +9,7 @@ from typing import Any
 
 from ray import tune
 from ray.exceptions import RayError
+from ray.widgets.util import in_notebook
 
 from skipray.scheduling.ray import private
 from skipray.scheduling.ray.searcher import LoopAbandoned, LoopEnded, TuneEvents, WorkSearcher
@@ -97,6 +98,8 @@ class TuneLoop(threading.Thread):
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=0),
                 verbose=0,
+                # Tune's own for notebooks clears the cell, even where it is told to say nothing.
+                progress_reporter=tune.CLIReporter() if in_notebook() else None,
             ),
         )
 
