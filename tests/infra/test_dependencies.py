@@ -30,6 +30,7 @@ NOT_IMPORTED = {
     "mkdocs-material": "a command",
     "mkdocstrings": "a plugin of mkdocs",
     "optuna-dashboard": "a command",
+    "ipykernel": "the kernel that a notebook's test starts",
 }
 """Declared and never imported -> why."""
 
