@@ -6,6 +6,7 @@ SWEEP` is `skipray launch SWEEP`.
 Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 130 interrupted, resumable.
 """
 
+import errno
 import gc
 import sys
 import traceback
@@ -37,6 +38,14 @@ app = typer.Typer(
 
 GARBAGE_THRESHOLD = 100_000
 """New containers before Python looks for garbage among them."""
+NO_ROOM = {
+    errno.ENOSPC: "make room: `df` and `df -i` tell where bytes or files have run out",
+    errno.EDQUOT: "make room: a quota is used up",
+    errno.EROFS: "choose a place that can be written",
+    errno.EMFILE: "allow more open files (`ulimit -n`)",
+    errno.ENFILE: "the machine has too many open files: end something",
+}
+"""What a user can do about an error of the system that comes of too little room."""
 TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn")
 
 
@@ -82,7 +91,7 @@ def run(arguments: list[str]) -> int:
         tell(f"the work was ended by {own_code.said(error)}: code of your own, or a library, has asked to exit")
         code = 1
     except Exception as error:
-        code = _usage_error(error) or _missing_package(error)
+        code = _usage_error(error) or _missing_package(error) or _no_room(error)
         if code is None:
             traceback.print_exc()
             tell(f"internal error: {type(error).__name__}: {error}")
@@ -136,6 +145,15 @@ def _missing_package(error: Exception) -> int | None:
     if not isinstance(error, ModuleNotFoundError) or error.name not in TRAINING_PACKAGES:
         return None
     tell(f"{error}; training needs what `pip install skipray[train]` installs")
+    return 2
+
+
+def _no_room(error: Exception) -> int | None:
+    """2 where the machine has no room left for what was to be written; else None."""
+    if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+        return None
+    said = str(error).removeprefix(f"[Errno {error.errno}] ")
+    tell(f"{said}; {NO_ROOM[error.errno]}")
     return 2
 
 

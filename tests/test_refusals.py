@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -190,3 +191,17 @@ def test_every_error_of_ours_has_one_root() -> None:
     # What Python code raises to itself, and no person ever sees.
     assert stray == {"LoopEnded", "ProcessSpoilt", "ExitRefused", "Absent", "_Changed"}
     assert derives("ClusterError", {"SkiprayError"})
+
+
+@pytest.mark.parametrize(("number", "remedy"), [(errno.ENOSPC, "make room"), (errno.EMFILE, "ulimit -n")])
+def test_too_little_room_is_a_line_with_its_remedy(
+    number: int, remedy: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> bool:
+        raise OSError(number, os.strerror(number), "/some/where")
+
+    monkeypatch.setattr("skipray.tracking.exists", full)
+    said = refused(capsys, "status", "quickstart")
+    assert os.strerror(number) in said
+    assert "/some/where" in said
+    assert remedy in said

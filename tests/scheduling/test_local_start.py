@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from skipray.scheduling.ray import settings
+from skipray.errors import InputRefused
+from skipray.scheduling.ray import local_folder, settings
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster
 from skipray.scheduling.ray.private import departures, lean_start
@@ -112,3 +113,23 @@ def test_a_ray_without_these_places_starts_as_ever(monkeypatch: pytest.MonkeyPat
         # what stands in for a function here is named by where it stands
         assert any(what.partition(" (")[0] in line for line in found), found
     assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        ({"f_favail": 12, "f_files": 4000}, r"found room for 12 more files \(`df -i .*needs room for 300"),
+        ({"f_bavail": 5, "f_frsize": 2**20}, r"found 5 MiB free .*needs 50 MiB"),
+        ({"f_favail": 0, "f_files": 0}, ""),  # such as btrfs, which counts no files
+    ],
+)
+def test_a_full_temporary_folder_is_told_before_ray_dies_of_it(
+    room: dict[str, int], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plenty = {"f_favail": 10**6, "f_files": 10**7, "f_bavail": 10**6, "f_frsize": 4096}
+    monkeypatch.setattr(local_folder.os, "statvfs", lambda folder: SimpleNamespace(**plenty | room))
+    if said:
+        with pytest.raises(InputRefused, match=said):
+            local_folder.SessionFolder()
+    else:
+        local_folder.SessionFolder().remove()

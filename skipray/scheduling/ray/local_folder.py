@@ -11,11 +11,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from skipray.errors import InputRefused
 from skipray.scheduling.ray import private
 
 OBJECT_STORE_BYTES = 100 * 2**20
 """What goes through Ray is small: specifications and a handful of numbers. Data sets are mapped from files."""
 SHARED_MEMORY = Path("/dev/shm")
+FREE_FILES, FREE_BYTES = 300, 50 * 2**20
+"""What Ray's sockets, logs and locks take on two cores is a third of it."""
 TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 _token = secrets.token_hex(32)
@@ -28,9 +31,11 @@ class SessionFolder:
     def __init__(self) -> None:
         """
         Raises:
+            InputRefused: it has no room for Ray's files.
             OSError: no temporary folder can be written.
         """
         root = "/tmp" if os.access("/tmp", os.W_OK) else None
+        _check_room(Path(root or tempfile.gettempdir()))
         self.path = Path(tempfile.mkdtemp(prefix=f"skipray-{os.getpid()}-", dir=root))
         self._own_token = not any(name in os.environ for name in TOKEN_VARIABLES)
         if self._own_token:
@@ -52,6 +57,25 @@ class SessionFolder:
             os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
             private.forget_token()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _check_room(folder: Path) -> None:
+    """Ray on a full disk dies without saying why."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return
+    free = found.f_bavail * found.f_frsize
+    if found.f_files and found.f_favail < FREE_FILES:  # a file system that does not count its files has 0
+        raise InputRefused(
+            f"{folder}: found room for {found.f_favail} more files (`df -i {folder}`); Ray on this machine needs room "
+            f"for {FREE_FILES}: remove some"
+        )
+    if free < FREE_BYTES:
+        raise InputRefused(
+            f"{folder}: found {free / 2**20:.0f} MiB free (`df {folder}`); Ray on this machine needs "
+            f"{FREE_BYTES // 2**20} MiB: make room"
+        )
 
 
 def _free_bytes(folder: Path) -> int:
