@@ -90,7 +90,7 @@ def scores_in(result: "Aggregate") -> Scores:
     covered = result.coverage.to_dict("records")
     cells = {
         str(row["trial_id"]): Cell(result.groups[row["trial_id"]], int(row["depth"]))
-        for row in result.trials[["trial_id", "depth"]].to_dict("records")
+        for row in result.trials.filter(["trial_id", "depth"]).to_dict("records")  # of no trials it may have no columns
     }
     return scores_of(
         {Cell(row["group"], int(row["depth"])): int(row["seeds"]) for row in covered}, result.trials, cells
