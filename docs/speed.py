@@ -109,8 +109,8 @@ def _slower(known: dict[str, Figure]) -> Iterator[str]:
     if slower:
         yield from slower
     else:
-        compared = sum(len(f.beside) for f in known.values())
-        yield f"In none of the {compared} comparisons above." if compared else "There is nothing to tell it from yet."
+        compared = any(f.beside for f in known.values())
+        yield "In no comparison above." if compared else "There is nothing to tell it from yet."
 
 
 def _missing(known: dict[str, Figure]) -> Iterator[str]:
