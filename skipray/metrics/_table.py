@@ -28,7 +28,18 @@ BESIDE = (
         "`part.KEY`",
         "the last epoch's `KEY` on the fixed part of the samples that earlier epochs are evaluated on",
     ),
-    ("`learning_rate`", "at the epoch's end"),
+    ("`part.samples`", "how many samples of the training split that part has"),
+    (
+        "`chance.accuracy`, `chance.loss`",
+        "what the best constant answer gets on the training split: the most frequent class, the classes' frequencies; "
+        "of values their mean",
+    ),
+    (
+        "`structural_rank`, `zero_rows`, `zero_columns`",
+        "in `layers.parquet`: the smaller side of the matrix without its rows and columns of zeros (dead samples and "
+        "dead units), k in the definitions below, and how many of these there are",
+    ),
+    ("`learning_rate`", "of the epoch's last step"),
     ("`time.train_seconds`, `time.probe_seconds`", "of the whole trial"),
     ("`trials.total`, `trials.finished`, `trials.failed`", "on the sweep's run: counts"),
     (

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import runpy
 import shlex
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 import typer
 
+from skipray.claims import paper_claims
 from skipray.launch import app
-from skipray.spec import load_sweep
+from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, Tracking, load_sweep
+from skipray.spec.fields import Adaptive, Tune
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -102,3 +105,37 @@ def test_each_row_of_the_landscape_can_be_checked() -> None:
         assert (ROOT / path).exists(), path
     own = [row.split(" | ")[1] for row in rows.values()]
     assert own.count("**no**") >= 5
+
+
+def keys_of_a_run() -> set[str]:
+    """Of the golden run, in which all is measured: its metrics in MLflow and those of its layers."""
+    golden = json.loads((ROOT / "tests" / "golden" / "run.json").read_text(encoding="utf-8"))
+    return {key for trial in golden["trials"].values() for key in trial["metrics"]} | set(golden["keys"])
+
+
+@pytest.mark.catalog
+def test_every_key_that_a_run_logs_is_in_the_reference() -> None:
+    page = "\n".join(HOOKS["PAGES"]["metrics.md"]())
+    named = set(re.findall(r"`([^`]+)`", page))
+    assert {"profile.KEY", "part.KEY", "KEY.censored"} <= named
+    keys = {
+        key if key == "part.samples" else key.removeprefix("part.").removeprefix("profile.").removesuffix(".censored")
+        for key in keys_of_a_run()
+    }
+    assert len(keys) > 60
+    assert not keys - named, "no key is without a row"
+
+
+@pytest.mark.catalog
+def test_every_field_claim_and_variable_is_in_the_reference() -> None:
+    fields = set(re.findall(r"^\| `([^`]+)` \|", "\n".join(HOOKS["PAGES"]["reference/fields.md"]()), flags=re.M))
+    parts = (ModelSpec, Recipe, ProbeSpec, DatasetSpec, Resources, Tracking, Tune, Adaptive)
+    assert not {name for part in parts for name in part.model_fields} - fields
+    claims = "\n".join(HOOKS["PAGES"]["reference/claims.md"]())
+    assert len(paper_claims()) >= 11
+    for name in paper_claims():
+        assert re.search(rf"^## {name.upper()}\b", claims, flags=re.M | re.I), name
+    used = {name for p in (ROOT / "skipray").rglob("*.py") for name in re.findall(r"SKIPRAY_[A-Z]+", p.read_text())}
+    assert used
+    commands = "\n".join(HOOKS["PAGES"]["reference/commands.md"]())
+    assert not {name for name in used if f"`{name}`" not in commands}
