@@ -48,6 +48,11 @@ class Raw:
             if not isinstance(images, np.ndarray) or not isinstance(labels, np.ndarray):
                 kinds = f"{type(images).__name__} and {type(labels).__name__}"
                 raise ValueError(f"found {part} images and labels that are {kinds}; allowed: numpy arrays")
+            mask = getattr(self, f"{part}_mask")
+            if mask is not None and not isinstance(mask, np.ndarray):
+                raise ValueError(
+                    f"found a {part} mask that is a {type(mask).__name__}; allowed: a numpy array, or None"
+                )
             if images.ndim < 2 or labels.shape[:1] != images.shape[:1] or labels.ndim > 2:
                 raise ValueError(
                     f"found {part} images {images.shape} and labels {labels.shape}; allowed: (samples, channels, "

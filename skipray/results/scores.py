@@ -25,9 +25,11 @@ class CellScore:
     seeds: int
     """That it is to have."""
     scored: int
-    """That have finished with a score: what the means are over."""
+    """That have finished with a score on at least one split."""
     means: Mapping[str, float | None]
     """Of each of SPLITS; None where no seed has one."""
+    counts: Mapping[str, int]
+    """Of each of SPLITS: seeds that the mean is over. A seed that diverged may have a score on one alone."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def scores_of(seeds: Mapping[Cell, int], trials: "pd.DataFrame", cells: Mapping[
     for cell, asked in seeds.items():
         own = {split: values.get((cell, split), []) for split in SPLITS}
         means = {split: sum(v) / len(v) if v else None for split, v in own.items()}
-        found.append(CellScore(cell, asked, max(map(len, own.values())), means))
+        counts = {split: len(v) for split, v in own.items()}
+        found.append(CellScore(cell, asked, max(counts.values()), means, counts))
     return Scores(metric, tuple(found))
 
 

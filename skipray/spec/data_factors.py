@@ -34,7 +34,8 @@ def data_section(section: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[st
     chosen = cell.get(DATASET)
     if isinstance(chosen, Mapping):
         options = {**_mapping(data.get("options")), **_mapping(chosen.get("options"))}
-        data |= dict(chosen) | ({"options": options} if options else {})
+        wrong = not isinstance(chosen.get("options", {}), Mapping)  # it stays as it is, to be refused
+        data |= dict(chosen) | ({"options": options} if options and not wrong else {})
     elif DATASET in cell:
         data["name"] = chosen
     data |= {key: value for key, value in cell.items() if key in FIELDS}
@@ -42,6 +43,18 @@ def data_section(section: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[st
     if named:
         data["options"] = {**_mapping(data.get("options")), **named}
     return data
+
+
+def said_twice(section: Mapping[str, Any], cell: Mapping[str, Any]) -> str | None:
+    """What a cell's data set is told by a factor and beside it too: the field or option, by the factor's name."""
+    chosen = _mapping(cell.get(DATASET))
+    for bare in cell:
+        if bare in FIELDS and bare in chosen:
+            return bare
+        places = (section.get("options"), chosen.get("options"))
+        if bare.startswith(OPTION) and any(bare.removeprefix(OPTION) in _mapping(place) for place in places):
+            return bare
+    return None
 
 
 def value_of(dataset: DatasetSpec, bare: str) -> Any:

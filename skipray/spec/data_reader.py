@@ -90,6 +90,14 @@ class DataReader:
     def _checked(self, asked: dict[str, Any], loc: Place) -> CellData | None:
         chosen = asked.get(data_factors.DATASET)
         here = self.place(data_factors.DATASET, chosen, loc) if data_factors.DATASET in asked else ("dataset",)
+        # A row of include may say anew what the section says, as of a network it may.
+        twice = data_factors.said_twice(self._file.dataset if loc[0] == "factors" else {}, asked)
+        if twice is not None:
+            self._add(
+                self.place(twice, asked[twice], loc)[: -1 if loc[0] == "factors" else None],
+                "found a factor of what the data set is told beside it; allowed: one of the two",
+            )
+            return None
         try:
             spec = DatasetSpec.model_validate(data_factors.data_section(self._file.dataset, asked))
         except pydantic.ValidationError as error:
@@ -105,10 +113,15 @@ class DataReader:
             with catalog.at_work(spec.name):
                 if hasattr(entry, "check"):
                     entry.check(spec)
+                elif spec.options and ":" not in spec.name:
+                    raise ValueError(f"found options of {spec.name} ({', '.join(spec.options)}); allowed: none")
                 samples.shape_and_outputs(entry, spec)
+                most = samples.most_train_samples(entry, spec)
             task = samples.task_of(entry, spec)
         except (ValueError, FileNotFoundError) as error:
             self._add(here, str(error))
+            return None
+        if not self._has_samples(spec, most, asked, loc):
             return None
         fingerprint = spec.fingerprint or getattr(entry, "FINGERPRINT", None)
         if fingerprint is None:
@@ -117,6 +130,28 @@ class DataReader:
             return None
         name = self._names[self._chosen.index(chosen)] if chosen in self._chosen else ""
         return CellData(spec, str(fingerprint), name, entry, task)
+
+    def _has_samples(self, spec: DatasetSpec, most: int, asked: Mapping[str, Any], loc: Place) -> bool:
+        """Whether a data set has the training samples that a factor asks for: cells that ask for more would train alike
+        under different names. A number in the section `dataset` is a bound that data sets share.
+
+        Args:
+            most: samples of training and validation together.
+        """
+        if spec.train_samples is None or spec.train_samples <= most:
+            return True
+        chosen = asked.get(data_factors.DATASET)
+        if "train_samples" in asked:
+            place = self.place("train_samples", asked["train_samples"], loc)
+        elif isinstance(chosen, Mapping) and "train_samples" in chosen:
+            place = (*self.place(data_factors.DATASET, chosen, loc), "train_samples")
+        else:
+            return True
+        self._add(
+            place,
+            f"found {spec.train_samples}; allowed for {spec.name}: at most {most}, its training and validation samples",
+        )
+        return False
 
     def _say(self, detail: Any, asked: Mapping[str, Any], here: Place, loc: Place) -> None:
         """One error at the place that the wrong value stands at."""
@@ -130,7 +165,7 @@ class DataReader:
             self._describe(DatasetSpec, detail | {"place": self.place(bare, asked[bare], loc)}, ())
         elif isinstance(chosen, Mapping) and parts[0] in chosen:
             self._describe(DatasetSpec, detail, here)
-        elif parts == ("name",) and chosen is not None:
+        elif parts == ("name",) and data_factors.DATASET in asked:
             self._describe(DatasetSpec, detail | {"place": here}, ())
         else:
             self._describe(DatasetSpec, detail, ("dataset",))

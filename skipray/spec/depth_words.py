@@ -60,4 +60,5 @@ def _unit(architecture: str) -> str:
         family = catalog.find("architectures", architecture)
     except ValueError:
         return ""
-    return str(getattr(family, "DEPTH", "" if ":" in architecture else WEIGHT_LAYERS))
+    said = str(getattr(family, "DEPTH", "" if ":" in architecture else WEIGHT_LAYERS))
+    return " ".join(said.split())  # it stands inside of sentences

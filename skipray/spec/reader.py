@@ -167,9 +167,12 @@ class Reader:
         known |= {bare_name(key) for row in file.include for key in row if models.is_factor(bare_name(key))}
         named = [*file.factors, *(key for row in file.include for key in row)]
         known |= {*data_factors.FIELDS, data_factors.DATASET, *filter(data_factors.is_factor, map(bare_name, named))}
+        bares = [bare_name(key) for key in file.factors]
         for key, values in file.factors.items():
             bare = bare_name(key)
-            if bare not in known:
+            if bares.count(bare) > 1:
+                self._add(("factors", key), f"found {bare} under two names; allowed: each factor once")
+            if bare not in known or not _is_of_its_section(key):
                 near = difflib.get_close_matches(bare, sorted(known), n=1)
                 hint = f" (did you mean {near[0]}?)" if near else ""
                 allowed = ", ".join(
@@ -199,9 +202,12 @@ class Reader:
             for i, row in enumerate(getattr(file, section)):
                 if not row:
                     self._add((section, i), "found an empty row; allowed: factors and their values")
+                bares = [bare_name(key) for key in row]
+                for bare in dict.fromkeys(b for b in bares if bares.count(b) > 1):
+                    self._add((section, i), f"found {bare} under two names; allowed: each factor once")
                 for key in row:
                     allowed_keys = known if section == "include" else known_bare
-                    if bare_name(key) not in allowed_keys:
+                    if bare_name(key) not in allowed_keys or not _is_of_its_section(key):
                         self._add(
                             (section, i, key), f"found an unknown factor; allowed: {', '.join(sorted(allowed_keys))}"
                         )
@@ -546,6 +552,15 @@ def _nearest(model: type[Section], parts: tuple[Any, ...]) -> tuple[Any, ...] | 
 def _options(file: SweepFile) -> Mapping[str, Any]:
     options = file.model.get("options", {})
     return options if isinstance(options, Mapping) else {}
+
+
+def _is_of_its_section(key: str) -> bool:
+    """Whether a factor written as `section.field` names a field that varies of that section."""
+    section, _, field = key.partition(".")
+    if section == "dataset" and field:
+        return data_factors.is_factor(bare_name(key))
+    fields = {"model": ModelSpec.model_fields, "recipe": Recipe.model_fields}.get(section)
+    return fields is None or not field or field.partition(".")[0] in fields
 
 
 def _matches(cell: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

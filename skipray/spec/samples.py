@@ -39,10 +39,20 @@ def shape_and_outputs(entry: Any, dataset: DatasetSpec) -> tuple[tuple[int, ...]
     if not _is_count(outputs):
         raise ValueError(f"{dataset.name}: found CLASSES (or OUTPUTS) {outputs!r}; allowed: a whole number from 1")
     if isinstance(shape, TokenShape):
-        if shape.padding is not None and not 0 <= shape.padding < shape.vocabulary:
-            raise ValueError(f"{dataset.name}: found the padding {shape.padding}; allowed: 0 to {shape.vocabulary - 1}")
+        if not _is_count(shape.vocabulary):
+            raise ValueError(
+                f"{dataset.name}: found the vocabulary {shape.vocabulary!r}; allowed: a whole number from 1"
+            )
+        padding: Any = shape.padding
+        if padding is not None and not (type(padding) is int and 0 <= padding < shape.vocabulary):
+            raise ValueError(f"{dataset.name}: found the padding {padding!r}; allowed: 0 to {shape.vocabulary - 1}")
         shape = shape.labelled(task_of(entry, dataset))
     return shape, outputs
+
+
+def most_train_samples(entry: Any, dataset: DatasetSpec) -> int:
+    """How many samples training and validation have together."""
+    return int(entry.train_samples(dataset) if hasattr(entry, "train_samples") else entry.TRAIN_SAMPLES)
 
 
 def task_of(entry: Any, dataset: DatasetSpec) -> Task:

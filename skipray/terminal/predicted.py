@@ -27,7 +27,7 @@ def show_limits(found: Mapping[Group, PredictedLimit], depth: str, *, premises: 
         table = Table(box=None, pad_edge=False, header_style="bold")
         longest = max(len(word) for group in known for word in group.label.split())
         table.add_column("architecture", min_width=longest, overflow="fold")
-        counted = depth.removeprefix("depth").strip()
+        counted = escape(depth.removeprefix("depth").strip())
         table.add_column(f"predicted limit\n{counted}".strip(), justify="right", no_wrap=True)
         table.add_column("by", overflow="fold")
         for group, limit in known.items():

@@ -39,7 +39,8 @@ def _score_text(score: CellScore | None, split: str) -> str:
     mean = score.means[split] if score is not None else None
     if score is None or mean is None:
         return "-"
-    partial = f" {score.scored}/{score.seeds}" if score.scored < score.seeds else ""
+    count = score.counts[split]
+    partial = f" {count}/{score.seeds}" if count < score.seeds else ""
     return f"{_number(mean)}{partial}"
 
 
@@ -73,7 +74,7 @@ def running_grid(found: Mapping[Cell, list[float]]) -> Grid:
 
 
 def _columns(title: str, depths: Iterable[int]) -> tuple[Column, ...]:
-    title = title.replace(" (", "\n(", 1)  # what depth counts stands below, so that the column stays narrow
+    title = escape(title).replace(" (", "\n(", 1)  # what depth counts stands below, so that the column stays narrow
     return (Column(title), *(Column(str(depth), right=True, whole=True) for depth in depths))
 
 

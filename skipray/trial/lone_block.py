@@ -12,7 +12,7 @@ from skipray import architectures
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe import layers_of
 from skipray.probe.batch import Batch
-from skipray.probe.layers import declared_layers
+from skipray.probe.layers import Layers, declared_layers
 from skipray.spec import TrialSpec
 
 FURTHER = 8
@@ -34,10 +34,9 @@ def lone_blocks(
     if not layers_of(network, Batch((samples,), samples=len(samples))).whole:
         return ()
     with as_found(network):  # the random numbers that building draws are the trial's own again
-        deeper = _deeper(trial, input_shape, outputs)
-        if deeper is None:
+        theirs = _deeper_layers(trial, Batch((samples.cpu(),), samples=len(samples)), input_shape, outputs)
+        if theirs is None:
             return ()
-        theirs = layers_of(deeper, Batch((samples.cpu(),), samples=len(samples)))
     kinds = set() if theirs.whole else {_kind(layer.output) for layer in theirs.hidden}
     found: list[str] = []
     for name, module in network.named_modules():
@@ -46,13 +45,13 @@ def lone_blocks(
     return tuple(found)
 
 
-def _deeper(trial: TrialSpec, input_shape: tuple[int, ...], outputs: int) -> nn.Module | None:
-    """The next deeper network that the family has."""
+def _deeper_layers(trial: TrialSpec, batch: Batch, input_shape: tuple[int, ...], outputs: int) -> Layers | None:
+    """Those of the next deeper network that the family has: one that can be built and takes the samples."""
     for more in range(1, FURTHER + 1):
         model = trial.model.model_copy(update={"depth": trial.model.depth + more})
         try:
-            return architectures.build(model, input_shape, outputs, seed=trial.seed)
-        except Exception:  # whatever the user's code raises at a depth that it cannot have
+            return layers_of(architectures.build(model, input_shape, outputs, seed=trial.seed), batch)
+        except (Exception, SystemExit):  # whatever the user's code raises at a depth that it cannot have
             continue
     return None
 

@@ -290,6 +290,11 @@ def test_lengths_masks_and_paddings_numbers_say_the_same(mine, kind):
     assert (fingerprint_of(raw) == unmasked) is False, "the mask is part of what identifies the data"
 
 
+def test_a_mask_is_an_array():
+    with pytest.raises(ValueError, match="found a train mask that is a list; allowed: a numpy array, or None"):
+        padded_raw(train_mask=[True])
+
+
 @pytest.mark.parametrize(
     ("shape", "changes", "said"),
     [
@@ -299,6 +304,10 @@ def test_lengths_masks_and_paddings_numbers_say_the_same(mine, kind):
         (TokenShape(5, 9, padding=0), {"train_images": TOKENS[:60] * 0}, "found 60 train sequences of padding alone"),
         (TokenShape(5, 9, padding=1), {"train_mask": LENGTHS[:60]}, "found the padding 1 inside train sequences"),
         (TokenShape(5, 9, padding=9), {}, "found the padding 9; allowed: 0 to 8"),
+        (TokenShape(5, 9, padding="0"), {}, "found the padding '0'; allowed: 0 to 8"),
+        (TokenShape(5, 9, padding=0.0), {}, "found the padding 0.0; allowed: 0 to 8"),
+        (TokenShape(5, 9, padding=True), {}, "found the padding True; allowed: 0 to 8"),
+        (TokenShape(5, 9.5, padding=0), {}, "found the vocabulary 9.5; allowed: a whole number from 1"),
     ],
 )
 def test_masks_that_cannot_be_are_refused(mine, shape, changes, said):

@@ -170,5 +170,16 @@ def test_a_lone_block_is_looked_for_past_a_depth_rule_and_only_where_it_is_neede
     module.by_twos = by_twos
     odd = replace(trial, model=trial.model.model_copy(update={"architecture": "own_networks:by_twos"}))
     assert lone_blocks(odd, network, inputs, shape, outputs) == ("1",)
+
+    class deeper_ends(module.convnext):
+        @staticmethod
+        def build(model: ModelSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+            if model.depth > 1:
+                return nn.Sequential(nn.Flatten(), nn.Linear(1, classes))  # refuses the samples
+            return module.convnext.build(model, input_shape, classes)
+
+    module.deeper_ends = deeper_ends
+    ends = replace(trial, model=trial.model.model_copy(update={"architecture": "own_networks:deeper_ends"}))
+    assert lone_blocks(ends, network, inputs, shape, outputs) == (), "what is wrong with a deeper one costs it nothing"
     tower = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     assert lone_blocks(trial, tower, inputs, shape, outputs) == (), "no module of the blocks' class"

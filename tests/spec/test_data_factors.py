@@ -116,11 +116,50 @@ def test_rows_name_data_sets() -> None:
             },
             "factors.fingerprint: found an unknown factor",
         ),
+        ({"dataset": ["digits", None]}, "factors.dataset.1: found None; allowed: a text"),
+        (
+            {"dataset": ["digits", {"name": "digits", "options": {"a": 1}}]},
+            "factors.dataset.1: found options of digits",
+        ),
+        (
+            {"dataset": [{"name": "digits", "train_samples": 1416}, NOISE]},
+            "factors.dataset.0.train_samples: found 1416; allowed for digits: at most 1415",
+        ),
+        ({"dataset": ["digits"], "include": [{"dataset.name": "digits", "dataset": NOISE}]}, "found dataset under two"),
         ({"dataset": ["digits", "sorting"]}, "found data of token numbers; allowed for plainnet: numbers"),
     ],
 )
 def test_mistakes_are_named_where_they_stand(changes: dict[str, object], found: str) -> None:
     assert found in refused(**changes)
+
+
+@pytest.mark.parametrize(
+    ("data", "factors", "found"),
+    [
+        (NOISE, {"train_samples": [90, 401]}, "factors.train_samples.1: found 401; allowed for gaussian: at most 400"),
+        (
+            NOISE,
+            {"dataset.options.classes": [2, 4]},
+            "factors.dataset.options.classes: found a factor of what the data",
+        ),
+        ({}, {"dataset": [NOISE], "dataset.options.classes": [2, 4]}, "found a factor of what the data set is told"),
+        ({}, {"dataset": [NOISE | {"train_samples": 9}], "train_samples": [9, 99]}, "factors.train_samples: found a"),
+        ({"options": {"a": 1}}, {"dataset": [NOISE | {"options": "b"}]}, "factors.dataset.0.options: found 'b'"),
+        (NOISE, {"train_samples": [9], "dataset.train_samples": [9]}, "found train_samples under two names"),
+        (NOISE, {"dataset.options": [{}]}, "factors.dataset.options: found an unknown factor"),
+        (NOISE, {"model.batch_size": [8, 9]}, "factors.model.batch_size: found an unknown factor"),
+    ],
+)
+def test_what_is_said_twice_or_of_another_section_is_refused(
+    data: dict[str, object], factors: dict[str, object], found: str
+) -> None:
+    both = {"architecture": ["plainnet", "resnet"], "depth": [4, 8]} | factors
+    assert found in refused(dataset=data, factors=both)
+
+
+def test_a_bound_that_data_sets_share_may_be_above_one_of_them() -> None:
+    sweep = over("digits", NOISE, dataset={"train_samples": 1000})
+    assert {c.dataset.train_samples for c in sweep.cells} == {1000}
 
 
 def test_labels_that_no_score_judges_alike_are_refused(tmp_path: Path) -> None:

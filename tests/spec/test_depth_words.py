@@ -25,6 +25,7 @@ seeds: [0]
 def modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "somebodys_depths.py").write_text(
         "class said:\n    DEPTH = 'stages'\n    @staticmethod\n    def build(model, input_shape, classes): ...\n"
+        "class lines:\n    DEPTH = 'two\\nlines'\n    @staticmethod\n    def build(model, input_shape, classes): ...\n"
         "class silent:\n    @staticmethod\n    def build(model, input_shape, classes): ...\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -40,6 +41,7 @@ def test_families_say_what_their_depth_counts() -> None:
     assert depth_words(["resnet", silent], units) == "depth"
     assert depth_words(["resnet"], {}) == "depth (weight layers)", "a store of before says nothing of it"
     assert depth_words([said], {}) == "depth"
+    assert depth_units(["somebodys_depths:lines"]) == {"somebodys_depths:lines": "two lines"}
 
 
 @pytest.mark.usefixtures("modules")

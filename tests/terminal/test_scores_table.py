@@ -77,7 +77,18 @@ def test_a_mean_of_some_seeds_says_of_how_many() -> None:
     }  # fmt: skip
     empty = scores_by_now(made, made.trials(), trials.iloc[:0])
     assert scores_table(empty) is None
+    trials = read(made)
+    trials.loc[0, "test.accuracy"] = math.nan
+    train, test = shown(scores_table(scores_by_now(made, made.trials(), trials)), 100)[1:3]
+    assert "2/3" not in train
+    assert "0.500 2/3" in test, "each mean says what it is over itself"
     assert [c.scored for c in empty.cells] == [0] * 24
+
+
+def test_what_a_family_says_of_its_depth_is_no_markup() -> None:
+    made = sweep([8])
+    grid = scores_table(scores_by_now(made, made.trials(), read(made)), "depth ([/red] [b]locks)")
+    assert shown(grid, 80)[1].startswith("([/red] [b]locks)")
 
 
 def test_values_have_losses() -> None:
