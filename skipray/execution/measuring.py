@@ -177,7 +177,7 @@ def execute(attempt: "TrialAttempt", interrupted: Callable[[], None]) -> "TrialR
         return TrialResult(trial.trial_id, "finished", attempt.number)
     weights = tracking.read_weights(uri, run.row)
     if weights is None:
-        said = "its run has kept no weights (tracking.save_weights was off)"
+        said = f"its run {tracking.why_no_weights(run.row)}"
         return TrialResult(trial.trial_id, "finished", attempt.number, message=said, scalars={NO_WEIGHTS: 1.0})
     interrupted()
     found = measure_weights(

@@ -15,7 +15,9 @@ import pandas as pd
 
 from skipray import tracking
 from skipray.claims import PAPER
+from skipray.errors import SkiprayError
 from skipray.execution.restored import restored
+from skipray.extension import own_code
 from skipray.spec import SpecError, SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
@@ -101,6 +103,18 @@ def _are_twins(one: TrialSpec, other: TrialSpec) -> bool:
 
 def _see(trial: TrialSpec, uri: str, row: RunRow, data_root: str | None) -> _Seen:
     """Of the trial's network as it was saved, on the probe batch."""
+    weights = tracking.read_weights(uri, row)
+    if weights is None:
+        return _Seen(why_not=f"the run of {trial.label} {tracking.why_no_weights(row)}")
+    try:
+        return _represented(trial, weights, data_root or os.environ.get("SKIPRAY_DATA"))
+    except (Exception, SystemExit) as error:  # damaged weights, data that are gone, or whatever the user's code raises
+        why = str(error) if isinstance(error, SkiprayError | ValueError) else own_code.said(error)
+        return _Seen(why_not=" ".join((why if trial.label in why else f"{trial.label}: {why}").split()))
+
+
+def _represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> _Seen:
+    """What a network with these weights makes of the probe batch."""
     import torch
 
     from skipray.metrics.computing.as_found import as_found
@@ -109,9 +123,6 @@ def _see(trial: TrialSpec, uri: str, row: RunRow, data_root: str | None) -> _See
     from skipray.probe.batch import Batch
     from skipray.trial import numerics
 
-    weights = tracking.read_weights(uri, row)
-    if weights is None:
-        return _Seen(why_not=f"the run of {trial.label} has kept no weights")
     found: dict[str, Tensor] = {}
 
     def keep(name: str, output: object) -> None:
@@ -119,7 +130,7 @@ def _see(trial: TrialSpec, uri: str, row: RunRow, data_root: str | None) -> _See
             found[name] = centred_gram(output).cpu()
 
     with numerics(trial):
-        probed = restored(trial, weights, data_root or os.environ.get("SKIPRAY_DATA"))
+        probed = restored(trial, weights, data_root)
         network = probed.network
         batch = Batch((probed.inputs,), samples=len(probed.inputs))
         layers = layers_of(network, batch, trial.probe.layers, probed.lone).hidden

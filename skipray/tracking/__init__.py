@@ -46,6 +46,7 @@ from skipray.tracking.write.measurement import (
     finished_run,
     read_weights,
     replace_files,
+    why_no_weights,
 )
 from skipray.tracking.write.recorder import Recorder
 from skipray.tracking.write.store_lease import StoreLease
@@ -124,6 +125,7 @@ __all__ = [
     "ui_command",
     "ui_environment",
     "where_to_look",
+    "why_no_weights",
     "winning_runs",
     "words_beside",
     "write_answer",

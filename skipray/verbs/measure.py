@@ -36,7 +36,7 @@ def measure(
     else:
         print(f"measurement {ended.measurement}: {ended.measured} runs measured, {ended.already} had it already")
     for label in ended.without_weights:
-        tell(f"{label}: its run has kept no weights; run it again with tracking.save_weights")
+        tell(f"{label}: its run has no weights that can be read; run it again with tracking.save_weights")
     for failure in ended.failed:
         tell(failure)
     if ended.unfinished:

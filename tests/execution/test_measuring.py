@@ -3,14 +3,15 @@
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from jsonschema import Draft202012Validator
-from safetensors.torch import load
+from safetensors.torch import load, save
 
-from skipray import architectures
+from skipray import architectures, tracking
 from skipray.datasets import open_dataset
 from skipray.execution.measuring import measure_sweep, measure_weights, measurement_name
 from skipray.execution.twins import compare_twins
@@ -149,6 +150,39 @@ def check_twins(file: Path, uri: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert f"plainnet and resnet 8 {expected[0]:.3f}" in " ".join(capsys.readouterr().out.split())
     with pytest.raises(SpecError, match="found no finished twins of one depth and seed; needed: finished runs in the"):
         compare_twins(load_sweep(file, ["factors.architecture=[resnet]"]), tracking_uri=uri)
+
+
+def test_twins_that_cannot_be_compared_are_named_and_the_others_are_compared(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = load_sweep(file, ["seeds=[0, 1, 2, 3]", "recipe.epochs=0"])
+    shape, classes = (1, 8, 8), 10
+    weights = {t.trial_id: save(architectures.build(t.model, shape, classes).state_dict()) for t in sweep.trials()}
+    plain = {t.seed: t.trial_id for t in sweep.trials() if t.model.architecture == "plainnet"}
+    narrow = sweep.cells[0].model.model_copy(update={"width": 5})
+    weights[plain[1]] = b"junk"
+    weights[plain[2]] = save(architectures.build(narrow, shape, classes).state_dict())
+    rows = {i: SimpleNamespace(trial_id=i, artifacts='{"weights.safetensors": [9, "ab"]}') for i in weights}
+    weights[plain[3]] = None
+    monkeypatch.setattr(tracking, "exists", lambda *_: True)
+    monkeypatch.setattr(tracking, "known_trials", lambda *_: SimpleNamespace(trials=sweep.trials()))
+    monkeypatch.setattr(tracking, "read_ledger", lambda *_, **__: SimpleNamespace(finished=rows))
+    monkeypatch.setattr(tracking, "read_weights", lambda uri, row: weights[row.trial_id])
+    found = compare_twins(sweep)
+    assert set(found.table["seed"]) == {0}
+    junk, other, gone = found.left_out
+    assert "plainnet-d008-s01 and resnet-d008-s01: the weights of plainnet-d008-s01 cannot be used" in junk
+    assert "the weights of plainnet-d008-s02 cannot be used" in other
+    assert "\n" not in other
+    assert "the run of plainnet-d008-s03 has no weights that are as they were recorded" in gone
+    rows[plain[3]].artifacts = ""
+    assert "the run of plainnet-d008-s03 has kept no weights" in compare_twins(sweep).left_out[2]
+
+    def fails(*_: object, **__: object) -> object:
+        raise KeyError("gone")
+
+    monkeypatch.setattr(architectures, "build", fails)
+    assert all("KeyError: 'gone'" in line for line in compare_twins(sweep).left_out[:3])
 
 
 def test_the_weights_give_what_the_run_itself_measured(file: Path) -> None:

@@ -25,7 +25,7 @@ from skipray.tracking.checksums import checksums_of, read_checksums
 from skipray.tracking.client import reach
 from skipray.tracking.files import write_files
 from skipray.tracking.read.artifacts import HISTOGRAMS, read_file
-from skipray.tracking.read.damage import broken
+from skipray.tracking.read.damage import WEIGHTS, broken
 from skipray.tracking.read.row import RunRow, row_of
 from skipray.tracking.schema import ARTIFACTS, LARGEST, MEASURED, MEASUREMENT_PREFIX, MENDED, PARENT, TIME_KEY
 
@@ -76,7 +76,14 @@ def finished_run(uri: str, run_id: str) -> Finished:
 
 def read_weights(uri: str, row: RunRow) -> bytes | None:
     """The run's final weights, a safetensors file; None when it has kept none."""
-    return read_file(uri, row, "weights.safetensors")
+    return read_file(uri, row, WEIGHTS)
+
+
+def why_no_weights(row: RunRow) -> str:
+    """Why `read_weights` gives none, in words that go on from the run's name."""
+    if WEIGHTS in read_checksums(row.artifacts):
+        return "has no weights that are as they were recorded (`skipray doctor` names the file)"
+    return "has kept no weights (tracking.save_weights was off)"
 
 
 def add_measurement(uri: str, run: Finished, name: str, found: Measured) -> list[str]:
