@@ -116,12 +116,12 @@ class DataReader:
                 elif spec.options and ":" not in spec.name:
                     raise ValueError(f"found options of {spec.name} ({', '.join(spec.options)}); allowed: none")
                 samples.shape_and_outputs(entry, spec)
-                most = samples.most_train_samples(entry, spec)
+                enough = self._has_samples(spec, entry, asked, loc)
             task = samples.task_of(entry, spec)
         except (ValueError, FileNotFoundError) as error:
             self._add(here, str(error))
             return None
-        if not self._has_samples(spec, most, asked, loc):
+        if not enough:
             return None
         fingerprint = spec.fingerprint or getattr(entry, "FINGERPRINT", None)
         if fingerprint is None:
@@ -131,21 +131,22 @@ class DataReader:
         name = self._names[self._chosen.index(chosen)] if chosen in self._chosen else ""
         return CellData(spec, str(fingerprint), name, entry, task)
 
-    def _has_samples(self, spec: DatasetSpec, most: int, asked: Mapping[str, Any], loc: Place) -> bool:
+    def _has_samples(self, spec: DatasetSpec, entry: Any, asked: Mapping[str, Any], loc: Place) -> bool:
         """Whether a data set has the training samples that a factor asks for: cells that ask for more would train alike
-        under different names. A number in the section `dataset` is a bound that data sets share.
-
-        Args:
-            most: samples of training and validation together.
+        under different names. A number in the section `dataset` is a bound that data sets share. Where no factor asks,
+        data that would have to be read for the answer, such as a table's, need not be there.
         """
-        if spec.train_samples is None or spec.train_samples <= most:
-            return True
         chosen = asked.get(data_factors.DATASET)
+        if spec.train_samples is None:
+            return True
         if "train_samples" in asked:
             place = self.place("train_samples", asked["train_samples"], loc)
         elif isinstance(chosen, Mapping) and "train_samples" in chosen:
             place = (*self.place(data_factors.DATASET, chosen, loc), "train_samples")
         else:
+            return True
+        most = samples.most_train_samples(entry, spec)
+        if spec.train_samples <= most:
             return True
         self._add(
             place,
