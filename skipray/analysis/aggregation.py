@@ -501,11 +501,8 @@ def _of_store(
     """What the store says against its own results: damaged files, and other code that was accepted."""
     uri = tracking.resolve_uri(sweep, tracking_uri)
     labels = {t.trial_id: t.label for t in trials}
-    damage = tracking.damage_words(tracking.damaged(uri, ledger.finished.values()), lambda i: labels.get(i, i))
-    own = tracking.find_sweep_run(uri, sweep.name)
-    if own is not None:  # what is wrong with the report that stands is mended by this one
-        beside = [(file, what) for file, what in tracking.damaged_beside(uri, own) if not file.startswith("report/")]
-        damage += tracking.words_beside(sweep.name, beside)
+    # What is wrong with the report that stands is mended by this one.
+    damage = tracking.store_damage(uri, sweep.name, ledger.finished.values(), lambda i: labels.get(i, i), report=False)
     accepted = [
         f"{a.trials} trials were run with another {a.name}"
         + (f" (changed since: {', '.join(a.changed)})" if a.changed else "")

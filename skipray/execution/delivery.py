@@ -63,8 +63,7 @@ class DeliveryThread(threading.Thread):
     def _tell(self, left: int, away: str) -> None:
         if left != self._left:
             self._left = left
-            why = f" ({away})" if away else ""
-            self._say(f"{waiting_words(left)} for the tracking store{why}" if left else "nothing waits any more")
+            self._say(waiting_words(left, away) if left else "nothing waits any more")
 
     def __enter__(self) -> "DeliveryThread":
         self.start()
@@ -84,9 +83,10 @@ class DeliveryThread(threading.Thread):
                 tracking.forget_finished(known - waiting, self._storage_url, self._sweep_name)
 
 
-def waiting_words(results: int) -> str:
-    """Such as `2 results wait`."""
-    return "1 result waits" if results == 1 else f"{results} results wait"
+def waiting_words(results: int, away: str) -> str:
+    """Such as `2 results wait for the tracking store (no connection)`."""
+    wait = "1 result waits" if results == 1 else f"{results} results wait"
+    return f"{wait} for the tracking store" + (f" ({away})" if away else "")
 
 
 def deliver_rest(
@@ -106,9 +106,8 @@ def deliver_rest(
             break
         if not said:
             said = True
-            why = f" ({pending.away})" if pending.away else ""
-            words = waiting_words(len(pending.left))
-            say(f"{words} for the tracking store{why}; trying for {patience_seconds:g} s (Ctrl-C)")
+            words = waiting_words(len(pending.left), pending.away)
+            say(f"{words}; trying for {patience_seconds:g} s (Ctrl-C)")
         time.sleep(RETRY_SECONDS)
     with suppress(tracking.TrackingAway, tracking.TrackingRefused):
         tracking.take_back_doubles(address, sweep.name)

@@ -36,6 +36,12 @@ Band = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Depths, mean, low, high: (K,) each."""
 Bands = Callable[[tuple[str, "Group"]], Band]
 """Of a metric and a group."""
+MARKS = (
+    "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
+    "curve fits, thin lines join the means). An upright dashed line is a family's trainability limit where it "
+    "lies within the depths tried"
+)
+"""What a main figure's marks are; its caption goes on."""
 
 
 def accuracy_by_depth(
@@ -59,11 +65,7 @@ def accuracy_by_depth(
         file="accuracy-by-depth",
         title="Accuracy by depth",
         metrics={key: describe(key).axis for key in ACCURACIES},
-        caption=(
-            "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
-            "curve fits, thin lines join the means). An upright dashed line is a family's trainability limit where it "
-            "lies within the depths tried, a dotted one the limit that theory predicts for it at initialisation."
-        ),
+        caption=f"{MARKS}, a dotted one the limit that theory predicts for it at initialisation.",
         low=0.0,
         high=1.0,
         levels=levels,
@@ -90,11 +92,7 @@ def loss_by_depth(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         file="loss-by-depth",
         title="Loss by depth",
         metrics={key: describe(key).axis for key in LOSSES},
-        caption=(
-            "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
-            "curve fits, thin lines join the means). An upright dashed line is a family's trainability limit where it "
-            "lies within the depths tried."
-        ),
+        caption=f"{MARKS}.",
         low=0.0,
         levels=lambda facet: (Level(float(alone.mean()), "the mean alone"),) if alone.nunique() == 1 else (),
         limits=True,

@@ -22,7 +22,7 @@ from skipray.tracking.client import import_client
 from skipray.tracking.doctor import Problem, examine, forget_storage, repair
 from skipray.tracking.read.declared import declarations
 from skipray.tracking.read.former import accepted_code
-from skipray.tracking.read.integrity import Damage, damage_words, damaged, damaged_beside, words_beside
+from skipray.tracking.read.integrity import Damage, damaged, damaged_beside, store_damage
 from skipray.tracking.read.known import KnownTrials, known_trials, read_study
 from skipray.tracking.read.launches import Launches, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, exists, read_ledger
@@ -77,7 +77,6 @@ __all__ = [
     "add_measurement",
     "address_of",
     "begin_sweep",
-    "damage_words",
     "damaged",
     "damaged_beside",
     "declarations",
@@ -115,6 +114,7 @@ __all__ = [
     "sqlite_path",
     "states",
     "storage_url",
+    "store_damage",
     "store_folder",
     "stored_sweep",
     "sweep_pages",
@@ -127,7 +127,6 @@ __all__ = [
     "where_to_look",
     "why_no_weights",
     "winning_runs",
-    "words_beside",
     "write_answer",
     "write_manifest",
 ]

@@ -57,10 +57,7 @@ def _damage(spec: SweepSpec, tracking_uri: str | None, ledger: "Ledger", trials:
 
     uri = tracking.resolve_uri(spec, tracking_uri)
     labels = {t.trial_id: t.label for t in trials}
-    said = tracking.damage_words(tracking.damaged(uri, ledger.finished.values()), lambda i: labels.get(i, i))
-    own = tracking.find_sweep_run(uri, spec.name)
-    if own is not None:
-        said += tracking.words_beside(spec.name, tracking.damaged_beside(uri, own))
+    said = tracking.store_damage(uri, spec.name, ledger.finished.values(), lambda i: labels.get(i, i))
     for sentence in said:
         tell(sentence)
     return said

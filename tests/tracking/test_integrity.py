@@ -13,6 +13,7 @@ from skipray.spec import SweepSpec
 from skipray.storage import TrialPlace, artifacts_of
 from skipray.tracking.checksums import checksums_of, read_checksums
 from skipray.tracking.read.artifacts import read_artifacts
+from skipray.tracking.read.integrity import words_beside
 from skipray.tracking.read.manifest import read_manifests
 
 FILES = ("layers.parquet", "spectra.npz", "weights.safetensors", "histograms.parquet")
@@ -102,7 +103,7 @@ def test_what_the_sweeps_own_run_holds_is_named_too(recorded: tuple[SweepSpec, s
             assert {one.kind for one in found} == {"truncated"}, name
             assert path.name == "checksums.json" or [one.what.startswith(name) for one in found] == [True]
             # What status, the report and a launch with nothing to do look at, without fetching from a server.
-            quick = tracking.words_beside(sweep.name, tracking.damaged_beside(uri, run))
+            quick = words_beside(sweep.name, tracking.damaged_beside(uri, run))
             assert quick == [one.what for one in found], name
         path.write_bytes(whole)
         if path.name != "checksums.json":  # of an earlier skipray there is none

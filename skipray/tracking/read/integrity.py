@@ -16,7 +16,7 @@ from skipray.tracking.checksums import LIST, Checksum, read_checksums
 from skipray.tracking.files import local_folder, read_file
 from skipray.tracking.read.manifest import unread_manifests
 from skipray.tracking.read.row import RunRow
-from skipray.tracking.read.sweep_run import SweepRun
+from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run
 
 VERIFIED = "verified.json"
 """In the store's cache: run/file -> time of change (ns), size and sha256 with which it was found whole."""
@@ -94,6 +94,21 @@ def words_beside(sweep: str, found: Iterable[tuple[str, str]]) -> list[str]:
     """Sentences about what `damaged_beside` has found, with who makes each file anew."""
     anew = {True: f"`skipray report {sweep} --log` makes it", False: "the next launch of the same file writes it"}
     return [f"{file} of the sweep's own run {what}: {anew[file.startswith('report/')]} anew" for file, what in found]
+
+
+def store_damage(
+    uri: str, sweep: str, rows: Iterable[RunRow], label: Callable[[str], str], *, report: bool = True
+) -> list[str]:
+    """Sentences about damaged files of finished runs and of the sweep's own.
+
+    Args:
+        label: of a trial, by its id.
+        report: whether also those of the report that stands.
+    """
+    own = find_sweep_run(uri, sweep)
+    beside = damaged_beside(uri, own) if own is not None else []
+    kept = [(file, what) for file, what in beside if report or not file.startswith("report/")]
+    return [*damage_words(damaged(uri, rows), label), *words_beside(sweep, kept)]
 
 
 def damage_words(found: Iterable[Damage], label: Callable[[str], str], most: int = 5) -> list[str]:
