@@ -70,6 +70,8 @@ def definitions(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[Definition, ...
     """The three definitions, the headline first, with the numbers that they come to in a judged table."""
     asked, score = sweep.trained, score_of(sweep, trials)
     data = trials[DATASET].astype(str).to_numpy() if DATASET in trials else np.full(len(trials), "")
+    if len(trials) and not (np.isfinite(score.value) & np.isfinite(score.chance)).any():
+        return _as_told(score.label)
     chance = _span(score.chance, data)
     at_least = _span(trials[BAR].to_numpy(dtype=float), data) if BAR in trials else ""
     if asked.fits.at_least is not None:
@@ -86,6 +88,18 @@ def definitions(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[Definition, ...
         Definition("fits", FITS, f"A network fits its training set with {fits}"),
         Definition("learns", LEARNS, f"A network learns anything with {learns}"),
         Definition("lags", KEEPS_UP, f"A network keeps up with {lags}, where one of these learns"),
+    )
+
+
+def _as_told(label: str) -> tuple[Definition, ...]:
+    """Of results from elsewhere that lack the score or its chance: what they say of themselves is all there is."""
+    why = f"since its {label} or the chance level is not known"
+    return (
+        Definition(
+            "fits", FITS, f"A network fits its training set where its own record says that it has trained, {why}"
+        ),
+        Definition("learns", LEARNS, f"A network learns anything where its own record says that it has trained, {why}"),
+        Definition("lags", KEEPS_UP, f"Which networks keep up with their twins cannot be told, {why}"),
     )
 
 

@@ -160,6 +160,12 @@ def _of_files(uri: str, rows: Sequence[RunRow], say: Callable[[str], None]) -> I
     """Files that are not what was recorded, or, where no checksums were kept, not whole by their own account."""
     wrong: Mapping[str, list[str]] = defaultdict(list)
     files: Mapping[str, set[str]] = defaultdict(set)
+    unchecked = sum(not row.artifacts for row in rows)
+    if unchecked:
+        say(
+            f"{unchecked} runs were recorded without checksums, by an earlier skipray: their files can be read, or are "
+            "named; a number in them that has changed cannot be told"
+        )
     for damage in damaged(uri, rows, thorough=True):
         wrong[damage.run_id].append(f"{damage.file} {damage.what}")
         files[damage.run_id].add(damage.file)

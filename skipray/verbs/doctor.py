@@ -26,7 +26,7 @@ def doctor(
     spec = load_to_read(sweep, overrides, tracking_uri)
     if accept:
         check_code(spec, tracking_uri, accept=True)
-    findings = tracking.examine(spec, tracking_uri)
+    findings = tracking.examine(spec, tracking_uri, say=tell)
     mended = tracking.repair(spec, findings, tracking_uri) if repair else []
     if repair and any(f.action == "measure" for f in findings):
         from skipray.execution.mending import mend

@@ -89,3 +89,9 @@ def test_layers_and_histograms_are_found_beside_the_database(result: Aggregate) 
     assert result.layers["value"].sum() == pytest.approx(NUMBERS["layers"]["sum"], rel=1e-12)
     assert len(result.histograms) == NUMBERS["histograms"]["rows"]
     assert result.histograms["count"].sum() == NUMBERS["histograms"]["count"]
+
+
+def test_the_doctor_says_what_it_cannot_tell(uri: str, sweep: SweepSpec) -> None:
+    said: list[str] = []
+    tracking.examine(sweep, uri, say=said.append)
+    assert said[0].startswith(f"{len(sweep.trials())} runs were recorded without checksums")

@@ -7,7 +7,9 @@ import pytest
 
 from skipray import tracking
 from skipray.analysis.aggregation import aggregate
-from skipray.tracking.exchange.prior import BadTable, import_table, read_rows
+from skipray.spec import load_sweep
+from skipray.tracking.exchange.prior import import_table, read_rows
+from skipray.tracking.exchange.table import BadTable
 
 ROWS = [
     (family, depth, seed, width, 1 - 0.01 * depth * (family == "plain") - 0.001 * seed)
@@ -79,3 +81,102 @@ def test_a_mistake_is_named_with_its_row(tmp_path: Path, sqlite: str, text: str,
     with pytest.raises(BadTable, match=message):
         import_table(path, "bad", sqlite)
     assert tracking.find_sweep_run(sqlite, "bad") is None
+
+
+HEAD = "architecture,depth,seed,"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train.accuracy\nresnet,8,0,0.9\nresnet,8,1,95.2\n", "row 2: train.accuracy: found 95.2; allowed: a share"),
+        ("train.accuracy,train.accuracy\nresnet,8,0,.9,.8\n", "column train.accuracy twice"),
+        ("width,model.width\nresnet,8,0,16,32\n", "column width twice"),
+        ("model.depth\nresnet,8,0,16\n", "column depth twice"),
+        ("width\nresnet,8,0,wide\n", "row 1: width: found 'wide'; allowed: an integer"),
+        ("learning_rate\nresnet,8,0,-3\n", "row 1: learning_rate: found -3"),
+        ("loss\nresnet,8,0,0.12\n", "row 1: loss: found 0.12; allowed: a name"),
+        ("F1 [%]\nresnet,8,0,0.5\n", "allowed as a metric's name"),
+        ("profile.rank\nresnet,8,0,0.5\n", "found the column profile.rank"),
+        ("options\nresnet,8,0,x\n", "found the column options"),
+        ("train.accuracy\nresnet,8,True,.9\nresnet,8,False,.9\n", "row 1: seed: found True"),
+        ("train.accuracy\nresnet,1e30,0,.9\n", "row 1: depth: found 1e.30; allowed: an integer of at least 1 and"),
+        ('train.accuracy\n"a\nb",8,0,.9\n', "row 1: architecture: found .*one line"),
+        ("train.accuracy\nresnet,8,0,.9,1,2\n", "more values than the header"),
+        ("time.train_seconds\nresnet,8,0,fast\n", "row 1: time.train_seconds: found 'fast'"),
+        ("epochs,train.accuracy\nresnet,8,0,5,.9\nresnet,8,0,160,.8\n", "row 2: found the trial of row 1 again"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(HEAD + text)
+    with pytest.raises(BadTable, match=message):
+        read_rows(path, "bad", "unknown")
+
+
+def test_another_separator_and_other_letters_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("architecture;depth;seed\nresnet;8;0\n")
+    with pytest.raises(BadTable, match="separated by ';'"):
+        read_rows(path, "bad", "unknown")
+    path.write_bytes("architecture,depth,seed\nrésnet,8,0\n".encode("latin1"))
+    with pytest.raises(BadTable, match="allowed: UTF-8"):
+        read_rows(path, "bad", "unknown")
+    with pytest.raises(BadTable, match="--chance: found 25"):
+        read_rows(path, "bad", "unknown", 25)
+
+
+def test_nested_and_missing_values_of_a_parquet(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"architecture": ["a", "b"], "depth": [8, 8], "seed": [0, 0], "widths": [[16, 32], None]})
+    frame["outcome"] = pd.array(["trained", pd.NA], dtype="string")
+    path = tmp_path / "x.parquet"
+    frame.set_index(["architecture", "depth"]).to_parquet(path)
+    one, two = read_rows(path, "x", "unknown")
+    assert (one.trial.model.widths, two.trial.model.widths) == ((16, 32), None)
+    assert (one.outcome, two.outcome) == ("trained", "diverged")
+    frame.assign(curve=[[1, 2], [3]]).to_parquet(path)
+    with pytest.raises(BadTable, match=r"column curve with what is no number \(row 1"):
+        read_rows(path, "x", "unknown")
+
+
+def test_fields_of_all_kinds_are_factors(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(
+        "\ufeff,architecture, depth,seed,dataset,dataset.options.noise,options.heads,residual_scale,normalization\n"
+        "0,vit, 8,0,cifar10,0.5,4,0.5,group\n1,vit, 8,0,cifar100,0.5,4,learned,none\n"
+    )
+    one, two = (row.trial.cell.values for row in read_rows(path, "x", "unknown"))
+    shared = {"architecture": "vit", "depth": 8, "dataset.options.noise": 0.5, "options.heads": 4}
+    assert one == shared | {"dataset": "cifar10", "residual_scale": 0.5, "normalization": "group"}
+    assert two == shared | {"dataset": "cifar100", "residual_scale": "learned", "normalization": "none"}
+    with pytest.raises(BadTable, match="--dataset: found digits, and a column dataset"):
+        read_rows(path, "x", "digits")
+
+
+def test_chance_decides_what_fits_and_its_absence_is_said(sqlite: str, tmp_path: Path) -> None:
+    path, said = table(tmp_path / "x.csv", note=1), list[str]()
+    import_table(path, "x", sqlite, say=said.append)
+    assert "only kept" in said[1]
+    assert said[1].endswith("note")
+    stored = tracking.stored_sweep("x", sqlite)
+    assert stored is not None
+    fits, learns, *_ = (one.definition.sentence for one in aggregate(stored.sweep).limit_tables)
+    assert "its own record says" in fits
+    assert "unknown" not in fits + learns
+    import_table(path, "x", sqlite, chance=0.1, say=said.append)
+    assert "24 results of the table as it was imported before" in said[-1]
+    stored = tracking.stored_sweep("x", sqlite)
+    assert stored is not None
+    assert len(stored.sweep.trials()) == 24
+    limits = {group.architecture: limit for group, limit in aggregate(stored.sweep).limits}
+    limit = limits["plain"].depth
+    assert limit is not None
+    assert 40 < limit < 80, "0.59 fits at depth 40, 0.19 does not at 80"
+
+
+def test_a_launched_sweep_is_not_hidden_by_a_table(sqlite: str, tmp_path: Path) -> None:
+    sweep = load_sweep("quickstart")
+    address = tracking.open_sweep(sweep, sqlite)
+    tracking.write_manifest(address, sweep, sweep.trials()[:2], {})
+    with pytest.raises(BadTable, match="--name quickstart: found a sweep of 2 trials that is no table's"):
+        import_table(table(tmp_path / "x.csv"), "quickstart", sqlite)

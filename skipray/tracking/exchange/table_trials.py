@@ -1,0 +1,205 @@
+"""The rows of a table of results as trials: each value checked as a sweep's file would have it.
+
+Names may be others than skipray's own (`normalization=group`): results from elsewhere are of other people's networks.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from skipray.records import Outcome
+from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec
+from skipray.spec.cell import bare_name
+from skipray.spec.data_factors import DATASET
+from skipray.spec.data_factors import OPTION as DATA_OPTION
+from skipray.spec.fields import LARGEST, Section
+from skipray.spec.models import OPTION
+from skipray.spec.values import Frozen, freeze
+from skipray.spec.words import allowed_words, show
+from skipray.tracking.exchange.table import BadTable, ResultTable, is_number
+from skipray.tracking.schema import OUTCOMES, TIME_KEY
+
+LAST_EPOCH = 1
+"""Where the table does not say how many epochs there were, its values stand at this one."""
+DEEPEST = 100_000
+"""As of a sweep's depths."""
+LONGEST_NAME = 200
+SHOWN = 20
+"""Mistakes that are named at once."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial of a table."""
+
+    trial: TrialSpec
+    outcome: Outcome
+    metrics: Mapping[str, float]
+    seconds: float
+    parameters: int | None
+
+
+def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, chance: float | None) -> list[Row]:
+    """A row a trial. BadTable with a line for each mistake."""
+    factors = tuple(dict.fromkeys(["architecture", "depth", *map(bare_name, table.factors)]))
+    made, mistakes, seen = [], [], dict[Any, int]()
+    for number, values in enumerate(table.rows, 1):
+        try:
+            row = _row(values, table, dataset, chance)
+        except BadTable as error:
+            mistakes.append(f"row {number}: {error}")
+            continue
+        trial = replace(row.trial, sweep=name, fingerprint=fingerprint, factors=factors)
+        twin = seen.setdefault((trial.cell, trial.seed), number)
+        if twin != number:
+            mistakes.append(
+                f"row {number}: found the trial of row {twin} again; allowed: each once, with a column for each field "
+                "that they differ in"
+            )
+        made.append(replace(row, trial=trial))
+    if mistakes:
+        raise BadTable("\n".join(mistakes[:SHOWN]))
+    return made
+
+
+def _row(values: Mapping[str, Any], table: ResultTable, dataset: str, chance: float | None) -> Row:
+    architecture = _text(values["architecture"], "architecture")
+    depth, seed = _whole(values["depth"], "depth", 1, DEEPEST), _whole(values["seed"], "seed", 0)
+    given = {bare_name(name): values[name] for name in table.factors}
+    epochs = given.pop("epochs", values.get("epochs"))
+    epochs = LAST_EPOCH if epochs is None else _whole(epochs, "epochs", 0)
+    measured = {k: float(values[k]) for k in table.metrics if values[k] is not None and math.isfinite(values[k])}
+    if chance is not None:
+        measured.setdefault("chance.accuracy", chance)
+    parameters, seconds = values.get("parameters"), values.get(TIME_KEY)
+    if seconds is not None and not (is_number(seconds) and 0 <= seconds < math.inf):
+        raise BadTable(f"{TIME_KEY}: found {show(seconds)}; allowed: seconds, at least 0")
+    trial = TrialSpec(
+        sweep="",
+        dataset=_dataset(given, dataset),
+        fingerprint="",
+        model=_partly(ModelSpec, {"architecture": architecture, "depth": depth} | _model_fields(given)),
+        recipe=_partly(Recipe, {"epochs": epochs} | _fields(Recipe, given)),
+        seed=seed,
+        probe=ProbeSpec(preset="none"),
+        resources=Resources(),
+        save_weights=False,
+    )
+    return Row(
+        trial,
+        _outcome(values, measured),
+        measured,
+        float(seconds or 0.0),
+        None if parameters is None else _whole(parameters, "parameters", 1, 10**15),
+    )
+
+
+def _dataset(given: Mapping[str, Any], name: str) -> DatasetSpec:
+    """The data set of a row; its own name, where data sets are a factor."""
+    if DATASET in given:
+        name = _text(given[DATASET], DATASET)
+    options = {k.removeprefix(DATA_OPTION): v for k, v in given.items() if k.startswith(DATA_OPTION) and v is not None}
+    own = {k: v for k, v in _fields(DatasetSpec, given).items() if v is not None}
+    return DatasetSpec(name=name, **own, options=_scalars(options))
+
+
+def _model_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    options = {k.removeprefix(OPTION): v for k, v in given.items() if k.startswith(OPTION) and v is not None}
+    return _fields(ModelSpec, given) | ({"options": Frozen(_scalars(options))} if options else {})
+
+
+def _scalars(options: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in options.items():
+        if not isinstance(value, str | int | float):
+            raise BadTable(f"options.{name}: found {show(value)}; allowed: a number, a text, true or false")
+    return {name: _counted(value) for name, value in options.items()}
+
+
+def _fields(part: type[Section], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _value(part, name, value) for name, value in given.items() if name in part.model_fields}
+
+
+def _value(part: type[Section], name: str, found: Any) -> Any:
+    """A field's value; a name that skipray does not have where the field takes names."""
+    value = _counted(_parsed(found) if isinstance(found, str) else found)
+    if value is None:
+        return None
+    try:
+        read = _adapter(part, name).validate_json(json.dumps(value), strict=True)
+    except (ValidationError, ValueError, TypeError):
+        if isinstance(value, str) and _takes_names(part, name):
+            return _text(value, name)
+        raise BadTable(f"{name}: found {show(found)}; allowed: {allowed_words(part, (name,), {})}") from None
+    return freeze(read) if isinstance(read, list | tuple | dict) else value
+
+
+def _parsed(text: str) -> Any:
+    """A number, a list or a mapping in a column that has texts too, as in `0.5`, `learned`; else the text."""
+    if not re.match(r"[\[{]|[-+]?\.?[0-9]", text):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _counted(value: Any) -> Any:
+    """Whole numbers as integers: one that is missing makes floats of a column of them."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@lru_cache(maxsize=128)
+def _adapter(part: type[Section], name: str) -> TypeAdapter[Any]:
+    info = part.model_fields[name]
+    kind: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    return TypeAdapter(kind)
+
+
+@lru_cache(maxsize=128)
+def _takes_names(part: type[Section], name: str) -> bool:
+    return '"string"' in json.dumps(_adapter(part, name).json_schema())
+
+
+def _partly(part: Any, known: Mapping[str, Any]) -> Any:
+    """A part of which only some fields are known. The others have their defaults, or None where they have none."""
+    absent = {
+        name: None if info.is_required() else info.get_default(call_default_factory=True)
+        for name, info in part.model_fields.items()
+    }
+    return part.model_construct(None, **(absent | dict(known)))
+
+
+def _outcome(values: Mapping[str, Any], measured: Mapping[str, float]) -> Outcome:
+    told = values.get("outcome")
+    if told is not None:
+        for outcome in OUTCOMES:
+            if told == outcome:
+                return outcome  # type: ignore[return-value]
+        raise BadTable(f"outcome: found {told!r}; allowed: {', '.join(OUTCOMES)}")
+    if not measured.keys() - {"chance.accuracy", "chance.loss"}:
+        return "diverged"
+    chance, accuracy = measured.get("chance.accuracy"), measured.get("train.accuracy", measured.get("test.accuracy"))
+    return "untrained" if chance is not None and accuracy is not None and accuracy <= chance else "trained"
+
+
+def _text(value: Any, name: str) -> str:
+    """A name: one line that a table and a figure can show."""
+    if value is None:
+        raise BadTable(f"{name}: found nothing; allowed: a name")
+    text = str(_counted(value)).strip() if isinstance(value, str) or is_number(value) else ""
+    if not text or len(text) > LONGEST_NAME or not text.isprintable():
+        raise BadTable(f"{name}: found {show(value)}; allowed: a name of one line, at most {LONGEST_NAME} characters")
+    return text
+
+
+def _whole(value: Any, name: str, least: int, most: int = LARGEST) -> int:
+    if not is_number(value) or not math.isfinite(value) or value != int(value) or not least <= value <= most:
+        found = "nothing" if value is None else show(value)
+        raise BadTable(f"{name}: found {found}; allowed: an integer of at least {least} and at most {most}")
+    return int(value)
