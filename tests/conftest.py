@@ -2,7 +2,10 @@
 
 import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +37,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = next((SHARED[name] for name in SHARED if name in names), None)
         if group is not None and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+SERVING = ("cluster", "server_port", "postgresql")
+"""Session fixtures whose processes compute also while nobody asks them: several raylets take a tenth of a core."""
+_serving: list[Callable[[], None]] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: Any) -> None:
+    if fixturedef.argname in SERVING and fixturedef.scope == "session":
+        _serving.append(partial(fixturedef.finish, request))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """A worker's servers end with the group that asks them, rather than with all of its tests."""
+    if nextitem is not None and hasattr(item.config, "workerinput") and _group(item) != _group(nextitem):
+        while _serving:
+            _serving.pop()()
+
+
+def _group(item: pytest.Item) -> str | None:
+    marker = item.get_closest_marker("xdist_group")
+    return None if marker is None else str(marker.args[0])
 
 
 @pytest.fixture(scope="session")
