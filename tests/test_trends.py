@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from skipray.trends import Shift, fit_depth_trend, trainability_limit, trainability_shift
+from skipray.trends import (
+    DepthSeries,
+    Shift,
+    fit_depth_trend,
+    fit_depth_trends,
+    trainability_limit,
+    trainability_shift,
+)
 from skipray.trends.design import variance_weights
 
 DEPTHS = np.array([8.0, 20, 38, 56, 74, 110])
@@ -46,6 +53,35 @@ def test_same_arguments_give_the_same_trend() -> None:
     assert np.array_equal(one.simultaneous(DEPTHS), two.simultaneous(DEPTHS))
     assert not np.array_equal(one.simultaneous(DEPTHS), other.simultaneous(DEPTHS))
     assert pickle.loads(pickle.dumps(one)).parameters == one.parameters
+
+
+def test_a_trend_is_the_same_whatever_is_fitted_with_it() -> None:
+    rng = np.random.default_rng(11)
+    depth, value, group = sweep(fall, 3, 0.05, 0.05, rng)
+    other = sweep(decay, 3, 0.1, 0.2, rng)
+    deeper = sweep(fall, 4, 0.02, 0.0, rng, depths=np.array([4.0, 9, 16, 25]))
+    kept = rng.permutation(len(depth))[:-2]  # unbalanced: seeds and depths are no longer orthogonal
+    low = np.maximum(value, 0.2)
+    series = [
+        DepthSeries(depth, value, group=group),
+        DepthSeries(depth[kept], value[kept], group=group[kept], bounds=(0, 1)),
+        DepthSeries(*other[:2], group=other[2]),
+        DepthSeries(depth, low, np.where(value < 0.2, -1, 0), group),
+        DepthSeries([8.0, 8.0], [1.0, 2.0]),
+        DepthSeries(*deeper[:2], group=deeper[2]),
+        DepthSeries(depth[kept], other[1][kept]),
+    ]
+    curves = ["constant", "linear", "exponential", "logistic"]
+    together = fit_depth_trends(series, curves=curves, resamples=50)
+    for one, trend in zip(series, together, strict=True):
+        alone = fit_depth_trend(
+            one.depth, one.value, censored=one.censored, group=one.group, bounds=one.bounds, curves=curves, resamples=50
+        )
+        assert (alone.parameters, alone.weights, alone.notes) == (trend.parameters, trend.weights, trend.notes)
+        assert alone.left_out_error == trend.left_out_error
+        if trend.curve is not None:
+            assert np.array_equal(alone.simultaneous(DEPTHS), trend.simultaneous(DEPTHS))
+    assert {trend.curve is None for trend in together} == {False, True}
 
 
 def test_the_mean_alone_is_that_of_the_prediction_within_the_bounds() -> None:

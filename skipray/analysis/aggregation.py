@@ -24,7 +24,7 @@ from skipray.planning.plan import sizes_if_known
 from skipray.search.fairness import CELL_METRICS, fairness_table, headline
 from skipray.search.frontier import Frontier, find_frontier
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
-from skipray.trends import DepthTrend, Limit, fit_depth_trend
+from skipray.trends import DepthSeries, DepthTrend, Limit, fit_depth_trends
 from skipray.trends.limit_words import gap_words, listed
 
 COUNTS = ("seeds", "finished", "diverged", "exploded", "untrained", "failed", "running", "missing")
@@ -374,7 +374,8 @@ def _series(
     Args:
         known: key -> declaration, which gives the bounds that no level and no band leaves.
     """
-    fitted = []
+    found: list[tuple[str, Group, pd.DataFrame]] = []
+    pooled: list[tuple[DepthSeries, tuple[str, ...]]] = []
     for metric in metrics:
         bounds = (known[metric].low, known[metric].high) if metric in known else None
         for group, rows in groups:
@@ -383,53 +384,50 @@ def _series(
             kept = rows[np.isfinite(rows[metric].astype(float))]
             if kept.empty:
                 continue
-            censored = censoring(kept, metric)
-            trend = _fit(kept["depth"], kept[metric], kept["seed"], censored, bounds)
-            fitted.append(
-                Series(
-                    metric,
-                    group,
-                    tuple(int(d) for d in kept["depth"]),
-                    tuple(float(v) for v in kept[metric]),
-                    tuple(int(s) for s in kept["seed"]),
-                    tuple(int(c) for c in censored),
-                    trend,
-                )
+            values = pd.DataFrame(
+                {
+                    "depth": kept["depth"].to_numpy(float),
+                    "value": kept[metric].to_numpy(float),
+                    "seed": kept["seed"].to_numpy(),
+                    "censored": censoring(kept, metric),
+                }
             )
-    return fitted
+            found.append((metric, group, values))
+            pooled.append(_pooled(values, bounds))
+    trends = fit_depth_trends([series for series, _ in pooled])
+    return [
+        Series(
+            metric,
+            group,
+            tuple(int(d) for d in values["depth"]),
+            tuple(float(v) for v in values["value"]),
+            tuple(int(s) for s in values["seed"]),
+            tuple(int(c) for c in values["censored"]),
+            replace(trend, notes=(*trend.notes, *notes)),
+        )
+        for (metric, group, values), (_, notes), trend in zip(found, pooled, trends, strict=True)
+    ]
 
 
-def _fit(
-    depth: pd.Series,
-    value: pd.Series,
-    seed: pd.Series,
-    censored: np.ndarray,
-    bounds: tuple[float | None, float | None] | None,
-) -> DepthTrend:
-    """The trend of a series; of very many seeds that of the means of MAX_FITTED_SEEDS blocks of seeds.
+def _pooled(
+    rows: pd.DataFrame, bounds: tuple[float | None, float | None] | None
+) -> tuple[DepthSeries, tuple[str, ...]]:
+    """What is fitted of a series, with a note; of very many seeds the means of MAX_FITTED_SEEDS blocks of seeds.
 
     A fit's cost grows with the square of the seeds. Blocks keep the means, and their spread is that of the means, so
     intervals stay what they are; a block with a bound in it is a bound.
     """
-    seeds, rank = np.unique(seed.to_numpy(), return_inverse=True)
-    rows = pd.DataFrame(
-        {"depth": depth.to_numpy(float), "value": value.to_numpy(float), "seed": seed.to_numpy(), "censored": censored}
-    )
-    pooled = len(seeds) > MAX_FITTED_SEEDS
-    if pooled:
-        rows["seed"] = rank * MAX_FITTED_SEEDS // len(seeds)
+    seeds, rank = np.unique(rows["seed"].to_numpy(), return_inverse=True)
+    notes: tuple[str, ...] = ()
+    if len(seeds) > MAX_FITTED_SEEDS:
+        rows = rows.assign(seed=rank * MAX_FITTED_SEEDS // len(seeds))
         blocks = rows.groupby(["depth", "seed"], as_index=False)
         rows = blocks.agg(value=("value", "mean"), low=("censored", "min"), high=("censored", "max"))
         rows["censored"] = np.where(rows["high"] > 0, 1, np.where(rows["low"] < 0, -1, 0))
-    trend = fit_depth_trend(
-        rows["depth"].to_numpy(),
-        rows["value"].to_numpy(),
-        censored=rows["censored"].to_numpy() if (rows["censored"] != 0).any() else None,
-        group=rows["seed"].to_numpy(),
-        bounds=bounds,
-    )
-    note = f"means of {MAX_FITTED_SEEDS} blocks of {len(seeds)} seeds were fitted"
-    return replace(trend, notes=(*trend.notes, note)) if pooled else trend
+        notes = (f"means of {MAX_FITTED_SEEDS} blocks of {len(seeds)} seeds were fitted",)
+    censored = rows["censored"].to_numpy() if (rows["censored"] != 0).any() else None
+    seed = rows["seed"].to_numpy()
+    return DepthSeries(rows["depth"].to_numpy(), rows["value"].to_numpy(), censored, seed, bounds), notes
 
 
 def censoring(rows: pd.DataFrame, metric: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One curve fitted to one series: estimates, AICc, errors at left-out depths, intervals."""
+"""One curve fitted to one series: estimates, AICc, intervals."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -6,8 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from skipray.curves import Array
-from skipray.trends.design import Design
-from skipray.trends.projection import BoundCurve, fit
+from skipray.trends.projection import BoundCurve
 
 END_SHARE = 1e-3
 """Of a range: an estimate this near to its end is at the end."""
@@ -71,18 +70,6 @@ class FittedCurve:
         """(3, depths): mean, low and high."""
         mean = self.bound.value(at, self.linear, self.inner)[0]
         return around(mean, *self.limits.of_means(at, simultaneous))
-
-    def left_out_error(self, design: Design, y: Array, signs: np.ndarray) -> float | None:
-        """Root mean square error at a depth when its values are left out; None where a fit needs every depth."""
-        count = len(design.depths)
-        if count - 1 < self.bound.size or signs.any():
-            return None
-        means = np.repeat((design.means @ y)[None], count, axis=0)
-        mask = 1.0 - np.eye(count)
-        start = np.repeat(self.inner, count, axis=1)
-        left = fit(self.bound, design.depths, means, design.root, start=start, mask=mask, iterations=8, tolerance=1e-4)
-        guess = np.diagonal(self.bound.value(design.depths, left.linear, left.inner))
-        return float(np.sqrt(np.mean((guess - means[0]) ** 2)))
 
 
 def around(estimate: Array, low: Array, high: Array) -> Array:

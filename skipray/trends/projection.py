@@ -18,6 +18,9 @@ from skipray.extension import catalog
 
 _TINY = 1e-300
 
+MOST_AT_ONCE = 2_000_000
+"""Numbers that a grid search over many series holds at once: 16 MB."""
+
 
 @lru_cache
 def _entry(name: str) -> Curve:
@@ -143,6 +146,7 @@ def fit(
     """Fit target (R, D) in the metric root.T @ root.
 
     Args:
+        root: (D, D) of all targets, or (R, D, D) each one's own.
         start: (Q, R) internal coordinates to refine from; a grid search when None.
         mask: (R, D) 1 for the depths that count, 0 for those left out.
         held: a nonlinear parameter that stays where it starts.
@@ -150,19 +154,30 @@ def fit(
         iterations: at most so many refinements.
         tolerance: relative size, to the range, of the last step.
     """
-    whitener = np.diag(root) if np.count_nonzero(root - np.diag(np.diag(root))) == 0 else root.T
+    flat = np.diagonal(root, axis1=-2, axis2=-1)
+    diagonal = np.count_nonzero(root) == np.count_nonzero(flat)
+    own = root.ndim == 3
 
     def whiten(columns: Array, rows: np.ndarray | slice) -> Array:
         if mask is not None:
             columns = columns * mask[rows]
-        return columns * whitener if whitener.ndim == 1 else columns @ whitener
+        if diagonal:
+            return columns * (flat[rows] if own else flat)
+        if own:
+            return (columns[..., None, :] @ root[rows].transpose(0, 2, 1))[..., 0, :]
+        return columns @ root.T
 
     goal = whiten(target, slice(None))
     if not curve.nonlinear:
         inner = np.empty((0, len(target)))
         solved = _project(curve, depth, inner, goal, whiten, slice(None))
         return Fit(solved.linear, inner, np.einsum("rd,rd->r", solved.residual, solved.residual))
-    inner = start.copy() if start is not None else _grid_search(curve, depth, goal, whiten, thinning)
+    if start is not None:
+        inner = start.copy()
+    elif own:
+        inner = _grid_searches(curve, depth, goal, whiten, thinning)
+    else:
+        inner = _grid_search(curve, depth, goal, whiten, thinning)
     return _refine(curve, depth, inner, goal, whiten, held, iterations, tolerance)
 
 
@@ -263,6 +278,23 @@ def _grid_search(curve, depth, goal, whiten, thinning) -> Array:  # type: ignore
         explained += (goal @ unit.T - np.einsum("gd,gd->g", unit, shift)) ** 2
     cost = np.einsum("gd,gd->g", shift, shift) - 2 * goal @ shift.T - explained
     return grid[:, np.argmin(cost, axis=1)]
+
+
+def _grid_searches(curve, depth, goal, whiten, thinning) -> Array:  # type: ignore[no-untyped-def]
+    """The same where each of goal's rows has a metric of its own: for each row all grid points in that metric."""
+    grid = curve.grid(thinning)
+    columns, offset = curve.columns(depth, grid)
+    points, out = grid.shape[1], []
+    at_once = max(MOST_AT_ONCE // (points * len(depth) * len(columns)), 1)
+    for first in range(0, len(goal), at_once):
+        rows = np.repeat(np.arange(first, min(first + at_once, len(goal))), points)
+        count = len(rows) // points
+        units, _ = orthonormalise(whiten(np.tile(columns, (1, count, 1)), rows))
+        away = goal[rows] - whiten(np.tile(offset, (count, 1)), rows)
+        explained = sum(np.einsum("rd,rd->r", unit, away) ** 2 for unit in units)
+        cost = np.einsum("rd,rd->r", away, away) - explained
+        out.append(grid[:, np.argmin(cost.reshape(count, points), axis=1)])
+    return np.concatenate(out, axis=1)
 
 
 def _refine(curve, depth, inner, goal, whiten, held, iterations, tolerance) -> Fit:  # type: ignore[no-untyped-def]
