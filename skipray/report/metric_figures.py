@@ -1,5 +1,6 @@
 """Figures by depth that follow from the metrics' own files: a new metric with a depth trend has its figure by that."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from skipray.analysis.aggregation import tracked_metrics, trains
@@ -28,29 +29,25 @@ SHARED = {
 """Title and caption of the figures that several metrics share; any other metric has a figure of its own."""
 
 
-def by_depth(aggregate: "Aggregate", layout: Layout) -> list[Chart | None]:
+def by_depth(aggregate: "Aggregate", layout: Layout) -> Iterator[Chart | None]:
     """A chart for each figure that a tracked metric names, those of several metrics first."""
     panels: dict[str, list[Tracked]] = {name: [] for name in SHARED}
     for one in tracked_metrics(aggregate.sweep).values():
         if one.trend and one.metric.figure not in (None, MAIN):
             panels.setdefault(one.metric.figure or _own_name(one), []).append(one)
     when = "after training" if trains(aggregate.sweep) else "at initialisation"
-    charts = []
     for name, shown in panels.items():
         first = shown[0].metric
         title, caption = SHARED.get(name, (_own_title(shown[0]), f"{{when}}: {first.definition} ({first.source})."))
-        charts.append(
-            depth_figures.by_depth(
-                aggregate,
-                layout,
-                file=name,
-                title=title,
-                metrics={one.key: one.axis for one in shown},
-                caption=caption.replace("{when}", when) if name in SHARED else _capital(caption.format(when=when)),
-                low=0.0 if name in SHARED or first.low == 0 else None,
-            )
+        yield depth_figures.by_depth(
+            aggregate,
+            layout,
+            file=name,
+            title=title,
+            metrics={one.key: one.axis for one in shown},
+            caption=caption.replace("{when}", when) if name in SHARED else _capital(caption.format(when=when)),
+            low=0.0 if name in SHARED or first.low == 0 else None,
         )
-    return charts
 
 
 def _own_name(one: Tracked) -> str:

@@ -1,9 +1,12 @@
 """Writes a report's files."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from skipray.analysis import predicted_limit
 from skipray.report import (
@@ -20,8 +23,9 @@ from skipray.report import (
     tables,
     tuning_figures,
 )
+from skipray.report.beside import Beside
 from skipray.report.chart import Chart
-from skipray.report.groups import lay_out
+from skipray.report.groups import Layout, lay_out
 from skipray.report.page import render
 from skipray.report.preliminary import finished_words, marked
 from skipray.results import document
@@ -66,52 +70,70 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
     figures, data = folder / "figures", folder / "data"
     for made in (folder, figures, data):
         made.mkdir(parents=True, exist_ok=True)
-    layout = lay_out(aggregate)
-    predicted = predicted_limit.of_groups(aggregate.sweep)
-    main = depth_figures.accuracy_by_depth(aggregate, layout, predicted)
-    main = main or depth_figures.loss_by_depth(aggregate, layout)
+    layout, words = lay_out(aggregate), finished_words(aggregate)
     profiles = layer_figures.profiles(aggregate, layout)
     compared = prediction_figures.compare(aggregate, layout, profiles)
-    found: list[Chart | None] = [
-        limit_figures.limits_chart(aggregate, layout),
-        phase_diagram.phase_diagram(aggregate, layout),
-        tuning_figures.default_beside_tuned(aggregate, layout),
-        tuning_figures.stability(aggregate, layout),
-        *metric_figures.by_depth(aggregate, layout),
-        prediction_figures.predictions_chart(layout, profiles, compared),
-        layer_figures.condition_profiles(layout, profiles, layer_figures.null_level(aggregate)),
-        layer_figures.every_depth(layout, profiles),
-        epoch_figures.by_epoch(aggregate, layout),
-        *histogram_figures.by_value(layout, histogram_figures.histograms(aggregate, layout)),
-        layer_figures.distributions(layout, profiles),
-        scatter.association(aggregate, layout),
-    ]
-    charts = [chart for chart in found if chart is not None]
-    if main is None and charts:
-        # Of networks at initialisation there is no accuracy to show: the predictions come first.
-        named = {chart.name: chart for chart in charts}
-        main = named.get("predictions-at-initialisation", charts[0])
-        charts.remove(main)
-    words = finished_words(aggregate)
-    main, charts = marked(main, words) if main else None, [marked(chart, words) for chart in charts]
-    shown = ([main] if main else []) + charts
+    leading = _leading(aggregate, layout)
+    charts: list[Chart] = []
+    drawn: list[Path] = []
     tabled: list[Path] = []
-    for chart in shown:
-        tabled.append(data / f"{chart.name}.csv")
-        chart.data.to_csv(tabled[-1], index=False)
-    trends = folder / "trends.parquet"
-    tables.trends_frame(aggregate).to_parquet(trends, index=False)
-    claims = folder / CLAIMS
-    claims.write_text(
-        json.dumps(document("aggregate", aggregate_result(aggregate)), indent=2, allow_nan=False) + "\n",
-        encoding="utf-8",
-    )
-    html = folder / PAGE
-    unfinished = folder / "report.html.part"
-    unfinished.write_text(
-        render(aggregate, layout, main, charts, prediction_figures.summary(compared), refresh_seconds), encoding="utf-8"
-    )
-    drawn = tuple(path for chart in shown for path in paper.save(chart, figures))
+    with Beside() as beside:
+        for chart in _charts(aggregate, layout, leading, profiles, compared):
+            charts.append(marked(chart, words))
+            drawn += paper.save(charts[-1], figures, beside)
+            tabled.append(data / f"{chart.name}.csv")
+            chart.data.to_csv(tabled[-1], index=False)
+        trends = folder / "trends.parquet"
+        tables.trends_frame(aggregate).to_parquet(trends, index=False)
+        claims = folder / CLAIMS
+        claims.write_text(
+            json.dumps(document("aggregate", aggregate_result(aggregate)), indent=2, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
+        main = charts[0] if charts else None
+        if leading is None and charts:
+            # Of networks at initialisation there is no accuracy to show: the predictions come first.
+            main = next((chart for chart in charts if chart.name == "predictions-at-initialisation"), main)
+        html = folder / PAGE
+        unfinished = folder / "report.html.part"
+        others = [chart for chart in charts if chart is not main]
+        page = render(aggregate, layout, main, others, prediction_figures.summary(compared), refresh_seconds)
+        unfinished.write_text(page, encoding="utf-8")
     # A reader never sees half a page, nor one without its figures.
     unfinished.replace(html)
-    return ReportFiles(html, trends, claims, drawn, tuple(tabled))
+    return ReportFiles(html, trends, claims, tuple(drawn), tuple(tabled))
+
+
+def _leading(aggregate: "Aggregate", layout: Layout) -> Chart | None:
+    """The page's main figure, where networks were trained."""
+    predicted = predicted_limit.of_groups(aggregate.sweep)
+    accuracy = depth_figures.accuracy_by_depth(aggregate, layout, predicted)
+    return accuracy or depth_figures.loss_by_depth(aggregate, layout)
+
+
+def _charts(
+    aggregate: "Aggregate",
+    layout: Layout,
+    leading: Chart | None,
+    profiles: pd.DataFrame,
+    compared: list[prediction_figures.Compared],
+) -> Iterator[Chart]:
+    """All figures that these results have, in the order of the page, each as soon as it is known."""
+    yield from _present(leading)
+    yield from _present(limit_figures.limits_chart(aggregate, layout))
+    yield from _present(phase_diagram.phase_diagram(aggregate, layout))
+    yield from _present(tuning_figures.default_beside_tuned(aggregate, layout))
+    yield from _present(tuning_figures.stability(aggregate, layout))
+    for chart in metric_figures.by_depth(aggregate, layout):
+        yield from _present(chart)
+    yield from _present(prediction_figures.predictions_chart(layout, profiles, compared))
+    yield from _present(layer_figures.condition_profiles(layout, profiles, layer_figures.null_level(aggregate)))
+    yield from _present(layer_figures.every_depth(layout, profiles))
+    yield from _present(epoch_figures.by_epoch(aggregate, layout))
+    yield from histogram_figures.by_value(layout, histogram_figures.histograms(aggregate, layout))
+    yield from _present(layer_figures.distributions(layout, profiles))
+    yield from _present(scatter.association(aggregate, layout))
+
+
+def _present(chart: Chart | None) -> tuple[Chart, ...]:
+    return () if chart is None else (chart,)

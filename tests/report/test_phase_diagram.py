@@ -91,7 +91,8 @@ def test_a_pointer_and_a_table_read_every_tile(made):
 
 
 def test_tiles_are_drawn_on_paper(made, tmp_path):
-    svg, _ = paper.save(phase_diagram(made, lay_out(made)), tmp_path)
+    svg = tmp_path / "phase.svg"
+    paper.save_as(phase_diagram(made, lay_out(made)), svg)
     text = svg.read_text()
     assert text.count('fill="#1f6f78"') >= 2 * len(GAINS) * len(DEPTHS)
 
