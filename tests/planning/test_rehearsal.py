@@ -1,9 +1,12 @@
 """Families of one's own: options, their own initialisation, and what is refused before anything starts."""
 
+import sys
+
 import pytest
 import torch
 
 from skipray import architectures
+from skipray.extension import apart
 from skipray.planning.rehearsal import rehearse
 from skipray.spec import SpecError, load_sweep
 from skipray.trial import run_trial
@@ -95,12 +98,18 @@ deep_fails = family(lambda m, c: flat(nn.Linear(16, c)) if m.depth < 3 else flat
 """
 
 
-@pytest.fixture(autouse=True)
-def own_nets(tmp_path, monkeypatch):
-    (tmp_path / "own_nets.py").write_text(NETS)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(__import__("sys").modules, "own_nets", raising=False)
-    monkeypatch.setenv("SKIPRAY_CACHE", str(tmp_path / "cache"))
+@pytest.fixture(scope="module", autouse=True)
+def own_nets(tmp_path_factory):
+    """One folder for all tests: the process that tries own code is kept as long as the path is the same."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own_nets.py").write_text(NETS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.delitem(sys.modules, "own_nets", raising=False)
+        patch.setenv("SKIPRAY_CACHE", str(folder / "cache"))
+        yield
+        apart._child().end()
+    sys.modules.pop("own_nets", None)
 
 
 def load(folder, name, *overrides):
