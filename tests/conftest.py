@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = {
     "written": "report",
     "tuned": "report",
-    "whole": "report",
+    "make": "report",
     "address": "report in a browser",
     "proxy": "MLflow server",
     "server_port": "MLflow server",

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from skipray.report import write
 from skipray.results import schema
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.storage import TrialPlace
-from skipray.trends import fit_depth_trend
+from skipray.trends import DepthTrend, fit_depth_trend
 
 SWEEP = """\
 name: synthetic
@@ -122,6 +122,18 @@ def make_histograms(trial: TrialSpec) -> list[tuple]:
     return rows
 
 
+_trends: dict[tuple[bytes, ...], DepthTrend] = {}
+"""What was fitted -> the trend: many of these sweeps have the same series."""
+
+
+def _fitted(depth: np.ndarray, value: np.ndarray, signs: np.ndarray, seed: np.ndarray) -> DepthTrend:
+    key = tuple(np.asarray(column, float).tobytes() for column in (depth, value, signs, seed))
+    if key not in _trends:
+        censored = signs if signs.any() else None
+        _trends[key] = fit_depth_trend(depth, value, censored=censored, group=seed, resamples=100)
+    return _trends[key]
+
+
 def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True) -> Aggregate:
     """An aggregate in which the first `share` of the trials has finished."""
     planned = sweep.trials()
@@ -151,13 +163,7 @@ def make_aggregate(sweep: SweepSpec, *, share: float = 1.0, layered: bool = True
             if kept.empty:
                 continue
             signs = censoring(kept, metric)
-            trend = fit_depth_trend(
-                kept["depth"].to_numpy(float),
-                kept[metric].to_numpy(float),
-                censored=signs if signs.any() else None,
-                group=kept["seed"].to_numpy(),
-                resamples=100,
-            )
+            trend = _fitted(kept["depth"].to_numpy(float), kept[metric].to_numpy(float), signs, kept["seed"].to_numpy())
             columns = (kept["depth"], kept[metric], kept["seed"])
             depth, value, seed = (tuple(c.tolist()) for c in columns)
             series.append(Series(metric, group, depth, value, seed, tuple(signs.tolist()), trend))
@@ -200,6 +206,26 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SweepSpec]:
 @pytest.fixture(scope="session")
 def make() -> Callable[..., Aggregate]:
     return make_aggregate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bands() -> Iterator[dict[tuple[int, bytes], tuple[DepthTrend, tuple]]]:
+    """A trend and depths -> its band, which takes most of a report's time and is drawn in report after report.
+
+    A test that needs the bands made anew clears it.
+    """
+    made: dict[tuple[int, bytes], tuple[DepthTrend, tuple]] = {}
+    really = DepthTrend.simultaneous
+
+    def simultaneous(trend: DepthTrend, depth: np.ndarray) -> tuple:
+        key = (id(trend), np.asarray(depth, float).tobytes())
+        if key not in made:
+            made[key] = (trend, really(trend, depth))  # with the trend, so that its id stays its own
+        return tuple(part.copy() for part in made[key][1])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DepthTrend, "simultaneous", simultaneous)
+        yield made
 
 
 @pytest.fixture(scope="session")
