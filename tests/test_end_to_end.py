@@ -78,14 +78,19 @@ def told(folder: Path, *arguments: str) -> dict:
     return json.loads(done.out)
 
 
-def asked(folder: Path, *arguments: str) -> str:
-    """What a verb that only reads prints, in this process: a new one would import for three seconds."""
+def asked(folder: Path, *arguments: str, code: int = 0) -> str:
+    """What a verb prints, in this process: a new one would import for as long as a small sweep takes."""
     out = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder), contextlib.redirect_stdout(out):
         for name in [k for k in os.environ if k.startswith(("MLFLOW_", "RAY_"))]:
             patch.delenv(name)
-        assert launch.run([*arguments]) == 0
+        assert launch.run([*arguments]) == code
     return out.getvalue()
+
+
+def launched(folder: Path, name: str) -> dict:
+    """What a launch that nothing disturbs and that draws no report says, in this process."""
+    return json.loads(asked(folder, "launch", name, *QUIETLY, "--json"))
 
 
 def table(folder: Path, name: str = "small.yaml") -> pd.DataFrame:
@@ -201,7 +206,7 @@ def test_what_is_added_is_run_alone_and_what_is_taken_away_is_left_out(finished)
     file = finished / "small.yaml"
     try:
         file.write_text(SWEEP.replace("seeds: [0, 1]", "seeds: [0, 1, 2]").replace("[8, 20]", "[8, 14]"))
-        assert told(finished, "small.yaml", *QUIETLY)["ran"] == 3 * (2 * 3 - 2)
+        assert launched(finished, "small.yaml")["ran"] == 3 * (2 * 3 - 2)
         changed = table(finished)
         assert len(changed) == 18
         assert set(changed["depth"]) == {8, 14}
@@ -238,7 +243,7 @@ def test_a_driver_killed_twice_and_interrupted_loses_and_doubles_nothing(finishe
     _ended(tmp_path, "small.yaml", 9, signal.SIGKILL)
     done_before = _finished_runs(store)
     assert 9 <= done_before < 12
-    again = told(tmp_path, "small.yaml", *QUIETLY)
+    again = launched(tmp_path, "small.yaml")
     assert again["ran"] <= 12 - done_before
     assert again["total"] == _finished_runs(store) == 12
     pd.testing.assert_frame_equal(table(tmp_path), table(finished), check_exact=True)
@@ -279,7 +284,7 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(empty_datab
     calm, disturbed = tmp_path / "calm", tmp_path / "disturbed"
     for folder in (calm, disturbed):
         begin(folder, empty_database, TUNED, "tuned.yaml")
-    whole = told(calm, "tuned.yaml", *QUIETLY)
+    whole = launched(calm, "tuned.yaml")
     assert whole["failed"] == 0
     assert not (calm / "reports").exists()
     assert sweep_status(load_sweep(calm / "tuned.yaml"), f"sqlite:///{calm}/skipray.db") == "FINISHED"
@@ -289,12 +294,12 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(empty_datab
     assert points in (8, 12), "4 points a cell, or 6 where a range was extended"
     for moment in (5, len(expected) - 4):
         _ended(disturbed, "tuned.yaml", moment, signal.SIGKILL)
-    told(disturbed, "tuned.yaml", *QUIETLY)
+    launched(disturbed, "tuned.yaml")
     pd.testing.assert_frame_equal(table(disturbed, "tuned.yaml"), expected, check_exact=True)
     assert _finished_runs(disturbed / "skipray.db") == len(expected), "none is doubled"
 
 
-def test_an_exception_in_one_family_costs_no_other_trial(empty_database, tmp_path):
+def test_an_exception_in_one_family_costs_no_other_trial(empty_database, tmp_path, monkeypatch):
     # It breaks where trials run and not where they are planned, which would refuse it before anything starts.
     (tmp_path / "broken.py").write_text(
         "import sys\n"
@@ -314,9 +319,9 @@ def test_an_exception_in_one_family_costs_no_other_trial(empty_database, tmp_pat
         "seeds: [0, 1]", "seeds: [0]"
     )
     begin(tmp_path, empty_database, text + "resources: {max_failures: 1, max_concurrent: 1}\n")
-    done = run(tmp_path, "small.yaml", "--no-report")
-    assert done.returncode == 3, done.err
-    assert "4 trials, 3 run now; no report was asked for: `skipray report small.yaml` makes it" in done.out
+    monkeypatch.syspath_prepend(tmp_path)
+    said = asked(tmp_path, "launch", "small.yaml", "--no-report", code=3)
+    assert "4 trials, 3 run now; no report was asked for: `skipray report small.yaml` makes it" in said
     status = json.loads(asked(tmp_path, "status", "small.yaml", "--json"))
     assert (status["finished"], status["failed"]) == (3, 1)
     assert "no such depth today" in asked(tmp_path, "status", "small.yaml")
@@ -349,7 +354,8 @@ def test_the_readmes_own_family_and_data_run(empty_database, tmp_path, monkeypat
         2 * [(family, depth) for family in ("mine:tower", "resnet") for depth in (4, 8)]
     )
     assert (read["outcome"] == "trained").all()
-    planned = told(tmp_path, "plan", "small.yaml")["trials"]
+    planned = json.loads(asked(tmp_path, "plan", "small.yaml", "--json"))["trials"]
+    del sys.modules["mine"]
     assert {t["state"] for t in planned} == {"finished"}
     assert {t["parameters"] for t in planned if t["architecture"] == "mine:tower" and t["depth"] == 4} == {
         14 * 32 + 2 * 33 * 32 + 33 * 3
