@@ -239,6 +239,7 @@ def measure_weights(
                 loss=judging_loss(trial.recipe),
                 seed=trial.seed,
                 lone=probed.lone,
+                trained=epoch > 0,
             )
         return Measured(
             settings=_settings(trial.probe),

@@ -169,7 +169,7 @@ class LayerMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkMetric(Metric):
-    """A number of the trained network, or a few, measured on the probe batch at the end of training.
+    """A number of the network, or a few, measured on the probe batch at the end of training.
 
     `measure` takes a `computing.network.TrainedNetwork` and returns the number, or part -> number.
     """
@@ -180,6 +180,8 @@ class NetworkMetric(Metric):
     """Which parts have a depth trend."""
     needs_classes: bool = True
     """Whether the labels have to be classes."""
+    at_initialisation: bool = False
+    """Whether it says something of a network before training, and is measured where a trial has 0 epochs."""
     MEASURES: ClassVar[tuple[str, ...]] = ("network",)
 
     def __post_init__(self) -> None:
@@ -188,7 +190,14 @@ class NetworkMetric(Metric):
     def tracked(self) -> Iterator[Tracked]:
         for part in self.parts:
             words = f"{self.axis}, {part.replace('_', ' ')}" if part else self.axis
-            yield Tracked(self.key_of(part), self, words, part, trend=part in self.trends, needs_training=True)
+            yield Tracked(
+                self.key_of(part),
+                self,
+                words,
+                part,
+                trend=part in self.trends,
+                needs_training=not self.at_initialisation,
+            )
 
     def key_of(self, part: str) -> str:
         """The MLflow key of a part."""

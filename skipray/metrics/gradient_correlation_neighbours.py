@@ -21,6 +21,7 @@ METRIC = NetworkMetric(
     high=1.0,
     asked="full",
     needs_classes=False,
+    at_initialisation=True,
 )
 
 

@@ -31,6 +31,7 @@ def generalization_measures(
     loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
     seed: int = 0,
     lone: Sequence[str] = (),
+    trained: bool = True,
 ) -> dict[str, float]:
     """Every network metric that is asked for, on one batch in evaluation mode; finite ones only, since an absent value
     is not sent.
@@ -43,10 +44,15 @@ def generalization_measures(
         loss: of scores and labels, the mean over the samples.
         seed: of the noise that flatness, neighbours, Lanczos and Hutchinson draw.
         lone: names of the blocks, where there are too few to be found by structure.
+        trained: if not, only what says something of a network at initialisation, batch normalization with the batch's
+            own statistics, since the running ones are still the identity.
     """
     out: dict[str, float] = {}
     with as_found(network):
         network.eval()
+        for module in network.modules():
+            if not trained and isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train()
         with torch.no_grad():
             scores = network(inputs)
         if not bool(scores.isfinite().all()):
@@ -59,14 +65,18 @@ def generalization_measures(
         settings = ProbeSpec() if spec is None else spec
         places = [layer.output for layer in layers_of(network, batch, settings.layers, lone).hidden]
         last = layers[-1].module if layers and scores.ndim == 2 and len(weights[-1]) == scores.shape[1] else None
-        trained = TrainedNetwork(
+        measured = TrainedNetwork(
             network, inputs, labels, scores, weights, start, hidden, loss, seed, representations=places, classifier=last
         )
         has_classes = scores.ndim == 2 and labels.ndim == 1 and not labels.is_floating_point()
         for entry in asked_for(settings):
-            if isinstance(entry.metric, NetworkMetric) and (has_classes or not entry.metric.needs_classes):
+            if (
+                isinstance(entry.metric, NetworkMetric)
+                and (has_classes or not entry.metric.needs_classes)
+                and (trained or entry.metric.at_initialisation)
+            ):
                 try:
-                    found = entry.measure(trained)
+                    found = entry.measure(measured)
                 except Absent:
                     continue
                 parts = found if isinstance(found, Mapping) else {"": found}

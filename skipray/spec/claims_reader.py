@@ -1,11 +1,13 @@
 """Reads `claims` of a sweep file, with the place of every mistake."""
 
+import itertools
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from skipray import metrics
 from skipray.extension import catalog
+from skipray.spec.cell import Group, value_text
 from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim, narrowed
 from skipray.spec.fields import Section
 from skipray.spec.words import show
@@ -111,3 +113,17 @@ class ClaimsReader:
                 self.add(here, f"found {show(key)}, no factor of {name} in this sweep; allowed: {allowed}")
             elif value not in factors[key]:
                 self.add(here, f"found {key}={value}; allowed: {', '.join(sorted(factors[key]))}")
+
+
+def factors_by_family(groups: Iterable[Group]) -> dict[str, dict[str, set[str]]]:
+    """Architecture -> factor -> the texts of its values, `none` where some of a family's cells go without it."""
+    families: dict[str, list[dict[str, str]]] = {}
+    for group in dict.fromkeys(groups):
+        values = {factor: value_text(value) for factor, value in group.factors}
+        families.setdefault(group.architecture, []).append(values)
+    return {
+        family: {
+            name: {row.get(name, value_text(None)) for row in rows} for name in dict.fromkeys(itertools.chain(*rows))
+        }
+        for family, rows in families.items()
+    }

@@ -15,8 +15,8 @@ from skipray import metrics
 from skipray.extension import catalog
 from skipray.extension.reaching import Source
 from skipray.spec import data_factors, depth_rules, models, recipes, samples
-from skipray.spec.cell import bare_name, family_names, value_text
-from skipray.spec.claims_reader import ClaimsReader
+from skipray.spec.cell import bare_name, family_names
+from skipray.spec.claims_reader import ClaimsReader, factors_by_family
 from skipray.spec.data_reader import CellData, DataReader
 from skipray.spec.depth_words import depth_units
 from skipray.spec.document import Document, SpecError
@@ -88,11 +88,7 @@ class Reader:
         if not cells:
             self.mistakes.append(self.document.mistake(("exclude",), "found no trial left; allowed: at least one"))
             self._stop_on_mistakes()
-        families: dict[str, dict[str, set[str]]] = {}
-        for cell in cells:
-            known = families.setdefault(cell.model.architecture, {})
-            for factor, value in cell.cell.group.factors:
-                known.setdefault(factor, set()).add(value_text(value))
+        families = factors_by_family(cell.cell.group for cell in cells)
         claims = ClaimsReader(self._validate, self._add, families, file.probe.metrics).read(file.claims)
         self._stop_on_mistakes()
         return SweepSpec(

@@ -204,8 +204,8 @@ class _Attempt:
             )
             self.found.add(measured)
             metrics |= measured.metrics
-            if final and epoch > 0 and labels.ndim == 1:  # the measures are of scores of classes
-                metrics |= self._generalization(inputs, labels)
+            if final and labels.ndim == 1:  # the measures are of scores of classes
+                metrics |= self._generalization(inputs, labels, trained=epoch > 0)
         self.clock.probed()
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
         self.found.records.append(EpochRecord(epoch, time.time_ns() // 1_000_000, finite))
@@ -235,7 +235,7 @@ class _Attempt:
             metrics |= {f"part.{part}.{key}": value for key, value in evaluation.values.items()}
         return metrics
 
-    def _generalization(self, inputs: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    def _generalization(self, inputs: torch.Tensor, labels: torch.Tensor, *, trained: bool) -> dict[str, float]:
         return generalization_measures(
             self.network,
             inputs,
@@ -245,6 +245,7 @@ class _Attempt:
             loss=judging_loss(self.trial.recipe),
             seed=self.trial.seed,
             lone=self.lone,
+            trained=trained,
         )
 
     def _is_trained(self, found: Evaluation) -> bool:

@@ -281,6 +281,21 @@ def test_a_claim_may_compare_two_values_of_a_factor() -> None:
     assert "pre trains +" in found["l"].sentence
 
 
+def test_networks_that_go_without_a_factor_are_named_none(tmp_path: Path) -> None:
+    """Of a factor that only some of a family's cells have."""
+    there, without = "plainnet weight_gain=2", "plainnet weight_gain=none"
+    path = tmp_path / "mine.yaml"
+    claim = f"{{id: a, kind: comparison, metric: test.accuracy, family: {there}, than: {without}, direction: above}}"
+    text = SWEEP.replace("depth: [8, 20]", "depth: [8, 20], weight_gain: [null, 2.0]")
+    path.write_text(f"{text.replace('he_normal', 'lecun_normal')}claims:\n  own: [{claim}]\n", encoding="utf-8")
+    sweep = load_sweep(path)
+    table = narrowed_table().assign(architecture="plainnet")
+    table["weight_gain"] = np.where(table.pop("options.norm") == "pre", 2.0, np.nan)
+    found = judge(table, None, factors=["weight_gain", "learning_rate_"], own=sweep.claims.own)
+    assert f"{there.replace('plainnet', 'PlainNet')} less" in found[0].sentence
+    assert "+0.4 in test.accuracy, 8 pairs" in found[0].sentence
+
+
 @pytest.mark.parametrize(
     ("family", "said"),
     [

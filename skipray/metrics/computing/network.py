@@ -84,6 +84,18 @@ class TrainedNetwork:
         return found
 
     @cached_property
+    def hidden_values(self) -> list[Tensor]:
+        """Each hidden representation of the probe batch, (samples, ...), float64."""
+        found: list[Tensor] = []
+
+        def keep(module: nn.Module, arguments: object, output: object) -> None:
+            if isinstance(output, Tensor) and len(output) == len(self.inputs):
+                found.append(output.detach().double())
+
+        self._watched([module.register_forward_hook(keep) for module in self.representations])
+        return found
+
+    @cached_property
     def classes(self) -> Classes:
         """The features before the classifier, by class.
 
