@@ -11,6 +11,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
@@ -58,7 +59,7 @@ class _Child:
         atexit.register(self.end)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float) -> Any:
-        fresh = self._process is None or self._process.poll() is not None or self._path != sys.path
+        fresh = self._process is None or self._process.poll() is not None or self._path != _own_path()
         if fresh:
             self._start()
         process = self._process
@@ -80,7 +81,7 @@ class _Child:
 
     def _start(self) -> None:
         self.end()
-        self._path = list(sys.path)
+        self._path = _own_path()
         self._traces = tempfile.TemporaryFile("w+")  # noqa: SIM115  # as long as the child
         program = "import sys; sys.path[:0] = {}; from skipray.extension.apart import serve; serve({})"
         self._process = subprocess.Popen(
@@ -129,6 +130,12 @@ class _Child:
 @lru_cache
 def _child() -> _Child:
     return _Child()
+
+
+def _own_path() -> list[str]:
+    """Where code of the user's may lie: `sys.path` without what installed packages, Ray say, add for themselves."""
+    installed = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
+    return [place for place in sys.path if not place.startswith(installed)]
 
 
 def _exited(code: int) -> str:

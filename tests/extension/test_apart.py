@@ -59,6 +59,17 @@ def test_calls_are_answered_by_one_other_process() -> None:
     assert apart.call(eval, "1 + 1") == 2
 
 
+def test_a_folder_of_the_users_is_seen_and_one_of_a_package_starts_nothing_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lies_here.py").write_text("value = 7\n")
+    first = apart.call(eval, "__import__('os').getpid()")
+    monkeypatch.syspath_prepend(Path(sysconfig.get_path("purelib")) / "ray" / "thirdparty_files")
+    assert apart.call(eval, "__import__('os').getpid()") == first
+    monkeypatch.syspath_prepend(tmp_path)
+    assert apart.call(eval, "__import__('lies_here').value") == 7
+
+
 @pytest.mark.parametrize(
     ("what", "said"),
     [
