@@ -7,13 +7,16 @@ marks formulas without a published source, which the tests check by Monte Carlo.
 from skipray.theory.activations import Pointwise, activation_of, leaky_relu
 from skipray.theory.attention import attention_log_residual_bound, rank_one_distance
 from skipray.theory.batch_norm import (
+    LARGEST_BATCH,
     MEAN_FIELD_GRADIENT_GROWTH,
     SMALLEST_BATCH,
     batch_norm_explosion_depth,
     batch_norm_log10_gradient_growth,
+    batch_norm_moments,
     batch_norm_squared_gradient_growth,
 )
 from skipray.theory.finite_width import log_gradient_band, log_norm_variance
+from skipray.theory.layer_norm import layer_norm_field, layer_norm_gain
 from skipray.theory.mean_field import (
     MeanField,
     correlation_gap_map,
@@ -26,6 +29,7 @@ from skipray.theory.mean_field import (
     trainable_depth,
     variance_map,
 )
+from skipray.theory.post_activation import post_activation_field, post_activation_growth
 from skipray.theory.random_matrices import (
     EDELMAN_CONSTANT,
     annealed_participation_ratio,
@@ -48,6 +52,7 @@ from skipray.theory.residual import ResidualField, residual_explosion_blocks, re
 
 __all__ = [
     "EDELMAN_CONSTANT",
+    "LARGEST_BATCH",
     "MEAN_FIELD_GRADIENT_GROWTH",
     "SMALLEST_BATCH",
     "MeanField",
@@ -58,6 +63,7 @@ __all__ = [
     "attention_log_residual_bound",
     "batch_norm_explosion_depth",
     "batch_norm_log10_gradient_growth",
+    "batch_norm_moments",
     "batch_norm_squared_gradient_growth",
     "collapse_depth",
     "correlation_gap_map",
@@ -69,6 +75,8 @@ __all__ = [
     "fuss_catalan_stable_rank",
     "gaussian_singular_value_bounds",
     "gradient_growth",
+    "layer_norm_field",
+    "layer_norm_gain",
     "leaky_relu",
     "log_gradient_band",
     "log_norm_variance",
@@ -79,6 +87,8 @@ __all__ = [
     "mean_field_growth",
     "plain_log10_condition",
     "positive_branch_condition",
+    "post_activation_field",
+    "post_activation_growth",
     "rank_one_distance",
     "relu_correlation",
     "relu_correlation_gap",

@@ -33,7 +33,6 @@ RADII, ANGLES = 64, 1440
 """Nodes of the quadrature over two coordinates of a point on the sphere."""
 
 
-@lru_cache(maxsize=256)
 def batch_norm_squared_gradient_growth(batch: int, activation: Activation = "relu") -> float:
     """Factor by which one layer of a wide batch-normalised plain network multiplies the squared gradient norm.
 
@@ -43,6 +42,17 @@ def batch_norm_squared_gradient_growth(batch: int, activation: Activation = "rel
 
     Raises:
         ValueError: a batch below 5, an unknown activation, one that is constant on the batch.
+    """
+    return batch_norm_moments(batch, activation)[1]
+
+
+@lru_cache(maxsize=256)
+def batch_norm_moments(batch: int, activation: Activation = "relu") -> tuple[float, float]:
+    """V = E[phi(z_1)^2] - E[phi(z_1) phi(z_2)], the variance over samples that a normalised unit has behind its
+    activation, and the factor on the squared gradient norm per layer.
+
+    Raises:
+        ValueError: as `batch_norm_squared_gradient_growth`.
     """
     if batch < SMALLEST_BATCH:
         raise ValueError(f"found a batch of {batch}; allowed: at least {SMALLEST_BATCH}")
@@ -61,7 +71,7 @@ def batch_norm_squared_gradient_growth(batch: int, activation: Activation = "rel
     b = float(batch)
     trace = (b - 1) * (1 - 1 / b) * mean(d1**2) - (b - 1) / b * mean((d1 * z1) ** 2)
     trace += (b - 1) / b * (mean(d1 * d2) + mean(d1 * d2 * z1 * z2))
-    return b * trace / ((b - 3) * (b - 1) * variance)
+    return variance, b * trace / ((b - 3) * (b - 1) * variance)
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,7 @@ Poole et al. 2016, "Exponential expressivity in deep neural networks through tra
 
 Premises: width far above depth, independent weights, no normalization and no skips. Trained networks also need a
 learning rate that suits: 6 xi_c is a bound that the best rate approaches. At width n the values scatter: the variance
-of ln |h|^2 alone grows by about 5 / n per layer (`skipray.theory.width`).
+of ln |h|^2 alone grows by about 5 / n per layer (`skipray.theory.finite_width`).
 """
 
 from dataclasses import dataclass
@@ -133,15 +133,20 @@ def mean_field(activation: Activation, weight_gain: float, bias_variance: float 
     phi = activation_of(activation)
     q = _fixed_variance(phi, weight_gain, bias_variance)
     at = min(max(q, SMALLEST_Q), LARGEST_Q)
-    chi_1 = gradient_growth(at, phi, weight_gain)
     step = 1e-3
     high, low = (variance_map(at * np.exp(s), phi, weight_gain, bias_variance) for s in (step, -step))
     chi_q = float((high - low) / (at * (np.exp(step) - np.exp(-step))))
+    return field_at(q, phi, weight_gain, _scale(chi_q))
+
+
+def field_at(q: float, phi: Pointwise, weight_gain: float, xi_q: float) -> MeanField:
+    """What follows from the variance that pre-activations keep."""
+    chi_1 = gradient_growth(min(max(q, SMALLEST_Q), LARGEST_Q), phi, weight_gain)
     gap = 0.0
     if chi_1 > 1 + TOLERANCE and np.isfinite(q) and q > 0:
         gap = _fixed_gap(phi, weight_gain, q)
     chi_c = chi_1 if gap == 0 else _slope(gap, q, phi, weight_gain)
-    return MeanField(q, chi_1, 1 - gap, chi_c, _scale(chi_c), _scale(chi_q))
+    return MeanField(q, chi_1, 1 - gap, chi_c, _scale(chi_c), xi_q)
 
 
 def depth_scale(activation: Activation, weight_gain: float, bias_variance: float = 0.0) -> float:
@@ -225,7 +230,8 @@ def _fixed_gap(phi: Pointwise, weight_gain: float, q: float) -> float:
         gap = float(np.exp(log_gap))
         return correlation_gap_map(gap, q, phi, weight_gain) / gap - 1
 
-    low, high = np.log(1e-9), np.log(2.0)
+    # Below 2, where odd activations have a second fixed point, from which everything moves away.
+    low, high = np.log(1e-9), np.log(1.999)
     if growth(low) <= 0:
         return 0.0  # the grid cannot tell this from the critical point
     if growth(high) >= 0:

@@ -134,7 +134,8 @@ def test_the_ratio_follows_what_was_measured(made):
 
 
 def test_a_sweep_of_which_theory_says_nothing_has_neither(load, make):
-    sweep = load(("[plainnet, resnet, resnext]", "[resnet, resnext]"), ("[8, 20, 38, 56, 74, 110]", "[8, 20]"))
+    sweep = load(("[plainnet, resnet, resnext]", "[resnet, resnext]"), ("[8, 20, 38, 56, 74, 110]", "[8, 20]"),
+                 ("residual_scale: 1", "residual_scale: 1\n  stochastic_depth: 0.2"))  # fmt: skip
     made = make(sweep, layered=False)
     chart = accuracy_by_depth(made, lay_out(made), predicted_limit.of_groups(sweep))
     assert PREDICTED not in chart.legend
