@@ -83,14 +83,15 @@ def layer_norm_field(model: ModelSpec, _: float) -> theory.MeanField:
     return theory.layer_norm_field(_pointwise(model))
 
 
-def batch_norm_depths(model: ModelSpec, batch: float) -> tuple[float, float]:
-    """Weight layers at which gradients have grown by 1e3 and 1e6."""
+def batch_norm_depths(model: ModelSpec, batch: float) -> tuple[float, float, float]:
+    """Weight layers at which gradients have grown by 1e3 and 1e6, and `theory.batch_norm_symmetry`."""
     phi = _pointwise(model)
+    symmetry = theory.batch_norm_symmetry(phi)
     growth = theory.batch_norm_squared_gradient_growth(int(batch), phi)
     if growth <= 1 + TOLERANCE:
-        return math.inf, math.inf
+        return math.inf, math.inf, symmetry
     near, far = (theory.batch_norm_explosion_depth(factor, int(batch), phi) for factor in (GROWTH, FAR_GROWTH))
-    return near, far
+    return near, far, symmetry
 
 
 def pre_activation_depths(model: ModelSpec, gain: float) -> tuple[float, float]:

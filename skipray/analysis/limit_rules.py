@@ -8,6 +8,8 @@ from skipray import theory
 from skipray.analysis import limit_formulas as formulas
 from skipray.spec import ModelSpec, Recipe
 
+STABLE = 0.01
+"""How far above 1 `theory.batch_norm_symmetry` may be."""
 IN_LAYERS = "width far above depth"
 CONVOLUTIONS = "; convolutions with periodic borders and without stages, which this network only resembles"
 AT_START = "gradients at initialisation; the learning rate may make up for their growth"
@@ -111,7 +113,7 @@ def normalised_together(model: ModelSpec, recipe: Recipe) -> int:
 def _plain_batch_norm(model: ModelSpec, batch: int) -> PredictedLimit:
     if batch < theory.SMALLEST_BATCH:
         return nothing(f"batches of {batch}, below the formula's {theory.SMALLEST_BATCH} samples")
-    near, far = formulas.compute(formulas.batch_norm_depths, model, float(batch))
+    near, far, symmetry = formulas.compute(formulas.batch_norm_depths, model, float(batch))
     premise = "gradients at initialisation, width far above the batch, full batches"
     rule = f"gradient x 1e3 to 1e6, batch {batch}"
     if model.kind == "cnn":
@@ -120,6 +122,11 @@ def _plain_batch_norm(model: ModelSpec, batch: int) -> PredictedLimit:
             "gradients at initialisation; positions count as samples, since batch normalization takes their "
             "correlation away within some ten layers; zeros at the borders of planes below 8 x 8 slow the growth by up "
             "to 9 % per layer"
+        )
+    if symmetry > 1 + STABLE:
+        premise += (
+            "; with this activation a few samples take over in deep networks and large batches, and gradients grow "
+            "faster: the depth is an upper bound"
         )
     return PredictedLimit(near, far, rule, "Yang et al. 2019", premise)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from skipray.analysis.limit_order import order_of_limits, words
 from skipray.palette import Style
 from skipray.report.chart import Drop, Key, Table
 from skipray.report.groups import Layout, family
@@ -57,12 +58,14 @@ def predicted_table(
         ))  # fmt: skip
     silent = sum(predicted[g].depth is None for g in layout.groups if g in predicted)
     left = f" {MAX_ROWS} of {len(said)} are listed." if len(said) > MAX_ROWS else ""
+    order = order_of_limits(measured, predicted)
+    agreement = f" {words(order)}" if order is not None else ""
     premises = " ".join(dict.fromkeys(f"{limit.source}: {limit.premise}." for _, limit in said))
     return Table(
         f"Limit measured and predicted at initialisation, as {layout.depth_words}, and measured over predicted (of two "
         "predicted depths over the first). No prediction knows the learning rate or the length of the training."
         + (f" Nothing is predicted for {silent} of {len(layout.groups)}." if silent else "")
-        + f"{left} {premises}",
+        + f"{agreement}{left} {premises}",
         ("Cells", "Measured limit", "Predicted", "Measured / predicted", "By"),
         tuple(rows),
         frozenset({2, 3}),

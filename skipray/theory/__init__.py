@@ -14,6 +14,7 @@ from skipray.theory.batch_norm import (
     batch_norm_log10_gradient_growth,
     batch_norm_moments,
     batch_norm_squared_gradient_growth,
+    batch_norm_symmetry,
 )
 from skipray.theory.finite_width import log_gradient_band, log_norm_variance
 from skipray.theory.layer_norm import layer_norm_field, layer_norm_gain
@@ -65,6 +66,7 @@ __all__ = [
     "batch_norm_log10_gradient_growth",
     "batch_norm_moments",
     "batch_norm_squared_gradient_growth",
+    "batch_norm_symmetry",
     "collapse_depth",
     "correlation_gap_map",
     "correlation_gaps",

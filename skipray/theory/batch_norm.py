@@ -20,6 +20,7 @@ from scipy.special import roots_jacobi
 
 from skipray.curves import Array
 from skipray.theory.activations import Activation, activation_of
+from skipray.theory.mean_field import gaussian_mean
 from skipray.theory.sizes import positive
 
 MEAN_FIELD_GRADIENT_GROWTH = np.pi / (np.pi - 1)
@@ -72,6 +73,31 @@ def batch_norm_moments(batch: int, activation: Activation = "relu") -> tuple[flo
     trace = (b - 1) * (1 - 1 / b) * mean(d1**2) - (b - 1) / b * mean((d1 * z1) ** 2)
     trace += (b - 1) / b * (mean(d1 * d2) + mean(d1 * d2 * z1 * z2))
     return variance, b * trace / ((b - 3) * (b - 1) * variance)
+
+
+def batch_norm_symmetry(activation: Activation = "relu") -> float:
+    """Factor per layer on a difference between the samples' variances, in a large batch: above 1 the state in which all
+    samples are alike, on which the growth of gradients here rests, is not stable.
+
+    With q the variance of one sample before the activation, d/dq Var phi(sqrt(q) z) about the others' mean, at q = 1,
+    over V. 1 for ReLU and linear (below it in finite batches), .46 for tanh, 1.06 for GELU, 1.10 for SiLU: of these two
+    a few samples take over with depth, and gradients grow faster than predicted, the more so the larger the batch.
+    Derived here; Yang et al. 2019 describe such broken symmetry (their BSB2) of other activations.
+
+    Raises:
+        ValueError: an unknown activation, one that is constant.
+    """
+    phi = activation_of(activation)
+    mean = gaussian_mean(phi.value, 1.0)
+
+    def spread(q: float) -> float:
+        return gaussian_mean(lambda x: phi.value(x) ** 2 - 2 * mean * phi.value(x), q)
+
+    step = 1e-3
+    variance = spread(1.0) + mean**2
+    if variance <= 1e-12:
+        raise ValueError("found an activation that is constant; allowed: one that varies")
+    return (spread(1 + step) - spread(1 - step)) / (2 * step) / variance
 
 
 @lru_cache(maxsize=16)

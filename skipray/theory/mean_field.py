@@ -19,7 +19,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from skipray.curves import Array
-from skipray.theory.activations import Activation, Pointwise, activation_of
+from skipray.theory.activations import Activation, Function, Pointwise, activation_of
 
 LAYERS_PER_SCALE = 6.0
 """Schoenholz et al. 2017, section 5: networks train to about six times xi_c."""
@@ -64,6 +64,11 @@ class MeanField:
     def trainable_depth(self) -> float:
         """6 xi_c, the depth to which such networks have been found to train with the best learning rate."""
         return LAYERS_PER_SCALE * self.xi_c
+
+
+def gaussian_mean(function: Function, q: float) -> float:
+    """E[function(sqrt(q) z)], z standard normal."""
+    return float((_MASS * function(np.sqrt(q) * _Z)).sum())
 
 
 def variance_map(q: float, activation: Activation, weight_gain: float, bias_variance: float = 0.0) -> float:

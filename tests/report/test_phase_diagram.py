@@ -1,6 +1,7 @@
 """Predicted limits in the report: the phase diagram over a numeric factor, the lines by depth and the table."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from skipray import theory
 from skipray.analysis import predicted_limit
+from skipray.analysis.limit_order import order_of_limits, words
 from skipray.analysis.phase import phases
 from skipray.report import paper
 from skipray.report.depth_figures import accuracy_by_depth
@@ -15,7 +17,7 @@ from skipray.report.groups import lay_out
 from skipray.report.page_figures import drawn_panels
 from skipray.report.phase_diagram import phase_diagram
 from skipray.report.predicted import PREDICTED, predicted_table
-from skipray.trends import Limit
+from skipray.trends import Limit, trainability_limit
 
 GAINS, DEPTHS = (1.0, 1.3, 1.76, 2.5), (8, 20, 38)
 
@@ -116,6 +118,17 @@ def test_predicted_lines_by_depth_lie_among_the_depths_tried(made):
     assert {round(x) for x in lines} == {22}, "47 and more lie beyond 38"
     (table, *_) = chart.tables
     assert [row[2] for row in table.rows] == ["22", "22", "47", "47", "29,470", "29,470", "71", "71"]
+    order = order_of_limits(dict(made.limits), predicted)
+    assert (order is None) == ("Order of the limits" not in table.caption)
+    assert order is None or words(order) in table.caption
+
+
+def test_the_order_of_the_limits_is_a_number(made):
+    predicted = predicted_limit.of_groups(made.sweep)
+    limits = {g: trainability_limit([8, 20, 38], [True, p.depth > 30, p.depth > 60]) for g, p in predicted.items()}
+    table = predicted_table(SimpleNamespace(limits=tuple(limits.items())), lay_out(made), predicted)
+    assert "Order of the limits: 10 of 10 pairs as predicted, 2 are not told apart" in table.caption
+    assert "of the predictions over 4 networks, compared within 2 settings of the rest" in table.caption
 
 
 def test_the_ratio_follows_what_was_measured(made):

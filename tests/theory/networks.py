@@ -21,6 +21,11 @@ class Measured:
     """E[h^2] of a unit."""
     gap: np.ndarray
     """1 - the mean cosine of two samples."""
+    participation: np.ndarray
+    """Participation ratio of the samples' Gram matrix: their effective number."""
+    gap_error: np.ndarray
+    participation_error: np.ndarray
+    """Their standard errors over initialisations."""
     log_growth: np.ndarray
     """ln of the squared gradient norm at a layer's output over that at the last one's."""
     log_growth_error: np.ndarray
@@ -53,7 +58,7 @@ def measure(
     Args:
         borders: of convolutions, as torch's `padding_mode`.
     """
-    moments, gaps, logs = [], [], []
+    moments, gaps, ranks, logs = [], [], [], []
     for seed in seeds:
         network = architectures.build(model, shape, CLASSES, seed=seed).double().train()
         _pad(network, borders)
@@ -77,9 +82,17 @@ def measure(
         flat = [h.detach().flatten(1) for h in outputs]
         moments.append([float((h**2).mean()) for h in flat])
         gaps.append([_gap(h) for h in flat])
-    error = np.std(logs, axis=0, ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else np.full(len(logs[0]), np.nan)
+        ranks.append([_participation(h) for h in flat])
     ratios = np.exp(-np.diff(logs, axis=1))
-    return Measured(np.mean(moments, axis=0), np.mean(gaps, axis=0), np.mean(logs, axis=0), error, ratios)
+    moment, between, rank, growth = (np.mean(part, axis=0) for part in (moments, gaps, ranks, logs))
+    gap_error, rank_error, growth_error = (_standard_error(np.array(part)) for part in (gaps, ranks, logs))
+    return Measured(moment, between, rank, gap_error, rank_error, growth, growth_error, ratios)
+
+
+def _standard_error(values: np.ndarray) -> np.ndarray:
+    if len(values) < 2:
+        return np.full(values.shape[1], np.nan)
+    return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(len(values)))
 
 
 def _pad(network: torch.nn.Module, borders: str) -> None:
@@ -94,3 +107,8 @@ def _gap(hidden: torch.Tensor) -> float:
     units = hidden / hidden.norm(dim=1, keepdim=True)
     centred = units - units.mean(0)
     return float((centred**2).sum() / (len(hidden) - 1))
+
+
+def _participation(hidden: torch.Tensor) -> float:
+    gram = hidden @ hidden.T
+    return float(gram.trace() ** 2 / (gram**2).sum())
