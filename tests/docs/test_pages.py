@@ -93,6 +93,18 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert there.is_file() or there in generated, f"{named(page)}: {target}"
 
 
+def test_every_sweep_is_among_the_results() -> None:
+    """By its name, once; every page of results is linked from there and in the site's navigation."""
+    folder = ROOT / "docs" / "results"
+    index = (folder / "index.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w.-]+)`", index.partition("Not shipped")[0] + index.partition("## Questions")[2])
+    assert sorted(named) == sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml"))
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in sorted(folder.glob("*.md")):
+        assert f"results/{page.name}" in navigation, page.name
+        assert page.name == "index.md" or f"]({page.name})" in index, page.name
+
+
 def test_each_row_of_the_landscape_can_be_checked() -> None:
     """Every row has its check, which names a command, a file or a page; what skipray lacks is among the rows."""
     page = (ROOT / "docs" / "landscape.md").read_text(encoding="utf-8")
