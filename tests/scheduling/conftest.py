@@ -20,14 +20,17 @@ def sweep() -> SweepSpec:
     return load_sweep(ROOT / "sweeps" / "quickstart.yaml", ["factors.depth=[8, 20]", "seeds=[0]"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(sweep: SweepSpec) -> Iterator[object]:
+    """A Ray whose workers import their own module alone, and not torch and MLflow, which no pretended trial needs."""
     from skipray.scheduling.ray import cluster as clusters
 
-    os.environ.pop("RAY_ADDRESS", None)
-    made = clusters.connect(sweep)
-    yield made
-    clusters.disconnect(made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("RAY_preload_python_modules", "skipray.scheduling.ray.worker")
+        made = clusters.connect(sweep)
+        yield made
+        clusters.disconnect(made)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,13 +13,24 @@ import pytest
 from skipray.errors import InputRefused
 from skipray.scheduling.ray import local_folder, settings
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
-from skipray.scheduling.ray.cluster import Cluster
+from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.private import departures, lean_start
 from skipray.scheduling.ray.run import run
 from skipray.scheduling.work.protocol import FixedWork, TrialResult
 from skipray.spec import SweepSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster(sweep: SweepSpec) -> Iterator[Cluster]:
+    """As a launch starts it, with workers that import all that a trial needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RAY_ADDRESS", "RAY_preload_python_modules"):
+            patch.delenv(name, raising=False)
+        made = connect(sweep)
+        yield made
+        disconnect(made)
 
 
 @pytest.mark.cluster
