@@ -52,14 +52,14 @@ def train_accuracy(
 )
 def test_these_train(make_model, digits, architecture: str, changes: dict, learning_rate: float) -> None:
     model = make_model(architecture, **CONNECTED, normalization="none", **changes)
-    assert train_accuracy(model, digits, learning_rate, epochs=3) > 0.5
+    assert train_accuracy(model, digits, learning_rate, epochs=2) > 0.5
 
 
 def test_a_delta_orthogonal_plainnet_begins_to_train(make_model, digits) -> None:
     model = make_model(
         "plainnet", depth=200, width=8, normalization="none", initialisation="delta_orthogonal", activation="tanh"
     )
-    assert train_accuracy(model, digits, 0.005, epochs=6, samples=500) > 0.2
+    assert train_accuracy(model, digits, 0.005, epochs=3, samples=500) > 0.2
 
 
 @pytest.mark.parametrize("learning_rate", [0.002, 0.02])
