@@ -5,7 +5,8 @@ once, with the curve that fits best, and kept for all curves. Letters as in `lik
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -42,14 +43,35 @@ def fit_censored_curves(
         state, height = climb(likelihood, _with_seeds(likelihood, start))
         criterion = _criterion(likelihood, state, float(height[0]))
         linear, inner = likelihood.curve(state)
-        # The limits come from the restricted likelihood: the plain one takes the noise for smaller than it is.
+        limits = _RestrictedLimits(likelihood, state, resamples, seed)
+        fits.append(FittedCurve(one.bound, linear, inner, float("nan"), criterion, limits))
+    return fits
+
+
+@dataclass(frozen=True)
+class _RestrictedLimits:
+    """The limits of a curve, from the restricted likelihood: the plain one takes the noise for smaller than it is. Only
+    curves with a say in predictions are asked for them."""
+
+    likelihood: Likelihood
+    state: Array
+    """(1, M) the highest of the plain likelihood."""
+    resamples: int
+    seed: int
+
+    def of_parameters(self) -> tuple[Array, Array]:
+        return self._profile.of_parameters()
+
+    def of_means(self, at: Array, simultaneous: bool) -> tuple[Array, Array]:
+        return self._profile.of_means(at, simultaneous)
+
+    @cached_property
+    def _profile(self) -> LikelihoodProfile:
+        likelihood, state = self.likelihood, self.state
         for _ in range(2):
             likelihood = _restricted(likelihood, state)
             state, _ = climb(likelihood, state)
-        limits = LikelihoodProfile(likelihood, state, resamples, seed)
-        spread = float(np.exp(state[0, -1]))
-        fits.append(FittedCurve(one.bound, linear, inner, float("nan"), spread, criterion, limits))
-    return fits
+        return LikelihoodProfile(likelihood, state, self.resamples, self.seed)
 
 
 def _from_everywhere(likelihood: Likelihood) -> tuple[Array, float]:
@@ -101,10 +123,8 @@ def _power(likelihood: Likelihood, state: Array) -> float:
     log_depth = (log_depth - log_depth.mean())[likelihood.design.depth_index]
     count = len(squares) - likelihood.freedom_spent
     share = count / len(squares)
-    height = [
-        -0.5 * share * float(np.sum(p * log_depth)) - 0.5 * count * np.log(np.sum(squares * np.exp(-p * log_depth)))
-        for p in POWERS
-    ]
+    height = -0.5 * share * POWERS * np.sum(log_depth)
+    height -= 0.5 * count * np.log(np.exp(-POWERS[:, None] * log_depth) @ squares)
     return float(POWERS[np.argmax(height - 0.5 * (POWERS / VARIANCE_PRIOR) ** 2)])
 
 

@@ -31,8 +31,6 @@ class FittedCurve:
     """(Q, 1)."""
     squares: Array | float
     """Weighted squares of the adjusted depth means about the curve."""
-    spread: float
-    """Standard deviation of a value of weight 1, without the seed effects where these are fitted."""
     aicc: float
     """Corrected Akaike criterion, up to a constant of the series; infinite where there are too few values for it."""
     limits: Limits = field(repr=False)

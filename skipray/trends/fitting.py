@@ -111,5 +111,5 @@ def _judged(one: Observed, found: Sequence[Fit], resamples: int, seed: int) -> l
         metric = design if bound.fixed else seeded
         limits = SquaresProfile(bound, metric, y, fitted.linear, fitted.inner, spread, resamples, seed)
         criterion = corrected_akaike(total, design.effective, bound.size)
-        fits.append(FittedCurve(bound, fitted.linear, fitted.inner, squares, spread, criterion, limits))
+        fits.append(FittedCurve(bound, fitted.linear, fitted.inner, squares, criterion, limits))
     return fits
