@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from skipray import theory
-from skipray.spec import ModelSpec, SweepSpec
+from skipray.spec import ModelSpec, SweepSpec, TrialSpec
 from skipray.spec.values import as_text
 
 GAUSSIAN_POWER = {
@@ -50,12 +50,15 @@ QUANTITIES = {
 """What is predicted, in words."""
 
 
-def predict(model: ModelSpec, samples: int, start: Mapping[str, float] | None = None) -> tuple[Prediction, ...]:
+def predict(
+    model: ModelSpec, samples: int, start: Mapping[str, float] | None = None, *, batch: int | None = None
+) -> tuple[Prediction, ...]:
     """What is known of a network at initialisation; nothing for one that no formula covers.
 
     Args:
         samples: of the probe batch.
         start: key (`hidden.mean_cosine`, ...) -> measured value at the formula's first layer.
+        batch: samples that gradients are measured on (`gradient_batch`); those of the probe batch when left out.
     """
     power = GAUSSIAN_POWER.get((model.initialisation, as_text(model.activation)))
     if model.weight_gain is not None or model.bias_variance:
@@ -81,8 +84,17 @@ def predict(model: ModelSpec, samples: int, start: Mapping[str, float] | None = 
     if model.normalization == "none" and model.activation == "relu" and (plain or residual):
         found.append(_cosine(model, blocks, given, None if plain else _share(model, blocks, power)))
     if model.normalization == "batch" and model.activation == "relu" and plain:
-        found.append(_gradient(blocks, samples, given))
+        found.append(_gradient(blocks, batch or samples, given))
     return tuple(found)
+
+
+def gradient_batch(trial: TrialSpec) -> int:
+    """On how many samples a trial's gradients are measured at initialisation: the default probe takes as many as go
+    through the network together in training."""
+    probe, recipe = trial.probe, trial.recipe
+    if probe.gradients or probe.preset == "full":
+        return probe.samples
+    return min(probe.samples, max(1, recipe.batch_size // recipe.gradient_accumulation))
 
 
 EDELMAN = "square Gaussian matrix, the median (Edelman 1988)"
@@ -155,7 +167,7 @@ def _cosine(model: ModelSpec, blocks: int, start: Mapping[str, float], share: fl
 
 
 def _gradient(blocks: int, samples: int, start: Mapping[str, float]) -> Prediction:
-    """At initialisation the probe's own batch is what is normalised over."""
+    """At initialisation the samples that gradients are measured on are what is normalised over."""
     last = start.get("output_gradient.gradient_norm", 1.0)
     per_block = theory.batch_norm_log10_gradient_growth(BLOCK_LAYERS, max(samples, theory.SMALLEST_BATCH))
     # What leaves float64 is left out.
@@ -175,7 +187,7 @@ def of_sweep(sweep: SweepSpec) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for cell in sweep.cells:
         factors: dict[str, object] = {**cell.cell.row(sweep.factor_names)}
-        found = predict(cell.model, cell.probe.samples)
+        found = predict(cell.model, cell.probe.samples, batch=gradient_batch(cell))
         for one in found:
             of_gradient = one.tensor == "output_gradient"
             words = "gradient norm, first over last layer" if of_gradient else QUANTITIES[one.key]

@@ -152,6 +152,7 @@ def measure(
     no_updates: str = "",
     loss: Callable[[Any, Any], Tensor] | None = None,
     lone: Sequence[str] = (),
+    trained_together: int = 0,
 ) -> Measurement:
     """The probe of a trial, by its preset.
 
@@ -165,6 +166,8 @@ def measure(
         no_updates: why there are none, which the preset `full` then notes.
         loss: of the scores and labels; the mean cross-entropy of class scores when left out.
         lone: names of the blocks, where there are too few to be found by structure.
+        trained_together: samples that go through the network at once in training: at epoch 0 the sizes of the gradients
+            at the layers' outputs are measured on as many of the inputs. None are where it is 0.
     """
     main = headline_phase(epoch)
     full = spec.preset == "full"
@@ -184,9 +187,15 @@ def measure(
         passing = Wanted(metrics, gradients=True, branches=True, centre_all=True, weights=False)
         reduced += capture(network, batch, layers, passing, phase=other, loss=loss)
     table = rows(reduced, epoch, metrics)
+    if epoch == 0 and not wanted.gradients and trained_together:
+        sizes = _gradient_norms(network, batch, layers, metrics, min(trained_together, len(inputs)), loss)
+        # In the table by layer alone: a run's metrics are of its end, where the default probe has no gradients.
+        found = pd.concat([table, rows(sizes, epoch, metrics)], ignore_index=True) if sizes else table
+    else:
+        found = table
     profile = headline.profiles(table, main, metrics)
     return Measurement(
-        layers=table,
+        layers=found,
         spectra=_spectra(reduced, epoch, main),
         metrics=headline.aggregates(profile, metrics) | headline.last_blocks(table, main, metrics),
         profiles={f"profile.{name}": tuple(v[np.isfinite(v)].tolist()) for name, (_, v, _) in profile.items()},
@@ -194,6 +203,24 @@ def measure(
         histograms=_histograms(reduced, epoch),
         layers_rule="" if layers.declared else layers.rule,
     )
+
+
+def _gradient_norms(
+    network: nn.Module,
+    batch: Batch,
+    layers: Layers,
+    metrics: Sequence[Entry],
+    samples: int,
+    loss: Callable[[Any, Any], Tensor] | None,
+) -> list[Reduced]:
+    """How gradients grow towards the input before training, which theory predicts: the time and memory of a step."""
+    sizes = tuple(e for e in metrics if e.metric.key == "gradient_norm")
+    wanted = Wanted(sizes, gradients=True, branches=False, centre_all=False, weights=False, norms_only=True)
+    part = Batch((batch.arguments[0][:samples],), labels=batch.labels[:samples], samples=samples)
+    try:
+        return capture(network, part, layers, wanted, phase="train", loss=loss)
+    except (RuntimeError, ValueError):
+        return []  # what cannot be differentiated is not trained, and can still be measured otherwise
 
 
 def asked_for(spec: ProbeSpec) -> tuple[Entry, ...]:

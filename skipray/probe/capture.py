@@ -41,6 +41,8 @@ class Wanted:
     centre_all: bool
     """Everything centred too, not only hidden representations."""
     weights: bool = True
+    norms_only: bool = False
+    """Of all tensors only how large the gradients at the layers' outputs are."""
     histograms: bool = False
     """Of hidden representations and weights at the first and the last layer, as in the paper."""
 
@@ -151,9 +153,10 @@ class _Pass:
         if tap.tensor == "attention":
             self.reduced.append(reduce_entries(tensor, place, self.wanted.metrics, real=self.real))
             return
-        both = of_samples and (tap.tensor == "hidden" or self.wanted.centre_all)
-        self.reduced.append(reduce_tensor(tensor, place, self.wanted.metrics, centred=both, real=self.real))
-        if tap.tensor == "hidden" and index in (0, self.last):
+        if not self.wanted.norms_only:
+            both = of_samples and (tap.tensor == "hidden" or self.wanted.centre_all)
+            self.reduced.append(reduce_tensor(tensor, place, self.wanted.metrics, centred=both, real=self.real))
+        if not self.wanted.norms_only and tap.tensor == "hidden" and index in (0, self.last):
             self._add_histogram(-1, tensor)
         if tap.tensor != "hidden" or not (self.wanted.gradients and tensor.requires_grad):
             return
@@ -163,6 +166,9 @@ class _Pass:
 
     def _see_gradient(self, gradient: Tensor, place: TensorPlace) -> None:
         where = replace(place, tensor="output_gradient")
+        if self.wanted.norms_only:
+            self.reduced.append(reduce_entries(gradient, where, self.wanted.metrics))
+            return
         cap = self.scores.classes - 1 if self.scores.classes is not None and place in self.scores.narrow else None
         metrics, both = self.wanted.metrics, self.wanted.centre_all and place.of_samples
         self.reduced.append(reduce_tensor(gradient, where, metrics, centred=both, rank_cap=cap))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.predictions import QUANTITIES, Prediction, predict
+from skipray.analysis.predictions import QUANTITIES, Prediction, gradient_batch, predict
 from skipray.palette import Style
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
@@ -57,7 +57,7 @@ def compare(aggregate: "Aggregate", layout: Layout, found: pd.DataFrame) -> list
             firsts = {key: _first(key, part) for key, part in parts.items() if len(part)}
             known = {key: value for key, value in firsts.items() if value is not None}
             samples = cell.probe.samples
-            for prediction in predict(cell.model, samples, known):
+            for prediction in predict(cell.model, samples, known, batch=gradient_batch(cell)):
                 if prediction.key in known:
                     out.append(Compared(group, int(str(depth)), prediction, parts[prediction.key]))
     return [c for c in out if len(c.rows)]

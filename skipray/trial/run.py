@@ -201,6 +201,7 @@ class _Attempt:
                 weight_updates=updates,
                 loss=probing_loss(self.trial.recipe, labels),
                 lone=self.lone,
+                trained_together=max(1, self.trial.recipe.batch_size // self.trial.recipe.gradient_accumulation),
             )
             self.found.add(measured)
             metrics |= measured.metrics

@@ -1,12 +1,12 @@
 """What theory predicts of networks at initialisation beside what skipray's own are, for docs/results/theory.md.
 
 Run: python tests/benchmarks/bench_theory.py [seeds, default 16]. Every row is an average over that many initialisations
-(seeds 0, 1, ...) and the blocks between the third (of chi_1 the eighth) and the last but two, of Gaussian samples;
-`+-` is its standard error over initialisations, `scatter` the standard deviation of one. Growth is that of the squared gradient norm per weight
-layer (per block of residual networks), measured as the mean ratio of neighbouring blocks; 1 - c is of the mean cosine
-behind the activation. `*` marks a batch whose symmetric state is unstable for the activation, where the formula does
-not apply (`skipray.theory.batch_norm_symmetry` above 1). Ends with 1 where another growth of a plain network is further
-than 3 % and two standard errors from its prediction.
+(seeds 0, 1, ...) and over the blocks between the third (of chi_1 the eighth) and the last but two, of Gaussian samples;
+`+-` is its standard error over initialisations, `scatter` the standard deviation of one. Growth is that of the squared
+gradient norm per weight layer (per block of residual networks), measured as the mean ratio of neighbouring blocks;
+1 - c is of the mean cosine behind the activation. `*` marks a batch whose symmetric state is unstable for the
+activation, where the formula does not apply (`skipray.theory.batch_norm_symmetry` above 1). Ends with 1 where another
+growth of a plain network is further than 3 % and two standard errors from its prediction.
 """
 
 import sys

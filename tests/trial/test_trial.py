@@ -334,10 +334,24 @@ def test_trained_is_three_standard_errors_above_the_majority(monkeypatch):
 
 def test_gradients_on_request_and_nothing_else_changes(undisturbed):
     asked = run_trial(trial(probe={"every_epochs": 2, "gradients": True}))
-    assert set(asked.layers["tensor"]) - set(undisturbed.layers["tensor"]) == {"weight_gradient", "output_gradient"}
+    assert set(asked.layers["tensor"]) - set(undisturbed.layers["tensor"]) == {"weight_gradient"}
     assert set(asked.layers["epoch"]) == {0, 2, 4}
     assert asked.weights == undisturbed.weights
     assert asked.trial_id == undisturbed.trial_id
+
+
+def test_the_default_probe_has_the_sizes_of_gradients_before_training_and_in_no_metric(undisturbed):
+    sizes = undisturbed.layers[undisturbed.layers["tensor"] == "output_gradient"]
+    assert set(sizes["epoch"]) == {0}
+    assert set(sizes["statistic"]) == {"gradient_norm"}
+    hidden = undisturbed.layers[(undisturbed.layers["tensor"] == "hidden") & (undisturbed.layers["epoch"] == 0)]
+    assert set(hidden["layer"]) <= set(sizes["layer"])
+    assert not [key for epoch in undisturbed.epochs for key in epoch.metrics if "output_gradient" in key]
+    asked = run_trial(trial(recipe={"epochs": 0}, probe={"gradients": True})).layers
+    whole = asked[(asked["tensor"] == "output_gradient") & (asked["statistic"] == "gradient_norm")]
+    assert list(whole["layer"]) == list(sizes["layer"])
+    ratio = whole["value"].to_numpy() / sizes["value"].to_numpy()
+    assert ((ratio > 0.2) & (ratio < 5)).all(), "of as many samples as are trained on together, of another batch"
 
 
 def test_no_epochs_measure_the_initial_network():
