@@ -195,8 +195,8 @@ class ProbeSpec(Section):
     every_epochs: NonNegative = 0
     """0: at initialisation and at the end only."""
     gradients: bool = False
-    """Also the gradients of the loss with respect to weights and layer outputs, which `full` has anyway; else only the sizes of the
-    latter, before training."""
+    """Also the gradients of the loss with respect to weights and layer outputs, which `full` has anyway; else only
+    the sizes of the latter, before training."""
     histograms: bool = True
     """How activations and weights are distributed at the first and the last layer."""
     layers: Annotated[tuple[str, ...], Words("a list of names of modules, * for any part between dots")] | None = None
