@@ -129,7 +129,7 @@ def _orders(count: int, *, exact: bool) -> list[tuple[int, ...]]:
 def words(order: Order) -> str:
     """One sentence for the report."""
     how = "all permutations" if order.exact else f"{SAMPLED:,} permutations"
-    tied = f", {order.tied} are not told apart" if order.tied else ""
+    tied = f", {order.tied} not told apart" if order.tied else ""
     within = f", compared within {order.strata} settings of the rest" if order.strata > 1 else ""
     return (
         f"Order of the limits: {order.with_it} of {order.with_it + order.against} pairs as predicted{tied} "

@@ -14,7 +14,7 @@ IN_LAYERS = "width far above depth"
 CONVOLUTIONS = "; convolutions with periodic borders and without stages, which this network only resembles"
 AT_START = "gradients at initialisation; the learning rate may make up for their growth"
 RESIDUAL = "Yang & Schoenholz 2017"
-POPULATION = "population of units, after Yang & Schoenholz 2017"
+POPULATION = "derived here, after Yang & Schoenholz 2017"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.predictions import QUANTITIES, Prediction, gradient_batch, predict
+from skipray.analysis.predictions import BLOCK_LAYERS, QUANTITIES, Prediction, gradient_batch, predict
 from skipray.palette import Style
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
@@ -193,6 +193,20 @@ def _compared(one: Compared) -> tuple[int, float, float]:
     return int(row["layer_index"]), float(row["measured"]), float(row["predicted"])
 
 
+def _ratio(one: Compared) -> float | None:
+    """Measured over predicted on the scale of the premise: saturated or accumulated values would mislead."""
+    layer, measured, predicted = _compared(one)
+    if one.prediction.key == "hidden.mean_cosine":
+        measured, predicted = 1 - measured, 1 - predicted
+    if not predicted:
+        return None
+    ratio = measured / predicted
+    if one.prediction.tensor != "output_gradient":
+        return ratio
+    passed = BLOCK_LAYERS * (max(one.prediction.layer_index) - layer)
+    return float(ratio ** (1 / passed)) if passed and ratio > 0 else None
+
+
 def _deepest(compared: list[Compared]) -> list[Compared]:
     """Of each group and quantity the deepest."""
     return list({(c.group, c.prediction.key): c for c in compared}.values())
@@ -204,7 +218,8 @@ WITHIN = 0.1
 
 def summary(compared: list[Compared]) -> str:
     """How far the closed forms hold, in a sentence; empty without any."""
-    ratios = np.array([m / p for _, m, p in map(_compared, compared) if p])
+    known = [_ratio(c) for c in compared]
+    ratios = np.array([ratio for ratio in known if ratio is not None])
     if not len(ratios):
         return ""
     hits = int((np.abs(ratios - 1) <= WITHIN).sum())
@@ -220,14 +235,15 @@ def _ratios(layout: Layout, compared: list[Compared]) -> Table:
     rows = []
     for c in sorted(shown, key=lambda c: order[c.prediction.key]):
         layer, measured, predicted = _compared(c)
-        ratio = measured / predicted if predicted else None
+        ratio = _ratio(c)
         rows.append((
             QUANTITIES[c.prediction.key], layout.name(c.group), str(c.depth), "all" if layer < 0 else str(layer),
-            number(predicted), number(measured), "–" if ratio is None else f"{ratio:.2f}", c.prediction.source,
+            number(predicted), number(measured), "–" if ratio is None else f"{ratio:.3f}", c.prediction.source,
         ))  # fmt: skip
     return Table(
         "Measured over predicted at initialisation, at the last layer whose value is not beyond the precision floor "
-        "(of gradients the first). A ratio of 1: the closed form holds.",
+        "(of gradients the first), on the scale of the premise: of cosines that of 1 − c, of gradients the growth per "
+        "weight layer. A ratio of 1: the closed form holds.",
         ("Quantity", "Cells", "Depth", "Layer", "Predicted", "Measured", "Measured / predicted", "Formula"),
         tuple(rows),
         frozenset({2, 3, 4, 5, 6}),

@@ -59,7 +59,7 @@ def test_limits_beyond_the_depths_tried_settle_what_they_can() -> None:
     found = order_of_limits(measured, predicted)
     assert found is not None
     assert (found.with_it, found.against, found.tied) == (2, 0, 1), "two limits beyond 64 are not told apart"
-    assert "1 are not told apart" in words(found)
+    assert "1 not told apart" in words(found)
     below = order_of_limits({**measured, group(1): limit(2)}, predicted)
     assert below is not None
     assert below.with_it == 2

@@ -127,7 +127,7 @@ def test_the_order_of_the_limits_is_a_number(made):
     predicted = predicted_limit.of_groups(made.sweep)
     limits = {g: trainability_limit([8, 20, 38], [True, p.depth > 30, p.depth > 60]) for g, p in predicted.items()}
     table = predicted_table(SimpleNamespace(limits=tuple(limits.items())), lay_out(made), predicted)
-    assert "Order of the limits: 10 of 10 pairs as predicted, 2 are not told apart" in table.caption
+    assert "Order of the limits: 10 of 10 pairs as predicted, 2 not told apart" in table.caption
     assert "of the predictions over 4 networks, compared within 2 settings of the rest" in table.caption
 
 
