@@ -4,17 +4,25 @@ much memory.
 The store is filled through MLflow's own tables, in bulk: runs, tags, params, latest metrics, and metrics of two epochs.
 
     python tests/benchmarks/bench_readback.py [--trials 1000 10000 100000] [--uri sqlite:///FILE | postgresql://...]
+                                              [--http]
+
+With --http the same store is read through an MLflow server on this machine, started as `skipray ui` starts it.
 """
 
 import argparse
 import json
 import os
 import resource
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from _figures import print_figure
@@ -192,6 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--uri", help="an empty database; a SQLite file in a temporary folder when left out")
+    parser.add_argument("--http", action="store_true", help="read through a server")
     parser.add_argument("--read", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.read:
@@ -205,20 +214,45 @@ def main() -> None:
             started = time.perf_counter()
             fill(uri, count)
             filled = time.perf_counter() - started
-            for what in ("cold", "next"):
-                done = subprocess.run(
-                    [sys.executable, str(HERE), "--uri", uri, "--read", str(count)],
-                    capture_output=True,
-                    text=True,
-                    check=True,
-                    env=os.environ | {"PYTHONPATH": str(HERE.parents[2])},
-                )
-                print(f"{count:>8} {filled:>7.1f}  {what} {done.stdout.strip()}", flush=True)
-                if what == "cold":
-                    took = json.loads(done.stdout)
-                    print_figure(f"reading {count:,} trials back", took["total"])
-                    print_figure(f"aggregation of {count:,} trials", took["aggregate"])
-                    print_figure(f"report of {count:,} trials", took["report"])
+            with server(uri) if arguments.http else nullcontext(uri) as address:
+                for what in ("cold", "next"):
+                    done = subprocess.run(
+                        [sys.executable, str(HERE), "--uri", address, "--read", str(count)],
+                        capture_output=True,
+                        text=True,
+                        check=True,
+                        env=os.environ | {"PYTHONPATH": str(HERE.parents[2])},
+                    )
+                    print(f"{count:>8} {filled:>7.1f}  {what} {done.stdout.strip()}", flush=True)
+                    if what == "cold":
+                        took = json.loads(done.stdout)
+                        through = " through a server" if arguments.http else ""
+                        print_figure(f"reading {count:,} trials back{through}", took["total"])
+                        print_figure(f"aggregation of {count:,} trials{through}", took["aggregate"])
+                        print_figure(f"report of {count:,} trials{through}", took["report"])
+
+
+@contextmanager
+def server(uri: str) -> Iterator[str]:
+    """An MLflow server over a database; its address."""
+    from skipray import tracking
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command, environment = tracking.ui_command(uri, port), tracking.ui_environment(uri)
+    with Path(os.devnull).open("wb") as silent:
+        process = subprocess.Popen(command, env=environment, stdout=silent, stderr=silent, start_new_session=True)
+    try:
+        for _ in range(600):
+            with suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                break
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
 
 
 if __name__ == "__main__":
