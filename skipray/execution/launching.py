@@ -277,7 +277,7 @@ def _delivered(
     patience = 0 if ended.interrupted else PATIENCE_SECONDS
     pending = deliver_rest(sweep, address, known, storage_url, patience, say)
     known = known_by_now(sweep, address, known)
-    if sweep.tune is not None:  # its tuned finals were not known at the start
+    if sweep.tune is not None or sweep.adaptive is not None:  # what follows from results was not known at the start
         with suppress(tracking.TrackingAway):
             sizes = {t.trial_id: asdict(s) for t in known.trials if (s := trial_sizes(t)) is not None}
             tracking.write_manifest(address, sweep, known.trials, sizes)

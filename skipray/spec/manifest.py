@@ -89,7 +89,6 @@ def manifest_of(
         rows["seed"].append(trial.seed)
         for name in _ROW:
             rows[name].append(getattr(trial, name))
-    one = sweep.cells[0]
     return {
         "format": FORMAT if len(tables["datasets"]) > 1 else FORMAT_OF_ONE_DATA_SET,
         "sweep": sweep.name,
@@ -101,7 +100,7 @@ def manifest_of(
             "overrides": [hide(text) for text in sweep.overrides],
         },
         "understood": _hidden(_understood(sweep), hide),
-        "fingerprint": one.fingerprint,
+        "fingerprint": sweep.cells[0].fingerprint if sweep.cells else "",
         "sources": {name: dict(source) for name, source in sweep.sources.items()},
         "source_hashes": {name: value for cell in sweep.cells for name, value in cell.source_hashes},
         **{name: [json.loads(text) for text in table] for name, table in tables.items()},

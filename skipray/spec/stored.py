@@ -45,7 +45,8 @@ def united(manifests: Iterable[Manifest], more: Sequence[TrialSpec] = ()) -> Sto
     ordered = sorted(manifests, key=lambda m: (m.written_ms, len(m.sweep.stored or ())), reverse=True)
     if not ordered:
         return None
-    latest = ordered[0].sweep
+    # A search's first manifest has no trials: it does not say what they share.
+    latest = next((m.sweep for m in ordered if m.sweep.stored), ordered[0].sweep)
     known: dict[str, TrialSpec] = {}
     for manifest in ordered:
         for trial in manifest.sweep.stored or ():

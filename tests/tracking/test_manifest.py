@@ -10,7 +10,8 @@ import pytest
 
 from skipray import tracking
 from skipray.spec import SweepSpec
-from skipray.spec.manifest import content_name, manifest_of, read_manifest
+from skipray.spec.fields import Adaptive
+from skipray.spec.manifest import as_written, content_name, manifest_of, read_manifest
 from skipray.spec.stored import united
 
 
@@ -39,6 +40,28 @@ def test_by_its_name_a_sweep_reads_as_by_its_file(sqlite: str, toys: SimpleNames
 
 def test_a_store_without_the_sweep_has_none(sqlite: str) -> None:
     assert tracking.stored_sweep("nothing", sqlite) is None
+
+
+def test_a_search_is_found_by_its_name_before_and_after_its_end(sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = replace(toys.sweep("search"), adaptive=Adaptive(low=8, high=14, width=1.5, max_trials=9))
+    address = tracking.prepare(sweep, sqlite)
+    tracking.write_manifest(address, sweep, (), {})  # as at its start, before anything is known
+    nothing = tracking.stored_sweep("search", sqlite)
+    assert nothing is not None
+    assert nothing.trials == ()
+    assert read_manifest(as_written(manifest_of(nothing.sweep, (), {}, ""))).sweep.stored == ()
+    started = sweep.trials()[1:3]
+    for trial in started:
+        toys.record_one(sweep, trial, sqlite)
+    for _ in ("killed", "ended"):
+        stored = tracking.stored_sweep("search", sqlite)
+        assert stored is not None
+        assert {t.trial_id for t in stored.sweep.trials()} == {t.trial_id for t in started}
+        assert stored.others == ()
+        assert len(tracking.read_trials("search", sqlite)) == 2
+        sizes = {t.trial_id: {"parameters": 7} for t in started}
+        tracking.write_manifest(address, sweep, tracking.known_trials(sweep, sqlite).trials, sizes)
+    assert {s["parameters"] for s in stored.sweep.sizes.values()} == {7}
 
 
 def test_launches_are_united_and_another_recipe_is_kept_apart(sqlite: str, toys: SimpleNamespace) -> None:

@@ -50,7 +50,9 @@ def stored_sweep(name: str, tracking_uri: str | None = None) -> Stored | None:
     named = {t.trial_id for m in manifests for t in m.sweep.stored or ()}
     unnamed = [row for row in rows if row.trial_id not in named]
     recorded = recorded_trials(uri, name, unnamed)
-    if not manifests and recorded:
+    if (
+        not named and recorded
+    ):  # of skipray 0.1, or a search that was killed: its manifest was written before its trials
         of_trial = {row.trial_id: row for row in rows if row.is_finished}
         manifests = [_as_recorded(uri, run, name, recorded, weighed(uri, recorded, of_trial))]
     found = united(manifests, recorded)
