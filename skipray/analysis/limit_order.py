@@ -28,7 +28,7 @@ Network = tuple[tuple[str, Scalar], ...]
 
 
 @dataclass(frozen=True)
-class Order:
+class LimitOrder:
     """Agreement of the measured limits' order with the predicted one."""
 
     tau: float
@@ -45,7 +45,7 @@ class Order:
     """Whether all permutations were counted."""
 
 
-def order_of_limits(measured: Mapping[Group, Limit], predicted: Mapping[Group, PredictedLimit]) -> Order | None:
+def order_of_limits(measured: Mapping[Group, Limit], predicted: Mapping[Group, PredictedLimit]) -> LimitOrder | None:
     """The agreement over all groups that have both; None where no pair of predictions differs within a stratum or no
     pair of measured limits is ordered."""
     strata: dict[Network, dict[Network, Bounds]] = {}
@@ -68,7 +68,7 @@ def order_of_limits(measured: Mapping[Group, Limit], predicted: Mapping[Group, P
     found = [_tau(pairs, values[list(order)]) for order in _orders(len(networks), exact=exact)]
     p = float(np.mean([t >= tau - 1e-12 for t in found]))
     used = sum(len(members) > 1 for members in strata.values())
-    return Order(tau, p, with_it, against, tied, len(networks), used, exact)
+    return LimitOrder(tau, p, with_it, against, tied, len(networks), used, exact)
 
 
 def _split(group: Group) -> tuple[Network, Network]:
@@ -126,7 +126,7 @@ def _orders(count: int, *, exact: bool) -> list[tuple[int, ...]]:
     return [tuple(range(count)), *(tuple(random.permutation(count).tolist()) for _ in range(SAMPLED - 1))]
 
 
-def words(order: Order) -> str:
+def words(order: LimitOrder) -> str:
     """One sentence for the report."""
     how = "all permutations" if order.exact else f"{SAMPLED:,} permutations"
     tied = f", {order.tied} not told apart" if order.tied else ""

@@ -38,7 +38,7 @@ LARGEST = 1e150
 
 
 @dataclass(frozen=True)
-class Step:
+class ResidualBlock:
     """What a block does, where units are the population; see the module's formulas."""
 
     phi: Pointwise
@@ -97,13 +97,13 @@ class _Noise:
         return self.random.permutation(self.values), self.random.permutation(self.values)
 
 
-def _start(step: Step, variance: float, gap: float, noise: _Noise) -> Array:
+def _start(step: ResidualBlock, variance: float, gap: float, noise: _Noise) -> Array:
     """The stream behind the stem: phi of a weight layer's end, of variance 1 where that is normalised."""
     if step.normalization != "none":
         variance = 1.0
     if step.normalization == "batch":
         gap = step.batch / (step.batch - 1)
-    bare = Step(step.phi, 1.0, 0.0, 1.0, 1, "none", step.batch)
+    bare = ResidualBlock(step.phi, 1.0, 0.0, 1.0, 1, "none", step.batch)
     return step.phi.value(bare.sums(np.zeros((len(noise.values), 2)), variance, gap, noise))
 
 
@@ -115,13 +115,15 @@ def _step(
     layers: int,
     normalization: Normalization,
     batch: int,
-) -> Step:
+) -> ResidualBlock:
     if residual_scale < 0 or layers < 1 or not weight_gain > 0 or bias_variance < 0:
         raise ValueError(
             f"found residual_scale {residual_scale}, layers {layers}, weight_gain {weight_gain}, bias_variance "
             f"{bias_variance}; allowed: at least 0, at least 1, above 0, at least 0"
         )
-    return Step(activation_of(activation), weight_gain, bias_variance, residual_scale, layers, normalization, batch)
+    return ResidualBlock(
+        activation_of(activation), weight_gain, bias_variance, residual_scale, layers, normalization, batch
+    )
 
 
 def post_activation_field(
