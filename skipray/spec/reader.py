@@ -82,7 +82,7 @@ class Reader:
         if count > MAX_TRIALS:
             self._add(("factors",), f"found a product of {count:,} trials; allowed: at most {MAX_TRIALS:,}")
             self._stop_on_mistakes()
-        self._check_metrics(file.probe)
+        self._check_probe(file.probe)
         cells = self._trials_of_cells(file, DataReader(file, self._add, self._add_detail))
         self._stop_on_mistakes()
         if not cells:
@@ -112,7 +112,15 @@ class Reader:
             claims=claims,
         )
 
-    def _check_metrics(self, probe: ProbeSpec) -> None:
+    def _check_probe(self, probe: ProbeSpec) -> None:
+        for key in ("metrics", "every_epochs", "gradients", "hessian", "jacobian") if probe.preset == "none" else ():
+            if value := getattr(probe, key):
+                found = ", ".join(value) if isinstance(value, tuple) else plain(value)
+                self._add(
+                    ("probe", key),
+                    f"found {show(found)} with preset none, which measures nothing; allowed: left "
+                    "out, or preset default or full",
+                )
         metrics.entries()  # a file that declares what there is not is seen here, not in every trial
         for i, name in enumerate(probe.metrics):
             try:

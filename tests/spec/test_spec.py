@@ -175,6 +175,16 @@ def line_of(text: str, part: str) -> int:
         ("seeds: [0, 1]", "seeds: [-1]", r"seeds\.0: found -1; allowed: "),
         ("seeds: [0, 1]", "seeds: 3", r"seeds: found 3"),
         (
+            "seeds: [0, 1]",
+            "seeds: [0, 1]\nprobe: {preset: none, metrics: [log_length]}",
+            r"probe\.metrics: found 'log_length' with preset none, which measures nothing; allowed: left out, or",
+        ),
+        (
+            "seeds: [0, 1]",
+            "seeds: [0, 1]\nprobe: {preset: none, every_epochs: 2}",
+            r"probe\.every_epochs: found 2 with",
+        ),
+        (
             "weight_decay: 1e-4",
             "weight_decay: '1e-4'",
             r"found '1e-4' \(a text in quotes\); allowed: a number at least 0",
