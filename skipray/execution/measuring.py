@@ -225,6 +225,7 @@ def measure_weights(
             no_updates=TRAINING_IS_OVER,
             loss=probing_loss(trial.recipe, labels),
             lone=probed.lone,
+            trained_together=max(1, trial.recipe.batch_size // trial.recipe.gradient_accumulation),
         )
         metrics: dict[str, float] = {}
         if scalars:
