@@ -13,6 +13,10 @@ State = Literal["finished", "running", "failed", "missing"]
 """How a finished trial judged itself: trained is better than naming the most frequent class. What counts when results
 are read, `skipray.analysis.trained` decides. A trial that raised has the outcome `failed`, and no record."""
 
+CHANCE_SCORE, CHANCE_LOSS = "chance.accuracy", "chance.loss"
+"""Logged with a trial's last epoch: share of the most frequent class in the training split, and the cross-entropy of
+naming each class with its frequency, in nats."""
+
 LAYER_COLUMNS = (
     "epoch",
     "layer",

@@ -106,8 +106,7 @@ def _six_scales(model: ModelSpec, field: theory.MeanField, rule: str, source: st
 
 def normalised_together(model: ModelSpec, recipe: Recipe) -> int:
     """Samples that share batch statistics: of convolutions also positions, which make them as good as many."""
-    piece = max(1, recipe.batch_size // recipe.gradient_accumulation)
-    return piece if model.kind == "mlp" else theory.LARGEST_BATCH
+    return recipe.trained_together if model.kind == "mlp" else theory.LARGEST_BATCH
 
 
 def _plain_batch_norm(model: ModelSpec, batch: int) -> PredictedLimit:

@@ -91,10 +91,10 @@ def predict(
 def gradient_batch(trial: TrialSpec) -> int:
     """On how many samples a trial's gradients are measured at initialisation: the default probe takes as many as go
     through the network together in training."""
-    probe, recipe = trial.probe, trial.recipe
+    probe = trial.probe
     if probe.gradients or probe.preset == "full":
         return probe.samples
-    return min(probe.samples, max(1, recipe.batch_size // recipe.gradient_accumulation))
+    return min(probe.samples, trial.recipe.trained_together)
 
 
 EDELMAN = "square Gaussian matrix, the median (Edelman 1988)"

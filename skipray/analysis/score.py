@@ -9,13 +9,9 @@ import numpy as np
 import pandas as pd
 
 from skipray.extension import catalog
+from skipray.records import CHANCE_LOSS, CHANCE_SCORE
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.spec.samples import shape_and_outputs, task_of
-
-CHANCE_SCORE, CHANCE_LOSS = "chance.accuracy", "chance.loss"
-"""Logged with a trial's last epoch: share of the most frequent class in the training split, and the cross-entropy of
-naming each class with its frequency, in nats."""
-
 
 ACCURACIES, LOSSES = ("train.accuracy", "test.accuracy"), ("train.loss", "test.loss")
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.score import CHANCE_SCORE, Score, score_of
+from skipray.analysis.score import Score, score_of
+from skipray.records import CHANCE_SCORE
 from skipray.spec import Group, SweepSpec
 from skipray.spec.data_factors import DATASET
 

@@ -225,7 +225,7 @@ def measure_weights(
             no_updates=TRAINING_IS_OVER,
             loss=probing_loss(trial.recipe, labels),
             lone=probed.lone,
-            trained_together=max(1, trial.recipe.batch_size // trial.recipe.gradient_accumulation),
+            trained_together=trial.recipe.trained_together,
         )
         metrics: dict[str, float] = {}
         if scalars:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.score import ACCURACIES, CHANCE_LOSS, LOSSES, classes_of
+from skipray.analysis.score import ACCURACIES, LOSSES, classes_of
 from skipray.metrics import describe
 from skipray.palette import Style
+from skipray.records import CHANCE_LOSS
 from skipray.report.axes import Axis, depth_axis, linear_axis
 from skipray.report.chart import Chart, Drop, Key, Level, Panel, Table, Trace, level_keys
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names

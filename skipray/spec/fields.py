@@ -19,7 +19,8 @@ LARGEST = 10**9
 """Of any integer: what counts things beyond it is a slip of the pen."""
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 NonNegative = Annotated[int, Field(ge=0, le=LARGEST)]
-Depth = Annotated[int, Field(ge=1, le=100_000)]
+DEEPEST = 100_000
+Depth = Annotated[int, Field(ge=1, le=DEEPEST)]
 """The deepest network that we know to have been trained has 10,000 layers (Xiao et al. 2018)."""
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -183,6 +184,11 @@ class Recipe(Section):
     rules: Options = Field(default_factory=Frozen)
     """Not written: which fields follow the depth, and how, as the fields themselves say (`learning_rate: {value: 0.1,
     rule: inverse_sqrt_depth, reference: 20}`)."""
+
+    @property
+    def trained_together(self) -> int:
+        """Samples that go through the network at once in training, where there are as many as a batch has."""
+        return max(1, self.batch_size // self.gradient_accumulation)
 
 
 class ProbeSpec(Section):

@@ -49,6 +49,13 @@ class ResidualBlock:
     normalization: Normalization
     batch: int
 
+    def __post_init__(self) -> None:
+        if self.scale < 0 or self.layers < 1 or not self.weight_gain > 0 or self.bias_variance < 0:
+            raise ValueError(
+                f"found residual_scale {self.scale}, layers {self.layers}, weight_gain {self.weight_gain}, "
+                f"bias_variance {self.bias_variance}; allowed: at least 0, at least 1, above 0, at least 0"
+            )
+
     def branch(self, stream: Array, *, pairs: bool) -> tuple[float, float, float]:
         """Variance and 1 - c of the branch's end, and its factor on the squared gradient.
 
@@ -97,33 +104,14 @@ class _Noise:
         return self.random.permutation(self.values), self.random.permutation(self.values)
 
 
-def _start(step: ResidualBlock, variance: float, gap: float, noise: _Noise) -> Array:
+def _start(block: ResidualBlock, variance: float, gap: float, noise: _Noise) -> Array:
     """The stream behind the stem: phi of a weight layer's end, of variance 1 where that is normalised."""
-    if step.normalization != "none":
+    if block.normalization != "none":
         variance = 1.0
-    if step.normalization == "batch":
-        gap = step.batch / (step.batch - 1)
-    bare = ResidualBlock(step.phi, 1.0, 0.0, 1.0, 1, "none", step.batch)
-    return step.phi.value(bare.sums(np.zeros((len(noise.values), 2)), variance, gap, noise))
-
-
-def _step(
-    activation: Activation,
-    weight_gain: float,
-    bias_variance: float,
-    residual_scale: float,
-    layers: int,
-    normalization: Normalization,
-    batch: int,
-) -> ResidualBlock:
-    if residual_scale < 0 or layers < 1 or not weight_gain > 0 or bias_variance < 0:
-        raise ValueError(
-            f"found residual_scale {residual_scale}, layers {layers}, weight_gain {weight_gain}, bias_variance "
-            f"{bias_variance}; allowed: at least 0, at least 1, above 0, at least 0"
-        )
-    return ResidualBlock(
-        activation_of(activation), weight_gain, bias_variance, residual_scale, layers, normalization, batch
-    )
+    if block.normalization == "batch":
+        gap = block.batch / (block.batch - 1)
+    bare = ResidualBlock(block.phi, 1.0, 0.0, 1.0, 1, "none", block.batch)
+    return block.phi.value(bare.sums(np.zeros((len(noise.values), 2)), variance, gap, noise))
 
 
 def post_activation_field(
@@ -158,17 +146,18 @@ def post_activation_field(
         raise ValueError(
             f"found blocks {blocks}, variance {variance}, gap {gap}; allowed: at least 0, above 0, and in [0, 2]"
         )
-    step = _step(activation, weight_gain, bias_variance, residual_scale, layers, normalization, batch)
+    phi = activation_of(activation)
+    block = ResidualBlock(phi, weight_gain, bias_variance, residual_scale, layers, normalization, batch)
     noise = _Noise(UNITS)
-    stream = _start(step, variance, gap, noise)
+    stream = _start(block, variance, gap, noise)
     streams, slopes, factors = [stream], [], []
     for _ in range(blocks):
-        spread, between, factor = step.branch(stream, pairs=True)
-        sums = step.sums(stream, spread, between, noise)
-        stream = step.phi.value(sums)
+        spread, between, factor = block.branch(stream, pairs=True)
+        sums = block.sums(stream, spread, between, noise)
+        stream = block.phi.value(sums)
         streams.append(stream)
-        slopes.append(step.phi.slope(sums) ** 2)
-        factors.append(step.scale**2 * factor)
+        slopes.append(block.phi.slope(sums) ** 2)
+        factors.append(block.scale**2 * factor)
     gradient = np.ones_like(stream)
     backwards = [1.0]
     for slope, factor in zip(reversed(slopes), reversed(factors), strict=True):
@@ -201,20 +190,21 @@ def post_activation_growth(
     Raises:
         ValueError: as `post_activation_field`.
     """
-    step = _step(activation, weight_gain, bias_variance, residual_scale, layers, normalization, batch)
+    phi = activation_of(activation)
+    block = ResidualBlock(phi, weight_gain, bias_variance, residual_scale, layers, normalization, batch)
     noise = _Noise(FEWER_UNITS)
-    stream = _start(step, variance, 1.0, noise)
+    stream = _start(block, variance, 1.0, noise)
     paths, logs = np.ones_like(stream), [0.0]
     for _ in range(blocks):
-        spread, between, factor = step.branch(stream, pairs=False)
-        sums = step.sums(stream, spread, between, noise)
-        paths = step.phi.slope(sums) ** 2 * (paths + step.scale**2 * factor * paths.mean())
+        spread, between, factor = block.branch(stream, pairs=False)
+        sums = block.sums(stream, spread, between, noise)
+        paths = block.phi.slope(sums) ** 2 * (paths + block.scale**2 * factor * paths.mean())
         size = float(paths.mean())
         if not np.isfinite(size) or size <= 0:
             break
         paths /= size
         logs.append(logs[-1] + np.log(size) / 2)
-        stream = step.phi.value(sums)
+        stream = block.phi.value(sums)
         if abs(logs[-1]) > stop or not np.abs(stream).max() < LARGEST:
             break
     return np.array(logs)

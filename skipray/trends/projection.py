@@ -139,7 +139,6 @@ def fit(
     start: Array | None = None,
     mask: Array | None = None,
     held: int | None = None,
-    thinning: int = 1,
     iterations: int = 60,
     tolerance: float = 1e-11,
 ) -> Fit:
@@ -150,7 +149,6 @@ def fit(
         start: (Q, R) internal coordinates to refine from; a grid search when None.
         mask: (R, D) 1 for the depths that count, 0 for those left out.
         held: a nonlinear parameter that stays where it starts.
-        thinning: of the grid; near a known estimate a coarse one finds the same minimum.
         iterations: at most so many refinements.
         tolerance: relative size, to the range, of the last step.
     """
@@ -172,12 +170,7 @@ def fit(
         inner = np.empty((0, len(target)))
         solved = _project(curve, depth, inner, goal, whiten, slice(None))
         return Fit(solved.linear, inner, np.einsum("rd,rd->r", solved.residual, solved.residual))
-    if start is not None:
-        inner = start.copy()
-    elif own:
-        inner = _grid_searches(curve, depth, goal, whiten, thinning)
-    else:
-        inner = _grid_search(curve, depth, goal, whiten, thinning)
+    inner = start.copy() if start is not None else _grid_search(curve, depth, goal, whiten)
     return _refine(curve, depth, inner, goal, whiten, held, iterations, tolerance)
 
 
@@ -267,22 +260,9 @@ def _project(curve, depth, inner, goal, whiten, rows) -> Solved:  # type: ignore
     return solve_linear(whiten(columns, rows), goal - whiten(offset, rows))
 
 
-def _grid_search(curve, depth, goal, whiten, thinning) -> Array:  # type: ignore[no-untyped-def]
-    """(Q, R) the grid point with the least squares for each resample."""
-    grid = curve.grid(thinning)
-    columns, offset = curve.columns(depth, grid)
-    units, _ = orthonormalise(whiten(columns, slice(0, 1)))
-    shift = whiten(offset, slice(0, 1))
-    explained = np.zeros((len(goal), grid.shape[1]))
-    for unit in units:
-        explained += (goal @ unit.T - np.einsum("gd,gd->g", unit, shift)) ** 2
-    cost = np.einsum("gd,gd->g", shift, shift) - 2 * goal @ shift.T - explained
-    return grid[:, np.argmin(cost, axis=1)]
-
-
-def _grid_searches(curve, depth, goal, whiten, thinning) -> Array:  # type: ignore[no-untyped-def]
-    """The same where each of goal's rows has a metric of its own: for each row all grid points in that metric."""
-    grid = curve.grid(thinning)
+def _grid_search(curve, depth, goal, whiten) -> Array:  # type: ignore[no-untyped-def]
+    """(Q, R) the grid point with the least squares for each of goal's rows, in its metric."""
+    grid = curve.grid()
     columns, offset = curve.columns(depth, grid)
     points, out = grid.shape[1], []
     at_once = max(MOST_AT_ONCE // (points * len(depth) * len(columns)), 1)

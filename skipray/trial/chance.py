@@ -3,6 +3,7 @@
 import numpy as np
 
 from skipray.datasets import Splits
+from skipray.records import CHANCE_LOSS, CHANCE_SCORE
 from skipray.spec import Recipe
 from skipray.trial.training.losses import IGNORED, judging_loss, mean_cross_entropy
 
@@ -12,13 +13,13 @@ def chance(splits: Splits, recipe: Recipe) -> dict[str, float]:
     its classes in nats, where the loss is a cross-entropy. Of values the loss of their mean alone."""
     labels = splits.train_y
     if labels.is_floating_point():
-        return {"chance.loss": constant_loss(splits, recipe)}
+        return {CHANCE_LOSS: constant_loss(splits, recipe)}
     labels = labels.flatten()
     counts = labels[labels != IGNORED].bincount().double().cpu().numpy()
     shares = counts[counts > 0] / counts.sum()
-    found = {"chance.accuracy": float(shares.max())}
+    found = {CHANCE_SCORE: float(shares.max())}
     if judging_loss(recipe) is mean_cross_entropy:
-        found["chance.loss"] = float(-(shares * np.log(shares)).sum())
+        found[CHANCE_LOSS] = float(-(shares * np.log(shares)).sum())
     return found
 
 

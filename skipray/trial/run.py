@@ -201,7 +201,7 @@ class _Attempt:
                 weight_updates=updates,
                 loss=probing_loss(self.trial.recipe, labels),
                 lone=self.lone,
-                trained_together=max(1, self.trial.recipe.batch_size // self.trial.recipe.gradient_accumulation),
+                trained_together=self.trial.recipe.trained_together,
             )
             self.found.add(measured)
             metrics |= measured.metrics

@@ -13,16 +13,17 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from skipray import theory
-from skipray.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "theory"))
 
+import networks  # noqa: E402
 from networks import Measured, measure  # noqa: E402
 
 TOLERANCE = 0.03
@@ -57,17 +58,7 @@ class Row:
         return self.applies and off > TOLERANCE and abs(self.measured - self.predicted) > 2 * self.error
 
 
-def model(**fields: object) -> ModelSpec:
-    usual = {
-        "architecture": "plainnet",
-        "depth": 42,
-        "kind": "mlp",
-        "width": 512,
-        "normalization": "none",
-        "initialisation": "he_normal",
-        "activation": "relu",
-    }
-    return ModelSpec.model_validate(usual | fields)
+model = partial(networks.model, depth=42, width=512)
 
 
 def growth(what: str, predicted: float, found: Measured, layers: int, first: int = SKIPPED) -> Row:

@@ -13,6 +13,18 @@ from skipray.spec import ModelSpec
 CLASSES = 10
 
 
+def model(**fields: object) -> ModelSpec:
+    """Of a plain network of ReLUs, fully connected, where the fields say nothing else; they give depth and width."""
+    usual = {
+        "architecture": "plainnet",
+        "kind": "mlp",
+        "normalization": "none",
+        "initialisation": "he_normal",
+        "activation": "relu",
+    }
+    return ModelSpec.model_validate(usual | fields)
+
+
 @dataclass(frozen=True)
 class Measured:
     """Means over initialisations, by hidden layer from the stem on; axes (layers,)."""

@@ -3,6 +3,7 @@ layer or block, and 1 - c, at several widths."""
 
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,7 @@ sys.modules["networks"] = networks
 _spec.loader.exec_module(networks)
 
 
-def model(**fields: object) -> ModelSpec:
-    usual = {
-        "architecture": "plainnet",
-        "depth": 26,
-        "kind": "mlp",
-        "width": 192,
-        "normalization": "none",
-        "initialisation": "he_normal",
-        "activation": "relu",
-    }
-    return ModelSpec.model_validate(usual | fields)
+model = partial(networks.model, depth=26, width=192)
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "silu", "elu", "selu"])

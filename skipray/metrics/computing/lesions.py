@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from skipray.metrics import Absent
-from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.network import TrainedNetwork
 
 Places = dict[nn.Module, Callable[[Tensor], Tensor]]
@@ -31,11 +30,12 @@ def lesion(network: TrainedNetwork, kind: str, *, share: float = 0.25, draws: in
         raise Absent("fewer than four blocks that keep their input's shape")
     count = max(2, round(share * len(blocks)))
     generator = torch.Generator().manual_seed(network.seed)
-    whole = _accuracy(network, {})
+    whole = _accuracy(network, network.scores)
     found = []
     for _ in range(draws):
         chosen = [blocks[i] for i in torch.randperm(len(blocks), generator=generator)[:count].tolist()]
-        found.append(_accuracy(network, _deleted(chosen) if kind == "deleted" else _reordered(chosen)) - whole)
+        scores = _scores(network, _deleted(chosen) if kind == "deleted" else _reordered(chosen))
+        found.append(_accuracy(network, scores) - whole)
     return sum(found) / draws
 
 
@@ -48,17 +48,14 @@ def _reordered(chosen: Sequence[Any]) -> Places:
     return {a.output: b.output.forward for a, b in zip(chosen, [*chosen[1:], chosen[0]], strict=True)}
 
 
-def _accuracy(network: TrainedNetwork, places: Places) -> float:
+def _scores(network: TrainedNetwork, places: Places) -> Tensor:
     def instead(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Tensor:
         return places[module](given[0])
 
-    handles = [module.register_forward_hook(instead) for module in places]
-    try:
-        with as_found(network.module), torch.no_grad():
-            scores: Tensor = network.module(network.inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    return network.watched([module.register_forward_hook(instead) for module in places])
+
+
+def _accuracy(network: TrainedNetwork, scores: Tensor) -> float:
     return float((scores.argmax(1) == network.labels).double().mean())
 
 
@@ -72,11 +69,5 @@ def _same_shape(network: TrainedNetwork) -> list[Any]:
         if len(given) == 1 and isinstance(given[0], Tensor) and given[0].shape == getattr(output, "shape", None):
             kept.add(module)
 
-    handles = [layer.output.register_forward_hook(look) for layer in network.hidden_layers[1:]]
-    try:
-        with as_found(network.module), torch.no_grad():
-            network.module(network.inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    network.watched([layer.output.register_forward_hook(look) for layer in network.hidden_layers[1:]])
     return [layer for layer in network.hidden_layers[1:] if layer.output in kept]

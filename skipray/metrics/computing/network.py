@@ -74,25 +74,21 @@ class TrainedNetwork:
     @cached_property
     def centred_grams(self) -> list[Tensor]:
         """Of each hidden representation, (samples, samples): inner products of the samples, features' means removed."""
-        found: list[Tensor] = []
-
-        def keep(module: nn.Module, arguments: object, output: object) -> None:
-            if isinstance(output, Tensor) and len(output) == len(self.inputs):
-                found.append(centred_gram(output))
-
-        self._watched([module.register_forward_hook(keep) for module in self.representations])
-        return found
+        return self._of_representations(centred_gram)
 
     @cached_property
     def hidden_values(self) -> list[Tensor]:
         """Each hidden representation of the probe batch, (samples, ...), float64."""
+        return self._of_representations(lambda output: output.detach().double())
+
+    def _of_representations(self, made: Callable[[Tensor], Tensor]) -> list[Tensor]:
         found: list[Tensor] = []
 
         def keep(module: nn.Module, arguments: object, output: object) -> None:
             if isinstance(output, Tensor) and len(output) == len(self.inputs):
-                found.append(output.detach().double())
+                found.append(made(output))
 
-        self._watched([module.register_forward_hook(keep) for module in self.representations])
+        self.watched([module.register_forward_hook(keep) for module in self.representations])
         return found
 
     @cached_property
@@ -105,7 +101,7 @@ class TrainedNetwork:
         if not isinstance(self.classifier, nn.Linear):
             raise Absent("no linear layer makes the scores")
         seen: list[Tensor] = []
-        self._watched([self.classifier.register_forward_pre_hook(lambda module, given: seen.append(given[0]))])
+        self.watched([self.classifier.register_forward_pre_hook(lambda module, given: seen.append(given[0]))])
         layer = self.classifier
         bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias.detach()
         features = seen[-1].detach().double()
@@ -114,11 +110,12 @@ class TrainedNetwork:
             raise Absent("fewer than two classes have two samples each")
         return found
 
-    def _watched(self, handles: list[RemovableHandle]) -> None:
-        """One pass of the probe batch with hooks, which are then removed."""
+    def watched(self, handles: list[RemovableHandle]) -> Tensor:
+        """The scores of one pass of the probe batch with hooks, which are then removed."""
         try:
             with torch.no_grad():
-                self.module(self.inputs)
+                scores: Tensor = self.module(self.inputs)
+                return scores
         finally:
             for handle in handles:
                 handle.remove()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.score import CHANCE_LOSS, CHANCE_SCORE
 from skipray.analysis.trained import judged
+from skipray.records import CHANCE_LOSS, CHANCE_SCORE
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.search.frontier import Belief, Frontier, find_frontier
 from skipray.spec import Adaptive, Group, SweepSpec, TrialSpec

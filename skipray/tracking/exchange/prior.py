@@ -8,13 +8,13 @@ they are known. Nothing is made up for what the table does not say, but for the 
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from skipray.metrics import tracked
-from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
+from skipray.records import CHANCE_LOSS, CHANCE_SCORE, LAYER_COLUMNS, EpochRecord, TrialRecord
 from skipray.spec import SweepSpec, Tracking
 from skipray.spec.data_factors import DATASET
 from skipray.spec.stored import Stored
@@ -22,7 +22,7 @@ from skipray.tracking.address import resolve_uri
 from skipray.tracking.exchange.importing import NAME, Imported
 from skipray.tracking.exchange.table import BadTable, ResultTable, read_table
 from skipray.tracking.exchange.table_trials import Row, trials_of
-from skipray.tracking.read.ledger import child_runs, read_ledger
+from skipray.tracking.read.ledger import Say, child_runs, read_ledger, silent
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.write.experiment import finish_sweep, open_sweep
 from skipray.tracking.write.manifest import write_manifest
@@ -30,15 +30,6 @@ from skipray.tracking.write.run import TrialRun
 
 UNKNOWN = "unknown"
 """The data set of results that do not say what they were obtained on."""
-
-CHANCE = ("chance.accuracy", "chance.loss")
-"""What the best constant answer gets, as trials log it: limits are judged by it."""
-
-Say = Callable[[str], None]
-
-
-def silent(text: str) -> None:
-    """Says nothing."""
 
 
 def import_table(
@@ -105,7 +96,7 @@ def read_rows(path: Path, name: str, dataset: str, chance: float | None = None, 
 def _assumed(table: ResultTable, rows: Sequence[Row], chance: float | None) -> list[str]:
     said = []
     told = any(values.get("outcome") is not None for values in table.rows)
-    if not told and chance is None and "chance.accuracy" not in table.metrics:
+    if not told and chance is None and CHANCE_SCORE not in table.metrics:
         said.append("no column outcome: every row counts as trained; --chance tells what did not train")
     silent_rows = [
         values.get("outcome") is None and row.outcome == "diverged"
@@ -113,7 +104,7 @@ def _assumed(table: ResultTable, rows: Sequence[Row], chance: float | None) -> l
     ]
     if any(silent_rows):
         said.append(f"{sum(silent_rows)} rows without a number and without an outcome count as diverged")
-    others = [name for name in table.metrics if name not in (*tracked(), *CHANCE)]
+    others = [name for name in table.metrics if name not in (*tracked(), CHANCE_SCORE, CHANCE_LOSS)]
     if others:
         named = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
         said.append(f"only kept, since they are no metrics of skipray's (train.accuracy, test.accuracy, ...): {named}")

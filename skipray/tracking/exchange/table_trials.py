@@ -13,12 +13,12 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from skipray.records import Outcome
+from skipray.records import CHANCE_LOSS, CHANCE_SCORE, Outcome
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec
 from skipray.spec.cell import bare_name
 from skipray.spec.data_factors import DATASET
 from skipray.spec.data_factors import OPTION as DATA_OPTION
-from skipray.spec.fields import LARGEST, Section
+from skipray.spec.fields import DEEPEST, LARGEST, Section
 from skipray.spec.models import OPTION
 from skipray.spec.values import Frozen, freeze
 from skipray.spec.words import allowed_words, show
@@ -27,8 +27,6 @@ from skipray.tracking.schema import OUTCOMES, TIME_KEY
 
 LAST_EPOCH = 1
 """Where the table does not say how many epochs there were, its values stand at this one."""
-DEEPEST = 100_000
-"""As of a sweep's depths."""
 LONGEST_NAME = 200
 SHOWN = 20
 """Mistakes that are named at once."""
@@ -76,7 +74,7 @@ def _row(values: Mapping[str, Any], table: ResultTable, dataset: str, chance: fl
     epochs = LAST_EPOCH if epochs is None else _whole(epochs, "epochs", 0)
     measured = {k: float(values[k]) for k in table.metrics if values[k] is not None and math.isfinite(values[k])}
     if chance is not None:
-        measured.setdefault("chance.accuracy", chance)
+        measured.setdefault(CHANCE_SCORE, chance)
     parameters, seconds = values.get("parameters"), values.get(TIME_KEY)
     if seconds is not None and not (is_number(seconds) and 0 <= seconds < math.inf):
         raise BadTable(f"{TIME_KEY}: found {show(seconds)}; allowed: seconds, at least 0")
@@ -182,9 +180,9 @@ def _outcome(values: Mapping[str, Any], measured: Mapping[str, float]) -> Outcom
             if told == outcome:
                 return outcome  # type: ignore[return-value]
         raise BadTable(f"outcome: found {told!r}; allowed: {', '.join(OUTCOMES)}")
-    if not measured.keys() - {"chance.accuracy", "chance.loss"}:
+    if not measured.keys() - {CHANCE_SCORE, CHANCE_LOSS}:
         return "diverged"
-    chance, accuracy = measured.get("chance.accuracy"), measured.get("train.accuracy", measured.get("test.accuracy"))
+    chance, accuracy = measured.get(CHANCE_SCORE), measured.get("train.accuracy", measured.get("test.accuracy"))
     return "untrained" if chance is not None and accuracy is not None and accuracy <= chance else "trained"
 
 
