@@ -131,9 +131,20 @@ class Sweep:
 
         return aggregate(self.spec, tracking_uri)
 
-    def report(self, folder: str | Path | None = None, *, tracking_uri: str | None = None) -> Path:
-        """Write the report and return its HTML file; to reports/NAME when no folder is given."""
+    def report(self, folder: str | Path | None = None, *, tracking_uri: str | None = None, force: bool = False) -> Path:
+        """Write the report and return its HTML file; to reports/NAME when no folder is given.
+
+        Args:
+            force: write over a report of more trials too.
+
+        Raises:
+            skipray.results.kept.FewerTrials: the folder holds a report of more trials.
+        """
         from skipray import report
+        from skipray.results.kept import keep_larger
 
         result = self.aggregate(tracking_uri=tracking_uri)
-        return report.write(result, Path(folder) if folder is not None else Path("reports") / self.spec.name).html
+        where = Path(folder) if folder is not None else Path("reports") / self.spec.name
+        if not force:
+            keep_larger(where, self.spec.name, len(result.trials))
+        return report.write(result, where).html

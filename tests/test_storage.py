@@ -23,6 +23,7 @@ from skipray.storage import (
     awaiting_delivery,
     decode_result,
     encode_result,
+    foreign_files,
     living_launch,
     open_folder,
     still_owns,
@@ -327,3 +328,60 @@ def test_what_a_stores_client_raises_is_an_os_error() -> None:
     ):
         with pytest.raises(OSError, match="EndpointAway: no route"):
             act()
+
+
+FOREIGN = (
+    "README.txt",
+    "notes (1).txt",
+    "attempt-copy of 1.json",
+    "state",
+    "result-1",
+    "failure-000001.json.bak",
+    "Thumbs.db",
+)
+
+
+def test_what_is_not_ours_is_named_and_left_alone(tmp_path: Path) -> None:
+    """Whatever lies in a sweep's folder and in a trial's: attempts end, are delivered and removed beside it."""
+    trial_id = "ab" * 16
+    place = TrialPlace(tmp_path, "sweep", trial_id)
+    lease = place.acquire()
+    folder = tmp_path / "sweep"
+    for name in FOREIGN:
+        (folder / name).write_text("{")
+        (folder / trial_id / name).write_text("{")
+    for name in ("lost+found", "copy of a trial"):
+        (folder / name).mkdir()
+        (folder / trial_id / name).mkdir()
+    (folder / trial_id / ".state-000001-000009.0123456789ab").write_text("of a writer that was killed")
+    lease.save(b"state")
+    lease.save_failure(Failure("error", "why", "", 1))
+    lease.save_result(make_record(trial_id))
+    assert place.load_state() == b"state"
+    assert awaiting_delivery(tmp_path, "sweep") == [trial_id]
+    with SweepLease(tmp_path, "sweep"):
+        named = foreign_files(tmp_path, "sweep")
+    everything = (*FOREIGN, "lost+found", "copy of a trial")
+    assert named == sorted([*everything, *(f"{trial_id}/{name}" for name in everything)])
+    lease.remove_delivered()
+    place.remove()
+    left = {p.relative_to(folder).as_posix() for p in folder.rglob("*")} - {trial_id}
+    assert left == set(named)
+
+
+def test_a_trial_without_foreign_files_leaves_nothing(storage: str) -> None:
+    place = TrialPlace(storage, "sweep", "ab" * 16)
+    place.acquire().save(b"state")
+    place.remove()
+    assert open_folder(storage, "sweep").names() == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '{"kind": 1}', '{"kind": "a", "message": "b"}'])
+def test_a_failure_that_is_none_is_passed_over(tmp_path: Path, text: str) -> None:
+    place = TrialPlace(tmp_path, "sweep", "ab" * 16)
+    lease = place.acquire()
+    (tmp_path / "sweep" / place.trial_id / "failure-000001.json").write_text(text)
+    assert place.load_failure() is None
+    (tmp_path / "sweep" / place.trial_id / "attempt-000001.json").write_text(text)
+    with pytest.raises(Fenced):
+        lease.check()

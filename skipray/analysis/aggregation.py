@@ -207,7 +207,7 @@ def tracked_metrics(sweep: SweepSpec) -> dict[str, Tracked]:
 
 def trains(sweep: SweepSpec) -> bool:
     """Whether the sweep trains its networks, or measures them at initialisation alone."""
-    return any(cell.recipe.epochs for cell in sweep.cells)
+    return any(cell.recipe.epochs != 0 for cell in sweep.cells)  # an imported table need not say how many
 
 
 def _as_defined(sweep: SweepSpec, trials: pd.DataFrame, of_trial: Mapping[str, Group]) -> pd.DataFrame:
@@ -303,7 +303,7 @@ def _by_epoch(trials: Sequence[TrialSpec], most: int, by_epoch: int) -> list[Tri
     """Trials of which so many metrics are read by epoch: the first seeds of every cell, at most MAX_EPOCH_ROWS."""
     rows, kept = 0, []
     for trial in sorted(trials, key=lambda t: t.seed)[:most]:
-        rows += by_epoch * (trial.recipe.epochs + 1)
+        rows += by_epoch * ((trial.recipe.epochs or 0) + 1)
         if rows > MAX_EPOCH_ROWS:
             break
         kept.append(trial)
@@ -512,8 +512,9 @@ def _of_store(
 
 def provenance(sweep: SweepSpec, trials: pd.DataFrame) -> dict[str, str]:
     """What made the numbers: command, versions, source and hardware, for the report's last section."""
+    launch = ["python -m skipray.launch", str(sweep.path), *(f"--set {o}" for o in sweep.overrides)]
     found = {
-        "command": " ".join(["python -m skipray.launch", str(sweep.path), *(f"--set {o}" for o in sweep.overrides)]),
+        "command": f"skipray import {sweep.path.name} --name {sweep.name}" if sweep.of_table else " ".join(launch),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "skipray": __version__,
         "python": platform.python_version(),

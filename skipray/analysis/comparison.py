@@ -19,6 +19,8 @@ from skipray.trends import Limit
 
 NOT_SETTINGS = ("model.depth", "model.architecture", "seed")
 """What a sweep varies, or what makes its groups: compared as factors, not as settings."""
+MOST_GROUPS = 8
+"""Groups that a sentence names."""
 JUDGED_OR_CHOSEN = ("trained", "claims", "tune", "adaptive")
 """Parts of a sweep that say how its results are judged, or which trials it has: no trial's own settings show them."""
 
@@ -104,13 +106,34 @@ def trends(a: Aggregate, b: Aggregate) -> list[Difference]:
 
 def shared_series(a: Aggregate, b: Aggregate) -> list[tuple[Series, Series]]:
     """Depth series of one metric and group in both, in the order of the first."""
-    others = {(s.metric, _key(s.group)): s for s in b.series}
-    pairs = [(s, others.get((s.metric, _key(s.group)))) for s in a.series]
-    return [(one, two) for one, two in pairs if two is not None]
+    one, two = _same_groups(a.sweep, b.sweep)
+    others = {(s.metric, two[s.group]): s for s in b.series if s.group in two}
+    pairs = [(s, others.get((s.metric, one[s.group]))) for s in a.series if s.group in one]
+    return [(first, second) for first, second in pairs if second is not None]
 
 
-def _key(group: Group) -> tuple[object, ...]:
-    return (group.architecture, tuple((k, str(v)) for k, v in group.factors))
+def nothing_shared(a: Aggregate, b: Aggregate) -> str:
+    """Why no result of one can be held against one of the other, in a sentence; empty where some can."""
+    if shared_series(a, b):
+        return ""
+    one, two = _same_groups(a.sweep, b.sweep)
+    if {*one.values()} & {*two.values()}:
+        return "no metric has a depth series in both: one of them has too few finished trials, or another kind of task"
+    has = [", ".join(g.label for g in list(groups)[:MOST_GROUPS]) or "none" for groups in (one, two)]
+    return f"no group is in both: A has {has[0]}; B has {has[1]}"
+
+
+Key = tuple[str, tuple[str, ...]]
+
+
+def _same_groups(a: SweepSpec, b: SweepSpec) -> tuple[dict[Group, Key], dict[Group, Key]]:
+    """The groups of both by what makes them: what is a factor in one of them is a fixed setting in the other."""
+    names = sorted({*a.factor_names, *b.factor_names})
+    keys = [
+        {g: (g.architecture, tuple(str(cell.factor(name)) for name in names)) for g, cell in sweep.group_cells.items()}
+        for sweep in (a, b)
+    ]
+    return keys[0], keys[1]
 
 
 def widest(one: Series, two: Series) -> tuple[float, float, float, bool] | None:
@@ -134,10 +157,11 @@ def widest(one: Series, two: Series) -> tuple[float, float, float, bool] | None:
 
 def limits(a: Aggregate, b: Aggregate) -> list[Difference]:
     """The headline's trainability limit of each group that both have."""
-    others: Mapping[tuple[object, ...], Limit] = {_key(group): limit for group, limit in b.limits}
+    keys, of_b = _same_groups(a.sweep, b.sweep)
+    others: Mapping[Key, Limit] = {of_b[group]: limit for group, limit in b.limits if group in of_b}
     found = []
     for group, one in a.limits:
-        two = others.get(_key(group))
+        two = others.get(keys[group]) if group in keys else None
         if two is not None:
             words = f"trainability limit of {group.label}"
             found.append(Difference("limit", words, _limit(one), _limit(two), apart(_ends(one), _ends(two))))

@@ -26,6 +26,10 @@ def predicted_limit(model: ModelSpec, recipe: Recipe) -> PredictedLimit:
 
 def of_groups(sweep: SweepSpec) -> dict[Group, PredictedLimit]:
     """The prediction of each group, in the sweep's order."""
+    if sweep.of_table:
+        return dict.fromkeys(
+            sweep.groups, nothing("results of a table: what it does not say of a network is not known")
+        )
     found: dict[Group, list[PredictedLimit]] = {}
     for cell in sweep.cells:
         found.setdefault(cell.cell.group, []).append(predicted_limit(cell.model, cell.recipe))

@@ -45,6 +45,12 @@ def protocol(aggregate: "Aggregate") -> list[str]:
     """How the results came about, in sentences."""
     sweep = aggregate.sweep
     seeds = len(sweep.seeds)
+    intervals = (
+        "Intervals treat the seed as the unit of replication (t with seeds − 1 degrees of freedom, or the profile of "
+        "the likelihood where values are bounds). Claims are adjusted for each other by Holm's method."
+    )
+    if sweep.of_table:
+        return [f"The results are those of the table {plain(sweep.path.name)}, obtained elsewhere.", intervals]
     said = [
         "Cells are the combinations of the factors in the sweep's file (Provenance); "
         f"each has {seeds} {'seed' if seeds == 1 else 'seeds'} ({', '.join(map(str, sweep.seeds))}). A seed sets first "
@@ -66,10 +72,7 @@ def protocol(aggregate: "Aggregate") -> list[str]:
         f"Singular values are exact, in float64, of {sweep.probe.samples} probe images that are the same for all "
         "networks; values at the precision floor are bounds and are fitted as such."
     )
-    said.append(
-        "Intervals treat the seed as the unit of replication (t with seeds − 1 degrees of freedom, or the profile of "
-        "the likelihood where values are bounds). Claims are adjusted for each other by Holm's method."
-    )
+    said.append(intervals)
     return said
 
 
@@ -77,20 +80,22 @@ def availability(aggregate: "Aggregate") -> list[Row]:
     """Where data, code and numbers are."""
     sweep = aggregate.sweep
     rows = [
-        *(("data", data_words(cell)) for cell in sweep.data_cells),
+        *(("data", data_words(cell, table=sweep.of_table)) for cell in sweep.data_cells),
         ("code", f"skipray {aggregate.provenance.get('skipray', '')}, Apache-2.0; "
                  f"repeat with `{aggregate.provenance.get('command', '')}`"),
         ("numbers", "beside this page: data/ has the values of each figure as CSV, trends.parquet every fitted trend, "
                     "claims.json the verdicts, figures/ the figures as SVG and PDF"),
-        ("runs", "every trial is a run in MLflow with its curves, layers.parquet and, unless the sweep says no, its "
+        ("runs", "every row of the table is a run in MLflow" if sweep.of_table else
+                 "every trial is a run in MLflow with its curves, layers.parquet and, unless the sweep says no, its "
                  "final weights"),
     ]  # fmt: skip
     return [(term, plain(text)) for term, text in rows]
 
 
-def data_words(cell: "TrialSpec") -> str:
-    """A data set with its fingerprint."""
-    return f"{plain(cell.data or cell.dataset.name)}, sha256 {cell.fingerprint}"
+def data_words(cell: "TrialSpec", *, table: bool = False) -> str:
+    """A data set with its fingerprint; of an imported table, whose data nobody has here, its name."""
+    name = plain(cell.data or cell.dataset.name)
+    return name if table else f"{name}, sha256 {cell.fingerprint}"
 
 
 def citations(aggregate: "Aggregate", layout: Layout) -> list[str]:

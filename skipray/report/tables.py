@@ -207,6 +207,8 @@ def fixed_settings(aggregate: "Aggregate") -> list[tuple[str, str]]:
     if not cells:
         return []
     flats = [cell.flat() for cell in cells]
+    if aggregate.sweep.of_table:  # how and with what they were run its own source says
+        flats = [{k: v for k, v in f.items() if not k.startswith(("probe.", "resources."))} for f in flats]
     skipped = ("seed", "dataset.fingerprint", "resources.max_failures", "resources.checkpoint_seconds")
     common = {k: v for k, v in flats[0].items() if all(f.get(k, v) == v for f in flats) and k not in skipped}
     return [(k, plain(v)) for k, v in sorted(common.items())]
@@ -220,7 +222,13 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
     if left:
         what = ", ".join(f"{covered.totals[s]} {s}" for s in ("failed", "running", "missing") if s in covered.totals)
         found.append(f"{left} of {total} trials are not in these results ({what}).")
-    if aggregate.sweep.tune is None and "learning_rate" not in aggregate.sweep.factor_names:
+    elsewhere = aggregate.sweep.of_table
+    if elsewhere:
+        found.append(
+            "The results were obtained elsewhere and imported as a table: how the networks were built, tuned and "
+            "judged is for its source to say, and what the table does not name may differ between its rows."
+        )
+    elif aggregate.sweep.tune is None and "learning_rate" not in aggregate.sweep.factor_names:
         found.append(
             "One recipe for all depths, not tuned by depth: a cell that did not train may be untuned rather than "
             "untrainable."
@@ -235,6 +243,8 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
     seeds = len(aggregate.sweep.seeds)
     if seeds < 5:
         found.append(f"{counted(seeds, 'seed')} a cell: intervals are wide, and small effects stay inconclusive.")
+    if elsewhere:
+        return found + _of_looks(aggregate)
     found.append(
         f"Singularity is measured on {aggregate.sweep.probe.samples} probe images, which cap every rank; float32 "
         "tensors cannot show a condition number above about 10⁷ (values at that floor are marked as bounds)."
@@ -268,17 +278,17 @@ def _of_looks(aggregate: "Aggregate") -> list[str]:
 def provenance_rows(aggregate: "Aggregate") -> list[tuple[str, str]]:
     """What made these results: the report's own versions, and what the workers recorded."""
     rows = [(plain(k), plain(v)) for k, v in aggregate.provenance.items() if not k.startswith("trials: ")]
-    trials = aggregate.trials
+    trials, sweep = aggregate.trials, aggregate.sweep
     for column in sorted(str(c) for c in trials.columns if str(c).startswith("environment.")):
         counts = trials[column].dropna().astype(str).value_counts()
         if counts.empty:
             continue
         shown = [f"{plain(v)}" if len(counts) == 1 else f"{plain(v)} ({n} trials)" for v, n in counts.head(8).items()]
         more = f", and {len(counts) - 8} more" if len(counts) > 8 else ""
-        rows.append((f"workers: {column.partition('.')[2]}", ", ".join(shown) + more))
-    sweep = aggregate.sweep
+        name = column.partition(".")[2]
+        rows.append((name.replace("_", " ") if sweep.of_table else f"workers: {name}", ", ".join(shown) + more))
     rows.append(("seeds", ", ".join(map(str, sweep.seeds))))
-    rows += [("data set", data_words(cell)) for cell in sweep.data_cells]
+    rows += [("data set", data_words(cell, table=sweep.of_table)) for cell in sweep.data_cells]
     if sweep.overrides:
         rows.append(("overrides", plain(", ".join(sweep.overrides))))
     return rows

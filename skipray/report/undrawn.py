@@ -30,6 +30,8 @@ def undrawn(aggregate: "Aggregate", layout: Layout, drawn: Collection[str]) -> t
 
 def _remedy(aggregate: "Aggregate", name: str) -> str:
     sweep = aggregate.sweep
+    if sweep.of_table:
+        return "the table that was imported has none."
     if name == "training-by-epoch":
         if not trains(sweep):
             return "nothing is trained here; run with `recipe.epochs` of at least 1."

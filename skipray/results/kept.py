@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from skipray.errors import InputRefused
 from skipray.spec.seal import is_sealed, sealed
 from skipray.storage import open_folder
 
@@ -19,6 +20,32 @@ PAGE, CLAIMS = "report.html", "claims.json"
 RECORD = "made-from.json"
 FORMAT = 1
 """Raised when the record means something else; one of another format is not read."""
+
+
+class FewerTrials(InputRefused):
+    """A report of fewer trials than the one that it would be written over."""
+
+
+def keep_larger(folder: Path, name: str, trials: int) -> None:
+    """Raise FewerTrials where a folder holds a report of this sweep with more trials."""
+    try:
+        before = trials_of((folder / CLAIMS).read_bytes(), name)
+    except OSError:
+        return  # no report
+    if before > trials:
+        raise FewerTrials(
+            f"{folder}: found a report of {before} trials, this one would be of {trials}; allowed: --force to write it "
+            "over, or --folder for another place"
+        )
+
+
+def trials_of(claims: bytes | None, name: str) -> int:
+    """How many trials a report of this sweep is of, by its CLAIMS; 0 where there is none, or none that can be read."""
+    try:
+        told = json.loads(claims or b"")
+        return int(told["trials"]) if told["sweep"] == name else 0
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 def keep(folder: Path, made_from: str, files: Iterable[Path], shown: Sequence[Mapping[str, Any]]) -> None:

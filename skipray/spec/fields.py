@@ -14,6 +14,9 @@ class Section(BaseModel):
         """Plain values. A part that was read back may hold what another version's rules allowed, without a word."""
         return super().model_dump(**({"warnings": False} | options))
 
+    def model_dump_json(self, **options: Any) -> str:
+        return super().model_dump_json(**({"warnings": False} | options))
+
 
 LARGEST = 10**9
 """Of any integer: what counts things beyond it is a slip of the pen."""

@@ -60,6 +60,27 @@ def sweep_of(values: Mapping[str, Any]) -> SweepSpec:
     return Reader(document).sweep(document.path, ())
 
 
+def probe_of(before: ProbeSpec, overrides: Iterable[str], source: str) -> ProbeSpec:
+    """Settings of a probe with some of them overridden, as `--set probe.preset=full` has it.
+
+    Args:
+        source: stands where messages about a file name it.
+
+    Raises:
+        SpecError: with one line for each mistake; an override of anything but the probe is one.
+    """
+    document = Document.of_values(plain({"probe": before.model_dump()}), source)
+    for override in overrides:
+        document.override(override)
+    others = [text for key, text in document.overridden.items() if key[0] != "probe"]
+    if others:
+        raise SpecError(
+            f"--set {text}: found no file of {source} to override; allowed without one: probe.* of a measurement"
+            for text in others
+        )
+    return Reader(document).probe_alone()
+
+
 class Reader:
     """Turns a document into a SweepSpec, collecting mistakes."""
 
@@ -111,6 +132,15 @@ class Reader:
             depth_units=depth_units(families),
             claims=claims,
         )
+
+    def probe_alone(self) -> ProbeSpec:
+        """The document's section `probe`, where it is all that is to be read."""
+        probe: ProbeSpec | None = self._validate(ProbeSpec, self.document.data.get("probe", {}), ("probe",))
+        self._stop_on_mistakes()
+        assert probe is not None
+        self._check_probe(probe)
+        self._stop_on_mistakes()
+        return probe
 
     def _check_probe(self, probe: ProbeSpec) -> None:
         for key in ("metrics", "every_epochs", "gradients", "hessian", "jacobian") if probe.preset == "none" else ():

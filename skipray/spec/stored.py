@@ -7,7 +7,7 @@ seeds; others are counted and left out, so that two recipes are never read as on
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from skipray.extension import catalog
@@ -15,8 +15,9 @@ from skipray.spec.cell import bare_name
 from skipray.spec.data_factors import DATASET, OPTION, is_chosen, trial_data_names
 from skipray.spec.fields import ModelSpec, Recipe
 from skipray.spec.manifest import Manifest, cells_of
+from skipray.spec.reader import probe_of
 from skipray.spec.sweep import SweepSpec
-from skipray.spec.trial import TrialSpec
+from skipray.spec.trial import TrialSpec, stored_trial
 from skipray.spec.values import as_text, canonical_json
 
 IGNORED = ("depth", "architecture")
@@ -75,6 +76,23 @@ def united(manifests: Iterable[Manifest], more: Sequence[TrialSpec] = ()) -> Sto
         sizes=sizes,
     )
     return Stored(sweep, tuple(others))
+
+
+def probed(sweep: SweepSpec, overrides: Iterable[str]) -> SweepSpec:
+    """A stored sweep with other settings of the probe, which are part of no trial's identity.
+
+    Raises:
+        SpecError: an override is wrong, or is of something else.
+    """
+    probe = probe_of(sweep.probe, overrides, sweep.name)
+
+    def with_it(trial: TrialSpec) -> TrialSpec:
+        return stored_trial(
+            trial.trial_id, **{f.name: getattr(trial, f.name) for f in fields(trial)} | {"probe": probe}
+        )
+
+    stored = tuple(map(with_it, sweep.stored or ()))
+    return replace(sweep, probe=probe, cells=cells_of(stored), stored=stored)
 
 
 class Frame:

@@ -50,6 +50,11 @@ class SweepSpec:
     claims: Claims = field(default_factory=Claims)
     """Which families play the paper's roles, and claims of the sweep's own."""
 
+    @property
+    def of_table(self) -> bool:
+        """Whether it is a table of results from elsewhere, which was imported: skipray has run nothing of it."""
+        return not self.text and self.path.suffix.lower() in (".csv", ".parquet")
+
     def where(self, *key: str | int) -> str:
         """`file:line` of a key, or of the nearest one above it, or the override that set it; for messages."""
         document = Document.parse(self.path, self.text)

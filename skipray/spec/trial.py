@@ -84,7 +84,7 @@ class TrialSpec:
     @cached_property
     def cell(self) -> Cell:
         """The factors that this trial's network has, with their values. The seeds of a cell share the object."""
-        own = tuple((name, self._factor(name)) for name in self.factors if name not in MAIN_FACTORS and self._has(name))
+        own = tuple((name, self.factor(name)) for name in self.factors if name not in MAIN_FACTORS and self._has(name))
         family = self.family or short_name(self.model.architecture)
         return Cell(Group(self.model.architecture, own, family), self.model.depth)
 
@@ -106,7 +106,8 @@ class TrialSpec:
             return self.model.options.get(name.removeprefix(OPTION))
         return getattr(self.recipe if name in Recipe.model_fields else self.model, name)
 
-    def _factor(self, name: str) -> Scalar:
+    def factor(self, name: str) -> Scalar:
+        """The value of a field by its bare name, as a sweep's factor would have it; None of what the network lacks."""
         rules = self.recipe.rules | self.model.rules
         found = rules[name] if name in rules else self._field(name)
         value: Scalar = as_text(UNWRITTEN.get(name) if found is None else found)
@@ -125,9 +126,10 @@ class TrialSpec:
     def flat(self) -> dict[str, str | int | float | bool]:
         """Dotted names to scalars, absent fields left out: the MLflow params."""
         out: dict[str, str | int | float | bool] = {}
+        measures_nothing = self.probe.preset == "none"
         for part in ("dataset", "model", "recipe", "resources", "probe"):
             for key, value in getattr(self, part).model_dump().items():
-                if value is None or value == {}:
+                if value is None or value == {} or (part == "probe" and measures_nothing and key != "preset"):
                     continue
                 out[f"{part}.{key}"] = value if isinstance(value, str | int | float | bool) else json.dumps(value)
         out["dataset.fingerprint"] = self.fingerprint

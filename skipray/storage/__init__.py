@@ -14,7 +14,16 @@ A delivered trial's folder holds the newest attempt's file alone, and is removed
 from skipray.storage.folder import Folder, open_folder
 from skipray.storage.launch_lease import SweepLease, living_launch, still_owns
 from skipray.storage.owner import AlreadyRunning, Owner
-from skipray.storage.place import Failure, Fenced, Lease, TrialPlace, awaiting_delivery, local_path, trials_kept
+from skipray.storage.place import (
+    Failure,
+    Fenced,
+    Lease,
+    TrialPlace,
+    awaiting_delivery,
+    foreign_files,
+    local_path,
+    trials_kept,
+)
 from skipray.storage.result import (
     artifacts_of,
     decode_result,
@@ -39,6 +48,7 @@ __all__ = [
     "awaiting_delivery",
     "decode_result",
     "encode_result",
+    "foreign_files",
     "histograms_from_parquet",
     "histograms_to_parquet",
     "layers_from_parquet",

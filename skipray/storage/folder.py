@@ -6,12 +6,14 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import fsspec
 
+_ASIDE = re.compile(r"^\.(.+)\.[0-9a-f]{12}$")
+"""What a file is called while it is written."""
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 
 
@@ -33,8 +35,12 @@ class Folder(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file; nothing happens when there is none."""
 
-    def remove_all(self) -> None:
-        """Remove the folder and all that is in it."""
+    def remove_all(self, ours: Callable[[str], bool] | None = None) -> None:
+        """Remove the folder and all that is in it.
+
+        Args:
+            ours: says of a name whether its file may go: what else is there stays, and then its folder too.
+        """
 
 
 def open_folder(url: str | os.PathLike[str], *parts: str) -> Folder:
@@ -127,9 +133,17 @@ class LocalFolder:
         with contextlib.suppress(FileNotFoundError):
             (self.path / check_name(name)).unlink()
 
-    def remove_all(self) -> None:
+    def remove_all(self, ours: Callable[[str], bool] | None = None) -> None:
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.path)
+            if ours is None:
+                shutil.rmtree(self.path)
+                return
+            for path in list(self.path.iterdir()):
+                aside = _ASIDE.match(path.name)  # of a writer that was killed
+                if ours(aside[1] if aside else path.name):
+                    path.unlink(missing_ok=True)
+            if not any(self.path.iterdir()):
+                self.path.rmdir()
 
 
 @contextlib.contextmanager
@@ -195,6 +209,10 @@ class ObjectFolder:
             self.filesystem.rm_file(self._path(name))
 
     @_os_errors()
-    def remove_all(self) -> None:
+    def remove_all(self, ours: Callable[[str], bool] | None = None) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self.filesystem.rm(self.root, recursive=True)
+            for name in self.names() if ours is not None else []:
+                if ours is not None and ours(name):
+                    self.filesystem.rm_file(self._path(name))
+            if ours is None or not self.names():
+                self.filesystem.rm(self.root, recursive=True)

@@ -14,6 +14,7 @@ import time
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from skipray.errors import SkiprayError
 from skipray.records import TrialRecord
@@ -30,6 +31,9 @@ _TRIAL = re.compile(r"^[0-9a-f]{32}$")
 _HEX = re.compile(r"^[0-9a-f]+$")
 _NUMBERED = re.compile(r"^(state|result|failure)-([0-9]{6})(-[0-9]{6}|\.json)?$")
 """What an attempt leaves, with its number; any other file is not skipray's and is left alone."""
+
+_ATTEMPT = re.compile(r"^attempt-[0-9]{6,}\.json$")
+_LAUNCH = re.compile(r"^launch-[0-9]{6,}\.json$")
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +72,7 @@ class Lease:
         if newest > self.attempt:
             raise Fenced(f"attempt {newest} of trial {self.place.trial_id} has taken over from attempt {self.attempt}")
         mine = folder.read(f"attempt-{self.attempt:06d}.json")
-        if mine is None or json.loads(mine)["token"] != self._token:
+        if _token(mine) != self._token:
             raise Fenced(f"attempt {self.attempt} of trial {self.place.trial_id} is over")
 
     def save(self, state: bytes) -> None:
@@ -107,7 +111,7 @@ class Lease:
         """
         kept = f"attempt-{self.attempt:06d}.json"
         for name in self.place.folder.names():
-            if name != kept:
+            if name != kept and _is_ours(name):
                 self.place.folder.remove(name)
 
     def remove_failure(self) -> None:
@@ -147,8 +151,8 @@ class TrialPlace:
         return max(_numbers(self.folder.names(), "attempt"), default=0)
 
     def remove(self) -> None:
-        """Remove the folder: the trial is finished, and its launch knows."""
-        self.folder.remove_all()
+        """Remove the folder: the trial is finished, and its launch knows. Files that are not skipray's stay."""
+        self.folder.remove_all(_is_ours)
 
     def load_state(self) -> bytes | None:
         """The newest valid checkpoint of any attempt; damaged and foreign ones are passed over."""
@@ -184,7 +188,7 @@ class TrialPlace:
             if data is None:
                 continue
             try:
-                return Failure(**(json.loads(data) | {"attempt": int(name[8:14])}))
+                return _failure(json.loads(data), int(name[8:14]))
             except (ValueError, TypeError) as error:
                 log.warning("undelivered failure %s of trial %s is passed over: %s", name, self.trial_id, error)
         return None
@@ -199,6 +203,18 @@ def awaiting_delivery(storage: str | os.PathLike[str], sweep: str) -> list[str]:
         if _of_kind(open_folder(storage, sweep, trial_id).names(), "result", "failure"):
             found.append(trial_id)
     return found
+
+
+def foreign_files(storage: str | os.PathLike[str], sweep: str) -> list[str]:
+    """Names of what the storage of a sweep holds and skipray has not put there, below the sweep's folder; sorted."""
+    found = []
+    for name in open_folder(storage, sweep).names():
+        if _TRIAL.match(name):
+            inside = open_folder(storage, sweep, name).names()
+            found += [f"{name}/{n}" for n in inside if not _is_ours(n)]
+        elif not _LAUNCH.match(name):
+            found.append(name)
+    return sorted(found)
 
 
 def trials_kept(storage: str | os.PathLike[str], sweep: str) -> list[str]:
@@ -217,6 +233,29 @@ def local_path(address: str | os.PathLike[str]) -> Path | None:
     if not mark or not scheme.replace("-", "").replace("+", "").isalnum():
         return Path(text)
     return Path("/" + rest.lstrip("/")) if scheme == "file" else None
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file of a trial's folder is one that attempts leave."""
+    return bool(_NUMBERED.match(name) or _ATTEMPT.match(name))
+
+
+def _token(attempt: bytes | None) -> str | None:
+    """Whose an attempt's file is; None of one that is missing or damaged."""
+    try:
+        return str(json.loads(attempt or b"")["token"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _failure(told: Any, attempt: int) -> Failure:
+    """ValueError or TypeError for what is none."""
+    failure = Failure(**{**told, "attempt": attempt})
+    if not isinstance(failure.time_ms, int) or not all(
+        isinstance(text, str) for text in (failure.kind, failure.message, failure.traceback)
+    ):
+        raise ValueError("it is no failure")
+    return failure
 
 
 def _of_kind(names: list[str], *kinds: str) -> list[str]:

@@ -20,6 +20,8 @@ from skipray.tracking.address import (
 )
 from skipray.tracking.client import import_client
 from skipray.tracking.doctor import Problem, examine, forget_storage, repair
+from skipray.tracking.read.code_at_hand import lacking, lacks
+from skipray.tracking.read.damage import measurement_of
 from skipray.tracking.read.declared import declarations
 from skipray.tracking.read.former import accepted_code
 from skipray.tracking.read.integrity import Damage, damaged, damaged_beside, store_damage
@@ -37,15 +39,27 @@ from skipray.tracking.write.accepting import accept_code
 from skipray.tracking.write.answer import Answer, write_answer
 from skipray.tracking.write.delivery import Pending, deliver_pending, forget_finished
 from skipray.tracking.write.doubles import take_back_doubles
-from skipray.tracking.write.experiment import begin_sweep, finish_sweep, git_state, log_files, open_sweep, prepare
+from skipray.tracking.write.experiment import (
+    begin_sweep,
+    finish_sweep,
+    git_state,
+    log_files,
+    logged_file,
+    open_sweep,
+    prepare,
+)
+from skipray.tracking.write.late_checksums import record_checksums
 from skipray.tracking.write.manifest import has_manifest, write_manifest
 from skipray.tracking.write.measurement import (
+    Finished,
     Measured,
     add_measurement,
     address_of,
     finished_run,
+    measurement_files,
     read_weights,
     replace_files,
+    torn_files,
     why_no_weights,
 )
 from skipray.tracking.write.recorder import Recorder
@@ -60,6 +74,7 @@ __all__ = [
     "Answer",
     "BadAddress",
     "Damage",
+    "Finished",
     "KnownTrials",
     "Launches",
     "Ledger",
@@ -93,8 +108,13 @@ __all__ = [
     "import_client",
     "is_sql",
     "known_trials",
+    "lacking",
+    "lacks",
     "living_owner",
     "log_files",
+    "logged_file",
+    "measurement_files",
+    "measurement_of",
     "open_sweep",
     "outdated",
     "prepare",
@@ -106,6 +126,7 @@ __all__ = [
     "read_study",
     "read_trials",
     "read_weights",
+    "record_checksums",
     "redact",
     "repair",
     "replace_files",
@@ -121,6 +142,7 @@ __all__ = [
     "sweep_runs",
     "sweep_status",
     "take_back_doubles",
+    "torn_files",
     "tracked_sweeps",
     "ui_command",
     "ui_environment",

@@ -45,6 +45,12 @@ def checksums_of(files: Mapping[str, bytes], others: str = "") -> str:
     return json.dumps(had | made, sort_keys=True)
 
 
+def are_listed(text: str) -> bool:
+    """Whether the tag's value lists a run's files, none of an imported table. Not of a run from before there were
+    checksums, and not where the tag was edited."""
+    return text == checksums_of({}) or bool(read_checksums(text))
+
+
 @lru_cache(maxsize=4096)
 def read_checksums(text: str) -> Mapping[str, Checksum]:
     """File -> checksum, by the tag's value; none of a run from before there were any, or whose tag was edited."""

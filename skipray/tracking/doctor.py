@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from skipray.spec import SweepSpec, TrialSpec
-from skipray.storage import awaiting_delivery
+from skipray.storage import awaiting_delivery, foreign_files
 from skipray.tracking.address import is_sql, resolve_uri, storage_url
-from skipray.tracking.checksums import read_checksums
+from skipray.tracking.checksums import are_listed, read_checksums
 from skipray.tracking.client import reach
 from skipray.tracking.files import local_folder, read_file
 from skipray.tracking.read.artifacts import HISTOGRAMS
@@ -26,6 +26,8 @@ from skipray.tracking.read.tables import deleted_experiment
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+SHOWN = 10
+"""Foreign files that are named."""
 Kind = Literal["stale", "duplicate", "orphan", "truncated", "undelivered", "deleted", "other code", "storage"]
 Action = Literal["", "end", "delete", "restore", "measure", "forget"]
 
@@ -60,6 +62,10 @@ def examine(
     uri = resolve_uri(sweep, tracking_uri)
     storage = storage_url(sweep, uri)
     waiting = awaiting_delivery(storage, sweep.name)
+    foreign = foreign_files(storage, sweep.name)
+    if foreign:
+        more = f", and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
+        say(f"the storage holds what is not skipray's, and is left alone: {', '.join(foreign[:SHOWN])}{more}")
     gone = _deleted(uri, sweep.name)
     if gone is not None:
         held = f", and {len(waiting)} results wait in the storage" if waiting else ""
@@ -160,22 +166,24 @@ def _of_files(uri: str, rows: Sequence[RunRow], say: Callable[[str], None]) -> I
     """Files that are not what was recorded, or, where no checksums were kept, not whole by their own account."""
     wrong: Mapping[str, list[str]] = defaultdict(list)
     files: Mapping[str, set[str]] = defaultdict(set)
-    unchecked = sum(not row.artifacts for row in rows)
+    unchecked = sum(not are_listed(row.artifacts) for row in rows)
     if unchecked:
         say(
             f"{unchecked} runs were recorded without checksums, by an earlier skipray: their files can be read, or are "
-            "named; a number in them that has changed cannot be told"
+            "named; a number in them that has changed cannot be told. --repair records checksums of the files as they "
+            "are now"
         )
     for damage in damaged(uri, rows, thorough=True):
         wrong[damage.run_id].append(f"{damage.file} {damage.what}")
         files[damage.run_id].add(damage.file)
     for count, row in enumerate(rows):
         folder = local_folder(uri, row.artifact_uri, row.run_id)
-        has_files = not row.artifacts or bool(read_checksums(row.artifacts))  # of an imported table there are none
+        listed = are_listed(row.artifacts)
+        has_files = not listed or bool(read_checksums(row.artifacts))  # of an imported table there are none
         if has_files and folder is not None and not folder.is_dir():
             wrong[row.run_id][:] = [f"its files are gone ({folder})"]
             files[row.run_id].update(("layers.parquet", WEIGHTS))
-        elif not row.artifacts:
+        elif not listed:
             for name, what in broken(uri, row):
                 wrong[row.run_id].append(f"{name} {what}")
                 files[row.run_id].add(name)

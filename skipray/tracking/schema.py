@@ -31,6 +31,9 @@ RECIPE = "skipray.recipe"
 """Of a tuning trial's run: canonical JSON of its recipe, whose numbers params hold as texts only."""
 ARTIFACTS = "skipray.artifacts"
 """JSON: file of the run -> its size in bytes and its sha256."""
+RECORDED_LATER = "skipray.checksums_recorded"
+"""JSON: when, and by which skipray, the checksums of a run that had none were recorded: what changed before is not
+seen by them."""
 MENDED = "skipray.mended"
 """JSON: the files that `skipray doctor --repair` has measured anew, when, and with which skipray."""
 MEASURED = "skipray.measured"
@@ -59,6 +62,11 @@ class MetricPoint:
     value: float
     time_ms: int
     step: int
+
+
+def list_tag(folder: str) -> str:
+    """The tag of the sweep's run that holds size and sha256 of a folder's list of checksums; the root is empty."""
+    return f"{ARTIFACTS}.{folder}" if folder else ARTIFACTS
 
 
 def run_tags(

@@ -10,7 +10,7 @@ from skipray.errors import InputRefused
 from skipray.spec import SpecError, SweepSpec, load_sweep
 from skipray.spec.document import Document
 from skipray.spec.finding import sweep_path
-from skipray.spec.stored import missing_code, selected
+from skipray.spec.stored import missing_code, probed, selected
 from skipray.verbs._speaking import tell
 
 if TYPE_CHECKING:
@@ -37,6 +37,27 @@ def load_to_read(sweep: str, overrides: list[str] | None, tracking_uri: str | No
     if overrides:
         raise InputRefused(f"found --set, but no file of {sweep} to override; allowed: the sweep as its store has it")
     return stored.sweep
+
+
+def load_to_build(sweep: str, overrides: list[str] | None, tracking_uri: str | None) -> SweepSpec:
+    """The sweep of a verb that builds networks of what was tracked: its file, or, without one, what its store has under
+    its name, as far as the code that it takes is here. Without a file, overrides say how to probe and nothing else."""
+    if sweep_path(sweep, shipped=False).exists():
+        return load(sweep, overrides)
+    from skipray import tracking
+
+    stored = tracking.stored_sweep(sweep, tracking_uri) if is_name(sweep) else None
+    if stored is None:
+        return load(sweep, overrides)
+    if stored.sweep.of_table:
+        raise InputRefused(
+            f"{sweep}: found an imported table, which has no networks; allowed: a sweep that was launched"
+        )
+    spec = probed(stored.sweep, overrides or ()) if overrides else stored.sweep
+    why = tracking.lacking(spec, tracking_uri)
+    if why:
+        raise InputRefused("\n".join(f"{sweep}: {sentence}" for sentence in why.values()))
+    return spec
 
 
 def _selected(path: Path, overrides: Sequence[str], tracking_uri: str | None) -> SweepSpec:

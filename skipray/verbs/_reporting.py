@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skipray.errors import InputRefused
 from skipray.results import kept
 from skipray.spec import SweepSpec
 from skipray.verbs._speaking import tell
@@ -53,7 +52,8 @@ def report_on(
 ) -> Reported:
     """Aggregate and write the report; log it on the sweep's run when that is given.
 
-    Raises FewerTrials where the folder holds a report of more trials, unless that is to be written over (`force`).
+    Raises FewerTrials where the folder holds a report of more trials, unless that is to be written over (`force`); one
+    of more trials on the sweep's run stays likewise, which is said.
     """
     from skipray import report as reporting
     from skipray import tracking
@@ -63,17 +63,20 @@ def report_on(
 
     result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
     if not force:
-        keep_larger(folder, spec.name, len(result.trials))
+        kept.keep_larger(folder, spec.name, len(result.trials))
     made_from = result.made_from if refresh_seconds is None else ""  # before anything is drawn or logged
     kept.forget(folder)
     files = reporting.write(result, folder, refresh_seconds=refresh_seconds)
     if log_on is not None:
-        root = files.html.parent
-        contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
-        tracking.log_files(log_on, contents, folder="report")
-        tracking.write_answer(
-            log_on, reporting.sweep_answer(result, log_on, frozenset(f"report/{n}" for n in contents))
-        )
+        logged = kept.trials_of(tracking.logged_file(log_on, f"report/{kept.CLAIMS}"), spec.name)
+        if logged > len(result.trials) and not force:
+            tell(f"the sweep's run keeps its report of {logged} trials; --force logs this one of {len(result.trials)}")
+        else:
+            root = files.html.parent
+            contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
+            tracking.log_files(log_on, contents, folder="report")
+            pages = frozenset(f"report/{name}" for name in contents)
+            tracking.write_answer(log_on, reporting.sweep_answer(result, log_on, pages))
         tracking.finish_sweep(log_on, parent_status)
     shown = aggregate_blocks(result)
     if refresh_seconds is None:
@@ -91,24 +94,6 @@ def standing_report(spec: SweepSpec, tracking_uri: str | None, folder: Path, end
     known, ledger = ended.before
     shown = kept.kept(folder, lambda: made_from(spec, tracking_uri, known.trials, ledger))
     return None if shown is None else Reported(folder / kept.PAGE, from_json(shown))
-
-
-class FewerTrials(InputRefused):
-    """A report of fewer trials than the one that it would be written over."""
-
-
-def keep_larger(folder: Path, name: str, trials: int) -> None:
-    """Raise FewerTrials where a folder holds a report of this sweep with more trials."""
-    try:
-        told = json.loads((folder / kept.CLAIMS).read_text(encoding="utf-8"))
-        before = int(told["trials"]) if told["sweep"] == name else 0
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # no report, or none that can be read
-    if before > trials:
-        raise FewerTrials(
-            f"{folder}: found a report of {before} trials, this one would be of {trials}; allowed: --force to write it "
-            "over, or --folder for another place"
-        )
 
 
 def progress(spec: SweepSpec, tracking_uri: str | None) -> Callable[[str], None]:

@@ -27,6 +27,7 @@ def compare(
     verdicts that differ beyond their intervals."""
     from skipray.analysis.aggregation import aggregate
     from skipray.analysis.comparison import compare as differences
+    from skipray.analysis.comparison import nothing_shared
     from skipray.report.paper import FORMATS
 
     if figure is not None and (figure.suffix[1:].lower() not in FORMATS or not figure.parent.is_dir()):
@@ -38,14 +39,15 @@ def compare(
         address = uri or tracking_uri
         results.append(aggregate(load_to_read(name, None, address), address))
     found = differences(results[0], results[1])
+    why_not = nothing_shared(results[0], results[1])
+    if why_not:
+        tell(f"{why_not}{'; no figure' if figure is not None else ''}")
     if figure is not None:
         from skipray.report.comparison_figure import comparison_chart
         from skipray.report.paper import save_as
 
         chart = comparison_chart(results[0], results[1], (a, b))
-        if chart is None:
-            tell("no figure: the sweeps have no depth series in common")
-        else:
+        if chart is not None:
             save_as(chart, figure)
     if as_json:
         told = [d.as_json() for d in found if every or d.differs or d.a != d.b]

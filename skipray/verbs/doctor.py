@@ -33,6 +33,9 @@ def doctor(
 
         mended += mend(spec, findings, tracking_uri, say=tell)
     if repair:
+        recorded = tracking.record_checksums(spec, tracking_uri)
+        if recorded:
+            tell(f"{recorded} runs that had no checksums have those of their files as they are now")
         forgotten = tracking.forget_storage(spec, tracking_uri)
         if forgotten:
             tell(f"the next launch may keep its checkpoints elsewhere than in {forgotten}")

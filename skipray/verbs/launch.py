@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skipray.results.kept import FewerTrials
 from skipray.verbs._code import AcceptOption, check_code
 from skipray.verbs._loading import budget_of, load, report_folder, use_data
 from skipray.verbs._notifying import NotifyOption, check_notify, notifying
@@ -20,7 +21,7 @@ from skipray.verbs._options import (
     SweepArgument,
     UriOption,
 )
-from skipray.verbs._reporting import FewerTrials, import_report, report_on, standing_report
+from skipray.verbs._reporting import import_report, report_on, standing_report
 from skipray.verbs._speaking import print_json, tell
 
 if TYPE_CHECKING:

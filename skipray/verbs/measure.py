@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import load, use_data
+from skipray.verbs._loading import load_to_build, use_data
 from skipray.verbs._options import AddressOption, DataOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._speaking import print_json, tell
 
@@ -28,7 +28,7 @@ def measure(
     asked = [f"probe.preset={preset}"] if preset is not None else []
     asked += ["probe.hessian=true"] if hessian else []
     asked += ["probe.jacobian=true"] if jacobian else []
-    spec = load(sweep, [*(overrides or ()), *asked])
+    spec = load_to_build(sweep, [*(overrides or ()), *asked], tracking_uri)
     use_data(data)
     ended = measure_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
     if as_json:

@@ -2,7 +2,7 @@
 
 import typer
 
-from skipray.verbs._loading import load, use_data
+from skipray.verbs._loading import load_to_build, use_data
 from skipray.verbs._options import DataOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._speaking import print_json, tell
 
@@ -18,7 +18,7 @@ def twins(
     from skipray.execution.twins import compare_twins
     from skipray.terminal.twins import show_twins
 
-    spec = load(sweep, overrides)
+    spec = load_to_build(sweep, overrides, tracking_uri)
     use_data(data)
     found = compare_twins(spec, tracking_uri=tracking_uri)
     if as_json:

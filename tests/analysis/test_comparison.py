@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skipray.analysis.comparison import apart, compare, settings, trends, widest
+from skipray.analysis.comparison import apart, compare, nothing_shared, settings, shared_series, trends, widest
 from skipray.report.comparison_figure import comparison_chart
 from skipray.report.paper import save_as
 from skipray.spec import Group, SweepSpec, Trained, load_sweep
@@ -40,6 +40,12 @@ def series(shift: float, *, metric: str = "train.accuracy", depths: tuple[int, .
         trend=trend,
         censored=(0,) * len(depth),
     )
+
+
+def series_of(group: Group) -> Any:
+    made = series(0.0)
+    made.group = group
+    return made
 
 
 def result(sweep: SweepSpec, shift: float, last: int) -> Any:
@@ -98,10 +104,32 @@ def test_how_results_are_judged_is_a_setting(sweep: SweepSpec) -> None:
     assert any("resnext" in b for what, (_, b) in found.items() if what.startswith("claims."))
 
 
-def test_series_without_a_stretch_in_common_are_not_compared() -> None:
+def test_series_without_a_stretch_in_common_are_not_compared(sweep: SweepSpec) -> None:
     assert widest(series(0.0, depths=(8, 14, 20)), series(0.0, depths=(38, 56, 74))) is None
-    one, two = SimpleNamespace(series=(series(0.0),)), SimpleNamespace(series=(series(0.0, metric="test.accuracy"),))
-    assert trends(one, two) == []  # type: ignore[arg-type]
+    one, two = result(sweep, 0.0, 38), result(sweep, 0.0, 38)
+    two.series = (series(0.0, metric="test.accuracy"),)
+    assert trends(one, two) == []
+    assert nothing_shared(one, two).startswith("no metric has a depth series in both")
+
+
+def test_a_factor_of_one_is_a_fixed_setting_of_the_other(sweep: SweepSpec) -> None:
+    """resnet with batch norm is compared with the resnet of a sweep that crosses normalizations, and not with its
+    resnet that has none; where nothing is alike the sentence says what each has."""
+    controls = load_sweep(ROOT / "sweeps" / "controls.yaml")
+    one, two = result(sweep, 0.0, 38), result(controls, 0.0, 38)
+    alike = {g.label: g for g in controls.groups}
+    two.series = tuple(series_of(g) for g in controls.groups if g.architecture == "resnet")
+    two.limits = tuple((s.group, one.limits[0][1]) for s in two.series)
+    (pair,) = shared_series(one, two)
+    assert pair[1].group == alike["resnet normalization=batch residual_scale=1"]
+    assert [d.kind for d in compare(one, two) if d.kind in ("trend", "limit")] == ["trend", "limit"]
+    assert nothing_shared(one, two) == ""
+    none = [g for g in controls.groups if "normalization=none" in g.label]
+    kept = tuple(c for c in controls.cells if c.cell.group in none)
+    two.sweep, two.series = replace(controls, cells=kept), tuple(map(series_of, none))
+    assert shared_series(one, two) == []
+    said = nothing_shared(one, two)
+    assert said.startswith("no group is in both: A has plainnet, resnet, resnext; B has plainnet normalization=none, ")
 
 
 def test_intervals_that_touch_are_not_apart() -> None:

@@ -7,6 +7,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 _HOP_BY_HOP = ("host", "connection", "content-length", "transfer-encoding")
+CODES = ("401", "403", "429", "500", "503")
 PAGES = {"empty": b"{}", "html": b"<!doctype html><title>Sign in</title><p>Please sign in."}
 
 
@@ -27,9 +28,9 @@ class FaultyProxy(ThreadingHTTPServer):
         self.failed = 0
         """Requests that met a fault."""
         self.fault: str | None = None
-        """500, 403, drop (the connection is cut), slow (seconds before the answer), late (done, then cut), twice (each
-        POST is sent on twice), empty, html, half (answers 200 with `{}`, a page, or the first half of the answer;
-        what was asked is not done but for the last)."""
+        """A code of CODES, drop (the connection is cut), slow (seconds before the answer), late (done, then cut),
+        twice (each POST is sent on twice), empty, html, half (answers 200 with `{}`, a page, or the first half of the
+        answer; what was asked is not done but for the last)."""
         self.every = 1
         """A fault meets every so-manieth request."""
         self._asked = itertools.count(1)
@@ -66,7 +67,7 @@ class _Passing(BaseHTTPRequestHandler):
         if fault == "drop":
             self.close_connection = True
             return
-        if fault in ("500", "403"):
+        if fault in CODES:
             self._answer(int(fault), b'{"error_code": "INTERNAL_ERROR", "message": "no"}', "application/json")
             return
         if fault == "slow":

@@ -52,9 +52,10 @@ class MemoryFolder:
         self._step(f"remove {name}", "remove")
         self._files.get(self._path, {}).pop(name, None)
 
-    def remove_all(self) -> None:
+    def remove_all(self, ours: Callable[[str], bool] = lambda name: True) -> None:
         for name in list(self._files.get(self._path, {})):
-            self.remove(name)
+            if ours(name):
+                self.remove(name)
         self._step("remove the folder", "remove")
         if not self._files.get(self._path, {}):
             self._files.pop(self._path, None)

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import create_model
 
 from skipray.spec import Recipe, SweepSpec, load_sweep
 from skipray.spec import fields as spec_fields
@@ -39,6 +41,20 @@ def test_an_added_field_at_its_default_changes_no_id() -> None:
     written |= {"schedule": "constant", "augmentation": "none"}
     assert hashed_fields(Wider(**written)) == hashed_fields(Recipe(**written))
     assert hashed_fields(Wider(**written, later="adamw")) == hashed_fields(Recipe(**written)) | {"later": "adamw"}
+
+
+def test_every_shipped_sweep_is_pinned() -> None:
+    assert set(PINNED) == {path.stem for path in (ROOT / "sweeps").glob("*.yaml")}
+
+
+def test_a_field_on_top_of_each_part_leaves_a_shipped_sweeps_ids() -> None:
+    trial = load_sweep(ROOT / "sweeps" / "quickstart.yaml").trials()[0]
+    for part in ("dataset", "model", "recipe"):
+        kind = type(getattr(trial, part))
+        wider = create_model(f"Wider{kind.__name__}", __base__=kind, later=(str, "as before"))
+        values = {name: getattr(getattr(trial, part), name) for name in kind.model_fields}
+        assert replace(trial, **{part: wider.model_construct(**values)}).trial_id == trial.trial_id
+        assert replace(trial, **{part: wider.model_construct(**values, later="new")}).trial_id != trial.trial_id
 
 
 @pytest.mark.parametrize("part", sorted(FIRST_FIELDS))

@@ -205,6 +205,56 @@ def test_a_damaged_archive_adds_nothing(exported: Path, tmp_path: Path, empty_da
             import_archive(torn, there)
 
 
+HOSTILE: dict[str, list[object]] = {
+    "status": ["DONE", None, 3, ["FINISHED"]],
+    "tags": [[], {"a": 3}, {"../x": "y"}, {"a": "x" * 9000}, {"": "y"}],
+    "params": [None, {"a": None}, {"a\nb": "y"}, {"a": "x" * 7000}],
+    "metrics": [
+        *({}, [["a"]], [["a", "b", 1, 2.0]], [["a", 1, 1, "x"]], [["a", 1, 1, None]], [["a", 2**70, 1, 1.0]]),
+        *([["../a", 1, 1, 1.0]], [[None, 1, 1, 1.0]], [["a", True, 1, 1.0]], ["abcd"]),
+    ],
+    "start": ["now", 1.5, 2**70],
+    "end": [[], "x"],
+    "name": [3, "x" * 1000],
+    "datasets": [{}, [3], [{"dataset": {}}], [{"dataset": {"name": 1}}], [{"dataset": None}]],
+}
+
+
+def test_a_run_that_is_none_is_refused_before_anything_is_written(exported: Path, sqlite: str, tmp_path: Path) -> None:
+    """Whatever a member holds: nothing of the archive is in the store, which has not even the sweep's name."""
+    with ArchiveReader(exported) as archive:
+        members = {name: archive.read(name) for name in archive.members}
+        index = {k: v for k, v in archive.index.items() if k not in ("members", "format")}
+    run = json.loads(members["runs/000001.json"])
+    wrong = [run | {key: value} for key, values in HOSTILE.items() for value in values]
+    bodies = [json.dumps(one).encode() for one in wrong] + [b"", b"[]", b"null", b"{", b"[" * 10_000, b"\xff"]
+    for body in bodies:
+        with ArchiveWriter(tmp_path / "odd.zip") as out:
+            for name, data in members.items():
+                out.add(name, body if name == "runs/000001.json" else data)
+            out.about(**index)
+        with pytest.raises(BadArchive, match="run 000001 cannot be read"):
+            import_archive(tmp_path / "odd.zip", f"sqlite:///{tmp_path}/nowhere.db")
+    assert not (tmp_path / "nowhere.db").exists()
+    for runs in (None, {}, ["000000", "000000"], [1], "000000"):
+        with pytest.raises(BadArchive):
+            import_archive(altered(exported, "", None, index={"runs": runs}), f"sqlite:///{tmp_path}/nowhere.db")
+    assert not (tmp_path / "nowhere.db").exists()
+
+
+def test_an_older_archive_writes_over_no_newer_report(exported: Path, sqlite: str, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep(depths=(8,), seeds=(0,))
+    address = tracking.open_sweep(sweep, sqlite)
+    tracking.log_files(address, {"report.html": "<p>of more trials", "more.svg": "<svg/>"}, folder="report")
+    assert import_archive(exported, sqlite).runs == 0
+    root = Path(address.artifacts_of(address.parent_run_id))
+    assert (root / "report/report.html").read_text() == "<p>of more trials"
+    assert tracking.examine(sweep, sqlite) == []
+    (root / "report/report.html").write_text("<p>torn")
+    assert import_archive(exported, sqlite).runs == 0
+    assert [f.kind for f in tracking.examine(sweep, sqlite)] == ["truncated"], "an import hides no damage"
+
+
 def test_a_member_that_swells_is_refused(exported: Path, sqlite: str) -> None:
     with pytest.raises(BadArchive, match="sha256"):
         import_archive(altered(exported, "runs/000001.json", b"0" * 10_000_000), sqlite)

@@ -1,5 +1,6 @@
 """Edited code: what counts as the same is found, what does not is named, and what is accepted stays accepted."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from skipray import tracking
+from skipray import launch, tracking
 from skipray.spec import SweepSpec
 from skipray.spec.former import former_ids
 from skipray.tracking.read.ledger import child_runs
@@ -91,6 +92,20 @@ def test_an_older_version_of_the_numerics_is_told_and_not_accepted(sqlite: str, 
     (found,) = tracking.outdated(sweep, sqlite, sweep.trials())
     assert str(found) == "8 finished with version 0 of skipray's numerics; this is version 1"
     assert tracking.accept_code(sweep, sqlite, [found]) == []
+
+
+def test_what_a_store_says_of_itself_names_an_older_version_of_the_numerics(
+    sqlite: str, toys: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its name: all its trials are its own, and still they are not what this skipray would compute."""
+    sweep = toys.sweep()
+    old = replace(sweep, cells=tuple(replace(c, numerics_version=0) for c in sweep.cells))
+    finish(toys, old, sqlite)
+    tracking.write_manifest(tracking.open_sweep(old, sqlite), old, old.trials(), {})
+    capsys.readouterr()
+    assert launch.run(["status", "toy", "--tracking-uri", sqlite, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["said"] == ["8 finished with version 0 of skipray's numerics; this is version 1"]
 
 
 def test_an_older_version_of_the_numerics_is_told_by_the_runs_alone(sqlite: str, toys: SimpleNamespace) -> None:

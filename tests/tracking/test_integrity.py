@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from mlflow import MlflowClient
 
 from skipray import tracking
 from skipray.records import Bins, Histogram
@@ -106,12 +107,59 @@ def test_what_the_sweeps_own_run_holds_is_named_too(recorded: tuple[SweepSpec, s
             quick = words_beside(sweep.name, tracking.damaged_beside(uri, run))
             assert quick == [one.what for one in found], name
         path.write_bytes(whole)
-        if path.name != "checksums.json":  # of an earlier skipray there is none
-            path.unlink()
-            (one,) = tracking.examine(sweep, uri)
-            assert one.what.startswith(f"{name} of the sweep's own run is missing: ")
-            path.write_bytes(whole)
+        path.unlink()
+        (one,) = tracking.examine(sweep, uri)
+        assert one.what.startswith(f"{name} of the sweep's own run is missing: ")
+        path.write_bytes(whole)
+    (manifest,) = root.glob("manifest/*.json")
+    kept = manifest.read_bytes()
+    manifest.unlink()
+    (one,) = tracking.examine(sweep, uri)
+    assert one.what.startswith(f"manifest/{manifest.name} of the sweep's own run is missing: the runs themselves")
+    manifest.write_bytes(kept)
     assert tracking.examine(sweep, uri) == []
+
+
+def test_the_sweeps_own_run_of_an_earlier_release_has_no_lists(recorded: tuple[SweepSpec, str]) -> None:
+    sweep, uri = recorded
+    run = tracking.find_sweep_run(uri, sweep.name)
+    assert run is not None
+    (Path(run.artifact_uri) / "checksums.json").unlink()
+    assert len(tracking.examine(sweep, uri)) == 1
+    MlflowClient(uri).delete_tag(run.run_id, "skipray.artifacts")
+    assert tracking.examine(sweep, uri) == []
+
+
+def test_an_edited_list_of_a_runs_files_hides_no_damage(recorded: tuple[SweepSpec, str]) -> None:
+    sweep, uri = recorded
+    row = next(iter(tracking.read_ledger(sweep, uri).finished.values()))
+    for text in ("abc", '{"layers.parquet": 3}'):
+        MlflowClient(uri).set_tag(row.run_id, "skipray.artifacts", text)
+        said: list[str] = []
+        path = path_of(sweep, uri, "layers.parquet")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        (found,) = tracking.examine(sweep, uri, say=said.append)
+        assert "layers.parquet is damaged" in found.what
+        assert said[0].startswith("1 runs were recorded without checksums")
+        path.write_bytes(whole)
+
+
+def test_checksums_are_recorded_late_when_asked_and_never_of_a_damaged_file(recorded: tuple[SweepSpec, str]) -> None:
+    sweep, uri = recorded
+    rows = list(tracking.read_ledger(sweep, uri).finished.values())
+    for row in rows:
+        MlflowClient(uri).delete_tag(row.run_id, "skipray.artifacts")
+    path = path_of(sweep, uri, "spectra.npz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    assert tracking.record_checksums(sweep, uri) == len(rows) - 1
+    path.write_bytes(whole)
+    assert tracking.record_checksums(sweep, uri) == 1
+    assert tracking.record_checksums(sweep, uri) == 0
+    assert "skipray.checksums_recorded" in MlflowClient(uri).get_run(rows[0].run_id).data.tags
+    path.write_bytes(_flipped(whole, len(whole) // 2))
+    assert [file for file, _ in damage_of(sweep, uri)] == ["spectra.npz"]
 
 
 def _flipped(data: bytes, place: int) -> bytes:
@@ -175,6 +223,7 @@ def test_a_measurements_files_are_covered(recorded: tuple[SweepSpec, str], toys:
     assert names >= {*artifacts_of(record), "measurements/abcd/layers.parquet"}
     (Path(row.artifact_uri) / "measurements/abcd/layers.parquet").write_bytes(b"x")
     assert [file for file, _ in damage_of(sweep, uri)] == ["measurements/abcd/layers.parquet"]
+    assert "measure" in [f.action for f in tracking.examine(sweep, uri)]
 
 
 def test_a_moved_store_has_its_files_and_a_copy_uses_its_own(

@@ -1,15 +1,28 @@
 """Results from elsewhere as a sweep: aggregated like any other, with nothing made up for what they do not say."""
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from skipray import tracking
 from skipray.analysis.aggregation import aggregate
-from skipray.spec import load_sweep
+from skipray.analysis.predicted_limit import of_groups
+from skipray.report.groups import lay_out
+from skipray.report.methods import protocol
+from skipray.report.tables import caveats, coverage_map, fixed_settings, provenance_rows
+from skipray.spec import SweepSpec, load_sweep
 from skipray.tracking.exchange.prior import import_table, read_rows
 from skipray.tracking.exchange.table import BadTable
+
+
+def load_by_name(name: str, uri: str) -> SweepSpec:
+    stored = tracking.stored_sweep(name, uri)
+    assert stored is not None
+    return stored.sweep
+
 
 ROWS = [
     (family, depth, seed, width, 1 - 0.01 * depth * (family == "plain") - 0.001 * seed)
@@ -53,6 +66,41 @@ def test_a_parquet_says_more(sqlite: str, tmp_path: Path) -> None:
     assert set(read["normalization"]) == {"batch"}
     assert set(read["dataset.name"]) == {"cifar10"}
     assert not {"recipe.learning_rate", "model.kind"} & set(read.dropna(axis=1).columns)
+
+
+def test_no_default_of_ours_is_a_setting_of_theirs(sqlite: str, tmp_path: Path) -> None:
+    """Not in the trials, not in MLflow's params, and not in the report, which says where the results are from."""
+    import_table(table(tmp_path / "paper.csv", normalization="batch", kind="mlp"), "paper", sqlite, chance=0.25)
+    read = tracking.read_trials("paper", sqlite)
+    of_trials = {c for c in read.columns if c.startswith(("model.", "recipe.", "dataset.", "resources.", "probe."))}
+    told = {"model.architecture", "model.depth", "model.width", "model.normalization", "model.kind"}
+    assert of_trials <= told | {"dataset.name", "dataset.fingerprint", "probe.preset"} | {"model.parameters"}
+    run = MlflowClient(sqlite).get_run(
+        next(iter(tracking.winning_runs(load_by_name("paper", sqlite), sqlite).values()))
+    )
+    assert set(run.data.params) <= of_trials | {"seed", "probe.preset"}
+    made = aggregate(load_by_name("paper", sqlite), sqlite)
+    settings = dict(fixed_settings(made))
+    assert set(settings) <= told | {"dataset.name"}
+    digest = hashlib.sha256((tmp_path / "paper.csv").read_bytes()).hexdigest()
+    assert ("imported from", f"paper.csv, sha256 {digest}") in provenance_rows(made)
+    words = " ".join([*caveats(made, coverage_map(made, lay_out(made))), *protocol(made)])
+    assert "obtained elsewhere" in words
+    assert not any(claim in words for claim in ("One recipe", "probe images", "test data", "first weights"))
+    assert {limit.premise for limit in of_groups(made.sweep).values()} != {""}
+
+
+def test_ids_of_a_table_are_what_they_were_with_the_defaults(tmp_path: Path) -> None:
+    """A table that was imported before is found again: what it does not say stands in its ids as it did then."""
+    path = tmp_path / "x.csv"
+    path.write_text("architecture,depth,seed,train.accuracy\nresnet,8,0,0.5\n")
+    assert [row.trial.trial_id for row in read_rows(path, "x", "unknown")] == ["35bdcf92ea844b77da80ee550740f5d3"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\x1b[31mb", "two\nlines", "x" * 300])
+def test_a_data_set_has_a_name_of_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadTable, match="--dataset: found "):
+        read_rows(table(tmp_path / "x.csv"), "x", name)
 
 
 def test_what_is_assumed_is_said(tmp_path: Path) -> None:

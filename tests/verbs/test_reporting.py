@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from skipray import launch, report
+from skipray import launch, report, tracking
 from skipray.analysis import aggregation
 from skipray.errors import InputRefused
-from skipray.verbs._reporting import FewerTrials, keep_larger
+from skipray.results.kept import FewerTrials, keep_larger
+from skipray.sweep import Sweep
+from skipray.terminal import display
+from skipray.verbs._reporting import report_on
 
 SWEEP = Path(__file__).parents[2] / "sweeps" / "quickstart.yaml"
 
@@ -48,3 +51,37 @@ def test_the_verb_refuses_before_a_file_is_touched_and_force_writes_over_it(
     assert len(made) == 0
     launch.run(["report", str(SWEEP), "--folder", str(tmp_path), "--force"])
     assert len(made) == 1
+
+
+def test_from_python_too_a_report_of_more_trials_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "claims.json").write_text(json.dumps({"sweep": "quickstart", "trials": 54}))
+    monkeypatch.setattr(aggregation, "aggregate", lambda *a, **k: SimpleNamespace(trials=[1, 2], made_from=""))
+    written: list[Any] = []
+    monkeypatch.setattr(report, "write", lambda *a: written.append(a) or SimpleNamespace(html=tmp_path / "report.html"))
+    sweep = Sweep.from_file(SWEEP)
+    with pytest.raises(FewerTrials, match="found a report of 54 trials, this one would be of 2"):
+        sweep.report(tmp_path)
+    assert written == []
+    assert sweep.report(tmp_path, force=True) == tmp_path / "report.html"
+
+
+def test_on_the_sweeps_run_a_report_of_more_trials_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another folder holds no report, but the run that all folders share does."""
+    spec = Sweep.from_file(SWEEP).spec
+    made = SimpleNamespace(trials=[1, 2], made_from="")
+    files = SimpleNamespace(html=tmp_path / "report.html", all=lambda: [tmp_path / "claims.json"])
+    (tmp_path / "claims.json").write_text("{}")
+    monkeypatch.setattr(aggregation, "aggregate", lambda *a, **k: made)
+    monkeypatch.setattr(report, "write", lambda *a, **k: files)
+    monkeypatch.setattr(report, "sweep_answer", lambda *a: "answer")
+    monkeypatch.setattr(display, "aggregate_blocks", lambda *a: [])
+    done: list[str] = []
+    for name in ("log_files", "write_answer", "finish_sweep"):
+        monkeypatch.setattr(tracking, name, lambda *a, name=name, **k: done.append(name))
+    for logged, force, expected in ((54, False, 1), (54, True, 3), (2, False, 3), (0, False, 3)):
+        claims = json.dumps({"sweep": "quickstart", "trials": logged}).encode()
+        monkeypatch.setattr(tracking, "logged_file", lambda *a, claims=claims: claims)
+        done.clear()
+        report_on(spec, "sqlite:///none.db", tmp_path, "address", force=force)  # type: ignore[arg-type]
+        assert done[-1] == "finish_sweep"
+        assert len(done) == expected

@@ -3,7 +3,6 @@
 What the store has already stays as it is: to import twice is to import once.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from skipray.spec import DatasetSpec, ProbeSpec, Resources, SweepSpec, Tracking
 from skipray.tracking.address import Address
+from skipray.tracking.checksums import LIST
 from skipray.tracking.client import reach
 from skipray.tracking.exchange.archive import ArchiveReader, BadArchive
-from skipray.tracking.files import write_files
+from skipray.tracking.exchange.archived_run import numbers_of, read_run
+from skipray.tracking.files import list_tree, write_files
 from skipray.tracking.read.launches import PARAM
 from skipray.tracking.read.ledger import child_runs
-from skipray.tracking.schema import KIND, PARENT, SWEEP, TRIAL_ID
-from skipray.tracking.write.experiment import open_sweep
+from skipray.tracking.schema import ARTIFACTS, KIND, PARENT, SWEEP, TRIAL_ID
+from skipray.tracking.write.experiment import log_files, open_sweep
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,6 +29,8 @@ BATCH = 1000
 IMPORTED = "skipray.imported"
 """Tag of a run: the run_id that it had where it was made."""
 PARAMS_BATCH = 100
+REPORT = "report/"
+"""Before the names of the report's files on the sweep's run."""
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 
@@ -50,7 +53,7 @@ def import_archive(path: Path, tracking_uri: str | None = None) -> Imported:
     """
     with ArchiveReader(path) as archive:
         archive.check()
-        told = {number: _run_of(archive, number) for number in map(str, archive.index.get("runs", []))}
+        told = {number: read_run(archive, number) for number in numbers_of(archive)}
         parents = [n for n, run in told.items() if run["tags"].get(KIND) == "sweep"]
         name = str(archive.index.get("sweep", ""))
         if len(parents) != 1:
@@ -65,17 +68,6 @@ def import_archive(path: Path, tracking_uri: str | None = None) -> Imported:
                 added += 1
         reach(address.uri, lambda c: c.set_terminated(address.parent_run_id, told[parents[0]]["status"]))
         return Imported(name, added, len(told) - 1 - added)
-
-
-def _run_of(archive: ArchiveReader, number: str) -> dict[str, Any]:
-    try:
-        run: dict[str, Any] = json.loads(archive.read(f"runs/{number}.json"))
-        for key, kind in (("tags", dict), ("params", dict), ("metrics", list), ("status", str)):
-            if not isinstance(run[key], kind):
-                raise TypeError(key)
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadArchive(f"{archive.path}: run {number} cannot be read ({error})") from None
-    return run
 
 
 def _named(name: str, question: str) -> SweepSpec:
@@ -99,12 +91,21 @@ def _named(name: str, question: str) -> SweepSpec:
 
 
 def _fill_parent(address: Address, archive: ArchiveReader, number: str, told: dict[str, Any]) -> None:
-    """Manifests, report and what was accepted; launches of the other store are not this one's."""
+    """Manifests, report and what was accepted; launches of the other store are not this one's. What is there stays:
+    a report is never written over by one of an older archive."""
+    uri, run_id = address.uri, address.parent_run_id
     files = dict(archive.files(number))
-    have = reach(address.uri, lambda c: c.get_run(address.parent_run_id)).data.tags
-    new = {k: v for k, v in told["tags"].items() if k not in have and not k.startswith((PARAM, "mlflow."))}
-    _tags(address.uri, address.parent_run_id, new)
-    write_files(address.uri, address.artifacts_of(address.parent_run_id), address.parent_run_id, files)
+    have = set(list_tree(uri, address.artifacts_of(run_id), run_id))
+    known = reach(uri, lambda c: c.get_run(run_id)).data.tags
+    left_out = (PARAM, "mlflow.", *((ARTIFACTS,) if have else ()))
+    _tags(uri, run_id, {k: v for k, v in told["tags"].items() if k not in known and not k.startswith(left_out)})
+    if not have:
+        write_files(uri, address.artifacts_of(run_id), run_id, files)
+        return
+    log_files(address, {n: c for n, c in files.items() if n not in have and n != LIST and not n.startswith(REPORT)})
+    if not any(name.startswith(REPORT) for name in have):
+        of_report = {n.removeprefix(REPORT): c for n, c in files.items() if n.startswith(REPORT)}
+        log_files(address, {n: c for n, c in of_report.items() if n != LIST}, folder=REPORT.rstrip("/"))
 
 
 def _add(address: Address, archive: ArchiveReader, number: str, told: dict[str, Any]) -> None:
@@ -157,7 +158,7 @@ def _log(uri: str, run_id: str, told: dict[str, Any]) -> None:
             Dataset(**{k: d["dataset"][k] for k in ("name", "digest", "source_type", "source") if k in d["dataset"]}),
             [InputTag(str(k), str(v)) for k, v in d.get("tags", {}).items()],
         )
-        for d in told.get("datasets", [])
+        for d in told.get("datasets") or []
     ]
     if inputs:
         reach(uri, lambda c: c.log_inputs(run_id, inputs))

@@ -3,7 +3,7 @@
 Columns `architecture`, `depth` and `seed`; any field of model, recipe or data set that the results differ in (`width`,
 `recipe.learning_rate`, `dataset`), which becomes a factor; numbers under MLflow's keys (`train.accuracy`,
 `test.accuracy`, ...); `outcome` (trained, untrained, diverged), `epochs`, `parameters` and `time.train_seconds` where
-they are known. Nothing is made up for what the table does not say, but for the defaults of a sweep's fields.
+they are known. Nothing is made up for what the table does not say.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from skipray.spec.stored import Stored
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.exchange.importing import NAME, Imported
 from skipray.tracking.exchange.table import BadTable, ResultTable, read_table
-from skipray.tracking.exchange.table_trials import Row, trials_of
+from skipray.tracking.exchange.table_trials import LAST_EPOCH, Row, name_of, trials_of
 from skipray.tracking.read.ledger import Say, child_runs, read_ledger, silent
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.write.experiment import finish_sweep, open_sweep
@@ -65,9 +65,10 @@ def import_table(
     sizes = {r.trial.trial_id: {} if r.parameters is None else {"parameters": r.parameters} for r in rows}
     write_manifest(address, sweep, sweep.trials(), sizes)  # first: an import that is cut off says what it lacks
     time_ms = int(path.stat().st_mtime * 1000)
+    source = f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
     for row in missing:
         run = TrialRun(address, row.trial, attempt=1, guard=lambda: None, look_first=True)
-        run.finish(_record(row, time_ms), {})
+        run.finish(_record(row, time_ms, source), {})
     finish_sweep(address)
     left = {t.trial_id for t in stored.sweep.trials()} - {r.trial.trial_id for r in rows} if stored else set()
     if left:
@@ -79,6 +80,7 @@ def read_rows(path: Path, name: str, dataset: str, chance: float | None = None, 
     """The trials of a table. BadTable with a line for each mistake."""
     if chance is not None and not 0 < chance < 1:
         raise BadTable(f"--chance: found {chance:g}; allowed: a share between 0 and 1, percent divided by 100")
+    dataset = name_of(dataset, "--dataset")
     table = read_table(path)
     if DATASET in table.factors and dataset != UNKNOWN:
         raise BadTable(f"--dataset: found {dataset}, and a column dataset in {path}; allowed: one of them")
@@ -127,8 +129,9 @@ def _earlier(uri: str, name: str) -> Stored | None:
     return stored
 
 
-def _record(row: Row, time_ms: int) -> TrialRecord:
-    epoch = EpochRecord(row.trial.recipe.epochs, time_ms, dict(row.metrics))
+def _record(row: Row, time_ms: int, source: str) -> TrialRecord:
+    epochs: int | None = row.trial.recipe.epochs
+    epoch = EpochRecord(LAST_EPOCH if epochs is None else epochs, time_ms, dict(row.metrics))
     layers = pd.DataFrame(columns=list(LAYER_COLUMNS))
     return TrialRecord(
         trial_id=row.trial.trial_id,
@@ -139,7 +142,7 @@ def _record(row: Row, time_ms: int) -> TrialRecord:
         profiles={},
         train_seconds=row.seconds,
         probe_seconds=0.0,
-        environment={"imported_from": "a table"},
+        environment={"imported_from": source},
     )
 
 

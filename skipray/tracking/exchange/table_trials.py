@@ -22,7 +22,7 @@ from skipray.spec.fields import DEEPEST, LARGEST, Section
 from skipray.spec.models import OPTION
 from skipray.spec.values import Frozen, freeze
 from skipray.spec.words import allowed_words, show
-from skipray.tracking.exchange.table import BadTable, ResultTable, is_number
+from skipray.tracking.exchange.table import MAPPINGS, BadTable, ResultTable, is_number
 from skipray.tracking.schema import OUTCOMES, TIME_KEY
 
 LAST_EPOCH = 1
@@ -53,7 +53,7 @@ def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, cha
         except BadTable as error:
             mistakes.append(f"row {number}: {error}")
             continue
-        trial = replace(row.trial, sweep=name, fingerprint=fingerprint, factors=factors)
+        trial = _as_told(replace(row.trial, sweep=name, fingerprint=fingerprint, factors=factors))
         twin = seen.setdefault((trial.cell, trial.seed), number)
         if twin != number:
             mistakes.append(
@@ -67,11 +67,11 @@ def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, cha
 
 
 def _row(values: Mapping[str, Any], table: ResultTable, dataset: str, chance: float | None) -> Row:
-    architecture = _text(values["architecture"], "architecture")
+    architecture = name_of(values["architecture"], "architecture")
     depth, seed = _whole(values["depth"], "depth", 1, DEEPEST), _whole(values["seed"], "seed", 0)
     given = {bare_name(name): values[name] for name in table.factors}
     epochs = given.pop("epochs", values.get("epochs"))
-    epochs = LAST_EPOCH if epochs is None else _whole(epochs, "epochs", 0)
+    told = {} if epochs is None else {"epochs": _whole(epochs, "epochs", 0)}
     measured = {k: float(values[k]) for k in table.metrics if values[k] is not None and math.isfinite(values[k])}
     if chance is not None:
         measured.setdefault(CHANCE_SCORE, chance)
@@ -83,7 +83,7 @@ def _row(values: Mapping[str, Any], table: ResultTable, dataset: str, chance: fl
         dataset=_dataset(given, dataset),
         fingerprint="",
         model=_partly(ModelSpec, {"architecture": architecture, "depth": depth} | _model_fields(given)),
-        recipe=_partly(Recipe, {"epochs": epochs} | _fields(Recipe, given)),
+        recipe=_partly(Recipe, told | _fields(Recipe, given), epochs=LAST_EPOCH),
         seed=seed,
         probe=ProbeSpec(preset="none"),
         resources=Resources(),
@@ -101,7 +101,7 @@ def _row(values: Mapping[str, Any], table: ResultTable, dataset: str, chance: fl
 def _dataset(given: Mapping[str, Any], name: str) -> DatasetSpec:
     """The data set of a row; its own name, where data sets are a factor."""
     if DATASET in given:
-        name = _text(given[DATASET], DATASET)
+        name = name_of(given[DATASET], DATASET)
     options = {k.removeprefix(DATA_OPTION): v for k, v in given.items() if k.startswith(DATA_OPTION) and v is not None}
     own = {k: v for k, v in _fields(DatasetSpec, given).items() if v is not None}
     return DatasetSpec(name=name, **own, options=_scalars(options))
@@ -132,7 +132,7 @@ def _value(part: type[Section], name: str, found: Any) -> Any:
         read = _adapter(part, name).validate_json(json.dumps(value), strict=True)
     except (ValidationError, ValueError, TypeError):
         if isinstance(value, str) and _takes_names(part, name):
-            return _text(value, name)
+            return name_of(value, name)
         raise BadTable(f"{name}: found {show(found)}; allowed: {allowed_words(part, (name,), {})}") from None
     return freeze(read) if isinstance(read, list | tuple | dict) else value
 
@@ -164,13 +164,41 @@ def _takes_names(part: type[Section], name: str) -> bool:
     return '"string"' in json.dumps(_adapter(part, name).json_schema())
 
 
-def _partly(part: Any, known: Mapping[str, Any]) -> Any:
-    """A part of which only some fields are known. The others have their defaults, or None where they have none."""
+def _partly(part: Any, known: Mapping[str, Any], **assumed: Any) -> Any:
+    """A part of which only some fields are known. The others have their defaults, or None where they have none.
+
+    Args:
+        assumed: values in place of defaults.
+    """
     absent = {
         name: None if info.is_required() else info.get_default(call_default_factory=True)
         for name, info in part.model_fields.items()
     }
-    return part.model_construct(None, **(absent | dict(known)))
+    return part.model_construct(set(known), **(absent | assumed | dict(known)))
+
+
+def _as_told(trial: TrialSpec) -> TrialSpec:
+    """The trial with what its table says alone, under the id that it has with the defaults of the other fields: no
+    default of skipray's is a setting of somebody else's results."""
+    told = replace(
+        trial,
+        dataset=_told(trial.dataset),
+        model=_told(trial.model),
+        recipe=_told(trial.recipe),
+        resources=_told(trial.resources),
+    )
+    vars(told)["trial_id"] = trial.trial_id
+    return told
+
+
+def _told(part: Any) -> Any:
+    """A part with None for each field that was not given; mappings stay, where each entry was given."""
+    given = part.model_fields_set
+    values = {
+        name: value if name in given or name in MAPPINGS else None
+        for name, value in ((name, getattr(part, name)) for name in type(part).model_fields)
+    }
+    return part.model_construct(given, **values)
 
 
 def _outcome(values: Mapping[str, Any], measured: Mapping[str, float]) -> Outcome:
@@ -186,7 +214,7 @@ def _outcome(values: Mapping[str, Any], measured: Mapping[str, float]) -> Outcom
     return "untrained" if chance is not None and accuracy is not None and accuracy <= chance else "trained"
 
 
-def _text(value: Any, name: str) -> str:
+def name_of(value: Any, name: str) -> str:
     """A name: one line that a table and a figure can show."""
     if value is None:
         raise BadTable(f"{name}: found nothing; allowed: a name")

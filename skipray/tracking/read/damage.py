@@ -16,9 +16,20 @@ MEASURED = ("layers.parquet", "spectra.npz", HISTOGRAMS)
 """What a probe of the network writes."""
 
 
+OF_MEASUREMENT = (*MEASURED, "metrics.json")
+"""What a later measurement of the weights writes, in a folder of its own."""
+
+
 def can_be_measured(files: Collection[str]) -> bool:
     """Whether a probe of the run's weights makes all these files anew."""
-    return bool(files) and all(name in MEASURED for name in files)
+    return bool(files) and all(name in MEASURED or measurement_of(name) for name in files)
+
+
+def measurement_of(file: str) -> str:
+    """The later measurement that a file is of; empty of other files."""
+    folder, _, rest = file.partition("/")
+    name, _, own = rest.partition("/")
+    return name if folder == "measurements" and own in OF_MEASUREMENT else ""
 
 
 def broken(uri: str, row: RunRow) -> Iterator[tuple[str, str]]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skipray.tracking.address import store_folder
-from skipray.tracking.checksums import LIST, Checksum, read_checksums
+from skipray.tracking.checksums import LIST, Checksum, are_listed, read_checksums
 from skipray.tracking.files import local_folder, read_file
 from skipray.tracking.read.manifest import unread_manifests
 from skipray.tracking.read.row import RunRow
 from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run
+from skipray.tracking.schema import list_tag
 
 VERIFIED = "verified.json"
 """In the store's cache: run/file -> time of change (ns), size and sha256 with which it was found whole."""
@@ -52,7 +53,7 @@ def damaged(uri: str, rows: Iterable[RunRow], *, thorough: bool = False) -> list
                 what = expected.problem(read_file(uri, row.artifact_uri, row.run_id, name)) if thorough else ""
             if what:
                 found.append(Damage(row.trial_id, row.run_id, name, what))
-        if not row.artifacts and folder is not None and not (folder / "layers.parquet").is_file():
+        if not are_listed(row.artifacts) and folder is not None and not (folder / "layers.parquet").is_file():
             found.append(Damage(row.trial_id, row.run_id, "layers.parquet", "is missing"))
     verified.keep()
     return found
@@ -70,16 +71,20 @@ def damaged_beside(uri: str, run: SweepRun, *, thorough: bool = False) -> list[t
     if kept is None and not thorough:
         return []
     verified = _Verified(uri)
-    found = [(name, f"is passed over ({what})") for name, what in unread_manifests(uri, run)]
-    for folder in ("", "report/"):
-        listed = f"{folder}{LIST}"
+    unread = dict(unread_manifests(uri, run))
+    found = [(name, f"is passed over ({what})") for name, what in unread.items()]
+    for folder in ("", "report"):
+        listed = f"{folder}/{LIST}" if folder else LIST
         data = read_file(uri, run.artifact_uri, run.run_id, listed)
-        if data is None:
-            continue
-        checksums = read_checksums(data.decode(errors="replace"))
-        if not checksums:
-            found.append((listed, "is no list of checksums"))
+        own = read_checksums(run.tags.get(list_tag(folder), "")).get(listed)
+        wrong = own.problem(data) if own is not None else ""
+        checksums = read_checksums((data or b"").decode(errors="replace"))
+        if wrong or (data is not None and not checksums):
+            found.append((listed, wrong or "is no list of checksums"))
+            continue  # what it says of other files is not to be trusted
         for name, expected in checksums.items():
+            if name in unread:
+                continue
             if kept is not None:
                 what = verified.problem(run.run_id, kept / name, name, expected, thorough)
             else:
@@ -92,8 +97,12 @@ def damaged_beside(uri: str, run: SweepRun, *, thorough: bool = False) -> list[t
 
 def words_beside(sweep: str, found: Iterable[tuple[str, str]]) -> list[str]:
     """Sentences about what `damaged_beside` has found, with who makes each file anew."""
-    anew = {True: f"`skipray report {sweep} --log` makes it", False: "the next launch of the same file writes it"}
-    return [f"{file} of the sweep's own run {what}: {anew[file.startswith('report/')]} anew" for file, what in found]
+    anew = {
+        "report": f"`skipray report {sweep} --log` makes it anew",
+        "manifest": "the runs themselves say what it said",
+    }
+    launch = "the next launch of the same file writes it anew"
+    return [f"{f} of the sweep's own run {what}: {anew.get(f.partition('/')[0], launch)}" for f, what in found]
 
 
 def store_damage(

@@ -1,6 +1,6 @@
 """Finished runs that are this sweep's in all but the code: the user's own, or skipray's numerics."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,7 +43,8 @@ class Outdated:
 
 
 def outdated(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialSpec]) -> list[Outdated]:
-    """What is finished of a sweep but for its code.
+    """What is finished of a sweep but for its code; of one that was read by its name also what it has itself of another
+    version of skipray's numerics.
 
     Args:
         trials: that the sweep has by now.
@@ -55,8 +56,10 @@ def outdated(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialS
     have = {today.get(row.trial_id, row.trial_id) for row in rows} & known
     others = [row for row in rows if today.get(row.trial_id, row.trial_id) not in known]
     run = find_sweep_run(uri, sweep.name)
+    own = Counter(t.numerics_version for t in trials if t.trial_id in have)
+    found = [Outdated(NUMERICS, str(v), str(NUMERICS_VERSION), n, ()) for v, n in own.items() if v != NUMERICS_VERSION]
     if not others or run is None:
-        return []
+        return found
     wanted = {apart_from_code(t): t for t in trials if t.trial_id not in have}
     manifests = read_manifests(uri, run)
     specs = _specs(manifests)
@@ -69,7 +72,7 @@ def outdated(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialS
             continue
         for key in _differences(spec, now):
             groups[key].add(now.trial_id)
-    return [
+    return found + [
         Outdated(name, old, new, len(ids), _changed(name, old, sweep, manifests))
         for (name, old, new), ids in groups.items()
     ]

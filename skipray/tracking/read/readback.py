@@ -4,7 +4,6 @@ What a trial is comes from the spec, which its trial_id stands for; what was mea
 runs of the experiment (other recipes, removed depths, later duplicates) are left out.
 """
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -31,7 +30,7 @@ from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.ledger import Ledger, Say, read_ledger, silent
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.measured import WideTable, read_histories_of, read_wide
-from skipray.tracking.read.row import RunRow, key_of
+from skipray.tracking.read.row import RunRow, key_of, object_of
 from skipray.tracking.schema import PROBE_TIME_KEY, TIME_KEY
 
 SHARED_RESOURCES = ("resources.device", "resources.threads")
@@ -288,8 +287,11 @@ def _flat(trial: TrialSpec) -> dict[str, Any]:
 def _measured(runs: Sequence[RunRow], wide: WideTable) -> dict[str, Any]:
     """What was measured: columns from the winning runs, rows in their order."""
     columns: dict[str, Any] = {}
-    for key in sorted({k for row in runs for k in _probe(row.probe)}):
-        columns[f"probe.{key}"] = [_probe(row.probe).get(key) for row in runs]
+    probes = [_probe(row.probe) for row in runs]
+    # Where nothing was measured, as of an imported table, the other settings say nothing.
+    said = [p for p in probes if p.get("preset") != "none"] or [{"preset": "none"} for p in probes if p]
+    for key in sorted({k for p in said for k in p}):
+        columns[f"probe.{key}"] = [p.get(key) for p in probes]
     columns["outcome"] = [row.outcome for row in runs]
     columns["attempt"] = np.array([row.attempt for row in runs])
     environments = [_environment(text) for text in wide.environments]
@@ -303,22 +305,13 @@ def _measured(runs: Sequence[RunRow], wide: WideTable) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _probe(text: str | None) -> dict[str, Any]:
-    return _object(text)
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    """A tag's JSON object; empty where the tag is missing, or was edited into something else."""
-    try:
-        found = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return object_of(text)
 
 
 @lru_cache(maxsize=4096)
 def _environment(text: str) -> dict[str, str]:
     """What a worker said of itself, without what differs between two machines of one kind."""
-    found = _object(text)
+    found = object_of(text)
     return {key: value for key, value in found.items() if "host" not in key and key not in ("pid", "node", "machine")}
 
 

@@ -1,8 +1,9 @@
 """One run of a trial, as the store has it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skipray.tracking.schema import (
     ARTIFACTS,
@@ -109,6 +110,15 @@ def made_row(
         artifacts or "",
         _whole(numerics) or FIRST_NUMERICS,
     )
+
+
+def object_of(text: str | None) -> dict[str, Any]:
+    """A tag's JSON object; empty where the tag is missing, or was edited into something else."""
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _whole(text: str | None) -> int | None:

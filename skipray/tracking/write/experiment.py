@@ -30,7 +30,7 @@ from skipray.tracking.address import (
 from skipray.tracking.checksums import LIST, checksums_of
 from skipray.tracking.client import reach
 from skipray.tracking.files import read_file, write_files
-from skipray.tracking.schema import KIND, SWEEP
+from skipray.tracking.schema import KIND, SWEEP, list_tag
 from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note, view_tags
 
 if TYPE_CHECKING:
@@ -90,11 +90,18 @@ def log_files(address: Address, files: Mapping[str, str | bytes], *, folder: str
     if not files:
         return
     prefix = f"{folder}/" if folder else ""
-    contents = {prefix + n: redact(c).encode() if isinstance(c, str) else c for n, c in files.items()}
+    contents: dict[str, bytes] = {prefix + n: redact(c).encode() if isinstance(c, str) else c for n, c in files.items()}
     uri, place, run_id = address.uri, address.artifacts_of(address.parent_run_id), address.parent_run_id
     listed = read_file(uri, place, run_id, f"{prefix}{LIST}") or b""
-    contents[f"{prefix}{LIST}"] = checksums_of(contents, listed.decode(errors="replace")).encode()
-    write_files(uri, place, run_id, contents)
+    of_list = {f"{prefix}{LIST}": checksums_of(contents, listed.decode(errors="replace")).encode()}
+    write_files(uri, place, run_id, contents | of_list)
+    reach(uri, lambda c: c.set_tag(run_id, list_tag(folder), checksums_of(of_list)))
+
+
+def logged_file(address: Address, name: str) -> bytes | None:
+    """A file of the parent run; None where it has none of that name."""
+    run_id = address.parent_run_id
+    return read_file(address.uri, address.artifacts_of(run_id), run_id, name)
 
 
 def finish_sweep(address: Address, status: str = "FINISHED", *, tags: Mapping[str, str] | None = None) -> None:

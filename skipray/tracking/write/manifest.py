@@ -10,10 +10,11 @@ from skipray.spec import SweepSpec, TrialSpec
 from skipray.spec.manifest import as_written, content_name, manifest_of
 from skipray.tracking.address import Address, redact
 from skipray.tracking.client import reach
-from skipray.tracking.files import list_files, write_files
+from skipray.tracking.files import list_files
 from skipray.tracking.read.former import ACCEPTED_PREFIX, Accepted
 from skipray.tracking.read.manifest import FOLDER
 from skipray.tracking.read.sweep_run import SweepRun
+from skipray.tracking.write.experiment import log_files
 
 if TYPE_CHECKING:
     from mlflow.entities import RunTag
@@ -37,7 +38,7 @@ def write_manifest(
     manifest = manifest_of(sweep, trials, sizes, __version__, hide=redact)
     name = f"{FOLDER}/{content_name(manifest)}"
     run_id = address.parent_run_id
-    write_files(address.uri, address.artifacts_of(run_id), run_id, {name: as_written(manifest)})
+    log_files(address, {name: as_written(manifest)})
     tags = [_same_code(n, str(s["files"]), str(s["hash"])) for n, s in sweep.sources.items()]
     if tags:
         reach(address.uri, lambda c: c.log_batch(run_id, tags=tags))

@@ -23,10 +23,11 @@ from skipray.storage import histograms_to_parquet, layers_to_parquet, spectra_to
 from skipray.tracking.address import Address
 from skipray.tracking.checksums import checksums_of, read_checksums
 from skipray.tracking.client import reach
+from skipray.tracking.files import read_file as read_bytes
 from skipray.tracking.files import write_files
 from skipray.tracking.read.artifacts import HISTOGRAMS, read_file
 from skipray.tracking.read.damage import WEIGHTS, broken
-from skipray.tracking.read.row import RunRow, row_of
+from skipray.tracking.read.row import RunRow, object_of, row_of
 from skipray.tracking.schema import ARTIFACTS, LARGEST, MEASURED, MEASUREMENT_PREFIX, MENDED, PARENT, TIME_KEY
 
 CENSORED = ".censored"
@@ -41,6 +42,8 @@ class Finished:
     """Of its metrics."""
     last_epoch: int
     """That its weights belong to."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Later measurement -> the probe's settings that it was made with."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,10 @@ def finished_run(uri: str, run_id: str) -> Finished:
     """A run as it is now."""
     run = reach(uri, lambda c: c.get_run(run_id))
     times = reach(uri, lambda c: c.get_metric_history(run_id, TIME_KEY))
-    return Finished(row_of(run), frozenset(run.data.metrics), max(m.step for m in times))
+    row = row_of(run)
+    about = {name: object_of(run.data.tags.get(MEASUREMENT_PREFIX + name)) for name in row.measured}
+    settings = {name: object_of(json.dumps(told.get("probe"))) for name, told in about.items()}
+    return Finished(row, frozenset(run.data.metrics), max(m.step for m in times), settings)
 
 
 def read_weights(uri: str, row: RunRow) -> bytes | None:
@@ -107,7 +113,7 @@ def add_measurement(uri: str, run: Finished, name: str, found: Measured) -> list
         layers = found.profile_layers.get(key, tuple(range(len(found.profiles[key]))))
         metrics += [Metric(key, v, now, i) for v, i in zip(found.profiles[key], layers, strict=True)]
     keys = [*new, *profiles]
-    contents = _files(f"measurements/{name}", found)
+    contents = measurement_files(name, found)
     write_files(uri, run.row.artifact_uri, run.row.run_id, contents)
     about = {"probe": dict(found.settings), "skipray": __version__, "seconds": round(found.seconds, 4), "keys": keys}
     tags = [
@@ -123,7 +129,15 @@ def add_measurement(uri: str, run: Finished, name: str, found: Measured) -> list
     return keys
 
 
-def replace_files(uri: str, run: Finished, files: Mapping[str, bytes]) -> str:
+def torn_files(uri: str, run: Finished) -> set[str]:
+    """The files of a run that are not what was recorded or, where no checksums were kept, not whole."""
+    expected = read_checksums(run.row.artifacts)
+    if not expected:
+        return {name for name, _ in broken(uri, run.row)}
+    return {n for n, c in expected.items() if c.problem(read_bytes(uri, run.row.artifact_uri, run.row.run_id, n))}
+
+
+def replace_files(uri: str, run: Finished, made: Mapping[str, bytes]) -> str:
     """Put files that were measured again in the place of damaged ones; those that are whole stay.
 
     Returns:
@@ -131,10 +145,8 @@ def replace_files(uri: str, run: Finished, files: Mapping[str, bytes]) -> str:
     """
     from mlflow.entities import RunTag
 
-    expected = read_checksums(run.row.artifacts)
-    torn = set() if expected else {name for name, _ in broken(uri, run.row)}
-    kept = {n for n in files if n not in torn and read_file(uri, run.row, n) is not None}
-    fresh = {name: content for name, content in files.items() if name not in kept}
+    expected, torn = read_checksums(run.row.artifacts), torn_files(uri, run)
+    fresh = {name: content for name, content in made.items() if name in torn}
     same = sorted(n for n, content in fresh.items() if n in expected and not expected[n].problem(content))
     anew = sorted(set(fresh) - set(same))
     write_files(uri, run.row.artifact_uri, run.row.run_id, fresh)
@@ -156,7 +168,8 @@ def new_values(metrics: Mapping[str, float], have: frozenset[str]) -> dict[str, 
     }
 
 
-def _files(folder: str, found: Measured) -> dict[str, bytes]:
+def measurement_files(name: str, found: Measured) -> dict[str, bytes]:
+    """The files of a measurement, under their names in the run."""
     finite = {key: value for key, value in found.metrics.items() if math.isfinite(value)}
     files = {
         "layers.parquet": layers_to_parquet(found.layers),
@@ -165,4 +178,4 @@ def _files(folder: str, found: Measured) -> dict[str, bytes]:
     }
     if found.histograms:
         files[HISTOGRAMS] = histograms_to_parquet(found.histograms)
-    return {f"{folder}/{name}": content for name, content in files.items()}
+    return {f"measurements/{name}/{file}": content for file, content in files.items()}
