@@ -20,7 +20,7 @@ from skipray.spec.data_factors import DATASET
 FITS, LEARNS, KEEPS_UP = "trained.fits", "trained.learns", "trained.keeps_up"
 """Columns of a judged table: 1, 0, or NaN where it cannot be told (no twin that learns, a score that is missing)."""
 BAR = "trained.bar"
-"""Column: the score from which a trial's group fits."""
+"""Column: the score from which a trial's group fits, never below that from which it learns."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,13 @@ def judged(sweep: SweepSpec, trials: pd.DataFrame, groups: Sequence[Group]) -> p
     value = np.where(lost, score.chance, score.value)
     known = np.isfinite(value) & np.isfinite(score.chance)
     asked = sweep.trained
-    learns = value >= score.chance + asked.learns.margin * (score.perfect - score.chance)
+    least = _least(sweep, score)
+    learns = value >= least
     # A trial from before chance was logged: it knew itself how frequent its most frequent class was.
     told = trials[CHANCE_SCORE].notna().to_numpy() if CHANCE_SCORE in trials else np.zeros(len(trials), dtype=bool)
     learns &= told | (trials["outcome"] != "untrained").to_numpy(dtype=bool)
     learns &= ~lost
-    bar = _bars(sweep, trials, groups, np.where(known, value, np.nan), score)
+    bar = np.fmax(_bars(sweep, trials, groups, np.where(known, value, np.nan), score), least)
     fits = learns & (value >= bar)
     tag = (trials["outcome"] == "trained").to_numpy(dtype=bool)
     out = trials.copy()
@@ -75,13 +76,15 @@ def definitions(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[Definition, ...
         return _as_told(score.label)
     chance = _span(score.chance, data)
     at_least = _span(trials[BAR].to_numpy(dtype=float), data) if BAR in trials else ""
+    level = _span(_least(sweep, score), data)
     if asked.fits.at_least is not None:
-        fits = f"a {score.label} of at least {asked.fits.at_least:g}"
+        fits = f"a {score.label} of at least {at_least or f'{asked.fits.at_least:.3g}'}"
     else:
         way = "half-way" if asked.fits.fraction == 0.5 else f"{100 * asked.fits.fraction:g} % of the way"
         best = "the best mean that any depth of any family reaches with the same other factors"
         fits = f"a {score.label} of at least {at_least}, {way} between chance ({chance}) and {best}"
-    level = _span(score.chance + asked.learns.margin * (score.perfect - score.chance), data)
+    if BAR in trials and (trials[BAR].to_numpy(dtype=float) <= _least(sweep, score)).any():
+        fits += f", and never less than what learning anything asks for ({level})"
     way = f"{100 * asked.learns.margin:g} % of the way from chance ({chance}) to {score.perfect:g}"
     learns = f"a {score.label} of at least {level}, {way}"
     lags = f"a {score.label} less than {asked.lags.margin:g} below the best of its twins of the same depth and seed"
@@ -102,6 +105,11 @@ def _as_told(label: str) -> tuple[Definition, ...]:
         Definition("learns", LEARNS, f"A network learns anything where its own record says that it has trained, {why}"),
         Definition("lags", KEEPS_UP, f"Which networks keep up with their twins cannot be told, {why}"),
     )
+
+
+def _least(sweep: SweepSpec, score: Score) -> np.ndarray:
+    """(trials,) the score from which each learns anything."""
+    return score.chance + sweep.trained.learns.margin * (score.perfect - score.chance)
 
 
 def _bars(
@@ -166,5 +174,5 @@ def _span(values: np.ndarray, data: np.ndarray) -> str:
 
 
 def _one_span(values: np.ndarray) -> str:
-    low, high = f"{values.min():.2g}", f"{values.max():.2g}"
+    low, high = f"{values.min():.3g}", f"{values.max():.3g}"  # as many digits as the tables of accuracies have
     return low if low == high else f"{low} to {high}"

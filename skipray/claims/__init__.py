@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from skipray.claims._by_data import on_each_data_set
 from skipray.claims._claim import PAPER_SOURCE, Claim, Comparison, Finding, Part, Verdict, finding, untested
 from skipray.claims._data import PAPER, ROLES, SweepData
 from skipray.claims._estimates import change_over_depths, mean_of, mean_over_cells
@@ -93,7 +94,7 @@ def judge(
         stated.append(Stated(declared.id, "declared in the sweep", found, own=True))
     for name in paper_claims():
         claim = catalog.find("claims", name)
-        found = claim.judge(data)
+        found = on_each_data_set(claim.judge, data)
         if claim.TRAINS and not trained:
             found = untested(found.statement, "Run with `recipe.epochs` of at least 1.", "nothing was trained")
         stated.append(Stated(claim.ID, claim.SOURCE, found))

@@ -54,12 +54,17 @@ class Comparison:
         return self.evidence.p_above(margin) if side == "above" else self.evidence.p_below(margin)
 
     def ends(self, tail_for: float, tail_against: float) -> tuple[float, float]:
-        """An interval whose ends are at the tails of the two directions."""
+        """An interval whose ends are at the tails of the two directions.
+
+        Of an equivalence both are at the tail of the direction that is decided, else at the smaller one, so that it
+        lies within the margin exactly where p is at most its tail.
+        """
         if self.wanted == "above":
             return self.evidence.low(tail_for), self.evidence.high(tail_against)
         if self.wanted == "below":
             return self.evidence.low(tail_against), self.evidence.high(tail_for)
-        tail = min(tail_for, tail_against / 2)
+        ways = [tail for p, tail in ((self.p, tail_for), (self.p_against / 2, tail_against / 2)) if p <= tail]
+        tail = min(ways or (tail_for, tail_against / 2))
         return self.evidence.low(tail), self.evidence.high(tail)
 
 
@@ -82,9 +87,9 @@ class Part:
     p: float
     """One-sided, for the part: the chance of so clear an effect were the truth at the margin. By itself."""
     p_against: float
-    p_holm: float
+    p_adjusted: float
     """p adjusted over all parts of all claims that were tested."""
-    p_against_holm: float
+    p_against_adjusted: float
     verdict: Verdict
     leans: Literal["", "for", "against"]
     """Where the part's own 95 % interval points to."""
@@ -134,11 +139,11 @@ class Claim:
     wanted: Side | None
     p: float | None
     """One-sided, for the claim as a whole, by itself: that of the part that is least sure."""
-    p_holm: float | None
+    p_adjusted: float | None
     """The same, adjusted for all that was tested."""
     p_against: float | None
     """Against the claim: that of the part that is most surely false, times the number of parts."""
-    p_against_holm: float | None
+    p_against_adjusted: float | None
     seeds: tuple[int, ...]
     depths: tuple[int, ...]
     sentence: str

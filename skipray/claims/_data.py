@@ -5,7 +5,7 @@ twin with aggregated transformations. A sweep binds families to roles; by defaul
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 from skipray.metrics import describe, headline_rows, layer_metric
 from skipray.spec.cell import Scalar, value_text
 from skipray.spec.claims import narrowed
+from skipray.spec.data_factors import DATASET
 
 ROLES = ("plain", "skip", "aggregated")
 PAPER = {"plain": "plainnet", "skip": "resnet", "aggregated": "resnext"}
@@ -66,7 +67,7 @@ def family_name(architecture: str) -> str:
     return _WRITTEN.get(architecture, architecture.rpartition(":")[2])
 
 
-def _scalar(value: Any) -> Scalar:
+def scalar(value: Any) -> Scalar:
     """A table's value as a factor's: numpy's as Python's, NaN as none."""
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and np.isnan(value) else value
@@ -75,6 +76,10 @@ def _scalar(value: Any) -> Scalar:
 def combinations(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
     """(rows,) one text for each combination of values, some of which a family may lack (NaN)."""
     return np.array(["|".join(map(str, row)) for row in table[columns].to_numpy(dtype=object)], dtype=object)
+
+
+def _varied(trials: pd.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(n for n in names if trials[n].nunique(dropna=True) > 1)
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,17 @@ class SweepData:
             # A factor may be written with its section; its column may not be.
             names = [n for f in factors for n in (f, f.rpartition(".")[2]) if n in trials.columns]
             names = [n for n in dict.fromkeys(names) if n not in _NEEDED]
-        kept = tuple(n for n in names if trials[n].nunique(dropna=True) > 1)
-        return cls(trials.reset_index(drop=True), layers, kept, PAPER if roles is None else roles)
+        return cls(trials.reset_index(drop=True), layers, _varied(trials, names), PAPER if roles is None else roles)
+
+    @property
+    def data_sets(self) -> list[str]:
+        """Of the factor that holds them; none where the sweep has no such factor."""
+        return list(dict.fromkeys(self.trials[DATASET])) if DATASET in self.factors else []
+
+    def on(self, data_set: str) -> "SweepData":
+        """The trials of one data set."""
+        trials = self.trials[self.trials[DATASET] == data_set].reset_index(drop=True)
+        return replace(self, trials=trials, factors=_varied(trials, self.factors))
 
     def of(self, *families: str) -> pd.DataFrame:
         """Trials of roles or of families."""
@@ -123,7 +137,7 @@ class SweepData:
         found = (self.trials["architecture"] == self.family(name)).to_numpy(dtype=bool)
         for key, value in values.items():
             column = self.trials[key] if key in self.trials.columns else [None] * len(self.trials)
-            found = found & np.array([value_text(_scalar(one)) == value for one in column], dtype=bool)
+            found = found & np.array([value_text(scalar(one)) == value for one in column], dtype=bool)
         return found
 
     def has(self, *families: str) -> bool:

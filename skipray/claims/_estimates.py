@@ -1,10 +1,14 @@
 """Means and changes whose intervals hold at 3 to 10 seeds: clustered by seed, t on seeds - 1 degrees of freedom."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
 from skipray.claims._evidence import Mean, Ratio, Share
+from skipray.metrics import describe
 from skipray.trends import fit_depth_trend
 
 ROUNDING = float(np.finfo(np.float32).eps)
@@ -46,6 +50,31 @@ def mean_of(table: pd.DataFrame, column: str) -> Mean | None:
     if table.empty:
         return None
     return mean_over_cells(table[column].to_numpy(dtype=float), table["cell"].to_numpy(), table["seed"].to_numpy())
+
+
+def level_within(mean: Mean, metric: str) -> Mean:
+    """The mean of a metric's values, whose interval ends where the metric does."""
+    low, high = _bounds(metric)
+    return replace(mean, least=low, most=high)
+
+
+def difference_within(mean: Mean, metric: str, unit: float = 1.0) -> Mean:
+    """The mean of differences between a metric's values, none of which is larger than its whole range.
+
+    Args:
+        unit: of the difference, in those of the metric.
+    """
+    low, high = _bounds(metric)
+    return replace(mean, least=unit * (low - high), most=unit * (high - low))
+
+
+def _bounds(metric: str) -> tuple[float, float]:
+    """Of a metric of the user's own nothing is known here."""
+    try:
+        known = describe(metric)
+    except ValueError:
+        return -math.inf, math.inf
+    return (-math.inf if known.low is None else known.low, math.inf if known.high is None else known.high)
 
 
 def censored_mean(table: pd.DataFrame, column: str) -> Mean | None:

@@ -88,6 +88,8 @@ class Ratio:
 
     @property
     def effect(self) -> float:
+        if self.below.effect == 0:
+            return math.copysign(math.inf, self.above.effect) if self.above.effect else 0.0
         return self.above.effect / self.below.effect
 
     def low(self, tail: float) -> float:

@@ -8,7 +8,8 @@ counts as wholly changed; diverged plain ones are left out.
 
 from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import DivergedValue, SweepData, diverged_remark
-from skipray.claims._estimates import mean_of
+from skipray.claims._estimates import level_within, mean_of
+from skipray.claims._unpaired import unpaired
 
 ID = "C10"
 SOURCE = PAPER_SOURCE
@@ -34,11 +35,11 @@ def judge(data: SweepData) -> Finding:
         return untested(
             statement,
             f"Run {names} at the same depths and seeds with `probe: {{preset: full}}`, which deletes blocks.",
-            f"no pairs with {NEEDS[0]} and two seeds",
+            f"no pairs with {NEEDS[0]} and two seeds{unpaired(data, 'plain', 'skip')}",
         )
     parts = [
         Comparison(
-            f"{skip}'s change", change, "relative change", f"a {skip} stays near what it was",
+            f"{skip}'s change", level_within(change, NEEDS[0]), "relative change", f"a {skip} stays near what it was",
             f"a {skip} does not stay near what it was", NEAR, "below", WHOLLY, f"a {skip} changes by more than half",
         ),
         Comparison(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
-from skipray.claims._estimates import mean_over_cells, share_of_seeds
+from skipray.claims._estimates import difference_within, mean_over_cells, share_of_seeds
 
 ID = "C11"
 SOURCE = PAPER_SOURCE
@@ -49,6 +49,7 @@ def judge(data: SweepData) -> Finding:
         lag = mean_over_cells(points, data.cells(both), both["seed"].to_numpy())
     if share is None or lag is None:
         return untested(statement, f"{what} At least two seeds.", "fewer than two shared seeds")
+    lag = difference_within(lag, "test.accuracy", 100.0)
     parts = [
         Comparison(
             f"share of these {plain_name}s that train", share, f"of {share.count} seeds", "they train",
@@ -58,7 +59,8 @@ def judge(data: SweepData) -> Finding:
             f"{skip}'s lead in test accuracy", lag, "points", f"they lag {skip}", f"they do not lag {skip}", MARGIN
         ),
     ]  # fmt: skip
-    words = f"{100 * share.effect:.0f} % train over {share.count} seeds; {skip} leads by {lag.effect:.2g} points"
+    way = "leads" if lag.effect >= 0 else "lags"
+    words = f"{100 * share.effect:.0f} % train over {share.count} seeds; {skip} {way} by {abs(lag.effect):.2g} points"
     return finding(
         statement, parts, both["seed"], both["depth"],
         supported=f"{kinds} train but lag: {words}.",

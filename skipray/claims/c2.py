@@ -1,6 +1,6 @@
 """C2: in a plain network log kappa(H_l) grows linearly with the layer l until it leaves float precision.
 
-Parts, at every depth, over each trial's layers before the first censored one: growth (decades a layer) above 0; how
+Parts, at every depth, over each trial's layers before the first censored one: growth (decades per layer) above 0; how
 far the profile leaves its chord in mid-profile, as a share of the growth, within MARGIN to either side. Each depth is
 judged by itself: bends to opposite sides do not make a line.
 """
@@ -61,7 +61,7 @@ def judge(data: SweepData) -> Finding:
             ),
         ]  # fmt: skip
         used.append(one)
-        words.append(f"depth {depth}: {growth.effect:.2g} decades a layer, bend {bend.effect:.2g}")
+        words.append(f"depth {depth}: {growth.effect:.2g} decades per layer, bend {bend.effect:.2g}")
     if not parts:
         return untested(
             statement, f"Run {data.family('plain') or 'a plain family'} with the probe on (two or more seeds, eight or "

@@ -5,13 +5,11 @@ seed; and it is near 1 at the deepest depth: an effective rank below RANK, a mea
 refuted where it is surely less than half-way there, counted from the shallowest depth.
 """
 
-from dataclasses import replace
-
 import pandas as pd
 
 from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, Side, finding, untested
 from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
-from skipray.claims._estimates import change_over_depths, mean_of
+from skipray.claims._estimates import change_over_depths, difference_within, level_within, mean_of
 from skipray.claims._evidence import Mean
 
 ID = "C3"
@@ -40,7 +38,8 @@ def judge(data: SweepData) -> Finding:
         change = change_over_depths(table, data.strata(table))
         if near is None or change is None:
             continue
-        near = replace(near, least=1.0) if key == "effective_rank" else replace(near, least=-1.0, most=1.0)
+        metric = f"hidden.{key}.last"
+        near, change = level_within(near, metric), difference_within(change, metric)
         parts += _both(key.replace("_", " "), near, change, margin, 0.5 * (1 + float(shallow["value"].mean())), deep)
         used.append(table)
         words.append(f"{key.replace('_', ' ')} {near.effect:.3g} at depth {deep['depth'].max()} ({change.effect:+.3g})")

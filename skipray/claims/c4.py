@@ -11,7 +11,7 @@ import pandas as pd
 
 from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
-from skipray.claims._estimates import censored_mean, mean_of
+from skipray.claims._estimates import censored_mean, level_within, mean_of
 from skipray.claims._evidence import Mean
 
 ID = "C4"
@@ -38,6 +38,7 @@ def judge(data: SweepData) -> Finding:
         bound = censored_mean(deepest, "value")
         if bound is None:
             continue
+        bound = level_within(bound, CONDITION)
         name = data.name(role)
         at = f"at depth {table['depth'].max()}"
         parts.append(
@@ -57,7 +58,7 @@ def judge(data: SweepData) -> Finding:
                     f"{name}'s falls over the layers", f"{name}'s does not fall over the layers",
                 )
             )  # fmt: skip
-            words[-1] += f", a fall of {fall.effect:.2g}"
+            words[-1] += f", a {'fall' if fall.effect >= 0 else 'rise'} of {abs(fall.effect):.2g} over the layers"
     if not parts:
         names = " or ".join(data.name(r).lower() for r in ROLES)
         what = f"Run {names} with the probe on, two or more seeds."

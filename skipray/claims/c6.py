@@ -9,6 +9,7 @@ import pandas as pd
 from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean
+from skipray.claims._unpaired import unpaired
 
 ID = "C6"
 SOURCE = PAPER_SOURCE
@@ -29,9 +30,11 @@ def judge(data: SweepData) -> Finding:
     second = censored_mean(near, "difference") if len(near) else None
     if first is None or second is None:
         names = f"{plain.lower()}, {skip.lower()} and {aggregated.lower()}"
+        lacking = [twin for twin, pairs in (("skip", far), ("aggregated", near)) if pairs.empty]
+        why = unpaired(data, "plain", lacking[0]) if lacking else ""
         return untested(
             statement, f"Run {names} at the same depths and seeds, with the probe on.",
-            f"no pairs of twins with {NEEDS[0]} and two seeds",
+            f"no pairs of twins with {NEEDS[0]} and two seeds{why}",
         )  # fmt: skip
     parts = [
         Comparison(
@@ -47,7 +50,7 @@ def judge(data: SweepData) -> Finding:
             f"{plain} and {aggregated} differ by less than tenfold",
         ),
     ]  # fmt: skip
-    words = f"{first.effect:.2g} decades above {skip}, {second.effect:.2g} above {aggregated}"
+    words = f"{_away(first.effect, skip)}, {_away(second.effect, aggregated)}"
     rows = pd.concat([far, near])
     return finding(
         statement, parts, rows["seed"], rows["depth"],
@@ -57,3 +60,7 @@ def judge(data: SweepData) -> Finding:
         facts=f"{plain} {words}",
         remark=diverged_remark(data.of(*ROLES), f"{LEFT_OUT}, with their twins") + exploded_remark(data.of(*ROLES)),
     )  # fmt: skip
+
+
+def _away(decades: float, twin: str) -> str:
+    return f"{abs(decades):.2g} decades {'above' if decades >= 0 else 'below'} {twin}"

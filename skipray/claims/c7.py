@@ -13,6 +13,7 @@ from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, un
 from skipray.claims._data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
 from skipray.claims._estimates import censored_mean, mean_of
 from skipray.claims._evidence import Mean
+from skipray.claims._unpaired import unpaired
 
 ID = "C7"
 SOURCE = PAPER_SOURCE
@@ -33,7 +34,7 @@ def judge(data: SweepData) -> Finding:
     if pairs.empty:
         return untested(
             statement, f"Run {skip.lower()} and {aggregated.lower()} at the same depths and seeds, with the probe on.",
-            f"no pairs with {CONDITION}",
+            f"no pairs with {CONDITION}{unpaired(data, 'skip', 'aggregated')}",
         )  # fmt: skip
     note = "Parameter counts were not tracked: whether the twins match is not known."
     if "model.parameters_first" in pairs.columns:
@@ -67,7 +68,8 @@ def judge(data: SweepData) -> Finding:
                 "it falls with the cardinality", "it does not fall with the cardinality",
             )
         )  # fmt: skip
-        words += f", {cardinality.effect:+.2g} lower with each doubling of the cardinality"
+        way = "lower" if cardinality.effect >= 0 else "higher"
+        words += f", {abs(cardinality.effect):.2g} {way} with each doubling of the cardinality"
     return finding(
         statement, parts, pairs["seed"], pairs["depth"],
         supported=f"{aggregated}'s representations are better conditioned than {skip}'s: {words}.",

@@ -6,7 +6,8 @@ aggregated network has a test accuracy of 0; pairs with a diverged skip network 
 
 from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
-from skipray.claims._estimates import mean_over_cells
+from skipray.claims._estimates import difference_within, mean_over_cells
+from skipray.claims._unpaired import unpaired
 
 ID = "C8"
 SOURCE = PAPER_SOURCE
@@ -26,10 +27,11 @@ def judge(data: SweepData) -> Finding:
     if seeds < ENOUGH_SEEDS:
         names = f"{skip.lower()} and {aggregated.lower()}"
         what = f"Run {names} at the same depths with at least {ENOUGH_SEEDS} seeds."
-        return untested(statement, what, f"{seeds} shared seeds")
+        return untested(statement, what, f"{seeds} shared seeds{unpaired(data, 'aggregated', 'skip')}")
     points = 100.0 * pairs["difference"].to_numpy(dtype=float)
     estimate = mean_over_cells(points, pairs["cell"].to_numpy(), pairs["seed"].to_numpy())
     assert estimate is not None
+    estimate = difference_within(estimate, "test.accuracy", 100.0)
     words = f"{estimate.effect:+.2g} points"
     part = Comparison(
         f"{aggregated} above {skip}", estimate, "points", f"{aggregated} is above {skip}",

@@ -54,8 +54,8 @@ def _row(c: "Claim") -> ClaimRow:
         plain(c.effect_label),
         interval(c.low, c.high) if c.effect is not None else "",
         "" if c.margin is None else held_against(c.wanted, c.margin),
-        "" if c.p_holm is None else probability(c.p_holm),
-        "" if c.p_against_holm is None else probability(c.p_against_holm),
+        "" if c.p_adjusted is None else probability(c.p_adjusted),
+        "" if c.p_against_adjusted is None else probability(c.p_against_adjusted),
         f"{counted(len(c.seeds), 'seed')}, {span('depth', c.depths)}" if c.seeds or c.depths else "",
         tuple(map(_part, c.parts)),
     )
@@ -65,7 +65,7 @@ def _part(q: "Part") -> PartRow:
     return PartRow(
         plain(q.label), beside(q.effect, q.low_alone, q.high_alone), interval(q.low, q.high),
         interval(q.low_alone, q.high_alone),
-        held_against(q.wanted, q.margin), probability(q.p_holm), probability(q.p_against_holm), q.verdict,
+        held_against(q.wanted, q.margin), probability(q.p_adjusted), probability(q.p_against_adjusted), q.verdict,
         plain(q.words),
     )  # fmt: skip
 

@@ -46,9 +46,11 @@ def _at_an_end(found: "list[tuple[str, Limit]]", one: str, many: str) -> list[st
         for label, x in members:
             tried = [c for c in x.counts if c.trials]
             end = tried[-1] if side == "above" else tried[0]
-            words.append(f"{count_words(end, f'of {label}')}{missing_words(x)}")
+            words.append(count_words(end, f"of {label}"))
         single = len(members) == 1 and words[0].startswith("1 ")
         verb = ("still " if side == "above" else "") + (one if single else many)
         where = "deepest" if side == "above" else "shallowest"
-        parts.append(f"at {depth}, the {where} tried, {listed(words)} {verb}")
+        but = "".join(f"{odd} for {label}" for label, x in members if (odd := exception_words(x)))
+        gaps = "".join(f"{gap} of {label}" for label, x in members if (gap := missing_words(x)))
+        parts.append(f"at {depth}, the {where} tried, {listed(words)} {verb}{but}{gaps}")
     return parts

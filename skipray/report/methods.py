@@ -47,7 +47,8 @@ def protocol(aggregate: "Aggregate") -> list[str]:
     seeds = len(sweep.seeds)
     intervals = (
         "Intervals treat the seed as the unit of replication (t with seeds − 1 degrees of freedom, or the profile of "
-        "the likelihood where values are bounds). Claims are adjusted for each other by Holm's method."
+        "the likelihood where values are bounds). Claims are adjusted for each other by closed testing "
+        "with Simes' test (Hommel 1988)."
     )
     if sweep.of_table:
         return [f"The results are those of the table {plain(sweep.path.name)}, obtained elsewhere.", intervals]

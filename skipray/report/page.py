@@ -19,6 +19,7 @@ from skipray.report.claim_rows import claim_rows
 from skipray.report.groups import Layout, plain
 from skipray.report.legend import swatch
 from skipray.report.page_figures import Drawn, drawn_panels, figures_json
+from skipray.report.preliminary import preliminary
 from skipray.report.tuning_figures import fairness_listing
 from skipray.report.undrawn import undrawn
 from skipray.spec.cell import short_name
@@ -76,6 +77,7 @@ def render(
         fits=tables.fit_rows(aggregate, layout),
         fits_total=len(aggregate.series),
         finished=len(aggregate.trials),
+        partial=preliminary(aggregate),
         audit=[plain(breach) for breach in aggregate.audit],
         caveats=tables.caveats(aggregate, covered),
         settings=tables.fixed_settings(aggregate),

@@ -16,6 +16,12 @@ def finished_words(aggregate: "Aggregate") -> str:
     return f"{done} of {total} trials" if done < total else ""
 
 
+def preliminary(aggregate: "Aggregate") -> str:
+    """`Preliminary, from 31 of 54 trials. `, to stand before what is said; empty where all have finished."""
+    finished = finished_words(aggregate)
+    return f"Preliminary, from {finished}. " if finished else ""
+
+
 def marked(chart: Chart, words: str) -> Chart:
     """The chart with the words in its title and above its first panel; the chart itself where there are none."""
     if not words or not chart.panels:

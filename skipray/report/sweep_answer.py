@@ -9,6 +9,7 @@ from urllib.parse import quote
 from skipray.report import result_tables
 from skipray.report.answer import MOST_GROUPS, answer
 from skipray.report.groups import Layout, lay_out, plain
+from skipray.report.preliminary import finished_words, preliminary
 from skipray.tracking import Address, Answer
 from skipray.trends.limit_words import limit_words
 
@@ -43,7 +44,7 @@ def sweep_answer(aggregate: "Aggregate", address: Address, figures: frozenset[st
         note="\n\n".join(part for part in parts if part),
         finished=int(states["trials.finished"]),
         metrics=states | _limits(aggregate, layout) | _counts(aggregate),
-        tags=_limit_tags(aggregate, layout) | {f"skipray.claim.{c.id}": c.verdict for c in aggregate.claims},
+        tags=_limit_tags(aggregate, layout) | _verdict_tags(aggregate),
     )
 
 
@@ -51,7 +52,8 @@ def _headline(aggregate: "Aggregate", layout: Layout) -> str:
     """The limits, shortly: MLflow shows the first words alone. Empty where a sentence says more."""
     if not 0 < len(aggregate.limits) <= MOST_GROUPS:
         return ""
-    return "; ".join(f"{layout.name(group)}: {limit_words(limit)}" for group, limit in aggregate.limits) + "."
+    limits = "; ".join(f"{layout.name(group)}: {limit_words(limit)}" for group, limit in aggregate.limits)
+    return f"{preliminary(aggregate)}{limits}."
 
 
 def _states(aggregate: "Aggregate") -> dict[str, float]:
@@ -81,7 +83,21 @@ def _counts(aggregate: "Aggregate") -> dict[str, float]:
 
 def _limit_tags(aggregate: "Aggregate", layout: Layout) -> dict[str, str]:
     limits = aggregate.limits[:MOST_LIMITS]
-    return {f"skipray.limit.{_key(layout.name(group))}": limit_words(limit) for group, limit in limits}
+    return {
+        f"skipray.limit.{_key(layout.name(group))}": limit_words(limit) + _so_far(aggregate) for group, limit in limits
+    }
+
+
+def _verdict_tags(aggregate: "Aggregate") -> dict[str, str]:
+    """A claim that was not tested has no verdict that could change."""
+    so_far = _so_far(aggregate)
+    return {f"skipray.claim.{c.id}": c.verdict + (so_far if c.parts else "") for c in aggregate.claims}
+
+
+def _so_far(aggregate: "Aggregate") -> str:
+    """` (31 of 54 trials)` behind what may still change; empty where all have finished."""
+    finished = finished_words(aggregate)
+    return f" ({finished})" if finished else ""
 
 
 def _key(label: str) -> str:

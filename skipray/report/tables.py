@@ -13,6 +13,7 @@ from skipray.report.chart import Table
 from skipray.report.groups import Layout, plain
 from skipray.report.methods import data_words
 from skipray.report.numbers import number
+from skipray.report.preliminary import preliminary
 from skipray.spec.cell import value_text
 from skipray.trends.limit_words import limit_words
 
@@ -160,7 +161,8 @@ def more_limits(aggregate: "Aggregate", layout: Layout) -> list[Table]:
     """The limits beside the headline's, each with its definition."""
     return [
         Table(
-            f"{limits.definition.sentence}. The {layout.depth_words} at which half of the seeds no longer do.",
+            f"{preliminary(aggregate)}{limits.definition.sentence}. The {layout.depth_words} at which half of the "
+            "seeds no longer do.",
             ("Cells", "Limit"),
             tuple((layout.name(g), limit_words(x)) for g, x in limits.of_groups[:MAX_LIMITS]),
         )

@@ -127,9 +127,9 @@ def _limits(aggregate: "Aggregate", layout: Layout) -> Table:
 def stability(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     """The tuning's own results by depth, with their trends."""
     metrics = {
-        STABLE_RATE: "largest learning rate that trains",
+        STABLE_RATE: "largest learning rate that learns",
         DIVERGED_SHARE: "share of points that diverge",
-        UNTRAINED_SHARE: "share of points that do not train",
+        UNTRAINED_SHARE: "share of points no better than chance",
     }
     return by_depth(
         aggregate,
@@ -138,7 +138,7 @@ def stability(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         title="What can be trained, by depth",
         metrics=metrics,
         caption="From the tuning's points, which are the same in every cell: the largest learning rate of a point that "
-        "trained, and the shares of points that diverged or ended no better than chance. Lines are fitted trends.",
+        "ended better than chance, and the shares of points that diverged or ended no better. Lines are fitted trends.",
         value_axis=_rate_axis,
     )
 
@@ -160,7 +160,7 @@ def fairness_listing(aggregate: "Aggregate") -> Table | None:
     columns = ("Cell", "Points", "Diverged", "Untrained", *words, "Validation", "Test, default", "Test, tuned", "Note")
     rows = []
     for row in frame.to_dict("records"):
-        note = row["breach"] or ("untrainable: no point trains" if row["untrainable"] else "")
+        note = row["breach"] or ("untrainable: no point ends better than chance" if row["untrainable"] else "")
         rows.append((
             plain(row["cell"].label), str(row["points"]),
             _percent(row[DIVERGED_SHARE]), _percent(row[UNTRAINED_SHARE]),

@@ -16,6 +16,7 @@ def aggregate_result(result: "Aggregate") -> dict[str, Any]:
     return {
         "sweep": result.sweep.name,
         "trials": len(result.trials),
+        "trials_planned": int(result.coverage["seeds"].sum()) if len(result.coverage) else 0,
         "trends": [
             {
                 "metric": s.metric,
@@ -80,10 +81,11 @@ def _part(part: "Part") -> dict[str, Any]:
 
 
 def _p_values(judged: "Claim | Part") -> dict[str, Any]:
-    """`p` and `p_against` are those that the verdict goes by, adjusted over all parts of all claims (Holm 1979)."""
+    """`p` and `p_against` are those that the verdict goes by, adjusted over all parts of all claims (closed testing,
+    Hommel 1988)."""
     return {
-        "p": judged.p_holm,
-        "p_against": judged.p_against_holm,
+        "p": judged.p_adjusted,
+        "p_against": judged.p_against_adjusted,
         "p_unadjusted": judged.p,
         "p_against_unadjusted": judged.p_against,
     }

@@ -1,7 +1,7 @@
 """Was every cell treated alike? The fairness audit of a tuned sweep, as a table with a row per cell.
 
 What is checked: the same number of tuning trials in every cell, selection on validation alone, no choice on the edge of
-a range. A cell where no point trains is `untrainable`: a result, not a breach.
+a range. A cell where no point ends better than chance is `untrainable`: a result, not a breach.
 """
 
 import math

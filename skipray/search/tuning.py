@@ -2,8 +2,8 @@
 
 Every cell gets the same ranges and the same number of trials (`../spec`'s `tune:`); the best point on validation is
 chosen, a best point on the edge of a range extends that range in all cells, and the chosen setting is then run with
-fresh seeds. "Untrainable" (no point trains) and "untuned" (the default setting does not) are thus told apart; Google's
-Deep Learning Tuning Playbook gives the number of layers as its example of why.
+fresh seeds. "Untrainable" (no point ends better than chance) and "untuned" (the default setting does not) are thus told
+apart; Google's Deep Learning Tuning Playbook gives the number of layers as its example of why.
 
 Pure: from results to decisions, and the same decisions from the same results in whatever order they came.
 """
@@ -30,7 +30,8 @@ class SeedScore:
     """How one trial of a point ended."""
 
     outcome: str
-    """trained, untrained, diverged, or failed (given up: nothing is known)."""
+    """trained, untrained (no better than chance, by the trial's own record), diverged, or failed (given up: nothing is
+    known)."""
     accuracy: float | None = None
     """validation.accuracy at the last epoch; None where it is not known or the trial diverged."""
     loss: float | None = None
@@ -82,7 +83,7 @@ class Choice:
 
     @property
     def untrainable(self) -> bool:
-        """No point trains: a result, not a lack of tuning."""
+        """No point ends better than chance: a result, not a lack of tuning."""
         return self.best is not None and not any(p.outcome == "trained" for p in self.points)
 
     @property
@@ -164,15 +165,15 @@ def settings_of(tune: Tune, rounds: Sequence[Round]) -> tuple[tuple[int, Setting
 
 
 def best_point(points: Sequence[Point]) -> int | None:
-    """The point with the highest validation accuracy; ties: the lower loss, then the earlier point.
+    """The point with the highest validation accuracy, and nothing else; ties: the lower loss, then the earlier point.
 
-    A point that trains always beats one that does not. Where all diverge it is the first that did not fail, whose
-    finals then show the divergence; where all failed there is none.
+    Where all diverge it is the first that did not fail, whose finals then show the divergence; where all failed there
+    is none.
     """
     told = [i for i, p in enumerate(points) if p.told]
     scored = [(i, a) for i in told if (a := points[i].accuracy) is not None]
     if scored:
-        return min(scored, key=lambda s: (points[s[0]].outcome != "trained", -s[1], points[s[0]].loss, s[0]))[0]
+        return min(scored, key=lambda s: (-s[1], points[s[0]].loss, s[0]))[0]
     return next((i for i in told if points[i].outcome == "diverged"), None)
 
 
@@ -180,10 +181,12 @@ def edges_of(tune: Tune, rounds: Sequence[Round], points: Sequence[Point]) -> Ro
     """Sides of the ranges on whose edge the best point lies: in the outermost stratum.
 
     n Sobol points have one in each n-th of every range; the outermost n-th is the edge. After an extension the strata
-    are as wide as before it. A cell where no point trains has no edge: nothing says on which side it would train.
+    are as wide as before it. A cell where no point trains has no edge: nothing says on which side it would train. What
+    trains is by the trials' own records here, better than chance: which trials there are never follows from the sweep's
+    `trained`, which is a matter of reading.
     """
     best = best_point(points)
-    if best is None or points[best].outcome != "trained":
+    if best is None or not any(p.outcome == "trained" for p in points if p.told):
         return frozenset()
     space = extended(tune, rounds)
     found: set[Side] = set()

@@ -29,7 +29,7 @@ def numbers(claim: Claim) -> str:
     unit = f" {claim.effect_unit}" if claim.effect_unit else ""
     return (
         f"{claim.effect_label}: {claim.effect:.3g} [{claim.low:.3g}, {claim.high:.3g}]{unit}, claimed {claimed}; "
-        f"p {_p(claim.p_holm)} for, {_p(claim.p_against_holm)} against"
+        f"p {_p(claim.p_adjusted)} for, {_p(claim.p_against_adjusted)} against"
     )
 
 

@@ -1,5 +1,7 @@
 """What is said of a trainability limit: always from the counts, so that no sentence contradicts a cell."""
 
+import math
+
 from skipray.trends.trainability import ALL_OF, DepthCount, Limit
 
 
@@ -10,10 +12,10 @@ def limit_words(limit: Limit) -> str:
         return f"none: no fewer seeds with depth ({listed([count_words(c) for c in tried])}){missing_words(limit)}"
     if limit.censored == "above":
         there = f" {tried[-1].depth}, the deepest tried ({count_words(tried[-1], 'there')}" if tried else " ("
-        return f"beyond{there}; {bound_words(limit)}){missing_words(limit)}"
+        return f"beyond{there}; {bound_words(limit)}){exception_words(limit)}{missing_words(limit)}"
     if limit.censored == "below":
         there = f" {tried[0].depth}, the shallowest tried ({count_words(tried[0], 'there')}" if tried else " ("
-        return f"below{there}; {bound_words(limit)}){missing_words(limit)}"
+        return f"below{there}; {bound_words(limit)}){exception_words(limit)}{missing_words(limit)}"
     if limit.depth is None:
         return f"unknown{missing_words(limit)}"
     return f"depth {limit.depth:.0f} ({bound_words(limit)}){exception_words(limit)}{missing_words(limit)}"
@@ -44,10 +46,11 @@ def count_words(count: DepthCount, where: str = "") -> str:
 
 def exception_words(limit: Limit) -> str:
     """Depths before the limit where most did not train, and beyond it where most did; empty where there are none."""
-    if limit.depth is None:
+    at = {"above": math.inf, "below": 0.0}.get(limit.censored, limit.depth)
+    if at is None:
         return ""
-    apart = [c for c in limit.counts if c.trials and c.depth != limit.depth]
-    odd = [c for c in apart if c.majority is not None and c.majority == (c.depth > limit.depth)]
+    apart = [c for c in limit.counts if c.trials and c.depth != at]
+    odd = [c for c in apart if c.majority is not None and c.majority == (c.depth > at)]
     return f", though {listed([count_words(c) for c in odd])}" if odd else ""
 
 

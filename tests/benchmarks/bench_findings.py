@@ -136,7 +136,7 @@ def of_quickstart(result: Aggregate) -> Iterator[Row]:
         "4.4 points",
         f"{rise.effect:.1f} {rise.unit} ({rise.label})",
     )
-    contradict = [c.id for c in result.claims if c.verdict == "supported" and not (c.p_holm or 0) <= TAIL]
+    contradict = [c.id for c in result.claims if c.verdict == "supported" and not (c.p_adjusted or 0) <= TAIL]
     yield "B1: supported beside an adjusted p above .025", "C2 (.13), C7 (.14)", ", ".join(contradict) or "none"
     split = "; ".join(f"{name} {claim(result, name).verdict}" for name in ("C4", "C6"))
     yield "B3: C4 and C6, of several parts", "refuted, by one part", split

@@ -3,9 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from skipray.claims import PAPER_SOURCE, judge, paper_claims
+from skipray.claims import PAPER_SOURCE, Comparison, finding, judge, paper_claims
 from skipray.claims._data import ROLES, SweepData
+from skipray.claims._evidence import Mean
+from skipray.claims._verdict import Stated, judged
 from skipray.extension import catalog
 
 PAPERS = ["C1a", "C1b", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11"]
@@ -74,7 +78,7 @@ def test_every_claim_without_data_says_what_to_run() -> None:
         assert claim.verdict == "not tested"
         assert claim.sentence.startswith(("Run", "Train"))
         assert claim.reason
-        assert (claim.effect, claim.low, claim.high, claim.p, claim.p_holm, claim.margin) == (None,) * 6
+        assert (claim.effect, claim.low, claim.high, claim.p, claim.p_adjusted, claim.margin) == (None,) * 6
 
 
 def test_one_seed_is_not_tested(table, verdict, noisy) -> None:
@@ -148,7 +152,7 @@ def test_whole_sweeps_without_effect_have_few_wrong_verdicts(benchmark) -> None:
     found = benchmark.whole_rates(5, 6)
     for kind in ("null", "edges"):
         assert found[f"{kind}: wrongly either"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 6)
-    assert benchmark.found_rates(5, 3)["C7"] >= 0.5
+    assert benchmark.found_rates(5, 3)[0]["C7"] >= 0.5
 
 
 def test_the_rule_of_verdicts(table) -> None:
@@ -169,15 +173,36 @@ def test_the_rule_of_verdicts(table) -> None:
 
     claims = {c.id: c for c in judge(table(measure, seeds=3), factors=())}
     assert claims["C7"].verdict == "leaning"
-    assert claims["C7"].p <= 0.025 < claims["C7"].p_holm
+    assert claims["C7"].p <= 0.025 < claims["C7"].p_adjusted
     assert claims["C7"].sentence.startswith("Leans")
     for claim in claims.values():
         for part in claim.parts:
             sides = {"above": (part.low > part.margin), "below": (part.high < part.margin)}
             sides["within"] = -part.margin < part.low and part.high < part.margin
-            assert (part.verdict == "supported") == sides[part.wanted] == (part.p_holm <= 0.025), part
+            assert (part.verdict == "supported") == sides[part.wanted] == (part.p_adjusted <= 0.025), part
             if part.verdict == "refuted":
-                assert part.p_against_holm <= 0.025
+                assert part.p_against_adjusted <= 0.025
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_verdict_interval_and_p_agree_whatever_else_is_tested(seed: int) -> None:
+    """Of an equivalence too, and whatever the shares of the two directions."""
+    rng = np.random.default_rng(seed)
+    stated = []
+    for claim in range(rng.integers(1, 6)):
+        parts = []
+        for part in range(rng.integers(1, 4)):
+            wanted, margin = rng.choice(["above", "below", "within"]), float(rng.choice([0.25, 0.5]))
+            mean = Mean(float(rng.normal(0, 1)), float(10 ** rng.uniform(-2, 0.5)), int(rng.integers(1, 10)))
+            parts.append(Comparison(f"{claim}.{part}", mean, "", "yes", "no", margin, wanted))
+        stated.append(Stated(str(claim), "", finding("It is so", parts, [0], [8], open="Open.")))
+    for part in [part for claim in judged(stated) for part in claim.parts]:
+        low, high, margin = part.low, part.high, part.margin
+        holds = {"above": low > margin, "below": high < margin, "within": -margin < low and high < margin}
+        fails = {"above": high < margin, "below": low > margin, "within": low > margin or high < -margin}
+        assert (part.verdict == "supported") == holds[part.wanted] == (part.p_adjusted <= 0.025), part
+        assert (part.verdict == "refuted") == fails[part.wanted] == (part.p_against_adjusted <= 0.025), part
 
 
 @pytest.mark.parametrize("name", paper_claims())

@@ -71,6 +71,14 @@ def test_c5(sign: int, wanted: str, table, verdict, layer_table) -> None:
     assert verdict("C5", trials, pd.concat([hidden, *others])).verdict == wanted
 
 
+def test_c2_of_profiles_that_do_not_change_at_all(table, layer_table, verdict) -> None:
+    """Of orthogonal linear networks log kappa is 0 at every layer."""
+    trials = table(lambda f, d, s: {}, seeds=3, families=("plainnet",), depths=(20, 38))
+    claim = verdict("C2", trials, layer_table(trials, lambda t, k: (0.0, 0)))
+    assert claim.verdict == "inconclusive"
+    assert "nan" not in claim.sentence
+
+
 @pytest.mark.parametrize(
     ("plain", "resnext", "wanted"),
     [

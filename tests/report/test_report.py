@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 
 from skipray.analysis.limits import LimitTable
-from skipray.report import write
+from skipray.report import sweep_answer, write
 from skipray.report.page import _prose
 from skipray.results import document
 from skipray.results.judged import aggregate_result
 from skipray.spec import Group
+from skipray.tracking import Address
 from skipray.trends import fit_depth_trend
 
 
@@ -242,12 +243,21 @@ def test_no_finished_trial(load, make, tmp_path):
 
 
 def test_a_partial_sweep_says_so(load, make, tmp_path):
-    # Two families are whole, of the third only the two shallowest cells: fits with too few depths, empty panels.
-    files = write(make(load(), share=42 / 54), tmp_path)
+    # Two families are whole, of the third five trials of the two shallowest depths: too few depths, empty panels.
+    partial = make(load(), share=41 / 54)
+    files = write(partial, tmp_path)
     words = Reader(files.html.read_text(encoding="utf-8")).words()
-    assert "Preliminary, from 42 of 54 trials." in words
-    assert "12 missing" in words
-    assert "12 of 54 trials are not in these results (12 missing)." in words
+    # The answer, and the caption of each table: limits, accuracies, costs, claims, comparisons, fits.
+    assert words.count("Preliminary, from 41 of 54 trials.") >= 7
+    assert "13 missing" in words
+    assert "13 of 54 trials are not in these results (13 missing)." in words
+    assert " (2 of 3)" in words, "a mean of some seeds"
+    told = json.loads(files.claims.read_text())
+    assert (told["trials"], told["trials_planned"]) == (41, 54)
+    answer = sweep_answer(partial, Address("sqlite://", "1", "x", ""))
+    assert "Preliminary, from 41 of 54 trials. plainnet:" in answer.headline
+    tags = {key: text for key, text in answer.tags.items() if text != "not tested"}
+    assert all(text.endswith("(41 of 54 trials)") for text in tags.values())
     assert "too few depths" in words
 
 

@@ -106,8 +106,8 @@ class TestChoice:
         lucky = point(1, 0.2, trained(0.9), trained(0.4))
         assert best_point([lucky, steady]) == 1
 
-    def test_a_point_that_trains_beats_one_that_does_not(self) -> None:
-        assert best_point([point(0, 0.1, SeedScore("untrained", 0.3, 1.0)), point(1, 0.2, trained(0.2))]) == 1
+    def test_validation_accuracy_alone_decides_whatever_a_trial_says_of_itself(self) -> None:
+        assert best_point([point(0, 0.1, SeedScore("untrained", 0.3, 1.0)), point(1, 0.2, trained(0.2))]) == 0
 
     @pytest.mark.parametrize(
         "bad", [SeedScore("diverged"), SeedScore("failed"), SeedScore("diverged", math.nan, math.nan)]

@@ -222,4 +222,4 @@ def test_chance_and_bar_are_each_data_sets_own() -> None:
     fits = found.groupby(["dataset.name", "architecture"])["outcome"].unique().map(list)
     assert fits["digits", "plainnet"] == ["untrained"], "0.4 is below half-way on the digits"
     assert fits["gaussian", "plainnet"] == ["trained"], "and above it where a fourth is chance"
-    assert "0.5 on digits, 0.38 on gaussian," in definitions(sweep, found)[0].sentence
+    assert "0.5 on digits, 0.375 on gaussian," in definitions(sweep, found)[0].sentence

@@ -83,11 +83,13 @@ def test_sentences_hold_the_cells_counts_and_no_others(table: tuple[tuple[int, .
         if named:
             assert [int(x) for x in named.groups()] == [DEPTHS[end], wins[end], seeds]
             assert (2 * wins[end] > seeds) == (side == "deepest")
-    if found.depth is not None:
+    at = {"above": np.inf, "below": 0.0}.get(found.censored, found.depth)
+    if at is not None:
         # Whatever cell speaks against the limit is named beside it.
         for depth, won in of_depth.items():
-            against = (depth > found.depth and 2 * won > seeds) or (depth < found.depth and 2 * won < seeds)
-            assert (re.search(rf"though.* at {depth}\b", sentence) is not None) == against
+            against = (depth > at and 2 * won > seeds) or (depth < at and 2 * won < seeds)
+            for text in (limit_words(found), sentence):
+                assert (re.search(rf"though.* at {depth}\b", text) is not None) == against
 
 
 def test_the_reviewed_tables() -> None:

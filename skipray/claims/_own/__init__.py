@@ -1,13 +1,24 @@
 """Claims that a sweep declares: how each kind is judged, and who judges which."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from skipray.claims._by_data import on_each_data_set
 from skipray.claims._claim import Finding
 from skipray.claims._data import SweepData
 from skipray.claims._own import comparison, correlation, limit, trend
 from skipray.extension import catalog
-from skipray.spec.claims import CodedClaim, ComparisonClaim, CorrelationClaim, LimitClaim, OwnClaim, TrendClaim
+from skipray.spec.claims import (
+    CodedClaim,
+    ComparisonClaim,
+    CorrelationClaim,
+    LimitClaim,
+    OwnClaim,
+    TrendClaim,
+    narrowed,
+)
+from skipray.spec.data_factors import DATASET
 
 _JUDGES: dict[type, Callable[[Any, SweepData], Finding]] = {
     ComparisonClaim: comparison.judge,
@@ -18,7 +29,7 @@ _JUDGES: dict[type, Callable[[Any, SweepData], Finding]] = {
 
 
 def judge_own(claim: OwnClaim, data: SweepData) -> Finding:
-    """What a declared claim finds in the data.
+    """What a declared claim finds in the data: on each data set, but for one that names data sets itself.
 
     Raises:
         ValueError: a claim of the user's own code raised, with the line.
@@ -27,4 +38,7 @@ def judge_own(claim: OwnClaim, data: SweepData) -> Finding:
         with catalog.at_work(claim.kind):
             found: Finding = catalog.find("claims", claim.kind).judge(data)
         return found
-    return _JUDGES[type(claim)](claim, data)
+    judge = partial(_JUDGES[type(claim)], claim)
+    names = (getattr(claim, field, None) for field in ("family", "than"))
+    compares = any(isinstance(name, str) and DATASET in narrowed(name)[1] for name in names)
+    return judge(data) if compares else on_each_data_set(judge, data)

@@ -1,9 +1,12 @@
 """A declared comparison: one family's metric against another's, twins paired by depth, seed and factors."""
 
+import pandas as pd
+
 from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import SweepData, diverged_remark
-from skipray.claims._estimates import censored_mean
+from skipray.claims._estimates import censored_mean, difference_within
 from skipray.claims._own._metrics import diverged_as, missing
+from skipray.claims._unpaired import unpaired
 from skipray.spec.claims import ComparisonClaim
 
 
@@ -31,7 +34,8 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
     pairs = data.pairs(claim.metric, claim.family, claim.than, diverged=counts)
     estimate = censored_mean(pairs, "difference") if len(pairs) else None
     if estimate is None:
-        return untested(statement, what, f"{len(pairs)} pairs of twins")
+        return untested(statement, what, _lacking(data, claim, pairs))
+    estimate = difference_within(estimate, claim.metric)
     words = f"{name} less {than}: {estimate.effect:+.3g} in {claim.metric}, {len(pairs)} pairs"
     part = Comparison(
         f"{claim.metric} of {name} less {than}'s", estimate, "", "the difference is as claimed",
@@ -43,6 +47,16 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
         supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
         remark=diverged_remark(data.of(claim.family, claim.than), _counted(claim)),
     )  # fmt: skip
+
+
+def _lacking(data: SweepData, claim: ComparisonClaim, pairs: pd.DataFrame) -> str:
+    """Why there is nothing to compare."""
+    if len(pairs):
+        return f"{len(pairs)} pairs of twins, of {pairs['seed'].nunique()} seed, or bounds to both sides alone"
+    blind = pairs.attrs["uninformative"]
+    if blind:
+        return f"{blind} pairs of twins, each beyond the same bound: their difference is not known"
+    return f"0 pairs of twins with {claim.metric}{unpaired(data, claim.family, claim.than)}"
 
 
 def _counted(claim: ComparisonClaim) -> str:

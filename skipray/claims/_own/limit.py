@@ -11,6 +11,7 @@ from skipray.claims._claim import Comparison, Finding, finding, untested
 from skipray.claims._data import SweepData, combinations
 from skipray.claims._estimates import share_of_seeds
 from skipray.claims._evidence import Lead
+from skipray.claims._unpaired import unpaired
 from skipray.spec.claims import LimitClaim
 from skipray.trends import trainability_shift
 
@@ -32,12 +33,13 @@ def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
     both = both[pairs == 2] if len(both) else both
     if both["depth"].nunique() < 2 or both["seed"].nunique() < 2:
         what = f"Run {claim.family} and {than} at two or more depths with two or more shared seeds."
-        return untested(statement, what, "fewer than two shared depths or seeds")
+        return untested(statement, what, f"fewer than two shared depths or seeds{unpaired(data, claim.family, than)}")
     shift = trainability_shift(
         both["depth"], both["trained"], both["second"], cell=combinations(both, shared),
         group=both["seed"],
     )  # fmt: skip
-    words = f"{name} trains {shift.doublings:+.2g} doublings of depth further than {other}"
+    far = f"{abs(shift.doublings):.2g} doublings of depth {'further' if shift.doublings >= 0 else 'less far'}"
+    words = f"{name} trains {far} than {other}"
     part = Comparison(
         f"limit of {name} beyond {other}'s", Lead(shift), "doublings of depth", "the limits lie as claimed",
         "the limits do not lie as claimed", 0.0, claim.direction,

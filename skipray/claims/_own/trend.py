@@ -2,7 +2,7 @@
 
 from skipray.claims._claim import Comparison, Finding, Side, finding, untested
 from skipray.claims._data import SweepData, diverged_remark
-from skipray.claims._estimates import change_over_depths, line_over_depths
+from skipray.claims._estimates import change_over_depths, difference_within, line_over_depths
 from skipray.claims._own._metrics import diverged_as, missing, of_family
 from skipray.spec.claims import TrendClaim
 
@@ -25,6 +25,7 @@ def judge(claim: TrendClaim, data: SweepData) -> Finding:
     change = change_over_depths(table, table["stratum"].to_numpy()) if len(table) else None
     if change is None:
         return untested(statement, what, "fewer than two depths or seeds")
+    change = difference_within(change, claim.metric)
     words = (
         f"{change.effect:+.3g} from depth {table['depth'].min()} to {table['depth'].max()} "
         f"(along a line {line_over_depths(table, table['stratum'].to_numpy()):+.3g})"
