@@ -48,7 +48,7 @@ from skipray.tracking.write.experiment import (
     open_sweep,
     prepare,
 )
-from skipray.tracking.write.late_checksums import record_checksums
+from skipray.tracking.write.late_checksums import record_checksums, record_own_checksums
 from skipray.tracking.write.manifest import has_manifest, write_manifest
 from skipray.tracking.write.measurement import (
     Finished,
@@ -127,6 +127,7 @@ __all__ = [
     "read_trials",
     "read_weights",
     "record_checksums",
+    "record_own_checksums",
     "redact",
     "repair",
     "replace_files",

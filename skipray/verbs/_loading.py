@@ -33,7 +33,13 @@ def load_to_read(sweep: str, overrides: list[str] | None, tracking_uri: str | No
 
     stored = tracking.stored_sweep(sweep, tracking_uri) if is_name(sweep) else None
     if stored is None:
-        return load_sweep(sweep, overrides or ())  # says what is wrong with it
+        try:
+            return load_sweep(sweep, overrides or ())
+        except SpecError as error:
+            if not is_name(sweep) or sweep_path(sweep).exists():
+                raise
+            store = tracking.redact(tracking.resolve_uri(None, tracking_uri))
+            raise SpecError([f"{error}; found no sweep {sweep!r} in {store} either"]) from None
     if overrides:
         raise InputRefused(f"found --set, but no file of {sweep} to override; allowed: the sweep as its store has it")
     return stored.sweep

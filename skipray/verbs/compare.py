@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from skipray.errors import InputRefused
 from skipray.spec import SpecError
 from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, UriOption
@@ -25,6 +26,7 @@ def compare(
 ) -> None:
     """What differs between two sweeps, two versions or two stores: settings, and the trends, trainability limits and
     verdicts that differ beyond their intervals."""
+    from skipray import tracking
     from skipray.analysis.aggregation import aggregate
     from skipray.analysis.comparison import compare as differences
     from skipray.analysis.comparison import nothing_shared
@@ -37,7 +39,10 @@ def compare(
     for text in (a, b):
         name, _, uri = text.partition("@")
         address = uri or tracking_uri
-        results.append(aggregate(load_to_read(name, None, address), address))
+        results.append(aggregate(spec := load_to_read(name, None, address), address))
+        if results[-1].trials.empty:
+            where = tracking.redact(tracking.resolve_uri(spec, address))
+            raise InputRefused(f"{name}: found no finished trial in {where}; allowed: a sweep with results")
     found = differences(results[0], results[1])
     why_not = nothing_shared(results[0], results[1])
     if why_not:

@@ -36,6 +36,9 @@ def doctor(
         recorded = tracking.record_checksums(spec, tracking_uri)
         if recorded:
             tell(f"{recorded} runs that had no checksums have those of their files as they are now")
+        own = tracking.record_own_checksums(spec, tracking_uri)
+        if own:
+            tell(f"{own} files of the sweep's own run that had no checksums have those that they have now")
         forgotten = tracking.forget_storage(spec, tracking_uri)
         if forgotten:
             tell(f"the next launch may keep its checkpoints elsewhere than in {forgotten}")

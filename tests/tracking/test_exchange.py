@@ -58,6 +58,12 @@ def test_another_store_reads_the_same(
     assert compared["trials"] == [2, 2]
     assert len(compared["differences"]) > 0, "the results of both, side by side"
     assert [d for d in compared["differences"] if d["differs"] or d["a"] != d["b"]] == []
+    for name, words in (
+        ("toys", f"found no sweep 'toys' in {there} either"),
+        ("quickstart", "found no finished trial in"),
+    ):
+        assert launch.run(["compare", f"toy@{sqlite}", f"{name}@{there}"]) == 2
+        assert words in capsys.readouterr().err
     assert import_archive(exported, there).runs == 0, "to import twice is to import once"
     assert len(tracking.read_trials("toy", there)) == 2
 

@@ -128,6 +128,18 @@ def test_the_sweeps_own_run_of_an_earlier_release_has_no_lists(recorded: tuple[S
     assert len(tracking.examine(sweep, uri)) == 1
     MlflowClient(uri).delete_tag(run.run_id, "skipray.artifacts")
     assert tracking.examine(sweep, uri) == []
+    root = Path(run.artifact_uri)
+    (root / "report").mkdir()
+    (root / "report" / "report.html").write_text("<p>")
+    names = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
+    assert tracking.record_own_checksums(sweep, uri) == len(names) >= 4
+    assert tracking.record_own_checksums(sweep, uri) == 0
+    assert tracking.examine(sweep, uri) == []
+    for name in (*names, "checksums.json", "report/checksums.json"):
+        whole = (root / name).read_bytes()
+        (root / name).write_bytes(_flipped(whole, len(whole) // 2))
+        assert [f.what.partition(" of the")[0] for f in tracking.examine(sweep, uri)] == [name]
+        (root / name).write_bytes(whole)
 
 
 def test_an_edited_list_of_a_runs_files_hides_no_damage(recorded: tuple[SweepSpec, str]) -> None:
