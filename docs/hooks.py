@@ -11,6 +11,8 @@ from mkdocs.structure.files import File, Files
 from skipray import verbs
 from skipray.spec.reference import FieldRow, field_rows
 
+PICTURES = Path(__file__).parent / "pictures"
+
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages."""
@@ -102,10 +104,22 @@ def claims_page() -> Iterator[str]:
 
 
 def metrics_page() -> Iterator[str]:
-    """Every metric of the catalog, with its keys; what `python -m skipray.metrics` prints."""
+    """Every metric of the catalog, with its keys, as `python -m skipray.metrics` prints them, and their pictures."""
+    from skipray.metrics._registry import entries
     from skipray.metrics._table import page
 
     yield page()
+    yield "## Pictures\n"
+    yield (
+        "What each reads of networks that break with depth and of those that do not: dots are seeds, lines their "
+        "medians, after training (of attention at initialisation). `python docs/pictures.py` runs the two sweeps, "
+        "`docs/pictures/of-layers.yaml` and `of-attention.yaml`, and draws them anew (these: 2026-11-28, after commit "
+        "572fd70, two and three seeds, 2 cores of an Intel Xeon at 2.8 GHz).\n"
+    )
+    for entry in entries():
+        if (PICTURES / f"{entry.name}.svg").exists():
+            yield f"\n### {entry.metric.key}\n\n{entry.metric.definition}.\n"
+            yield f"![{entry.metric.axis} by depth](pictures/{entry.name}.svg)"
 
 
 def speed_page() -> Iterator[str]:

@@ -1,10 +1,12 @@
 """What a trial hands up: plain values, no torch, no Ray, no MLflow."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd  # which takes half of what a verb that reads no results needs to start
 
 Outcome = Literal["trained", "untrained", "diverged"]
 """How a finished trial ended, as it was tracked; analysis.trained judges it anew by the sweep's definitions."""
@@ -84,7 +86,7 @@ class TrialRecord:
     outcome: Outcome
     epochs: tuple[EpochRecord, ...]
     """Epoch 0 is the network at initialisation. The last one also holds the final generalization metrics."""
-    layers: pd.DataFrame
+    layers: "pd.DataFrame"
     """Columns LAYER_COLUMNS."""
     spectra: dict[str, np.ndarray] = field(default_factory=dict)
     """`epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending."""

@@ -114,6 +114,7 @@ class Aggregate:
         return self.limit_tables[0].of_groups if self.limit_tables else ()
 
 
+@tracking.one_look()
 def aggregate(
     sweep: SweepSpec, tracking_uri: str | None = None, *, say: Callable[[str], None] = lambda text: None
 ) -> Aggregate:

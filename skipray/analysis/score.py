@@ -3,20 +3,22 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from skipray.extension import catalog
 from skipray.records import CHANCE_LOSS, CHANCE_SCORE
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.spec.samples import shape_and_outputs, task_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ACCURACIES, LOSSES = ("train.accuracy", "test.accuracy"), ("train.loss", "test.loss")
 
 
-def judged_by(trials: pd.DataFrame) -> tuple[str, ...]:
+def judged_by(trials: "pd.DataFrame") -> tuple[str, ...]:
     """What trials are shown by before anything else: their accuracies; their losses where they have none, since they
     predict values."""
     return ACCURACIES if any(np.isfinite(_column(trials, key)).any() for key in ACCURACIES) else LOSSES
@@ -39,7 +41,7 @@ class Score:
     perfect: float = 1.0
 
 
-def score_of(sweep: SweepSpec, trials: pd.DataFrame) -> Score:
+def score_of(sweep: SweepSpec, trials: "pd.DataFrame") -> Score:
     """After the last epoch, on the whole training split: of a classification the train accuracy; of values the share of
     the loss that the network takes off that of their mean, R squared where the loss is the mean squared error.
 
@@ -60,9 +62,11 @@ def score_of(sweep: SweepSpec, trials: pd.DataFrame) -> Score:
     )
 
 
-def _column(trials: pd.DataFrame, name: str, absent: "float | np.ndarray" = math.nan) -> np.ndarray:
+def _column(trials: "pd.DataFrame", name: str, absent: "float | np.ndarray" = math.nan) -> np.ndarray:
     if name not in trials:
         return np.broadcast_to(absent, len(trials)).astype(float)
+    import pandas as pd
+
     found = pd.to_numeric(trials[name], errors="coerce").to_numpy(dtype=float)
     return np.where(np.isfinite(found), found, absent)
 
@@ -71,7 +75,7 @@ def _cross_entropy(sweep: SweepSpec) -> bool:
     return all((cell.recipe.loss or {}).get("name", "cross_entropy") == "cross_entropy" for cell in sweep.cells)
 
 
-def _classes(sweep: SweepSpec, trials: pd.DataFrame) -> np.ndarray:
+def _classes(sweep: SweepSpec, trials: "pd.DataFrame") -> np.ndarray:
     """(trials,) of each one's data set."""
     of_data = {_data(cell.flat()): classes_of(cell) for cell in sweep.data_cells}
     if len(of_data) == 1:

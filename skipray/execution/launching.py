@@ -13,6 +13,7 @@ from skipray.execution.ended import LaunchEnd
 from skipray.execution.live_answer import LiveAnswer
 from skipray.execution.ownership import Ownership, owned, refuse_second
 from skipray.planning.budget import Budget, BudgetFit, fit
+from skipray.planning.cores import usable_cores
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
 from skipray.planning.plan import Plan, make_plan, trial_sizes
 from skipray.planning.rehearsal import rehearse
@@ -136,7 +137,7 @@ def _sizes(plan: Plan) -> dict[str, dict[str, int]]:
 
 
 def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
-    return sweep.resources.device != "cpu" or sweep.resources.threads > (os.cpu_count() or 1)
+    return sweep.resources.device != "cpu" or sweep.resources.threads > usable_cores()
 
 
 def _check_data(sweep: SweepSpec) -> None:

@@ -6,7 +6,6 @@ next report, and ends with this one. Where it cannot be started, or has ended, c
 
 import atexit
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any
 
+from skipray.planning.cores import usable_cores
 from skipray.report import drawing
 
 
@@ -66,9 +66,9 @@ def _drawn_there(spec: dict[str, Any], paths: list[Path]) -> bool:
 
 
 def _started() -> "subprocess.Popen[bytes] | None":
-    """The process, started anew where it has ended; None where there is a single core, or it cannot be."""
+    """The process, started anew where it has ended; None where there is a single core to use, or it cannot be."""
     global _process
-    if (_process is None or _process.poll() is not None) and (os.cpu_count() or 1) > 1:
+    if (_process is None or _process.poll() is not None) and usable_cores() > 1:
         try:
             # Not of the terminal's group: it ends when its input does, in silence.
             _process = subprocess.Popen(

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skipray.planning.budget import BudgetFit
 from skipray.planning.plan import Plan
-from skipray.results.scores import Scores
 from skipray.spec import SweepSpec, TrialSpec
+
+if TYPE_CHECKING:
+    from skipray.results.scores import Scores  # pandas
 
 STATES = ("finished", "running", "failed", "missing")
 """What a trial can be in."""
@@ -69,7 +71,7 @@ def status_result(
     states: Mapping[str, str],
     causes: Mapping[str, tuple[str, str]],
     to_come: int = 0,
-    scores: Scores | None = None,
+    scores: "Scores | None" = None,
 ) -> dict[str, Any]:
     """`skipray status --json`.
 

@@ -8,14 +8,16 @@ import itertools
 import json
 import zipfile
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS, Bins, EpochRecord, Histogram, TrialRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT_VERSION = 1
 
@@ -54,8 +56,10 @@ HISTOGRAM_SCHEMA = pa.schema(
 assert tuple(HISTOGRAM_SCHEMA.names) == HISTOGRAM_COLUMNS
 
 
-def layers_to_parquet(layers: pd.DataFrame) -> bytes:
+def layers_to_parquet(layers: "pd.DataFrame") -> bytes:
     """layers.parquet of a run: columns LAYER_COLUMNS, zstd."""
+    import pandas as pd
+
     columns = []
     for field in LAYER_SCHEMA:
         column = layers[field.name]
@@ -72,7 +76,7 @@ def layers_to_parquet(layers: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def layers_from_parquet(data: bytes) -> pd.DataFrame:
+def layers_from_parquet(data: bytes) -> "pd.DataFrame":
     """The columns of layers.parquet, words as categories. ValueError when it is damaged."""
     return pq.read_table(pa.BufferReader(data)).to_pandas()
 

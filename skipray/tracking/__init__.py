@@ -28,6 +28,7 @@ from skipray.tracking.read.integrity import Damage, damaged, damaged_beside, sto
 from skipray.tracking.read.known import KnownTrials, known_trials, read_study
 from skipray.tracking.read.launches import Launches, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, exists, read_ledger
+from skipray.tracking.read.look import one_look
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.outdated import Outdated, outdated
 from skipray.tracking.read.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
@@ -115,6 +116,7 @@ __all__ = [
     "logged_file",
     "measurement_files",
     "measurement_of",
+    "one_look",
     "open_sweep",
     "outdated",
     "prepare",

@@ -35,10 +35,11 @@ def plan(
     if not offline:
         from skipray import tracking
 
-        if tracking.exists(spec, tracking_uri):
-            check_code(spec, tracking_uri)
-            trials = tracking.known_trials(spec, tracking_uri).trials
-            states = tracking.states(spec, tracking_uri, trials=trials)
+        with tracking.one_look():
+            if tracking.exists(spec, tracking_uri):
+                check_code(spec, tracking_uri)
+                trials = tracking.known_trials(spec, tracking_uri).trials
+                states = tracking.states(spec, tracking_uri, trials=trials)
     seconds = None
     if limit is not None and limit.seconds is not None:
         from skipray.scheduling.ray.timing import time_here
@@ -71,8 +72,10 @@ def plan(
 
 def concurrency(spec: SweepSpec) -> int:
     """Trials at once on this machine, for an estimate; a cluster's own number is known when it is reached."""
+    from skipray.planning.cores import usable_cores
+
     if spec.resources.max_concurrent:
         return spec.resources.max_concurrent
     if spec.resources.device == "cuda":
         return max(1, round(1 / (spec.resources.gpu_fraction or 1.0)))
-    return max(1, (os.cpu_count() or 1) // spec.resources.threads)
+    return max(1, usable_cores() // spec.resources.threads)

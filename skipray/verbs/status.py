@@ -31,19 +31,22 @@ def status(
     states, causes, trials, to_come = {}, {}, (() if spec.adaptive else spec.trials()), 0
     said: list[str] = []
     scores = Scores("accuracy", ())
-    if tracking.exists(spec, tracking_uri):
-        said = check_code(spec, tracking_uri, accept=accept)
-        known = tracking.known_trials(spec, tracking_uri)
-        trials, to_come = known.trials, known.to_come
-        states = tracking.states(spec, tracking_uri, trials=trials)
-        ledger = tracking.read_ledger(spec, tracking_uri, trials=trials)
-        said += _damage(spec, tracking_uri, ledger, trials)
-        read = tracking.read_trials(spec, tracking_uri, trials=trials, ledger=ledger, say=progress(spec, tracking_uri))
-        scores = scores_by_now(spec, trials, read)
-        causes = {
-            i: (row.failure_class or "error", row.failure_message or "no message was recorded")
-            for i, row in ledger.failed.items()
-        }
+    with tracking.one_look():
+        if tracking.exists(spec, tracking_uri):
+            said = check_code(spec, tracking_uri, accept=accept)
+            known = tracking.known_trials(spec, tracking_uri)
+            trials, to_come = known.trials, known.to_come
+            ledger = tracking.read_ledger(spec, tracking_uri, trials=trials)
+            states = tracking.states(spec, tracking_uri, trials=trials, ledger=ledger)
+            said += _damage(spec, tracking_uri, ledger, trials)
+            read = tracking.read_trials(
+                spec, tracking_uri, trials=trials, ledger=ledger, say=progress(spec, tracking_uri)
+            )
+            scores = scores_by_now(spec, trials, read)
+            causes = {
+                i: (row.failure_class or "error", row.failure_message or "no message was recorded")
+                for i, row in ledger.failed.items()
+            }
     if as_json:
         print_json("status", status_result(spec, trials, states, causes, to_come, scores) | {"said": said})
         return

@@ -1,6 +1,6 @@
 """The baselines of `bench_sweep.py`, each as one would write it without skipray, run as a process of its own:
 
-    python _sweep_sides.py (ray_tune|ray_tuned|joblib|optuna|one_process) SWEEP.yaml SECONDS_LIMIT
+    python _sweep_sides.py (ray_tune|ray_tuned|joblib|hydra|optuna|one_process) SWEEP.yaml SECONDS_LIMIT
 
 in an empty folder. Prints one JSON object: trials that ended, and the seconds that they trained.
 """
@@ -208,6 +208,25 @@ def joblib_mlflow(trials: Trials, limit: float) -> list[float]:
     return list(Parallel(n_jobs=2)(delayed(run)(trial) for trial in trials))
 
 
+def hydra_joblib(trials: Trials, limit: float) -> list[float]:
+    """Hydra's joblib launcher over two processes (`_hydra_side.py`). The limit is not needed."""
+    import subprocess
+
+    import mlflow
+
+    mlflow.set_tracking_uri(store())
+    mlflow.set_experiment("bench")  # the schema, before two processes would make it at once
+    overrides = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"sweep={sys.argv[2]}"]
+    command = [
+        str(Path(__file__).with_name("_hydra_side.py")),
+        "--multirun",
+        *overrides,
+        f"index=range(0,{len(trials)})",
+    ]
+    subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+    return [float(line) for line in Path("seconds.txt").read_text().split()]
+
+
 def one_process(trials: Trials, limit: float) -> list[float]:
     """One warm process, one trial after the other, nothing kept."""
     return [train_plainly(trial, None) for trial in trials]
@@ -221,6 +240,7 @@ SIDES: dict[str, Callable[[Trials, float], list[float]]] = {
     "ray_tune": ray_tune,
     "ray_tuned": ray_tuned,
     "joblib": joblib_mlflow,
+    "hydra": hydra_joblib,
     "optuna": optuna_loop,
     "one_process": one_process,
 }

@@ -10,6 +10,9 @@ makes the same networks, batches and steps, with one thread, and has a process a
 - optuna: Optuna's own loop in two processes on one study, SQLite, MLflow's client as in ray_tuned; its grid sampler may
   run a trial twice at the end, which `trials` shows;
 - joblib: a pool of two processes with MLflow's fluent API in each, SQLite;
+- hydra: Hydra's joblib launcher with two processes, a folder and a log per job, MLflow's client as in ray_tuned; left
+  out, and said, where hydra-core and hydra-joblib-launcher are not installed (`uv pip install` them: they are no part
+  of the locked set, since nothing else here needs them);
 - one_process: one warm process, nothing tracked;
 - skipray: `python -m skipray.launch`, SQLite: probes each network at the first and last epoch, logs exactly once, can
   be killed at any time, and ends with fits, claims and a report. `until last trial` leaves the latter out.
@@ -30,16 +33,18 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from _figures import print_figure
 
 HERE = Path(__file__).resolve().parent
-SIDES = ("ray_tune", "ray_tuned", "joblib", "optuna", "one_process", "skipray")
+SIDES = ("ray_tune", "ray_tuned", "joblib", "hydra", "optuna", "one_process", "skipray")
 OTHERS = {
     "ray_tune": "stock Ray Tune",
     "ray_tuned": "hand-tuned Ray Tune",
     "joblib": "joblib",
+    "hydra": "Hydra's joblib launcher",
     "optuna": "Optuna's loop",
     "one_process": "one warm process that tracks nothing",
 }
@@ -205,6 +210,15 @@ def keep(trials: int, took: dict[str, Took]) -> None:
         print_figure(f"{trials:,} trials", ours.wall, beside, at_least=stopped, loads=loads)
 
 
+def present(asked: list[str]) -> list[str]:
+    """The sides that can run, in the order of SIDES."""
+    sides = [side for side in SIDES if side in asked]
+    if "hydra" in sides and not (find_spec("hydra") and find_spec("hydra_plugins")):
+        _say("hydra is left out: hydra-core and hydra-joblib-launcher are not installed")
+        sides.remove("hydra")
+    return sides
+
+
 def _holds(holds: bool) -> str:
     return "holds" if holds else "MISSED"
 
@@ -222,7 +236,7 @@ def main() -> None:
     if IS_LINUX:
         _adopt_orphans()
     for trials in arguments.trials:
-        sides = [s for s in SIDES if s in arguments.sides and not (s == "ray_tune" and trials > 24)]
+        sides = [s for s in present(arguments.sides) if not (s == "ray_tune" and trials > 24)]
         took = compare(trials, sides, arguments.limit)
         show(trials, took)
         judge(trials, took)

@@ -15,6 +15,7 @@ import typer
 
 from skipray.claims import paper_claims
 from skipray.launch import app
+from skipray.metrics._registry import entries
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, Tracking, load_sweep
 from skipray.spec.fields import Adaptive, Tune
 
@@ -39,6 +40,17 @@ def test_generated_pages_are_made(path: str) -> None:
         found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
         assert not (columns and found) or found == columns, line
         columns = found
+
+
+@pytest.mark.catalog
+def test_pictures_are_of_metrics_that_there_are() -> None:
+    pictures = ROOT / "docs" / "pictures"
+    drawn = {path.stem for path in pictures.glob("*.svg")}
+    assert drawn <= {entry.name for entry in entries()}, "of a metric that was taken away or renamed"
+    page = "\n".join(HOOKS["PAGES"]["metrics.md"]())
+    assert all(f"(pictures/{name}.svg)" in page for name in drawn)
+    for path in pictures.glob("*.yaml"):
+        assert load_sweep(path).trials()
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:

@@ -78,7 +78,7 @@ def test_trials_find_everything_imported_and_their_threads_set(
 def test_workers_are_started_ahead_where_trials_take_every_core(
     overrides: list[str], trials: int | None, ahead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(settings, "usable_cores", lambda: 4)
     sweep = load_sweep(ROOT / "sweeps" / "quickstart.yaml", overrides)
     monkeypatch.delenv("RAY_prestart_worker_first_driver", raising=False)
     assert settings.workers_ahead(sweep, trials) == {"RAY_prestart_worker_first_driver": ahead}

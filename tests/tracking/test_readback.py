@@ -12,7 +12,7 @@ from mlflow.entities import Metric
 
 from skipray import tracking
 from skipray.storage import Failure, SweepLease, TrialPlace
-from skipray.tracking.read import measured
+from skipray.tracking.read import ledger, measured
 
 
 def run_all(toys: SimpleNamespace, sweep: Any, uri: str, **changes: int) -> None:
@@ -187,13 +187,31 @@ def test_over_http_finished_runs_pass_by_once(
     sweep = toys.sweep("once")
     run_all(toys, sweep, proxy.uri)
     run_all(toys, sweep, sqlite)
-    ledger = tracking.read_ledger(sweep, proxy.uri)
+    known = tracking.read_ledger(sweep, proxy.uri)
     monkeypatch.setattr(measured, "http_runs", lambda *a, **k: pytest.fail("the runs were there already"))
-    table = tracking.read_trials(sweep, proxy.uri, ledger=ledger)
+    table = tracking.read_trials(sweep, proxy.uri, ledger=known)
     pd.testing.assert_frame_equal(table, tracking.read_trials(sweep, sqlite))
     extra = toys.sweep("once", depths=(20,))
     toys.record_one(extra, extra.trials()[0], proxy.uri)
     assert len(tracking.read_trials(extra, proxy.uri)) == 1, "one that came later is kept too"
+
+
+def test_a_verb_that_reads_looks_at_a_servers_runs_once(
+    proxy: Any, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = toys.sweep("looked-at")
+    run_all(toys, sweep, proxy.uri)
+    asked: list[str] = []
+    real = ledger.http_runs
+    monkeypatch.setattr(ledger, "http_runs", lambda *a, **k: [asked.append("once"), real(*a, **k)][1])
+    with tracking.one_look():
+        states = tracking.states(sweep, proxy.uri)
+        assert tracking.read_ledger(sweep, proxy.uri).finished.keys() == states.keys()
+        assert len(tracking.read_trials(sweep, proxy.uri)) == len(states)
+    assert asked == ["once"]
+    extra = toys.sweep("looked-at", depths=(20,))
+    toys.record_one(extra, extra.trials()[0], proxy.uri)
+    assert len(tracking.read_ledger(extra, proxy.uri).finished) == 1, "another look sees what came later"
 
 
 def test_histories_over_http_are_whole_where_the_server_would_sample(

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from skipray.planning.cores import usable_cores
 from skipray.scheduling.ray import private
 from skipray.scheduling.ray.head import check_reachable
 from skipray.scheduling.ray.local_folder import SessionFolder
@@ -122,7 +123,7 @@ def _start(sweep: SweepSpec, trials: int | None, options: dict[str, Any]) -> Clu
     folder, before = SessionFolder(), descendants()
     try:
         with private.lean_start(thread_variables(sweep) | workers_ahead(sweep, trials)):
-            ray.init(**options, **folder.options(), address="local", include_dashboard=False, num_cpus=os.cpu_count())
+            ray.init(**options, **folder.options(), address="local", include_dashboard=False, num_cpus=usable_cores())
         return Cluster(None, connected_nodes(), folder=folder, processes=LocalProcesses(before))
     except Exception as error:
         LocalProcesses(before).end()

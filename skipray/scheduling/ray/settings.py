@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from skipray.planning.cores import usable_cores
 from skipray.spec import SweepSpec
 
 QUIET = {
@@ -72,7 +73,7 @@ def workers_ahead(sweep: SweepSpec, trials: int | None) -> dict[str, str]:
     """
     if _AHEAD in os.environ:
         return {}
-    resources, cores = sweep.resources, os.cpu_count() or 1
+    resources, cores = sweep.resources, usable_cores()
     at_once = min(resources.max_concurrent or cores, len(sweep.trials()) if trials is None else trials)
     every = resources.device == "cpu" and resources.threads == 1 and at_once >= cores
     return {_AHEAD: "1" if every else "0"}

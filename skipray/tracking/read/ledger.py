@@ -15,6 +15,7 @@ from skipray.spec import SweepSpec, TrialSpec
 from skipray.tracking.address import is_sql, resolve_uri
 from skipray.tracking.read.finals import Harvest
 from skipray.tracking.read.former import aliases, renamed
+from skipray.tracking.read.look import looks
 from skipray.tracking.read.row import ROW_TAGS, RunRow, made_row, row_of
 from skipray.tracking.read.sweep_run import http_experiment
 from skipray.tracking.read.tables import FETCHED_ROWS, RUNS, TAGS, away, engine, find_experiment
@@ -108,16 +109,23 @@ def _end_order(row: RunRow) -> tuple[int, str]:
 def child_runs(uri: str, experiment_name: str, say: Say = silent) -> Iterator[RunRow]:
     """Every trial's run of an experiment that is not deleted."""
     if not is_sql(uri):
-        harvest = Harvest(uri, experiment_name)
-        for run in http_runs(uri, experiment_name, say=say):
-            made = row_of(run)
-            harvest.add(made, run)
-            yield made
-        harvest.keep()
+        seen, what = looks(), (uri, experiment_name)
+        if what not in seen:
+            seen[what] = tuple(_http_rows(uri, experiment_name, say))
+        yield from seen[what]
         return
     experiment = find_experiment(uri, experiment_name)
     if experiment is not None:
         yield from _sql_runs(uri, experiment)
+
+
+def _http_rows(uri: str, experiment_name: str, say: Say) -> Iterator[RunRow]:
+    harvest = Harvest(uri, experiment_name)
+    for run in http_runs(uri, experiment_name, say=say):
+        made = row_of(run)
+        harvest.add(made, run)
+        yield made
+    harvest.keep()
 
 
 def _sql_runs(uri: str, experiment: int) -> Iterator[RunRow]:
