@@ -33,7 +33,14 @@ from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.outdated import Outdated, outdated
 from skipray.tracking.read.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
 from skipray.tracking.read.state import states
-from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run, sweep_runs, sweep_status
+from skipray.tracking.read.sweep_run import (
+    SweepRun,
+    deleted_sweep,
+    deleted_words,
+    find_sweep_run,
+    sweep_runs,
+    sweep_status,
+)
 from skipray.tracking.read.sweeps import tracked_sweeps
 from skipray.tracking.ui import run_page, sweep_pages, ui_command, ui_environment, where_to_look
 from skipray.tracking.write.accepting import accept_code
@@ -96,6 +103,8 @@ __all__ = [
     "damaged",
     "damaged_beside",
     "declarations",
+    "deleted_sweep",
+    "deleted_words",
     "deliver_pending",
     "examine",
     "exists",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.storage import awaiting_delivery, foreign_files
-from skipray.tracking.address import is_sql, resolve_uri, storage_url
+from skipray.tracking.address import resolve_uri, storage_url
 from skipray.tracking.checksums import are_listed, read_checksums
 from skipray.tracking.client import reach
 from skipray.tracking.files import local_folder, read_file
@@ -20,8 +20,7 @@ from skipray.tracking.read.launches import FORGOTTEN, living_owner, read_launche
 from skipray.tracking.read.ledger import Ledger, child_runs, ledger_of
 from skipray.tracking.read.outdated import outdated
 from skipray.tracking.read.row import RunRow
-from skipray.tracking.read.sweep_run import sweep_runs
-from skipray.tracking.read.tables import deleted_experiment
+from skipray.tracking.read.sweep_run import deleted_sweep, sweep_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,7 +65,7 @@ def examine(
     if foreign:
         more = f", and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
         say(f"the storage holds what is not skipray's, and is left alone: {', '.join(foreign[:SHOWN])}{more}")
-    gone = _deleted(uri, sweep.name)
+    gone = deleted_sweep(uri, sweep.name)
     if gone is not None:
         held = f", and {len(waiting)} results wait in the storage" if waiting else ""
         what = f"experiment {sweep.name} was deleted in MLflow{held}"
@@ -121,14 +120,6 @@ def forget_storage(sweep: SweepSpec, tracking_uri: str | None = None) -> str | N
     run_id, number = run.run_id, str(launches.number)
     reach(uri, lambda c: c.set_tag(run_id, FORGOTTEN, number))
     return launches.last.storage
-
-
-def _deleted(uri: str, name: str) -> str | None:
-    """The id of a sweep's experiment that was deleted; None where there is none such."""
-    if is_sql(uri):
-        return deleted_experiment(uri, name)
-    found = reach(uri, lambda c: c.get_experiment_by_name(name))
-    return str(found.experiment_id) if found is not None and found.lifecycle_stage == "deleted" else None
 
 
 def _of_sweeps_run(uri: str, name: str) -> Iterator[Problem]:

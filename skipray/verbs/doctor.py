@@ -23,7 +23,7 @@ def doctor(
     """List stale runs, duplicates, orphans, damaged files and undelivered results; with --repair, mend them."""
     from skipray import tracking
 
-    spec = load_to_read(sweep, overrides, tracking_uri)
+    spec = load_to_read(sweep, overrides, tracking_uri, deleted_too=True)
     if accept:
         check_code(spec, tracking_uri, accept=True)
     findings = tracking.examine(spec, tracking_uri, say=tell)

@@ -7,7 +7,7 @@ import typer
 
 from skipray.spec import SweepSpec
 from skipray.verbs._code import check_code
-from skipray.verbs._loading import budget_of, load
+from skipray.verbs._loading import budget_of, load, refuse_deleted
 from skipray.verbs._options import BudgetOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._speaking import print_json
 
@@ -35,6 +35,7 @@ def plan(
     if not offline:
         from skipray import tracking
 
+        refuse_deleted(spec.name, spec, tracking_uri)
         with tracking.one_look():
             if tracking.exists(spec, tracking_uri):
                 check_code(spec, tracking_uri)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from skipray import tracking
+from skipray import launch, tracking
 from skipray.storage import TrialPlace, local_path
 from skipray.tracking.checksums import read_checksums
 
@@ -117,6 +117,24 @@ def test_an_experiment_that_was_deleted_by_hand_is_not_written_to(sqlite: str, t
     with pytest.raises(tracking.TrackingRefused, match="mlflow experiments restore"):
         tracking.prepare(toys.sweep(), sqlite)
     assert not tracking.exists(toys.sweep(), sqlite)
+
+
+@pytest.mark.parametrize("verb", ["status", "plan", "aggregate", "report", "launch", "compare"])
+def test_every_verb_sees_that_an_experiment_was_deleted(
+    sqlite: str, toys: SimpleNamespace, verb: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """None says that nothing has finished, and no report is written: the command that brings it back is told."""
+    text = (Path(__file__).parents[2] / "sweeps" / "quickstart.yaml").read_text()
+    (tmp_path / "toy.yaml").write_text(text.replace("name: quickstart", "name: toy"))
+    number = tracking.prepare(toys.sweep(), sqlite).experiment_id
+    MlflowClient(sqlite).delete_experiment(number)
+    for name in ("toy.yaml", "toy"):
+        assert launch.run([verb, name, *([name] if verb == "compare" else []), "--tracking-uri", sqlite]) == 2
+        said = capsys.readouterr().err
+        assert f"`MLFLOW_TRACKING_URI={sqlite} mlflow experiments restore -x {number}`" in said
+    (tmp_path / "toy.yaml").rename(tmp_path / "gone")
+    assert verb in ("plan", "launch") or launch.run([verb, "toy", *(["toy"] if verb == "compare" else [])]) == 2
+    assert not (tmp_path / "reports").exists()
 
 
 def test_several_workers_write_one_sqlite_file_without_losing_a_trial(sqlite: str, toys: SimpleNamespace) -> None:

@@ -1,5 +1,6 @@
 """The sweep's own run, with all its tags: what holds for the sweep as a whole stands there."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray.spec import SweepSpec
-from skipray.tracking.address import is_sql, resolve_uri
-from skipray.tracking.read.tables import RUNS, TAGS, away, engine, find_experiment
+from skipray.tracking.address import is_sql, redact, resolve_uri
+from skipray.tracking.read.tables import RUNS, TAGS, away, deleted_experiment, engine, find_experiment
 from skipray.tracking.schema import KIND
 
 
@@ -85,6 +86,25 @@ def _http_runs(uri: str, name: str) -> list[SweepRun]:
         )
         for r in runs
     ]
+
+
+def deleted_sweep(uri: str, name: str) -> str | None:
+    """The id of a sweep's experiment that was deleted in MLflow; None where there is none such."""
+    if is_sql(uri):
+        return deleted_experiment(uri, name)
+    from skipray.tracking.client import reach
+
+    found = reach(uri, lambda c: c.get_experiment_by_name(name))
+    return str(found.experiment_id) if found is not None and found.lifecycle_stage == "deleted" else None
+
+
+def deleted_words(uri: str, name: str, experiment: str) -> str:
+    """That a sweep's experiment was deleted, and the command that brings it back, in a sentence."""
+    address = shlex.quote(redact(uri))
+    return (
+        f"experiment {name} was deleted in MLflow; `MLFLOW_TRACKING_URI={address} mlflow experiments restore "
+        f"-x {experiment}` restores it with its runs, `mlflow gc` removes it for good"
+    )
 
 
 def http_experiment(uri: str, name: str) -> str | None:

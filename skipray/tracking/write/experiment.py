@@ -30,6 +30,7 @@ from skipray.tracking.address import (
 from skipray.tracking.checksums import LIST, checksums_of
 from skipray.tracking.client import reach
 from skipray.tracking.files import read_file, write_files
+from skipray.tracking.read.sweep_run import deleted_words
 from skipray.tracking.schema import KIND, SWEEP, list_tag
 from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note, view_tags
 
@@ -133,11 +134,7 @@ def _experiment(uri: str, sweep: SweepSpec) -> "Experiment":
                     raise
                 found = mlflow.get_experiment_by_name(name)  # another driver was first
         if found is None or found.lifecycle_stage != "active":
-            number = found.experiment_id if found else "?"
-            raise TrackingRefused(
-                f"experiment {name} was deleted in MLflow; restore it (mlflow experiments restore -x {number}) "
-                "or remove it for good (mlflow gc)"
-            )
+            raise TrackingRefused(deleted_words(uri, name, found.experiment_id if found else "?"))
         return found
 
     return reach(uri, find_or_create)
