@@ -58,7 +58,8 @@ def judge(data: SweepData) -> Finding:
                     f"{name}'s falls over the layers", f"{name}'s does not fall over the layers",
                 )
             )  # fmt: skip
-            words[-1] += f", a {'fall' if fall.effect >= 0 else 'rise'} of {abs(fall.effect):.2g} over the layers"
+            way = "fall" if fall.effect >= 0 else "rise"
+            words[-1] += f", a {way} of {abs(fall.effect):.2g} over the layers, mean over the depths"
     if not parts:
         names = " or ".join(data.name(r).lower() for r in ROLES)
         what = f"Run {names} with the probe on, two or more seeds."
