@@ -27,8 +27,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import of_answers
 import of_chance
 import of_processes
+import of_signals
 import of_storage
 import of_tracking
 import of_trials
@@ -59,8 +61,10 @@ FAULTS: dict[str, Callable[[Stage], None]] = {
     "storage-full-while-delivering": of_storage.storage_full_while_delivering,
     "checkpoint-truncated": of_storage.checkpoint_truncated,
     "checkpoint-other-version": of_storage.checkpoint_of_another_version,
+    **of_answers.FAULTS,
     "nan-loss": of_trials.nan_loss,
     "exception-in-one-family": of_trials.exception_in_one_family,
+    **of_signals.FAULTS,
     "head-killed": of_processes.head_killed,
     "head-restarted": of_processes.head_restarted,
 }
@@ -93,6 +97,7 @@ def main() -> int:
             print(f"3 raylets, MLflow, PostgreSQL: {time.monotonic() - began:.0f} s; seed {options.seed}", flush=True)
             print(f"the undisturbed sweep: {stage.run_undisturbed():.0f} s", flush=True)
             print(HEADER, flush=True)
+            stage.wanted = tuple(names)
             wrong = []
             for name in names:
                 row = strike(name, stage, FAULTS[name])

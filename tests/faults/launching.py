@@ -16,6 +16,13 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def environment_of(sweep: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Of a process that launches a sweep: the suite's own without what its caller has set, and these variables."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "MLFLOW_", "SKIPRAY_"))}
+    paths = [str(ROOT), str(sweep.parent), os.environ.get("PYTHONPATH", "")]
+    return clean | dict(variables) | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
 @dataclass
 class Launch:
     """One `python -m skipray.launch SWEEP --json`."""
@@ -27,15 +34,13 @@ class Launch:
 
     @classmethod
     def start(cls, sweep: Path, variables: Mapping[str, str], *options: str) -> "Launch":
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "MLFLOW_", "SKIPRAY_"))}
-        paths = [str(ROOT), str(sweep.parent), os.environ.get("PYTHONPATH", "")]
         number = len(list(sweep.parent.glob("launch-*.err"))) + 1
         out, err = (sweep.parent / f"launch-{number}.{kind}" for kind in ("out", "err"))
         with out.open("wb") as to_out, err.open("wb") as to_err:
             process = subprocess.Popen(
                 [sys.executable, "-m", "skipray.launch", sweep.name, "--json", *options],
                 cwd=sweep.parent,
-                env=clean | dict(variables) | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+                env=environment_of(sweep, variables),
                 stdin=subprocess.DEVNULL,
                 stdout=to_out,
                 stderr=to_err,

@@ -1,7 +1,5 @@
 """Faults of trials themselves: a loss that is not finite, an exception in one family."""
 
-import sys
-
 from stage import Stage
 
 from skipray import tracking
@@ -26,7 +24,7 @@ def exception_in_one_family(stage: Stage) -> None:
     architectures = ("plainnet", "resnet", "broken:Family")
     with stage.disturb("exception-in-one-family", architectures=architectures) as it:
         (it.file.parent / "broken.py").write_text(BROKEN_FAMILY)
-        sys.path.append(str(it.file.parent))  # to read the sweep here, as the launch does
+        stage.reads(it.file)
         it.expected_failures = 1
         it.strike()
         for _ in range(2):

@@ -96,6 +96,8 @@ class Disturbed:
         self.struck = 0.0
         self.expected_failures = 0
         """Trials that can never finish."""
+        self.parts: dict[str, list[str]] = {}
+        """Of faults that share the sweep: what was wrong with each."""
 
     def launch(self, *options: str) -> Launch:
         started = Launch.start(self.file, self.variables, *([] if self.report else ["--no-report"]), *options)
@@ -107,6 +109,16 @@ class Disturbed:
         started = self.launch(*options)
         started.wait(LAUNCH_SECONDS)
         return started
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Within, one of several faults strikes: what is not as it must be is its own."""
+        before = len(self.row.wrong)
+        try:
+            yield
+        finally:
+            self.parts.setdefault(name, []).extend(self.row.wrong[before:])
+            del self.row.wrong[before:]
 
     def expect(self, true: object, words: str) -> None:
         """Note what must be so, and is not."""
@@ -166,6 +178,10 @@ class Stage:
         self.rows: list[Row] = []
         self.suffix = ""
         """Of the names of sweeps."""
+        self.wanted: tuple[str, ...] = ()
+        """The faults that are to strike."""
+        self.shared: dict[str, dict[str, Row]] = {}
+        """Name of a sweep that several faults share -> their rows."""
         self.reference: Values | None = None
 
     @property
@@ -178,6 +194,10 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self.cluster.stop()
+
+    def reads(self, sweep: Path) -> None:
+        """Find the user's own code of a sweep here too, as its launches do: to read it, it is imported."""
+        sys.path.append(str(sweep.parent))
 
     @contextlib.contextmanager
     def again(self) -> Iterator[None]:
