@@ -29,6 +29,7 @@ from pathlib import Path
 
 import of_answers
 import of_chance
+import of_hands
 import of_processes
 import of_signals
 import of_storage
@@ -62,6 +63,7 @@ FAULTS: dict[str, Callable[[Stage], None]] = {
     "checkpoint-truncated": of_storage.checkpoint_truncated,
     "checkpoint-other-version": of_storage.checkpoint_of_another_version,
     **of_answers.FAULTS,
+    **of_hands.FAULTS,
     "nan-loss": of_trials.nan_loss,
     "exception-in-one-family": of_trials.exception_in_one_family,
     **of_signals.FAULTS,
