@@ -3,6 +3,7 @@
 import inspect
 import runpy
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages."""
     for path, make in PAGES.items():
         files.append(File.generated(config, path, content="\n".join(make()) + "\n"))
+    published = resources.files("skipray.results").joinpath("schema.json").read_text(encoding="utf-8")
+    files.append(File.generated(config, "reference/results.schema.json", content=published))
     return files
 
 
@@ -122,6 +125,43 @@ def metrics_page() -> Iterator[str]:
             yield f"![{entry.metric.axis} by depth](pictures/{entry.name}.svg)"
 
 
+def json_page() -> Iterator[str]:
+    """Every object that is handed out as JSON, with its keys."""
+    from skipray.results import SCHEMA_VERSION, schema
+
+    parts = schema()["$defs"]
+    handed = [part["$ref"].rpartition("/")[2] for part in schema()["oneOf"]]
+    yield "# Results as JSON\n"
+    yield (
+        "`--json` prints one object, `claims.json` beside a report is that of `skipray aggregate`, and `launch "
+        "--notify` is told a `notification`. Each bears its `kind` and `schema_version`, now "
+        f"{SCHEMA_VERSION}, which rises when a key goes or means something else. What is absent or without a bound is "
+        "null. The [JSON Schema](results.schema.json) comes with the package too: `skipray.results.schema()`."
+    )
+    for name in (*handed, *sorted(set(parts) - set(handed))):
+        fields = {k: v for k, v in parts[name].get("properties", {}).items() if k not in ("schema_version", "kind")}
+        if not fields:
+            continue
+        yield f"\n## {name}\n\n{parts[name].get('description', '')}\n"
+        yield "| key | type | meaning |\n|---|---|---|"
+        required = parts[name].get("required", ())
+        for key, field in fields.items():
+            kind = json_type(field) + ("" if key in required else ", or left out")
+            yield f"| `{key}` | {cell(kind)} | {cell(field.get('description', ''))} |"
+
+
+def json_type(field: Any) -> str:
+    """A field of the schema in words."""
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return {"scalar": "value", "probability": "probability"}.get(name, f"[{name}](#{name})")
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    kinds = field.get("type", "any")
+    words = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+    return f"{words} of {json_type(field['items'])}" if "items" in field else words
+
+
 def speed_page() -> Iterator[str]:
     """How fast it is, beside what: from the records of `make bench`."""
     yield from runpy.run_path(str(Path(__file__).with_name("speed.py")))["page"]()
@@ -133,6 +173,7 @@ PAGES = {
     "reference/fields.md": fields_page,
     "reference/commands.md": commands_page,
     "reference/claims.md": claims_page,
+    "reference/json.md": json_page,
 }
 """Where each generated page stands in the site."""
 

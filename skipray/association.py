@@ -31,12 +31,12 @@ class Association:
     """Pairs of runs that were compared."""
     error: float
     """Standard error: that of the jackknife, at least that of as many runs without association."""
-    clusters: int
-    """Seeds that it rests on; quantiles are those of t on clusters - 1 degrees of freedom."""
+    seeds: int
+    """That it rests on; quantiles are those of t on seeds - 1 degrees of freedom."""
 
 
 def granulated_tau(
-    x: ArrayLike, y: ArrayLike, *, strata: ArrayLike | None = None, cluster: ArrayLike | None = None
+    x: ArrayLike, y: ArrayLike, *, strata: ArrayLike | None = None, seed: ArrayLike | None = None
 ) -> Association | None:
     """Kendall's tau-b of x and y over pairs of runs in the same stratum.
 
@@ -44,22 +44,22 @@ def granulated_tau(
         x, y: (runs,) the two quantities; finite.
         strata: (runs,) only runs with the same entry are compared; all runs when None. The pairs of all strata are
             pooled, so a stratum counts by its pairs; in equal strata without ties this is the mean of their taus.
-        cluster: (runs,) seeds; each run by itself when None.
+        seed: (runs,) of each run; each run by itself when None.
 
     Returns:
-        None where no pair differs in both quantities, or with fewer than two clusters.
+        None where no pair differs in both quantities, or with fewer than two seeds.
 
     Raises:
         ValueError: arrays of different lengths or values that are not finite.
     """
     a, b = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     layer = np.zeros(len(a)) if strata is None else np.asarray(strata)
-    group = np.arange(len(a)) if cluster is None else np.asarray(cluster)
-    if a.ndim != 1 or not a.shape == b.shape == layer.shape == group.shape:
-        raise ValueError(f"found shapes {a.shape}, {b.shape}, {layer.shape}, {group.shape}; allowed: one length")
+    seeds = np.arange(len(a)) if seed is None else np.asarray(seed)
+    if a.ndim != 1 or not a.shape == b.shape == layer.shape == seeds.shape:
+        raise ValueError(f"found shapes {a.shape}, {b.shape}, {layer.shape}, {seeds.shape}; allowed: one length")
     if not (np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
         raise ValueError("found values that are not finite; allowed: finite ones")
-    names, index = np.unique(group, return_inverse=True)
+    names, index = np.unique(seeds, return_inverse=True)
     if len(names) < 2:
         return None
     a, b = (np.unique(v, return_inverse=True)[1] for v in (a, b))
@@ -69,7 +69,7 @@ def granulated_tau(
     tau = _tau(total)
     if tau is None:
         return None
-    # Every pair is counted from both of its runs: leaving a cluster out takes its runs' pairs away twice, and gives
+    # Every pair is counted from both of its runs: leaving a seed out takes its runs' pairs away twice, and gives
     # those inside of it back once.
     inside = _pair_sums(a, b, level * len(names) + index)
     own, shared = (np.stack([np.bincount(index, row, len(names)) for row in sums]) for sums in (each, inside))
@@ -122,7 +122,7 @@ def _dominated(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     stride = highest - int(b.min()) + 1
     width = 1
     while width < size:
-        # Sorted halves side by side; shifted by a stride a pair, all left halves are one sorted list.
+        # Sorted halves side by side; shifted by a stride per pair, all left halves are one sorted list.
         pairs = value.reshape(-1, 2, width)
         shift = np.arange(len(pairs))[:, None] * stride
         below = np.searchsorted((pairs[:, 0] + shift).ravel(), (pairs[:, 1] + shift).ravel())

@@ -10,12 +10,11 @@ import errno
 import gc
 import sys
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,9 +22,9 @@ from skipray import __version__, verbs
 from skipray.errors import SkiprayError
 from skipray.extension import own_code
 from skipray.terminal.interrupts import interrupt_on_signals
+from skipray.terminal.lines import say as tell
 from skipray.terminal.streams import ResultsNotWritten, flush_results, mend_streams
 from skipray.terminal.supervisor import supervised
-from skipray.verbs._speaking import tell
 
 app = typer.Typer(
     name="skipray",
@@ -157,18 +156,21 @@ def _no_room(error: Exception) -> int | None:
     return 2
 
 
-def _command(name: str) -> Callable[..., Any]:
-    """A verb's function; of a file without one, or that cannot be imported, what says so when the verb is asked for, so
-    that the others work."""
+ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""How a command is given that only says what is wrong with its file: it says it whatever it is given."""
+
+
+def _add(name: str) -> None:
+    """Add a verb to the command line; in place of one whose file cannot be imported, or has no such function, what says
+    so when the verb is asked for, so that the others work."""
     try:
-        return verbs.command(name)
+        app.command(name)(verbs.command(name))
     except SkiprayError as error:
         refusal = error
 
-    def refused(_: typer.Context) -> None:
-        raise refusal
-
-    return refused
+        @app.command(name, context_settings=ANYTHING)
+        def refused(_: typer.Context) -> None:
+            raise refusal
 
 
 @app.callback(invoke_without_command=True)
@@ -186,10 +188,7 @@ def with_verb(arguments: list[str]) -> list[str]:
 
 
 for _name in verbs.names():
-    _function = _command(_name)
-    # One that only says what is wrong with its file says it whatever it is given.
-    _anything = {"allow_extra_args": True, "ignore_unknown_options": True} if _function.__name__ == "refused" else None
-    app.command(_name, context_settings=_anything)(_function)
+    _add(_name)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a trial hands up: plain values, no torch, no Ray, no MLflow."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     import pandas as pd  # which takes half of what a verb that reads no results needs to start
 
 Outcome = Literal["trained", "untrained", "diverged"]
-"""How a finished trial ended, as it was tracked; analysis.trained judges it anew by the sweep's definitions."""
+"""How a finished trial judged itself, as it was tracked: trained is better than naming the most frequent class. What
+counts when results are read, `skipray.analysis.trained` decides. A trial that raised is tracked as
+`failed`, and has no record."""
 State = Literal["finished", "running", "failed", "missing"]
 """Where a trial stands."""
-"""How a finished trial judged itself: trained is better than naming the most frequent class. What counts when results
-are read, `skipray.analysis.trained` decides. A trial that raised has the outcome `failed`, and no record."""
+STATES: tuple[State, ...] = get_args(State)
 
 CHANCE_SCORE, CHANCE_LOSS = "chance.accuracy", "chance.loss"
 """Logged with a trial's last epoch: share of the most frequent class in the training split, and the cross-entropy of
@@ -33,7 +34,7 @@ LAYER_COLUMNS = (
     "censored",
     "reason",
 )
-"""One row a statistic: the columns of layers.parquet.
+"""One row per statistic: the columns of layers.parquet.
 
 epoch int; layer str; layer_index int (0 = stem); tensor str (hidden, branch, skip, weight, weight_update,
 weight_gradient, output_gradient); unfolding str (matrix, samples, channels, height, width, out, in); centred bool;
@@ -91,7 +92,7 @@ class TrialRecord:
     spectra: dict[str, np.ndarray] = field(default_factory=dict)
     """`epoch/layer/tensor/unfolding/raw|centred` -> singular values, descending."""
     profiles: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """`profile.hidden.log10_condition` -> one finite value a layer, at the last epoch."""
+    """`profile.hidden.log10_condition` -> one finite value per layer, at the last epoch."""
     profile_layers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """The layer index of each value in `profiles` (absent ones leave gaps)."""
     histograms: tuple[Histogram, ...] = ()

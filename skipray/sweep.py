@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skipray.spec import SweepSpec, load_sweep, sweep_of
+from skipray.records import State
+from skipray.spec import SweepSpec, TrialSpec, load_sweep, sweep_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,30 +62,22 @@ class Sweep:
         """What would run, one row per trial, the longest first. Starts nothing.
 
         Returns:
-            Columns `trial_id, label, architecture, depth, seed, parameters, flops, seconds, state`; `parameters` and
-            `flops` (of one sample forward, a multiply-add counting 2) are absent where a network's size is not known.
+            The columns of `skipray plan --json`: `trial_id, label, seed, phase, setting, architecture, depth`, the
+            further factors, `parameters, flops` (of one sample forward, a multiply-add counting 2), `activation_bytes`
+            (all three absent where a network's size is not known), `seconds, state`.
         """
         import pandas as pd
 
         from skipray import tracking
         from skipray.planning.plan import make_plan
+        from skipray.results.planned import trial_rows
 
-        states = tracking.states(self.spec, tracking_uri) if tracking.exists(self.spec, tracking_uri) else {}
-        rows = [
-            {
-                "trial_id": planned.trial.trial_id,
-                "label": planned.trial.label,
-                "architecture": planned.trial.model.architecture,
-                "depth": planned.trial.model.depth,
-                "seed": planned.trial.seed,
-                "parameters": planned.sizes.parameters if planned.sizes else None,
-                "flops": planned.sizes.flops if planned.sizes else None,
-                "seconds": planned.seconds,
-                "state": planned.state,
-            }
-            for planned in make_plan(self.spec, states).trials
-        ]
-        return pd.DataFrame(rows)
+        trials: tuple[TrialSpec, ...] | None = None
+        states: dict[str, State] = {}
+        if tracking.exists(self.spec, tracking_uri):
+            trials = tracking.known_trials(self.spec, tracking_uri).trials
+            states = tracking.states(self.spec, tracking_uri, trials=trials)
+        return pd.DataFrame(trial_rows(make_plan(self.spec, states, trials=trials)))
 
     def launch(self, *, tracking_uri: str | None = None, address: str | None = None) -> "LaunchEnd":
         """Run what is missing, here or on a Ray cluster; again after any interruption, nothing is repeated.

@@ -291,7 +291,7 @@ def test_a_driver_killed_while_it_tunes_ends_like_an_undisturbed_one(empty_datab
     expected = table(calm, "tuned.yaml")
     points = int((expected["phase"] == "tune").sum())
     assert len(expected) == whole["total"] == points + 8, "points, 4 finals by default, 4 tuned ones"
-    assert points in (8, 12), "4 points a cell, or 6 where a range was extended"
+    assert points in (8, 12), "4 points per cell, or 6 where a range was extended"
     for moment in (5, len(expected) - 4):
         _ended(disturbed, "tuned.yaml", moment, signal.SIGKILL)
     launched(disturbed, "tuned.yaml")

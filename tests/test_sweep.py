@@ -47,7 +47,8 @@ def test_a_plan_and_no_results_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     sweep = skipray.Sweep.from_file(ROOT / "sweeps" / "quickstart.yaml", {"recipe.epochs": 1})
     plan = sweep.plan()
-    assert list(plan.columns[:5]) == ["trial_id", "label", "architecture", "depth", "seed"]
+    assert list(plan.columns[:5]) == ["trial_id", "label", "seed", "phase", "setting"]
+    assert {"architecture", "depth", "parameters", "flops", "activation_bytes", "seconds", "state"} <= set(plan.columns)
     assert len(plan) == len(sweep.spec.trials())
     assert (plan["state"] == "missing").all()
     assert plan["seconds"].is_monotonic_decreasing

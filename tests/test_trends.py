@@ -25,9 +25,9 @@ DEPTHS = np.array([8.0, 20, 38, 56, 74, 110])
 
 def sweep(mean, seeds: int, noise: float, effect: float, rng: np.random.Generator, depths=DEPTHS):
     """depth, value, seed of one synthetic sweep: mean(depth) + seed effect + noise."""
-    depth, group = np.repeat(depths, seeds), np.tile(np.arange(seeds), len(depths))
-    value = mean(depth) + (effect * rng.standard_normal(seeds))[group] + noise * rng.standard_normal(len(depth))
-    return depth, value, group
+    depth, seed = np.repeat(depths, seeds), np.tile(np.arange(seeds), len(depths))
+    value = mean(depth) + (effect * rng.standard_normal(seeds))[seed] + noise * rng.standard_normal(len(depth))
+    return depth, value, seed
 
 
 def enough(hits: int, repetitions: int, share: float = 0.95) -> bool:
@@ -45,9 +45,9 @@ def decay(depth):
 
 def test_same_arguments_give_the_same_trend() -> None:
     # With ten seeds the bootstrap's reach over all depths is above t's at one, so that its seed shows.
-    depth, value, group = sweep(fall, 10, 0.05, 0.05, np.random.default_rng(0))
-    one, two = (fit_depth_trend(depth, value, group=group, resamples=200, seed=7) for _ in range(2))
-    other = fit_depth_trend(depth, value, group=group, resamples=200, seed=8)
+    depth, value, seed = sweep(fall, 10, 0.05, 0.05, np.random.default_rng(0))
+    one, two = (fit_depth_trend(depth, value, seed=seed, resamples=200, resampling_seed=7) for _ in range(2))
+    other = fit_depth_trend(depth, value, seed=seed, resamples=200, resampling_seed=8)
     assert one.parameters == two.parameters
     assert np.array_equal(one.predict(DEPTHS), two.predict(DEPTHS))
     assert np.array_equal(one.simultaneous(DEPTHS), two.simultaneous(DEPTHS))
@@ -57,25 +57,25 @@ def test_same_arguments_give_the_same_trend() -> None:
 
 def test_a_trend_is_the_same_whatever_is_fitted_with_it() -> None:
     rng = np.random.default_rng(11)
-    depth, value, group = sweep(fall, 3, 0.05, 0.05, rng)
+    depth, value, seed = sweep(fall, 3, 0.05, 0.05, rng)
     other = sweep(decay, 3, 0.1, 0.2, rng)
     deeper = sweep(fall, 4, 0.02, 0.0, rng, depths=np.array([4.0, 9, 16, 25]))
     kept = rng.permutation(len(depth))[:-2]  # unbalanced: seeds and depths are no longer orthogonal
     low = np.maximum(value, 0.2)
     series = [
-        DepthSeries(depth, value, group=group),
-        DepthSeries(depth[kept], value[kept], group=group[kept], bounds=(0, 1)),
-        DepthSeries(*other[:2], group=other[2]),
-        DepthSeries(depth, low, np.where(value < 0.2, -1, 0), group),
+        DepthSeries(depth, value, seed=seed),
+        DepthSeries(depth[kept], value[kept], seed=seed[kept], bounds=(0, 1)),
+        DepthSeries(*other[:2], seed=other[2]),
+        DepthSeries(depth, low, np.where(value < 0.2, -1, 0), seed),
         DepthSeries([8.0, 8.0], [1.0, 2.0]),
-        DepthSeries(*deeper[:2], group=deeper[2]),
+        DepthSeries(*deeper[:2], seed=deeper[2]),
         DepthSeries(depth[kept], other[1][kept]),
     ]
     curves = ["constant", "linear", "exponential", "logistic"]
     together = fit_depth_trends(series, curves=curves, resamples=50)
     for one, trend in zip(series, together, strict=True):
         alone = fit_depth_trend(
-            one.depth, one.value, censored=one.censored, group=one.group, bounds=one.bounds, curves=curves, resamples=50
+            one.depth, one.value, censored=one.censored, seed=one.seed, bounds=one.bounds, curves=curves, resamples=50
         )
         assert (alone.parameters, alone.weights, alone.notes) == (trend.parameters, trend.weights, trend.notes)
         assert alone.left_out_error == trend.left_out_error
@@ -87,7 +87,7 @@ def test_a_trend_is_the_same_whatever_is_fitted_with_it() -> None:
 def test_the_mean_alone_is_that_of_the_prediction_within_the_bounds() -> None:
     depth, seed = np.repeat([8.0, 20.0, 38.0, 74.0], 3), np.tile(np.arange(3), 4)
     value = 0.6 + 0.11 * np.log(depth / 8) + 0.02 * np.random.default_rng(0).standard_normal(12)
-    trend = fit_depth_trend(depth, value, group=seed, resamples=20, bounds=(0.0, 0.8))
+    trend = fit_depth_trend(depth, value, seed=seed, resamples=20, bounds=(0.0, 0.8))
     at = [8.0, 30.0, 74.0]
     np.testing.assert_allclose(trend.mean(at), trend.predict(at)[0])
     assert trend.mean([74.0])[0] == 0.8
@@ -95,10 +95,10 @@ def test_the_mean_alone_is_that_of_the_prediction_within_the_bounds() -> None:
 
 def test_order_of_the_values_does_not_matter() -> None:
     rng = np.random.default_rng(0)
-    depth, value, group = sweep(decay, 3, 0.1, 0.1, rng)
+    depth, value, seed = sweep(decay, 3, 0.1, 0.1, rng)
     order = rng.permutation(len(depth))
-    one = fit_depth_trend(depth, value, group=group, curves=["exponential"], resamples=20)
-    two = fit_depth_trend(depth[order], value[order], group=group[order], curves=["exponential"], resamples=20)
+    one = fit_depth_trend(depth, value, seed=seed, curves=["exponential"], resamples=20)
+    two = fit_depth_trend(depth[order], value[order], seed=seed[order], curves=["exponential"], resamples=20)
     for name, (estimate, _, _) in one.parameters.items():
         assert two.parameters[name][0] == pytest.approx(estimate, rel=1e-6)
 
@@ -110,7 +110,7 @@ def test_order_of_the_values_does_not_matter() -> None:
         ({"value": [1.0, np.nan, 2.0]}, "not finite"),
         ({"depth": [0.0, 1.0, 2.0]}, "not positive"),
         ({"censored": [0, 2, 0]}, "-1 below, 0, 1 above"),
-        ({"group": [1, 2]}, "one length"),
+        ({"seed": [1, 2]}, "one length"),
         ({"curves": ["logistik"]}, "did you mean logistic"),
         ({"fixed": {"ofset": 0.0}}, "fixed ofset"),
         ({"depth": [], "value": []}, "no values"),
@@ -124,7 +124,7 @@ def test_bad_arguments(keywords, match) -> None:
 
 
 def test_too_few_depths() -> None:
-    trend = fit_depth_trend([8, 8, 20, 20], [1.0, 1.1, 2.0, 2.1], group=[0, 1, 0, 1])
+    trend = fit_depth_trend([8, 8, 20, 20], [1.0, 1.1, 2.0, 2.1], seed=[0, 1, 0, 1])
     assert trend.verdict == "too few depths"
     assert trend.curve is None
     assert not trend.parameters
@@ -133,8 +133,8 @@ def test_too_few_depths() -> None:
 
 
 def test_curves_that_these_depths_cannot_support_are_named() -> None:
-    depth, value, group = sweep(decay, 5, 0.1, 0.0, np.random.default_rng(0), DEPTHS[:4])
-    trend = fit_depth_trend(depth, value, group=group, resamples=20)
+    depth, value, seed = sweep(decay, 5, 0.1, 0.0, np.random.default_rng(0), DEPTHS[:4])
+    trend = fit_depth_trend(depth, value, seed=seed, resamples=20)
     assert "logistic" not in trend.weights
     assert any("broken_line, logistic" in note for note in trend.notes)
 
@@ -143,16 +143,16 @@ def test_no_curve_fits_a_zigzag() -> None:
     def zigzag(depth):
         return np.where(np.isin(depth, DEPTHS[::2]), 0.0, 5.0)
 
-    depth, value, group = sweep(zigzag, 4, 0.05, 0.0, np.random.default_rng(0))
-    trend = fit_depth_trend(depth, value, group=group, resamples=20)
+    depth, value, seed = sweep(zigzag, 4, 0.05, 0.0, np.random.default_rng(0))
+    trend = fit_depth_trend(depth, value, seed=seed, resamples=20)
     assert trend.verdict == "no curve fits"
     assert trend.lack_of_fit is not None
     assert trend.lack_of_fit < 1e-6
 
 
 def test_left_out_error_prefers_the_right_curve() -> None:
-    depth, value, group = sweep(fall, 5, 0.02, 0.0, np.random.default_rng(0))
-    trend = fit_depth_trend(depth, value, group=group, resamples=20)
+    depth, value, seed = sweep(fall, 5, 0.02, 0.0, np.random.default_rng(0))
+    trend = fit_depth_trend(depth, value, seed=seed, resamples=20)
     assert trend.curve == trend.verdict == "logistic"
     assert min(trend.left_out_error, key=trend.left_out_error.__getitem__) == "logistic"
 
@@ -179,13 +179,13 @@ def test_agrees_with_curve_fit() -> None:
 
 def test_line_with_seeds_is_the_t_interval_of_per_seed_lines() -> None:
     """Balanced, equal variances: the slope's interval is that of the mean of the seeds' own slopes, t on seeds - 1."""
-    depth, group = np.repeat(DEPTHS, 4), np.tile(np.arange(4), 6)
+    depth, seed = np.repeat(DEPTHS, 4), np.tile(np.arange(4), 6)
     # The same spread at every depth, so that the pooled variance function is flat and the weights are equal.
     scatter = np.stack([np.roll([-1.0, 0.2, 0.3, 0.5], k) for k in (0, 1, 3, 2, 1, 2)]).ravel()
     value = 1 + 0.02 * depth + scatter
-    slopes = np.array([np.polyfit(depth[group == s], value[group == s], 1)[0] for s in range(4)])
+    slopes = np.array([np.polyfit(depth[seed == s], value[seed == s], 1)[0] for s in range(4)])
     reach = stats.t.ppf(0.975, 3) * slopes.std(ddof=1) / 2
-    found = fit_depth_trend(depth, value, group=group, curves=["linear"]).parameters["slope"]
+    found = fit_depth_trend(depth, value, seed=seed, curves=["linear"]).parameters["slope"]
     assert found[0] == pytest.approx(slopes.mean(), rel=0.02)
     assert (found[2] - found[1]) / 2 == pytest.approx(reach, rel=0.05)
 
@@ -193,10 +193,10 @@ def test_line_with_seeds_is_the_t_interval_of_per_seed_lines() -> None:
 def test_missing_trials_do_not_move_a_line_by_their_seed_effects() -> None:
     """Seed 0 lies far above the others and misses the deepest depths: a fit that ignored seeds would see a fall."""
     rng = np.random.default_rng(0)
-    depth, value, group = sweep(lambda d: 0 * d + 1.0, 3, 0.01, 0.0, rng)
-    value = value + np.where(group == 0, 3.0, 0.0)
-    keep = ~((group == 0) & (depth > 50))
-    trend = fit_depth_trend(depth[keep], value[keep], group=group[keep], curves=["linear"], resamples=50)
+    depth, value, seed = sweep(lambda d: 0 * d + 1.0, 3, 0.01, 0.0, rng)
+    value = value + np.where(seed == 0, 3.0, 0.0)
+    keep = ~((seed == 0) & (depth > 50))
+    trend = fit_depth_trend(depth[keep], value[keep], seed=seed[keep], curves=["linear"], resamples=50)
     assert abs(trend.parameters["slope"][0]) < 1e-3
     naive = np.polyfit(depth[keep], value[keep], 1)[0]
     assert naive < -0.01
@@ -208,8 +208,8 @@ def test_line_intervals_cover(seeds: int, effect: float) -> None:
     at = np.array([8.0, 110.0])
     hits = np.zeros(3)
     for _ in range(150):
-        depth, value, group = sweep(lambda d: 1 + 0.02 * d, seeds, 0.1, 0.1 * effect, rng)
-        trend = fit_depth_trend(depth, value, group=group, curves=["linear"], resamples=300)
+        depth, value, seed = sweep(lambda d: 1 + 0.02 * d, seeds, 0.1, 0.1 * effect, rng)
+        trend = fit_depth_trend(depth, value, seed=seed, curves=["linear"], resamples=300)
         _, low, high = trend.predict(at)
         hits[:2] += (low <= 1 + 0.02 * at) & (1 + 0.02 * at <= high)
         hits[2] += trend.parameters["slope"][1] <= 0.02 <= trend.parameters["slope"][2]
@@ -220,8 +220,8 @@ def test_logistic_intervals_cover() -> None:
     rng = np.random.default_rng(11)
     hits = 0
     for _ in range(60):
-        depth, value, group = sweep(fall, 5, 0.03, 0.03, rng)
-        found = fit_depth_trend(depth, value, group=group, curves=["logistic"], resamples=300).parameters["midpoint"]
+        depth, value, seed = sweep(fall, 5, 0.03, 0.03, rng)
+        found = fit_depth_trend(depth, value, seed=seed, curves=["logistic"], resamples=300).parameters["midpoint"]
         hits += found[1] <= 38 <= found[2]
     assert enough(hits, 60)
 
@@ -233,12 +233,12 @@ def test_censored_values_count_by_their_likelihood() -> None:
     hits = 0
     biased = []
     for _ in range(40):
-        depth, value, group = sweep(lambda d: 0.1 * d, 5, 1.0, 0.5, rng)
+        depth, value, seed = sweep(lambda d: 0.1 * d, 5, 1.0, 0.5, rng)
         cut = np.minimum(value, 5.0)
         censored = (value > 5.0).astype(int)
-        found = fit_depth_trend(
-            depth, cut, censored=censored, group=group, curves=["linear"], resamples=300
-        ).parameters["slope"]
+        found = fit_depth_trend(depth, cut, censored=censored, seed=seed, curves=["linear"], resamples=300).parameters[
+            "slope"
+        ]
         hits += found[1] <= 0.1 <= found[2]
         biased.append(np.polyfit(depth, cut, 1)[0])
     assert enough(hits, 40)
@@ -247,10 +247,10 @@ def test_censored_values_count_by_their_likelihood() -> None:
 
 def test_censored_below_mirrors_censored_above() -> None:
     rng = np.random.default_rng(4)
-    depth, value, group = sweep(lambda d: 0.1 * d, 3, 0.5, 0.0, rng)
+    depth, value, seed = sweep(lambda d: 0.1 * d, 3, 0.5, 0.0, rng)
     cut, censored = np.minimum(value, 6.0), (value > 6.0).astype(int)
-    above = fit_depth_trend(depth, cut, censored=censored, group=group, curves=["linear"], resamples=20)
-    below = fit_depth_trend(depth, -cut, censored=-censored, group=group, curves=["linear"], resamples=20)
+    above = fit_depth_trend(depth, cut, censored=censored, seed=seed, curves=["linear"], resamples=20)
+    below = fit_depth_trend(depth, -cut, censored=-censored, seed=seed, curves=["linear"], resamples=20)
     assert below.parameters["slope"][0] == pytest.approx(-above.parameters["slope"][0], rel=1e-5)
 
 
@@ -273,9 +273,9 @@ def test_tobit_estimates_maximise_the_likelihood() -> None:
 def test_a_plateau_beyond_the_bound_is_left_open() -> None:
     """No value shows how far a threshold rises that passes the bound: no finite limit would be honest."""
     rng = np.random.default_rng(1)
-    depth, value, group = sweep(lambda d: 7 / (1 + (d / 60) ** -4.0), 5, 0.1, 0.0, rng)
+    depth, value, seed = sweep(lambda d: 7 / (1 + (d / 60) ** -4.0), 5, 0.1, 0.0, rng)
     cut, censored = np.minimum(value, 3.0), (value > 3.0).astype(int)
-    found = fit_depth_trend(depth, cut, censored=censored, group=group, curves=["logistic"]).parameters
+    found = fit_depth_trend(depth, cut, censored=censored, seed=seed, curves=["logistic"]).parameters
     assert found["midpoint"][2] == np.inf
     assert found["midpoint"][1] > 30
     assert found["deep"][1] > 2.9
@@ -290,24 +290,24 @@ def test_censored_intervals_cover(curve: str) -> None:
     truth = {"exponential": {"asymptote": 1.0, "rate": 0.05}, "logistic": {"shallow": 1.0, "midpoint": 38.0}}[curve]
     hits = np.zeros((12, len(truth)))
     for one in hits:
-        depth, value, group = sweep(mean, 4, 0.0, 0.05, rng)
+        depth, value, seed = sweep(mean, 4, 0.0, 0.05, rng)
         value = value + 0.04 * np.sqrt(depth / 38) * rng.standard_normal(len(depth))
         bound = np.quantile(value, 0.7 if curve == "exponential" else 0.3)
         side = 1 if curve == "exponential" else -1
         censored = side * (side * value > side * bound)
         cut = np.minimum(value, bound) if side > 0 else np.maximum(value, bound)
-        found = fit_depth_trend(depth, cut, censored=censored, group=group, curves=[curve], resamples=2).parameters
+        found = fit_depth_trend(depth, cut, censored=censored, seed=seed, curves=[curve], resamples=2).parameters
         one[:] = [found[k][1] <= v <= found[k][2] for k, v in truth.items()]
     assert enough(int(hits.sum()), hits.size)
 
 
 @pytest.mark.parametrize(("unit", "bound"), [(1e-30, 0.3), (1e30, None), (1e300, None)])
 def test_the_unit_of_the_values_does_not_matter(unit: float, bound: float | None) -> None:
-    depth, value, group = sweep(fall, 3, 0.03, 0.03, np.random.default_rng(0))
+    depth, value, seed = sweep(fall, 3, 0.03, 0.03, np.random.default_rng(0))
     censored = np.zeros(len(value), dtype=int)
     if bound is not None:
         censored, value = -(value < bound).astype(int), np.maximum(value, bound)
-    keywords = {"censored": censored, "group": group, "curves": ["linear", "logistic"], "resamples": 20}
+    keywords = {"censored": censored, "seed": seed, "curves": ["linear", "logistic"], "resamples": 20}
     one, two = (fit_depth_trend(depth, u * value, **keywords) for u in (1.0, unit))
     assert one.curve == two.curve == "logistic"
     assert two.parameters["midpoint"] == pytest.approx(one.parameters["midpoint"], rel=1e-3)
@@ -320,29 +320,29 @@ def test_the_unit_of_the_values_does_not_matter(unit: float, bound: float | None
 
 def test_a_level_at_one_depth_has_the_interval_of_a_mean() -> None:
     value = np.random.default_rng(0).standard_normal(5)
-    trend = fit_depth_trend(np.full(5, 8.0), value, group=np.arange(5), curves=["constant"])
+    trend = fit_depth_trend(np.full(5, 8.0), value, seed=np.arange(5), curves=["constant"])
     reach = stats.t.ppf(0.975, 4) * value.std(ddof=1) / np.sqrt(5)
     assert trend.parameters["level"] == pytest.approx((value.mean(), value.mean() - reach, value.mean() + reach))
 
 
 def test_without_spread() -> None:
     """Equal values are a constant; with bounds beside them nothing tells how far beyond a bound the truth may lie."""
-    group = np.tile(np.arange(3), 6)
+    seed = np.tile(np.arange(3), 6)
     depth = np.repeat(DEPTHS, 3)
-    assert fit_depth_trend(depth, np.ones(18), group=group).parameters["level"] == pytest.approx((1, 1, 1))
-    bounded = fit_depth_trend(depth, np.ones(18), group=group, censored=(depth > 50).astype(int))
+    assert fit_depth_trend(depth, np.ones(18), seed=seed).parameters["level"] == pytest.approx((1, 1, 1))
+    bounded = fit_depth_trend(depth, np.ones(18), seed=seed, censored=(depth > 50).astype(int))
     assert (bounded.verdict, bounded.curve) == ("no curve fits", None)
     assert any("all equal" in note for note in bounded.notes)
-    none = fit_depth_trend(depth, np.ones(18), group=group, censored=np.ones(18, dtype=int))
+    none = fit_depth_trend(depth, np.ones(18), seed=seed, censored=np.ones(18, dtype=int))
     assert none.verdict == "too few depths"
     assert "0 uncensored values" in none.notes
 
 
 def test_averaged_mean_lies_within_its_limits() -> None:
-    depth, group = np.repeat(DEPTHS, 3), np.tile(np.arange(3), 6)
+    depth, seed = np.repeat(DEPTHS, 3), np.tile(np.arange(3), 6)
     cut = np.minimum(0.1 * depth, 5.0)
     censored = (0.1 * depth > 5).astype(int)
-    trend = fit_depth_trend(depth, cut, group=group, censored=censored, curves=["linear", "power_law"])
+    trend = fit_depth_trend(depth, cut, seed=seed, censored=censored, curves=["linear", "power_law"])
     mean, low, high = trend.predict(DEPTHS)
     assert np.all((low <= mean) & (mean <= high))
 
@@ -353,8 +353,8 @@ def test_simultaneous_bands_of_three_seeds_are_no_wider_than_they_must_be() -> N
     grid = np.geomspace(8, 110, 40)
     widths, hits = [], 0
     for _ in range(60):
-        depth, value, group = sweep(fall, 3, 0.03, 0.03, rng)
-        trend = fit_depth_trend(depth, value, group=group, curves=["logistic"])
+        depth, value, seed = sweep(fall, 3, 0.03, 0.03, rng)
+        trend = fit_depth_trend(depth, value, seed=seed, curves=["logistic"])
         _, low, high = trend.simultaneous(grid)
         hits += bool(np.all((low <= fall(grid)) & (fall(grid) <= high)))
         widths.append(np.median(high - low) / 0.03)
@@ -368,8 +368,8 @@ def test_simultaneous_bands_are_wider_and_cover_the_whole_curve() -> None:
     at = np.linspace(8, 110, 12)
     hits = 0
     for _ in range(60):
-        depth, value, group = sweep(decay, 5, 0.1, 0.1, rng)
-        trend = fit_depth_trend(depth, value, group=group, curves=["exponential"], resamples=300)
+        depth, value, seed = sweep(decay, 5, 0.1, 0.1, rng)
+        trend = fit_depth_trend(depth, value, seed=seed, curves=["exponential"], resamples=300)
         _, low, high = trend.simultaneous(at)
         hits += bool(np.all((low <= decay(at)) & (decay(at) <= high)))
     _, inner_low, inner_high = trend.predict(at)
@@ -382,8 +382,8 @@ def test_right_curve_is_chosen_or_tied() -> None:
     right = 0
     truths = {"logistic": fall, "exponential": decay, "linear": lambda d: 0.05 * d, "constant": lambda d: 0 * d}
     for _, (name, mean) in itertools.product(range(10), truths.items()):
-        depth, value, group = sweep(mean, 4, 0.05, 0.05, rng)
-        trend = fit_depth_trend(depth, value, group=group, resamples=4)
+        depth, value, seed = sweep(mean, 4, 0.05, 0.05, rng)
+        trend = fit_depth_trend(depth, value, seed=seed, resamples=4)
         right += name in trend.tied
     assert right >= 40 * 0.9 - 3 * np.sqrt(40 * 0.9 * 0.1)
 
@@ -411,7 +411,7 @@ class TestLimit:
     depth = np.repeat(DEPTHS, 3)
 
     def test_separated_classes(self) -> None:
-        limit = trainability_limit(self.depth, self.depth < 45, group=self.seeds)
+        limit = trainability_limit(self.depth, self.depth < 45, seed=self.seeds)
         assert limit.censored == "none"
         assert limit.low is not None
         assert limit.depth is not None
@@ -455,7 +455,7 @@ class TestLimit:
         for _ in range(60):
             own = np.log(40) + 0.2 * rng.standard_normal(5)
             trained = np.log(DEPTHS)[:, None] < own + 0.2 * rng.standard_normal((6, 5))
-            limit = trainability_limit(np.repeat(DEPTHS, 5), trained.ravel(), group=np.tile(np.arange(5), 6))
+            limit = trainability_limit(np.repeat(DEPTHS, 5), trained.ravel(), seed=np.tile(np.arange(5), 6))
             hits += (limit.low or 0) <= 40 <= (limit.high or np.inf)
         # Discrete data: at least the nominal share, less three binomial standard errors.
         assert hits >= 60 * 0.95 - 3 * np.sqrt(60 * 0.95 * 0.05)
@@ -476,7 +476,7 @@ class TestShift:
 
     def shift(self, first: float, second: float, **options) -> Shift:
         trained = self.depth < np.where(self.second, second, first)
-        return trainability_shift(self.depth, trained, self.second, group=self.seeds, **options)
+        return trainability_shift(self.depth, trained, self.second, seed=self.seeds, **options)
 
     def test_a_second_family_that_never_fails_leads_at_least_to_the_deepest(self) -> None:
         found = self.shift(45, 1e9)
@@ -525,12 +525,10 @@ class TestShift:
         rng = np.random.default_rng(1)
         middle = np.log(np.where(cell, 48, 15)) + np.log(2) * second
         trained = rng.random(72) < 1 / (1 + np.exp(6 * (np.log(depth) - middle)))
-        found = trainability_shift(depth, trained, second, cell=cell, group=np.tile(self.seeds, 2))
+        found = trainability_shift(depth, trained, second, cell=cell, seed=np.tile(self.seeds, 2))
         assert found.low < 1 < found.high
         assert found.high - found.low < 2
-        renamed = trainability_shift(
-            depth, trained, second, cell=np.where(cell, "a", "b"), group=np.tile(self.seeds, 2)
-        )
+        renamed = trainability_shift(depth, trained, second, cell=np.where(cell, "a", "b"), seed=np.tile(self.seeds, 2))
         assert renamed.doublings == pytest.approx(found.doublings)
 
     def test_seeds_that_differ_as_wholes_widen_it(self) -> None:
@@ -539,7 +537,7 @@ class TestShift:
         own = np.array([limits[key] for key in zip(self.second.tolist(), self.seeds.tolist(), strict=True)])
         trained = self.depth < own
         alone = trainability_shift(self.depth, trained, self.second)
-        together = trainability_shift(self.depth, trained, self.second, group=self.seeds)
+        together = trainability_shift(self.depth, trained, self.second, seed=self.seeds)
         assert together.low < alone.low < alone.doublings
         assert together.p > alone.p
 
@@ -553,9 +551,9 @@ class TestShift:
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_levels_and_bands_stay_within_the_bounds(seeds: int) -> None:
     rng = np.random.default_rng(1)
-    depth, value, group = sweep(lambda d: np.where(d > 90, 0.95, 1.0), seeds, 0.01, 0.0, rng)
+    depth, value, seed = sweep(lambda d: np.where(d > 90, 0.95, 1.0), seeds, 0.01, 0.0, rng)
     value = np.minimum(value, 1.0)
-    trend = fit_depth_trend(depth, value, group=group, bounds=(0, 1))
+    trend = fit_depth_trend(depth, value, seed=seed, bounds=(0, 1))
     fine = np.arange(8.0, 111.0)
     for band in (trend.predict(fine), trend.simultaneous(fine)):
         assert all((part >= 0).all() and (part <= 1).all() for part in band)
@@ -572,10 +570,10 @@ def test_levels_and_bands_stay_within_the_bounds(seeds: int) -> None:
 def test_weights_follow_noise_that_grows_forty_fold() -> None:
     """The scatter of deep networks, seed by seed, must not leak into the variances of shallow ones."""
     rng = np.random.default_rng(3)
-    depth, group = np.repeat(DEPTHS, 3), np.tile(np.arange(3), len(DEPTHS))
+    depth, seed = np.repeat(DEPTHS, 3), np.tile(np.arange(3), len(DEPTHS))
     powers = []
     for _ in range(40):
         value = 1 + 0.02 * depth + 0.02 * (depth / 8) ** 1.4 * rng.standard_normal(len(depth))
-        weight = variance_weights(depth, group, value)
+        weight = variance_weights(depth, seed, value)
         powers.append(np.log(weight[0] / weight[-1]) / np.log(depth[-1] / depth[0]))
     assert np.mean(powers) == pytest.approx(2.8, abs=0.6)

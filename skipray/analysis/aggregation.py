@@ -1,60 +1,35 @@
-"""From the tracked runs of a sweep to what the report says. Reads only what was tracked; needs no torch, no Ray."""
+"""From a sweep and its tracked runs to what the report says. Needs no torch, no Ray, and none of the data."""
 
-import math
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property, partial
-from importlib import metadata
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from skipray import __version__, tracking
+from skipray import tracking
+from skipray.analysis.coverage import asked_for, coverage, planned_finals, preliminary
 from skipray.analysis.declared import late_remarks
+from skipray.analysis.followed_metrics import epoch_metrics, fitted_metrics, tracked_metrics, trains, trend_metrics
 from skipray.analysis.limits import LimitTable, limit_tables
 from skipray.analysis.made_from import made_from
-from skipray.analysis.score import judged_by
+from skipray.analysis.provenance import audit, audit_store, failures, provenance
+from skipray.analysis.series import Series, grouped, series_of
 from skipray.analysis.trained import definitions, judged
+from skipray.analysis.tuning import Tuning, default_finals, leaning, points_of
 from skipray.claims import Claim, judge
-from skipray.metrics import GapMetric, Metric, SplitMetric, Tracked, tracked
 from skipray.planning.plan import sizes_if_known
 from skipray.search.fairness import CELL_METRICS, fairness_table, headline
 from skipray.search.frontier import Frontier, find_frontier
-from skipray.spec import Cell, Group, SweepSpec, TrialSpec
-from skipray.trends import DepthSeries, DepthTrend, Limit, fit_depth_trends
-from skipray.trends.limit_words import gap_words, listed
-
-COUNTS = ("seeds", "finished", "diverged", "exploded", "untrained", "failed", "running", "missing")
-"""What is counted of each cell: finished ones include the diverged, the exploded and the untrained."""
-
+from skipray.spec import Group, SweepSpec, TrialSpec
+from skipray.trends import Limit
 
 MAX_EPOCH_ROWS = 4_000_000
 """Values by epoch that an aggregation holds: 0.1 GB. Medians over the seeds need no more."""
 MAX_EPOCH_TRIALS_HTTP = 1000
-"""Through a server histories come a hundred runs and one metric a request, all their values as JSON."""
-
-MAX_FITTED_SEEDS = 60
-"""More seeds than these are pooled in blocks before a trend is fitted."""
+"""Through a server histories come a hundred runs and one metric per request, all their values as JSON."""
 
 MAX_HISTOGRAM_TRIALS = 200
 """The first seeds of every cell: a figure shows one of each."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """A depth series with its trend: one metric of one group."""
-
-    metric: str
-    group: Group
-    depth: tuple[int, ...]
-    value: tuple[float, ...]
-    seed: tuple[int, ...]
-    censored: tuple[int, ...]
-    """-1 the truth is below the value, 0 it is the value, 1 above."""
-    trend: DepthTrend
 
 
 @dataclass(frozen=True)
@@ -86,16 +61,8 @@ class Aggregate:
     """Columns trial (its label), cause: trials whose last attempt failed."""
     histograms: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Columns trial_id and skipray.records.HISTOGRAM_COLUMNS, first and last epoch; of many trials the first seeds'."""
-    default_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of a tuned sweep: the finals in the default setting, to be drawn beside the tuned ones."""
-    default_series: tuple[Series, ...] = ()
-    """Depth series of what training changes, in the default setting."""
-    default_limits: tuple[tuple[Group, Limit], ...] = ()
-    tuning_trials: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of a tuned sweep: the points of the study."""
-    fairness: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Of a tuned sweep: skipray.search.fairness.fairness_table, one row per cell; `breach` says why the cell
-    is to be marked."""
+    tuning: Tuning = field(default_factory=Tuning)
+    """Of a tuned sweep."""
     frontiers: tuple[tuple[Group, Frontier], ...] = ()
     """Of an adaptive sweep: where the search for each group's limit stands."""
     run_pages: Mapping[str, str] = field(default_factory=dict)
@@ -141,7 +108,7 @@ def aggregate(
     first = sorted(headlined, key=lambda t: t.seed)[:MAX_HISTOGRAM_TRIALS]
     histograms = tracking.read_histograms(sweep, tracking_uri, trials=first, ledger=ledger, say=say)
     covered = coverage(sweep, trials, states if asked else {}, asked or planned_finals(sweep))
-    groups = _grouped(trials, [of_trial[i] for i in trials["trial_id"]])
+    groups = grouped(trials, [of_trial[i] for i in trials["trial_id"]])
     remarks = late_remarks(tracking.declarations(sweep, tracking_uri), ledger.finished.values())
     result = Aggregate(
         sweep=sweep,
@@ -149,13 +116,13 @@ def aggregate(
         groups=of_trial,
         histories=histories,
         layers=layers,
-        series=tuple(_series(groups, _fitted_metrics(sweep, trials), tracked_metrics(sweep))),
+        series=tuple(series_of(groups, fitted_metrics(sweep, trials), tracked_metrics(sweep))),
         limit_tables=limits_of(sweep, trials, groups, covered),
-        claims=_preliminary(_judged(sweep, trials, layers, histories, remarks), covered),
-        audit=(*audit(sweep, trials), *_of_store(sweep, tracking_uri, known.trials, ledger)),
+        claims=preliminary(_judged(sweep, trials, layers, histories, remarks), covered),
+        audit=(*audit(sweep, trials), *audit_store(sweep, tracking_uri, known.trials, ledger)),
         coverage=covered,
         provenance=provenance(sweep, everything),
-        failures=_failures(known.trials, ledger),
+        failures=failures(known.trials, ledger),
         histograms=histograms,
         frontiers=tuple(_frontiers(sweep, groups)),
         run_pages=_run_pages(uri, sweep.name, ledger),
@@ -164,7 +131,7 @@ def aggregate(
     if sweep.tune is None:
         return result
     study = tracking.read_study(sweep, tracking_uri, failed=True)
-    default = _as_defined(sweep, _default_finals(everything), of_trial)
+    default = _as_defined(sweep, default_finals(everything), of_trial)
     table = fairness_table(study, pd.concat([trials, default], ignore_index=True))
     return _with_tuning(result, everything, default, table)
 
@@ -175,40 +142,6 @@ def _run_pages(uri: str, name: str, ledger: tracking.Ledger) -> dict[str, str]:
     if own is None:
         return {}
     return {i: tracking.run_page(uri, own.experiment_id, row.run_id) for i, row in ledger.finished.items()}
-
-
-def trend_metrics(sweep: SweepSpec, *, of_splits: bool = False) -> tuple[str, ...]:
-    """The depth series that are fitted, where they were tracked: what the metrics' files say.
-
-    Args:
-        of_splits: only those of the training and test splits.
-    """
-    kinds = (SplitMetric, GapMetric) if of_splits else (Metric,)
-    return tuple(
-        key
-        for key, one in tracked_metrics(sweep).items()
-        if one.trend and isinstance(one.metric, kinds) and (trains(sweep) or not one.needs_training)
-    )
-
-
-def _fitted_metrics(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[str, ...]:
-    """Those, and what the trials are judged by: of values the losses."""
-    return tuple(dict.fromkeys((*(judged_by(trials) if trains(sweep) else ()), *trend_metrics(sweep))))
-
-
-def epoch_metrics(sweep: SweepSpec) -> tuple[str, ...]:
-    """What is read by epoch: what the report draws."""
-    return tuple(key for key, one in tracked_metrics(sweep).items() if one.by_epoch)
-
-
-def tracked_metrics(sweep: SweepSpec) -> dict[str, Tracked]:
-    """MLflow key -> declaration, of skipray's metrics and of those that the sweep names."""
-    return tracked([name for cell in sweep.cells[:1] for name in cell.probe.metrics])
-
-
-def trains(sweep: SweepSpec) -> bool:
-    """Whether the sweep trains its networks, or measures them at initialisation alone."""
-    return any(cell.recipe.epochs != 0 for cell in sweep.cells)  # an imported table need not say how many
 
 
 def _as_defined(sweep: SweepSpec, trials: pd.DataFrame, of_trial: Mapping[str, Group]) -> pd.DataFrame:
@@ -225,64 +158,27 @@ def _judged(
     )  # fmt: skip
 
 
-MOST_GROUPS_MISSING = 4
-"""Kinds of gaps that a claim names."""
-
-
-def _preliminary(claims: tuple[Claim, ...], covered: pd.DataFrame) -> tuple[Claim, ...]:
-    """Claims that rest on an unfinished sweep say which trials are missing."""
-    lacking = covered[covered["seeds"] > covered["finished"]]
-    if lacking.empty:
-        return claims
-    of_groups: dict[str, list[tuple[int, int, int]]] = {}
-    for row in covered.sort_values("depth", kind="stable").to_dict("records"):
-        cell = (int(row["depth"]), int(row["seeds"] - row["finished"]), int(row["seeds"]))
-        of_groups.setdefault(row["group"].label, []).append(cell)
-    same: dict[str, list[str]] = {}
-    for label, cells in of_groups.items():
-        same.setdefault(gap_words(cells), []).append(label)
-    same.pop("", None)
-    named = [f"{gap} of {listed(labels)}" for gap, labels in list(same.items())[:MOST_GROUPS_MISSING]]
-    left = sum(len(labels) for labels in list(same.values())[MOST_GROUPS_MISSING:])
-    more = [f"{left} more groups"] if left else []
-    words = f"Preliminary; missing: {'; '.join([*named, *more])}."
-    return tuple(c if c.verdict == "not tested" else replace(c, sentence=f"{c.sentence} {words}") for c in claims)
-
-
-def _default_finals(everything: pd.DataFrame) -> pd.DataFrame:
-    kept = (everything["phase"] == "final") & (everything["setting"] == "default")
-    return everything[kept.to_numpy(dtype=bool)].reset_index(drop=True)
-
-
 def _with_tuning(result: Aggregate, everything: pd.DataFrame, default: pd.DataFrame, table: pd.DataFrame) -> Aggregate:
     """The aggregate of a tuned sweep, with what the tuning itself has shown; default are the judged finals of the
     default setting."""
-    is_final = (everything["phase"] == "final").to_numpy(dtype=bool)
     sweep = result.sweep
-    default_groups = _grouped(default, [result.groups[i] for i in default["trial_id"]])
-    of_cells = _grouped(table.assign(seed=0), [cell.group for cell in table["cell"]])
-    marked = table[table["breach"] != ""]
-    default_limits = limits_of(sweep, default, default_groups, None)
+    default_groups = grouped(default, [result.groups[i] for i in default["trial_id"]])
+    of_cells = grouped(table.assign(seed=0), [cell.group for cell in table["cell"]])
+    limits = limits_of(sweep, default, default_groups, None)
+    tuning = Tuning(
+        points=points_of(everything),
+        fairness=table,
+        default_series=tuple(series_of(default_groups, trend_metrics(sweep, of_splits=True), tracked_metrics(sweep))),
+        default_limits=limits[0].of_groups if limits else (),
+    )
+    marked = tuning.breaches
     return replace(
         result,
-        series=(*result.series, *_series(of_cells, CELL_METRICS, {})),
-        claims=tuple(_leaning(claim, marked) for claim in result.claims),
+        series=(*result.series, *series_of(of_cells, CELL_METRICS, {})),
+        claims=tuple(leaning(claim, marked) for claim in result.claims),
         audit=(*result.audit, *(f"{row['cell'].label}: {row['breach']}" for row in marked.to_dict("records"))),
-        default_trials=default,
-        default_series=tuple(_series(default_groups, trend_metrics(sweep, of_splits=True), tracked_metrics(sweep))),
-        default_limits=default_limits[0].of_groups if default_limits else (),
-        tuning_trials=everything[~is_final].reset_index(drop=True),
-        fairness=table,
+        tuning=tuning,
     )
-
-
-def _leaning(claim: Claim, marked: pd.DataFrame) -> Claim:
-    """A claim that leans on cells that break the protocol says so."""
-    leans_on = marked[marked["depth"].isin(claim.depths)] if len(marked) else marked
-    if claim.verdict == "not tested" or leans_on.empty:
-        return claim
-    cells = ", ".join(cell.label for cell in leans_on["cell"])
-    return replace(claim, sentence=f"{claim.sentence} It leans on cells that break the tuning's protocol: {cells}.")
 
 
 def _frontiers(sweep: SweepSpec, groups: list[tuple[Group, pd.DataFrame]]) -> list[tuple[Group, Frontier]]:
@@ -311,25 +207,6 @@ def _by_epoch(trials: Sequence[TrialSpec], most: int, by_epoch: int) -> list[Tri
     return kept
 
 
-def _failures(trials: Sequence[TrialSpec], ledger: tracking.Ledger) -> pd.DataFrame:
-    rows = [
-        (t.label, f"{row.failure_class or 'error'}: {row.failure_message or 'no message was recorded'}")
-        for t in (trials if ledger.failed else ())
-        if (row := ledger.failed.get(t.trial_id)) is not None
-    ]
-    return pd.DataFrame(rows, columns=["trial", "cause"])
-
-
-def asked_for(sweep: SweepSpec, known: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:
-    """The trials that the answer rests on: of a tuned sweep the tuned finals, none before tuning is complete."""
-    return tuple(t for t in known if sweep.tune is None or t.setting == "tuned")
-
-
-def planned_finals(sweep: SweepSpec) -> tuple[TrialSpec, ...]:
-    """A trial for each final that a tuned sweep will have; nothing has run of them."""
-    return tuple(replace(c, seed=s, setting="tuned") for c in sweep.cells for s in sweep.seeds if sweep.tune)
-
-
 def with_parameters(
     known: Sequence[TrialSpec], trials: pd.DataFrame, sizes: Mapping[str, Mapping[str, int]] | None = None
 ) -> pd.DataFrame:
@@ -351,94 +228,6 @@ def _parameters(trial: TrialSpec) -> int | None:
     return sizes.parameters if sizes else None
 
 
-def finite(value: float | None) -> float | None:
-    """JSON has no infinity: an open end of an interval is null."""
-    return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _grouped(rows: pd.DataFrame, groups: Sequence[Group]) -> list[tuple[Group, pd.DataFrame]]:
-    """Each group with its rows, in the order of first appearance.
-
-    Args:
-        groups: the group of each row.
-    """
-    position = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    codes = np.array([position[group] for group in groups], dtype=int)
-    return [(group, rows[codes == i]) for group, i in position.items()]
-
-
-def _series(
-    groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str], known: Mapping[str, Tracked]
-) -> list[Series]:
-    """The trends of every metric in every group.
-
-    Args:
-        known: key -> declaration, which gives the bounds that no level and no band leaves.
-    """
-    found: list[tuple[str, Group, pd.DataFrame]] = []
-    pooled: list[tuple[DepthSeries, tuple[str, ...]]] = []
-    for metric in metrics:
-        bounds = (known[metric].low, known[metric].high) if metric in known else None
-        for group, rows in groups:
-            if metric not in rows:
-                continue
-            kept = rows[np.isfinite(rows[metric].astype(float))]
-            if kept.empty:
-                continue
-            values = pd.DataFrame(
-                {
-                    "depth": kept["depth"].to_numpy(float),
-                    "value": kept[metric].to_numpy(float),
-                    "seed": kept["seed"].to_numpy(),
-                    "censored": censoring(kept, metric),
-                }
-            )
-            found.append((metric, group, values))
-            pooled.append(_pooled(values, bounds))
-    trends = fit_depth_trends([series for series, _ in pooled])
-    return [
-        Series(
-            metric,
-            group,
-            tuple(int(d) for d in values["depth"]),
-            tuple(float(v) for v in values["value"]),
-            tuple(int(s) for s in values["seed"]),
-            tuple(int(c) for c in values["censored"]),
-            replace(trend, notes=(*trend.notes, *notes)),
-        )
-        for (metric, group, values), (_, notes), trend in zip(found, pooled, trends, strict=True)
-    ]
-
-
-def _pooled(
-    rows: pd.DataFrame, bounds: tuple[float | None, float | None] | None
-) -> tuple[DepthSeries, tuple[str, ...]]:
-    """What is fitted of a series, with a note; of very many seeds the means of MAX_FITTED_SEEDS blocks of seeds.
-
-    A fit's cost grows with the square of the seeds. Blocks keep the means, and their spread is that of the means, so
-    intervals stay what they are; a block with a bound in it is a bound.
-    """
-    seeds, rank = np.unique(rows["seed"].to_numpy(), return_inverse=True)
-    notes: tuple[str, ...] = ()
-    if len(seeds) > MAX_FITTED_SEEDS:
-        rows = rows.assign(seed=rank * MAX_FITTED_SEEDS // len(seeds))
-        blocks = rows.groupby(["depth", "seed"], as_index=False)
-        rows = blocks.agg(value=("value", "mean"), low=("censored", "min"), high=("censored", "max"))
-        rows["censored"] = np.where(rows["high"] > 0, 1, np.where(rows["low"] < 0, -1, 0))
-        notes = (f"means of {MAX_FITTED_SEEDS} blocks of {len(seeds)} seeds were fitted",)
-    censored = rows["censored"].to_numpy() if (rows["censored"] != 0).any() else None
-    seed = rows["seed"].to_numpy()
-    return DepthSeries(rows["depth"].to_numpy(), rows["value"].to_numpy(), censored, seed, bounds), notes
-
-
-def censoring(rows: pd.DataFrame, metric: str) -> np.ndarray:
-    """The `.censored` twin of a metric, 0 where there is none; axes (rows,)."""
-    twin = f"{metric}.censored"
-    if twin not in rows:
-        return np.zeros(len(rows), dtype=int)
-    return rows[twin].fillna(0).to_numpy().astype(int)
-
-
 def limits_of(
     sweep: SweepSpec, trials: pd.DataFrame, groups: list[tuple[Group, pd.DataFrame]], covered: pd.DataFrame | None
 ) -> tuple[LimitTable, ...]:
@@ -458,75 +247,3 @@ def limits_of(
     if len(sweep.data_cells) > 1:  # chance and what is reached are each data set's own
         own = {group: [d.sentence for d in definitions(sweep, rows)] for group, rows in groups}
     return limit_tables(groups, definitions(sweep, trials), missing, own)
-
-
-def coverage(
-    sweep: SweepSpec, trials: pd.DataFrame, states: Mapping[str, str], asked: Sequence[TrialSpec] | None = None
-) -> pd.DataFrame:
-    """What was run, cell by cell; columns as `Aggregate.coverage` has them."""
-    outcomes = dict(zip(trials["trial_id"], trials["outcome"], strict=True)) if len(trials) else {}
-    rows: dict[Cell, dict[str, Any]] = {}
-    for trial in sweep.trials() if asked is None else asked:
-        row = rows.setdefault(trial.cell, dict.fromkeys(COUNTS, 0))
-        state = states.get(trial.trial_id, "missing")
-        outcome = outcomes.get(trial.trial_id)
-        for column in ("seeds", state, *([outcome] if outcome in ("diverged", "exploded", "untrained") else [])):
-            row[column] += 1
-    named = [{"group": cell.group, "depth": cell.depth} | counts for cell, counts in rows.items()]
-    return pd.DataFrame(named, columns=["group", "depth", *COUNTS])
-
-
-def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:
-    """Breaches of the protocol: what makes cells less comparable than they look."""
-    breaches = []
-    for column, what in (
-        ("environment.torch", "torch versions"),
-        ("environment.device", "devices"),
-        ("environment.skipray", "skipray versions"),
-    ):
-        if column in trials:
-            found = sorted(str(v) for v in trials[column].dropna().unique())
-            if len(found) > 1:
-                breaches.append(f"the trials were run with several {what}: {', '.join(found)}")
-    if len(sweep.seeds) < 3 and sweep.adaptive is None:
-        seeds = "1 seed" if len(sweep.seeds) == 1 else f"{len(sweep.seeds)} seeds"
-        breaches.append(f"{seeds} a cell: at least 3 are needed to tell noise from a trend")
-    return breaches
-
-
-def _of_store(
-    sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialSpec], ledger: tracking.Ledger
-) -> list[str]:
-    """What the store says against its own results: damaged files, and other code that was accepted."""
-    uri = tracking.resolve_uri(sweep, tracking_uri)
-    labels = {t.trial_id: t.label for t in trials}
-    # What is wrong with the report that stands is mended by this one.
-    damage = tracking.store_damage(uri, sweep.name, ledger.finished.values(), lambda i: labels.get(i, i), report=False)
-    accepted = [
-        f"{a.trials} trials were run with another {a.name}"
-        + (f" (changed since: {', '.join(a.changed)})" if a.changed else "")
-        + f", accepted as this code's on {a.when}"
-        for a in tracking.accepted_code(sweep, tracking_uri)
-    ]
-    return [*damage, *accepted]
-
-
-def provenance(sweep: SweepSpec, trials: pd.DataFrame) -> dict[str, str]:
-    """What made the numbers: command, versions, source and hardware, for the report's last section."""
-    launch = ["python -m skipray.launch", str(sweep.path), *(f"--set {o}" for o in sweep.overrides)]
-    found = {
-        "command": f"skipray import {sweep.path.name} --name {sweep.name}" if sweep.of_table else " ".join(launch),
-        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "skipray": __version__,
-        "python": platform.python_version(),
-    }
-    for package in ("mlflow", "numpy", "scipy", "pandas"):
-        found[package] = metadata.version(package)
-    for key in ("torch", "device", "threads", "hostname", "layers"):
-        column = f"environment.{key}"
-        if column in trials:
-            found[f"trials: {key}"] = ", ".join(sorted(str(v) for v in trials[column].dropna().unique()))
-    commit = tracking.git_state(sweep.path.parent).split("\n")[0]
-    if commit:
-        found["git commit"] = commit
-    return found

@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from skipray.analysis.aggregation import Aggregate, Series, finite
+from skipray.analysis.aggregation import Aggregate
+from skipray.analysis.series import Series, finite
 from skipray.spec import Group, SweepSpec
 from skipray.trends import Limit
 

@@ -51,7 +51,7 @@ def _of_groups(
         known = rows[rows[definition.column].notna()]
         if len(known):
             seeds = known["seed"].to_numpy()
-            found = trainability_limit(known["depth"].to_numpy(float), known[definition.column] > 0, group=seeds)
+            found = trainability_limit(known["depth"].to_numpy(float), known[definition.column] > 0, seed=seeds)
             said = sentences.get(group, definition.sentence)
             yield group, replace(found, definition=said, counts=_with(found, missing.get(group, {})))
 

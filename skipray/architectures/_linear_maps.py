@@ -84,7 +84,8 @@ class DiracConv2d(nn.Conv2d):
         return dirac_weight(self, self.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self._conv_forward(x, self.effective_weight(), self.bias)
+        weight = self.effective_weight()
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 class DiracLinear(GroupedLinear):

@@ -8,14 +8,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skipray.architectures import Sizes
 from skipray.architectures._own import two_samples
+from skipray.torch_private import storage_key
 
 
 def measured_sizes(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> Sizes:
-    """Count the parameters, the FLOPs of a forward pass and the bytes that autograd keeps of it, a sample.
+    """Count the parameters, and per sample the FLOPs of a forward pass and the bytes that autograd keeps of it.
 
-    The difference between four samples and two: what is kept once a batch, such as a reparametrised weight, drops out,
-    and batch normalization, which refuses a single sample, runs. A network that cannot run on the meta device (one that
-    looks at values, or makes tensors of its own there) runs on the CPU.
+    The difference between four samples and two: what is kept once per batch, such as a reparametrised weight, drops
+    out, and batch normalization, which refuses a single sample, runs. A network that cannot run on the meta device (one
+    that looks at values, or makes tensors of its own there) runs on the CPU.
 
     Raises:
         Exception: whatever its code raises on the CPU too.
@@ -37,13 +38,13 @@ def _measured(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> S
 
 def _forward(network: nn.Module, batch: torch.Tensor) -> tuple[int, int]:
     """FLOPs, and the bytes of the distinct storages that autograd saves, parameters and buffers left out."""
-    own = {tensor.untyped_storage()._cdata for tensor in (*network.parameters(), *network.buffers())}
+    own = {storage_key(tensor.untyped_storage()) for tensor in (*network.parameters(), *network.buffers())}
     kept: dict[int, torch.UntypedStorage] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            kept[storage._cdata] = storage  # kept alive, so that no later storage gets its number
+        if (key := storage_key(storage)) not in own:
+            kept[key] = storage  # kept alive, so that no later storage gets its number
         return tensor
 
     counter = FlopCounterMode(display=False)

@@ -96,7 +96,7 @@ def censored_mean(table: pd.DataFrame, column: str) -> Mean | None:
         ends = (bounds.error, inf) if signs[0] > 0 else (inf, bounds.error)
         return Mean(bounds.effect, ends[0], freedom, ends[1])
     # The cells take the place of depths: a constant over them is their mean.
-    trend = fit_depth_trend(cell + 1.0, value, censored=signs, group=seeds, curves=["constant"])
+    trend = fit_depth_trend(cell + 1.0, value, censored=signs, seed=seeds, curves=["constant"])
     if not trend.parameters:
         return None
     mean, low, high = trend.parameters["level"]

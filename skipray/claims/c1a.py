@@ -43,7 +43,7 @@ def judge(data: SweepData) -> Finding:
         both = pd.concat([plain, other])
         shift = trainability_shift(
             both["depth"], both["trained"], both["architecture"] == data.family(twin),
-            cell=combinations(both, shared), group=both["seed"],
+            cell=combinations(both, shared), seed=both["seed"],
         )  # fmt: skip
         name = data.name(twin)
         parts.append(
@@ -72,7 +72,7 @@ def judge(data: SweepData) -> Finding:
 
 
 def _limit_words(table: pd.DataFrame) -> str:
-    limit = trainability_limit(table["depth"], table["trained"], group=table["seed"])
+    limit = trainability_limit(table["depth"], table["trained"], seed=table["seed"])
     if limit.depth is not None:
         return f"near depth {limit.depth:.0f}"
     if limit.censored == "none":

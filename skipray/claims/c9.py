@@ -45,7 +45,7 @@ def judge(data: SweepData) -> Finding:
     parts: list[Comparison] = []
     taus: list[str] = []
     for label, strata in (("over all networks that fit", None), ("within depth and family", within)):
-        tau = granulated_tau(kappa, gap, strata=strata, cluster=table["seed"].to_numpy())
+        tau = granulated_tau(kappa, gap, strata=strata, seed=table["seed"].to_numpy())
         if tau is not None:
             parts.append(
                 Comparison(
@@ -69,4 +69,4 @@ def judge(data: SweepData) -> Finding:
 
 def evidence(tau: Association) -> Mean:
     """Of a rank correlation, which lies between -1 and 1."""
-    return Mean(tau.tau, tau.error, tau.clusters - 1, least=-1.0, most=1.0)
+    return Mean(tau.tau, tau.error, tau.seeds - 1, least=-1.0, most=1.0)

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from skipray.datasets import _cache
+from skipray.datasets._batches import batches
 from skipray.datasets._labels import check_arrays, strata
 from skipray.datasets._padding import padded
-from skipray.datasets._partition import evaluated_samples, partition
+from skipray.datasets._partition import evaluated_samples, fixed_order, partition, subset_size
 from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
 from skipray.datasets._splits import Images, Splits, moments
 from skipray.extension import catalog, own_code
@@ -40,14 +41,17 @@ __all__ = [
     "Images",
     "Raw",
     "Splits",
+    "batches",
     "data_root",
     "evaluated_samples",
     "fingerprint_of",
+    "fixed_order",
     "labels_are",
     "missing",
     "open_dataset",
     "prepare",
     "shape_and_classes",
+    "subset_size",
     "unusable",
 ]
 

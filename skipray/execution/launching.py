@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from skipray import datasets, tracking
 from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver_rest, deliverable, known_by_now
@@ -15,8 +15,9 @@ from skipray.execution.ownership import Ownership, owned, refuse_second
 from skipray.planning.budget import Budget, BudgetFit, fit
 from skipray.planning.cores import usable_cores
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
-from skipray.planning.plan import Plan, make_plan, trial_sizes
+from skipray.planning.plan import make_plan, trial_sizes
 from skipray.planning.rehearsal import rehearse
+from skipray.records import State
 from skipray.spec import SpecError, SweepSpec, TrialSpec
 from skipray.terminal.progress import Progress
 from skipray.terminal.standing import Standing
@@ -111,29 +112,26 @@ def _ended_before(
     sweep: SweepSpec, tracking_uri: str | None, storage_url: str, known: "KnownTrials", ledger: "Ledger"
 ) -> LaunchEnd:
     """Nothing is missing."""
-    address = None
     uri = tracking.resolve_uri(sweep, tracking_uri)
     run = tracking.find_sweep_run(uri, sweep.name)
     damaged = run is not None and bool(tracking.damaged_beside(uri, run))
-    if damaged or tracking.sweep_status(sweep, tracking_uri) != "FINISHED":
-        # Not finished: the last launch was killed between its last trial and its end, so the report is to be logged.
-        address = tracking.open_sweep(sweep, tracking_uri)
+    # One of an earlier release has no manifest; this is that of its code while that is still at hand.
+    unexplained = run is not None and (damaged or not tracking.has_manifest(uri, run))
+    # Not finished: the last launch was killed between its last trial and its end, so the report is to be logged.
+    unended = damaged or tracking.sweep_status(sweep, tracking_uri) != "FINISHED"
+    address = tracking.open_sweep(sweep, tracking_uri) if unended or unexplained else None
+    if address is not None and unended:
         with owned(sweep, address, storage_url):
             tracking.begin_sweep(address, sweep)
-    if run is not None and (damaged or not tracking.has_manifest(uri, run)):
-        _explain(sweep, uri, known)
-    return LaunchEnd(len(known.trials), 0, 0, False, 0.0, Counter(), address, before=(known, ledger))
+    if address is not None and unexplained:
+        tracking.write_manifest(address, sweep, known.trials, _sizes(known.trials))
+    to_log = address if unended else None
+    return LaunchEnd(len(known.trials), 0, 0, False, 0.0, Counter(), to_log, before=(known, ledger))
 
 
-def _explain(sweep: SweepSpec, uri: str, known: "KnownTrials") -> None:
-    """Give a finished sweep its manifest: that of skipray 0.1 while the code that it was run with is still at hand."""
-    plan = make_plan(sweep, trials=known.trials)
-    tracking.write_manifest(tracking.open_sweep(sweep, uri), sweep, known.trials, _sizes(plan))
-
-
-def _sizes(plan: Plan) -> dict[str, dict[str, int]]:
+def _sizes(trials: Iterable[TrialSpec]) -> dict[str, dict[str, int]]:
     """trial_id -> what its network costs, where that can be told."""
-    return {p.trial.trial_id: asdict(p.sizes) for p in plan.trials if p.sizes is not None}
+    return {t.trial_id: asdict(sizes) for t in trials if (sizes := trial_sizes(t)) is not None}
 
 
 def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
@@ -192,9 +190,9 @@ def _run(
         reached = _reached(sweep, missing, seconds, budget, concurrency)
         on_fit(reached)
     work = work_of(sweep, address.uri, ledger, known, seconds, fit=reached, budget=budget, concurrency=concurrency)
-    states: dict[str, Any] = dict.fromkeys(ledger.finished, "finished")
+    states: dict[str, State] = dict.fromkeys(ledger.finished, "finished")
     plan = make_plan(sweep, states, trials=known.trials, seconds=seconds)
-    tracking.write_manifest(address, sweep, known.trials, _sizes(plan))
+    tracking.write_manifest(address, sweep, known.trials, _sizes(known.trials))
     tally = _Tally(timed)
     delivery = DeliveryThread(
         address,
@@ -206,9 +204,9 @@ def _run(
         say,
     )
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
-    estimates = {p.trial.trial_id: p.seconds for p in plan.missing}
+    estimates = {p.trial.trial_id: p.seconds for p in plan.unfinished}
     with Progress(known.trials, states, estimates) as progress, delivery, live:
-        told = _Told(progress, (progress, tally, live), on_standing)
+        listeners = _Listeners(progress, (progress, tally, live), on_standing)
         summary = run(
             work,
             sweep,
@@ -216,8 +214,8 @@ def _run(
             cluster,
             shares=shares,
             run_ids=ledger.run_id,
-            on_event=told.on_event,
-            on_wait=told.on_wait,
+            on_event=listeners.on_event,
+            on_wait=listeners.on_wait,
             taken_over=ownership.taken_over,
         )
     ended = _ended(len(known.trials), summary, tally, address, reached)
@@ -228,20 +226,20 @@ def _run(
     return _delivered(ended, sweep, address, storage_url, known, say)
 
 
-class _Hears(Protocol):
+class _Listener(Protocol):
     def on_event(self, event: "Event") -> None: ...
 
 
 @dataclass(frozen=True)
-class _Told:
-    """All that hear what happens to trials."""
+class _Listeners:
+    """All that are told what happens to trials."""
 
     progress: Progress
-    hearers: tuple[_Hears, ...]
+    others: tuple[_Listener, ...]
     on_standing: Callable[[Callable[[], Standing]], None]
 
     def on_event(self, event: "Event") -> None:
-        for one in self.hearers:
+        for one in self.others:
             one.on_event(event)
         self.on_standing(self.progress.standing)
 
@@ -280,8 +278,7 @@ def _delivered(
     known = known_by_now(sweep, address, known)
     if sweep.tune is not None or sweep.adaptive is not None:  # what follows from results was not known at the start
         with suppress(tracking.TrackingAway):
-            sizes = {t.trial_id: asdict(s) for t in known.trials if (s := trial_sizes(t)) is not None}
-            tracking.write_manifest(address, sweep, known.trials, sizes)
+            tracking.write_manifest(address, sweep, known.trials, _sizes(known.trials))
     return replace(ended, total=len(known.trials), undelivered=len(pending.left))
 
 

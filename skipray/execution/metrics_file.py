@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from skipray.errors import InputRefused
+from skipray.records import STATES
 from skipray.terminal.standing import Standing
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ EVERY_SECONDS = 5.0
 """The file is written at most so often; the exporter reads it every 15 to 60 seconds."""
 SUFFIX = ".prom"
 """The exporter reads no other file."""
-STATES = ("finished", "running", "failed", "missing")
 
 
 def check_metrics(path: Path | None) -> None:

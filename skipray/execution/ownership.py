@@ -76,7 +76,7 @@ def refuse_other_storage(sweep: SweepSpec, address: Address, name: str) -> None:
     raise SpecError(
         [
             f"tracking.storage: found {_words(name)}, but the launch before ({last.host}, {last.folder}) kept its "
-            f"checkpoints and results in {_words(last.storage)}; allowed: one storage a sweep (tracking.storage, or "
+            f"checkpoints and results in {_words(last.storage)}; allowed: one storage per sweep (tracking.storage, or "
             f"SKIPRAY_STORAGE), or `skipray doctor {sweep.name} --repair` where nothing there is needed any more"
         ]
     )

@@ -1,4 +1,4 @@
-"""Initial values, one scheme a file; the file's name is the name in the YAML.
+"""Initial values, one scheme per file; the file's name is the name in the YAML.
 
 A scheme is a file with `fill(weight, layer, generator)`, which sets the weight of one linear or convolutional layer,
 and, where they are needed, `check(model)`, which raises `Refused`, and `finish(network, model)`. `TAKES_GAIN = True`

@@ -32,7 +32,9 @@ def parts(network: nn.Module) -> Iterator[Reached]:
     from torch import nn
     from torch.nn.utils import parametrize
 
-    norms = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+    from skipray.torch_private import STATISTICS_NORMS
+
+    norms: tuple[type[nn.Module], ...] = (*STATISTICS_NORMS, nn.LayerNorm, nn.GroupNorm)
     for name, module in network.named_modules():
         if isinstance(module, parametrize.ParametrizationList):
             continue  # the module that it belongs to sets it
@@ -76,7 +78,9 @@ def is_linear_map(module: nn.Module) -> bool:
     """Linear and convolutional layers, and ours that act as one: a weight of (outputs, inputs / groups, ...)."""
     from torch import nn
 
-    return isinstance(module, nn.Linear | nn.modules.conv._ConvNd) or getattr(module, "is_linear_map", False)
+    from skipray.torch_private import CONVOLUTIONS
+
+    return isinstance(module, (nn.Linear, *CONVOLUTIONS)) or getattr(module, "is_linear_map", False)
 
 
 def put(part: Reached, value: torch.Tensor) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skipray.metrics import Absent, NetworkMetric
 
@@ -46,18 +46,20 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
         input_shape: of one sample, without the sample axis.
     """
     import torch
-    from torch import nn
     from torch.func import functional_call
+
+    from skipray.torch_private import STATISTICS_NORMS
 
     squared = {name: p.detach().double().square() for name, p in network.named_parameters()}
     buffers = {name: b.detach().double() if b.is_floating_point() else b for name, b in network.named_buffers()}
     for prefix, module in network.named_modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase) and module.running_var is not None:
+        if isinstance(module, STATISTICS_NORMS) and module.running_var is not None:
             dot = f"{prefix}." if prefix else ""
             # The module divides by sqrt(variance + eps): this variance makes that variance + eps, the square.
             variance = buffers[f"{dot}running_var"]
             assert module.running_mean is not None
-            buffers[f"{dot}running_var"] = (variance + module.eps).square() - module.eps
+            eps: Any = module.eps
+            buffers[f"{dot}running_var"] = (variance + eps).square() - eps
             buffers[f"{dot}running_mean"] = torch.zeros_like(variance)
         if hasattr(module, "effective_weight"):
             squared |= _squared_dirac(module, prefix)

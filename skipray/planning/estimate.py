@@ -14,6 +14,7 @@ from skipray.architectures import Sizes
 from skipray.datasets import evaluated_samples
 from skipray.extension import catalog
 from skipray.spec import ProbeSpec, TrialSpec
+from skipray.spec.samples import most_train_samples
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Speed:
     layer_step_seconds: Mapping[str, float]
     """By kind: launching a weight layer's forward, backward and update, with its normalization and activation."""
     layer_probe_seconds: Mapping[str, float]
-    """By kind: what a probe costs a layer however small it is."""
+    """By kind: what a probe costs per layer, however small it is."""
     source: str
 
 
@@ -92,6 +93,5 @@ def memory_bytes(trial: TrialSpec, sizes: Sizes) -> int:
 def train_samples(trial: TrialSpec) -> int:
     """Training samples of an epoch, after the validation split."""
     entry = catalog.find("datasets", trial.dataset.name)
-    available = entry.train_samples(trial.dataset) if hasattr(entry, "train_samples") else entry.TRAIN_SAMPLES
-    kept = round(available * (1 - trial.dataset.validation_fraction))
+    kept = round(most_train_samples(entry, trial.dataset) * (1 - trial.dataset.validation_fraction))
     return min(kept, trial.dataset.train_samples or kept)

@@ -39,13 +39,13 @@ class Plan:
     """Estimated time of those."""
 
     @property
-    def missing(self) -> tuple[PlannedTrial, ...]:
+    def unfinished(self) -> tuple[PlannedTrial, ...]:
         return tuple(t for t in self.trials if t.state != "finished")
 
     @property
     def total_seconds(self) -> float:
-        """Estimated wall time of what is missing: never less than the longest trial."""
-        seconds = [t.seconds for t in self.missing]
+        """Estimated wall time of what is not finished: never less than the longest trial."""
+        seconds = [t.seconds for t in self.unfinished]
         return max([(sum(seconds) + self.seconds_to_come) / self.concurrency, *seconds], default=0.0)
 
     def count(self, state: State) -> int:

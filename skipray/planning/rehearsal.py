@@ -111,9 +111,7 @@ def _may_fail(cell: TrialSpec) -> bool:
     recipe = cell.recipe
     if recipe.optimizer is not None and len(recipe.optimizer) > 1:
         return True
-    samples = train_samples(cell)
-    batch = samples // -(-samples // recipe.batch_size)
-    return recipe.epochs > 0 and batch // min(recipe.gradient_accumulation, batch) == 1
+    return recipe.epochs > 0 and recipe.smallest_piece(train_samples(cell)) == 1
 
 
 def _mistake(sweep: SweepSpec, trial: TrialSpec, error: Exception) -> str:

@@ -27,6 +27,7 @@ from skipray.probe.reduction import Reduced
 from skipray.probe.rows import rows
 from skipray.records import LAYER_COLUMNS, Histogram
 from skipray.spec import ProbeSpec
+from skipray.torch_private import DROPOUTS, STATISTICS_NORMS, uncompiled
 
 __all__ = ["Measurement", "asked_for", "measure", "probe"]
 
@@ -45,7 +46,7 @@ class Measurement:
     metrics: dict[str, float]
     """Aggregates over layers under their MLflow keys, every one finite: `hidden.log10_condition.median`, ..."""
     profiles: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """`profile.hidden.log10_condition` -> one finite value a layer."""
+    """`profile.hidden.log10_condition` -> one finite value per layer."""
     profile_layers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """The layer index of each value in `profiles`."""
     histograms: tuple[Histogram, ...] = ()
@@ -108,7 +109,7 @@ def probe(
     Raises:
         ValueError: the batch, the labels, the loss or the layers cannot be used, or the model cannot be probed.
     """
-    model = getattr(model, "_orig_mod", model)  # what torch.compile has wrapped: the same weights, without its graphs
+    model = uncompiled(model)
     check_network(model)
     read = read_batch(model, batch, any_labels=loss is not None)
     if loss is not None and read.labels is None:
@@ -230,8 +231,7 @@ def asked_for(spec: ProbeSpec) -> tuple[Entry, ...]:
 
 
 def _modes_differ(network: nn.Module) -> bool:
-    kinds = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
-    return any(isinstance(module, kinds) for module in network.modules())
+    return any(isinstance(module, STATISTICS_NORMS + DROPOUTS) for module in network.modules())
 
 
 def _histograms(reduced: list[Reduced], epoch: int) -> tuple[Histogram, ...]:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skipray.torch_private import changes_in_place
+
 CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 
@@ -66,11 +68,6 @@ def _kind(name: str, module: nn.Module) -> Hashable | None:
     return (type(module), inner)
 
 
-def _version(tensor: Tensor) -> int:
-    """How often a tensor has been changed in place; those of inference mode do not count it."""
-    return 0 if tensor.is_inference() else int(tensor._version)
-
-
 class _Watch:
     """What one pass shows of the kinds."""
 
@@ -96,8 +93,8 @@ class _Watch:
                 return
             for other, (tensor, version) in self.latest.items():
                 inside = other != kind and self.calls[other][-1].startswith(f"{name}.")
-                self.ends[kind, other] += inside and tensor is found and version == _version(found)
-            self.latest[kind] = found, _version(found)
+                self.ends[kind, other] += inside and tensor is found and version == changes_in_place(found)
+            self.latest[kind] = found, changes_in_place(found)
 
         return [
             module.register_forward_pre_hook(before, with_kwargs=True),

@@ -14,6 +14,7 @@ from skipray.probe.batch import Batch
 from skipray.probe.layers import declared_layers
 from skipray.probe.weights import weight_layers
 from skipray.spec import ProbeSpec
+from skipray.torch_private import BATCH_NORMS
 
 
 def initial_weights(network: nn.Module) -> dict[str, Tensor]:
@@ -51,7 +52,7 @@ def generalization_measures(
     with as_found(network):
         network.eval()
         for module in network.modules():
-            if not trained and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if not trained and isinstance(module, BATCH_NORMS):
                 module.train()
         with torch.no_grad():
             scores = network(inputs)

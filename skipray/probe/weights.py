@@ -8,17 +8,10 @@ from torch.nn.utils import parametrize
 
 from skipray.architectures import HiddenLayer
 from skipray.probe.layers import declared_layers
+from skipray.torch_private import CONVOLUTIONS, NORMS
 
-MATRICES = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
+MATRICES = (nn.Linear, nn.Bilinear, *CONVOLUTIONS, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
 """Modules of torch whose parameters named weight are factors of a product."""
-NORMS = (
-    nn.modules.batchnorm._NormBase,
-    nn.LayerNorm,
-    nn.GroupNorm,
-    nn.modules.normalization.CrossMapLRN2d,
-    nn.LocalResponseNorm,
-    *((nn.RMSNorm,) if hasattr(nn, "RMSNorm") else ()),
-)
 LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 NO_MATRIX = {
     "bias", "scale", "gamma", "beta", "gain", "pos", "position", "positional", "token", "tokens", "cls", "embed",

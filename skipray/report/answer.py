@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from skipray.analysis.aggregation import trains
+from skipray.analysis.followed_metrics import trains
 from skipray.claims import Claim, asks_of
 from skipray.report.groups import Layout, family
 from skipray.report.limit_sentences import limit_sentence

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.aggregation import Aggregate, Series
+from skipray.analysis.aggregation import Aggregate
 from skipray.analysis.comparison import shared_series
+from skipray.analysis.series import Series
 from skipray.metrics import describe
 from skipray.palette import Style, family_styles
 from skipray.report.axes import depth_axis, linear_axis

@@ -1,29 +1,28 @@
-"""Quantities by depth: accuracy with trainability limits, condition number, effective rank."""
+"""A figure by depth: any tracked metrics, with fitted trends, their bands, and limits."""
 
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.score import ACCURACIES, LOSSES, classes_of
-from skipray.metrics import describe
+from skipray.analysis.score import ACCURACIES
 from skipray.palette import Style
-from skipray.records import CHANCE_LOSS
 from skipray.report.axes import Axis, depth_axis, linear_axis
-from skipray.report.chart import Chart, Drop, Key, Level, Panel, Table, Trace, level_keys
+from skipray.report.chart import Chart, Drop, Key, Level, Panel, Trace, level_keys
 from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
-from skipray.report.predicted import PREDICTED, predicted_drops, predicted_table
-from skipray.report.published import Published, published_for
+from skipray.report.predicted import PREDICTED, predicted_drops
+from skipray.report.published import Published
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Series
+    from skipray.analysis.aggregation import Aggregate
     from skipray.analysis.predicted_limit import PredictedLimit
+    from skipray.analysis.series import Series
     from skipray.spec import Group
 
 MAX_SINGLE = 400
@@ -37,126 +36,36 @@ Band = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Depths, mean, low, high: (K,) each."""
 Bands = Callable[[tuple[str, "Group"]], Band]
 """Of a metric and a group."""
-MARKS = (
-    "Small marks are single seeds; lines are the fitted depth trends with simultaneous 95 % bands (where no "
-    "curve fits, thin lines join the means). An upright dashed line is a family's trainability limit where it "
-    "lies within the depths tried"
-)
-"""What a main figure's marks are; its caption goes on."""
 
 
-def accuracy_by_depth(
-    aggregate: "Aggregate",
-    layout: Layout,
-    predicted: "Mapping[Group, PredictedLimit] | None" = None,
-) -> Chart | None:
-    """The main figure: train and test accuracy, the limits, measured and predicted, chance, and what was published on
-    the data set."""
-    cells = aggregate.sweep.group_cells
+@dataclass(frozen=True)
+class DepthFigure:
+    """What a figure by depth shows."""
 
-    def levels(facet: Facet) -> tuple[Level, ...]:
-        """Guessing, on the data of a panel; of a data set that is not at hand it is not known."""
-        classes = dict.fromkeys(classes_of(cells[group]) for group in facet.groups if group in cells)
-        return tuple(Level(1 / n, f"chance {number(1 / n)}") for n in classes if n == n)
-
-    known = published_for(cells.values())
-    chart = by_depth(
-        aggregate,
-        layout,
-        file="accuracy-by-depth",
-        title="Accuracy by depth",
-        metrics={key: describe(key).axis for key in ACCURACIES},
-        caption=f"{MARKS}, a dotted one the limit that theory predicts for it at initialisation.",
-        low=0.0,
-        high=1.0,
-        levels=levels,
-        limits=True,
-        predicted=predicted,
-        published=known,
-    )
-    if chart is None:
-        return None
-    # The report's first table has the means.
-    tables = (
-        predicted_table(aggregate, layout, predicted or {}),
-        _published_table(aggregate, known) if known else None,
-    )
-    return replace(chart, summary=pd.DataFrame(), tables=tuple(t for t in tables if t is not None))
+    file: str
+    """Its name, and that of its files."""
+    title: str
+    metrics: Mapping[str, str]
+    """MLflow key -> what the axis says."""
+    caption: str
+    low: float | None = None
+    high: float | None = None
+    """What the value axis holds at least, as `low`."""
+    levels: Callable[[Facet], tuple[Level, ...]] = lambda facet: ()
+    """Reference lines of a panel."""
+    limits: bool = False
+    """Whether the families' trainability limits are drawn."""
+    predicted: "Mapping[Group, PredictedLimit]" = field(default_factory=dict)
+    """Limits of groups, drawn where they lie among the depths tried."""
+    published: tuple[Published, ...] = ()
+    """Drawn as open marks where their depth is among those tried."""
+    value_axis: Callable[..., Axis] = linear_axis
+    """Of a label, values, low and high."""
 
 
-def loss_by_depth(aggregate: "Aggregate", layout: Layout) -> Chart | None:
-    """The main figure of networks that predict values: train and test loss, the limits, what the mean alone gets."""
-    alone = pd.to_numeric(aggregate.trials.get(CHANCE_LOSS, pd.Series(dtype=float)), errors="coerce").dropna()
-    return by_depth(
-        aggregate,
-        layout,
-        file="loss-by-depth",
-        title="Loss by depth",
-        metrics={key: describe(key).axis for key in LOSSES},
-        caption=f"{MARKS}.",
-        low=0.0,
-        levels=lambda facet: (Level(float(alone.mean()), "the mean alone"),) if alone.nunique() == 1 else (),
-        limits=True,
-    )
-
-
-def _data_of(aggregate: "Aggregate", facet: Facet) -> set[str]:
-    """Names of the data sets of a panel's groups."""
-    cells = aggregate.sweep.group_cells
-    return {cells[group].dataset.name for group in facet.groups if group in cells}
-
-
-def _published_table(aggregate: "Aggregate", known: tuple[Published, ...]) -> Table:
-    rows = []
-    trials = aggregate.trials
-    on = "on {}" if len({one.dataset for one in known}) > 1 else ""
-    for one in known:
-        mine = trials[(trials["architecture"] == one.architecture) & (trials["depth"] == one.depth)]
-        if "dataset.name" in mine:
-            mine = mine[mine["dataset.name"] == one.dataset]
-        ours = ["not run" if mine.empty or m not in mine else number(mine[m].astype(float).mean()) for m in ACCURACIES]
-        below = "below " if one.bound else ""
-        rows.append((
-            " ".join(filter(None, [one.architecture, one.variant, on.format(one.dataset)])), str(one.depth),
-            number(one.train_accuracy), ours[0],
-            below + number(one.test_accuracy), ours[1], one.source,
-        ))  # fmt: skip
-    return Table(
-        "Published results on this data set beside the mean of this sweep's runs at the same depth. Recipes, seeds and "
-        "parameter counts may differ.",
-        ("Family", "Depth", "Train, published", "here", "Test, published", "here", "Source"),
-        tuple(rows),
-        frozenset({1, 2, 3, 4, 5}),
-        folded="Published results beside these",
-    )
-
-
-def by_depth(
-    aggregate: "Aggregate",
-    layout: Layout,
-    *,
-    file: str,
-    title: str,
-    metrics: dict[str, str],
-    caption: str,
-    low: float | None = None,
-    high: float | None = None,
-    levels: Callable[[Facet], tuple[Level, ...]] = lambda facet: (),
-    limits: bool = False,
-    predicted: "Mapping[Group, PredictedLimit] | None" = None,
-    published: tuple[Published, ...] = (),
-    value_axis: Callable[..., Axis] = linear_axis,
-) -> Chart | None:
-    """A chart with a panel for each facet and metric; None when nothing of it was tracked.
-
-    Args:
-        metrics: MLflow key -> what the axis says.
-        low, high: what the value axis holds at least.
-        predicted: limits of groups, drawn where they lie among the depths tried.
-        published: drawn as open marks where their depth is among those tried.
-        value_axis: of a label, values, low and high.
-    """
-    tracked = [m for m in metrics if any(s.metric == m for s in aggregate.series)]
+def by_depth(aggregate: "Aggregate", layout: Layout, figure: DepthFigure) -> Chart | None:
+    """A chart with a panel for each facet and metric; None when nothing of it was tracked."""
+    tracked = [m for m in figure.metrics if any(s.metric == m for s in aggregate.series)]
     if not tracked:
         return None
     found = {(s.metric, s.group): s for s in aggregate.series if s.metric in tracked}
@@ -166,116 +75,119 @@ def by_depth(
     bounded = [key for key, s in found.items() if any(s.censored) and s.trend.curve is not None]
     banded = set(found) - set(bounded[MAX_CENSORED_BANDS:])
     band = functools.cache(lambda key: trend_band(found[key], key[0] in shown_metrics, key in banded))
-    panels, censored = [], False
+    panels, drawn = [], []
     for metric in shown_metrics:
         for facet in facets:
-            members = [(g, found[metric, g]) for g in facet.groups if (metric, g) in found]
-            if not members:
-                continue
-            censored |= any(any(s.censored) for _, s in members)
-            label = metrics[metric]
-            here = [p for p in published if p.dataset in _data_of(aggregate, facet)]
-            open_marks = _published_traces(layout, tuple(here), metric)
-            panel = _panel(
-                aggregate, layout, facet, members, band, label, low, high, levels(facet), limits, len(shown_metrics) > 1
-            )
-            axis = value_axis(label, _axis_values(panel, open_marks, low, high), low=low, high=high)
-            drops = (*panel.drops, *predicted_drops(layout, [g for g, _ in members], predicted or {}))
-            panels.append(replace(panel, y=axis, traces=(*panel.traces, *open_marks), drops=drops))
-    data = _data(list(found.values()), band)
-    shown = list(dict.fromkeys(family(g) for f in facets for g in f.groups))
-    summary = _summary(list(found.values()), metrics, layout)
-    if censored:
+            members = [found[metric, g] for g in facet.groups if (metric, g) in found]
+            if members:
+                title = facet.title or (figure.metrics[metric] if len(shown_metrics) > 1 else "")
+                panels.append(_panel(aggregate, layout, figure, facet, members, band, title))
+                drawn += members
+    caption = figure.caption
+    if any(any(s.censored) for s in drawn):
         caption += " Hollow arrowheads: a bound (of κ the precision floor); the truth lies beyond."
     if len(bounded) > MAX_CENSORED_BANDS:
         caption += f" Of the {len(bounded)} series with such bounds, {MAX_CENSORED_BANDS} have a band."
+    left_out = [text] if (text := layout.left_out(len(facets), layout.facet_count)) else []
+    left_out += [f"The data file also has: {figure.metrics[m]}." for m in tracked[len(shown_metrics) :]]
+    series = list(found.values())
     return Chart(
-        name=file,
-        title=title,
+        name=figure.file,
+        title=figure.title,
         caption=caption,
-        alt=_alt(title, list(found.values()), metrics, layout),
+        alt=_alt(figure.title, series, figure.metrics, layout),
         panels=tuple(panels),
-        legend=(
-            *(Key(f, layout.styles[f], "both") for f in shown),
-            *((Key("published", Style("ink", "diamond"), "open"),) if _has(panels, "open") else ()),
-            *((PREDICTED,) if any(PREDICTED.text in d.keys for p in panels for d in p.drops) else ()),
-            *level_keys(panels),
-            *keys([t for p in panels for t in p.traces]),
-        ),
-        data=data,
-        summary=summary,
-        left_out=" ".join(
-            (
-                *([text] if (text := layout.left_out(len(facets), layout.facet_count)) else []),
-                *(f"The data file also has: {metrics[m]}." for m in tracked[len(shown_metrics) :]),
-            )
-        ),
+        legend=_legend(layout, facets, panels),
+        data=_data(series, band),
+        summary=_summary(series, figure.metrics, layout),
+        left_out=" ".join(left_out),
+    )
+
+
+def _legend(layout: Layout, facets: Iterable[Facet], panels: list[Panel]) -> tuple[Key, ...]:
+    traces = [t for p in panels for t in p.traces]
+    return (
+        *(Key(f, layout.styles[f], "both") for f in dict.fromkeys(family(g) for f in facets for g in f.groups)),
+        *((Key("published", Style("ink", "diamond"), "open"),) if any(t.look == "open" for t in traces) else ()),
+        *((PREDICTED,) if any(PREDICTED.text in d.keys for p in panels for d in p.drops) else ()),
+        *level_keys(panels),
+        *keys(traces),
     )
 
 
 def _panel(
     aggregate: "Aggregate",
     layout: Layout,
+    figure: DepthFigure,
     facet: Facet,
-    members: "list[tuple[Group, Series]]",
+    members: "list[Series]",
     band: Bands,
-    label: str,
-    low: float | None,
-    high: float | None,
-    levels: tuple[Level, ...],
-    limits: bool,
-    several: bool,
+    title: str,
 ) -> Panel:
+    """One metric of one facet's groups.
+
+    Args:
+        members: at least one.
+    """
+    metric, groups = members[0].metric, [s.group for s in members]
     traces: list[Trace] = []
-    single = sum(len(s.depth) for _, s in members) <= MAX_SINGLE
-    for group, series in members:
-        traces += _traces(family(group), layout, group, series, band, single)
-    for group, series in members:
-        for depth in sorted({d for d in series.depth if (group, d) in layout.marked}):
+    single = sum(len(s.depth) for s in members) <= MAX_SINGLE
+    for series in members:
+        traces += _traces(family(series.group), layout, series, band, single)
+    for series in members:
+        for depth in sorted({d for d in series.depth if (series.group, d) in layout.marked}):
             mean = float(np.mean([v for d, v in zip(series.depth, series.value, strict=True) if d == depth]))
-            traces.append(ring([depth], [mean], f"{layout.name(group)}, depth {depth}"))
-    drops: list[Drop] = []
-    if limits:
-        wanted = {g for g, _ in members}
-        drops = [
-            Drop(family(g), layout.style(g), lim.depth, hover=f"trains to {limit_words(lim)}")
-            for g, lim in aggregate.limits
-            if g in wanted and lim.monotone and lim.depth is not None and lim.censored == "none"
-        ]
-    title = facet.title or (label if several else "")
+            traces.append(ring([depth], [mean], f"{layout.name(series.group)}, depth {depth}"))
+    here = tuple(p for p in figure.published if p.dataset in _data_of(aggregate, facet))
+    traces += _published_traces(layout, here, metric)
+    levels = figure.levels(facet)
+    label = figure.metrics[metric]
     return Panel(
         title,
-        depth_axis(layout.depths or [d for _, s in members for d in s.depth], layout.depth_words),
-        linear_axis(label, [], low=low, high=high),
+        depth_axis(layout.depths or [d for s in members for d in s.depth], layout.depth_words),
+        figure.value_axis(label, _axis_values(traces, levels, figure), low=figure.low, high=figure.high),
         tuple(traces),
         levels,
-        tuple(drops),
+        (
+            *(_limit_drops(aggregate, layout, groups) if figure.limits else ()),
+            *predicted_drops(layout, groups, figure.predicted),
+        ),
     )
+
+
+def _data_of(aggregate: "Aggregate", facet: Facet) -> set[str]:
+    """Names of the data sets of a panel's groups."""
+    cells = aggregate.sweep.group_cells
+    return {cells[group].dataset.name for group in facet.groups if group in cells}
+
+
+def _limit_drops(aggregate: "Aggregate", layout: Layout, groups: "list[Group]") -> list[Drop]:
+    """The limits of these groups that lie among the depths tried."""
+    return [
+        Drop(family(g), layout.style(g), lim.depth, hover=f"trains to {limit_words(lim)}")
+        for g, lim in aggregate.limits
+        if g in groups and lim.monotone and lim.depth is not None and lim.censored == "none"
+    ]
 
 
 BAND_ROOM = 0.25
 """How far beyond the values an axis follows a band, as a share of their range: bands may be far wider at the ends."""
 
 
-def _axis_values(panel: Panel, more: list[Trace], low: float | None, high: float | None) -> list[float]:
+def _axis_values(traces: list[Trace], levels: tuple[Level, ...], figure: DepthFigure) -> list[float]:
     """What the value axis must hold: values, reference lines, and of the bands what lies near."""
-    traces = [*panel.traces, *more]
     values = [float(v) for t in traces if t.marks for v in t.y]
     if not values:
         return []
     spread = (max(values) - min(values)) or abs(max(values)) or 1.0
     floor, ceiling = min(values) - BAND_ROOM * spread, max(values) + BAND_ROOM * spread
-    floor = floor if low is None else max(floor, min(low, *values))
-    ceiling = ceiling if high is None else min(ceiling, max(high, *values))
+    floor = floor if figure.low is None else max(floor, min(figure.low, *values))
+    ceiling = ceiling if figure.high is None else min(ceiling, max(figure.high, *values))
     for trace in traces:
         # A trend through values at the precision floor may lie far above them.
         for drawn in (trace.y, trace.low, trace.high):
             values += [] if drawn is None else np.clip(drawn, floor, ceiling).tolist()
-    return values + [level.y for level in panel.levels]
-
-
-def _has(panels: list[Panel], look: str) -> bool:
-    return any(t.look == look for p in panels for t in p.traces)
+    return values + [level.y for level in levels]
 
 
 def _published_traces(layout: Layout, published: tuple[Published, ...], metric: str) -> list[Trace]:
@@ -319,8 +231,8 @@ def _between(at: np.ndarray, tried: np.ndarray, away: np.ndarray) -> np.ndarray:
     return np.where(np.abs(found) > 1e290, np.copysign(np.inf, found), found)
 
 
-def _traces(title: str, layout: Layout, group: "Group", series: "Series", band: Bands, single: bool) -> list[Trace]:
-    style = layout.style(group)
+def _traces(title: str, layout: Layout, series: "Series", band: Bands, single: bool) -> list[Trace]:
+    style = layout.style(series.group)
     depth, value = np.asarray(series.depth, float), np.asarray(series.value, float)
     censored = np.asarray(series.censored, int)
     traces = []
@@ -367,7 +279,7 @@ def _data(series: "list[Series]", band: Bands) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).astype({"seed": "Int64", "censored": "Int64"})
 
 
-def _summary(series: "list[Series]", metrics: dict[str, str], layout: Layout) -> pd.DataFrame:
+def _summary(series: "list[Series]", metrics: Mapping[str, str], layout: Layout) -> pd.DataFrame:
     """Mean of the seeds, groups down and depths across; at most 24 rows, which a page can hold."""
     rows = []
     for s in series[:24]:
@@ -377,7 +289,7 @@ def _summary(series: "list[Series]", metrics: dict[str, str], layout: Layout) ->
     return pd.DataFrame(rows)
 
 
-def _alt(title: str, series: "list[Series]", metrics: dict[str, str], layout: Layout) -> str:
+def _alt(title: str, series: "list[Series]", metrics: Mapping[str, str], layout: Layout) -> str:
     parts = []
     for s in series[:8]:
         frame = pd.DataFrame({"depth": s.depth, "value": s.value}).groupby("depth")["value"].mean()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from skipray.analysis.aggregation import epoch_metrics, tracked_metrics
+from skipray.analysis.followed_metrics import epoch_metrics, tracked_metrics
 from skipray.palette import depth_styles
 from skipray.report.axes import linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Trace

@@ -63,7 +63,7 @@ def group_names(group: Group) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Facet:
-    """Groups that share a panel: one a family."""
+    """Groups that share a panel: one per family."""
 
     title: str
     groups: tuple[Group, ...]
@@ -129,7 +129,7 @@ def lay_out(aggregate: "Aggregate") -> Layout:
         for key, value in _others(group).items():
             seen.setdefault(key, set()).add(value)
     varying = frozenset(key for key, found_values in seen.items() if len(found_values) > 1)
-    marked = frozenset(_marked(aggregate.fairness))
+    marked = frozenset(_marked(aggregate.tuning.fairness))
     words = (aggregate.sweep.depth_words, aggregate.sweep.depth_sentence)
     return Layout(groups, family_styles(architectures), depths, varying, _facets(groups, varying), marked, *words)
 

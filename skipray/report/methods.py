@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from skipray.analysis.aggregation import trains
+from skipray.analysis.followed_metrics import trains
 from skipray.metrics import tracked
 from skipray.report.groups import Layout, plain
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from skipray.analysis.aggregation import tracked_metrics, trains
+from skipray.analysis.followed_metrics import tracked_metrics, trains
 from skipray.metrics import Tracked
 from skipray.report import depth_figures
 from skipray.report.chart import Chart
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 MAIN = "accuracy-by-depth"
-"""The first figure of a report, drawn by `depth_figures`."""
+"""The first figure of a report, drawn by `main_figure`."""
 SHARED = {
     "condition-by-depth": (
         "Condition number by depth",
@@ -39,15 +39,14 @@ def by_depth(aggregate: "Aggregate", layout: Layout) -> Iterator[Chart | None]:
     for name, shown in panels.items():
         first = shown[0].metric
         title, caption = SHARED.get(name, (_own_title(shown[0]), f"{{when}}: {first.definition} ({first.source})."))
-        yield depth_figures.by_depth(
-            aggregate,
-            layout,
+        figure = depth_figures.DepthFigure(
             file=name,
             title=title,
             metrics={one.key: one.axis for one in shown},
             caption=caption.replace("{when}", when) if name in SHARED else _capital(caption.format(when=when)),
             low=0.0 if name in SHARED or first.low == 0 else None,
         )
+        yield depth_figures.by_depth(aggregate, layout, figure)
 
 
 def _own_name(one: Tracked) -> str:

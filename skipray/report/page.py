@@ -71,7 +71,7 @@ def render(
         frontiers=tables.frontier_table(aggregate, layout),
         fairness=fairness_listing(aggregate),
         coverage=covered,
-        states=tables.STATES,
+        states=tables.SQUARE_STATES,
         failures=tables.failure_table(aggregate),
         again=aggregate.provenance.get("command", ""),
         fits=tables.fit_rows(aggregate, layout),
@@ -103,7 +103,7 @@ def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) 
     done = sum(covered.totals.get(s, 0) for s in tables.FINISHED)
     depths = covered.depths
     span = f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else ", ".join(map(str, depths))
-    points = len(aggregate.tuning_trials)
+    points = len(aggregate.tuning.points)
     return [
         ("trials", f"{done} of {total}"),
         *([("tuning trials", str(points))] if points else []),

@@ -70,7 +70,7 @@ def _taus(runs: pd.DataFrame, measure: str) -> list[Tau]:
     found = []
     for key, words in ((None, "all trained runs"), ("depth", "pairs of one depth"), ("family", "pairs of one family")):
         strata = None if key is None else runs[key].to_numpy()
-        tau = granulated_tau(runs["x"], runs[measure], strata=strata, cluster=runs["seed"].to_numpy())
+        tau = granulated_tau(runs["x"], runs[measure], strata=strata, seed=runs["seed"].to_numpy())
         found.append(Tau(describe(measure).axis, words, tau, len(runs)))
     return found
 

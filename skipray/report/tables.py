@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from skipray.analysis.aggregation import finite
+from skipray.analysis.series import finite
 from skipray.report.chart import Table
 from skipray.report.groups import Layout, plain
 from skipray.report.methods import data_words
@@ -18,11 +18,12 @@ from skipray.spec.cell import value_text
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Series
+    from skipray.analysis.aggregation import Aggregate
+    from skipray.analysis.series import Series
     from skipray.trends import DepthTrend
 
 FINISHED = ("trained", "untrained", "exploded", "diverged")
-STATES = (*FINISHED, "failed", "running", "missing")
+SQUARE_STATES = (*FINISHED, "failed", "running", "missing")
 """What can have become of a trial, as the coverage map shows it."""
 
 MAX_SQUARES = 3000
@@ -41,19 +42,19 @@ class CoverageCell:
     words: str
     """`2 trained, 1 untrained`"""
     squares: tuple[str, ...]
-    """A state a seed, or nothing where there are too many."""
+    """A state per seed, or nothing where there are too many."""
 
     @property
     def state(self) -> str:
         """The worst thing in it, which colours it."""
-        return next((s for s in reversed(STATES) if s in self.counts), "missing")
+        return next((s for s in reversed(SQUARE_STATES) if s in self.counts), "missing")
 
 
 @dataclass(frozen=True)
 class CoverageMap:
     depths: tuple[int, ...]
     rows: tuple[tuple[str, tuple[CoverageCell | None, ...]], ...]
-    """Name of the group, and a cell a depth; None where the sweep has no such cell."""
+    """Name of the group, and a cell per depth; None where the sweep has no such cell."""
     totals: dict[str, int]
     """State -> trials."""
 
@@ -65,7 +66,7 @@ def coverage_map(aggregate: "Aggregate", layout: Layout) -> CoverageMap:
     rows: dict[str, dict[int, CoverageCell]] = {}
     totals: Counter[str] = Counter()
     for record in frame.to_dict("records"):
-        counts = {state: int(record[state]) for state in STATES if state != "trained"}
+        counts = {state: int(record[state]) for state in SQUARE_STATES if state != "trained"}
         counts = {"trained": int(record["finished"]) - sum(counts[s] for s in FINISHED[1:]), **counts}
         counts = {state: n for state, n in counts.items() if n > 0}
         totals.update(counts)
@@ -79,7 +80,7 @@ def coverage_map(aggregate: "Aggregate", layout: Layout) -> CoverageMap:
     return CoverageMap(
         depths,
         tuple((label, tuple(cells.get(d) for d in depths)) for label, cells in rows.items()),
-        {state: totals[state] for state in STATES if totals[state]},
+        {state: totals[state] for state in SQUARE_STATES if totals[state]},
     )
 
 
@@ -244,7 +245,7 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
         )
     seeds = len(aggregate.sweep.seeds)
     if seeds < 5:
-        found.append(f"{counted(seeds, 'seed')} a cell: intervals are wide, and small effects stay inconclusive.")
+        found.append(f"{counted(seeds, 'seed')} per cell: intervals are wide, and small effects stay inconclusive.")
     if elsewhere:
         return found + _of_looks(aggregate)
     found.append(

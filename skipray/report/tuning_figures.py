@@ -12,7 +12,7 @@ from skipray.metrics import describe
 from skipray.palette import Style
 from skipray.report.axes import Axis, depth_axis, linear_axis, rate_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
-from skipray.report.depth_figures import by_depth
+from skipray.report.depth_figures import DepthFigure, by_depth
 from skipray.report.groups import MAX_FACETS, Layout, family, group_names, plain
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
@@ -20,14 +20,15 @@ from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
-    from skipray.analysis.aggregation import Aggregate, Series
+    from skipray.analysis.aggregation import Aggregate
+    from skipray.analysis.series import Series
 
 ACCURACIES = ("test.accuracy", "train.accuracy")
 
 
 def default_beside_tuned(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     """Means of both settings by depth; None where the sweep is not tuned or nothing of the default has finished."""
-    default = {(s.metric, s.group): s for s in aggregate.default_series}
+    default = {(s.metric, s.group): s for s in aggregate.tuning.default_series}
     tuned = {(s.metric, s.group): s for s in aggregate.series}
     if not default:
         return None
@@ -73,7 +74,7 @@ def default_beside_tuned(aggregate: "Aggregate", layout: Layout) -> Chart | None
             *keys([t for p in panels for t in p.traces]),
         ),
         data=_data({"default": default, "tuned": tuned}),
-        tables=(_limits(aggregate, layout),) if aggregate.default_limits else (),
+        tables=(_limits(aggregate, layout),) if aggregate.tuning.default_limits else (),
         left_out=layout.left_out(len(facets), layout.facet_count),
     )
 
@@ -119,7 +120,7 @@ def _limits(aggregate: "Aggregate", layout: Layout) -> Table:
     tuned = dict(aggregate.limits)
     rows = tuple(
         (layout.name(group), limit_words(limit), limit_words(tuned[group]) if group in tuned else "not known yet")
-        for group, limit in aggregate.default_limits[:60]
+        for group, limit in aggregate.tuning.default_limits[:60]
     )
     return Table("Trainability limit in both settings.", ("Cells", "Default", "Tuned"), rows)
 
@@ -131,9 +132,7 @@ def stability(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         DIVERGED_SHARE: "share of points that diverge",
         UNTRAINED_SHARE: "share of points no better than chance",
     }
-    return by_depth(
-        aggregate,
-        layout,
+    figure = DepthFigure(
         file="stability-by-depth",
         title="What can be trained, by depth",
         metrics=metrics,
@@ -141,6 +140,7 @@ def stability(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         "ended better than chance, and the shares of points that diverged or ended no better. Lines are fitted trends.",
         value_axis=_rate_axis,
     )
+    return by_depth(aggregate, layout, figure)
 
 
 def _rate_axis(label: str, values: list[float], *, low: float | None = None, high: float | None = None) -> Axis:
@@ -152,7 +152,7 @@ def _rate_axis(label: str, values: list[float], *, low: float | None = None, hig
 
 def fairness_listing(aggregate: "Aggregate") -> Table | None:
     """The audit, a row per cell; None where the sweep is not tuned."""
-    frame = aggregate.fairness
+    frame = aggregate.tuning.fairness
     if frame.empty:
         return None
     chosen = [c for c in map(str, frame.columns) if c.startswith("chosen.") and c != "chosen.validation_accuracy"]

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from skipray.analysis.aggregation import trains
+from skipray.analysis.followed_metrics import trains
 from skipray.report.groups import Layout
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from skipray.analysis import predicted_limit
 from skipray.report import (
-    depth_figures,
     epoch_figures,
     histogram_figures,
     layer_figures,
     limit_figures,
+    main_figure,
     metric_figures,
     paper,
     phase_diagram,
@@ -107,8 +107,8 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
 def _leading(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     """The page's main figure, where networks were trained."""
     predicted = predicted_limit.of_groups(aggregate.sweep)
-    accuracy = depth_figures.accuracy_by_depth(aggregate, layout, predicted)
-    return accuracy or depth_figures.loss_by_depth(aggregate, layout)
+    accuracy = main_figure.accuracy_by_depth(aggregate, layout, predicted)
+    return accuracy or main_figure.loss_by_depth(aggregate, layout)
 
 
 def _charts(

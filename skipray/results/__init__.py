@@ -1,6 +1,7 @@
-"""Results as JSON: what the verbs print with `--json`, what a report leaves beside it, and the schema of both.
+"""Results as JSON: what the verbs print with `--json`, what a report leaves beside it, what `launch --notify` is told,
+and the schema of all.
 
-One document per command, with `schema_version` and `kind`. Numbers are numbers, what is absent or without a bound is
+One object each, with `schema_version` and `kind`. Numbers are numbers, what is absent or without a bound is
 null, and every row of a sweep's results names the same factors, null where a family lacks one. `schema()` gives the
 JSON Schema (draft 2020-12), which `skipray/results/schema.json` holds.
 """
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a key goes, or means something else; a key that is added leaves it."""
 
 
@@ -19,7 +20,7 @@ def document(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
     """A result as the JSON that is handed out.
 
     Args:
-        kind: the verb that it is the result of; names its part of the schema.
+        kind: the verb that it is the result of, or `notification`; names its part of the schema.
     """
     return {"schema_version": SCHEMA_VERSION, "kind": kind} | {str(k): plain(v) for k, v in value.items()}
 

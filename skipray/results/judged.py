@@ -32,7 +32,7 @@ def aggregate_result(result: "Aggregate") -> dict[str, Any]:
         "claims": [_claim(claim) for claim in result.claims],
         "limits": limit_records(result.limit_tables, names),
         "audit": list(result.audit),
-        "fairness": [row.pop("cell").row(names) | row for row in result.fairness.to_dict("records")],
+        "fairness": [row.pop("cell").row(names) | row for row in result.tuning.fairness.to_dict("records")],
         "frontiers": [
             {**group.row(names), "depth": f.limit, "low": f.low, "high": f.high, "trials": f.trials,
              "verdict": f.verdict}

@@ -6,39 +6,42 @@ from typing import TYPE_CHECKING, Any
 
 from skipray.planning.budget import BudgetFit
 from skipray.planning.plan import Plan
+from skipray.records import STATES, State
 from skipray.spec import SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
     from skipray.results.scores import Scores  # pandas
-
-STATES = ("finished", "running", "failed", "missing")
-"""What a trial can be in."""
 
 
 def plan_result(plan: Plan) -> dict[str, Any]:
     """`skipray plan --json`."""
     from skipray.analysis import predicted_limit  # scipy, which a launch's table of states can do without
 
-    names = plan.sweep.factor_names
     return {
         "sweep": plan.sweep.name,
-        "trials": [
-            {
-                **_trial(p.trial, names),
-                "parameters": p.sizes.parameters if p.sizes else None,
-                "flops": p.sizes.flops if p.sizes else None,
-                "activation_bytes": p.sizes.activation_bytes if p.sizes else None,
-                "seconds": round(p.seconds, 3),
-                "state": p.state,
-            }
-            for p in plan.trials
-        ],
+        "trials": trial_rows(plan),
         "total_seconds": round(plan.total_seconds, 3),
         "concurrency": plan.concurrency,
         "to_come": plan.to_come,
         "finished": plan.count("finished"),
         "predicted_limits": predicted_limit.records(predicted_limit.of_groups(plan.sweep), plan.sweep),
     }
+
+
+def trial_rows(plan: Plan) -> list[dict[str, Any]]:
+    """A row per trial, the longest first."""
+    names = plan.sweep.factor_names
+    return [
+        {
+            **_trial(p.trial, names),
+            "parameters": p.sizes.parameters if p.sizes else None,
+            "flops": p.sizes.flops if p.sizes else None,
+            "activation_bytes": p.sizes.activation_bytes if p.sizes else None,
+            "seconds": round(p.seconds, 3),
+            "state": p.state,
+        }
+        for p in plan.trials
+    ]
 
 
 def fit_result(reached: BudgetFit) -> dict[str, Any]:
@@ -53,14 +56,14 @@ def fit_result(reached: BudgetFit) -> dict[str, Any]:
     }
 
 
-def state_counts(trials: Iterable[TrialSpec], states: Mapping[str, str], to_come: int = 0) -> dict[str, int]:
+def state_counts(trials: Iterable[TrialSpec], states: Mapping[str, State], to_come: int = 0) -> dict[str, int]:
     """How many trials there are, and how many in each state.
 
     Args:
         states: trial_id -> state; a trial without one is missing.
         to_come: how many more will follow from results; they are missing.
     """
-    counts = Counter(states.get(t.trial_id, "missing") for t in trials)
+    counts: Counter[State] = Counter(states.get(t.trial_id, "missing") for t in trials)
     counts["missing"] += to_come
     return {"total": counts.total()} | {state: counts.get(state, 0) for state in STATES}
 
@@ -68,7 +71,7 @@ def state_counts(trials: Iterable[TrialSpec], states: Mapping[str, str], to_come
 def status_result(
     sweep: SweepSpec,
     trials: Iterable[TrialSpec],
-    states: Mapping[str, str],
+    states: Mapping[str, State],
     causes: Mapping[str, tuple[str, str]],
     to_come: int = 0,
     scores: "Scores | None" = None,
@@ -85,7 +88,7 @@ def status_result(
         "sweep": sweep.name,
         **state_counts(trials, states, to_come),
         "failures": [
-            {**_trial(t, names), "failure": causes[t.trial_id][0], "message": causes[t.trial_id][1]}
+            {**_trial(t, names), "failure_class": causes[t.trial_id][0], "message": causes[t.trial_id][1]}
             for t in trials
             if t.trial_id in causes
         ],

@@ -161,7 +161,7 @@ def find_frontier(
     """
     if not len(depths):
         return Frontier(None, None, None, 0, "open")
-    limit = trainability_limit(depths, trained, group=seeds)
+    limit = trainability_limit(depths, trained, seed=seeds)
     shallowest, deepest = reach
     verdict: Literal["found", "beyond", "below", "open"] = "open"
     found = Frontier(limit.depth, limit.low, limit.high, len(depths), "found")

@@ -1,7 +1,7 @@
 """What a sweep is: strict YAML in, frozen trials out.
 
 A sweep file names one question. Its `factors` are crossed into cells, `include` adds and `exclude` removes cells, and
-each cell is run once a seed. Nothing here imports torch, ray or mlflow, and nothing is created on disk.
+each cell is run once per seed. Nothing here imports torch, ray or mlflow, and nothing is created on disk.
 
 Every error is a `SpecError` that names the file, the line, the key, what was found and what is allowed.
 """

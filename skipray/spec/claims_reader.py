@@ -9,10 +9,10 @@ from skipray import metrics
 from skipray.extension import catalog
 from skipray.spec.cell import Group, value_text
 from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim, narrowed
+from skipray.spec.document import Location
 from skipray.spec.fields import Section
 from skipray.spec.words import show
 
-Place = tuple[str | int, ...]
 PAPER_ID = re.compile(r"[cC]\d+[a-z]?")
 
 
@@ -21,8 +21,8 @@ class ClaimsReader:
 
     def __init__(
         self,
-        validate: Callable[[type[Section], Any, Place], Any],
-        add: Callable[[Place, str], None],
+        validate: Callable[[type[Section], Any, Location], Any],
+        add: Callable[[Location, str], None],
         families: Mapping[str, Mapping[str, Collection[str]]],
         measured: Sequence[str] = (),
     ):
@@ -58,7 +58,7 @@ class ClaimsReader:
                 )
         return Claims(**roles, own=tuple(own))
 
-    def _own(self, item: dict[str, Any], here: Place) -> Any:
+    def _own(self, item: dict[str, Any], here: Location) -> Any:
         kind = item.get("kind")
         if isinstance(kind, str) and ":" in kind:
             claim = self.validate(CodedClaim, item, here)
@@ -98,7 +98,7 @@ class ClaimsReader:
             )
         return claim
 
-    def _check_family(self, family: str | None, here: Place, more: str = "", *, narrow: bool = True) -> None:
+    def _check_family(self, family: str | None, here: Location, more: str = "", *, narrow: bool = True) -> None:
         if family is None:
             return
         name, values = narrowed(family) if narrow else (family, {})

@@ -9,11 +9,10 @@ import pydantic
 from skipray.extension import catalog
 from skipray.spec import data_factors, samples
 from skipray.spec.cell import bare_name
+from skipray.spec.document import Location
 from skipray.spec.fields import DatasetSpec, Section, SweepFile
 from skipray.spec.values import canonical_json
 from skipray.spec.words import is_union_tag
-
-Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class DataReader:
     def __init__(
         self,
         file: SweepFile,
-        add: Callable[[Place, str], None],
-        describe: Callable[[type[Section], Any, Place], None],
+        add: Callable[[Location, str], None],
+        describe: Callable[[type[Section], Any, Location], None],
     ):
         """Args:
         add: says a mistake at a place.
@@ -48,7 +47,7 @@ class DataReader:
         self._chosen = [value for i, value in enumerate(chosen) if value not in chosen[:i]]
         self._names = data_factors.data_names(self._chosen)
 
-    def of_cell(self, cell: Mapping[str, Any], loc: Place) -> CellData | None:
+    def of_cell(self, cell: Mapping[str, Any], loc: Location) -> CellData | None:
         """The data set of a cell; None where it is wrong, which has been said then, once.
 
         Args:
@@ -71,7 +70,7 @@ class DataReader:
                 "judges alike; allowed: one of the two",
             )
 
-    def place(self, bare: str, value: Any, loc: Place) -> Place:
+    def place(self, bare: str, value: Any, loc: Location) -> Location:
         """Where a factor's value stands in the file, or, where it is none, the section's field."""
         rows = [(loc, self._file.include[loc[1]])] if loc[0] == "include" and isinstance(loc[1], int) else []
         for here, row in [*rows, (("factors",), self._file.factors)]:
@@ -87,7 +86,7 @@ class DataReader:
             else ("dataset", *bare.removeprefix("dataset.").split("."))
         )
 
-    def _checked(self, asked: dict[str, Any], loc: Place) -> CellData | None:
+    def _checked(self, asked: dict[str, Any], loc: Location) -> CellData | None:
         chosen = asked.get(data_factors.DATASET)
         here = self.place(data_factors.DATASET, chosen, loc) if data_factors.DATASET in asked else ("dataset",)
         # A row of include may say anew what the section says, as of a network it may.
@@ -131,7 +130,7 @@ class DataReader:
         name = self._names[self._chosen.index(chosen)] if chosen in self._chosen else ""
         return CellData(spec, str(fingerprint), name, entry, task)
 
-    def _has_samples(self, spec: DatasetSpec, entry: Any, asked: Mapping[str, Any], loc: Place) -> bool:
+    def _has_samples(self, spec: DatasetSpec, entry: Any, asked: Mapping[str, Any], loc: Location) -> bool:
         """Whether a data set has the training samples that a factor asks for: cells that ask for more would train alike
         under different names. A number in the section `dataset` is a bound that data sets share. Where no factor asks,
         data that would have to be read for the answer, such as a table's, need not be there.
@@ -154,7 +153,7 @@ class DataReader:
         )
         return False
 
-    def _say(self, detail: Any, asked: Mapping[str, Any], here: Place, loc: Place) -> None:
+    def _say(self, detail: Any, asked: Mapping[str, Any], here: Location, loc: Location) -> None:
         """One error at the place that the wrong value stands at."""
         parts = tuple(p for p in detail["loc"] if not is_union_tag(p))
         chosen = asked.get(data_factors.DATASET)

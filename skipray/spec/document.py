@@ -17,10 +17,10 @@ from skipray.spec.fields import SweepFile
 from skipray.spec.finding import read_text
 from skipray.spec.words import kind_words
 
+Location = tuple[str | int, ...]
+"""Where something stands in a file: the keys, and positions in lists, that lead to it."""
 MAX_NODES = 100_000
 """A sweep file holds at most so many values, aliases expanded: no YAML text can fill the memory."""
-
-
 MAX_LEVELS = 100
 """Brackets within each other. The deepest that a sweep has a use for is 4."""
 MAX_SHOWN = 20
@@ -28,7 +28,7 @@ MAX_SHOWN = 20
 
 
 class SpecError(SkiprayError, ValueError):
-    """Bad input in a sweep file or an override. One line a mistake: where, what was found, what is allowed."""
+    """Bad input in a sweep file or an override. One line per mistake: where, what was found, what is allowed."""
 
     def __init__(self, mistakes: Iterable[str]):
         self.mistakes = tuple(mistakes)
@@ -44,8 +44,8 @@ class Document:
     path: Path
     text: str
     data: dict[str, Any]
-    lines: dict[tuple[str | int, ...], int]
-    overridden: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+    lines: dict[Location, int]
+    overridden: dict[Location, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "Document":
@@ -81,7 +81,7 @@ class Document:
             raise SpecError([f"{path}:1: found an empty file; allowed: a sweep with the keys {_top_keys()}"])
         if not isinstance(tree, dict):
             raise SpecError([f"{path}:1: found {kind_words(tree)}; allowed: a sweep with the keys {_top_keys()}"])
-        lines: dict[tuple[str | int, ...], int] = {(): 1}
+        lines: dict[Location, int] = {(): 1}
         try:
             document = cls(path, text, _plain(tree, (), lines, path), lines)
         except RecursionError:
@@ -140,7 +140,7 @@ class Document:
         self.overridden[keys] = text
         self._take_listed_data()
 
-    def where(self, loc: tuple[str | int, ...]) -> str:
+    def where(self, loc: Location) -> str:
         """`file:line` of the nearest key at or above loc, or the override that set it."""
         for end in range(len(loc), -1, -1):
             if loc[:end] in self.overridden:
@@ -149,7 +149,7 @@ class Document:
                 return f"{self.path}:{self.lines[loc[:end]]}"
         return f"{self.path}:1" if self.lines else str(self.path)
 
-    def mistake(self, loc: tuple[str | int, ...], found: str) -> str:
+    def mistake(self, loc: Location, found: str) -> str:
         key = ".".join(str(part) for part in loc)
         return f"{self.where(loc)}: {key + ': ' if key else ''}{found}"
 
@@ -169,7 +169,7 @@ def _parsed(text: str) -> Any:
     return YAML(typ="rt", pure=True).load(text)
 
 
-def _plain(node: Any, loc: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], path: Path) -> Any:
+def _plain(node: Any, loc: Location, lines: dict[Location, int], path: Path) -> Any:
     """ruamel's tree as plain Python values, noting the line of every key and item."""
     if len(lines) > MAX_NODES:
         raise SpecError([f"{path}: found more than {MAX_NODES:,} values; allowed: fewer"])

@@ -193,6 +193,15 @@ class Recipe(Section):
         """Samples that go through the network at once in training, where there are as many as a batch has."""
         return max(1, self.batch_size // self.gradient_accumulation)
 
+    def smallest_piece(self, samples: int) -> int:
+        """Samples in the smallest piece that goes through the network at once in training.
+
+        Args:
+            samples: of the training split, at least 1; an epoch cuts them into batches that differ by at most one.
+        """
+        batch = samples // -(-samples // self.batch_size)
+        return batch // min(self.gradient_accumulation, batch)
+
 
 class ProbeSpec(Section):
     """What is measured; never changes what is trained, so it is not part of the trial_id."""

@@ -199,7 +199,7 @@ def _read(told: Mapping[str, Any]) -> Manifest:
 
 
 def cells_of(trials: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:
-    """One trial a cell, in the order of the trials: a final in the default setting where there is one."""
+    """One trial per cell, in the order of the trials: a final in the default setting where there is one."""
     found: dict[Cell, TrialSpec] = {}
     for trial in sorted(trials, key=lambda t: (t.phase != "final", t.setting != "default")):
         found.setdefault(trial.cell, trial)

@@ -55,7 +55,7 @@ def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
             kind = f" ({model.kind})" if model.kind else ""
             if own or key not in COMMON_FIELDS:
                 yield key, f"found nothing, but {model.architecture}{kind} needs it; allowed: {allowed}"
-            else:  # as every family does: said once, not once a family
+            else:  # as every family does: said once, not once per family
                 yield key, f"found nothing; allowed: {allowed} (in model or as a factor)"
 
 

@@ -19,7 +19,7 @@ from skipray.spec.cell import bare_name, family_names
 from skipray.spec.claims_reader import ClaimsReader, factors_by_family
 from skipray.spec.data_reader import CellData, DataReader
 from skipray.spec.depth_words import depth_units
-from skipray.spec.document import Document, SpecError
+from skipray.spec.document import Document, Location, SpecError
 from skipray.spec.fields import Adaptive, ModelSpec, ProbeSpec, Recipe, Section, SweepFile, Tune
 from skipray.spec.finding import sweep_path
 from skipray.spec.sweep import SweepSpec
@@ -164,7 +164,7 @@ class Reader:
         if self.mistakes:
             raise SpecError(dict.fromkeys(self.mistakes))
 
-    def _validate(self, model: type[Section], data: Any, loc: tuple[str | int, ...]) -> Any:
+    def _validate(self, model: type[Section], data: Any, loc: Location) -> Any:
         try:
             return model.model_validate(_tuples(data))
         except pydantic.ValidationError as error:
@@ -176,10 +176,10 @@ class Reader:
                     self.mistakes.append(self._describe(model, detail, loc))
             return None
 
-    def _add_detail(self, model: type[Section], detail: Any, loc: tuple[str | int, ...]) -> None:
+    def _add_detail(self, model: type[Section], detail: Any, loc: Location) -> None:
         self.mistakes.append(self._describe(model, detail, loc))
 
-    def _describe(self, model: type[Section], detail: Any, loc: tuple[str | int, ...]) -> str:
+    def _describe(self, model: type[Section], detail: Any, loc: Location) -> str:
         parts = tuple(p for p in detail["loc"] if not is_union_tag(p))
         here = detail.get("place", loc + parts)
         kind = detail["type"]
@@ -307,10 +307,10 @@ class Reader:
         if len(file.seeds) < 2:
             self._add(("seeds",), "found 1 seed; allowed: at least 2 that a depth can be tried with")
 
-    def _add(self, loc: tuple[str | int, ...], found: str) -> None:
+    def _add(self, loc: Location, found: str) -> None:
         self.mistakes.append(self.document.mistake(loc, found))
 
-    def _cells(self, file: SweepFile) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
+    def _cells(self, file: SweepFile) -> Iterator[tuple[dict[str, Any], Location]]:
         """Each cell as factor -> value, and where to point when it is wrong."""
         keys = [bare_name(key) for key in file.factors]
         used = [0] * len(file.exclude)
@@ -327,7 +327,7 @@ class Reader:
         for i, row in enumerate(file.include):
             yield {bare_name(key): value for key, value in row.items()}, ("include", i)
 
-    def _candidates(self, file: SweepFile, read: DataReader) -> Iterator[tuple[dict[str, Any], tuple[str | int, ...]]]:
+    def _candidates(self, file: SweepFile, read: DataReader) -> Iterator[tuple[dict[str, Any], Location]]:
         """The cells; of an adaptive sweep each at every depth that its family can have."""
         for cell, loc in self._cells(file):
             if file.adaptive is None:
@@ -426,9 +426,7 @@ class Reader:
         source = self._sources[name]
         return source.hash if source is not None else None
 
-    def _model(
-        self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...], of_cell: CellData
-    ) -> ModelSpec | None:
+    def _model(self, file: SweepFile, cell: dict[str, Any], loc: Location, of_cell: CellData) -> ModelSpec | None:
         data = models.model_data(file.model, cell)
         data, wrong = depth_rules.resolved("model", data, data.get("depth"))
         if self._wrong_rules(file, wrong, cell, loc, "model"):
@@ -488,7 +486,7 @@ class Reader:
         file: SweepFile,
         wrong: list[tuple[str, str]],
         cell: dict[str, Any],
-        loc: tuple[str | int, ...],
+        loc: Location,
         section: str,
     ) -> bool:
         for key, found in wrong:
@@ -501,7 +499,7 @@ class Reader:
         model: ModelSpec,
         recipe: Recipe,
         cell: dict[str, Any],
-        loc: tuple[str | int, ...],
+        loc: Location,
         read: DataReader,
     ) -> bool:
         """Whether the data can be used for this cell."""
@@ -519,7 +517,7 @@ class Reader:
                 self._add(self._source(file, key, cell.get(key), loc, section) if key else (section,), found)
         return not wrong
 
-    def _recipe(self, file: SweepFile, cell: dict[str, Any], loc: tuple[str | int, ...]) -> Recipe | None:
+    def _recipe(self, file: SweepFile, cell: dict[str, Any], loc: Location) -> Recipe | None:
         data = file.recipe | {k: v for k, v in cell.items() if k in Recipe.model_fields}
         data, unruly = depth_rules.resolved("recipe", data, cell.get("depth", file.model.get("depth")))
         if self._wrong_rules(file, unruly, cell, loc, "recipe"):
@@ -538,7 +536,7 @@ class Reader:
         data: dict[str, Any],
         file: SweepFile,
         cell: dict[str, Any],
-        loc: tuple[str | int, ...],
+        loc: Location,
         section: str,
     ) -> Any:
         try:
@@ -558,9 +556,7 @@ class Reader:
                 self._add(here, f"found {show(detail['input'])}; allowed: {allowed_words(model, parts, detail)}")
             return None
 
-    def _source(
-        self, file: SweepFile, key: str, value: Any, loc: tuple[str | int, ...], section: str
-    ) -> tuple[str | int, ...]:
+    def _source(self, file: SweepFile, key: str, value: Any, loc: Location, section: str) -> Location:
         """Where a cell's value stands in the file."""
         if loc[0] == "include":
             row = file.include[typing.cast(int, loc[1])]

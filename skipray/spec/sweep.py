@@ -10,7 +10,7 @@ from skipray.spec.cell import Group, bare_name, factor_names
 from skipray.spec.claims import Claims
 from skipray.spec.data_factors import DATASET
 from skipray.spec.depth_words import depth_sentence, depth_words
-from skipray.spec.document import Document
+from skipray.spec.document import Document, Location
 from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Trained, Tune
 from skipray.spec.points import first_points, point_trials, study_key
 from skipray.spec.trial import TrialSpec
@@ -34,7 +34,7 @@ class SweepSpec:
     resources: Resources
     tracking: Tracking
     cells: tuple[TrialSpec, ...] = field(repr=False)
-    """One trial a cell, with the first seed, in the file's order. Of an adaptive sweep: the candidates."""
+    """One trial per cell, with the first seed, in the file's order. Of an adaptive sweep: the candidates."""
     tune: Tune | None = None
     adaptive: Adaptive | None = None
     trained: Trained = field(default_factory=Trained)
@@ -93,7 +93,7 @@ class SweepSpec:
         """`file:line` of the name of a cell's data set."""
         return next((self.where(*key) for key in self._data_places(cell)), self.where("dataset", "name"))
 
-    def _data_places(self, cell: TrialSpec) -> Iterator[tuple[str | int, ...]]:
+    def _data_places(self, cell: TrialSpec) -> Iterator[Location]:
         for key, values in self.factors.items():
             for i, value in enumerate(values if bare_name(key) == DATASET else ()):
                 if cell.dataset.name in (value, value.get("name") if isinstance(value, Mapping) else None):

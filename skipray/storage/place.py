@@ -46,7 +46,7 @@ class Fenced(SkiprayError, RuntimeError):
 class Failure:
     """Why an attempt ended without a result."""
 
-    kind: str
+    failure_class: str
     """out_of_memory, lost or error."""
     message: str
     """In one line."""
@@ -250,9 +250,11 @@ def _token(attempt: bytes | None) -> str | None:
 
 def _failure(told: Any, attempt: int) -> Failure:
     """ValueError or TypeError for what is none."""
+    if isinstance(told, dict) and "kind" in told:  # what an earlier release calls the class
+        told = {"failure_class": told["kind"], **{k: v for k, v in told.items() if k != "kind"}}
     failure = Failure(**{**told, "attempt": attempt})
     if not isinstance(failure.time_ms, int) or not all(
-        isinstance(text, str) for text in (failure.kind, failure.message, failure.traceback)
+        isinstance(text, str) for text in (failure.failure_class, failure.message, failure.traceback)
     ):
         raise ValueError("it is no failure")
     return failure

@@ -12,7 +12,7 @@ STYLES = {
 
 
 def claims_table(claims: Sequence[Claim]) -> Grid:
-    """A row a claim that was tested: verdict, sentence, and the effect with its margin and both p."""
+    """A row per claim that was tested: verdict, sentence, and the effect with its margin and both p."""
     rows = []
     for claim in claims:
         if claim.verdict != "not tested":

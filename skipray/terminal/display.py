@@ -10,7 +10,8 @@ from rich.table import Table
 from skipray.planning.budget import BudgetFit
 from skipray.planning.estimate import memory_bytes
 from skipray.planning.plan import Plan, PlannedTrial
-from skipray.results.planned import STATES, state_counts
+from skipray.records import STATES, State
+from skipray.results.planned import state_counts
 from skipray.results.scores import Scores, scores_in
 from skipray.spec import Cell, Group, SweepSpec, TrialSpec
 from skipray.terminal.blocks import Block, Column, Grid, Line, show
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 
-_SEARCH_STATES = {
+_SEARCH_VERDICTS = {
     "found": "its interval is as narrow as was asked",
     "beyond": "it lies beyond the deepest",
     "below": "it lies below the shallowest",
@@ -98,7 +99,7 @@ def show_plan(plan: Plan) -> None:
         depths = [cell.model.depth for cell in plan.sweep.cells]
         out.print(
             f"Depths are chosen while it runs, from {len(set(depths))} between {min(depths)} and {max(depths)}: "
-            f"at most {plan.sweep.adaptive.max_trials} trials a group."
+            f"at most {plan.sweep.adaptive.max_trials} trials per group."
         )
     out.print(
         f"{len(plan.trials)} trials{_to_come(plan)}, {plan.count('finished')} finished; about "
@@ -135,7 +136,7 @@ def show_fit(reached: BudgetFit) -> None:
 
 def show_states(
     sweep: SweepSpec,
-    states: Mapping[str, str],
+    states: Mapping[str, State],
     causes: Mapping[str, str],
     trials: Iterable[TrialSpec] | None = None,
     to_come: int = 0,
@@ -205,10 +206,10 @@ def aggregate_blocks(result: "Aggregate") -> list[Block]:
     if line:
         found.append(Line(escape(line), style="dim"))
     for group, frontier in result.frontiers:
-        state = _SEARCH_STATES[frontier.verdict]
-        found.append(Line(f"search for the limit of {escape(group.label)}: {frontier.trials} trials, {state}"))
-    if len(result.fairness):
-        found.append(_fairness_table(result.fairness))
+        verdict = _SEARCH_VERDICTS[frontier.verdict]
+        found.append(Line(f"search for the limit of {escape(group.label)}: {frontier.trials} trials, {verdict}"))
+    if len(result.tuning.fairness):
+        found.append(_fairness_table(result.tuning.fairness))
     return [*found, *(Line(f"[yellow]audit:[/yellow] {escape(breach)}") for breach in result.audit)]
 
 

@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from skipray.records import State
 from skipray.spec import Cell, TrialSpec
 from skipray.terminal.display import duration
 from skipray.terminal.scores_table import running_grid, state_grid
@@ -50,7 +51,7 @@ class _Found:
 class Progress:
     """Shows what a launch does. Use as a context manager; tell it each event."""
 
-    def __init__(self, trials: Iterable[TrialSpec], states: Mapping[str, str], seconds: Mapping[str, float]):
+    def __init__(self, trials: Iterable[TrialSpec], states: Mapping[str, State], seconds: Mapping[str, float]):
         """
         Args:
             trials: of the whole sweep.
@@ -58,7 +59,7 @@ class Progress:
             seconds: trial_id -> estimated training seconds, for the time that is left.
         """
         self.trials = tuple(trials)
-        self.states = {t.trial_id: states.get(t.trial_id, "missing") for t in self.trials}
+        self.states: dict[str, State] = {t.trial_id: states.get(t.trial_id, "missing") for t in self.trials}
         for trial_id, state in self.states.items():
             if state in ("running", "failed"):
                 self.states[trial_id] = "missing"  # this launch runs them again
@@ -118,7 +119,7 @@ class Progress:
             self.states[trial_id] = "missing" if again else "failed"
             text = f"{event.trial.label} {'is tried again' if again else 'failed'}: {cause}"
             self.failures.append(text)
-            self._attempts_failed[(event.result.failure if event.result else None) or "error"] += 1
+            self._attempts_failed[(event.result.failure_class if event.result else None) or "error"] += 1
             if self._live is None:
                 print(visible(text), file=sys.stderr, flush=True)
         self._refresh(force=self._left() == 0)

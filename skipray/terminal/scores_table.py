@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from skipray.records import State
 from skipray.results.scores import SPLITS, CellScore, Scores
 from skipray.spec import Cell, Group, TrialSpec
 from skipray.terminal.blocks import Column, Grid
@@ -48,7 +49,7 @@ def _number(mean: float) -> str:
     return f"{mean:.3f}" if abs(mean) < 1000 else f"{mean:.3g}"
 
 
-def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, str], depth: str = "depth") -> Grid:
+def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, State], depth: str = "depth") -> Grid:
     """Finished of all seeds, architectures down and depths across."""
     cells: dict[Cell, Counter[str]] = {}
     for trial in trials:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from skipray.records import State
+
 
 @dataclass(frozen=True)
 class Standing:
     """Of one sweep at one moment."""
 
-    states: Mapping[str, int]
+    states: Mapping[State, int]
     """finished, running, failed, missing -> trials of the whole sweep."""
     again: Mapping[str, int] = field(default_factory=dict)
     """out_of_memory, lost, error -> attempts of this launch that failed, whether another one followed or not."""

@@ -72,7 +72,7 @@ def square_log10_condition_quantile(width: int, probability: float = 0.5) -> flo
 
 
 def lyapunov_exponents(width: int) -> Array:
-    """(width,) growth rates of ln singular values a layer for products of Gaussian matrices, descending.
+    """(width,) growth rates of ln singular values per layer, for products of Gaussian matrices, descending.
 
     lambda_k = [ln(2/n) + psi((n - k + 1)/2)] / 2 (Newman 1986; Akemann, Burda & Kieburg 2014).
 
@@ -87,7 +87,7 @@ def lyapunov_exponents(width: int) -> Array:
 def plain_log10_condition(depth: float, width: int) -> float:
     """log10 kappa of a product of `depth` Gaussian width x width matrices, linear network, for depth well above 1.
 
-    m [psi(n/2) - psi(1/2)] / (2 ln 10), from the first and last Lyapunov exponent; 1.17 decades a layer at n = 64.
+    m [psi(n/2) - psi(1/2)] / (2 ln 10), from the first and last Lyapunov exponent; 1.17 decades per layer at n = 64.
 
     Raises:
         ValueError: a size below 1.

@@ -1,4 +1,4 @@
-"""One MLflow client a process and address, with timeouts that do not hold a trial up, and errors in two kinds."""
+"""One MLflow client per process and address, with timeouts that do not hold a trial up, and errors in two kinds."""
 
 import logging
 import os
@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from skipray.tracking.address import TrackingAway, TrackingRefused, is_sql, redact
+from skipray.tracking.mlflow_private import import_stores
 from skipray.tracking.old_database import refuse_other_schema
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ class _NoTraceback(logging.Filter):
 def import_client() -> None:
     """Import what any client needs, a second or two, without asking a store anything."""
     _set()
-    import mlflow.store.tracking.rest_store
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    import_stores()
 
 
 def _set() -> None:

@@ -10,10 +10,15 @@ import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from skipray.tracking.address import STORE_FOLDER, sqlite_path, store_folder
 from skipray.tracking.client import reach
+from skipray.tracking.mlflow_private import files_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 ARTIFACTS = "artifacts"
 """Folder of the store, and of each run below it, as MLflow has it."""
@@ -46,10 +51,8 @@ def read_file(uri: str, artifact_uri: str, run_id: str, name: str) -> bytes | No
         return path.read_bytes() if path.is_file() else None
     with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
 
-        def fetch(_: object) -> bytes | None:
-            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-            repository = get_artifact_repository(artifact_uri, tracking_uri=uri)
+        def fetch(client: "MlflowClient") -> bytes | None:
+            repository = files_of(client, uri, artifact_uri, run_id)
             parent = name.rpartition("/")[0]
             if name not in {f.path for f in repository.list_artifacts(parent or None)}:
                 return None
@@ -65,10 +68,8 @@ def list_files(uri: str, artifact_uri: str, run_id: str, folder: str = "") -> li
         here = local / folder
         return sorted(p.relative_to(local).as_posix() for p in here.iterdir() if p.is_file()) if here.is_dir() else []
 
-    def ask(_: object) -> list[str]:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        repository = get_artifact_repository(artifact_uri, tracking_uri=uri)
+    def ask(client: "MlflowClient") -> list[str]:
+        repository = files_of(client, uri, artifact_uri, run_id)
         return sorted(f.path for f in repository.list_artifacts(folder or None) if not f.is_dir)
 
     return reach(uri, ask)
@@ -81,10 +82,8 @@ def list_tree(uri: str, artifact_uri: str, run_id: str) -> list[str]:
         found = [p for p in local.rglob("*") if p.is_file() and not p.is_symlink()] if local.is_dir() else []
         return sorted(p.relative_to(local).as_posix() for p in found)
 
-    def ask(_: object) -> list[str]:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        repository = get_artifact_repository(artifact_uri, tracking_uri=uri)
+    def ask(client: "MlflowClient") -> list[str]:
+        repository = files_of(client, uri, artifact_uri, run_id)
         names: list[str] = []
         waiting = [""]
         while waiting:
@@ -113,20 +112,18 @@ def write_files(
     """
     folder = local_folder(uri, artifact_uri, run_id)
 
-    def send(_: object) -> None:
+    def send(client: "MlflowClient") -> None:
         if folder is not None:
             for name, content in files.items():
                 _write(folder / name, content)
             return
         # MLflow's `log_artifacts` would ask for the run once more, to learn an address that we know.
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
         with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
             for name, content in files.items():
                 path = Path(temporary) / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            get_artifact_repository(artifact_uri, tracking_uri=uri).log_artifacts(temporary)
+            files_of(client, uri, artifact_uri, run_id).log_artifacts(temporary)
 
     reach(uri, send, before=before)
 

@@ -4,12 +4,8 @@ MLflow's client migrates, without a word, a database that lacks a table which th
 migrated can no longer be opened by the version that made it.
 """
 
-import re
-from pathlib import Path
-
 from skipray.tracking.address import TrackingRefused, redact, sqlite_path
-
-_REVISION = re.compile(r"""^(revision|down_revision)(?:: [^=]+)? = ["'](\w+)["']""", re.MULTILINE)
+from skipray.tracking.mlflow_private import newest_schema
 
 
 def refuse_other_schema(uri: str) -> None:
@@ -18,7 +14,7 @@ def refuse_other_schema(uri: str) -> None:
         TrackingRefused: the database has MLflow's tables in another version than the installed one's.
     """
     found = _schema_of(uri)
-    expected = _installed_schema() if found else None
+    expected = newest_schema() if found else None
     if found is None or expected is None or found == expected:
         return
     path = sqlite_path(uri)
@@ -49,14 +45,3 @@ def _schema_of(uri: str) -> str | None:
         return None
     finally:
         engine.dispose()
-
-
-def _installed_schema() -> str | None:
-    """The newest of the installed MLflow's revisions, from its files: alembic would import each of them."""
-    import mlflow
-
-    versions = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
-    texts = [path.read_text(encoding="utf-8") for path in versions.glob("*.py")]
-    named = [dict(_REVISION.findall(text)) for text in texts]
-    heads = {n["revision"] for n in named if "revision" in n} - {n.get("down_revision") for n in named}
-    return heads.pop() if len(heads) == 1 else None

@@ -11,11 +11,11 @@ from functools import cached_property
 import numpy as np
 
 from skipray.curves import Array
-from skipray.trends.climbing import climb, solve
 from skipray.trends.design import VARIANCE_PRIOR, Design
 from skipray.trends.fitted import FittedCurve
 from skipray.trends.likelihood import Likelihood
 from skipray.trends.likelihood_profile import LikelihoodProfile
+from skipray.trends.newton import maximise, solve
 from skipray.trends.projection import BoundCurve, fit
 
 LEAST_SEED_SHARE = 0.02
@@ -40,7 +40,7 @@ def fit_censored_curves(
     fits = []
     for one, (start, _) in zip(plain, peaks, strict=True):
         likelihood = replace(one, seed_spread=seed_spread, power=power)
-        state, height = climb(likelihood, _with_seeds(likelihood, start))
+        state, height = maximise(likelihood, _with_seeds(likelihood, start))
         criterion = _criterion(likelihood, state, float(height[0]))
         linear, inner = likelihood.curve(state)
         limits = _RestrictedLimits(likelihood, state, resamples, seed)
@@ -70,13 +70,13 @@ class _RestrictedLimits:
         likelihood, state = self.likelihood, self.state
         for _ in range(2):
             likelihood = _restricted(likelihood, state)
-            state, _ = climb(likelihood, state)
+            state, _ = maximise(likelihood, state)
         return LikelihoodProfile(likelihood, state, self.resamples, self.seed)
 
 
 def _from_everywhere(likelihood: Likelihood) -> tuple[Array, float]:
     """The highest state (1, M) without seed effects, and its height. The likelihood can have several maxima: it is
-    climbed from all over the ranges, from least squares at face value."""
+    maximised from all over the ranges, from least squares at face value."""
     bound, design, y = likelihood.bound, likelihood.design, likelihood.y
     grid = bound.grid(thinning=4) if bound.nonlinear else np.empty((0, 1))
     counts = np.bincount(design.depth_index)
@@ -85,23 +85,23 @@ def _from_everywhere(likelihood: Likelihood) -> tuple[Array, float]:
     about = y - bound.value(design.depths, first.linear, first.inner)[:, design.depth_index]
     spread = np.maximum(0.5 * np.log(np.mean(about**2, axis=1) + 1e-300), likelihood.least_spread)
     states = np.column_stack([first.linear.T, first.inner.T, spread])
-    states, heights = climb(likelihood, states, steps=30, tolerance=1e-5)
+    states, heights = maximise(likelihood, states, steps=30, tolerance=1e-5)
     best = [int(np.argmax(heights))]
-    state, height = climb(likelihood, states[best])
+    state, height = maximise(likelihood, states[best])
     return state, float(height[0])
 
 
 def _variances(likelihood: Likelihood, state: Array) -> tuple[float, float]:
     """Spread of the seed effects and power of the noise, in turns until the spread stands: restricted maximum
     likelihood, the spread by Harville's fixed point (1977)."""
-    clusters = likelihood.design.clusters
+    seeds = likelihood.design.seeds
     # With a value per seed, seed effects are not told from noise.
-    seeded = clusters > 0 and len(likelihood.y) >= clusters + 2
+    seeded = seeds > 0 and len(likelihood.y) >= seeds + 2
     noise = float(np.exp(state[0, -1]))
     spread, least = (0.7 * noise if seeded else 0.0), 0.1 * LEAST_SEED_SHARE * noise
     for _ in range(TURNS):
         likelihood = _restricted(replace(likelihood, seed_spread=spread), state)
-        state, _ = climb(likelihood, _with_seeds(likelihood, state), steps=6, tolerance=1e-6)
+        state, _ = maximise(likelihood, _with_seeds(likelihood, state), steps=6, tolerance=1e-6)
         likelihood = replace(likelihood, power=_power(likelihood, state))
         if not spread:
             continue

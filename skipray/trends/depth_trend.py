@@ -110,7 +110,7 @@ class DepthTrend:
 
 @dataclass(frozen=True)
 class DepthSeries:
-    """The finished trials of one cell group."""
+    """The finished trials of one group."""
 
     depth: ArrayLike
     """(values,) weight layers, positive."""
@@ -118,7 +118,7 @@ class DepthSeries:
     """(values,) finite; a censored one is its bound."""
     censored: ArrayLike | None = None
     """(values,) -1 where the truth is below the value, 1 where it is above, 0 where it is the value."""
-    group: ArrayLike | None = None
+    seed: ArrayLike | None = None
     """(values,) the seed of each value. Values of one seed may have anything in common; intervals then have seeds - 1
     degrees of freedom. None: all values are independent."""
     bounds: tuple[float | None, float | None] | None = None
@@ -131,16 +131,28 @@ def fit_depth_trend(
     value: ArrayLike,
     *,
     censored: ArrayLike | None = None,
-    group: ArrayLike | None = None,
+    seed: ArrayLike | None = None,
     curves: Sequence[str] | None = None,
     resamples: int = 1000,
-    seed: int = 0,
+    resampling_seed: int = 0,
     fixed: Mapping[str, float] | None = None,
     bounds: tuple[float | None, float | None] | None = None,
 ) -> DepthTrend:
-    """Fit curves over depth to one series, and choose among them by AICc: `fit_depth_trends` of a `DepthSeries`."""
-    one = DepthSeries(depth, value, censored, group, bounds)
-    return fit_depth_trends([one], curves=curves, resamples=resamples, seed=seed, fixed=fixed)[0]
+    """Fit curves over depth to one series, and choose among them by AICc.
+
+    Args:
+        depth: (values,) what the family counts, positive.
+        value: (values,) finite; a censored one is its bound.
+        censored: (values,) -1 where the truth is below the value, 1 where it is above, 0 where it is the value.
+        seed: (values,) of each value, as in `DepthSeries`; all values are independent when None.
+        curves, resamples, resampling_seed, fixed: as in `fit_depth_trends`.
+        bounds: natural bounds of the value, None for an open side.
+
+    Raises:
+        ValueError: as `fit_depth_trends`.
+    """
+    one = DepthSeries(depth, value, censored, seed, bounds)
+    return fit_depth_trends([one], curves=curves, resamples=resamples, resampling_seed=resampling_seed, fixed=fixed)[0]
 
 
 def fit_depth_trends(
@@ -148,7 +160,7 @@ def fit_depth_trends(
     *,
     curves: Sequence[str] | None = None,
     resamples: int = 1000,
-    seed: int = 0,
+    resampling_seed: int = 0,
     fixed: Mapping[str, float] | None = None,
 ) -> list[DepthTrend]:
     """Fit curves over depth to each series, and choose among them by AICc. A series' trend is the same whatever others
@@ -157,7 +169,7 @@ def fit_depth_trends(
     Args:
         curves: names from skipray/curves, or `module:name`; all of skipray's when None.
         resamples: of the bootstrap, which simultaneous bands and series with missing trials need; at least 1.
-        seed: of the bootstrap; the same arguments give the same trend.
+        resampling_seed: of the bootstrap; the same arguments give the same trend.
         fixed: parameter name -> value to hold it at, in every curve that has it.
 
     Raises:
@@ -171,7 +183,9 @@ def fit_depth_trends(
     ready = [one for one in trends if isinstance(one, _Prepared)]
     chosen = [
         _choose(one, fits, names)
-        for one, fits in zip(ready, fit_curves([one.observed for one in ready], resamples, seed), strict=True)
+        for one, fits in zip(
+            ready, fit_curves([one.observed for one in ready], resamples, resampling_seed), strict=True
+        )
     ]
     usable = [(f, one.observed) for one, found in zip(ready, chosen, strict=True) if found for f in found.usable]
     errors = iter(left_out_errors(usable))
@@ -215,7 +229,7 @@ def _nothing(verdict: str, note: str) -> DepthTrend:
 
 def _prepared(one: DepthSeries, curves: Sequence[str] | None, fixed: dict[str, float]) -> _Prepared | DepthTrend:
     """The series checked, or what is to be said of one that no curve can be fitted to."""
-    x, y, signs, seeds = _checked(one.depth, one.value, one.censored, one.group)
+    x, y, signs, seeds = _checked(one.depth, one.value, one.censored, one.seed)
     natural, unit = _natural(one.bounds), _unit(y)
     y = y / unit
     depths = np.unique(x)
@@ -232,7 +246,7 @@ def _prepared(one: DepthSeries, curves: Sequence[str] | None, fixed: dict[str, f
     weight = variance_weights(x, seeds, y) if not signs.any() else np.ones(len(x))
     design = build_design(x, seeds, weight)
     notes: tuple[str, ...] = ()
-    if seeds is not None and not design.clusters:
+    if seeds is not None and not design.seeds:
         notes = ("a single seed: the intervals leave out what changes with the seed",)
     return _Prepared(Observed(tuple(bound), design, y, signs), unit, natural, notes)
 
@@ -301,14 +315,14 @@ def _within(
 
 
 def _checked(
-    depth: ArrayLike, value: ArrayLike, censored: ArrayLike | None, group: ArrayLike | None
+    depth: ArrayLike, value: ArrayLike, censored: ArrayLike | None, seed: ArrayLike | None
 ) -> tuple[Array, Array, np.ndarray, np.ndarray | None]:
     x, y = np.asarray(depth, dtype=float), np.asarray(value, dtype=float)
     signs = np.zeros(len(x), dtype=int) if censored is None else np.asarray(censored).astype(int)
-    seeds = None if group is None else np.asarray(group)
+    seeds = None if seed is None else np.asarray(seed)
     lengths = {"depth": x.shape, "value": y.shape, "censored": signs.shape}
     if seeds is not None:
-        lengths["group"] = seeds.shape
+        lengths["seed"] = seeds.shape
     if x.ndim != 1 or len(set(lengths.values())) > 1:
         raise ValueError(f"found arrays of shapes {lengths}; allowed: one-dimensional ones of one length")
     if not len(x):

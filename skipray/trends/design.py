@@ -22,7 +22,7 @@ class Design:
     """(values,) position of each value's depth."""
     seed_index: np.ndarray
     """(values,) position of each value's seed; all different when no seeds were given."""
-    clusters: int
+    seeds: int
     """Seeds over which intervals are clustered; 0 when values are taken as independent."""
     weight: Array
     """(values,) inverse of the relative variance."""
@@ -33,7 +33,7 @@ class Design:
     means: Array
     """(depths, values): adjusted depth means are means @ value."""
     scores: Array
-    """(depths, values): metric @ means; a cluster's share of the score is scores[:, cluster] @ residuals."""
+    """(depths, values): metric @ means; a seed's share of the score is scores[:, of the seed] @ residuals."""
     quadratic: Array
     """(values, values): Q."""
     effective: int
@@ -44,9 +44,9 @@ class Design:
     @property
     def balanced(self) -> bool:
         """Whether every seed has as many values at every depth; true without seeds."""
-        if not self.clusters:
+        if not self.seeds:
             return True
-        table = np.zeros((len(self.depths), self.clusters))
+        table = np.zeros((len(self.depths), self.seeds))
         np.add.at(table, (self.depth_index, self.seed_index), 1)
         return bool(np.all(table == table[0, 0]))
 
@@ -61,17 +61,17 @@ class Design:
         return np.maximum(np.einsum("rn,rn->r", away @ self.quadratic, away), 0.0)
 
 
-def build_design(depth: Array, group: np.ndarray | None, weight: Array) -> Design:
-    """The design of a series: depth (values,), group (values,) seeds or None, weight (values,)."""
+def build_design(depth: Array, seed: np.ndarray | None, weight: Array) -> Design:
+    """The design of a series: depth (values,), seed (values,) or None, weight (values,)."""
     depths, depth_index = np.unique(depth, return_inverse=True)
     count = len(depth)
-    if group is None:
+    if seed is None:
         seed_index, seeds = np.arange(count), count
     else:
-        _, seed_index = np.unique(group, return_inverse=True)
+        _, seed_index = np.unique(seed, return_inverse=True)
         seeds = int(seed_index.max()) + 1
     indicator = np.eye(len(depths))[depth_index]
-    contrasts = _seed_contrasts(seed_index, seeds, indicator) if group is not None else np.empty((count, 0))
+    contrasts = _seed_contrasts(seed_index, seeds, indicator) if seed is not None else np.empty((count, 0))
     weighted = weight[:, None] * contrasts
     quadratic = np.diag(weight)
     if contrasts.shape[1]:
@@ -84,7 +84,7 @@ def build_design(depth: Array, group: np.ndarray | None, weight: Array) -> Desig
         depths=depths,
         depth_index=depth_index,
         seed_index=seed_index,
-        clusters=seeds if group is not None and seeds > 1 else 0,
+        seeds=seeds if seed is not None and seeds > 1 else 0,
         weight=weight,
         metric=metric,
         root=_root(metric),
@@ -111,7 +111,7 @@ def with_seed_effects(design: Design, y: Array) -> Design:
         return design
     pull = design.metric.sum(axis=1)
     # At most a thousand times the noise, so that the metric stays regular.
-    between = min(variance / noise / design.clusters, 1e6 / float(pull.sum()))
+    between = min(variance / noise / design.seeds, 1e6 / float(pull.sum()))
     metric = design.metric - np.outer(pull, pull) * between / (1 + between * pull.sum())
     return replace(design, metric=metric, root=_root(metric), scores=metric @ design.means, seed_variance=variance)
 
@@ -119,7 +119,7 @@ def with_seed_effects(design: Design, y: Array) -> Design:
 def _seed_variance(design: Design, y: Array) -> tuple[float, float]:
     """Variances of the seed effects and of a value of weight 1, by the method of moments; (0, 0) where seeds cannot be
     told from depths."""
-    if not design.clusters or design.effective == len(y) or design.saturated_freedom < 1:
+    if not design.seeds or design.effective == len(y) or design.saturated_freedom < 1:
         return 0.0, 0.0
     within = float(design.saturated_squares(y[None])[0]) / design.saturated_freedom
     residual = y - (design.means @ y)[design.depth_index]
@@ -145,7 +145,7 @@ grow up to forty-fold from 8 layers to 110 (a power of 2.8) in real sweeps, whic
 weights follow: bands at shallow depths were then many times too wide (tests/benchmarks/bench_bands.py)."""
 
 
-def variance_weights(depth: Array, group: np.ndarray | None, value: Array) -> Array:
+def variance_weights(depth: Array, seed: np.ndarray | None, value: Array) -> Array:
     """Weights (values,) from a variance function pooled over all depths: variance ~ depth ** power.
 
     The power maximises the restricted likelihood of depths and seeds together (Patterson & Thompson 1971), times a
@@ -154,7 +154,7 @@ def variance_weights(depth: Array, group: np.ndarray | None, value: Array) -> Ar
     times smaller. Per-depth variances of 3 to 5 seeds are far too noisy to be weights themselves.
     """
     equal = np.ones(len(depth))
-    design = build_design(depth, group, equal)
+    design = build_design(depth, seed, equal)
     freedom = np.bincount(design.depth_index) - 1.0
     if design.saturated_freedom < 3:
         return equal

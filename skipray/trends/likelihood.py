@@ -62,7 +62,7 @@ class Likelihood:
 
     @property
     def seeds(self) -> int:
-        return self.design.clusters if self.seed_spread > 0 else 0
+        return self.design.seeds if self.seed_spread > 0 else 0
 
     @property
     def entries(self) -> int:
@@ -87,7 +87,7 @@ class Likelihood:
     @cached_property
     def by_seed(self) -> Array:
         """(N, S) which value is which seed's."""
-        return np.eye(max(self.design.clusters, 1))[self.design.seed_index if self.design.clusters else 0 * self.signs]
+        return np.eye(max(self.design.seeds, 1))[self.design.seed_index if self.design.seeds else 0 * self.signs]
 
     @cached_property
     def _by_cell(self) -> Array:
@@ -131,10 +131,10 @@ class Likelihood:
         """(S, M) each seed's share of the gradient at one state (1, M)."""
         terms = self._terms(state)
         slopes = self.bound.jacobian(self.design.depths, *self.curve(state))[:, 0]
-        cells = ((terms.m / self.relative) @ self._by_cell).reshape(-1, self.design.clusters)
-        out = np.zeros((self.design.clusters, self.entries))
+        cells = ((terms.m / self.relative) @ self._by_cell).reshape(-1, self.design.seeds)
+        out = np.zeros((self.design.seeds, self.entries))
         out[:, : self.size] = (slopes @ cells).T
-        out[:, -1] = terms.e[0] @ self.by_seed + self.freedom_spent / self.design.clusters
+        out[:, -1] = terms.e[0] @ self.by_seed + self.freedom_spent / self.design.seeds
         if self.seeds:
             own = np.arange(self.seeds)
             out[own, self.size + own] = cells.sum(axis=0) - state[0, self.size : -1] / self.seed_spread**2

@@ -16,16 +16,16 @@ import numpy as np
 from scipy.special import stdtrit
 
 from skipray.curves import Array
-from skipray.trends.climbing import Held, climb, solve
 from skipray.trends.likelihood import Likelihood
+from skipray.trends.newton import Constraint, maximise, solve
 from skipray.trends.studentised import COVERAGE, shared
 
 TOLERANCE = 0.01
 """Of a limit, relative to its distance from the estimate."""
 
-CLIMB_TOLERANCE = 1e-5
-"""Relative to the height, of each climb of a search: it moves the fall that is allowed by a few parts in 10,000, and a
-limit by far less than TOLERANCE."""
+SEARCH_TOLERANCE = 1e-5
+"""Relative to the height, of each maximisation of a search: it moves the fall that is allowed by a few parts in 10,000,
+and a limit by far less than TOLERANCE."""
 
 TRIES = 24
 """Steps outward and inward until a limit is taken as infinite or found."""
@@ -43,7 +43,7 @@ class LikelihoodProfile:
     def of_parameters(self) -> tuple[Array, Array]:
         size = self.likelihood.size
         depth = np.full(size, self.likelihood.design.depths[0])
-        low, high = self._limits(Held(self.likelihood, np.arange(size), depth), simultaneous=False)
+        low, high = self._limits(Constraint(self.likelihood, np.arange(size), depth), simultaneous=False)
         for k, limits in enumerate(self.likelihood.bound.free_ranges, self.likelihood.spots):
             if limits.closed:
                 ends = self.likelihood.bound.bounds
@@ -52,16 +52,16 @@ class LikelihoodProfile:
         return low, high
 
     def of_means(self, at: Array, simultaneous: bool) -> tuple[Array, Array]:
-        return self._limits(Held(self.likelihood, np.full(len(at), -1), at), simultaneous)
+        return self._limits(Constraint(self.likelihood, np.full(len(at), -1), at), simultaneous)
 
-    def _limits(self, held: Held, simultaneous: bool) -> tuple[Array, Array]:
-        rows = np.repeat(self.state, len(held.parameter), axis=0)
-        estimate = held.value(rows)
-        fall, reach = self._allowed(held.gradient(rows), simultaneous)
+    def _limits(self, constraint: Constraint, simultaneous: bool) -> tuple[Array, Array]:
+        rows = np.repeat(self.state, len(constraint.parameter), axis=0)
+        estimate = constraint.value(rows)
+        fall, reach = self._allowed(constraint.gradient(rows), simultaneous)
         # Both sides of each quantity at once: the calls are what costs.
         count = len(estimate)
         side = np.repeat([-1.0, 1.0], count)
-        twice = held.of(np.tile(np.arange(count), 2))
+        twice = constraint.of(np.tile(np.arange(count), 2))
         root = np.tile(np.sqrt(fall), 2)
         search = Search(self.likelihood, twice, side, self.state, self._top, np.tile(estimate, 2), root)
         limits = search.limits(np.tile(reach, 2))
@@ -69,7 +69,7 @@ class LikelihoodProfile:
 
     @cached_property
     def _top(self) -> float:
-        return float(climb(self.likelihood, self.state)[1][0])
+        return float(maximise(self.likelihood, self.state)[1][0])
 
     @cached_property
     def _information(self) -> Array:
@@ -89,11 +89,11 @@ class LikelihoodProfile:
         variance = np.einsum("km,mk->k", normal, moves)
         own = stdtrit(self._freedom, 0.5 + COVERAGE / 2) ** 2
         excess = np.full(len(normal), own)
-        if design.clusters:
+        if design.seeds:
             pulls = lik.seed_pulls(self.state) @ moves
             pulls -= pulls.mean(axis=0)
-            shown = design.clusters / (design.clusters - 1) * np.sum(pulls**2, axis=0) / np.maximum(variance, 1e-300)
-            shown *= stdtrit(design.clusters - 1, 0.5 + COVERAGE / 2) ** 2
+            shown = design.seeds / (design.seeds - 1) * np.sum(pulls**2, axis=0) / np.maximum(variance, 1e-300)
+            shown *= stdtrit(design.seeds - 1, 0.5 + COVERAGE / 2) ** 2
             complete = solve(lik.uncensored_information(self.state)[None], normal.T[None])[0]
             taken = np.clip(1 - np.einsum("km,mk->k", normal, complete) / np.maximum(variance, 1e-300), 0.0, 1.0)
             freedom = self._seed_freedom(normal, variance)
@@ -111,11 +111,11 @@ class LikelihoodProfile:
         keep = np.r_[: lik.size, lik.entries - 1]
         without = solve(self._information[:, keep][:, :, keep], normal[:, keep].T[None])[0]
         noise = np.clip(np.einsum("km,mk->k", normal[:, keep], without) / np.maximum(variance, 1e-300), 0.0, 1.0)
-        return 1 / ((1 - noise) ** 2 / (lik.design.clusters - 1) + noise**2 / self._freedom)
+        return 1 / ((1 - noise) ** 2 / (lik.design.seeds - 1) + noise**2 / self._freedom)
 
     def _widening(self, normal: Array) -> float:
         """How much wider limits must be to hold at once, from draws of the estimates' normal law."""
-        freedom = self.likelihood.design.clusters - 1 if self.likelihood.design.clusters else self._freedom
+        freedom = self.likelihood.design.seeds - 1 if self.likelihood.design.seeds else self._freedom
         rng = np.random.default_rng(self.seed)
         covariance = solve(self._information, np.eye(normal.shape[1])[None])[0]
         values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
@@ -134,7 +134,7 @@ class Search:
     of its own."""
 
     likelihood: Likelihood
-    held: Held
+    constraint: Constraint
     side: Array
     """(K,) -1 or 1."""
     state: Array
@@ -167,18 +167,20 @@ class Search:
         low, high = lik.bound.bounds
         spread = float(np.ptp(lik.y)) or 1.0
         span = np.concatenate([np.zeros(lik.spots), high - low])
-        parameter = np.maximum(self.held.parameter, 0)
-        plain = np.where(self.held.parameter < 0, 0.5 * spread, np.maximum(0.5 * spread, 0.3 * np.abs(self.estimate)))
-        return np.where(self.held.parameter >= lik.spots, 0.3 * span[parameter], plain)
+        parameter = np.maximum(self.constraint.parameter, 0)
+        plain = np.where(
+            self.constraint.parameter < 0, 0.5 * spread, np.maximum(0.5 * spread, 0.3 * np.abs(self.estimate))
+        )
+        return np.where(self.constraint.parameter >= lik.spots, 0.3 * span[parameter], plain)
 
     @cached_property
     def _ends(self) -> Array:
         """(K,) where a nonlinear parameter's range ends."""
         lik = self.likelihood
-        place = np.maximum(self.held.parameter - lik.spots, 0)
+        place = np.maximum(self.constraint.parameter - lik.spots, 0)
         low, high = (np.append(ends, 0.0)[place] for ends in lik.bound.bounds)
         ends = np.where(self.side < 0, low, high)
-        return np.where(self.held.parameter >= lik.spots, ends, self.side * np.inf)
+        return np.where(self.constraint.parameter >= lik.spots, ends, self.side * np.inf)
 
     def _outward(
         self,
@@ -206,8 +208,8 @@ class Search:
                 part = np.clip((root[a] - fallen[a]) / (deep[a] - fallen[a]), 0.08, 0.92)
             out = side * np.minimum(side * (good[a] + side * step[a]), side * end[a])
             at = np.where(inward, good[a] + np.nan_to_num(part) * (np.nan_to_num(bad[a]) - good[a]), out)
-            moved, height = climb(
-                self.likelihood, states[a], self.held.of(rows[a]), at, steps=30, tolerance=CLIMB_TOLERANCE
+            moved, height = maximise(
+                self.likelihood, states[a], self.constraint.of(rows[a]), at, steps=30, tolerance=SEARCH_TOLERANCE
             )
             fall = np.sqrt(np.maximum(2 * (self.top - height), 0.0))
             ok = fall <= root[a]
@@ -239,9 +241,9 @@ class Search:
     def _further(self, limit: Array, states: Array, depths: Array) -> tuple[np.ndarray, Array, Array, Array, Array]:
         """Quantities of which a found state lies clearly beyond the limit, and where to go on from."""
         lik = self.likelihood
-        value = states[:, np.maximum(self.held.parameter, 0)]
-        means = self.held.parameter < 0
-        value[:, means] = lik.bound.value(self.held.depth[means], *lik.curve(states))
+        value = states[:, np.maximum(self.constraint.parameter, 0)]
+        means = self.constraint.parameter < 0
+        value[:, means] = lik.bound.value(self.constraint.depth[means], *lik.curve(states))
         beyond = np.where(depths[:, None] <= 0.95 * self.root, self.side * value, -np.inf)
         best = np.argmax(beyond, axis=0)
         reached = beyond[best, np.arange(len(limit))]

@@ -34,8 +34,8 @@ class Studentised:
 
     @property
     def freedom(self) -> int:
-        if self.design.clusters:
-            return self.design.clusters - 1
+        if self.design.seeds:
+            return self.design.seeds - 1
         return max(self.design.effective - len(self.slopes), 1)
 
     @cached_property
@@ -47,7 +47,7 @@ class Studentised:
     @cached_property
     def robust(self) -> Array:
         """(P, P) covariance that the seeds show."""
-        return self.model if not self.design.clusters else _sandwich(self.design, self.slopes, self.residual)[0]
+        return self.model if not self.design.seeds else _sandwich(self.design, self.slopes, self.residual)[0]
 
     def excess(self, weights: Array) -> Array:
         """(K,) by how much the squares, in units of spread**2, may exceed the least where a quantity is held at its
@@ -97,14 +97,14 @@ class Studentised:
         rng = np.random.default_rng(self.seed)
         half = (self.resamples + 1) // 2
         noise = self.spread * rng.standard_normal((half, len(design.depth_index))) / np.sqrt(design.weight)
-        if design.clusters:
-            seeds = np.sqrt(design.seed_variance) * rng.standard_normal((half, design.clusters))
+        if design.seeds:
+            seeds = np.sqrt(design.seed_variance) * rng.standard_normal((half, design.seeds))
             noise += seeds[:, design.seed_index]
         noise = np.concatenate([noise, -noise])[: self.resamples]
         pull = noise @ design.scores.T @ flat.T
         moves = pull @ np.linalg.pinv(flat @ design.metric @ flat.T, hermitian=True)
         residual = noise - (moves @ flat)[:, design.depth_index]
-        if design.clusters:
+        if design.seeds:
             return moves, _sandwich(design, self.slopes, residual)
         spread = np.einsum("rn,rn->r", residual @ design.quadratic, residual) / self.freedom
         return moves, self.model * (spread / self.spread**2)[:, None, None]
@@ -143,13 +143,10 @@ def _sandwich(design: Design, slopes: Array, residual: Array) -> Array:
     """(R, P, P) covariance from how much each seed pulls the estimates: slopes (P, 1, D), residual (R, N)."""
     information, scale = scaled_information(design, slopes)
     shares = np.stack(
-        [
-            residual[:, design.seed_index == s] @ design.scores[:, design.seed_index == s].T
-            for s in range(design.clusters)
-        ],
+        [residual[:, design.seed_index == s] @ design.scores[:, design.seed_index == s].T for s in range(design.seeds)],
         axis=-1,
     )  # (R, D, seeds)
     inverse = np.linalg.inv(information[0]) / scale[0]
     moves = (inverse / scale[0][:, None]) @ slopes[:, 0] @ shares
     moves -= moves.mean(axis=2, keepdims=True)
-    return design.clusters / (design.clusters - 1) * (moves @ moves.transpose(0, 2, 1))
+    return design.seeds / (design.seeds - 1) * (moves @ moves.transpose(0, 2, 1))

@@ -62,13 +62,13 @@ class Limit:
     """What `trained` means here, in words; empty where the caller decides."""
 
 
-def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike | None = None) -> Limit:
+def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, seed: ArrayLike | None = None) -> Limit:
     """Where training breaks.
 
     Args:
         depth: (trials,) weight layers, positive.
         trained: (trials,) whether each trial trained. A diverged trial did not.
-        group: (trials,) seed of each trial; where seeds differ as wholes, the interval is widened accordingly.
+        seed: (trials,) of each trial; where seeds differ as wholes, the interval is widened accordingly.
 
     Returns:
         All trained: censored `above`; `low` is the deepest depth at or beyond which at least ALL_OF trials were made,
@@ -79,7 +79,7 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, group: ArrayLike
     """
     x = np.asarray(depth, dtype=float)
     y = np.asarray(trained).astype(bool)
-    seeds = None if group is None else np.asarray(group)
+    seeds = None if seed is None else np.asarray(seed)
     if x.ndim != 1 or x.shape != y.shape or (seeds is not None and seeds.shape != x.shape):
         raise ValueError(f"found depth {x.shape} and trained {y.shape}; allowed: one-dimensional arrays of one length")
     if not len(x) or not np.all(np.isfinite(x)) or not np.all(x > 0):

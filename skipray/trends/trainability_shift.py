@@ -100,7 +100,7 @@ def trainability_shift(
     second: ArrayLike,
     *,
     cell: ArrayLike | None = None,
-    group: ArrayLike | None = None,
+    seed: ArrayLike | None = None,
 ) -> Shift:
     """How much further the second family trains.
 
@@ -109,7 +109,7 @@ def trainability_shift(
         trained: (trials,) whether each trial trained.
         second: (trials,) whether it is of the second family.
         cell: (trials,) combination of other factors; each has a limit of its own, the factor between families is one.
-        group: (trials,) seed of each trial; where seeds differ as wholes, the interval is widened accordingly.
+        seed: (trials,) of each trial; where seeds differ as wholes, the interval is widened accordingly.
 
     Raises:
         ValueError: arrays of different lengths, fewer than two depths, depths that are not positive, or one family.
@@ -117,7 +117,7 @@ def trainability_shift(
     x = np.asarray(depth, dtype=float)
     y, twin = np.asarray(trained).astype(bool), np.asarray(second).astype(bool)
     cells = np.zeros(x.shape) if cell is None else np.asarray(cell)
-    seeds = None if group is None else np.asarray(group)
+    seeds = None if seed is None else np.asarray(seed)
     shapes = {x.shape, y.shape, twin.shape, cells.shape} | (set() if seeds is None else {seeds.shape})
     if x.ndim != 1 or len(shapes) > 1:
         raise ValueError(f"found arrays of shapes {sorted(shapes)}; allowed: one-dimensional arrays of one length")

@@ -25,10 +25,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.backends.opt_einsum  # torch 2.4 does not by itself
-from torch.nn.modules import module as torch_modules
-from torch.optim import optimizer as torch_optimizer
 
 from skipray.extension import own_code
+from skipray.torch_private import GLOBAL_HOOK_KIND, global_hooks
 
 logger = logging.getLogger(__name__)
 
@@ -162,10 +161,8 @@ def _of_backends() -> list[Setting]:
         read, write = (getattr(backends.cuda, n, None) for n in (f"{kind}_sdp_enabled", f"enable_{kind}_sdp"))
         if read and write:
             found.append(Setting(f"torch.backends.cuda.{kind}_sdp", read, write))
-    if hasattr(torch, "_C") and hasattr(torch._C, "_get_nnpack_enabled"):
-        found.append(
-            Setting("torch.backends.nnpack", torch._C._get_nnpack_enabled, lambda v: backends.nnpack.set_flags(v))
-        )
+    if hasattr(backends, "nnpack"):
+        found.append(Setting("torch.backends.nnpack", _uses_nnpack, backends.nnpack.set_flags))
     return found
 
 
@@ -185,16 +182,20 @@ def _readable(owner: Any, name: str) -> bool:
     return True
 
 
+def _uses_nnpack() -> bool:
+    """Setting it is what tells how it was."""
+    (found,) = torch.backends.nnpack.set_flags(False)
+    torch.backends.nnpack.set_flags(found)
+    return bool(found)
+
+
 def _hooks() -> list[Setting]:
     """torch's hooks on all modules and optimizers: mappings, whose contents are put back in place."""
-    mappings = [
-        (name, value)
-        for home in (torch_modules, torch_optimizer)
-        for name, value in vars(home).items()
-        if name.startswith("_global_") and isinstance(value, dict)
+    found = [
+        Setting(f"torch's hooks on every module ({name})", value.copy, _refill(value)) for name, value in global_hooks()
     ]
-    found = [Setting(f"torch's hooks on every module ({name})", value.copy, _refill(value)) for name, value in mappings]
-    found.append(_attribute(torch_modules, "_global_is_full_backward_hook", "torch's kind of backward hooks"))
+    if hasattr(*GLOBAL_HOOK_KIND):
+        found.append(_attribute(*GLOBAL_HOOK_KIND, "torch's kind of backward hooks"))
     return found
 
 

@@ -15,6 +15,7 @@ from skipray.probe.batch import Batch
 from skipray.spec import TrialSpec
 from skipray.spec.samples import Task
 from skipray.spec.shapes import TokenShape
+from skipray.torch_private import BATCH_NORMS
 from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics
 from skipray.trial.training import make_optimizer
@@ -66,7 +67,7 @@ def rehearse(
         optimizer = make_optimizer(network, trial.recipe)
         x = two(input_shape)
         y = made_up_labels(input_shape, outputs, task)
-        if smallest_piece(trial, samples) == 1:
+        if trial.recipe.smallest_piece(samples) == 1:
             x, y = x[:1], y[:1]
         network.train()
         with batch_statistics_checked(network, trial):
@@ -88,13 +89,6 @@ def made_up_labels(input_shape: tuple[int, ...], outputs: int, task: Task) -> to
     if task == "positions":
         return torch.arange(2 * input_shape[0]).reshape(2, -1) % outputs
     return torch.arange(2) % outputs
-
-
-def smallest_piece(trial: TrialSpec, samples: int) -> int:
-    """Samples in the smallest piece that goes through the network at once."""
-    recipe = trial.recipe
-    batch = samples // -(-samples // recipe.batch_size)
-    return batch // min(recipe.gradient_accumulation, batch)
 
 
 def layers_rule(
@@ -152,7 +146,7 @@ def batch_statistics_checked(network: nn.Module, trial: TrialSpec) -> Iterator[N
                 "batch_size",
             )
 
-    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    norms = [m for m in network.modules() if isinstance(m, BATCH_NORMS)]
     handles = [norm.register_forward_pre_hook(check) for norm in norms]
     try:
         yield

@@ -23,8 +23,7 @@ import torch
 from safetensors.torch import save as save_tensors
 
 from skipray import architectures
-from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes
-from skipray.datasets._partition import subset_size
+from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes, subset_size
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights
@@ -37,7 +36,7 @@ from skipray.trial.environment import environment
 from skipray.trial.findings import Findings, findings_of
 from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state, set_random_state
-from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable, smallest_piece
+from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable
 from skipray.trial.training import EpochEnd, TrainingProgress, autocast, make_optimizer, to_device, train
 from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode, gaps
 from skipray.trial.training.losses import judging_loss, probing_loss
@@ -121,8 +120,7 @@ class _Attempt:
             check_scores(self.network, two_samples, classes, who, labels_are(trial.dataset))
         if trial.recipe.epochs:
             check_trainable(self.network, who)
-            smallest = smallest_piece(trial, len(self.splits.train_y))
-            if smallest == 1:
+            if trial.recipe.smallest_piece(len(self.splits.train_y)) == 1:
                 one = self.splits.normalise(self.splits.train_x[torch.arange(1)])
                 with as_found(self.network), torch.no_grad(), batch_statistics_checked(self.network, trial):
                     self.network.train()(one)

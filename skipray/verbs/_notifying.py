@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from skipray.errors import InputRefused
+from skipray.results import document
 from skipray.verbs._speaking import tell
 
 SECONDS = 30
@@ -60,7 +61,7 @@ def _notify(target: str | None, status: str, sweep: str, told: Mapping[str, Any]
     """What goes wrong is said, and changes nothing else."""
     if target is None:
         return
-    text = json.dumps({"sweep": sweep, "status": status} | dict(told))
+    text = json.dumps(document("notification", {"sweep": sweep, "status": status} | dict(told)), allow_nan=False)
     try:
         if target.startswith(("http://", "https://")):
             _post(target, text)

@@ -1,10 +1,11 @@
 """Show what would run."""
 
 import os
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from skipray.records import State
 from skipray.spec import SweepSpec
 from skipray.verbs._code import check_code
 from skipray.verbs._loading import budget_of, load, refuse_deleted
@@ -30,7 +31,7 @@ def plan(
     spec = load(sweep, overrides)
     notes = rehearse(spec)
     limit = budget_of(budget)
-    states: dict[str, Any] = {}
+    states: dict[str, State] = {}
     trials = None
     if not offline:
         from skipray import tracking
@@ -52,7 +53,7 @@ def plan(
         from skipray.planning.budget import fit
 
         costs = {p.trial.trial_id: p.seconds for p in made.trials}
-        missing = [p.trial for p in made.missing]
+        missing = [p.trial for p in made.unfinished]
         reached = fit(spec, missing, seconds or (lambda t: costs.get(t.trial_id, 0.0)), limit, made.concurrency)
     if as_json:
         more = {} if reached is None else {"budget": planned.fit_result(reached)}

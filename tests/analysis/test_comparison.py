@@ -30,7 +30,7 @@ def series(shift: float, *, metric: str = "train.accuracy", depths: tuple[int, .
     depth = np.repeat(depths, 3)
     seed = np.tile((0, 1, 2), len(depths))
     value = 0.9 - 0.004 * depth + shift + rng.normal(0, 0.01, len(depth))
-    trend = fit_depth_trend(depth, value, group=seed)
+    trend = fit_depth_trend(depth, value, seed=seed)
     return SimpleNamespace(
         metric=metric,
         group=Group("resnet"),

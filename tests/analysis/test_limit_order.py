@@ -19,7 +19,7 @@ def limit(depth: float) -> Limit:
     return trainability_limit(
         [d for d in TRIED for _ in range(4)],
         [d < depth for d in TRIED for _ in range(4)],
-        group=[*range(4)] * len(TRIED),
+        seed=[*range(4)] * len(TRIED),
     )
 
 

@@ -57,16 +57,16 @@ def row(name: str, seeds: int, repetitions: int) -> str:
     mean, deviation, effect, bounds = TRUTHS[name]
     rng = np.random.default_rng(7)
     hits, whole, widths, steps, outside = [], [], [], [], 0
-    depth, group = np.repeat(DEPTHS, seeds), np.tile(np.arange(seeds), len(DEPTHS))
+    depth, seed = np.repeat(DEPTHS, seeds), np.tile(np.arange(seeds), len(DEPTHS))
     for _ in range(repetitions):
         value = mean(depth) + deviation(depth) * rng.standard_normal(len(depth))
-        value += effect * rng.standard_normal(seeds)[group]
+        value += effect * rng.standard_normal(seeds)[seed]
         if name == "one outlier":
             value[rng.integers(len(value))] += 0.5
         if bounds is not None:
             value = np.clip(value, *[b if b is not None else s * np.inf for b, s in zip(bounds, (-1, 1), strict=True)])
         extra = {"bounds": bounds} if TAKES_BOUNDS and bounds is not None else {}
-        trend = fit_depth_trend(depth, value, group=group, resamples=400, **extra)
+        trend = fit_depth_trend(depth, value, seed=seed, resamples=400, **extra)
         if trend.curve is None:
             continue
         _, low, high = trend.predict(DEPTHS)

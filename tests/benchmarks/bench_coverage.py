@@ -36,7 +36,7 @@ class Sweep:
     depth: np.ndarray
     value: np.ndarray
     censored: np.ndarray
-    group: np.ndarray
+    seed: np.ndarray
     seeds: int
     effect: float
     power: float
@@ -47,7 +47,7 @@ class Sweep:
 
     @property
     def keywords(self) -> dict[str, np.ndarray | None]:
-        return {"censored": self.censored if self.censored.any() else None, "group": self.group}
+        return {"censored": self.censored if self.censored.any() else None, "seed": self.seed}
 
     def mean(self, depth: np.ndarray) -> np.ndarray:
         return mean(self.curve, self.parameters, depth)
@@ -98,10 +98,10 @@ def draw(curve: str, rng: np.random.Generator, *, censored: bool, noise: float =
     effect, power = float(rng.choice([0.0, 1.0, 2.0])), float(rng.choice([-1.0, 0.0, 0.0, 1.0]))
     exact = mean(curve, p, at)
     spread = noise * (float(np.ptp(exact)) or 1.0)
-    depth, group = np.repeat(at, seeds), np.tile(np.arange(seeds), count)
+    depth, seed = np.repeat(at, seeds), np.tile(np.arange(seeds), count)
     relative = (depth / np.exp(np.log(at).mean())) ** (power / 2)
     value = np.repeat(exact, seeds) + spread * relative * rng.standard_normal(len(depth))
-    value = value + effect * spread * rng.standard_normal(seeds)[group]
+    value = value + effect * spread * rng.standard_normal(seeds)[seed]
     signs = np.zeros(len(depth), dtype=int)
     if censored:
         # A floating-point floor or ceiling: one bound for all values, in which the share of them beyond it lies.
@@ -109,7 +109,7 @@ def draw(curve: str, rng: np.random.Generator, *, censored: bool, noise: float =
         bound = float(np.quantile(side * value, 1 - rng.uniform(0.1, 0.4)))
         signs = np.where(side * value > bound, side, 0)
         value = side * np.minimum(side * value, bound)
-    return Sweep(curve, p, depth, value, signs, group, seeds, effect, power)
+    return Sweep(curve, p, depth, value, signs, seed, seeds, effect, power)
 
 
 def coverage(curve: str, repetitions: int, *, censored: bool, rng_seed: int) -> list[dict[str, object]]:
@@ -118,7 +118,7 @@ def coverage(curve: str, repetitions: int, *, censored: bool, rng_seed: int) -> 
     rows: list[dict[str, object]] = []
     for repetition in range(repetitions):
         sweep = draw(curve, rng, censored=censored)
-        trend = fit_depth_trend(sweep.depth, sweep.value, curves=[curve], seed=repetition, **sweep.keywords)
+        trend = fit_depth_trend(sweep.depth, sweep.value, curves=[curve], resampling_seed=repetition, **sweep.keywords)
         row: dict[str, object] = {
             "curve": curve, "censored": censored, "seeds": sweep.seeds, "depths": len(sweep.depths),
             "effect": sweep.effect, "power": sweep.power, "verdict": trend.verdict,
@@ -152,7 +152,7 @@ def limit_coverage(repetitions: int, *, rng_seed: int) -> list[tuple[str, float,
             truth = np.exp(rng.uniform(3.0, 4.4))
             own = np.log(truth) + between * rng.standard_normal(seeds)
             trained = np.log(at)[:, None] < own[None, :] + within * rng.standard_normal((count, seeds))
-            limit = trainability_limit(np.repeat(at, seeds), trained.ravel(), group=np.tile(np.arange(seeds), count))
+            limit = trainability_limit(np.repeat(at, seeds), trained.ravel(), seed=np.tile(np.arange(seeds), count))
             hits += (limit.low is None or limit.low <= truth) and (limit.high is None or truth <= limit.high)
             known += limit.low is not None and limit.high is not None
         out.append((f"spread {between:g} between seeds, {within:g} within", hits / repetitions, known / repetitions))

@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from _planted_claims import grid, layer_table
 
-from skipray.analysis.aggregation import Aggregate, Series, aggregate
+from skipray.analysis.aggregation import Aggregate, aggregate
+from skipray.analysis.series import Series
 from skipray.claims import Claim
 from skipray.claims._data import SweepData
 from skipray.claims._evidence import Share, excluded_rate
@@ -52,7 +53,7 @@ def main() -> int:
 def limit_of(wins: tuple[int, ...], seeds: int = 3) -> Limit:
     """Of a table in which the first `wins[i]` seeds trained at the i-th depth."""
     trained = np.array([[s < w for s in range(seeds)] for w in wins]).ravel()
-    return trainability_limit(np.repeat(DEPTHS, seeds), trained, group=np.tile(np.arange(seeds), len(DEPTHS)))
+    return trainability_limit(np.repeat(DEPTHS, seeds), trained, seed=np.tile(np.arange(seeds), len(DEPTHS)))
 
 
 def shown(limit: Limit) -> str:

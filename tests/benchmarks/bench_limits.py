@@ -48,7 +48,7 @@ def judge(truth: tuple[float, float, float], seeds: int, repetitions: int) -> tu
         limit = float(np.exp(rng.uniform(np.log(20), np.log(74))))
         trained = sweep(limit, truth, seeds, rng)
         depth, seed = np.repeat(DEPTHS, seeds), np.tile(np.arange(seeds), len(DEPTHS))
-        found = trainability_limit(depth, trained.ravel(), group=seed)
+        found = trainability_limit(depth, trained.ravel(), seed=seed)
         low, high = found.low or 0.0, found.high or np.inf
         low_misses += low > limit
         high_misses += high < limit

@@ -33,7 +33,7 @@ def limit_ever_excluded(looks: tuple[int, ...], repetitions: int, rng: np.random
         trained = rng.random((6, max(looks))) < 1 / (1 + (DEPTHS[:, None] / limit) ** 8)
         for n in looks:
             found = trainability_limit(
-                np.repeat(DEPTHS, n), trained[:, :n].ravel(), group=np.tile(np.arange(n), len(DEPTHS))
+                np.repeat(DEPTHS, n), trained[:, :n].ravel(), seed=np.tile(np.arange(n), len(DEPTHS))
             )
             if (found.low or 0) > limit or (found.high or np.inf) < limit:
                 excluded += 1

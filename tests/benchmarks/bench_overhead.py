@@ -94,7 +94,7 @@ def main() -> int:
             flush=True,
         )
     for (few, spent), (many, more) in itertools.pairwise(zip(options.counts, cpu, strict=True)):
-        print(f"from {few} to {many} trials: {(more - spent) / (many - few):.3f} processor seconds a trial")
+        print(f"from {few} to {many} trials: {(more - spent) / (many - few):.3f} processor seconds per trial")
     growth = max(overheads) / min(overheads)
     right &= growth <= GROWTH
     print(f"largest over smallest overhead: {growth:.2f}; {'within' if right else 'NOT within'} the targets")

@@ -5,7 +5,7 @@
 1. Clusters of 64 and 1,000 GPUs, simulated without waiting: costs of the paper's families and depths, with recipes'
    spread and noise. Makespan over the lower bound max(mean load, longest trial), for skipray's order and for Tune's own
    (the order of the file).
-2. No-op trials through the real Tuner on this machine: seconds a trial and the driver's memory.
+2. No-op trials through the real Tuner on this machine: seconds per trial and the driver's memory.
 """
 
 import heapq
@@ -27,7 +27,7 @@ from skipray.spec import SweepSpec, TrialSpec, load_sweep
 ROOT = Path(__file__).resolve().parents[2]
 DEPTHS = (20, 38, 56, 74, 92, 110, 128, 146, 164)
 SECONDS_A_LAYER = {"plainnet": 100.0, "resnet": 105.0, "resnext": 240.0}
-"""About 200 epochs of CIFAR-10 a layer on a data-centre GPU: the families' spread is what matters here."""
+"""About 200 epochs of CIFAR-10 per layer on a data-centre GPU: the families' spread is what matters here."""
 ESTIMATE_ERROR = 0.15
 """Standard deviation of the logarithm of measured over estimated seconds, besides a factor for each family."""
 
@@ -102,7 +102,7 @@ def no_op(attempt: TrialAttempt, interrupted: Callable[[], None]) -> TrialResult
 
 
 def overhead(sweep: SweepSpec, count: int) -> tuple[float, float, float]:
-    """(seconds a trial in the first half, in the second half, the driver's peak memory in MB)."""
+    """(seconds per trial in the first half, in the second half, the driver's peak memory in MB)."""
     from skipray.scheduling.ray import cluster as clusters
     from skipray.scheduling.ray.run import run
 

@@ -6,8 +6,8 @@ Run: python tests/benchmarks/bench_trends.py [series, default 120] [resamples, d
   from profiles; the resamples are drawn of the curve made linear at its estimates, which the simultaneous bands need;
 - the refits: every curve fitted anew to every resample by the same vectorised projection: what the loop does and
   nothing else, which no trend needs today;
-- the loop, the bare minimum of it: one curve_fit a curve and resample, started near the truth, without seeds, weights,
-  intervals or choice; its time is extrapolated from a sample.
+- the loop, the bare minimum of it: one curve_fit per curve and resample, started near the truth, without seeds,
+  weights, intervals or choice; its time is extrapolated from a sample.
 
 All are CPU seconds of one process, which a busy machine inflates less than the clock's; a ratio is the loop's over it.
 """
@@ -45,9 +45,9 @@ LOOP = {
 
 def series(index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(index)
-    depth, group = np.repeat(DEPTHS, SEEDS), np.tile(np.arange(SEEDS), len(DEPTHS))
+    depth, seed = np.repeat(DEPTHS, SEEDS), np.tile(np.arange(SEEDS), len(DEPTHS))
     value = 0.1 + 0.9 / (1 + (depth / (30 + index % 40)) ** 4) + NOISE * rng.standard_normal(len(depth))
-    return depth, value, group
+    return depth, value, seed
 
 
 def loop_seconds(sample: int) -> float:
@@ -72,8 +72,8 @@ def trend_seconds(count: int, resamples: int) -> tuple[float, float]:
     """CPU seconds and those on the clock of the trends and bands of `count` series."""
     start, cpu = time.perf_counter(), time.process_time()
     for index in range(count):
-        depth, value, group = series(index)
-        trend = fit_depth_trend(depth, value, group=group, resamples=resamples)
+        depth, value, seed = series(index)
+        trend = fit_depth_trend(depth, value, seed=seed, resamples=resamples)
         trend.predict(DEPTHS)
         trend.simultaneous(DEPTHS)
     return time.process_time() - cpu, time.perf_counter() - start
@@ -83,8 +83,8 @@ def refit_seconds(count: int, resamples: int) -> float:
     """CPU seconds of fitting every curve to every resample."""
     start = time.process_time()
     for index in range(count):
-        depth, value, group = series(index)
-        design = build_design(depth, group, np.ones(len(depth)))
+        depth, value, seed = series(index)
+        design = build_design(depth, seed, np.ones(len(depth)))
         noise = NOISE * np.random.default_rng(index).standard_normal((resamples, len(depth)))
         for name in catalog.names("curves"):
             curve = BoundCurve(name, catalog.find("curves", name).ranges(DEPTHS), {})

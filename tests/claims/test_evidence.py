@@ -20,7 +20,7 @@ def _lead(seed: int) -> Lead:
     depth = np.tile(np.repeat([8.0, 20, 38, 56, 74, 110], 3), 2)
     second = np.repeat([False, True], 18)
     trained = np.log(depth) < np.log(np.where(second, 60, 30)) + 0.5 * rng.standard_normal(36)
-    return Lead(trainability_shift(depth, trained, second, group=np.tile([0, 1, 2], 12)))
+    return Lead(trainability_shift(depth, trained, second, seed=np.tile([0, 1, 2], 12)))
 
 
 @settings(max_examples=60, deadline=None)

@@ -51,7 +51,7 @@ def test_c1a_names_the_limits_that_the_report_has(table, verdict) -> None:
     """PlainNet's trials are compared with each twin, and counted once."""
     trials = table(breaking({"plainnet": 45, "resnet": 500, "resnext": 500}, np.random.default_rng(3)), seeds=3)
     plain = trials[trials["architecture"] == "plainnet"]
-    limit = trainability_limit(plain["depth"], plain["outcome"] == "trained", group=plain["seed"])
+    limit = trainability_limit(plain["depth"], plain["outcome"] == "trained", seed=plain["seed"])
     assert limit.depth is not None
     assert f"PlainNet near depth {limit.depth:.0f}" in verdict("C1a", trials).sentence
 

@@ -44,8 +44,10 @@ def test_it_says_where_a_launch_stands_and_how_it_has_ended(
         assert math.isnan(before["skipray_launch_left_seconds",])
         for trial in trials[:3]:
             progress.on_event(Event("started", trial, 1))
-        progress.on_event(Event("again", trials[0], 1, TrialResult(trials[0].trial_id, "lost", failure="lost")))
-        progress.on_event(Event("failed", trials[1], 1, TrialResult(trials[1].trial_id, "failed", failure="error")))
+        progress.on_event(Event("again", trials[0], 1, TrialResult(trials[0].trial_id, "lost", failure_class="lost")))
+        progress.on_event(
+            Event("failed", trials[1], 1, TrialResult(trials[1].trial_id, "failed", failure_class="error"))
+        )
         progress.on_event(Event("finished", trials[2], 1, TrialResult(trials[2].trial_id, "finished")))
         file.update(progress.standing)
         told = read(path)

@@ -11,7 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from skipray import tracking
-from skipray.analysis.aggregation import Aggregate, Series, aggregate, censoring, coverage, limits_of, trend_metrics
+from skipray.analysis.aggregation import Aggregate, aggregate, limits_of
+from skipray.analysis.coverage import coverage
+from skipray.analysis.followed_metrics import trend_metrics
+from skipray.analysis.series import Series, censoring
 from skipray.analysis.trained import judged
 from skipray.claims import judge
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS, EpochRecord, TrialRecord
@@ -130,7 +133,7 @@ def _fitted(depth: np.ndarray, value: np.ndarray, signs: np.ndarray, seed: np.nd
     key = tuple(np.asarray(column, float).tobytes() for column in (depth, value, signs, seed))
     if key not in _trends:
         censored = signs if signs.any() else None
-        _trends[key] = fit_depth_trend(depth, value, censored=censored, group=seed, resamples=100)
+        _trends[key] = fit_depth_trend(depth, value, censored=censored, seed=seed, resamples=100)
     return _trends[key]
 
 

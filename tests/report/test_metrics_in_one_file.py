@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from skipray import architectures, metrics
-from skipray.analysis.aggregation import trend_metrics
+from skipray.analysis.followed_metrics import trend_metrics
 from skipray.extension import catalog
 from skipray.metrics import singularity
 from skipray.metrics._table import page, table

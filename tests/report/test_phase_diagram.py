@@ -12,8 +12,8 @@ from skipray.analysis import predicted_limit
 from skipray.analysis.limit_order import order_of_limits, words
 from skipray.analysis.phase import phases
 from skipray.report import paper
-from skipray.report.depth_figures import accuracy_by_depth
 from skipray.report.groups import lay_out
+from skipray.report.main_figure import accuracy_by_depth
 from skipray.report.page_figures import drawn_panels
 from skipray.report.phase_diagram import phase_diagram
 from skipray.report.predicted import PREDICTED, predicted_table

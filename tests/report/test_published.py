@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from skipray.report.depth_figures import accuracy_by_depth
 from skipray.report.groups import lay_out
+from skipray.report.main_figure import accuracy_by_depth
 
 OPEN_DEPTHS = ("depth: [8, 20, 38, 56, 74, 110]", "depth: [20, 56, 110, 164]")
 

@@ -219,7 +219,7 @@ def test_open_ends_of_intervals_are_drawn_and_written(whole, tmp_path):
     depth, seed = np.repeat([8.0, 20.0, 38.0, 56.0, 74.0, 110.0], 3), np.tile(np.arange(3), 6)
     value = 7 / (1 + (depth / 60) ** -4) + 0.1 * np.random.default_rng(1).standard_normal(18)
     signs, cut = (value > 3).astype(int), np.minimum(value, 3.0)
-    trend = fit_depth_trend(depth, cut, censored=signs, group=seed, curves=["logistic"], resamples=50)
+    trend = fit_depth_trend(depth, cut, censored=signs, seed=seed, curves=["logistic"], resamples=50)
     assert trend.parameters["midpoint"][2] == np.inf
     rows = {"depth": depth.astype(int), "value": cut, "seed": seed, "censored": signs}
     open_ended = replace(whole.series[0], trend=trend, **{k: tuple(v.tolist()) for k, v in rows.items()})
@@ -344,7 +344,7 @@ def test_a_family_without_a_factor_is_drawn_beside_those_that_have_it(load, make
 
 
 def test_a_thousand_times_as_many_points_take_seconds(whole, tmp_path):
-    """10,000 trials: of 185 seeds a cell, which no sweep has in a picture's worth."""
+    """10,000 trials: of 185 seeds per cell, which no sweep has in a picture's worth."""
     parts = []
     for i in range(185):
         parts.append(

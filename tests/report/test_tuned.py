@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator
 
-from skipray.analysis.aggregation import Series
+from skipray.analysis.series import Series
+from skipray.analysis.tuning import Tuning
 from skipray.report import write
 from skipray.results import document, schema
 from skipray.results.judged import aggregate_result
@@ -27,7 +28,7 @@ def _cell_series(metric: str, whole, value) -> list[Series]:
     for group, _ in whole.limits:
         depth = tuple(sorted({d for s in whole.series for d in s.depth}))
         values = tuple(float(value(group.architecture, d)) for d in depth)
-        trend = fit_depth_trend(np.array(depth, float), np.array(values), group=np.zeros(len(depth)), resamples=100)
+        trend = fit_depth_trend(np.array(depth, float), np.array(values), seed=np.zeros(len(depth)), resamples=100)
         found.append(Series(metric, group, depth, values, (0,) * len(depth), (0,) * len(depth), trend))
     return found
 
@@ -63,9 +64,7 @@ def tuned(whole):
     default = tuple(replace(s, value=tuple(0.8 * v for v in s.value)) for s in whole.series if "accuracy" in s.metric)
     return replace(
         whole,
-        default_series=default,
-        default_limits=whole.limits,
-        fairness=pd.DataFrame(rows),
+        tuning=Tuning(fairness=pd.DataFrame(rows), default_series=default, default_limits=whole.limits),
         series=(
             *whole.series,
             *_cell_series(STABLE_RATE, whole, lambda a, d: -0.5 - (d / 50 if a == "plainnet" else 0)),

@@ -59,7 +59,7 @@ def test_a_tuned_sweep(uri: str, record: Callable, reported: Callable, tmp_path:
     assert len(points) == 16
     record(sweep, points[:9])
     made, words = reported(sweep, tmp_path)
-    assert len(made.tuning_trials) == 9
+    assert len(made.tuning.points) == 9
     assert totals(made) == (12, 0, 12), "the answer rests on the tuned finals"
     assert "12 missing" in words
     assert made.limits == ()
@@ -73,12 +73,14 @@ def test_a_tuned_sweep(uri: str, record: Callable, reported: Callable, tmp_path:
     made, words = reported(sweep, tmp_path)
     assert totals(made) == (12, 3, 9)
     assert "Preliminary, from 3 of 12 trials." in words
-    assert len(made.fairness) == 4, "a row per cell"
+    assert len(made.tuning.fairness) == 4, "a row per cell"
 
     (tmp_path / "strict").mkdir()
     strict = aggregate(sweep_of(tmp_path / "strict", f"{TUNE}\ntrained: {{fits: {{at_least: 1.0}}}}"), uri)
     assert set(strict.trials["outcome"]) == {"untrained"}, "what a made-up network reaches is below 1"
-    assert set(strict.fairness["tuned.trained_share"].dropna()) == {0.0}, "the sweep's definition, not the trial's tag"
+    assert set(strict.tuning.fairness["tuned.trained_share"].dropna()) == {0.0}, (
+        "the sweep's definition, not the trial's tag"
+    )
 
 
 def test_an_adaptive_sweep(uri: str, record: Callable, reported: Callable, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from skipray.analysis.aggregation import Aggregate
 from skipray.analysis.score import ACCURACIES, LOSSES, judged_by
-from skipray.report.depth_figures import accuracy_by_depth, loss_by_depth
 from skipray.report.groups import lay_out
+from skipray.report.main_figure import accuracy_by_depth, loss_by_depth
 from skipray.report.result_tables import accuracy_table
 from skipray.results.scores import scores_in
 from skipray.terminal.scores_table import scores_table

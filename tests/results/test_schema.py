@@ -78,7 +78,7 @@ def test_verbs_of_a_sweep(sweep: SweepSpec, told: Callable[..., dict[str, Any]],
     status = told("status", "handed.yaml")
     assert (status["failed"], status["missing"]) == (1, 11)
     (cause,) = status["failures"]
-    assert (cause["label"], cause["failure"], cause["message"]) == (failed.label, "error", "ValueError: bad luck")
+    assert (cause["label"], cause["failure_class"], cause["message"]) == (failed.label, "error", "ValueError: bad luck")
     told("doctor", "handed.yaml")
     assert told("aggregate", "handed.yaml")["trials"] == 0
     report = told("report", "handed.yaml")["report"]
@@ -89,21 +89,22 @@ def test_verbs_of_a_sweep(sweep: SweepSpec, told: Callable[..., dict[str, Any]],
 
 def test_what_has_no_number_in_json_is_null_and_types_stay() -> None:
     made = document("plan", {"a": np.float64(math.inf), "b": np.int64(8), "c": np.bool_(True), "d": (1.0, math.nan)})
-    assert made == {"schema_version": 1, "kind": "plan", "a": None, "b": 8, "c": True, "d": [1.0, None]}
+    assert made == {"schema_version": SCHEMA_VERSION, "kind": "plan", "a": None, "b": 8, "c": True, "d": [1.0, None]}
     assert [type(made[k]) for k in "bc"] == [int, bool]
     assert plain(Path("x")) == "x"
 
 
 @pytest.mark.catalog
-def test_every_verb_that_speaks_json_has_its_part() -> None:
+def test_all_that_is_handed_out_as_json_has_its_part() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in Path(verbs.__file__).parent.glob("*.py"))
-    kinds = set(re.findall(r'print_json\(\s*"(\w+)"', source))
+    kinds = set(re.findall(r'(?:print_json|document)\(\s*"(\w+)"', source))
     assert len(kinds) > 10
     assert {f"#/$defs/{kind}" for kind in kinds} == {part["$ref"] for part in schema()["oneOf"]}
 
 
 def broken(good: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for key, value in (("total", "12"), ("schema_version", 2), ("kind", "stats"), ("failures", None), ("more", 1)):
+    changes = {"total": "12", "schema_version": SCHEMA_VERSION + 1, "kind": "stats", "failures": None, "more": 1}
+    for key, value in changes.items():
         yield copy.deepcopy(good) | {key: value}
     yield {k: v for k, v in good.items() if k != "missing"}
 

@@ -50,7 +50,7 @@ def drive(
         clock, _, trial = heapq.heappop(running)
         said = outcome(trial)
         if said == "failed":
-            work.tell(trial, TrialResult(trial.trial_id, "failed", failure="error"))
+            work.tell(trial, TrialResult(trial.trial_id, "failed", failure_class="error"))
             continue
         ended[trial.trial_id] = said
         if stop_after is not None and len(ended) >= stop_after:

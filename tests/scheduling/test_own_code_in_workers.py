@@ -79,7 +79,7 @@ def test_each_end_costs_its_own_trial_once_and_is_named_with_its_line(
     for label, expected in ENDS.items():
         result = said[label]
         assert result is not None
-        assert result.failure == "error"
+        assert result.failure_class == "error"
         place, _, cause = result.message.partition(": ")
         assert re.match(expected, cause), result.message
         file, _, number = place.partition(":")

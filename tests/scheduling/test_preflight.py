@@ -86,10 +86,10 @@ def test_shares_of_a_gpu() -> None:
     trial = sweep.trials()[0]
     assert Shares(sweep).of(trial) == (1.0, 1.0)
     shares = Shares(sweep, {memory_key(trial): 0.25})
-    assert (shares.of(trial), shares.of(trial, share=2)) == ((1.0, 0.25), (1.0, 0.5))
+    assert (shares.of(trial), shares.of(trial, factor=2)) == ((1.0, 0.25), (1.0, 0.5))
     assert shares.smallest() == (1.0, 0.25)
     assert Shares(sweep_with("resources.device=cuda", "resources.gpu_fraction=0.5"), {}).of(trial) == (1.0, 0.5)
-    assert Shares(sweep_with("resources.threads=2")).of(trial, share=2) == (4.0, 0.0)
+    assert Shares(sweep_with("resources.threads=2")).of(trial, factor=2) == (4.0, 0.0)
 
 
 def test_memory_key_ignores_what_takes_no_memory() -> None:

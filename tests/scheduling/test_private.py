@@ -108,7 +108,7 @@ def test_a_worker_killed_for_memory_costs_attempts_and_no_trial(
     again = [event for event in events if event.kind == "again"]
     assert again
     assert all("low on memory" in event.result.message for event in again if event.result)
-    assert {event.result.failure for event in again if event.result} == {"out_of_memory" if known else "lost"}
+    assert {event.result.failure_class for event in again if event.result} == {"out_of_memory" if known else "lost"}
 
 
 def kill_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:

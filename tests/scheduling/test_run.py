@@ -61,7 +61,7 @@ def test_a_killed_worker_costs_an_attempt_and_nothing_else(
     summary, events = launch(sweep, context, cluster, pretend(tmp_path, kill="resnet-d020"))
     assert (summary.finished, summary.failed) == (6, ())
     again = [e for e in events if e.kind == "again"]
-    assert [(e.trial.label, e.result and e.result.failure) for e in again] == [("resnet-d020-s00", "lost")]
+    assert [(e.trial.label, e.result and e.result.failure_class) for e in again] == [("resnet-d020-s00", "lost")]
 
 
 def test_an_exception_fails_its_trials_alone_with_the_original_traceback(
@@ -70,7 +70,7 @@ def test_an_exception_fails_its_trials_alone_with_the_original_traceback(
     summary, events = launch(sweep, context, cluster, pretend(tmp_path, raises="resnext"))
     assert (summary.finished, len(summary.failed)) == (4, 2)
     for result in summary.failed:
-        assert result.failure == "error"
+        assert result.failure_class == "error"
         assert result.attempt == 1 + sweep.resources.max_failures
         assert re.match(r"tests/scheduling/conftest\.py:\d+: ValueError: bad luck in resnext-d0", result.message)
         assert 'raise ValueError(f"bad luck in {label}")' in result.traceback

@@ -45,7 +45,7 @@ def test_marchenko_pastur() -> None:
 
 
 def test_plain_condition_is_the_stated_one() -> None:
-    # 173.2 at m = 64, n = 64; 2.7 a layer, in natural logarithms.
+    # 173.2 at m = 64, n = 64; 2.7 per layer, in natural logarithms.
     assert theory.plain_log10_condition(64, 64) * np.log(10) == pytest.approx(173.2, abs=0.05)
     assert theory.plain_log10_condition(1, 64) * np.log(10) == pytest.approx(2.7, abs=0.01)
 

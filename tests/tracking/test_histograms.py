@@ -1,4 +1,4 @@
-"""Histograms read back: in the sweep's order, once a run, and from a later measurement where the run has none."""
+"""Histograms read back: in the sweep's order, once per run, and from a later measurement where the run has none."""
 
 import dataclasses
 from pathlib import Path

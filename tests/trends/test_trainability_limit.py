@@ -18,8 +18,8 @@ def limit_of(wins: tuple[int, ...], seeds: int, *, grouped: bool = True) -> Limi
     """The first `wins[i]` seeds trained at the i-th depth."""
     depths = DEPTHS[: len(wins)]
     trained = np.array([[s < w for s in range(seeds)] for w in wins])
-    group = np.tile(np.arange(seeds), len(wins)) if grouped else None
-    return trainability_limit(np.repeat(depths, seeds), trained.ravel(), group=group)
+    seed = np.tile(np.arange(seeds), len(wins)) if grouped else None
+    return trainability_limit(np.repeat(depths, seeds), trained.ravel(), seed=seed)
 
 
 @st.composite

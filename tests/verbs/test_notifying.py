@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from jsonschema import Draft202012Validator
 
 from skipray.errors import InputRefused
+from skipray.results import document, schema
 from skipray.verbs._notifying import check_notify, notifying
 
 ENDS = [
@@ -36,6 +38,7 @@ def test_a_command_is_told_how_it_has_ended(ending: BaseException | None, status
             launched(command, ending)
     told = json.loads((tmp_path / "told.json").read_text())
     assert (told["sweep"], told["status"], told["ran"]) == ("mine", status, 4)
+    assert [e.message for e in Draft202012Validator(schema()).iter_errors(told)] == []
     assert told.get("message") == ("no room" if status == "error" else None)
     assert (tmp_path / "named").read_text() == f"mine {status}\n"
 
@@ -56,7 +59,7 @@ def test_an_address_gets_json() -> None:
     threading.Thread(target=server.handle_request, daemon=True).start()
     launched(f"http://127.0.0.1:{server.server_port}/hook", None)
     server.server_close()
-    assert got == [{"sweep": "mine", "status": "finished", "ran": 4}]
+    assert got == [document("notification", {"sweep": "mine", "status": "finished", "ran": 4})]
 
 
 def test_what_cannot_be_told_is_said_and_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:

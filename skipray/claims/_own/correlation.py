@@ -28,7 +28,7 @@ def judge(claim: CorrelationClaim, data: SweepData) -> Finding:
     tau = (
         granulated_tau(
             _ranked(table["value"], table["censored"]), _ranked(second["value"], second["censored"]),
-            strata=strata, cluster=table["seed"].to_numpy(),
+            strata=strata, seed=table["seed"].to_numpy(),
         )
         if len(table)
         else None

@@ -36,7 +36,7 @@ def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
         return untested(statement, what, f"fewer than two shared depths or seeds{unpaired(data, claim.family, than)}")
     shift = trainability_shift(
         both["depth"], both["trained"], both["second"], cell=combinations(both, shared),
-        group=both["seed"],
+        seed=both["seed"],
     )  # fmt: skip
     far = f"{abs(shift.doublings):.2g} doublings of depth {'further' if shift.doublings >= 0 else 'less far'}"
     words = f"{name} trains {far} than {other}"

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from skipray.torch_private import OWN_STATE, buffers_of, put_buffer
+
 
 @contextmanager
 def as_found(network: nn.Module) -> Iterator[None]:
@@ -21,7 +23,7 @@ def as_found(network: nn.Module) -> Iterator[None]:
     buffers = [
         (module, name, buffer, None if buffer is None else buffer.clone())
         for module in network.modules()
-        for name, buffer in module._buffers.items()
+        for name, buffer in buffers_of(module).items()
     ]
     attributes = [(module, *_plain_attributes(module)) for module in network.modules()]
     requires = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
@@ -39,7 +41,7 @@ def as_found(network: nn.Module) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(legacy)  # noqa: NPY002
         for module, name, buffer, value in buffers:
-            module._buffers[name] = buffer
+            put_buffer(module, name, buffer)
             if buffer is not None and value is not None and not torch.equal(buffer, value):
                 with torch.no_grad():
                     buffer.copy_(value)
@@ -49,20 +51,18 @@ def as_found(network: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(flag)
 
 
-_OF_TORCH = {"_parameters", "_buffers", "_modules"}
-"""What a module keeps its tensors and parts in; these are put back by themselves."""
 Contents = dict[str, list[Any] | dict[Any, Any] | set[Any]]
 
 
 def _plain_attributes(module: nn.Module) -> tuple[dict[str, Any], Contents]:
     """The attributes that a forward pass may set, the mode among them, and what their lists, mappings and sets hold."""
-    plain = {name: value for name, value in vars(module).items() if name not in _OF_TORCH}
+    plain = {name: value for name, value in vars(module).items() if name not in OWN_STATE}
     return plain, {n: copy.copy(v) for n, v in plain.items() if type(v) in (list, dict, set)}
 
 
 def _restore(module: nn.Module, plain: dict[str, Any], contents: Contents) -> None:
     own = vars(module)
-    for name in [n for n in own if n not in plain and n not in _OF_TORCH]:
+    for name in [n for n in own if n not in plain and n not in OWN_STATE]:
         del own[name]
     for name, value in plain.items():
         if own.get(name) is not value or name not in own:

@@ -49,7 +49,7 @@ class TrialAttempt:
     trial: TrialSpec
     number: int
     """Of this launch, from 1."""
-    share: int
+    factor: int
     """Times the resources of a usual attempt (2 after running out of memory)."""
     cpus: float
     gpus: float

@@ -26,7 +26,7 @@ class Capacity:
         return self._most or max(1000, 4 * self.concurrency())
 
     def at_most(self, cpus: float, gpus: float) -> tuple[float, float]:
-        """A doubled share, cut to what the largest node has."""
+        """Doubled resources, cut to what the largest node has."""
         nodes = self._cluster().nodes
         most_gpus = max((node.gpus for node in nodes), default=0.0)
         most_cpus = max((node.cpus for node in nodes if node.gpus >= min(gpus, most_gpus)), default=cpus)

@@ -20,6 +20,12 @@ same publicly. This file is longer than others so that it is the only one which 
 - `gcs_client`: asks a head without Ray's own calls, which wait for a head that is away, and end the process when it
   comes back as another. Publicly: `ray.nodes` (head.py).
 - `flags`: the head's key-value store. Publicly: actors that exist or do not (stop_flag.py).
+- `local_options`: sockets, logs and objects of a cluster on this machine lie in a folder that is its user's alone and
+  ends with the launch. Publicly: in Ray's own folder, where they stay.
+- `bootstrap_address`: where a cluster would be joined, so that its token is checked first: Ray says the same of a wrong
+  token and of a head that is not there. Publicly: host:port is looked at, `auto` is not.
+- `silence_worker_logs`, `forget_token`: what the raylet prints of workers; a token that Ray keeps for the next cluster.
+  Publicly: it is printed; a second cluster of one process is refused where it has another token.
 """
 
 import functools
@@ -101,6 +107,15 @@ def _look_bootstrap() -> None:
     inspect.signature(canonicalize_bootstrap_address).bind("auto")
 
 
+def _look_folders() -> None:
+    import ray
+
+    # Taken from **kwargs, each by its name.
+    missing = {"_temp_dir", "_plasma_directory"} - set(inspect.unwrap(ray.init).__code__.co_consts)
+    if missing:
+        raise TypeError(f"ray.init takes no {', '.join(sorted(missing))}")
+
+
 def _look_worker_logs() -> None:
     from ray._private import worker
 
@@ -151,6 +166,7 @@ _LOOKS: dict[str, Callable[[], None]] = {
     "how it waits for its node": _look_node,
     "the head's client": _look_gcs_client,
     "how it finds a cluster": _look_bootstrap,
+    "where it keeps its files": _look_folders,
     "what it prints of workers": _look_worker_logs,
     "the head's key-value store": _look_flags,
     "how Tune hears of a death": _look_actor_manager,
@@ -206,7 +222,7 @@ def _not_asked_for() -> ImportError:
 
 
 def _prompt(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
-    """Ray looks once a second whether its raylet is ready, which it is a moment after the first look."""
+    """Ray looks once per second whether its raylet is ready, which it is a moment after the first look."""
 
     def when_ready(gcs_address: str, node_id: str) -> Any:
         client, end = _gcs_client(gcs_address), time.monotonic() + READY_SECONDS
@@ -234,6 +250,8 @@ def _variable(key: str, value: str) -> Iterator[None]:
 
 def local_options(temp_dir: str, plasma_dir: str | None) -> dict[str, Any]:
     """Options of `ray.init` for where a cluster of this machine keeps its sockets, logs and objects."""
+    if not _known("where it keeps its files"):
+        return {}
     return {"_temp_dir": temp_dir} | ({} if plasma_dir is None else {"_plasma_directory": plasma_dir})
 
 

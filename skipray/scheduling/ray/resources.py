@@ -27,13 +27,13 @@ class Shares:
         self._resources = sweep.resources
         self._fractions = dict(fractions or {})
 
-    def of(self, trial: TrialSpec, share: int = 1) -> tuple[float, float]:
-        """(CPUs, GPUs) of an attempt with `share` times the usual resources."""
+    def of(self, trial: TrialSpec, factor: int = 1) -> tuple[float, float]:
+        """(CPUs, GPUs) of an attempt with `factor` times the usual resources."""
         resources = self._resources
         if resources.device == "cpu":
-            return float(resources.threads * share), 0.0
+            return float(resources.threads * factor), 0.0
         gpus = resources.gpu_fraction or self._fractions.get(memory_key(trial), 1.0)
-        gpus *= share
+        gpus *= factor
         if gpus > 1:
             gpus = float(round(gpus))  # Ray gives fractions of one GPU, or whole ones
         return float(resources.threads), gpus

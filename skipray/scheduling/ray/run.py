@@ -63,7 +63,7 @@ def run(
         context: where workers read and write.
         shares: GPU fraction of each trial; from the spec alone when left out.
         on_event: called for each event in the loop's thread, between two of its steps; keep it quick.
-        on_wait: called several times a second from the calling thread, while there is nothing to do but wait.
+        on_wait: called several times per second from the calling thread, while there is nothing to do but wait.
         run_ids: trial_id -> the trial's run in the tracking store (`Ledger.run_id`).
         taken_over: whether another launch of the sweep has found this one silent and gone on in its place.
         execute: what a worker does with an attempt; skipray's own trials when left out.
@@ -86,10 +86,10 @@ def run(
     flag = StopFlag(context.launch_id)
     stop = Stop(flag.set)
 
-    def make_attempt(trial: TrialSpec, number: int, share: int) -> TrialAttempt:
-        cpus, gpus = capacity.at_most(*shares.of(trial, share))
+    def make_attempt(trial: TrialSpec, number: int, factor: int) -> TrialAttempt:
+        cpus, gpus = capacity.at_most(*shares.of(trial, factor))
         return TrialAttempt(
-            trial, number, share, cpus, gpus, context, execute or _execute_trial, run_ids(trial.trial_id)
+            trial, number, factor, cpus, gpus, context, execute or _execute_trial, run_ids(trial.trial_id)
         )
 
     def tell(event: Event) -> None:

@@ -43,7 +43,7 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
     except OSError as error:
         # Nothing is wrong with the trial, and without the storage it would have no owner: it is tried again.
         message = f"the storage {attempt.context.storage} cannot be written: {error}"
-        return TrialResult(trial.trial_id, "lost", attempt.number, failure="lost", message=redact(message))
+        return TrialResult(trial.trial_id, "lost", attempt.number, failure_class="lost", message=redact(message))
     except Exception as error:
         return failure_of(attempt, error)
     try:
@@ -75,7 +75,7 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
         return _finished(attempt, record)
     except Fenced as error:
         # A newer attempt has the trial: it says how the trial ends, and this one has nothing to record.
-        return TrialResult(trial.trial_id, "lost", attempt.number, failure="lost", message=str(error))
+        return TrialResult(trial.trial_id, "lost", attempt.number, failure_class="lost", message=str(error))
     except OWN_ENDS as error:
         result = failure_of(attempt, error)
         _record(recorder, result)
@@ -167,7 +167,7 @@ def _finished(attempt: TrialAttempt, record: TrialRecord) -> TrialResult:
 
 def _record(recorder: Recorder, result: TrialResult) -> None:
     failure = Failure(
-        kind=result.failure or "error",
+        failure_class=result.failure_class or "error",
         message=redact(result.message),
         traceback=redact(result.traceback),
         time_ms=time.time_ns() // 1_000_000,

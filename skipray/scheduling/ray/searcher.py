@@ -22,7 +22,7 @@ from skipray.scheduling.work.protocol import TrialResult, Work
 from skipray.spec import TrialSpec
 
 MakeAttempt = Callable[[TrialSpec, int, int], TrialAttempt]
-"""(trial, attempt, share) -> attempt."""
+"""(trial, attempt, factor of its resources) -> attempt."""
 
 
 class WorkSearcher(Searcher):
@@ -125,7 +125,7 @@ class WorkSearcher(Searcher):
             attempt.trial.trial_id,
             "lost" if failure == "lost" else "failed",
             attempt.number,
-            failure=failure,
+            failure_class=failure,
             message=said,
             traceback=message,
         )
@@ -135,7 +135,7 @@ class WorkSearcher(Searcher):
         """Tune's loop is over because a worker died, nobody knows which: all that is running is lost, one at fault."""
         for trial_id, attempt in list(self.running.items()):
             said = f"its process or another one died: {memory_line(message) or message.splitlines()[0]}"
-            lost = TrialResult(attempt.trial.trial_id, "lost", attempt.number, failure="lost", message=said)
+            lost = TrialResult(attempt.trial.trial_id, "lost", attempt.number, failure_class="lost", message=said)
             self._settle(trial_id, replace(lost, traceback=message), died=True)
 
     def _settle(
@@ -153,9 +153,9 @@ class WorkSearcher(Searcher):
             self.interrupted[trial.trial_id] = result
             self._on_event(Event("interrupted", trial, attempt.number, result))
             return
-        again = self._attempts.after(trial.trial_id, result.failure or "error", with_node=with_node)
+        again = self._attempts.after(trial.trial_id, result.failure_class or "error", with_node=with_node)
         if again is not None:
-            self._again.append(self._make_attempt(trial, attempt.number + 1, again.share))
+            self._again.append(self._make_attempt(trial, attempt.number + 1, again.factor))
             self._on_event(Event("again", trial, attempt.number, result))
             return
         self._attempts.forget(trial.trial_id)

@@ -2,6 +2,7 @@
 notice."""
 
 import gc
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 from ray import tune
 from ray.exceptions import RayError
-from ray.widgets.util import in_notebook
 
 from skipray.scheduling.ray import private
 from skipray.scheduling.ray.searcher import LoopAbandoned, LoopEnded, TuneEvents, WorkSearcher
@@ -99,7 +99,7 @@ class TuneLoop(threading.Thread):
                 failure_config=tune.FailureConfig(max_failures=0),
                 verbose=0,
                 # Tune's own for notebooks clears the cell, even where it is told to say nothing.
-                progress_reporter=tune.CLIReporter() if in_notebook() else None,
+                progress_reporter=tune.CLIReporter() if _in_notebook() else None,
             ),
         )
 
@@ -113,6 +113,12 @@ def told_death(error: BaseException) -> str | None:
             return f"{type(cause).__name__}: {cause}"
         cause = cause.__cause__
     return None
+
+
+def _in_notebook() -> bool:
+    """Whether this process is a notebook's, as Ray tells it."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 def _trial_name(trial: Any) -> str:

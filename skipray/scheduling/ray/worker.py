@@ -95,7 +95,7 @@ def failure_of(attempt: TrialAttempt, error: BaseException) -> TrialResult:
         attempt.trial.trial_id,
         "failed",
         attempt.number,
-        failure=classify(error),
+        failure_class=classify(error),
         message=one_line(error),
         traceback=text[-TRACEBACK_LENGTH:],
         scalars={"process.spoilt": 1.0} if spoils_process(error) else {},

@@ -26,7 +26,7 @@ _NODE_DIED = re.compile(r"node has died|node is dead|node was (terminated|preemp
 class Retry:
     """Start another attempt."""
 
-    share: int
+    factor: int
     """Times the resources of the first attempt."""
 
 
@@ -36,7 +36,7 @@ class Attempts:
     def __init__(self, max_failures: int):
         self.max_failures = max_failures
         self._count: Counter[tuple[str, str]] = Counter()
-        self._share: dict[str, int] = {}
+        self._factor: dict[str, int] = {}
 
     def after(self, trial_id: str, failure: FailureClass, *, with_node: bool = False) -> Retry | None:
         """What to do after a failed attempt; None to give the trial up.
@@ -50,16 +50,16 @@ class Attempts:
             allowed = MAX_DEATHS
         elif failure == "out_of_memory":
             self._count[trial_id, failure] += 1
-            self._share[trial_id] = 2
+            self._factor[trial_id] = 2
             allowed = 1
         else:
             self._count[trial_id, failure] += 1
             allowed = self.max_failures
-        return Retry(self._share.get(trial_id, 1)) if self._count[trial_id, failure] <= allowed else None
+        return Retry(self._factor.get(trial_id, 1)) if self._count[trial_id, failure] <= allowed else None
 
     def forget(self, trial_id: str) -> None:
         """A trial that is done needs no counts: a sweep of many trials stays small in memory."""
-        self._share.pop(trial_id, None)
+        self._factor.pop(trial_id, None)
         for failure in ("lost", "out_of_memory", "error"):
             self._count.pop((trial_id, failure), None)
 

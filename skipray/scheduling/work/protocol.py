@@ -26,7 +26,7 @@ class TrialResult:
     attempt: int = 1
     outcome: Outcome | None = None
     """Of a finished trial."""
-    failure: FailureClass | None = None
+    failure_class: FailureClass | None = None
     """Of one that is not finished."""
     message: str = ""
     """The cause in one line."""
@@ -61,8 +61,8 @@ class FixedWork:
     """The missing trials of a sweep, the longest first, so that deep trials do not form a tail.
 
     Longest processing time first ends within 4/3 - 1/(3 m) of the optimum on m equal machines (Graham 1969), and far
-    closer where there are many trials a machine. The costs are estimates from FLOPs; each family's are rescaled by what
-    its finished trials took, because families differ more from an estimate than the depths of one do.
+    closer where there are many trials per machine. The costs are estimates from FLOPs; each family's are rescaled by
+    what its finished trials took, because families differ more from an estimate than the depths of one do.
     """
 
     def __init__(self, trials: Sequence[TrialSpec], costs: Sequence[float]):
@@ -72,7 +72,7 @@ class FixedWork:
             costs: estimated seconds of each, in the same order; finite.
         """
         if len(trials) != len(costs):
-            raise ValueError(f"found {len(trials)} trials and {len(costs)} costs; allowed: one cost a trial")
+            raise ValueError(f"found {len(trials)} trials and {len(costs)} costs; allowed: one cost per trial")
         self._cost = {trial.trial_id: cost for trial, cost in zip(trials, costs, strict=True)}
         self._queues: dict[str, list[TrialSpec]] = {}
         # Sorted stably, so that equal costs keep the given order, and reversed, so that `pop` is the next.

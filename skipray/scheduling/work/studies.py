@@ -1,4 +1,4 @@
-"""Optuna's studies of a tuned sweep, one a cell: where its samplers suggest points, and what optuna-dashboard shows.
+"""Optuna's studies of a tuned sweep, one per cell: where its samplers suggest points, and what optuna-dashboard shows.
 
 The truth about a tuning trial is its run in the tracking store. The journal mirrors it, and holds besides what a
 sampler has suggested and no run shows yet; where it is lost it is made again.
@@ -120,14 +120,16 @@ class Studies:
         for frozen in study.get_trials(deepcopy=False):
             number = frozen.user_attrs.get(NUMBER)
             if frozen.state.is_finished():
-                if number is not None and frozen.user_attrs.get(OUTCOME) != "failed":
+                if number is not None and frozen.state != TrialState.FAIL:
                     self._told[cell].add(number)  # a failed point runs again, as a trial of its own
             elif number is None or number in self._open[cell]:
                 study.tell(
                     frozen.number, state=TrialState.FAIL
                 )  # the launch that asked for it ended before it had a trial
             else:
-                self._open[cell][number] = optuna.trial.Trial(study, frozen._trial_id)
+                trial = _gone_on_with(study, frozen)
+                if trial is not None:
+                    self._open[cell][number] = trial
                 names = self._study.tune.space
                 if self._study.tune.sampler != "sobol" and all(n in frozen.params for n in names):
                     self._study.add(
@@ -135,6 +137,23 @@ class Studies:
                         number,
                         tuple((n, _rounded(frozen.params[n], widest[n].low, widest[n].high)) for n in names),
                     )
+
+
+def _gone_on_with(study: optuna.Study, frozen: optuna.trial.FrozenTrial) -> optuna.trial.Trial | None:
+    """A running trial of the journal, to be told its end.
+
+    How its storage knows it has no public name of Optuna's. Where that is gone, the trial is closed, None is returned,
+    and the point is added anew when it has ended, as one is whose journal was lost.
+    """
+    key = _number_in_storage(frozen)
+    if key is None:
+        study.tell(frozen.number, state=TrialState.FAIL)
+        return None
+    return optuna.trial.Trial(study, key)
+
+
+def _number_in_storage(frozen: optuna.trial.FrozenTrial) -> int | None:
+    return getattr(frozen, "_trial_id", None)
 
 
 _STATES = {"diverged": TrialState.PRUNED}

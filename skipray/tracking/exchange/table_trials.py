@@ -44,7 +44,7 @@ class Row:
 
 
 def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, chance: float | None) -> list[Row]:
-    """A row a trial. BadTable with a line for each mistake."""
+    """A row per trial. BadTable with a line for each mistake."""
     factors = tuple(dict.fromkeys(["architecture", "depth", *map(bare_name, table.factors)]))
     made, mistakes, seen = [], [], dict[Any, int]()
     for number, values in enumerate(table.rows, 1):

@@ -81,7 +81,7 @@ def read_ledger(
 
 
 def ledger_of(rows: Iterable[RunRow]) -> Ledger:
-    """Rows of child runs, sorted into one a trial."""
+    """Rows of child runs, sorted into one per trial."""
     finished: dict[str, RunRow] = {}
     running: dict[str, RunRow] = {}
     failed: dict[str, RunRow] = {}

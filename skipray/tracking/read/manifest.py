@@ -28,7 +28,7 @@ from skipray.tracking.read.sizes import weighed
 from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run
 
 FOLDER = "manifest"
-"""Of the sweep's run: one file a launch that knew something new."""
+"""Of the sweep's run: one file per launch that knew something new."""
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray.tracking.address import is_sql
+from skipray.tracking.mlflow_private import values_of_runs
 from skipray.tracking.read.cache import Cache, concatenated
 from skipray.tracking.read.finals import FINALS, Columns, put_run
 from skipray.tracking.read.ledger import Say, http_runs
@@ -28,10 +29,9 @@ WHOLE_EXPERIMENT = 0.2
 CACHE_FROM = 200
 """Fewer runs are read anew each time: a cache file would cost more than it saves."""
 
-BULK_ENDPOINT = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 BULK_RUNS = 100
 BULK_VALUES = 2500
-"""The most that MLflow answers: runs a request, and values a run."""
+"""The most that MLflow answers: runs per request, and values per run."""
 
 
 @dataclass(frozen=True)
@@ -229,21 +229,13 @@ def _keys_http(uri: str, run_ids: Sequence[str]) -> list[str]:
 
 def _bulk_history(uri: str, run_ids: Sequence[str], key: str) -> list[tuple[str, str, int, float]]:
     """A metric of many runs in one request, which MLflow's client has no function for."""
-    from mlflow.utils.credentials import get_default_host_creds
-    from mlflow.utils.rest_utils import http_request, verify_rest_response
-
     from skipray.tracking.client import reach
 
-    asked = {"run_ids": list(run_ids), "metric_key": key, "max_results": BULK_VALUES}
-
-    def ask(_: object) -> list[dict[str, Any]]:
-        response = http_request(get_default_host_creds(uri), BULK_ENDPOINT, "GET", params=asked)
-        return verify_rest_response(response, BULK_ENDPOINT).json().get("metrics", [])
-
-    found = [(m["run_id"], key, int(m.get("step", 0)), float(m["value"])) for m in reach(uri, ask)]
+    told = reach(uri, lambda _: values_of_runs(uri, run_ids, key, BULK_VALUES))
+    found = [(m["run_id"], key, int(m.get("step", 0)), float(m["value"])) for m in told or ()]
     # A run with more values than are asked for comes with a sample of them.
     counts = Counter(run_id for run_id, *_ in found)
-    for run_id in [r for r, count in counts.items() if count >= BULK_VALUES]:
+    for run_id in run_ids if told is None else [r for r, count in counts.items() if count >= BULK_VALUES]:
         whole = reach(uri, lambda c, r=run_id: c.get_metric_history(r, key))  # type: ignore[misc]
         found = [row for row in found if row[0] != run_id] + [(run_id, key, m.step, m.value) for m in whole]
     return found

@@ -316,7 +316,7 @@ class TrialRun:
         tags = {
             OUTCOME: "failed",
             ATTEMPT: str(self.attempt),
-            FAILURE_CLASS: failure.kind,
+            FAILURE_CLASS: failure.failure_class,
             FAILURE_MESSAGE: redact(failure.message)[:5000],
         }
         files = {}

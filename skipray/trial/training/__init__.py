@@ -12,8 +12,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from skipray.datasets import Splits
-from skipray.datasets._batches import batches
+from skipray.datasets import Splits, batches
 from skipray.spec import Recipe
 from skipray.trial.training.mixing import mixing_of
 from skipray.trial.training.optimizers import Optimizer, make_optimizer

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from skipray.datasets import Images, Splits
-from skipray.datasets._batches import batches
-from skipray.datasets._partition import fixed_order, subset_size
+from skipray.datasets import Images, Splits, batches, fixed_order, subset_size
 from skipray.metrics import Entry, GapMetric, SplitMetric, entries
 from skipray.metrics.computing.judged import Judged
+from skipray.torch_private import BATCH_NORMS
 from skipray.trial.training.losses import Objective, counted, mean_cross_entropy
 
 INPUTS_PER_BATCH = 2**20
@@ -116,7 +115,7 @@ def evaluation_mode(network: nn.Module, *, batch_statistics: bool = False) -> It
     network.eval()
     if batch_statistics:
         for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if isinstance(module, BATCH_NORMS):
                 module.train()
     try:
         yield

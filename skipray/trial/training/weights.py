@@ -2,16 +2,10 @@
 
 from torch import nn
 
-NORMALIZATIONS = (
-    nn.modules.batchnorm._NormBase,
-    nn.LayerNorm,
-    nn.GroupNorm,
-    nn.LocalResponseNorm,
-    *([nn.RMSNorm] if hasattr(nn, "RMSNorm") else []),
-)
+from skipray.torch_private import NORMS
 
 
 def is_decayed(network: nn.Module, name: str, parameter: nn.Parameter) -> bool:
     """Whether a parameter is a weight: two axes or more, and not a normalization's (whose gain may have several)."""
     module = network.get_submodule(name.rpartition(".")[0])
-    return parameter.ndim >= 2 and not isinstance(module, NORMALIZATIONS)
+    return parameter.ndim >= 2 and not isinstance(module, NORMS)

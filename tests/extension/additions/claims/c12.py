@@ -3,9 +3,8 @@
 One part: mean difference of test accuracy, skip less plain, over the cells.
 """
 
-from skipray.claims._claim import Comparison, Finding, finding, untested
-from skipray.claims._data import NOTHING_RIGHT, SweepData
-from skipray.claims._estimates import mean_over_cells
+from skipray.claims import Comparison, Finding, SweepData, finding, mean_over_cells, untested
+from skipray.claims._data import NOTHING_RIGHT
 
 ID = "C12"
 SOURCE = "He et al. 2016"

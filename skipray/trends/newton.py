@@ -15,7 +15,7 @@ from skipray.trends.projection import solve_linear
 
 
 @dataclass(frozen=True)
-class Held:
+class Constraint:
     """For each of R states the quantity that is held: a parameter, or the mean at a depth."""
 
     likelihood: Likelihood
@@ -24,7 +24,7 @@ class Held:
     depth: Array
     """(R,) of the mean; any depth for a parameter."""
 
-    def of(self, rows: np.ndarray) -> "Held":
+    def of(self, rows: np.ndarray) -> "Constraint":
         return replace(self, parameter=self.parameter[rows], depth=self.depth[rows])
 
     def value(self, states: Array) -> Array:
@@ -65,10 +65,10 @@ class Held:
         return basis[:, rows, rows], offset[rows, rows]
 
 
-def climb(
+def maximise(
     likelihood: Likelihood,
     states: Array,
-    held: Held | None = None,
+    constraint: Constraint | None = None,
     goal: Array | None = None,
     *,
     steps: int = 60,
@@ -77,12 +77,12 @@ def climb(
     """The highest states (R, M) from given ones, and their heights (R,).
 
     Args:
-        held, goal: quantities that stay at their goals (R,).
+        constraint, goal: quantities that stay at their goals (R,).
         tolerance: gain, relative to the height, below which a state has arrived.
     """
     states = _inside(likelihood, states.copy())
-    if held is not None and goal is not None:
-        states = held.restore(states, goal)
+    if constraint is not None and goal is not None:
+        states = constraint.restore(states, goal)
     best = np.full(len(states), -np.inf)
     damping = np.full(len(states), 1e-4)
     trial = states.copy()
@@ -98,19 +98,19 @@ def climb(
         active = active[~arrived & (damping[active] < 1e8)]
         if not len(active):
             break
-        own = None if held is None else held.of(active)
+        own = None if constraint is None else constraint.of(active)
         moved = _step(likelihood, states[active], damping[active], own)
         trial[active] = moved if own is None or goal is None else own.restore(moved, goal[active])
     return states, best
 
 
-def _step(likelihood: Likelihood, states: Array, damping: Array, held: Held | None) -> Array:
+def _step(likelihood: Likelihood, states: Array, damping: Array, constraint: Constraint | None) -> Array:
     gradient, information, slopes = likelihood.gradient(states)
     pinned = _pinned(likelihood, states, gradient)
-    if held is None:
+    if constraint is None:
         step = solve(information, gradient[:, :, None], damping, pinned)[:, :, 0]
     else:
-        normal = held.gradient(states)
+        normal = constraint.gradient(states)
         found = solve(information, np.stack([gradient, normal], axis=-1), damping, pinned)
         free, along = found[:, :, 0], found[:, :, 1]
         size = np.sum(normal * along, axis=1)
@@ -120,8 +120,8 @@ def _step(likelihood: Likelihood, states: Array, damping: Array, held: Held | No
     moved = _inside(likelihood, states + step)
     if likelihood.bound.nonlinear:
         linear_held = np.zeros(len(states), dtype=bool)
-        if held is not None:
-            linear_held = (held.parameter >= 0) & (held.parameter < likelihood.spots)
+        if constraint is not None:
+            linear_held = (constraint.parameter >= 0) & (constraint.parameter < likelihood.spots)
         goal = likelihood.bound.value(likelihood.design.depths, *likelihood.curve(states))
         goal = goal + np.einsum("prd,rp->rd", slopes, step[:, : likelihood.size])
         moved[~linear_held] = nearest(likelihood, moved[~linear_held], goal[~linear_held])

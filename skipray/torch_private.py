@@ -1,0 +1,102 @@
+"""Every name of torch's that is not documented, and what is done where a torch lacks it; and the kinds of its layers.
+
+No other module uses such a name (a test looks). Each has a reason, and where it is gone something public takes its
+place, or what it serves is left out; nothing that a number of a sweep rests on is left out.
+
+- The base classes of batch normalizations, of all with running statistics, of convolutions and of dropouts: a user's
+  layer may derive from one of them directly. Publicly: the classes of torch that derive from them.
+- `changes_in_place`: a tensor's count of changes tells whether what a block hands on is what the next one takes.
+  Publicly: nobody counts, and a tensor that was changed in between is taken for the same.
+- `storage_key`: tells storages apart where there is no memory, on the meta device. Publicly: where their memory begins.
+- `buffers_of`, `put_buffer`: a module's buffers, those that are None too, to be put back. Publicly: those that are
+  tensors.
+- `uncompiled`: the module within what torch.compile gives, which has its weights. Publicly: it is taken as it is.
+- `global_hooks`: torch's hooks on all modules and optimizers, which a user's code may have set. Publicly: they stay.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, UntypedStorage, nn
+from torch.nn.modules import batchnorm, conv, dropout
+from torch.nn.modules import module as modules
+from torch.optim import optimizer as optimizers
+
+Kinds = tuple[type[nn.Module], ...]
+
+
+def _base(home: Any, name: str, *public: type[nn.Module]) -> Kinds:
+    found = getattr(home, name, None)
+    return (found,) if isinstance(found, type) else public
+
+
+BATCH_NORMS = _base(
+    batchnorm, "_BatchNorm", nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
+)  # fmt: skip
+"""Batch normalizations."""
+STATISTICS_NORMS = _base(batchnorm, "_NormBase", *BATCH_NORMS, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+"""Normalizations that may keep running statistics."""
+CONVOLUTIONS = _base(
+    conv, "_ConvNd", nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d
+)
+"""Convolutions, transposed ones too."""
+DROPOUTS = _base(
+    dropout, "_DropoutNd", nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)  # fmt: skip
+"""Layers that draw a mask in training."""
+NORMS: Kinds = (
+    *STATISTICS_NORMS,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.CrossMapLRN2d,
+    nn.LocalResponseNorm,
+    *((nn.RMSNorm,) if hasattr(nn, "RMSNorm") else ()),
+)
+"""Normalizations of any kind."""
+
+
+def changes_in_place(tensor: Tensor) -> int:
+    """How often a tensor has been changed in place; those of inference mode do not count it."""
+    return 0 if tensor.is_inference() else int(getattr(tensor, "_version", 0))
+
+
+def storage_key(storage: UntypedStorage) -> int:
+    """A number of a storage that no other one has while both live."""
+    key = getattr(storage, "_cdata", None)
+    return int(key if key is not None else storage.data_ptr())
+
+
+def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
+    """A module's own buffers by name."""
+    found = getattr(module, "_buffers", None)
+    return dict(found if found is not None else module.named_buffers(recurse=False))
+
+
+def put_buffer(module: nn.Module, name: str, buffer: Tensor | None) -> None:
+    """Make a tensor, or None, the buffer of that name."""
+    own = getattr(module, "_buffers", None)
+    if own is None:
+        setattr(module, name, buffer)
+    else:
+        own[name] = buffer
+
+
+def uncompiled(module: nn.Module) -> nn.Module:
+    """The module that torch.compile has wrapped: the same weights, without its graphs; else the module."""
+    inner = getattr(module, "_orig_mod", module)
+    return inner if isinstance(inner, nn.Module) else module
+
+
+def global_hooks() -> Iterator[tuple[str, dict[Any, Any]]]:
+    """Name and contents of each mapping of hooks on all modules, or on all optimizers."""
+    for home in (modules, optimizers):
+        for name, value in vars(home).items():
+            if name.startswith("_global_") and isinstance(value, dict):
+                yield name, value
+
+
+OWN_STATE = ("_parameters", "_buffers", "_modules")
+"""Attributes in which a module keeps its tensors and parts; to be left alone by what puts back all others."""
+GLOBAL_HOOK_KIND = (modules, "_global_is_full_backward_hook")
+"""Where torch keeps which kind of backward hooks all modules have."""

@@ -1,0 +1,104 @@
+"""Every name of MLflow's that its documentation does not have, and what is done where an MLflow lacks it.
+
+No other module uses such a name (a test looks). MLflow's own tables are another matter: `read/tables.py`.
+
+- `files_of`: a run's files by their recorded address. Publicly: by the run, which is then asked for first each time.
+- `values_of_runs`: a metric of many runs in one request. Publicly: a request for each run.
+- `newest_schema`: which revision of its tables the installed MLflow has. Publicly: it is not known, and nothing is
+  compared with it.
+- `import_stores`: what any client needs, imported while there is time. Publicly: it is imported when it is needed.
+"""
+
+import inspect
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import FileInfo
+
+OTHERWISE = (ImportError, AttributeError, TypeError)
+"""What looking for a name raises where an MLflow has it otherwise."""
+BULK_ENDPOINT = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
+_REVISION = re.compile(r"""^(revision|down_revision)(?:: [^=]+)? = ["'](\w+)["']""", re.MULTILINE)
+
+
+class Files(Protocol):
+    """A run's files behind a server or an object store."""
+
+    def list_artifacts(self, path: str | None = None) -> "Sequence[FileInfo]": ...
+
+    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str: ...
+
+    def log_artifacts(self, local_dir: str) -> None: ...
+
+
+def files_of(client: "MlflowClient", uri: str, artifact_uri: str, run_id: str) -> Files:
+    """
+    Args:
+        artifact_uri: the recorded address of the run's files.
+    """
+    try:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        inspect.signature(get_artifact_repository).bind(artifact_uri, tracking_uri=uri)
+    except OTHERWISE:
+        return _FilesOfRun(client, run_id)
+    found: Files = get_artifact_repository(artifact_uri, tracking_uri=uri)
+    return found
+
+
+class _FilesOfRun:
+    """The same by MLflow's documented client."""
+
+    def __init__(self, client: "MlflowClient", run_id: str):
+        self._client, self._run_id = client, run_id
+
+    def list_artifacts(self, path: str | None = None) -> "Sequence[FileInfo]":
+        return self._client.list_artifacts(self._run_id, path)
+
+    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
+        return self._client.download_artifacts(self._run_id, artifact_path, dst_path)
+
+    def log_artifacts(self, local_dir: str) -> None:
+        self._client.log_artifacts(self._run_id, local_dir)
+
+
+def values_of_runs(uri: str, run_ids: Sequence[str], key: str, most: int) -> list[dict[str, Any]] | None:
+    """Values of one metric of several runs, as MLflow's server has them; None where this MLflow cannot ask for them.
+
+    Args:
+        most: values per run; a run with more comes with a sample of them.
+    """
+    try:
+        from mlflow.utils.credentials import get_default_host_creds
+        from mlflow.utils.rest_utils import http_request, verify_rest_response
+
+        inspect.signature(http_request).bind(None, BULK_ENDPOINT, "GET", params={})
+    except OTHERWISE:
+        return None
+    asked = {"run_ids": list(run_ids), "metric_key": key, "max_results": most}
+    response = http_request(get_default_host_creds(uri), BULK_ENDPOINT, "GET", params=asked)
+    found: list[dict[str, Any]] = verify_rest_response(response, BULK_ENDPOINT).json().get("metrics", [])
+    return found
+
+
+def newest_schema() -> str | None:
+    """The newest of the installed MLflow's revisions, from its files: alembic would import each of them."""
+    import mlflow
+
+    versions = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
+    texts = [path.read_text(encoding="utf-8") for path in versions.glob("*.py")]
+    named = [dict(_REVISION.findall(text)) for text in texts]
+    heads = {n["revision"] for n in named if "revision" in n} - {n.get("down_revision") for n in named}
+    return heads.pop() if len(heads) == 1 else None
+
+
+def import_stores() -> None:
+    """Import what any client needs, a second or two."""
+    with suppress(ImportError):
+        import mlflow.store.tracking.rest_store
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
