@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from skipray.extension import own_code
 from skipray.spec import ModelSpec
 from skipray.spec.shapes import TokenShape
 
@@ -30,8 +31,9 @@ def constructed(
         try:
             network = family.build(model, input_shape, classes)
         except SystemExit as leaving:
+            place = own_code.place_of(leaving)
             said = f"{model.architecture}: build ended the process ({leaving!r}); allowed: a network"
-            raise ValueError(said) from None
+            raise ValueError(f"{place}: {said}" if place else said) from None
         if not isinstance(network, nn.Module):
             kind = type(network).__name__
             raise TypeError(f"{model.architecture}: build returned a {kind}; allowed: a torch.nn.Module")

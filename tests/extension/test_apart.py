@@ -73,7 +73,7 @@ def test_a_folder_of_the_users_is_seen_and_one_of_a_package_starts_nothing_anew(
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("sys.exit(0)", "tower:Tower: build ended the process (SystemExit(0))"),
+        ("sys.exit(0)", "tower.py:6: tower:Tower: build ended the process (SystemExit(0))"),
         ("os._exit(0)", "mine.yaml: code of your own: tower.py:6: it has ended its process (os._exit(0))"),
         ("os.abort()", "mine.yaml: code of your own: tower.py:6: it has ended its process (signal 6)"),
     ],

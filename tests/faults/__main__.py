@@ -29,8 +29,11 @@ from pathlib import Path
 
 import of_answers
 import of_chance
+import of_code
 import of_hands
 import of_processes
+import of_python
+import of_secrets
 import of_signals
 import of_storage
 import of_tracking
@@ -66,6 +69,9 @@ FAULTS: dict[str, Callable[[Stage], None]] = {
     **of_hands.FAULTS,
     "nan-loss": of_trials.nan_loss,
     "exception-in-one-family": of_trials.exception_in_one_family,
+    **of_code.FAULTS,
+    "secrets-planted": of_secrets.secrets_planted,
+    "own-ray-init": of_python.own_ray_init,
     **of_signals.FAULTS,
     "head-killed": of_processes.head_killed,
     "head-restarted": of_processes.head_restarted,

@@ -1,0 +1,132 @@
+"""Faults of a user's own code: families that exit, crash, hang, fork, print and change the process, in one sweep.
+
+Each misbehaves at one depth, in a worker. What it costs is its own trial, named with file and line; the trials of
+skipray's families, which run in the same warm workers, have the undisturbed sweep's values.
+"""
+
+import json
+from collections.abc import Sequence
+
+from sharing import name_of, shared
+from stage import Disturbed, Stage
+
+from skipray import tracking
+from skipray.spec import load_sweep
+
+STALL_SECONDS = 60
+"""Longer than a step and a probe take on a machine with more work than cores."""
+MODULE = '''\
+"""Families that misbehave at one depth, where trials run; they are built in peace elsewhere."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+import torch
+
+from skipray.architectures import plainnet
+
+
+def _family(misbehave):
+    class Family:
+        fields = staticmethod(plainnet.fields)
+        check = staticmethod(plainnet.check)
+
+        @staticmethod
+        def build(model, input_shape, classes):
+            if model.depth == 14 and sys.argv[0].endswith("default_worker.py"):
+                misbehave()
+            return plainnet.build(model, input_shape, classes)
+
+    return Family
+
+
+def _hang():
+    while True:
+        time.sleep(0.1)
+
+
+def _fork():
+    if os.fork() == 0:
+        time.sleep(1)
+        os._exit(0)
+
+
+def _print():
+    print("{} this is no JSON")
+    os.write(1, b"nor is this\\n")
+    print("nor this", file=sys.stderr)
+
+
+def _change():
+    torch.set_default_dtype(torch.float64)
+    torch.backends.mkldnn.enabled = False
+    torch.manual_seed(1)
+    torch.nn.modules.module.register_module_forward_hook(lambda m, a, out: out * 1.0000001 if out.ndim == 2 else None)
+    threading.Thread(target=_hang, daemon=True).start()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    raise RuntimeError("all is changed")
+
+
+exits = _family(lambda: sys.exit("goodbye"))
+leaves = _family(lambda: os._exit(0))
+crashes = _family(lambda: ctypes.string_at(0))
+hangs = _family(_hang)
+forks = _family(_fork)
+prints = _family(_print)
+changes = _family(_change)
+'''
+FAMILIES = {
+    "own-code-exits": ("exits", "build ended the process (SystemExit('goodbye'))"),
+    "own-code-leaves": ("leaves", "os._exit(0) was called"),
+    "own-code-crashes": ("crashes", "Segmentation fault"),
+    "own-code-hangs": ("hangs", f"no progress for {STALL_SECONDS} s"),
+    "own-code-forks": ("forks", ""),
+    "own-code-prints": ("prints", ""),
+    "own-code-changes-the-process": ("changes", "all is changed"),
+}
+"""Name -> the family, and what its failed trial says; empty where it finishes all the same."""
+
+
+def play(stage: Stage, faults: Sequence[str]) -> Disturbed:
+    own = tuple(f"unruly:{FAMILIES[fault][0]}" for fault in faults)
+    with stage.disturb(name_of("own-code", stage, faults), architectures=("plainnet", "resnet", *own)) as it:
+        (it.file.parent / "unruly.py").write_text(MODULE)
+        stage.reads(it.file)
+        it.expected_failures = sum(bool(FAMILIES[fault][1]) for fault in faults)
+        it.row.allowed_seconds = None
+        it.strike()
+        options = ("--set", f"resources.stall_seconds={STALL_SECONDS}", "--set", "resources.max_failures=0")
+        launch = it.launch(*options)
+        it.expect_exit(launch, 3 if it.expected_failures else 0)
+        told = launch.out.read_text()
+        spec = load_sweep(it.file)
+        ledger = tracking.read_ledger(spec, stage.cluster.tracking_uri)
+        for fault in faults:
+            family, says = FAMILIES[fault]
+            with it.part(fault):
+                trials = [t for t in spec.trials() if t.model.architecture == f"unruly:{family}"]
+                failed = {t.model.depth: ledger.failed[t.trial_id] for t in trials if t.trial_id in ledger.failed}
+                it.expect(set(failed) == ({14} if says else set()), f"the one depth has failed: {set(failed)}")
+                for row in failed.values():
+                    message = row.failure_message or ""
+                    it.expect(says in message, f"{says!r} is in {message[:200]!r}")
+                    it.expect("unruly.py:" in message, f"file and line are in {message[:200]!r}")
+                    it.expect(row.attempt == 1, f"{row.attempt} attempts: it is an error, no lost node")
+        if "own-code-prints" in faults:
+            with it.part("own-code-prints"):
+                it.expect(_is_one_object(told), f"standard output is one JSON object: {told[:200]!r}")
+    return it
+
+
+def _is_one_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+FAULTS = shared("own code", play, tuple(FAMILIES))
