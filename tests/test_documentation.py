@@ -94,10 +94,9 @@ def test_sweeps_say_how_they_are_run(path):
 def test_versions_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == skipray.__version__
-    assert (
-        "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
-        or skipray.__version__ in (ROOT / "CHANGELOG.md").read_text()
-    )
+    assert f"\nversion: {skipray.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    releases = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)
+    assert next(name for name in releases if name != "Unreleased") == skipray.__version__
 
 
 def test_the_lock_names_no_address_and_hashes_everything():

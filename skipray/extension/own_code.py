@@ -44,7 +44,14 @@ def source_hash(module: str) -> str:
 def is_users(path: str | Path) -> bool:
     """Whether a source file is the user's."""
     resolved = Path(path).resolve()
-    return resolved.is_file() and not any(resolved.is_relative_to(folder) for folder in _NOT_THEIRS)
+    return resolved.is_file() and not any(resolved.is_relative_to(f) for f in _NOT_THEIRS) and not _elsewhere(resolved)
+
+
+def _elsewhere(path: Path) -> bool:
+    """Whether a file is of another environment's packages or of another copy of skipray: a worker has its own, which
+    Ray has unpacked for it, and tells this process its paths."""
+    copies = (parent / "extension" / Path(__file__).name for parent in path.parents if parent.name == "skipray")
+    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts) or any(copy.is_file() for copy in copies)
 
 
 @lru_cache(maxsize=1024)

@@ -56,6 +56,20 @@ def test_what_is_installed_or_ours_is_not_the_users(package):
     assert not own_code.is_users("<string>")
 
 
+@pytest.mark.parametrize("folder", ["_ray_pkg_1f/skipray/scheduling/ray", "env/lib/python3.12/site-packages/torch/nn"])
+def test_a_workers_own_copies_are_not_the_users(tmp_path, folder):
+    """A driver reads where a worker has hung: in what Ray has unpacked for it, called by the user's line."""
+    theirs = tmp_path / folder / "worker.py"
+    for path in (theirs, tmp_path / "_ray_pkg_1f" / "skipray" / "extension" / "own_code.py", tmp_path / "mine.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    note = (
+        f'(most recent call first):\n  File "{theirs}", line 148 in poll\n  File "{tmp_path}/mine.py", line 3 in run\n'
+    )
+    assert not own_code.is_users(theirs)
+    assert str(own_code.place_in(note)).endswith("mine.py:3")
+
+
 def test_an_error_is_told_with_the_innermost_of_the_users_lines(package, monkeypatch):
     (package / "raises.py").write_text("import json\n\ndef read(text):\n    return json.loads(text)\n")
     module = importlib.import_module("raises")
