@@ -12,10 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra
 from _sweep_sides import store, tracked_in_one_request
-from hydra.core.config_store import ConfigStore
-from hydra.utils import get_original_cwd
 
 EXPERIMENT = "bench"
 
@@ -28,12 +25,9 @@ class Job:
     index: int = 0
 
 
-ConfigStore.instance().store(name="job", node=Job)
-
-
-@hydra.main(version_base=None, config_name="job")
 def run(job: Any) -> float:
     """Train one trial; returns its seconds, as Hydra's sweepers expect a number."""
+    from hydra.utils import get_original_cwd
     from mlflow import MlflowClient
 
     from skipray.spec import load_sweep
@@ -47,5 +41,13 @@ def run(job: Any) -> float:
     return seconds
 
 
+def main() -> None:
+    import hydra
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name="job", node=Job)
+    hydra.main(version_base=None, config_name="job")(run)()
+
+
 if __name__ == "__main__":
-    run()
+    main()

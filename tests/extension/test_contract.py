@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
-from skipray import verbs
+from skipray import launch, verbs
 from skipray.errors import SkiprayError
 from skipray.extension import catalog
 from skipray.extension.contract import DeclarationRefused
-from skipray.launch import _command, run
+from skipray.launch import run
 
 ADDITIONS = Path(__file__).parent / "additions"
 
@@ -90,14 +91,17 @@ def test_the_command_line_ends_in_that_line(place, capsys: pytest.CaptureFixture
     assert "log10_gap.py), which has no measure (is mesure meant for measure?)" in capsys.readouterr().err
 
 
-def test_a_verb_without_its_function_says_so_when_it_is_asked_for(place) -> None:
+def test_a_verb_without_its_function_says_so_when_it_is_asked_for(place, monkeypatch: pytest.MonkeyPatch) -> None:
     place("verbs", "cells", "def cells(", "def cell(")
-    command = _command("cells")
+    commands = typer.Typer()
+    monkeypatch.setattr(launch, "app", commands)
+    for name in ("cells", "plan"):
+        launch._add(name)
     with pytest.raises(
         DeclarationRefused, match=r"cells.py\), which has no cells \(is cell meant for cells\?\); allowed"
     ):
-        command(None)
-    assert _command("plan") is verbs.command("plan")
+        commands(["cells", "quickstart", "--offline"], standalone_mode=False)
+    assert commands.registered_commands[1].callback is verbs.command("plan")
 
 
 def test_a_verb_that_cannot_be_imported_says_so_and_the_others_work(place, tmp_path: Path) -> None:
