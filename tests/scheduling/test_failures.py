@@ -1,4 +1,6 @@
 import pickle
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -76,7 +78,6 @@ def test_deaths(message: str, expected: tuple[str, bool]) -> None:
 
 
 def test_a_worker_that_starts_keeps_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    from types import SimpleNamespace
 
     from ray.tune.execution.tune_controller import TuneController
 
@@ -118,3 +119,37 @@ def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkey
     assert "low on memory." in (memory_line(str(told[0])) or "")
     with pytest.raises(RuntimeError, match="unexpected"):  # an error that is not Ray's is still one of ours
         manager._actor_task_failed(task, KeyError("ours"))
+
+
+def test_credentials_go_with_the_work_and_not_into_what_ray_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.tune.execution import class_cache
+
+    from skipray.scheduling.ray.attempt import WorkerContext
+    from skipray.scheduling.ray.private import adjusted_loop
+
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-Kd72")
+    asked: list[dict[str, dict[str, str]]] = []
+    monkeypatch.setattr(class_cache.ray, "remote", lambda runtime_env: asked.append(runtime_env) or (lambda cls: cls))
+    class_cache._ActorClassCache().get(object)
+    assert asked[0]["env_vars"]["AWS_SECRET_ACCESS_KEY"] == "planted-Kd72", "as Tune is by itself"
+    with adjusted_loop():
+        class_cache._ActorClassCache().get(object)
+    assert "planted-Kd72" not in str(asked[1])
+    context = WorkerContext(None, "storage")
+    assert context.credentials["AWS_SECRET_ACCESS_KEY"] == "planted-Kd72"
+    assert "planted-Kd72" not in repr(context)
+
+
+def test_what_a_failed_attempt_says_has_no_secrets() -> None:
+    """It is printed, told to `--notify` and kept in JSON, besides being recorded."""
+    from skipray.scheduling.ray.worker import failure_of
+
+    attempt: Any = SimpleNamespace(trial=SimpleNamespace(trial_id="a"), number=1)
+    try:
+        raise RuntimeError("cannot reach postgresql://u:pass-Ur33@db/x, Authorization: Bearer bearer-Wq90")
+    except RuntimeError as error:
+        result = failure_of(attempt, error)
+    assert "cannot reach postgresql://***@db/x" in result.message
+    for said in (result.message, result.traceback):
+        assert "Ur33" not in said
+        assert "Wq90" not in said

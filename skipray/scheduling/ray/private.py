@@ -17,6 +17,8 @@ same publicly. This file is longer than others so that it is the only one which 
 - `adjusted_loop` also keeps a starting worker's trial for it. Tune gives it to the next warm worker that is free and
   ends the one that starts, just before it is ready: trials that are shorter than a start would never use a node that
   joins. And on one machine it takes workers that Ray has started ahead. Publicly: as Tune does.
+- `adjusted_loop` keeps object-store credentials out of the environment that Tune asks Ray for: Ray shows it in lists of
+  processes, in its logs and on its dashboard. They go to workers with their work (attempt.py). Publicly: it shows them.
 - `gcs_client`: asks a head without Ray's own calls, which wait for a head that is away, and end the process when it
   comes back as another. Publicly: `ray.nodes` (head.py).
 - `flags`: the head's key-value store. Publicly: actors that exist or do not (stop_flag.py).
@@ -153,6 +155,13 @@ def _look_starting_workers() -> None:
         raise AttributeError(f"TuneController has no {', '.join(sorted(missing))}")
 
 
+def _look_propagated() -> None:
+    from ray.tune.execution import class_cache
+
+    if not isinstance(class_cache.ENV_VARS_TO_PROPAGATE, set):
+        raise TypeError("Tune's ENV_VARS_TO_PROPAGATE is no set")
+
+
 def _names_in(function: Any) -> tuple[str, ...]:
     code = getattr(function, "__code__", None)
     return code.co_names if code is not None else ()
@@ -171,11 +180,12 @@ _LOOKS: dict[str, Callable[[], None]] = {
     "the head's key-value store": _look_flags,
     "how Tune hears of a death": _look_actor_manager,
     "how Tune gives out workers": _look_starting_workers,
+    "which variables Tune hands on": _look_propagated,
 }
 
 
 @contextmanager
-def replaced(owner: Any, name: str, value: Callable[..., Any]) -> Iterator[None]:
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
     """Within, the owner's attribute is this one."""
     found = getattr(owner, name)
     setattr(owner, name, value)
@@ -355,6 +365,11 @@ def adjusted_loop(worker: type | None = None) -> Iterator[None]:
 
             reuse = _unless_starting(TuneController._maybe_reuse_cached_actor)
             stack.enter_context(replaced(TuneController, "_maybe_reuse_cached_actor", reuse))
+        if _known("which variables Tune hands on"):
+            from ray.tune.execution import class_cache
+
+            shown = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")}
+            stack.enter_context(replaced(class_cache, "ENV_VARS_TO_PROPAGATE", shown))
         yield
 
 

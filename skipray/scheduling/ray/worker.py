@@ -14,6 +14,7 @@ from skipray.scheduling.ray.death_note import DeathNote, note_path
 from skipray.scheduling.ray.stop_flag import StopFlag
 from skipray.scheduling.work.failures import classify, spoils_process
 from skipray.scheduling.work.protocol import TrialResult
+from skipray.tracking import redact
 
 MESSAGE_LENGTH = 500
 TRACEBACK_LENGTH = 20_000
@@ -97,14 +98,14 @@ def failure_of(attempt: TrialAttempt, error: BaseException) -> TrialResult:
         attempt.number,
         failure_class=classify(error),
         message=one_line(error),
-        traceback=text[-TRACEBACK_LENGTH:],
+        traceback=redact(text)[-TRACEBACK_LENGTH:],
         scalars={"process.spoilt": 1.0} if spoils_process(error) else {},
     )
 
 
 def one_line(error: BaseException) -> str:
-    """`mine.py:12: ValueError: the message`, its first line, and where in the user's own code it arose."""
-    text = own_code.said(error)
+    """`mine.py:12: ValueError: the message`, its first line, and where in the user's own code it arose; no secrets."""
+    text = redact(own_code.said(error))
     return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."
 
 
