@@ -19,22 +19,24 @@ from skipray.tracking import mlflow_private
 
 PACKAGE = Path(skipray.__file__).parent
 SEAMS = {
-    "scheduling/ray/private.py": "Ray",
-    "torch_private.py": "torch",
-    "tracking/mlflow_private.py": "MLflow",
+    "scheduling.ray.private": "Ray",
+    "torch_private": "torch",
+    "tracking.mlflow_private": "MLflow",
 }
 UNDOCUMENTED = ("ray._", "ray.air", "ray.experimental", "ray.tune.execution", "mlflow.store", "mlflow.utils")
 IN_PLACE = {
-    ("scheduling/work/studies.py", "_trial_id"): "Optuna: its own number of a trial in its storage",
-    ("trial/process_state.py", "_filters_mutated"): "Python: filters that are put back have to be looked at anew",
+    ("scheduling.work.studies", "_trial_id"): "Optuna: its own number of a trial in its storage",
+    ("trial.process_state", "_filters_mutated"): "Python: filters that are put back have to be looked at anew",
 }
 """Names that stand alone where they are used, each with what is done without it."""
 PYTHONS_OWN = {"_exit"}
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
+    """Each file of skipray by the name of its module."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
 def bound(tree: ast.Module) -> Iterator[str]:
@@ -68,11 +70,11 @@ def foreign(tree: ast.Module, own: set[str]) -> Iterator[str]:
 
 def test_one_module_for_each_library() -> None:
     parsed = dict(trees())
-    own = {name for tree in parsed.values() for name in bound(tree)} | {Path(path).stem for path in parsed}
-    found = {path: sorted(set(foreign(tree, own)) - PYTHONS_OWN) for path, tree in parsed.items()}
-    assert all(found[path] for path in SEAMS), "a seam without such a name can go"
-    outside = {(path, name) for path, names in found.items() if path not in SEAMS for name in names}
-    threads = {("trial/process_state.py", "_target")}  # Python's, of a thread; without it its class tells
+    own = {name for tree in parsed.values() for name in bound(tree)} | {name.rpartition(".")[2] for name in parsed}
+    found = {module: sorted(set(foreign(tree, own)) - PYTHONS_OWN) for module, tree in parsed.items()}
+    assert all(found[module] for module in SEAMS), "a seam without such a name can go"
+    outside = {(module, name) for module, names in found.items() if module not in SEAMS for name in names}
+    threads = {("trial.process_state", "_target")}  # Python's, of a thread; without it its class tells
     assert outside - threads == set(IN_PLACE)
 
 

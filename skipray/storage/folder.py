@@ -211,8 +211,9 @@ class ObjectFolder:
     @_os_errors()
     def remove_all(self, ours: Callable[[str], bool] | None = None) -> None:
         with contextlib.suppress(FileNotFoundError):
-            for name in self.names() if ours is not None else []:
-                if ours is not None and ours(name):
+            if ours is not None:
+                for name in filter(ours, self.names()):
                     self.filesystem.rm_file(self._path(name))
-            if ours is None or not self.names():
-                self.filesystem.rm(self.root, recursive=True)
+                if self.names():
+                    return
+            self.filesystem.rm(self.root, recursive=True)

@@ -12,36 +12,19 @@ from stage import Disturbed, Stage
 
 from skipray import tracking
 from skipray.spec import load_sweep
+from sweeps import UNRULY
 
 STALL_SECONDS = 60
 """Longer than a step and a probe take on a machine with more work than cores."""
-MODULE = '''\
-"""Families that misbehave at one depth, where trials run; they are built in peace elsewhere."""
-
+MODULE = f"""\
+{UNRULY}
 import ctypes
 import os
 import signal
-import sys
 import threading
 import time
 
 import torch
-
-from skipray.architectures import plainnet
-
-
-def _family(misbehave):
-    class Family:
-        fields = staticmethod(plainnet.fields)
-        check = staticmethod(plainnet.check)
-
-        @staticmethod
-        def build(model, input_shape, classes):
-            if model.depth == 14 and sys.argv[0].endswith("default_worker.py"):
-                misbehave()
-            return plainnet.build(model, input_shape, classes)
-
-    return Family
 
 
 def _hang():
@@ -56,7 +39,7 @@ def _fork():
 
 
 def _print():
-    print("{} this is no JSON")
+    print("{{}} this is no JSON")
     os.write(1, b"nor is this\\n")
     print("nor this", file=sys.stderr)
 
@@ -71,14 +54,14 @@ def _change():
     raise RuntimeError("all is changed")
 
 
-exits = _family(lambda: sys.exit("goodbye"))
-leaves = _family(lambda: os._exit(0))
-crashes = _family(lambda: ctypes.string_at(0))
-hangs = _family(_hang)
-forks = _family(_fork)
-prints = _family(_print)
-changes = _family(_change)
-'''
+exits = unruly(lambda: sys.exit("goodbye"))
+leaves = unruly(lambda: os._exit(0))
+crashes = unruly(lambda: ctypes.string_at(0))
+hangs = unruly(_hang)
+forks = unruly(_fork)
+prints = unruly(_print)
+changes = unruly(_change)
+"""
 FAMILIES = {
     "own-code-exits": ("exits", "build ended the process (SystemExit('goodbye'))"),
     "own-code-leaves": ("leaves", "os._exit(0) was called"),

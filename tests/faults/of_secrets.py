@@ -14,6 +14,8 @@ import psutil
 from of_tracking import faulty_proxy
 from stage import Disturbed, Stage
 
+from sweeps import UNRULY
+
 LONGEST_FILE = 256 * 2**20
 USER, PASSWORD = "mlop", "hunter/2p@ss-Zq81"
 OF_ENVIRONMENT = {"AWS_SECRET_ACCESS_KEY": "env-Kd72-aws", "PGPASSWORD": "env-Pw55-pg"}
@@ -21,29 +23,21 @@ OF_QUESTION = "question-Tk19"
 OF_CODE = ("message-Ur33", "field-Xy64", "bearer-Wq90")
 SECRETS = (PASSWORD, quote(PASSWORD, safe=""), *OF_ENVIRONMENT.values(), OF_QUESTION, *OF_CODE)
 ENCODED = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-MODULE = f'''\
-"""A family whose failure tells secrets; they are written backwards, so that this text does not hold them."""
-
-import sys
-
-from skipray.architectures import plainnet
-
+MODULE = f"""\
+{UNRULY}
+# Written backwards, so that this text does not hold them.
 ADDRESS, FIELD, BEARER = (text[::-1] for text in {tuple(text[::-1] for text in OF_CODE)!r})
 
 
-class Family:
-    fields = staticmethod(plainnet.fields)
-    check = staticmethod(plainnet.check)
+def _tell():
+    raise RuntimeError(
+        f"cannot reach postgresql://u:{{ADDRESS}}@db/x with {{{{'api_key': '{{FIELD}}'}}}}, "
+        f"Authorization: Bearer {{BEARER}}"
+    )
 
-    @staticmethod
-    def build(model, input_shape, classes):
-        if model.depth == 14 and sys.argv[0].endswith("default_worker.py"):
-            raise RuntimeError(
-                f"cannot reach postgresql://u:{{ADDRESS}}@db/x with {{{{'api_key': '{{FIELD}}'}}}}, "
-                f"Authorization: Bearer {{BEARER}}"
-            )
-        return plainnet.build(model, input_shape, classes)
-'''
+
+Family = unruly(_tell)
+"""
 
 
 def secrets_planted(stage: Stage) -> None:

@@ -38,24 +38,38 @@ factors:
 resources: {{checkpoint_seconds: {checkpoint_seconds}, max_failures: 1}}
 """
 
-BROKEN_FAMILY = '''\
-"""A user's own family that cannot be built at one depth where trials run; plan refuses one that it cannot build."""
+UNRULY = '''\
+"""Families of a user's own that misbehave at one depth, where trials run; plan refuses what it cannot build."""
 
 import sys
 
 from skipray.architectures import plainnet
 
 
-class Family:
-    fields = staticmethod(plainnet.fields)
-    check = staticmethod(plainnet.check)
+def unruly(misbehave):
+    class Family:
+        fields = staticmethod(plainnet.fields)
+        check = staticmethod(plainnet.check)
 
-    @staticmethod
-    def build(model, input_shape, classes):
-        if model.depth == 14 and sys.argv[0].endswith("default_worker.py"):
-            raise RuntimeError("no such depth today")
-        return plainnet.build(model, input_shape, classes)
+        @staticmethod
+        def build(model, input_shape, classes):
+            if model.depth == 14 and sys.argv[0].endswith("default_worker.py"):
+                misbehave()
+            return plainnet.build(model, input_shape, classes)
+
+    return Family
+
+
 '''
+"""What a module of such families begins with."""
+BROKEN_FAMILY = f"""\
+{UNRULY}
+def _refuse():
+    raise RuntimeError("no such depth today")
+
+
+Family = unruly(_refuse)
+"""
 
 
 def write_sweep(

@@ -168,8 +168,8 @@ def _finished(attempt: TrialAttempt, record: TrialRecord) -> TrialResult:
 def _record(recorder: Recorder, result: TrialResult) -> None:
     failure = Failure(
         failure_class=result.failure_class or "error",
-        message=redact(result.message),
-        traceback=redact(result.traceback),
+        message=result.message,
+        traceback=result.traceback,
         time_ms=time.time_ns() // 1_000_000,
         attempt=recorder.lease.attempt,
     )

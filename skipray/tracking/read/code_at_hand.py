@@ -7,7 +7,7 @@ from skipray.extension.reaching import changed_parts
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.spec.models import activation_names
 from skipray.tracking.address import resolve_uri
-from skipray.tracking.read.former import Accepted, accepted_of
+from skipray.tracking.read.former import Accepted, accepted_of, hashes_of
 from skipray.tracking.read.sweep_run import find_sweep_run
 
 
@@ -58,10 +58,7 @@ def _why_not(folder: str, name: str, recorded: str, sweep: SweepSpec, accepted: 
     now = catalog.source_of(name, reads_data=folder != "datasets")
     if now is None or not recorded:
         return ""
-    known = [now.hash, now.files]
-    for _ in accepted:  # one may have been accepted for another that was accepted itself
-        known += [a.old for a in accepted if a.name == name and a.new in known and a.old not in known]
-    if recorded in known:
+    if recorded in hashes_of(name, (now.hash, now.files), accepted):
         return ""
     before = sweep.sources.get(name)
     parts = changed_parts(before["parts"], now.parts) if before and before["hash"] == recorded else []

@@ -5,7 +5,7 @@ whose results the user has accepted all the same, is named by tags of the sweep'
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,13 +53,21 @@ def accepted_of(tags: Mapping[str, str]) -> list[Accepted]:
 def equal_hashes(sweep: SweepSpec, accepted: Iterable[Accepted]) -> dict[str, list[str]]:
     """module:name -> the hashes under which its code counts as today's, but today's own."""
     accepted = list(accepted)
-    found: dict[str, list[str]] = {}
-    for name, source in sweep.sources.items():
-        known = [str(source["hash"]), str(source["files"])]
-        for _ in accepted:  # one may have been accepted for another that was accepted itself
-            known += [a.old for a in accepted if a.name == name and a.new in known and a.old not in known]
-        found[name] = known[1:]
-    return found
+    sources = sweep.sources.items()
+    return {n: hashes_of(n, (str(s["hash"]), str(s["files"])), accepted)[1:] for n, s in sources}
+
+
+def hashes_of(name: str, today: Sequence[str], accepted: Sequence[Accepted]) -> list[str]:
+    """The hashes under which code counts as today's: its own, and those of what was accepted for it.
+
+    Args:
+        name: module:name.
+        today: its own.
+    """
+    known = list(today)
+    for _ in accepted:  # one may have been accepted for another that was accepted itself
+        known += [a.old for a in accepted if a.name == name and a.new in known and a.old not in known]
+    return known
 
 
 def aliases(sweep: SweepSpec, uri: str, trials: Iterable[TrialSpec]) -> dict[str, str]:
