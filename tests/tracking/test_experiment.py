@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -109,6 +110,14 @@ def test_one_parent_a_sweep_with_what_is_needed_to_run_it_again(sqlite: str, toy
     assert "s3cret" not in Path(client.download_artifacts(one.parent_run_id, "claims.json")).read_text()
     assert tracking.prepare(sweep, sqlite) == one
     assert client.get_run(one.parent_run_id).info.status == "RUNNING"
+
+
+def test_a_secret_in_the_question_reaches_no_store(sqlite: str, toys: SimpleNamespace, tmp_path: Path) -> None:
+    sweep = replace(toys.sweep("asked"), question="How deep? token=planted-Tk19")
+    tracking.begin_sweep(tracking.prepare(sweep, sqlite), sweep)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"How deep? token=***" in path.read_bytes() for path in kept)
+    assert not [path for path in kept if b"planted-Tk19" in path.read_bytes()]
 
 
 def test_an_experiment_that_was_deleted_by_hand_is_not_written_to(sqlite: str, toys: SimpleNamespace) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from skipray.metrics import listed_metrics, listed_profiles
 from skipray.records import TrialRecord
 from skipray.spec import TrialSpec
+from skipray.tracking.address import redact
 from skipray.tracking.schema import KIND, OUTCOME
 
 NOTE = "mlflow.note.content"
@@ -29,7 +30,7 @@ ARCHITECTURE, DEPTH = "model.architecture", "model.depth"
 
 def experiment_tags(question: str) -> dict[str, str]:
     """Tags of a sweep's experiment: the question, its kind (MLflow's pages are for agents otherwise), the view."""
-    return {NOTE: question, "mlflow.experimentKind": "custom_model_development"} | view_tags()
+    return {NOTE: redact(question), "mlflow.experimentKind": "custom_model_development"} | view_tags()
 
 
 def view_tags() -> dict[str, str]:
@@ -39,7 +40,7 @@ def view_tags() -> dict[str, str]:
 
 def sweep_note(question: str) -> str:
     """The description of a sweep's run."""
-    return f"{question}\n\nThe answer, once there is one: **Artifacts**, `report/report.html`."
+    return f"{redact(question)}\n\nThe answer, once there is one: **Artifacts**, `report/report.html`."
 
 
 def trial_note(trial: TrialSpec, record: TrialRecord) -> str:
