@@ -128,16 +128,19 @@ class Sweep:
         """Write the report and return its HTML file; to reports/NAME when no folder is given.
 
         Args:
-            force: write over a report of more trials too.
+            force: write over a report of more trials, or of another sweep, too.
 
         Raises:
             skipray.results.kept.FewerTrials: the folder holds a report of more trials.
+            skipray.results.kept.OtherSweep: it holds a report of another sweep.
         """
         from skipray import report
-        from skipray.results.kept import keep_larger
+        from skipray.results.kept import keep_larger, keep_other
 
-        result = self.aggregate(tracking_uri=tracking_uri)
         where = Path(folder) if folder is not None else Path("reports") / self.spec.name
+        if not force:
+            keep_other(where, self.spec.name)
+        result = self.aggregate(tracking_uri=tracking_uri)
         if not force:
             keep_larger(where, self.spec.name, len(result.trials))
         return report.write(result, where).html

@@ -26,12 +26,23 @@ class FewerTrials(InputRefused):
     """A report of fewer trials than the one that it would be written over."""
 
 
+class OtherSweep(InputRefused):
+    """A report of one sweep in a folder that holds another's."""
+
+
+def keep_other(folder: Path, name: str) -> None:
+    """Raise OtherSweep where a folder holds a report of another sweep than this."""
+    found = _told(_claims(folder)).get("sweep")
+    if isinstance(found, str) and found != name:
+        raise OtherSweep(
+            f"{folder}: found a report of the sweep {found}, this one would be of {name}; allowed: --force to write it "
+            "over, or --folder for another place"
+        )
+
+
 def keep_larger(folder: Path, name: str, trials: int) -> None:
     """Raise FewerTrials where a folder holds a report of this sweep with more trials."""
-    try:
-        before = trials_of((folder / CLAIMS).read_bytes(), name)
-    except OSError:
-        return  # no report
+    before = trials_of(_claims(folder), name)
     if before > trials:
         raise FewerTrials(
             f"{folder}: found a report of {before} trials, this one would be of {trials}; allowed: --force to write it "
@@ -41,11 +52,26 @@ def keep_larger(folder: Path, name: str, trials: int) -> None:
 
 def trials_of(claims: bytes | None, name: str) -> int:
     """How many trials a report of this sweep is of, by its CLAIMS; 0 where there is none, or none that can be read."""
+    told = _told(claims)
     try:
-        told = json.loads(claims or b"")
         return int(told["trials"]) if told["sweep"] == name else 0
     except (ValueError, KeyError, TypeError):
         return 0
+
+
+def _claims(folder: Path) -> bytes | None:
+    try:
+        return (folder / CLAIMS).read_bytes()
+    except OSError:
+        return None  # no report
+
+
+def _told(claims: bytes | None) -> dict[str, Any]:
+    try:
+        told = json.loads(claims or b"")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def keep(folder: Path, made_from: str, files: Iterable[Path], shown: Sequence[Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skipray.errors import InputRefused
+from skipray.results import kept
 from skipray.spec import SpecError, SweepSpec, load_sweep
 from skipray.spec.document import Document
 from skipray.spec.finding import sweep_path
@@ -126,14 +127,16 @@ def use_data(folder: str | None) -> None:
     os.environ["SKIPRAY_DATA"] = str(path)
 
 
-def report_folder(folder: Path | None, spec: SweepSpec) -> Path:
-    """Where the report goes, made sure of before anything is run for it."""
+def report_folder(folder: Path | None, spec: SweepSpec, *, force: bool = False) -> Path:
+    """Where the report goes, made sure of before anything is run for it: no other sweep's is there, unless `force`."""
     path = folder or Path("reports") / spec.name
     nearest = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
     if not nearest.is_dir():
         raise InputRefused(f"{path}: found a file at {nearest}; allowed: a folder for the report")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise InputRefused(f"{path}: found that {nearest} may not be written; allowed: a folder for the report")
+    if not force:
+        kept.keep_other(path, spec.name)
     return path
 
 

@@ -22,7 +22,10 @@ FolderOption = Annotated[
     Path | None, typer.Option("--folder", metavar="DIR", help="Where the report goes; reports/NAME when left out.")
 ]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Write the report over one of more trials, which is kept otherwise.")
+    bool,
+    typer.Option(
+        "--force", help="Write the report over one of more trials, or of another sweep, which is kept otherwise."
+    ),
 ]
 AddressOption = Annotated[
     str | None, typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster, or auto; else RAY_ADDRESS.")

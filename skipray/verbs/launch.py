@@ -67,7 +67,7 @@ def launch(
     check_metrics(metrics)
     spec = load(sweep, overrides)
     use_data(data)
-    where = report_folder(folder, spec)
+    where = report_folder(folder, spec, force=force or not with_report)
     if tracking.exists(spec, tracking_uri):
         check_code(spec, tracking_uri, accept=accept)
 

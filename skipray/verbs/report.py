@@ -23,7 +23,7 @@ def report(
 ) -> None:
     """Write the report: one HTML file, its figures and the data behind them."""
     spec = load_to_read(sweep, overrides, tracking_uri)
-    where = report_folder(folder, spec)
+    where = report_folder(folder, spec, force=force)
     check_code(spec, tracking_uri, accept=accept)
     address = None
     if log:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from skipray.verbs._loading import load_to_read, report_folder
-from skipray.verbs._options import FolderOption, SetOption, SweepArgument, UriOption
+from skipray.verbs._options import FolderOption, ForceOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._reporting import report_on
 from skipray.verbs._speaking import tell
 
@@ -19,6 +19,7 @@ def watch(
     overrides: SetOption = None,
     tracking_uri: UriOption = None,
     folder: FolderOption = None,
+    force: ForceOption = False,
     every: Annotated[
         int, typer.Option("--every", min=5, metavar="SECONDS", help="How often the report is written and loaded again.")
     ] = 60,
@@ -27,10 +28,10 @@ def watch(
     from skipray import tracking
 
     spec = load_to_read(sweep, overrides, tracking_uri)
-    where = report_folder(folder, spec)
+    where = report_folder(folder, spec, force=force)
     said = False
     while tracking.sweep_status(spec, tracking_uri) == "RUNNING":
-        made = report_on(spec, tracking_uri, where, refresh_seconds=every)
+        made = report_on(spec, tracking_uri, where, force=force, refresh_seconds=every)
         if not said:
             said = True
             tell(f"watching {spec.name}: {made.html.resolve().as_uri()} (Ctrl-C ends it)")
@@ -39,5 +40,5 @@ def watch(
             time.sleep(LOOKS_SECONDS)
     if not said:
         tell(f"{spec.name} does not run just now; this is its report as it stands")
-    made = report_on(spec, tracking_uri, where)
+    made = report_on(spec, tracking_uri, where, force=force)
     print(made.html)

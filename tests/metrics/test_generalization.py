@@ -253,7 +253,7 @@ def test_deleting_a_residual_block_leaves_its_skip():
     network = family("resnet", kind="mlp").eval()
     inputs, labels = torch.randn(20, 1, 8, 8), torch.randint(10, (20,))
     whole = network(inputs).detach()
-    found = {d.layer: d for d in block_deletion(network, inputs, labels, network.hidden_layers())}
+    found = {d.layer: d for d in block_deletion(network, inputs, labels, network.hidden_layers(), seed=0)}
     layers = network.hidden_layers()
     assert list(found) == [layer.name for layer in layers[1:]]
     silent = layers[2].branch.register_forward_hook(lambda m, a, out: out * 0)
@@ -278,14 +278,14 @@ def test_deleting_a_plain_block_makes_it_the_identity():
     swap = layers[1].output.register_forward_hook(lambda m, a, out: stem[0])
     without = network(inputs).detach()
     swap.remove()
-    found = block_deletion(network, inputs, labels, network.hidden_layers())
+    found = block_deletion(network, inputs, labels, network.hidden_layers(), seed=0)
     assert [d.layer for d in found] == [layer.name for layer in layers[1:]]
     assert found[0].output_change == pytest.approx(float((without - whole).norm() / whole.norm()), rel=1e-5)
 
 
 def test_plain_blocks_that_change_the_shape_are_left_out():
     network = family("plainnet", kind="cnn").eval()
-    found = block_deletion(network, torch.randn(6, 1, 8, 8), torch.randint(10, (6,)), network.hidden_layers())
+    found = block_deletion(network, torch.randn(6, 1, 8, 8), torch.randint(10, (6,)), network.hidden_layers(), seed=0)
     assert len(found) == len(network.hidden_layers()) - 3
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from skipray.architectures import build
 from skipray.metrics import Absent
+from skipray.metrics.computing.deletion import block_deletion
 from skipray.metrics.computing.lesions import lesion
 from skipray.metrics.computing.network import TrainedNetwork
 from skipray.spec import ModelSpec
@@ -66,3 +67,30 @@ def test_the_order_of_equal_blocks_does_not_matter_and_theirs_does() -> None:
 def test_too_few_blocks_have_no_quarter() -> None:
     with pytest.raises(Absent, match="fewer than four"):
         lesion(measured(network("plainnet", depth=8)), "deleted")
+
+
+class Noisy(nn.Module):
+    """Adds noise in evaluation too, as a network does that samples."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.randn_like(x)
+
+
+@pytest.mark.parametrize("kind", ["deleted", "reordered"])
+def test_a_network_that_draws_draws_the_same_in_every_pass(kind: str) -> None:
+    """Blocks that do nothing but draw: whatever is done to them, only the noise between passes could be seen."""
+    module = network("preresnet")
+    with torch.no_grad():
+        for block in module.blocks:
+            block.load_state_dict({name: torch.zeros_like(value) for name, value in block.state_dict().items()})
+    module.stem = nn.Sequential(module.stem, Noisy())
+    for layer in module.hidden_layers()[1:]:
+        layer.branch.register_forward_hook(lambda module, given, out: out + 0 * torch.randn_like(out))
+    case = measured(module)
+    torch.manual_seed(5)
+    after = torch.rand(1)
+    torch.manual_seed(5)
+    assert lesion(case, kind) == 0
+    assert torch.equal(torch.rand(1), after), "the draws of what comes later are as they were"
+    found = block_deletion(module, case.inputs, case.labels, module.hidden_layers(), seed=0)
+    assert [one.output_change for one in found] == [0.0] * len(module.blocks)

@@ -57,6 +57,19 @@ def test_published_results_are_aggregated(sqlite: str, tmp_path: Path) -> None:
     assert import_table(tmp_path / "paper.csv", "paper", sqlite, chance=0.25).runs == 0
 
 
+def test_a_table_that_is_imported_again_without_its_chance_is_known_with_it(sqlite: str, tmp_path: Path) -> None:
+    path, said = table(tmp_path / "paper.csv"), list[str]()
+    import_table(path, "paper", sqlite, chance=0.1)
+    again = import_table(path, "paper", sqlite, say=said.append)
+    assert (again.runs, again.known) == (0, 24)
+    assert said == [
+        f"{path}: taken with --chance 0.1, as it was imported before; under another --name it may go without"
+    ]
+    assert import_table(path, "paper", sqlite, chance=0.2).runs == 24, "another chance is asked for"
+    assert import_table(path, "plainly", sqlite).runs == 24
+    assert import_table(path, "plainly", sqlite).known == 24
+
+
 def test_a_parquet_says_more(sqlite: str, tmp_path: Path) -> None:
     path = table(tmp_path / "old.parquet", outcome="diverged", epochs=160, parameters=1000, normalization="batch")
     import_table(path, "old", sqlite, dataset="cifar10")

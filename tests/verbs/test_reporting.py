@@ -1,4 +1,4 @@
-"""A report is not written over by one of fewer trials."""
+"""A report is not written over by one of fewer trials, nor by another sweep's."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from skipray import launch, report, tracking
 from skipray.analysis import aggregation
 from skipray.errors import InputRefused
-from skipray.results.kept import FewerTrials, keep_larger
+from skipray.results.kept import FewerTrials, OtherSweep, keep_larger, keep_other
 from skipray.sweep import Sweep
 from skipray.terminal import display
 from skipray.verbs._reporting import report_on
@@ -18,7 +18,7 @@ from skipray.verbs._reporting import report_on
 SWEEP = Path(__file__).parents[2] / "sweeps" / "quickstart.yaml"
 
 
-def test_a_report_of_fewer_trials_is_refused_and_one_of_another_sweep_is_not(tmp_path: Path) -> None:
+def test_a_report_of_fewer_trials_is_refused(tmp_path: Path) -> None:
     keep_larger(tmp_path, "small", 3)  # nothing is there
     (tmp_path / "claims.json").write_text(json.dumps({"sweep": "small", "trials": 4}))
     with pytest.raises(FewerTrials, match="found a report of 4 trials, this one would be of 3; allowed: --force"):
@@ -51,6 +51,28 @@ def test_the_verb_refuses_before_a_file_is_touched_and_force_writes_over_it(
     assert len(made) == 0
     launch.run(["report", str(SWEEP), "--folder", str(tmp_path), "--force"])
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("verb", ["report", "launch", "watch"])
+def test_another_sweeps_report_is_not_written_over(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything runs for it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "claims.json").write_text(json.dumps({"sweep": "other", "trials": 1}))
+    assert launch.run([verb, str(SWEEP), "--folder", str(tmp_path)]) == 2
+    said = "found a report of the sweep other, this one would be of quickstart; allowed: --force to write it over"
+    assert said in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["claims.json"]
+    with pytest.raises(OtherSweep, match="the sweep other"):
+        Sweep.from_file(SWEEP).report(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{torn", "[]", "{}", '{"sweep": 3}', '{"sweep": "mine"}', None])
+def test_what_is_no_report_of_another_sweep_is_written_over(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "claims.json").write_text(text)
+    keep_other(tmp_path, "mine")
 
 
 def test_from_python_too_a_report_of_more_trials_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

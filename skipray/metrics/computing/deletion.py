@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.same_draws import same_draws
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Deletion:
     """Accuracy without the block less accuracy with it."""
 
 
-def block_deletion(network: nn.Module, inputs: Tensor, labels: Tensor, layers: Sequence[Any]) -> list[Deletion]:
+def block_deletion(
+    network: nn.Module, inputs: Tensor, labels: Tensor, layers: Sequence[Any], *, seed: int
+) -> list[Deletion]:
     """Each block deleted in turn (Veit, Wilber and Belongie 2016, section 4.1).
 
     A residual block loses its branch, so that its skip is what is left. A plain block is replaced by the identity; one
@@ -29,14 +32,17 @@ def block_deletion(network: nn.Module, inputs: Tensor, labels: Tensor, layers: S
 
     Args:
         layers: skipray.architectures.HiddenLayer, from input to output, as the network names them.
+        seed: of what the network draws, the same in every pass.
     """
     with as_found(network), torch.no_grad():
-        whole = network(inputs)
+        with same_draws(inputs.device, seed):
+            whole = network(inputs)
         found = []
         previous: nn.Module | None = None
         for layer in layers:
             if previous is not None:
-                logits = _without(network, inputs, layer, previous)
+                with same_draws(inputs.device, seed):
+                    logits = _without(network, inputs, layer, previous)
                 if logits is not None:
                     found.append(_compare(layer.name, logits, whole, labels))
             previous = layer.output

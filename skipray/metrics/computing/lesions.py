@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from skipray.metrics import Absent
 from skipray.metrics.computing.network import TrainedNetwork
+from skipray.metrics.computing.same_draws import same_draws
 
 Places = dict[nn.Module, Callable[[Tensor], Tensor]]
 """Block -> what is done to its input in its place."""
@@ -17,7 +18,8 @@ def lesion(network: TrainedNetwork, kind: str, *, share: float = 0.25, draws: in
     """Accuracy with a random share of the blocks deleted or reordered, less that of the whole network; mean of draws.
 
     A residual block that is deleted leaves its skip, a plain one its input. Blocks that change their input's shape
-    stay where they are (Veit, Wilber and Belongie 2016, section 4.2).
+    stay where they are (Veit, Wilber and Belongie 2016, section 4.2). A network that draws draws the same
+    in every pass.
 
     Args:
         kind: deleted, or reordered: the chosen blocks are shuffled among their places, none of them stays.
@@ -30,7 +32,7 @@ def lesion(network: TrainedNetwork, kind: str, *, share: float = 0.25, draws: in
         raise Absent("fewer than four blocks that keep their input's shape")
     count = max(2, round(share * len(blocks)))
     generator = torch.Generator().manual_seed(network.seed)
-    whole = _accuracy(network, network.scores)
+    whole = _accuracy(network, _scores(network, {}))
     found = []
     for _ in range(draws):
         chosen = [blocks[i] for i in torch.randperm(len(blocks), generator=generator)[:count].tolist()]
@@ -50,7 +52,8 @@ def _reordered(chosen: Sequence[Any]) -> Places:
 
 def _scores(network: TrainedNetwork, places: Places) -> Tensor:
     def instead(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return places[module](given[0])
+        with same_draws(network.inputs.device, None):  # the place's own draws are made already
+            return places[module](given[0])
 
     return network.watched([module.register_forward_hook(instead) for module in places])
 

@@ -18,6 +18,7 @@ from skipray.metrics.computing.deletion import Deletion, block_deletion
 from skipray.metrics.computing.grams import centred_gram
 from skipray.metrics.computing.hessian import Curvature, curvature
 from skipray.metrics.computing.jacobian import jacobian_singular_values
+from skipray.metrics.computing.same_draws import same_draws
 from skipray.metrics.computing.spectral_norms import log_spectral_product, spectral_norms
 
 
@@ -66,7 +67,7 @@ class TrainedNetwork:
         """
         if self.hidden_layers is None:
             raise Absent("the network does not say which its blocks are")
-        found = block_deletion(self.module, self.inputs, self.labels, self.hidden_layers)
+        found = block_deletion(self.module, self.inputs, self.labels, self.hidden_layers, seed=self.seed)
         if not found:
             raise Absent("no block can be deleted")
         return found
@@ -111,9 +112,10 @@ class TrainedNetwork:
         return found
 
     def watched(self, handles: list[RemovableHandle]) -> Tensor:
-        """The scores of one pass of the probe batch with hooks, which are then removed."""
+        """The scores of one pass of the probe batch with hooks, which are then removed; of what the network draws, the
+        same in every pass."""
         try:
-            with torch.no_grad():
+            with torch.no_grad(), same_draws(self.inputs.device, self.seed):
                 scores: Tensor = self.module(self.inputs)
                 return scores
         finally:

@@ -24,6 +24,7 @@ from skipray.tracking.exchange.table import BadTable, ResultTable, read_table
 from skipray.tracking.exchange.table_trials import LAST_EPOCH, Row, name_of, trials_of
 from skipray.tracking.read.ledger import Say, child_runs, read_ledger, silent
 from skipray.tracking.read.manifest import stored_sweep
+from skipray.tracking.read.readback import read_trials
 from skipray.tracking.write.experiment import finish_sweep, open_sweep
 from skipray.tracking.write.manifest import write_manifest
 from skipray.tracking.write.run import TrialRun
@@ -55,10 +56,16 @@ def import_table(
     """
     if not re.match(NAME, name):
         raise BadTable(f"--name: found {name!r}; allowed: lower-case letters, digits, '.', '_' and '-'")
-    rows = read_rows(path, name, dataset, chance, say)
-    sweep = _sweep(path, name, rows)
-    uri = resolve_uri(sweep, tracking_uri)
+    rows = read_rows(path, name, dataset, chance)
+    uri = resolve_uri(_sweep(path, name, rows), tracking_uri)
     stored = _earlier(uri, name)
+    before = _chance_before(path, stored, uri) if chance is None else None
+    if before is not None:
+        say(
+            f"{path}: taken with --chance {before:g}, as it was imported before; under another --name it may go without"
+        )
+    rows = read_rows(path, name, dataset, before if chance is None else chance, say)
+    sweep = _sweep(path, name, rows)
     address = open_sweep(sweep, tracking_uri)
     have = read_ledger(sweep, address.uri).finished
     missing = [row for row in rows if row.trial.trial_id not in have]
@@ -84,8 +91,7 @@ def read_rows(path: Path, name: str, dataset: str, chance: float | None = None, 
     table = read_table(path)
     if DATASET in table.factors and dataset != UNKNOWN:
         raise BadTable(f"--dataset: found {dataset}, and a column dataset in {path}; allowed: one of them")
-    # With another chance a row's outcome is another: it is imported anew.
-    fingerprint = hashlib.sha256(path.read_bytes() + (b"" if chance is None else f"\n{chance!r}".encode())).hexdigest()
+    fingerprint = _fingerprint(path, chance)
     try:
         rows = trials_of(table, name, dataset, fingerprint, chance)
     except BadTable as error:
@@ -93,6 +99,21 @@ def read_rows(path: Path, name: str, dataset: str, chance: float | None = None, 
     for text in _assumed(table, rows, chance):
         say(f"{path}: {text}")
     return rows
+
+
+def _fingerprint(path: Path, chance: float | None) -> str:
+    """With another chance a row's outcome is another: it is imported anew."""
+    return hashlib.sha256(path.read_bytes() + (b"" if chance is None else f"\n{chance!r}".encode())).hexdigest()
+
+
+def _chance_before(path: Path, stored: Stored | None, uri: str) -> float | None:
+    """The --chance that this very table was imported with before; None where it was not, or went without."""
+    if stored is None or not stored.trials:
+        return None
+    found = read_trials(stored.sweep, uri).get(CHANCE_SCORE)
+    told = () if found is None else found.dropna().unique()
+    have = {trial.fingerprint for trial in stored.trials}
+    return next((float(c) for c in told if _fingerprint(path, float(c)) in have), None)
 
 
 def _assumed(table: ResultTable, rows: Sequence[Row], chance: float | None) -> list[str]:
