@@ -18,7 +18,8 @@ from skipray.trends import (
     trainability_limit,
     trainability_shift,
 )
-from skipray.trends.design import variance_weights
+from skipray.trends.design import build_design, with_seed_effects
+from skipray.trends.variances import estimate_variances
 
 DEPTHS = np.array([8.0, 20, 38, 56, 74, 110])
 
@@ -574,6 +575,32 @@ def test_weights_follow_noise_that_grows_forty_fold() -> None:
     powers = []
     for _ in range(40):
         value = 1 + 0.02 * depth + 0.02 * (depth / 8) ** 1.4 * rng.standard_normal(len(depth))
-        weight = variance_weights(depth, seed, value)
-        powers.append(np.log(weight[0] / weight[-1]) / np.log(depth[-1] / depth[0]))
+        relative = estimate_variances(build_design(depth, seed), value).relative
+        powers.append(np.log(relative[-1] / relative[0]) / np.log(depth[-1] / depth[0]))
     assert np.mean(powers) == pytest.approx(2.8, abs=0.6)
+
+
+def test_scatter_of_deep_networks_is_no_seed_effect() -> None:
+    """Seeds that share nothing: noise forty times as large at the deepest depth must not widen the shallowest."""
+    rng = np.random.default_rng(4)
+    depth, seed = np.repeat(DEPTHS, 3), np.tile(np.arange(3), len(DEPTHS))
+    found = []
+    for _ in range(40):
+        value = 1 + 0.02 * depth + 0.02 * (depth / 8) ** 1.4 * rng.standard_normal(len(depth))
+        design = build_design(depth, seed, estimate_variances(build_design(depth, seed), value))
+        found.append(np.sqrt(with_seed_effects(design, value).seed_variance))
+    assert np.median(found) < 0.02  # the noise of the shallowest; taken with even weights 0.15
+
+
+def test_allowed_variances_hold_what_a_cliff_shows() -> None:
+    """Where nothing scatters up to a cliff, the shallow depths are not told to differ hundreds of times."""
+    rng = np.random.default_rng(5)
+    depth, seed = np.repeat(DEPTHS, 5), np.tile(np.arange(5), len(DEPTHS))
+    steps, sums = [], []
+    for _ in range(20):
+        value = np.where(depth > 90, 0.9, 0.995) + np.where(depth > 90, 0.03, 0.0005) * rng.standard_normal(len(depth))
+        found = estimate_variances(build_design(depth, seed), value)
+        steps.append(found.relative[2] / found.relative[0])
+        sums.append(found.probability.sum())
+    assert np.median(steps) < 5  # depth 38 to 8; a bare power of depth gives hundreds
+    assert sums == pytest.approx([1.0] * 20)

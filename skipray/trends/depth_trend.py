@@ -17,10 +17,11 @@ from scipy.special import fdtrc
 from skipray.curves import Array
 from skipray.extension import catalog
 from skipray.trends.averaging import averaged_limits
-from skipray.trends.design import Design, build_design, variance_weights
+from skipray.trends.design import Design, build_design
 from skipray.trends.fitted import FittedCurve, around
 from skipray.trends.fitting import Observed, fit_curves, left_out_errors
 from skipray.trends.projection import BoundCurve
+from skipray.trends.variances import estimate_variances
 
 TOO_FEW_DEPTHS = "too few depths"
 NO_CURVE_FITS = "no curve fits"
@@ -243,8 +244,9 @@ def _prepared(one: DepthSeries, curves: Sequence[str] | None, fixed: dict[str, f
     many = curves is None or len(curves) > 1
     if many and signs.any() and np.ptp(y[signs == 0]) == 0:
         return _nothing(NO_CURVE_FITS, "the values that are not censored are all equal")
-    weight = variance_weights(x, seeds, y) if not signs.any() else np.ones(len(x))
-    design = build_design(x, seeds, weight)
+    design = build_design(x, seeds)
+    if not signs.any():
+        design = build_design(x, seeds, estimate_variances(design, y))
     notes: tuple[str, ...] = ()
     if seeds is not None and not design.seeds:
         notes = ("a single seed: the intervals leave out what changes with the seed",)

@@ -15,6 +15,19 @@ from skipray.curves import Array
 
 
 @dataclass(frozen=True)
+class Variances:
+    """The noise at each depth, as far as a series tells."""
+
+    relative: Array
+    """(depths,) most probable variances, of geometric mean 1."""
+    probable: Array
+    """(variances, depths): other variances that the series allows, over `relative`, where the noise of weight 1 is as
+    large as each of them makes it."""
+    probability: Array
+    """(variances,) of each, sum 1."""
+
+
+@dataclass(frozen=True)
 class Design:
     depths: Array
     """(depths,) distinct, rising."""
@@ -40,6 +53,7 @@ class Design:
     """Number of values less the seed contrasts that were fitted."""
     seed_variance: float
     """Variance of the seed effects, in the value's unit squared."""
+    variances: Variances
 
     @property
     def balanced(self) -> bool:
@@ -61,10 +75,14 @@ class Design:
         return np.maximum(np.einsum("rn,rn->r", away @ self.quadratic, away), 0.0)
 
 
-def build_design(depth: Array, seed: np.ndarray | None, weight: Array) -> Design:
-    """The design of a series: depth (values,), seed (values,) or None, weight (values,)."""
+def build_design(depth: Array, seed: np.ndarray | None, variances: Variances | None = None) -> Design:
+    """The design of a series: depth (values,), seed (values,) or None; without variances all values weigh the same."""
     depths, depth_index = np.unique(depth, return_inverse=True)
     count = len(depth)
+    if variances is None:
+        even = np.ones(len(depths))
+        variances = Variances(even, even[None], np.ones(1))
+    weight = 1 / variances.relative[depth_index]
     if seed is None:
         seed_index, seeds = np.arange(count), count
     else:
@@ -93,6 +111,7 @@ def build_design(depth: Array, seed: np.ndarray | None, weight: Array) -> Design
         quadratic=quadratic,
         effective=count - contrasts.shape[1],
         seed_variance=0.0,
+        variances=variances,
     )
 
 
@@ -118,14 +137,17 @@ def with_seed_effects(design: Design, y: Array) -> Design:
 
 def _seed_variance(design: Design, y: Array) -> tuple[float, float]:
     """Variances of the seed effects and of a value of weight 1, by the method of moments; (0, 0) where seeds cannot be
-    told from depths."""
+    told from depths.
+
+    A seed's level is its weighted mean: the scatter of the deepest networks, forty times that of the shallow ones,
+    would else pass for seed effects and widen the bands of the shallow ones."""
     if not design.seeds or design.effective == len(y) or design.saturated_freedom < 1:
         return 0.0, 0.0
     within = float(design.saturated_squares(y[None])[0]) / design.saturated_freedom
     residual = y - (design.means @ y)[design.depth_index]
-    count = np.bincount(design.seed_index)
-    level = np.bincount(design.seed_index, residual) / count
-    noise = within * np.mean(np.bincount(design.seed_index, 1 / design.weight) / count**2)
+    known = np.bincount(design.seed_index, design.weight)
+    level = np.bincount(design.seed_index, design.weight * residual) / known
+    noise = within * np.mean(1 / known)
     return max(float(np.var(level, ddof=1)) - float(noise), 0.0), within
 
 
@@ -137,42 +159,3 @@ def _seed_contrasts(seed_index: np.ndarray, seeds: int, indicator: Array) -> Arr
     if seeds < 2 or len(both) == both.shape[1] or np.linalg.matrix_rank(both) < both.shape[1]:
         return np.empty((len(seed_index), 0))
     return columns
-
-
-VARIANCE_PRIOR = 2.0
-"""Standard deviation of the prior on the power of depth that the variance follows. Ours: standard deviations over seeds
-grow up to forty-fold from 8 layers to 110 (a power of 2.8) in real sweeps, which a narrow prior would not let the
-weights follow: bands at shallow depths were then many times too wide (tests/benchmarks/bench_bands.py)."""
-
-
-def variance_weights(depth: Array, seed: np.ndarray | None, value: Array) -> Array:
-    """Weights (values,) from a variance function pooled over all depths: variance ~ depth ** power.
-
-    The power maximises the restricted likelihood of depths and seeds together (Patterson & Thompson 1971), times a
-    normal prior around 0: seed effects are taken out with the weights that each power gives. Taken out with equal
-    weights, the scatter of the deepest networks would leak into the variances of shallow ones, which are hundreds of
-    times smaller. Per-depth variances of 3 to 5 seeds are far too noisy to be weights themselves.
-    """
-    equal = np.ones(len(depth))
-    design = build_design(depth, seed, equal)
-    freedom = np.bincount(design.depth_index) - 1.0
-    if design.saturated_freedom < 3:
-        return equal
-    residual = value - (design.means @ value)[design.depth_index]
-    if np.sum(residual**2) <= 1e-24 * max(1.0, float(np.sum(value**2))):
-        return equal
-    log_depth = np.log(design.depths) - np.log(design.depths).mean()
-    power = np.linspace(-6, 6, 241)
-    weight = np.exp(-power[:, None] * log_depth)[:, design.depth_index]  # (powers, values)
-    left, lost = np.tile(residual, (len(power), 1)), 0.0
-    criterion = -0.5 * power * (freedom @ log_depth)
-    if design.effective < len(value):
-        seeds = np.eye(design.seed_index.max() + 1)[design.seed_index]
-        share = weight @ seeds
-        left -= ((weight * residual) @ seeds / share)[:, design.seed_index]
-        lost = seeds.shape[1] - 1.0
-        criterion -= 0.5 * lost * np.log(share).mean(axis=1)
-    squares = np.sum(weight * left**2, axis=1)
-    criterion -= 0.5 * (freedom.sum() - lost) * np.log(np.maximum(squares, 1e-300))
-    best = power[np.argmax(criterion - 0.5 * (power / VARIANCE_PRIOR) ** 2)]
-    return np.exp(-best * log_depth)[design.depth_index]

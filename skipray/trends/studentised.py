@@ -97,6 +97,9 @@ class Studentised:
         rng = np.random.default_rng(self.seed)
         half = (self.resamples + 1) // 2
         noise = self.spread * rng.standard_normal((half, len(design.depth_index))) / np.sqrt(design.weight)
+        # As much noise at each depth as the series allows: the weights are themselves estimates.
+        allowed = rng.choice(len(design.variances.probability), half, p=design.variances.probability)
+        noise *= np.sqrt(design.variances.probable[allowed])[:, design.depth_index]
         if design.seeds:
             seeds = np.sqrt(design.seed_variance) * rng.standard_normal((half, design.seeds))
             noise += seeds[:, design.seed_index]

@@ -84,7 +84,7 @@ def refit_seconds(count: int, resamples: int) -> float:
     start = time.process_time()
     for index in range(count):
         depth, value, seed = series(index)
-        design = build_design(depth, seed, np.ones(len(depth)))
+        design = build_design(depth, seed)
         noise = NOISE * np.random.default_rng(index).standard_normal((resamples, len(depth)))
         for name in catalog.names("curves"):
             curve = BoundCurve(name, catalog.find("curves", name).ranges(DEPTHS), {})
