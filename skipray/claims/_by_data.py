@@ -1,21 +1,29 @@
 """A sweep over several data sets is judged on each of them by itself: what holds on average may hold on none.
 
-A claim's parts are then those of all data sets: it is supported where it holds on each, in part where on some.
+A claim's parts are then those of all data sets: it is supported where it holds on each, in part where on some. Of the
+sweep's other factors all values are judged together, within twins; the claim's sentence says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from skipray.claims._claim import Comparison, Finding
 from skipray.claims._data import SweepData
+from skipray.spec.claims import narrowed
+from skipray.spec.data_factors import DATASET
+from skipray.trends.limit_words import listed
 
 
-def on_each_data_set(judge: Callable[[SweepData], Finding], data: SweepData) -> Finding:
-    """What a claim finds; of one data set what `judge` says of it."""
+def on_each_data_set(judge: Callable[[SweepData], Finding], data: SweepData, apart: Collection[str] = ()) -> Finding:
+    """What a claim finds; of one data set what `judge` says of it.
+
+    Args:
+        apart: factors whose values the claim itself tells apart.
+    """
     names = data.data_sets
     if len(names) < 2:
-        return judge(data)
-    found = {name: judge(data.on(name)) for name in names}
+        return _with_factors(judge(data), data, apart)
+    found = {name: _with_factors(judge(on), on, apart) for name in names for on in [data.on(name)]}
     tested = {name: one for name, one in found.items() if one.parts}
     lacking = {name: one for name, one in found.items() if not one.parts}
     first = next(iter((tested or found).values()))
@@ -34,6 +42,15 @@ def on_each_data_set(judge: Callable[[SweepData], Finding], data: SweepData) -> 
         remark=missing + "".join(f" On {name}:{one.remark}" for name, one in tested.items() if one.remark),
         reason=_each(tested, lambda one: one.reason),
     )
+
+
+def _with_factors(found: Finding, data: SweepData, apart: Collection[str]) -> Finding:
+    """What was found, and which factors it was found over."""
+    named = {DATASET, *apart, *(key for family in data.roles.values() for key in narrowed(family)[1])}
+    names = [factor for factor in data.factors if factor not in named]
+    if not found.parts or not names:
+        return found
+    return replace(found, remark=f"{found.remark} All values of {listed(names)} are judged together.")
 
 
 def _each(found: dict[str, Finding], words: Callable[[Finding], str]) -> str:

@@ -85,6 +85,22 @@ def test_padding_changes_no_token_and_no_score(shape: TokenShape, norm: str) -> 
     assert architectures.sizes(model, shape, 3) == measured_sizes(lambda: transformer.build(model, shape, 3), shape)
 
 
+@pytest.mark.parametrize("shape", PADDED.values(), ids=PADDED.keys())
+def test_padding_may_stand_anywhere(shape: TokenShape) -> None:
+    """Before the tokens, behind them or between them: without positions the tokens have the same scores."""
+    network = architectures.build(make(positions="none"), shape, 3, seed=0)
+    tokens = inputs(TokenShape(3, 6))
+    places = [[0, 1, 2], [2, 3, 4], [0, 2, 4], [1, 2, 4]]
+    found = []
+    for kept in places:
+        x = torch.full((len(tokens), 5), 6)
+        x[:, kept] = tokens
+        scores = network(x)
+        found.append(scores[:, kept] if shape.by_position else scores)
+    for one in found[1:]:
+        torch.testing.assert_close(one, found[0])
+
+
 def _hidden(network: torch.nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
     found: list[torch.Tensor] = []
     hooks = [

@@ -71,3 +71,20 @@ def test_a_claim_of_ones_own_is_judged_on_each_but_where_it_compares_data_sets(t
         assert claim.verdict == "supported"
         assert claim.effect == pytest.approx(2.0, abs=0.1)
         assert f"{pairs} pairs" in claim.sentence
+
+
+def test_a_claim_says_which_factors_it_was_judged_over(table) -> None:
+    """Other factors are judged together, which a reader of "near depth 58" has to know; what a claim itself tells apart
+    is none of them."""
+    one = sweep_over(table, {"digits": 1.0, "gaussian": 0.9}).rename(columns={"dataset": "optimizer"})
+    own = ComparisonClaim(
+        id="mine", kind="comparison", metric="hidden.log10_condition.median", family="resnet optimizer=digits",
+        than="resnext optimizer=digits", direction="above",
+    )  # fmt: skip
+    claims = {c.id: c for c in judge(one, factors=["optimizer"], own=[own])}
+    assert claims["C7"].sentence.endswith("All values of optimizer are judged together.")
+    assert claims["mine"].parts
+    assert "judged together" not in claims["mine"].sentence
+    assert not any("judged together" in c.sentence for c in claims.values() if not c.parts)
+    alone = judge(one[one["optimizer"] == "digits"], factors=["optimizer"])
+    assert not any("judged together" in c.sentence for c in alone)

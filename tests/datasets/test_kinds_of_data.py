@@ -290,6 +290,19 @@ def test_lengths_masks_and_paddings_numbers_say_the_same(mine, kind):
     assert (fingerprint_of(raw) == unmasked) is False, "the mask is part of what identifies the data"
 
 
+def test_a_mask_may_have_holes_and_padding_may_stand_before(mine):
+    """Positions keep their places: nothing is moved, and no label stands where there is no token."""
+    real = np.random.default_rng(3).random(TOKENS.shape) < 0.6
+    real[:30, 0], real[30:, -1] = False, True  # left padding, holes
+    real[:, 2] = True  # no sequence is empty
+    raw = padded_raw(train_mask=real[:60], test_mask=real[60:])
+    mine(TOKENS, CLASSES, INPUT_SHAPE=TokenShape(5, 9, padding=0), TASK="positions", load=lambda d, r: raw)
+    splits = open_dataset(DatasetSpec(name="mine:data", fingerprint=fingerprint_of(raw)), fingerprint_of(raw))
+    assert torch.equal(splits.test_x, torch.from_numpy(np.where(real[60:], TOKENS[60:], 0)))
+    assert torch.equal(splits.test_y == -100, splits.test_x == 0)
+    assert torch.equal(splits.train_y == -100, splits.train_x == 0)
+
+
 def test_a_mask_is_an_array():
     with pytest.raises(ValueError, match="found a train mask that is a list; allowed: a numpy array, or None"):
         padded_raw(train_mask=[True])

@@ -39,6 +39,6 @@ def judge_own(claim: OwnClaim, data: SweepData) -> Finding:
             found: Finding = catalog.find("claims", claim.kind).judge(data)
         return found
     judge = partial(_JUDGES[type(claim)], claim)
-    names = (getattr(claim, field, None) for field in ("family", "than"))
-    compares = any(isinstance(name, str) and DATASET in narrowed(name)[1] for name in names)
-    return judge(data) if compares else on_each_data_set(judge, data)
+    names = [getattr(claim, field, None) for field in ("family", "than")]
+    apart = {key for name in names if isinstance(name, str) for key in narrowed(name)[1]}
+    return judge(data) if DATASET in apart else on_each_data_set(judge, data, apart)
