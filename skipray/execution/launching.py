@@ -205,7 +205,7 @@ def _run(
     )
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
     estimates = {p.trial.trial_id: p.seconds for p in plan.unfinished}
-    with Progress(known.trials, states, estimates) as progress, delivery, live:
+    with Progress(known.trials, states, estimates, sweep.depth_words) as progress, delivery, live:
         listeners = _Listeners(progress, (progress, tally, live), on_standing)
         summary = run(
             work,

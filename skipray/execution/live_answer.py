@@ -70,7 +70,10 @@ class LiveAnswer(threading.Thread):
         """Mean accuracies of this launch's trials by group and depth, in Markdown."""
         depths = sorted({depth for _, depth, _ in self._values})
         rows = dict.fromkeys((label, key) for label, _, key in self._values)
-        lines = [f"| finished so far | | {' | '.join(map(str, depths))} |", f"|---|---|{'---|' * len(depths)}"]
+        lines = [
+            f"| finished so far, at {self._sweep.depth_words} | | {' | '.join(map(str, depths))} |",
+            f"|---|---|{'---|' * len(depths)}",
+        ]
         for label, key in rows:
             found = [self._values.get((label, depth, key)) for depth in depths]
             cells = " | ".join("–" if v is None else f"{sum(v) / len(v):.3f}" for v in found)

@@ -140,7 +140,7 @@ def _run(
         check_nodes(sweep, cluster, context)
         costs = [float(trial.model.depth) for trial in missing]
         progress = stack.enter_context(
-            Progress(missing, {}, {t.trial_id: cost for t, cost in zip(missing, costs, strict=True)})
+            Progress(missing, {}, {t.trial_id: cost for t, cost in zip(missing, costs, strict=True)}, sweep.depth_words)
         )
 
         def on_event(event: "Event") -> None:

@@ -45,13 +45,15 @@ def answer(aggregate: "Aggregate", layout: Layout, predicted: str) -> list[str]:
 def _limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
     several = len(aggregate.limits) > len({family(g) for g, _ in aggregate.limits})
     if len(aggregate.limits) > MOST_GROUPS:
-        return [*_many_limits(aggregate), layout.depth_sentence]
+        return [*_many_limits(aggregate, layout), layout.depth_sentence]
     means = aggregate.limit_tables[0].definition.sentence if aggregate.limits else ""
-    said = limit_sentence([(layout.name(g) if several else family(g), x) for g, x in aggregate.limits], means)
+    said = limit_sentence(
+        [(layout.name(g) if several else family(g), x) for g, x in aggregate.limits], means, layout.at
+    )
     return [said, layout.depth_sentence] if said else []
 
 
-def _many_limits(aggregate: "Aggregate") -> list[str]:
+def _many_limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
     """For many combinations of factors: the range of limits of each family."""
     parts = []
     for label in dict.fromkeys(family(g) for g, _ in aggregate.limits):
@@ -61,8 +63,10 @@ def _many_limits(aggregate: "Aggregate") -> list[str]:
         below = sum(limit.censored == "below" for limit in members)
         words = []
         if known:
-            span = f"{known[0]:.0f}" if len(known) == 1 else f"{known[0]:.0f} to {known[-1]:.0f}"
-            words.append(f"at depth {span} in {len(known)} of {len(members)} combinations of factors")
+            span = layout.at(known[-1])
+            if len(known) > 1:
+                span = span.replace(f"{known[-1]:.0f}", f"{known[0]:.0f} to {known[-1]:.0f}", 1)
+            words.append(f"at {span} in {len(known)} of {len(members)} combinations of factors")
         if beyond:
             words.append(f"beyond the deepest tried in {beyond}" + ("" if known else f" of {len(members)}"))
         if below:

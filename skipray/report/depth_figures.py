@@ -137,7 +137,7 @@ def _panel(
     for series in members:
         for depth in sorted({d for d in series.depth if (series.group, d) in layout.marked}):
             mean = float(np.mean([v for d, v in zip(series.depth, series.value, strict=True) if d == depth]))
-            traces.append(ring([depth], [mean], f"{layout.name(series.group)}, depth {depth}"))
+            traces.append(ring([depth], [mean], f"{layout.name(series.group)}, {layout.at(depth)}"))
     here = tuple(p for p in figure.published if p.dataset in _data_of(aggregate, facet))
     traces += _published_traces(layout, here, metric)
     levels = figure.levels(facet)
@@ -164,7 +164,7 @@ def _data_of(aggregate: "Aggregate", facet: Facet) -> set[str]:
 def _limit_drops(aggregate: "Aggregate", layout: Layout, groups: "list[Group]") -> list[Drop]:
     """The limits of these groups that lie among the depths tried."""
     return [
-        Drop(family(g), layout.style(g), lim.depth, hover=f"trains to {limit_words(lim)}")
+        Drop(family(g), layout.style(g), lim.depth, hover=f"trains to {limit_words(lim, layout.at)}")
         for g, lim in aggregate.limits
         if g in groups and lim.monotone and lim.depth is not None and lim.censored == "none"
     ]
@@ -200,7 +200,7 @@ def _published_traces(layout: Layout, published: tuple[Published, ...], metric: 
             continue
         bound = one.bound if metric == "test.accuracy" else 0
         name = f"{one.architecture} {one.variant}".strip()
-        text = f"depth {one.depth}, published: {'below ' if bound else ''}{number(value)} ({one.source})"
+        text = f"{layout.at(one.depth)}, published: {'below ' if bound else ''}{number(value)} ({one.source})"
         style = Style(layout.styles[one.architecture].colour, "diamond")
         x, y = np.array([float(one.depth)]), np.array([value])
         traces.append(
@@ -239,7 +239,7 @@ def _traces(title: str, layout: Layout, series: "Series", band: Bands, single: b
     if single:
         beyond = {0: "", 1: " or more", -1: " or less"}
         hover = tuple(
-            f"depth {d}, seed {s}: {number(v)}{beyond[c]}"
+            f"{layout.at(d)}, seed {s}: {number(v)}{beyond[c]}"
             for d, s, v, c in zip(series.depth, series.seed, series.value, series.censored, strict=True)
         )
         traces.append(
@@ -249,13 +249,13 @@ def _traces(title: str, layout: Layout, series: "Series", band: Bands, single: b
     means = np.array([value[depth == d].mean() for d in at])
     fitted = series.trend.curve is not None and series.trend.verdict == series.trend.curve
     if not fitted:
-        hover = tuple(f"depth {d:.0f}: mean {number(m)}" for d, m in zip(at, means, strict=True))
+        hover = tuple(f"{layout.at(d)}: mean {number(m)}" for d, m in zip(at, means, strict=True))
         traces.append(Trace(title, style, at, means, marks="all", hover=hover if not single else None))
         return traces
     grid, mean, low, high = band((series.metric, series.group))
     traces.append(Trace(title, style, grid, mean, low=low, high=high))
     if not single:
-        hover = tuple(f"depth {d:.0f}: mean {number(m)}" for d, m in zip(at, means, strict=True))
+        hover = tuple(f"{layout.at(d)}: mean {number(m)}" for d, m in zip(at, means, strict=True))
         traces.append(Trace(title, style, at, means, line=False, marks="all", hover=hover))
     return traces
 
@@ -293,9 +293,9 @@ def _alt(title: str, series: "list[Series]", metrics: Mapping[str, str], layout:
     parts = []
     for s in series[:8]:
         frame = pd.DataFrame({"depth": s.depth, "value": s.value}).groupby("depth")["value"].mean()
-        ends = f"{number(frame.iloc[0])} at depth {frame.index[0]}"
+        ends = f"{number(frame.iloc[0])} at {layout.at(frame.index[0])}"
         if len(frame) > 1:
-            ends += f" to {number(frame.iloc[-1])} at depth {frame.index[-1]}"
+            ends += f" to {number(frame.iloc[-1])} at {layout.at(frame.index[-1])}"
         parts.append(f"{layout.name(s.group)}, {metrics[s.metric]}: {ends}")
     more = f"; and {len(series) - 8} more series" if len(series) > 8 else ""
     return f"{title}. Means: " + "; ".join(parts) + more + "."

@@ -53,10 +53,12 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
             for depth, line in drawn[drawn["group"] == i].groupby("depth", sort=True):
                 hover = tuple(f"epoch {e}: {number(v)}" for e, v in zip(line["epoch"], line["value"], strict=True))
                 x_values, y_values = line["epoch"].to_numpy(float), line["value"].to_numpy(float)
-                trace = Trace(f"depth {depth}", styles[int(str(depth))], x_values, y_values, marks="few", hover=hover)
+                trace = Trace(
+                    layout.at(int(str(depth))), styles[int(str(depth))], x_values, y_values, marks="few", hover=hover
+                )
                 traces.append(trace)
                 if (layout.groups[i], int(str(depth))) in layout.marked:
-                    traces += ring_at_end(trace, f"{layout.name(layout.groups[i])}, depth {depth}")
+                    traces += ring_at_end(trace, f"{layout.name(layout.groups[i])}, {trace.name}")
             if traces:
                 panels.append(Panel(layout.name(layout.groups[i]), x, y, tuple(traces)))
     named = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[rows["group"].to_numpy(int)]
@@ -70,7 +72,7 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         alt="Training loss and accuracy by epoch. " + _ends(layout, rows),
         panels=tuple(panels),
         legend=(
-            *(Key(f"depth {d}", s, "both") for d, s in styles.items()),
+            *(Key(layout.at(d), s, "both") for d, s in styles.items()),
             *keys([t for p in panels for t in p.traces]),
         ),
         data=data,
@@ -152,5 +154,7 @@ def _ends(layout: Layout, rows: pd.DataFrame) -> str:
         if mine.empty:
             continue
         deep = mine[mine["depth"] == mine["depth"].max()].sort_values("epoch")
-        parts.append(f"{layout.name(group)} at depth {deep['depth'].iloc[0]} ends at {number(deep['value'].iloc[-1])}")
+        parts.append(
+            f"{layout.name(group)} at {layout.at(deep['depth'].iloc[0])} ends at {number(deep['value'].iloc[-1])}"
+        )
     return "Train accuracy: " + "; ".join(parts) + "." if parts else ""

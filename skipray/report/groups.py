@@ -3,7 +3,7 @@
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,11 @@ def title_lines(title: str) -> list[str]:
     if len(lines) > 2:
         lines = [lines[0], lines[1][: TITLE_LETTERS - 1] + "…"]
     return lines
+
+
+def whole(words: str) -> str:
+    """Words that no line breaks apart."""
+    return words.replace(" ", "\u00a0")
 
 
 def _absent(value: object) -> bool:
@@ -82,6 +87,8 @@ class Layout:
     _facets: tuple[Facet, ...]
     marked: frozenset[tuple[Group, int]] = frozenset()
     """Groups and depths that break the tuning's protocol: every figure shows which these are."""
+    at: Callable[[float], str] = "depth {:.0f}".format
+    """A depth as its families call it: `8 blocks`, else `depth 8`."""
     depth_words: str = "depth"
     """Depth with what its families count: `depth (blocks)`."""
     depth_sentence: str = ""
@@ -130,7 +137,7 @@ def lay_out(aggregate: "Aggregate") -> Layout:
             seen.setdefault(key, set()).add(value)
     varying = frozenset(key for key, found_values in seen.items() if len(found_values) > 1)
     marked = frozenset(_marked(aggregate.tuning.fairness))
-    words = (aggregate.sweep.depth_words, aggregate.sweep.depth_sentence)
+    words = (aggregate.sweep.depth_at, aggregate.sweep.depth_words, aggregate.sweep.depth_sentence)
     return Layout(groups, family_styles(architectures), depths, varying, _facets(groups, varying), marked, *words)
 
 

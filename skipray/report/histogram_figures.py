@@ -8,7 +8,7 @@ import pandas as pd
 
 from skipray.report.axes import linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
-from skipray.report.groups import Layout, family, group_names, positions
+from skipray.report.groups import Layout, family, group_names, positions, whole
 from skipray.report.layer_figures import at_shared_depth, stage_of
 from skipray.report.marking import keys, ring_at_end
 from skipray.report.numbers import number
@@ -77,17 +77,18 @@ def _chart(layout: Layout, found: pd.DataFrame, tensor: str) -> Chart | None:
                 if mine.empty:
                     continue
                 place = mine.iloc[0]
-                title = f"{layout.name(group)} · depth\u00a0{place['depth']} · {end} layer"
+                depth = layout.at(place["depth"])
+                title = f"{layout.name(group)} · {whole(depth)} · {end} layer"
                 x = linear_axis(
                     f"{what}, layer {place['layer_index']} ({place['layer']})", [*mine["low"], *mine["high"]]
                 )
                 y = replace(share, label=f"share, {end} layer (logarithmic)")
                 traces = _traces(layout, group, mine, y.low)
                 if (group, int(place["depth"])) in layout.marked:
-                    traces += tuple(ring_at_end(traces[-1], f"{layout.name(group)}, depth {place['depth']}"))
+                    traces += tuple(ring_at_end(traces[-1], f"{layout.name(group)}, {depth}"))
                 panels.append(Panel(title, x, y, traces))
                 texts.append(_row(layout, group, mine))
-                told.append(f"{texts[-1][0]} at depth {texts[-1][1]}, {end} layer: {texts[-1][4]} to {texts[-1][5]}")
+                told.append(f"{texts[-1][0]} at {depth}, {end} layer: {texts[-1][4]} to {texts[-1][5]}")
     if not panels:
         return None
     data = pd.concat(drawn).drop_duplicates(ignore_index=True)

@@ -11,7 +11,7 @@ from skipray.metrics import headline_rows, layer_metric
 from skipray.palette import Dash, Style, depth_styles
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace, level_keys
-from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names, positions
+from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names, positions, whole
 from skipray.report.marking import keys, ring_at_end
 from skipray.report.numbers import number
 from skipray.theory import marchenko_pastur_log10_condition
@@ -111,7 +111,7 @@ def condition_profiles(layout: Layout, found: pd.DataFrame, null: tuple[Level, .
                     traces.append(profile_trace(family(g), layout.style(g), mine))
                     traces += _ring(layout, g, mine, traces[-1])
                 levels = null if title.startswith("hidden") else ()
-                panels.append(_panel(facet, title, label, part, tuple(traces), linear_axis, levels))
+                panels.append(_panel(layout, facet, title, label, part, tuple(traces), linear_axis, levels))
     rows = pd.concat([rows for *_, rows in parts])
     if not panels:
         return None
@@ -146,7 +146,9 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
         parts = drawn[drawn["group"] == i].groupby("depth", sort=True)
         traces: list[Trace] = []
         for depth, part in parts:
-            traces.append(replace(profile_trace(f"depth {depth}", styles[int(str(depth))], part), marks="few"))
+            traces.append(
+                replace(profile_trace(layout.at(int(str(depth))), styles[int(str(depth))], part), marks="few")
+            )
             traces += _ring(layout, layout.groups[i], part, traces[-1])
         panels.append(Panel(layout.name(layout.groups[i]), x, y, tuple(traces)))
     return Chart(
@@ -158,7 +160,7 @@ def every_depth(layout: Layout, found: pd.DataFrame) -> Chart | None:
         + _first_last(layout, rows, "log10 of it"),
         panels=tuple(panels),
         legend=(
-            *(Key(f"depth {d}", s, "both") for d, s in styles.items()),
+            *(Key(layout.at(d), s, "both") for d, s in styles.items()),
             *keys([t for p in panels for t in p.traces]),
         ),
         data=_named(layout, rows),
@@ -185,7 +187,7 @@ def distributions(layout: Layout, found: pd.DataFrame) -> Chart | None:
                     traces += _ring(layout, group, mine, traces[-1])
                     parts[group] = pd.concat([parts.get(group, mine.iloc[:0]), mine])
             if traces:
-                panels.append(_panel(facet, title, "entries (logarithmic)", parts, tuple(traces), log_axis, ()))
+                panels.append(_panel(layout, facet, title, "entries (logarithmic)", parts, tuple(traces), log_axis, ()))
     if not panels:
         return None
     rows = found[found["statistic"].isin(["range", "rms"]) & (found["stage"] == stage)]
@@ -234,7 +236,7 @@ def stage_of(found: pd.DataFrame) -> tuple[str, str]:
 def _ring(layout: Layout, group: "Group", rows: pd.DataFrame, trace: Trace) -> list[Trace]:
     """A ring around the end of a line whose cell breaks the protocol."""
     depth = int(rows["depth"].iloc[0])
-    return ring_at_end(trace, f"{layout.name(group)}, depth {depth}") if (group, depth) in layout.marked else []
+    return ring_at_end(trace, f"{layout.name(group)}, {layout.at(depth)}") if (group, depth) in layout.marked else []
 
 
 def _rows(found: pd.DataFrame, tensor: str, statistic: str, stage: str) -> pd.DataFrame:
@@ -255,6 +257,7 @@ def at_shared_depth(layout: Layout, facet: Facet, rows: pd.DataFrame) -> "dict[G
 
 
 def _panel(
+    layout: Layout,
     facet: Facet,
     title: str,
     label: str,
@@ -264,7 +267,7 @@ def _panel(
     levels: tuple[Level, ...],
 ) -> Panel:
     rows = pd.concat(list(parts.values()))
-    words = " · ".join(t for t in (title, facet.title, f"depth\u00a0{rows['depth'].iloc[0]}") if t)
+    words = " · ".join(t for t in (title, facet.title, whole(layout.at(rows["depth"].iloc[0]))) if t)
     values = [*rows["value"].to_numpy(float), *(level.y for level in levels)]
     return Panel(words, axis_of_layers(parts), axis(label, values), traces, levels)
 
@@ -323,5 +326,5 @@ def _first_last(layout: Layout, rows: pd.DataFrame, what: str) -> str:
             continue
         deep = mine[mine["depth"] == mine["depth"].max()].sort_values("layer_index")
         ends = f"{number(deep['value'].iloc[0])} at the first and {number(deep['value'].iloc[-1])} at the last layer"
-        parts.append(f"{layout.name(group)} at depth {deep['depth'].iloc[0]}: {ends}")
+        parts.append(f"{layout.name(group)} at {layout.at(deep['depth'].iloc[0])}: {ends}")
     return f"{what}: " + "; ".join(parts) + "."

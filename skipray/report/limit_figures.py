@@ -39,7 +39,7 @@ def limits_chart(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         title="How deep each family trains",
         caption=f"The trainability limit: the {layout.depth_words} at which half of the seeds no longer fit (see the "
         "top). A bar is its 95 % interval; an arrow means that it goes on beyond the depths tried.",
-        alt="Trainability limits. " + "; ".join(f"{layout.name(g)}: {limit_words(lim)}" for g, lim in shown) + ".",
+        alt=f"Trainability limits. {'; '.join(f'{layout.name(g)}: {limit_words(x, layout.at)}' for g, x in shown)}.",
         panels=(Panel("", axis, name_axis(layout.name(group) for group, _ in shown), tuple(traces)),),
         legend=tuple(Key(f, layout.styles[f], "both") for f in families) if len(shown) > len(families) else (),
         data=pd.DataFrame([
@@ -52,7 +52,7 @@ def limits_chart(aggregate: "Aggregate", layout: Layout) -> Chart | None:
 
 def _row(layout: Layout, group: "Group", limit: Any, row: int, ends: tuple[float, float]) -> list[Trace]:
     style, name = layout.style(group), family(group)
-    words = f"{layout.name(group)}: {limit_words(limit)}"
+    words = f"{layout.name(group)}: {limit_words(limit, layout.at)}"
     inside = [ends[0] * 1.02, ends[1] / 1.02]
     low = inside[0] if limit.low is None or limit.censored == "below" else limit.low
     high = inside[1] if limit.high is None or limit.censored == "above" else limit.high

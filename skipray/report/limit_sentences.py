@@ -1,19 +1,20 @@
 """The trainability limits of a few groups in one sentence, made from the counts, and what they are limits of."""
 
 from skipray.trends import Limit
-from skipray.trends.limit_words import bound_words, count_words, exception_words, listed, missing_words
+from skipray.trends.limit_words import DepthName, bound_words, count_words, exception_words, listed, missing_words
 
 
-def limit_sentence(found: "list[tuple[str, Limit]]", means: str = "") -> str:
+def limit_sentence(found: "list[tuple[str, Limit]]", means: str = "", at: DepthName = "depth {:.0f}".format) -> str:
     """The limits in one sentence, the definition in the next; empty without limits.
 
     Args:
         found: labels of groups, and their limits.
         means: what `fits` means, as a main clause such as `A network fits where its train accuracy is 0.55`.
+        at: what a depth is called.
     """
     one, many = ("fits", "fit") if means else ("trains", "train")
     within = [
-        f"at depth {x.depth:.0f} ({bound_words(x)}){exception_words(x)}{missing_words(x)} for {label}"
+        f"at {at(x.depth)} ({bound_words(x)}){exception_words(x)}{missing_words(x)} for {label}"
         for label, x in found
         if x.depth is not None
     ]

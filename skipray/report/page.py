@@ -53,7 +53,9 @@ def render(
         tested=[row for row in claims if row.claim.verdict != "not tested"],
         asked=asks_of({c.model.architecture for c in aggregate.sweep.cells}, aggregate.sweep.claims.roles),
         untested=[row for row in claims if row.claim.verdict == "not tested"],
-        limits=[(layout.name(g), limit_words(limit), layout.style(g).colour) for g, limit in aggregate.limits[:60]],
+        limits=[
+            (layout.name(g), limit_words(x, layout.at), layout.style(g).colour) for g, x in aggregate.limits[:60]
+        ],
         limits_total=len(aggregate.limits),
         depth_words=layout.depth_words,
         more_limits=tables.more_limits(aggregate, layout),

@@ -52,7 +52,8 @@ def phase_diagram(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         alt=f"Train accuracy over {factor} and depth. "
         + "; ".join(
             f"{_title(phase, layout) or factor}, {value_text(c.value)}: "
-            f"measured {'unknown' if c.measured is None else limit_words(c.measured)}, predicted {c.predicted.words}"
+            f"measured {'unknown' if c.measured is None else limit_words(c.measured, layout.at)}, "
+            f"predicted {c.predicted.words}"
             for phase in shown
             for c in phase.columns[:12]
         ),
@@ -84,8 +85,8 @@ def _panel(phase: Phase, layout: Layout) -> Panel:
         tuple(values.tolist()),
     )
     y = Axis(layout.depth_words, float(levels[0]), float(levels[-1]), "log", tuple(depths.tolist()))
-    traces = [*_curves(phase, y), *itertools.chain.from_iterable(_limit(c, y) for c in phase.columns)]
-    return Panel(_title(phase, layout), x, y, tuple(traces), tiles=_tiles(phase, depths, sides, levels))
+    traces = [*_curves(phase, y), *itertools.chain.from_iterable(_limit(c, y, layout) for c in phase.columns)]
+    return Panel(_title(phase, layout), x, y, tuple(traces), tiles=_tiles(phase, layout, depths, sides, levels))
 
 
 def _edges(rising: Array, logarithmic: bool) -> Array:
@@ -96,13 +97,13 @@ def _edges(rising: Array, logarithmic: bool) -> Array:
     return np.asarray(np.exp(edges) if logarithmic else edges)
 
 
-def _tiles(phase: Phase, depths: Array, sides: Array, levels: Array) -> Tiles:
+def _tiles(phase: Phase, layout: Layout, depths: Array, sides: Array, levels: Array) -> Tiles:
     rows = []
     for i, column in enumerate(phase.columns):
         for depth, accuracy, seeds in zip(column.depths, column.accuracy, column.seeds, strict=True):
             j = int(np.searchsorted(depths, depth))
             text = (
-                f"{phase.factor} {value_text(column.value)}, depth {depth}: train accuracy {number(accuracy)} "
+                f"{phase.factor} {value_text(column.value)}, {layout.at(depth)}: train accuracy {number(accuracy)} "
                 f"(mean of {seeds} {'seed' if seeds == 1 else 'seeds'}); predicted limit {column.predicted.words}"
             )
             rows.append((sides[i], sides[i + 1], levels[j], levels[j + 1], accuracy, column.value, depth, text))
@@ -121,12 +122,12 @@ def _curves(phase: Phase, y: Axis) -> Iterator[Trace]:
             yield Trace(PREDICTED.text, CURVE, at, depth)
 
 
-def _limit(column: PhaseColumn, y: Axis) -> Iterator[Trace]:
+def _limit(column: PhaseColumn, y: Axis, layout: Layout) -> Iterator[Trace]:
     """A diamond with its interval, arrowheads where they go on beyond the frame."""
     limit = column.measured
     if limit is None or not limit.monotone or (limit.depth is None and limit.censored == "none"):
         return
-    at, words = column.value, f"{value_text(column.value)}: {limit_words(limit)}"
+    at, words = column.value, f"{value_text(column.value)}: {limit_words(limit, layout.at)}"
     inside = y.low * 1.06, y.high / 1.06
     low = inside[0] if limit.low is None or limit.censored == "below" else limit.low
     high = inside[1] if limit.high is None or limit.censored == "above" else limit.high
@@ -154,14 +155,14 @@ def _table(found: tuple[Phase, ...], layout: Layout) -> Table:
             rows.append((
                 ", ".join(t for t in (f"{phase.factor} {value_text(column.value)}", _title(phase, layout)) if t),
                 *(number(by_depth[d]) if d in by_depth else ABSENT for d in depths),
-                ABSENT if measured is None else limit_words(measured),
+                ABSENT if measured is None else limit_words(measured, layout.at),
                 column.predicted.words,
                 ABSENT if measured is None else ratio_words(measured, column.predicted.depth),
             ))  # fmt: skip
     return Table(
         f"Mean train accuracy by {layout.depth_words}, the measured and the predicted limit, for each column of the "
         "maps." + (f" {MAX_ROWS} of {len(rows)} are listed." if len(rows) > MAX_ROWS else ""),
-        ("Cells", *(f"depth {d}" for d in depths), "Measured limit", "Predicted", "Measured / predicted"),
+        ("Cells", *(layout.at(d) for d in depths), "Measured limit", "Predicted", "Measured / predicted"),
         tuple(rows[:MAX_ROWS]),
         frozenset({*range(1, len(depths) + 1), len(depths) + 2, len(depths) + 3}),
         folded="The maps as a table",

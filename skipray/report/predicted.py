@@ -51,7 +51,7 @@ def predicted_table(
         found = measured.get(group)
         rows.append((
             layout.name(group),
-            "not measured yet" if found is None else limit_words(found),
+            "not measured yet" if found is None else limit_words(found, layout.at),
             limit.words,
             ABSENT if found is None else ratio_words(found, limit.depth),
             f"{limit.rule} ({limit.source})",

@@ -10,7 +10,7 @@ from skipray.analysis.predictions import BLOCK_LAYERS, QUANTITIES, Prediction, g
 from skipray.palette import Style
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
-from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, family, group_names
+from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, family, group_names, whole
 from skipray.report.layer_figures import at_shared_depth, axis_of_layers, placed, profile_trace
 from skipray.report.numbers import number
 
@@ -107,7 +107,7 @@ def predictions_chart(layout: Layout, found: pd.DataFrame, compared: list[Compar
         "of gradients from the last; a family without a dashed line has no closed form here.",
         alt="Measured and predicted at initialisation. "
         + "; ".join(
-            f"{layout.name(c.group)}, depth {c.depth}, {QUANTITIES[c.prediction.key]}: "
+            f"{layout.name(c.group)}, {layout.at(c.depth)}, {QUANTITIES[c.prediction.key]}: "
             f"measured {number(_compared(c)[1])}, predicted {number(_compared(c)[2])}"
             for c in _deepest(compared)[:8]
         ),
@@ -160,7 +160,7 @@ def _panel(
     values = np.concatenate([part["value"].to_numpy(float) for part in parts.values()])
     axis = _axis(key, np.concatenate([values, [*constant]]))
     depth = next(iter(parts.values()))["depth"].iloc[0]
-    words = " · ".join(t for t in (facet.title, f"depth\u00a0{depth}") if t)
+    words = " · ".join(t for t in (facet.title, whole(layout.at(depth))) if t)
     return Panel(words, axis_of_layers(parts), axis, (*traces, *constant.values())), list(parts)
 
 

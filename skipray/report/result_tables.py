@@ -84,7 +84,7 @@ def _table(caption: str, what: str, rows: list[tuple[str, ...]], layout: Layout)
         return None
     more = len(layout.groups) - MOST_GROUPS
     caption += f" {more} more combinations of factors are in the data files." if more > 0 else ""
-    columns = ("Cells", what, *(f"depth {d}" if i == 0 else str(d) for i, d in enumerate(layout.depths)))
+    columns = ("Cells", what, *(layout.at(d) if i == 0 else str(d) for i, d in enumerate(layout.depths)))
     return Table(caption, columns, tuple(rows), frozenset(range(2, len(columns))))
 
 

@@ -109,7 +109,7 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout, tables: tu
             style = depths[int(str(depth))]
             seeds = points["seed"] if "seed" in points else [None] * len(points)
             hover = tuple(
-                f"{layout.name(layout.groups[g])}, depth {depth}{'' if s is None else f', seed {s}'}: "
+                f"{layout.name(layout.groups[g])}, {layout.at(int(str(depth)))}{'' if s is None else f', seed {s}'}: "
                 f"log₁₀ κ {number(x)}, {number(y)}"
                 for g, s, x, y in zip(points["group"], seeds, points["x"], points[measure], strict=True)
             )
@@ -122,7 +122,7 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout, tables: tu
                     line=False,
                     marks="all",
                     hover=hover,
-                    keys=(str(label), f"depth {depth}"),
+                    keys=(str(label), layout.at(int(str(depth)))),
                 )
             )
         marked = [(layout.groups[g], d) in layout.marked for g, d in zip(part["group"], part["depth"], strict=True)]
@@ -145,7 +145,7 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout, tables: tu
         panels=tuple(panels),
         legend=(
             *(Key(f, type(layout.styles[f])("ink", layout.styles[f].marker), "marks") for f in families),
-            *(Key(f"depth {d}", type(s)(s.colour, "circle"), "marks") for d, s in depths.items()),
+            *(Key(layout.at(d), type(s)(s.colour, "circle"), "marks") for d, s in depths.items()),
             *keys([t for p in panels for t in p.traces]),
         ),
         tables=tables,

@@ -52,7 +52,7 @@ def _headline(aggregate: "Aggregate", layout: Layout) -> str:
     """The limits, shortly: MLflow shows the first words alone. Empty where a sentence says more."""
     if not 0 < len(aggregate.limits) <= MOST_GROUPS:
         return ""
-    limits = "; ".join(f"{layout.name(group)}: {limit_words(limit)}" for group, limit in aggregate.limits)
+    limits = "; ".join(f"{layout.name(group)}: {limit_words(limit, layout.at)}" for group, limit in aggregate.limits)
     return f"{preliminary(aggregate)}{limits}."
 
 
@@ -84,7 +84,8 @@ def _counts(aggregate: "Aggregate") -> dict[str, float]:
 def _limit_tags(aggregate: "Aggregate", layout: Layout) -> dict[str, str]:
     limits = aggregate.limits[:MOST_LIMITS]
     return {
-        f"skipray.limit.{_key(layout.name(group))}": limit_words(limit) + _so_far(aggregate) for group, limit in limits
+        f"skipray.limit.{_key(layout.name(group))}": limit_words(limit, layout.at) + _so_far(aggregate)
+        for group, limit in limits
     }
 
 

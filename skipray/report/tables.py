@@ -165,7 +165,7 @@ def more_limits(aggregate: "Aggregate", layout: Layout) -> list[Table]:
             f"{preliminary(aggregate)}{limits.definition.sentence}. The {layout.depth_words} at which half of the "
             "seeds no longer do.",
             ("Cells", "Limit"),
-            tuple((layout.name(g), limit_words(x)) for g, x in limits.of_groups[:MAX_LIMITS]),
+            tuple((layout.name(g), limit_words(x, layout.at)) for g, x in limits.of_groups[:MAX_LIMITS]),
         )
         for limits in aggregate.limit_tables[1:]
         if limits.of_groups

@@ -46,7 +46,9 @@ def default_beside_tuned(aggregate: "Aggregate", layout: Layout) -> Chart | None
                         continue
                     style = layout.style(group) if words == "tuned" else replace(layout.style(group), dash="dashed")
                     depth, mean = _means(series)
-                    hover = tuple(f"depth {d:.0f}, {words}: mean {number(v)}" for d, v in zip(depth, mean, strict=True))
+                    hover = tuple(
+                        f"{layout.at(d)}, {words}: mean {number(v)}" for d, v in zip(depth, mean, strict=True)
+                    )
                     marks: Literal["", "all"] = "all" if words == "tuned" else ""
                     name = family(group)
                     traces.append(Trace(name, style, depth, mean, marks=marks, hover=hover, keys=(name, words)))
@@ -91,8 +93,8 @@ def _alt(layout: Layout, default: dict[Any, "Series"], tuned: dict[Any, "Series"
         if key[0] not in ACCURACIES or key not in tuned:
             continue
         (at, before), (at_tuned, after) = _means(series), _means(tuned[key])
-        words = f"{number(float(before[-1]))} at depth {at[-1]:.0f} by default"
-        words += f", {number(float(after[-1]))} at depth {at_tuned[-1]:.0f} tuned"
+        words = f"{number(float(before[-1]))} at {layout.at(at[-1])} by default"
+        words += f", {number(float(after[-1]))} at {layout.at(at_tuned[-1])} tuned"
         parts.append(f"{layout.name(key[1])}, {describe(key[0]).axis}: {words}")
     return "; ".join(parts) + "."
 
@@ -119,7 +121,11 @@ def _data(settings: dict[str, dict[Any, "Series"]]) -> pd.DataFrame:
 def _limits(aggregate: "Aggregate", layout: Layout) -> Table:
     tuned = dict(aggregate.limits)
     rows = tuple(
-        (layout.name(group), limit_words(limit), limit_words(tuned[group]) if group in tuned else "not known yet")
+        (
+            layout.name(group),
+            limit_words(limit, layout.at),
+            limit_words(tuned[group], layout.at) if group in tuned else "not known yet",
+        )
         for group, limit in aggregate.tuning.default_limits[:60]
     )
     return Table("Trainability limit in both settings.", ("Cells", "Default", "Tuned"), rows)

@@ -28,6 +28,22 @@ def depth_words(architectures: Iterable[str], units: Mapping[str, str]) -> str:
     return f"depth ({' or '.join(told)})" if told and all(told) else "depth"
 
 
+def depth_at(depth: float, architectures: Iterable[str], units: Mapping[str, str]) -> str:
+    """A depth as all of a sweep's families call it; `depth 8` where they count different things, weight layers, or do
+    not say.
+
+    >>> units = {"resnet": "weight layers", "transformer": "blocks"}
+    >>> [depth_at(depth, names, units) for depth, names in ((8, ["transformer"]), (1.4, ["transformer"]), (8, units))]
+    ['8 blocks', '1 block', 'depth 8']
+    """
+    told = {_told(name, units) for name in architectures}
+    unit = told.pop() if len(told) == 1 else ""
+    if unit in ("", WEIGHT_LAYERS):
+        return f"depth {depth:.0f}"
+    shown = f"{depth:.0f}"
+    return f"{shown} {unit.removesuffix('s') if shown == '1' and not unit.endswith('ss') else unit}"
+
+
 def depth_sentence(families: Mapping[str, str], units: Mapping[str, str]) -> str:
     """What depth counts, in a sentence; empty where no family says it.
 

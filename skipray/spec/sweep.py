@@ -9,7 +9,7 @@ from typing import Any
 from skipray.spec.cell import Group, bare_name, factor_names
 from skipray.spec.claims import Claims
 from skipray.spec.data_factors import DATASET
-from skipray.spec.depth_words import depth_sentence, depth_words
+from skipray.spec.depth_words import depth_at, depth_sentence, depth_words
 from skipray.spec.document import Document, Location
 from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Trained, Tune
 from skipray.spec.points import first_points, point_trials, study_key
@@ -66,6 +66,10 @@ class SweepSpec:
     def depth_words(self) -> str:
         """`depth` with what its families count: `depth (blocks)`."""
         return depth_words([group.architecture for group in self.groups], self.depth_units)
+
+    def depth_at(self, depth: float) -> str:
+        """`8 blocks`, or `depth 8`: `skipray.spec.depth_words.depth_at`."""
+        return depth_at(depth, [group.architecture for group in self.groups], self.depth_units)
 
     @cached_property
     def depth_sentence(self) -> str:

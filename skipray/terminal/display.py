@@ -200,7 +200,10 @@ def aggregate_blocks(result: "Aggregate") -> list[Block]:
     for limits in result.limit_tables:
         if limits.of_groups:
             found.append(Line(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do at"))
-        found += [Line(f"  {escape(group.label)}: {limit_words(limit)}") for group, limit in limits.of_groups]
+        found += [
+            Line(f"  {escape(group.label)}: {limit_words(limit, result.sweep.depth_at)}")
+            for group, limit in limits.of_groups
+        ]
     families = {cell.model.architecture for cell in result.sweep.cells}
     line = untested_line(result.claims, asks_of(families, result.sweep.claims.roles))
     if line:

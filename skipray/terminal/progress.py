@@ -51,19 +51,26 @@ class _Found:
 class Progress:
     """Shows what a launch does. Use as a context manager; tell it each event."""
 
-    def __init__(self, trials: Iterable[TrialSpec], states: Mapping[str, State], seconds: Mapping[str, float]):
+    def __init__(
+        self,
+        trials: Iterable[TrialSpec],
+        states: Mapping[str, State],
+        seconds: Mapping[str, float],
+        depth: str = "depth",
+    ):
         """
         Args:
             trials: of the whole sweep.
             states: trial_id -> finished, running, failed or missing, before the start.
             seconds: trial_id -> estimated training seconds, for the time that is left.
+            depth: with what it counts: `SweepSpec.depth_words`.
         """
         self.trials = tuple(trials)
         self.states: dict[str, State] = {t.trial_id: states.get(t.trial_id, "missing") for t in self.trials}
         for trial_id, state in self.states.items():
             if state in ("running", "failed"):
                 self.states[trial_id] = "missing"  # this launch runs them again
-        self._time_left = TimeLeft(seconds)
+        self._time_left, self._depth = TimeLeft(seconds), depth
         self.started = time.monotonic()
         self.ran = 0
         self.failures: deque[str] = deque(maxlen=3)
@@ -86,7 +93,7 @@ class Progress:
     ) -> None:
         if self._live is not None:
             self._live.__exit__(kind, error, trace)
-            self.console.print(state_grid(self.trials, self.states))
+            self.console.print(state_grid(self.trials, self.states, self._depth))
 
     def say(self, text: str) -> None:
         """A line of its own, such as what is being waited for."""
@@ -187,9 +194,9 @@ class Progress:
 
     def _render(self) -> Group:
         finished = sum(state == "finished" for state in self.states.values())
-        lines: list[RenderableType] = [state_grid(self.trials, self.states)]
+        lines: list[RenderableType] = [state_grid(self.trials, self.states, self._depth)]
         if self._found.accuracies:
-            lines.append(running_grid(self._found.accuracies))
+            lines.append(running_grid(self._found.accuracies, self._depth))
         bar = Table.grid()  # a bar alone does not end its line
         bar.add_row(ProgressBar(total=max(1, len(self.states)), completed=finished, width=40))
         lines += [bar, Text(self._summary())]

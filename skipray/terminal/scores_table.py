@@ -62,7 +62,7 @@ def state_grid(trials: Iterable[TrialSpec], states: Mapping[str, State], depth: 
     return Grid(_columns(f"architecture / {depth}", depths), tuple(rows), across=True)
 
 
-def running_grid(found: Mapping[Cell, list[float]]) -> Grid:
+def running_grid(found: Mapping[Cell, list[float]], depth: str = "depth") -> Grid:
     """Mean training accuracy of what has finished in a launch, architectures down and depths across."""
     depths = sorted({cell.depth for cell in found})
 
@@ -71,7 +71,7 @@ def running_grid(found: Mapping[Cell, list[float]]) -> Grid:
         return f"{sum(values) / len(values):.2f}" if values else ""
 
     rows = [(escape(g.label), *(mean(g, d) for d in depths)) for g in dict.fromkeys(cell.group for cell in found)]
-    return Grid(_columns("train accuracy", depths), tuple(rows), across=True)
+    return Grid(_columns(f"train accuracy at {depth}", depths), tuple(rows), across=True)
 
 
 def _columns(title: str, depths: Iterable[int]) -> tuple[Column, ...]:

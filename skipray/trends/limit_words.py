@@ -1,12 +1,20 @@
 """What is said of a trainability limit: always from the counts, so that no sentence contradicts a cell."""
 
 import math
+from collections.abc import Callable
 
 from skipray.trends.trainability import ALL_OF, DepthCount, Limit
 
+DepthName = Callable[[float], str]
+"""Of a depth, what its families call it: `8 blocks`, else `depth 8`."""
 
-def limit_words(limit: Limit) -> str:
-    """A limit in a table's cell, such as `depth 33 (95 % interval 20 to 48)`, with what is missing."""
+
+def limit_words(limit: Limit, at: DepthName = "depth {:.0f}".format) -> str:
+    """A limit in a table's cell, such as `depth 33 (95 % interval 20 to 48)`, with what is missing.
+
+    Args:
+        at: what a depth is called.
+    """
     tried = [c for c in limit.counts if c.trials]
     if not limit.monotone:
         return f"none: no fewer seeds with depth ({listed([count_words(c) for c in tried])}){missing_words(limit)}"
@@ -18,7 +26,7 @@ def limit_words(limit: Limit) -> str:
         return f"below{there}; {bound_words(limit)}){exception_words(limit)}{missing_words(limit)}"
     if limit.depth is None:
         return f"unknown{missing_words(limit)}"
-    return f"depth {limit.depth:.0f} ({bound_words(limit)}){exception_words(limit)}{missing_words(limit)}"
+    return f"{at(limit.depth)} ({bound_words(limit)}){exception_words(limit)}{missing_words(limit)}"
 
 
 def bound_words(limit: Limit) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from skipray.spec import load_sweep
-from skipray.spec.depth_words import depth_units, depth_words
+from skipray.spec.depth_words import depth_at, depth_units, depth_words
 from skipray.spec.manifest import as_written, manifest_of, read_manifest
+from skipray.trends import trainability_limit
+from skipray.trends.limit_words import limit_words
 
 SWEEP = """\
 name: own
@@ -41,7 +43,20 @@ def test_families_say_what_their_depth_counts() -> None:
     assert depth_words(["resnet", silent], units) == "depth"
     assert depth_words(["resnet"], {}) == "depth (weight layers)", "a store of before says nothing of it"
     assert depth_words([said], {}) == "depth"
+    assert depth_at(12, [said], units) == "12 stages"
+    assert depth_at(1.2, ["transformer"], units) == "1 block"
+    for families in (["plainnet", "resnet"], ["transformer", said], ["resnet", silent], [silent]):
+        assert depth_at(12, families, units) == "depth 12", "one word would be wrong of some"
     assert depth_units(["somebodys_depths:lines"]) == {"somebodys_depths:lines": "two lines"}
+
+
+@pytest.mark.usefixtures("modules")
+def test_limits_are_given_in_it(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(SWEEP.replace(', "somebodys_depths:silent"', ""))
+    sweep = load_sweep(tmp_path / "own.yaml")
+    limit = trainability_limit([2] * 3 + [4] * 3 + [8] * 3, [True] * 6 + [False] * 3)
+    assert limit_words(limit, sweep.depth_at).startswith("6 stages (95")
+    assert limit_words(limit).startswith("depth 6 (95")
 
 
 @pytest.mark.usefixtures("modules")
