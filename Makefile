@@ -27,7 +27,7 @@ sweep: $(READY)  ## run sweeps/quickstart.yaml; print the claims and the report'
 	@$(BIN)/python -m skipray.launch sweeps/quickstart.yaml
 
 test: $(READY)  ## run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not image" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not image" $(PYTEST_ARGS)
 
 faults: $(READY)  ## the fault suite's table: a real cluster, killed and cut in many ways (FAULTS="driver-killed ...", FAULTS=random MINUTES=20 SEED=7)
 	@$(BIN)/python tests/faults $(FAULTS) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))

@@ -8,7 +8,7 @@ Pereyra 1973): value(depth) = sum_l linear_l * basis_l(depth; nonlinear). A file
 - `NONLINEAR: dict[str, str]`: the same for the nonlinear ones (may be empty);
 - `ranges(depth) -> tuple[Range, ...]`: where each nonlinear parameter is looked for, from the sorted distinct depths;
 - `basis(depth, nonlinear)`: array (linear parameters, resamples, depths) for `depth` (depths,) and `nonlinear`
-  (nonlinear parameters, resamples).
+  (nonlinear parameters, resamples), which is (0, resamples) where there are none.
 
 A file of this folder has besides, from which the tests check its basis, its ranges and that it is told from the others:
 
@@ -18,6 +18,7 @@ A file of this folder has besides, from which the tests check its basis, its ran
 Units: depth in weight layers, value in the unit of the series.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -57,6 +58,30 @@ class Curve(Protocol):
         """The functions that the linear parameters multiply: (linear parameters, resamples, depths)."""
 
 
+_TRIED = np.array([8.0, 20.0, 38.0, 56.0, 110.0])
+
+
+def _shapes(name: str, curve: Curve) -> Iterator[str]:
+    """What ranges and basis give at five depths: a wrong shape would else be found after the training."""
+    given = np.array2string(_TRIED, precision=0)
+    try:
+        ranges = curve.ranges(_TRIED)
+        if not all(isinstance(one, Range) for one in ranges) or len(ranges) != len(curve.NONLINEAR):
+            yield f"whose ranges({given}) are {ranges}; allowed: a Range for each of {list(curve.NONLINEAR)}"
+            return
+        nonlinear = np.array([[one.low, one.high] for one in ranges]).reshape(len(ranges), 2)
+        found = np.shape(curve.basis(_TRIED, nonlinear))
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        yield f"whose ranges or basis raise at the depths {given}: {said}; allowed: arrays"
+        return
+    if found != (allowed := (len(curve.LINEAR), 2, len(_TRIED))):
+        yield (
+            f"whose basis at {len(_TRIED)} depths and 2 resamples has the shape {found}; allowed: {allowed}, (linear "
+            "parameters, resamples, depths)"
+        )
+
+
 def _parameters(curve: Curve) -> tuple[str, ...]:
     return (*curve.LINEAR, *curve.NONLINEAR)
 
@@ -70,6 +95,7 @@ CONTRACT = Contract(
         Attribute(("LEVELS",), of="none", values=lambda curve: tuple(curve.LINEAR)),
         Attribute(("FORMULA",), of="files", kind=str),
         Attribute(("EXAMPLE",), of="files", values=_parameters),
-    )
+    ),
+    further=_shapes,
 )
 """What `skipray.extension.catalog` asks of a curve."""

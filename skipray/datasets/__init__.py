@@ -16,6 +16,7 @@ Nothing here downloads anything.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -188,10 +189,16 @@ def _standardise(dataset: DatasetSpec, shape: tuple[int, ...]) -> str:
     return dataset.standardise or ("per_channel" if len(shape) == 3 else "per_feature")
 
 
-def _task(name: str, entry: Any) -> Iterator[str]:
+def _declared(name: str, entry: Any) -> Iterator[str]:
     task = getattr(entry, "TASK", TASKS[0])
     if task not in TASKS:
         yield f"whose TASK is {task!r}; allowed: {', '.join(TASKS)}"
+    fingerprint = getattr(entry, "FINGERPRINT", None)
+    if fingerprint is not None and not re.fullmatch("[0-9a-f]{64}", fingerprint):
+        yield (
+            f"whose FINGERPRINT is {fingerprint!r}; allowed: a sha256 of 64 hexadecimal digits, which "
+            "skipray.datasets.fingerprint_of(raw) gives of what load returns"
+        )
 
 
 _OF_A_SPLIT = ("dataset", "fingerprint", "root", "cache")
@@ -213,6 +220,6 @@ CONTRACT = Contract(
         Attribute(("missing",), of="none", call=("dataset", "root")),
         Attribute(("prepare",), of="none", call=_OF_A_SPLIT),
     ),
-    further=_task,
+    further=_declared,
 )
 """What `skipray.extension.catalog` asks of a data set."""

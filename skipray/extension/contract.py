@@ -46,7 +46,8 @@ class Contract:
 
     attributes: tuple[Attribute, ...]
     further: Callable[[str, Any], Iterable[str]] | None = None
-    """Mistakes that no single attribute shows, in words, of an entry that has all that is asked: of its name and it."""
+    """Mistakes that no single attribute shows, as `whose ...; allowed: ...`, of an entry that has all that is asked: of
+    its name and it."""
 
     def check(self, name: str, entry: Any) -> None:
         """Raises DeclarationRefused for the first mistake: what was found, in which file, and what is allowed."""
@@ -67,7 +68,7 @@ class Contract:
         if not own:
             yield from self._misspelt(entry)
         if self.further is not None:
-            yield from (f"which {one}" for one in self.further(name, entry))
+            yield from self.further(name, entry)
 
     def _names(self) -> list[str]:
         return [name for attribute in self.attributes for name in attribute.names]
