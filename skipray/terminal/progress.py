@@ -43,6 +43,8 @@ LINE_SECONDS = 15.0
 class _Found:
     """What finished trials have brought so far."""
 
+    depth: str
+    """What its columns are: depth, with what it counts."""
     latest: str = ""
     """The trial that has finished last, and its accuracy."""
     accuracies: dict[Cell, list[float]] = field(default_factory=dict)
@@ -70,12 +72,12 @@ class Progress:
         for trial_id, state in self.states.items():
             if state in ("running", "failed"):
                 self.states[trial_id] = "missing"  # this launch runs them again
-        self._time_left, self._depth = TimeLeft(seconds), depth
+        self._time_left = TimeLeft(seconds)
         self.started = time.monotonic()
         self.ran = 0
         self.failures: deque[str] = deque(maxlen=3)
         self._attempts_failed: Counter[str] = Counter()
-        self._found = _Found()
+        self._found = _Found(depth)
         self.console = Console(stderr=True, highlight=False, emoji=False)
         self._live: Live | None = None
         self._last_line = 0.0
@@ -93,7 +95,7 @@ class Progress:
     ) -> None:
         if self._live is not None:
             self._live.__exit__(kind, error, trace)
-            self.console.print(state_grid(self.trials, self.states, self._depth))
+            self.console.print(state_grid(self.trials, self.states, self._found.depth))
 
     def say(self, text: str) -> None:
         """A line of its own, such as what is being waited for."""
@@ -194,9 +196,9 @@ class Progress:
 
     def _render(self) -> Group:
         finished = sum(state == "finished" for state in self.states.values())
-        lines: list[RenderableType] = [state_grid(self.trials, self.states, self._depth)]
+        lines: list[RenderableType] = [state_grid(self.trials, self.states, self._found.depth)]
         if self._found.accuracies:
-            lines.append(running_grid(self._found.accuracies, self._depth))
+            lines.append(running_grid(self._found.accuracies, self._found.depth))
         bar = Table.grid()  # a bar alone does not end its line
         bar.add_row(ProgressBar(total=max(1, len(self.states)), completed=finished, width=40))
         lines += [bar, Text(self._summary())]

@@ -8,6 +8,7 @@ themselves once, for a comparison within rounding on any other.
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Collection
 from pathlib import Path
@@ -23,8 +24,11 @@ PINNED = HERE / "run.json"
 
 
 def processor_class() -> str:
-    """What the bits of a result depend on besides the code: the processor's make and model, torch, its kernels."""
-    return f"{_processor()} {torch.backends.cpu.get_cpu_capability()} torch {torch.__version__}"
+    """What the bits of a result depend on besides the code: processor, torch, its kernels, and those
+    of OpenBLAS (numpy) where the environment chooses them."""
+    chosen = os.environ.get("OPENBLAS_CORETYPE")
+    kernels = f" OpenBLAS {chosen}" if chosen else ""
+    return f"{_processor()} {torch.backends.cpu.get_cpu_capability()} torch {torch.__version__}{kernels}"
 
 
 def _processor() -> str:
