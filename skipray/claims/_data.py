@@ -169,6 +169,9 @@ class SweepData:
 
         A diverged trial's last values are those of the network before it diverged: they are never taken. It counts as
         `diverged` says, and is left out when None.
+
+        Raises:
+            ValueError: no trial has the metric, and no metric is called so.
         """
         table = self.trials if rows is None else rows
         if metric not in table.columns:

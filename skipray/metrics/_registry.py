@@ -106,7 +106,7 @@ def layer_metric(key: str, names: Sequence[str] = ()) -> LayerMetric:
 
 
 def layer_metrics() -> tuple[str, ...]:
-    """The statistics of layers.parquet."""
+    """The statistics of skipray's own files; layers.parquet may have a user's (`module:name`) besides."""
     return tuple(e.metric.key for e in entries() if isinstance(e.metric, LayerMetric))
 
 

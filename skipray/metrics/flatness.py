@@ -51,6 +51,12 @@ def flatness(
     Each weight w becomes w (1 + sigma g), g normal from `seed`; sigma by bisection in log scale between 1e-6 and 1
     (Jiang et al. 2020, appendix C; Dziugaite et al. 2020). Measured in the mode that the network is in; left as found.
 
+    Args:
+        inputs: (samples, ...) as the network takes them.
+        labels: (samples,) class numbers, or what `loss` takes.
+        draws: of the noise, over which the loss's rise is averaged.
+        loss: of (scores, labels), a scalar; cross-entropy when None.
+
     Returns:
         sigma; 1 where even that much does no harm, 0 where none is harmless.
     """

@@ -30,7 +30,8 @@ SHARED = {
 
 
 def by_depth(aggregate: "Aggregate", layout: Layout) -> Iterator[Chart | None]:
-    """A chart for each figure that a tracked metric names, those of several metrics first."""
+    """A chart for each figure that a tracked metric names, those of several metrics first; None where nothing was
+    measured."""
     panels: dict[str, list[Tracked]] = {name: [] for name in SHARED}
     for one in tracked_metrics(aggregate.sweep).values():
         if one.trend and one.metric.figure not in (None, MAIN):

@@ -43,7 +43,11 @@ def activation_names(model: ModelSpec) -> list[str]:
 
 
 def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
-    """(Field, message) of what the family needs and the model has not."""
+    """(Field, message) of what the family needs and the model has not.
+
+    Raises:
+        ValueError: a family of one's own whose `fields` name what no model has.
+    """
     own = ":" in model.architecture
     read = family.fields(model.kind) if hasattr(family, "fields") and (own or model.kind is not None) else set()
     for mistake in unknown_words("fields", tuple(read), tuple(ModelSpec.model_fields)):

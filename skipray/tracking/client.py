@@ -111,6 +111,7 @@ def reach(
     Raises:
         TrackingRefused: the store refuses what was asked.
         TrackingAway: it cannot be reached, or answers with errors, still after the last pause.
+        Exception: any other error of `action`, as it is.
     """
     pauses = retries if retries is not None else (RETRY_SECONDS_SQL if is_sql(uri) else RETRY_SECONDS_HTTP)
     for pause in (*pauses, None):
