@@ -5,6 +5,7 @@ Coverage is checked here on few repetitions with binomial tolerance; tests/bench
 
 import itertools
 import pickle
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -568,25 +569,28 @@ def test_levels_and_bands_stay_within_the_bounds(seeds: int) -> None:
         fit_depth_trend(depth, value, bounds=(1, 0))
 
 
+def forty_fold(seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Forty series (depths, seeds, values) of a line whose three seeds share nothing and scatter forty times as much at
+    the deepest depth."""
+    rng = np.random.default_rng(seed)
+    depth, seeds = np.repeat(DEPTHS, 3), np.tile(np.arange(3), len(DEPTHS))
+    for _ in range(40):
+        yield depth, seeds, 1 + 0.02 * depth + 0.02 * (depth / 8) ** 1.4 * rng.standard_normal(len(depth))
+
+
 def test_weights_follow_noise_that_grows_forty_fold() -> None:
     """The scatter of deep networks, seed by seed, must not leak into the variances of shallow ones."""
-    rng = np.random.default_rng(3)
-    depth, seed = np.repeat(DEPTHS, 3), np.tile(np.arange(3), len(DEPTHS))
     powers = []
-    for _ in range(40):
-        value = 1 + 0.02 * depth + 0.02 * (depth / 8) ** 1.4 * rng.standard_normal(len(depth))
+    for depth, seed, value in forty_fold(3):
         relative = estimate_variances(build_design(depth, seed), value).relative
         powers.append(np.log(relative[-1] / relative[0]) / np.log(depth[-1] / depth[0]))
     assert np.mean(powers) == pytest.approx(2.8, abs=0.6)
 
 
 def test_scatter_of_deep_networks_is_no_seed_effect() -> None:
-    """Seeds that share nothing: noise forty times as large at the deepest depth must not widen the shallowest."""
-    rng = np.random.default_rng(4)
-    depth, seed = np.repeat(DEPTHS, 3), np.tile(np.arange(3), len(DEPTHS))
+    """It must not widen the bands of shallow ones."""
     found = []
-    for _ in range(40):
-        value = 1 + 0.02 * depth + 0.02 * (depth / 8) ** 1.4 * rng.standard_normal(len(depth))
+    for depth, seed, value in forty_fold(4):
         design = build_design(depth, seed, estimate_variances(build_design(depth, seed), value))
         found.append(np.sqrt(with_seed_effects(design, value).seed_variance))
     assert np.median(found) < 0.02  # the noise of the shallowest; taken with even weights 0.15

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from skipray.claims._claim import Comparison, Finding
 from skipray.claims._data import SweepData
-from skipray.spec.claims import narrowed
 from skipray.spec.data_factors import DATASET
 from skipray.trends.limit_words import listed
 
@@ -20,10 +19,14 @@ def on_each_data_set(judge: Callable[[SweepData], Finding], data: SweepData, apa
     Args:
         apart: factors whose values the claim itself tells apart.
     """
+
+    def judged(these: SweepData) -> Finding:
+        return _with_factors(judge(these), these, apart)
+
     names = data.data_sets
     if len(names) < 2:
-        return _with_factors(judge(data), data, apart)
-    found = {name: _with_factors(judge(on), on, apart) for name in names for on in [data.on(name)]}
+        return judged(data)
+    found = {name: judged(data.on(name)) for name in names}
     tested = {name: one for name, one in found.items() if one.parts}
     lacking = {name: one for name, one in found.items() if not one.parts}
     first = next(iter((tested or found).values()))
@@ -46,8 +49,7 @@ def on_each_data_set(judge: Callable[[SweepData], Finding], data: SweepData, apa
 
 def _with_factors(found: Finding, data: SweepData, apart: Collection[str]) -> Finding:
     """What was found, and which factors it was found over."""
-    named = {DATASET, *apart, *(key for family in data.roles.values() for key in narrowed(family)[1])}
-    names = [factor for factor in data.factors if factor not in named]
+    names = [factor for factor in data.factors if factor not in {DATASET, *apart}]
     if not found.parts or not names:
         return found
     return replace(found, remark=f"{found.remark} All values of {listed(names)} are judged together.")

@@ -63,10 +63,8 @@ def _many_limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
         below = sum(limit.censored == "below" for limit in members)
         words = []
         if known:
-            span = layout.at(known[-1])
-            if len(known) > 1:
-                span = span.replace(f"{known[-1]:.0f}", f"{known[0]:.0f} to {known[-1]:.0f}", 1)
-            words.append(f"at {span} in {len(known)} of {len(members)} combinations of factors")
+            span = known if len(known) == 1 else (known[0], known[-1])
+            words.append(f"at {layout.at(*span)} in {len(known)} of {len(members)} combinations of factors")
         if beyond:
             words.append(f"beyond the deepest tried in {beyond}" + ("" if known else f" of {len(members)}"))
         if below:

@@ -3,7 +3,7 @@
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ import pandas as pd
 from skipray.palette import Style, family_styles
 from skipray.spec import Group, SweepSpec, TrialSpec
 from skipray.spec.cell import value_text
+from skipray.spec.depth_words import plain_depth
+from skipray.trends.limit_words import DepthName
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -87,7 +89,7 @@ class Layout:
     _facets: tuple[Facet, ...]
     marked: frozenset[tuple[Group, int]] = frozenset()
     """Groups and depths that break the tuning's protocol: every figure shows which these are."""
-    at: Callable[[float], str] = "depth {:.0f}".format
+    at: DepthName = plain_depth
     """A depth as its families call it: `8 blocks`, else `depth 8`."""
     depth_words: str = "depth"
     """Depth with what its families count: `depth (blocks)`."""

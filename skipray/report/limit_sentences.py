@@ -1,10 +1,11 @@
 """The trainability limits of a few groups in one sentence, made from the counts, and what they are limits of."""
 
+from skipray.spec.depth_words import plain_depth
 from skipray.trends import Limit
 from skipray.trends.limit_words import DepthName, bound_words, count_words, exception_words, listed, missing_words
 
 
-def limit_sentence(found: "list[tuple[str, Limit]]", means: str = "", at: DepthName = "depth {:.0f}".format) -> str:
+def limit_sentence(found: "list[tuple[str, Limit]]", means: str = "", at: DepthName = plain_depth) -> str:
     """The limits in one sentence, the definition in the next; empty without limits.
 
     Args:

@@ -1,6 +1,6 @@
 """What a family's depth counts, as it says itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from skipray.extension import catalog
 
@@ -28,19 +28,30 @@ def depth_words(architectures: Iterable[str], units: Mapping[str, str]) -> str:
     return f"depth ({' or '.join(told)})" if told and all(told) else "depth"
 
 
-def depth_at(depth: float, architectures: Iterable[str], units: Mapping[str, str]) -> str:
-    """A depth as all of a sweep's families call it; `depth 8` where they count different things, weight layers, or do
-    not say.
+def plain_depth(*depths: float) -> str:
+    """A depth, or a range of depths, without what it counts: `depth 8`, `depth 8 to 20`."""
+    return f"depth {_numbers(depths)}"
+
+
+def _numbers(depths: Iterable[float]) -> str:
+    return " to ".join(f"{depth:.0f}" for depth in depths)
+
+
+def depth_at(depths: Sequence[float], architectures: Iterable[str], units: Mapping[str, str]) -> str:
+    """A depth, or a range, as all of a sweep's families call it; `depth 8` where they count different things, weight
+    layers, or do not say.
 
     >>> units = {"resnet": "weight layers", "transformer": "blocks"}
-    >>> [depth_at(depth, names, units) for depth, names in ((8, ["transformer"]), (1.4, ["transformer"]), (8, units))]
-    ['8 blocks', '1 block', 'depth 8']
+    >>> [depth_at(depths, ["transformer"], units) for depths in ([8], [1.4], [8, 20])]
+    ['8 blocks', '1 block', '8 to 20 blocks']
+    >>> depth_at([8], units, units)
+    'depth 8'
     """
     told = {_told(name, units) for name in architectures}
     unit = told.pop() if len(told) == 1 else ""
     if unit in ("", WEIGHT_LAYERS):
-        return f"depth {depth:.0f}"
-    shown = f"{depth:.0f}"
+        return plain_depth(*depths)
+    shown = _numbers(depths)
     return f"{shown} {unit.removesuffix('s') if shown == '1' and not unit.endswith('ss') else unit}"
 
 

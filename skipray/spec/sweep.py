@@ -67,9 +67,9 @@ class SweepSpec:
         """`depth` with what its families count: `depth (blocks)`."""
         return depth_words([group.architecture for group in self.groups], self.depth_units)
 
-    def depth_at(self, depth: float) -> str:
-        """`8 blocks`, or `depth 8`: `skipray.spec.depth_words.depth_at`."""
-        return depth_at(depth, [group.architecture for group in self.groups], self.depth_units)
+    def depth_at(self, *depths: float) -> str:
+        """`8 blocks`, or `depth 8`; of two depths `8 to 20 blocks`: `skipray.spec.depth_words.depth_at`."""
+        return depth_at(depths, [group.architecture for group in self.groups], self.depth_units)
 
     @cached_property
     def depth_sentence(self) -> str:

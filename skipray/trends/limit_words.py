@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable
 
+from skipray.spec.depth_words import plain_depth
 from skipray.trends.trainability import ALL_OF, DepthCount, Limit
 
-DepthName = Callable[[float], str]
-"""Of a depth, what its families call it: `8 blocks`, else `depth 8`."""
+DepthName = Callable[..., str]
+"""Of a depth, or of two, what their families call them: `8 blocks`, `8 to 20 blocks`, else `depth 8`."""
 
 
-def limit_words(limit: Limit, at: DepthName = "depth {:.0f}".format) -> str:
+def limit_words(limit: Limit, at: DepthName = plain_depth) -> str:
     """A limit in a table's cell, such as `depth 33 (95 % interval 20 to 48)`, with what is missing.
 
     Args:

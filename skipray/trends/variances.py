@@ -26,11 +26,11 @@ LEAST_PROBABLE = 1e-3
 def estimate_variances(even: Design, value: Array) -> Variances:
     """The noise of values (values,) by depth, from their design with even weights.
 
-    The variance is floor + (1 - floor) (depth / deepest) ** power (nlme's varConstPower: Pinheiro & Bates 2000, section
-    5.2). Its probability is the restricted likelihood of depths and seeds together (Patterson & Thompson 1971), times a
-    normal prior around 0 for the power: seed effects are taken out with the weights that each function gives. Taken out
-    with equal weights, the scatter of the deepest networks would leak into the variances of shallow ones, which are
-    hundreds of times smaller.
+    As a share of the largest the variance is floor + (1 - floor) (depth / end) ** power, end the deepest depth, or the
+    shallowest for a negative power (nlme's varConstPower: Pinheiro & Bates 2000, section 5.2). Its probability is the
+    restricted likelihood of depths and seeds together (Patterson & Thompson 1971), times a normal prior around 0 for
+    the power: seed effects are taken out with the weights that each function gives. Taken out with equal weights, the
+    scatter of the deepest networks would leak into the variances of shallow ones, which are hundreds of times smaller.
     """
     freedom = np.bincount(even.depth_index) - 1.0
     residual = value - (even.means @ value)[even.depth_index]

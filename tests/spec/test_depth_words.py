@@ -43,10 +43,11 @@ def test_families_say_what_their_depth_counts() -> None:
     assert depth_words(["resnet", silent], units) == "depth"
     assert depth_words(["resnet"], {}) == "depth (weight layers)", "a store of before says nothing of it"
     assert depth_words([said], {}) == "depth"
-    assert depth_at(12, [said], units) == "12 stages"
-    assert depth_at(1.2, ["transformer"], units) == "1 block"
+    assert depth_at([12], [said], units) == "12 stages"
+    assert depth_at([1.2], ["transformer"], units) == "1 block"
+    assert depth_at([1, 12], ["transformer"], units) == "1 to 12 blocks"
     for families in (["plainnet", "resnet"], ["transformer", said], ["resnet", silent], [silent]):
-        assert depth_at(12, families, units) == "depth 12", "one word would be wrong of some"
+        assert depth_at([12], families, units) == "depth 12", "one word would be wrong of some"
     assert depth_units(["somebodys_depths:lines"]) == {"somebodys_depths:lines": "two lines"}
 
 

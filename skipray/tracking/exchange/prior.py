@@ -56,16 +56,19 @@ def import_table(
     """
     if not re.match(NAME, name):
         raise BadTable(f"--name: found {name!r}; allowed: lower-case letters, digits, '.', '_' and '-'")
-    rows = read_rows(path, name, dataset, chance)
-    uri = resolve_uri(_sweep(path, name, rows), tracking_uri)
-    stored = _earlier(uri, name)
-    before = _chance_before(path, stored, uri) if chance is None else None
-    if before is not None:
-        say(
-            f"{path}: taken with --chance {before:g}, as it was imported before; under another --name it may go without"
-        )
-    rows = read_rows(path, name, dataset, before if chance is None else chance, say)
+    told: list[str] = []
+    rows = read_rows(path, name, dataset, chance, told.append)
     sweep = _sweep(path, name, rows)
+    uri = resolve_uri(sweep, tracking_uri)
+    stored = _earlier(uri, name)
+    if chance is None and (before := _chance_before(path, stored, uri)) is not None:
+        told = [
+            f"{path}: taken with --chance {before:g}, as it was imported before; under another --name it may go without"
+        ]
+        rows = read_rows(path, name, dataset, before, told.append)
+        sweep = _sweep(path, name, rows)
+    for text in told:
+        say(text)
     address = open_sweep(sweep, tracking_uri)
     have = read_ledger(sweep, address.uri).finished
     missing = [row for row in rows if row.trial.trial_id not in have]
