@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep test faults protocol lowest newest image wheel check format ui bench gpu scale lock docs vega
+.PHONY: help install sweep test faults size protocol lowest newest image wheel check format ui bench gpu scale lock docs vega
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -67,6 +67,9 @@ bench: $(READY)  ## speed, side by side with what one would otherwise write, kep
 
 gpu: $(READY)  ## what a GPU has to show: training, resume, probes, memory, several at once, bfloat16, a step's time
 	@$(BIN)/python tests/gpu --step
+
+size: $(READY)  ## 10,000 trials of a second while workers, nodes and the server are killed every 20 s (an hour; SIZE="--trials N")
+	@$(BIN)/python tests/faults/size.py $(SIZE)
 
 scale: $(READY)  ## 10,000 tracked trials, simulated clusters, 100,000 finished runs read back (an hour or more)
 	@$(BIN)/python tests/benchmarks/bench_scheduling.py 10000

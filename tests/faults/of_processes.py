@@ -12,6 +12,7 @@ import psutil
 from stage import EPOCHS, Disturbed, Stage
 
 from skipray.scheduling.work.stopping import GRACE_SECONDS
+from sweeps import SEEDS
 
 LONG_EPOCHS = 2 * EPOCHS
 HOG_CHUNK_BYTES = 200 * 2**20
@@ -191,15 +192,15 @@ def sigterm(stage: Stage) -> None:
 
 
 def two_launches(stage: Stage) -> None:
-    """A second launch of a sweep that is running."""
-    with stage.disturb("two-launches") as it:
+    """Two more launches of a sweep that is running; it outlasts them by far, on a fast machine too."""
+    with stage.disturb("two-launches", seeds=SEEDS) as it:
         first = it.launch()
         it.training()
         it.strike()
         driver = first.driver_pid
         second = it.launch()
-        it.expect_exit(second, 2, f"process {driver} on")
         third = it.launch("--set", "resources.max_failures=2")
+        it.expect_exit(second, 2, f"process {driver} on")
         it.expect_exit(third, 2, f"process {driver} on")
         it.expect(first.lives, "the first launch was still running when the others were refused")
         it.expect_exit(first, 0)

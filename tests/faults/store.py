@@ -101,7 +101,7 @@ def read_values(sweep: Path, uri: str) -> Values:
     spec = load_sweep(sweep)
     return Values(
         # A factor in the sweep whose include varies it, the last epoch's rate elsewhere; the histories have it anyway.
-        _plain(tracking.read_trials(spec, uri)).drop(columns="learning_rate"),
+        _plain(tracking.read_trials(spec, uri)).drop(columns="learning_rate", errors="ignore"),
         _plain(tracking.read_histories(spec, uri)),
         _plain(tracking.read_layers(spec, uri)),
     )
