@@ -12,11 +12,13 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
   tensors.
 - `uncompiled`: the module within what torch.compile gives, which has its weights. Publicly: it is taken as it is.
 - `global_hooks`: torch's hooks on all modules and optimizers, which a user's code may have set. Publicly: they stay.
+- `open_modes`: modes and hooks on saved tensors that were entered and not left. Publicly: they are not seen.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor, UntypedStorage, nn
 from torch.nn.modules import batchnorm, conv, dropout
 from torch.nn.modules import module as modules
@@ -94,6 +96,18 @@ def global_hooks() -> Iterator[tuple[str, dict[Any, Any]]]:
         for name, value in vars(home).items():
             if name.startswith("_global_") and isinstance(value, dict):
                 yield name, value
+
+
+def open_modes() -> tuple[str, ...]:
+    """Names of the modes that torch's functions and operators run in now, and of hooks on what autograd keeps."""
+    stacks = (
+        (torch.overrides, "_get_current_function_mode_stack"),
+        (torch.utils._python_dispatch, "_get_current_dispatch_mode_stack"),
+    )
+    modes = [mode for home, name in stacks for mode in getattr(home, name, list)()]
+    top = getattr(getattr(torch._C, "_autograd", None), "_top_saved_tensors_default_hooks", None)
+    hooks = top(True) if top is not None else None
+    return tuple(type(mode).__name__ for mode in modes) + (("saved tensors",) if hooks else ())
 
 
 OWN_STATE = ("_parameters", "_buffers", "_modules")

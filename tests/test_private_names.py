@@ -26,7 +26,7 @@ SEAMS = {
 UNDOCUMENTED = ("ray._", "ray.air", "ray.experimental", "ray.tune.execution", "mlflow.store", "mlflow.utils")
 IN_PLACE = {
     ("scheduling.work.studies", "_trial_id"): "Optuna: its own number of a trial in its storage",
-    ("trial.process_state", "_filters_mutated"): "Python: filters that are put back have to be looked at anew",
+    ("trial.kept.of_python", "_filters_mutated"): "Python: filters that are put back have to be looked at anew",
 }
 """Names that stand alone where they are used, each with what is done without it."""
 PYTHONS_OWN = {"_exit"}
@@ -74,7 +74,7 @@ def test_one_module_for_each_library() -> None:
     found = {module: sorted(set(foreign(tree, own)) - PYTHONS_OWN) for module, tree in parsed.items()}
     assert all(found[module] for module in SEAMS), "a seam without such a name can go"
     outside = {(module, name) for module, names in found.items() if module not in SEAMS for name in names}
-    threads = {("trial.process_state", "_target")}  # Python's, of a thread; without it its class tells
+    threads = {("trial.kept.left_running", "_target")}  # Python's, of a thread; without it its class tells
     assert outside - threads == set(IN_PLACE)
 
 

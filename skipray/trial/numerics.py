@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from skipray.extension import catalog
 from skipray.spec import TrialSpec
-from skipray.trial.process_state import process_kept
+from skipray.trial.kept import process_kept
 from skipray.trial.training.seeds import derived_seed
 
 _paths_at_import: dict[str, tuple[str, ...]] = {}

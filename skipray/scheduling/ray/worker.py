@@ -111,7 +111,7 @@ def one_line(error: BaseException) -> str:
 
 def _changed_for_good() -> bool:
     """Whether a trial's own code has changed what this process cannot set back; the trial itself has logged what."""
-    state = sys.modules.get("skipray.trial.process_state")
+    state = sys.modules.get("skipray.trial.kept")
     return state is not None and bool(state.LEFT)
 
 
