@@ -25,7 +25,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from skipray.curves._formula import formula_mistakes, formula_value, parameters_of
 from skipray.extension.contract import Attribute, Contract
+
+__all__ = ["CONTRACT", "Array", "Curve", "Range", "formula_value"]
 
 Array = NDArray[np.float64]
 
@@ -82,8 +85,11 @@ def _shapes(name: str, curve: Curve) -> Iterator[str]:
         )
 
 
-def _parameters(curve: Curve) -> tuple[str, ...]:
-    return (*curve.LINEAR, *curve.NONLINEAR)
+def _declared(name: str, curve: Curve) -> Iterator[str]:
+    mistakes = list(_shapes(name, curve))
+    yield from mistakes
+    if not mistakes and ":" not in name:
+        yield from formula_mistakes(curve, _TRIED)
 
 
 CONTRACT = Contract(
@@ -94,8 +100,8 @@ CONTRACT = Contract(
         Attribute(("basis",), call=("depth", "nonlinear")),
         Attribute(("LEVELS",), of="none", values=lambda curve: tuple(curve.LINEAR)),
         Attribute(("FORMULA",), of="files", kind=str),
-        Attribute(("EXAMPLE",), of="files", values=_parameters),
+        Attribute(("EXAMPLE",), of="files", values=parameters_of),
     ),
-    further=_shapes,
+    further=_declared,
 )
 """What `skipray.extension.catalog` asks of a curve."""

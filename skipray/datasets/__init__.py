@@ -202,6 +202,11 @@ def _declared(name: str, entry: Any) -> Iterator[str]:
 
 
 _OF_A_SPLIT = ("dataset", "fingerprint", "root", "cache")
+_HOW_TO_FINGERPRINT = (
+    ". EXAMPLE is for data that the user names; else FINGERPRINT is what this prints: python -c 'from skipray.spec "
+    "import DatasetSpec; from skipray.datasets import data_root, fingerprint_of, {name} as d; "
+    'print(fingerprint_of(d.load(DatasetSpec(name="{name}"), data_root())))\''
+)
 CONTRACT = Contract(
     (
         Attribute(("load",), of="none", call=("dataset", "root")),
@@ -213,7 +218,7 @@ CONTRACT = Contract(
         Attribute(("shape_and_classes",), of="none", call=("dataset",)),
         Attribute(("train_samples",), of="none", call=("dataset",)),
         Attribute(("FLIP",), of="files", kind=bool),
-        Attribute(("FINGERPRINT", "EXAMPLE"), of="files", kind=(str, dict)),
+        Attribute(("FINGERPRINT", "EXAMPLE"), of="files", kind=(str, dict), remedy=_HOW_TO_FINGERPRINT),
         Attribute(("TASK",), of="none", kind=str),
         Attribute(("task",), of="none", call=("dataset",)),
         Attribute(("check",), of="none", call=("dataset",)),

@@ -12,6 +12,7 @@ from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver
 from skipray.execution.ended import LaunchEnd
 from skipray.execution.live_answer import LiveAnswer
 from skipray.execution.ownership import Ownership, owned, refuse_second
+from skipray.extension import catalog
 from skipray.planning.budget import Budget, BudgetFit, fit
 from skipray.planning.cores import usable_cores
 from skipray.planning.estimate import CPU, CUDA, estimate_seconds
@@ -91,6 +92,7 @@ def launch_sweep(
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
         connecting = PendingConnection(sweep, address=ray_address, trials=missing)
         stack.callback(connecting.end, meanwhile)
+        catalog.check_all("claims")  # pandas and scipy are imported meanwhile
         if ray_address in (None, "local"):
             _verify_data(sweep)
         if ray_address or _needs_more_than_this_machine(sweep):

@@ -51,6 +51,13 @@ def find(folder: str, name: str) -> Any:
     return _load_file(folder, name)
 
 
+def check_all(folder: str) -> None:
+    """Raise DeclarationRefused for the first file of a folder that lacks something: of what every sweep is read with,
+    though none names it, this is seen before anything is trained."""
+    for name in names(folder):
+        find(folder, name)
+
+
 def _load_file(folder: str, name: str) -> ModuleType:
     try:
         module = importlib.import_module(f"skipray.{folder}.{name}")

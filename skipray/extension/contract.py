@@ -38,6 +38,8 @@ class Attribute:
     """Of a value: its type."""
     values: Callable[[Any], Collection[str]] | None = None
     """Of a value that is a list of words, or a mapping from them: what they may be, from the entry."""
+    remedy: str = ""
+    """Where it is missing: how to get it. `{name}` stands for the entry's name."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ class Contract:
         for attribute in self.attributes:
             present = [one for one in attribute.names if hasattr(entry, one)]
             if not present and (attribute.of == "all" or (attribute.of == "files" and not own)):
-                yield f"which has no {' or '.join(attribute.names)}{self._hint(entry, attribute)}; allowed: " + _asked(
-                    attribute
-                )
+                remedy = attribute.remedy.format(name=name)
+                hint = self._hint(entry, attribute)
+                yield f"which has no {' or '.join(attribute.names)}{hint}; allowed: {_asked(attribute)}{remedy}"
             for one in present:
                 yield from _wrong(one, getattr(entry, one), attribute, entry)
         if not own:

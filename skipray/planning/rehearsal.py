@@ -1,4 +1,5 @@
-"""What of a sweep could not run, found before anything starts: its own code, its optimizers, its smallest batches.
+"""What of a sweep could not run, found before anything starts: its own code, its optimizers, its smallest batches, and
+curves whose file is not whole.
 
 Each distinct network of a user's own family is built once (for its sizes), and the shallowest of each family and recipe
 takes one step on made-up samples.
@@ -10,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skipray import architectures, datasets
-from skipray.extension import apart, own_code
+from skipray.extension import apart, catalog, own_code
 from skipray.planning.estimate import train_samples
 from skipray.spec import SpecError, SweepSpec, TrialSpec
 
@@ -30,7 +31,9 @@ def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
 
     Raises:
         SpecError: a line for each mistake, with its place.
+        DeclarationRefused: a curve, which every depth series is fitted with, lacks something.
     """
+    catalog.check_all("curves")
     if importlib.util.find_spec("torch") is None:
         return ()
     if any(_has_own_code(cell) for cell in sweep.cells):

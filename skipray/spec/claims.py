@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from skipray.spec.fields import NonNegativeFloat, Positive, Section
+from skipray.spec.fields import NonNegativeFloat, OwnName, Positive, Section
+from skipray.spec.values import Words
 
 
 def narrowed(family: str) -> tuple[str, dict[str, str]]:
@@ -46,6 +47,7 @@ class ComparisonClaim(DeclaredClaim):
     """One family's metric against another's, paired by depth, seed and factors."""
 
     kind: Literal["comparison"]
+    """One family's metric against another's, paired by depth, seed and factors."""
     metric: str
     """A metric of finished runs under its MLflow key, such as `test.accuracy`."""
     family: str
@@ -62,9 +64,13 @@ class TrendClaim(DeclaredClaim):
     """A metric's change from a family's shallowest depth to its deepest, seed by seed."""
 
     kind: Literal["trend"]
+    """A metric's change from a family's shallowest depth to its deepest, seed by seed."""
     metric: str
+    """A metric of finished runs under its MLflow key."""
     family: str
+    """As a comparison has it."""
     direction: Literal["rising", "falling", "flat"]
+    """By more than the margin, or, if flat, a change within it."""
     margin: NonNegativeFloat = 0.0
     """What it is claimed to rise or fall by more than, or, if flat, to change by less than; in the metric's own
     units."""
@@ -74,8 +80,11 @@ class LimitClaim(DeclaredClaim):
     """A family's trainability limit against another family's, or against a depth."""
 
     kind: Literal["limit"]
+    """A family's trainability limit against another family's, or against a depth."""
     family: str
+    """As a comparison has it."""
     direction: Literal["above", "below"]
+    """The side of `than` on which the limit is claimed to lie."""
     than: str | Positive
     """A family, or a depth: there more (above) or fewer (below) than half of the seeds train."""
 
@@ -84,19 +93,23 @@ class CorrelationClaim(DeclaredClaim):
     """Kendall's tau of two metrics over runs that trained."""
 
     kind: Literal["correlation"]
+    """Kendall's tau of two metrics over runs that trained."""
     metric: str
+    """A metric of finished runs under its MLflow key."""
     other: str
     """The second metric."""
     direction: Literal["positive", "negative"]
+    """The side of zero on which tau is claimed to lie, beyond the margin."""
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    strata: tuple[Literal["depth", "architecture"], ...] = ()
+    """Of tau."""
+    strata: Annotated[tuple[Literal["depth", "architecture"], ...], Words("a list of depth and architecture")] = ()
     """Only runs that agree in these are compared."""
 
 
 class CodedClaim(DeclaredClaim):
     """A claim of one's own code: `module:name` of an object with `judge(data)`, as the files of skipray/claims are."""
 
-    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
+    kind: OwnName
 
 
 OwnClaim = ComparisonClaim | TrendClaim | LimitClaim | CorrelationClaim | CodedClaim
@@ -110,13 +123,14 @@ KINDS: dict[str, type[DeclaredClaim]] = {
 
 class Claims(Section):
     plain: str | None = None
-    """The family without skips that the paper's claims are asked of."""
+    """The role of the family without skips, which the paper's claims name. Where the sweep binds no role: plainnet."""
     skip: str | None = None
-    """Its twin with skips."""
+    """The role of its twin with skips. Where the sweep binds no role: resnet."""
     aggregated: str | None = None
-    """Its twin with skips and aggregated transformations."""
-    own: tuple[OwnClaim, ...] = ()
-    """Claims of the sweep's own."""
+    """The role of its twin with skips and aggregated transformations. Where the sweep binds no role: resnext."""
+    own: Annotated[tuple[OwnClaim, ...], Words("a list of claims, each a mapping of the fields of its kind")] = ()
+    """Claims of the sweep's own. Each has a `kind`: what goes with it follows as `claims.own.KIND`; a `kind` of
+    `module:name` is an object with `judge(data)`, as the files of skipray/claims are, and needs an `id` alone."""
 
     @property
     def roles(self) -> dict[str, str] | None:

@@ -63,6 +63,9 @@ def _rows(model: type[Section], prefix: str) -> Iterator[FieldRow]:
         )
         if inner is not None:
             yield from _rows(inner, f"{prefix}{name}.")
+        elif model is claims.Claims and name == "own":
+            for kind, part in claims.KINDS.items():
+                yield from _rows(part, f"{prefix}{name}.{kind}.")
 
 
 def _section(info: FieldInfo) -> type[Section] | None:

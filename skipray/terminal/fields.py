@@ -23,4 +23,4 @@ def _plain(value: object) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    return "empty" if value in ({}, [], ()) else str(value)
+    return "empty" if value in ({}, [], (), "") else str(value)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from skipray.extension import catalog
 from skipray.records import State
 from skipray.spec import SweepSpec
 from skipray.verbs._code import check_code
@@ -61,6 +62,7 @@ def plan(
     elif brief:
         print(display.plan_line(made))
     else:
+        catalog.check_all("claims")
         from skipray.analysis import predicted_limit
         from skipray.terminal import predicted
 

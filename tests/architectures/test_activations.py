@@ -59,7 +59,37 @@ def test_sizes_are_those_of_the_network(make_model, architecture, name):
         wanted = measured_sizes(lambda model=model: architectures.build(model, SHAPE, 10), SHAPE)
         assert (found.parameters, found.flops) == (wanted.parameters, wanted.flops)
         if name != "tailored_leaky_relu":  # its scale is a second operation, which keeps nothing of its own
-            assert found.activation_bytes == wanted.activation_bytes
+            assert found.activation_bytes == wanted.activation_bytes, f"does KEPT of {name} hold?"
+
+
+def check_kept(name):
+    """KEPT of an activation's file, counted as autograd keeps tensors."""
+    told = catalog.find("activations", name).KEPT
+    before = torch.linspace(-3, 3, 41, requires_grad=True) * 1  # as a layer gives it: no leaf
+    storages = set()
+
+    def noted(tensor):
+        if tensor.numel() == before.numel():
+            storages.add(tensor.untyped_storage().data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(noted, lambda tensor: tensor):
+        output = activations.make(given(name), 7)(before)
+    counted = len(storages - {output.untyped_storage().data_ptr()})
+    assert counted == told, (
+        f"skipray/activations/{name}.py says KEPT = {told}; autograd keeps {counted} besides the output"
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kept_is_what_autograd_keeps(name):
+    check_kept(name)
+
+
+def test_a_wrong_kept_is_named(monkeypatch):
+    monkeypatch.setattr(catalog.find("activations", "gelu"), "KEPT", 3)
+    with pytest.raises(AssertionError, match=r"gelu\.py says KEPT = 3; autograd keeps 1 besides the output"):
+        check_kept("gelu")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,7 @@
 """A mistake in what an entry declares is one line, which names the file, what was found and what is allowed."""
 
 import importlib
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -66,6 +67,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         ("curves", "hyperbolic", "def basis", "def bases", "which has no basis (is bases meant for basis?)"),
         ("curves", "hyperbolic", "return np.stack([half", "return np.hstack([half", "shape (2, 10); allowed: (2, 2"),
         ("curves", "hyperbolic", "return (Range(", "return 2 * (Range(", "allowed: a Range for each of ['half']"),
+        ("curves", "hyperbolic", '* depth / (depth + half)"', '* sqrt(depth)"', "has 'sqrt' (did you mean start?); a"),
+        ("curves", "hyperbolic", '* depth / (depth + half)"', '* dept"', "has 'dept' (did you mean depth?); allowed: "),
+        ("curves", "hyperbolic", '* depth / (depth + half)"', '* depth /"', "is no expression (invalid syntax); allow"),
+        ("curves", "hyperbolic", '* depth / (depth + half)"', '* depth"', "and its basis ["),
+        ("curves", "hyperbolic", ', "half": 25.0', "", "whose EXAMPLE has no half; allowed: a value for each of st"),
         ("curves", "hyperbolic", "half = nonlinear[0]", "half = nonlinear[1]", "whose ranges or basis raise"),
         ("activations", "mish", "def make", "def maker", "which has no make (is maker meant for make?)"),
         ("activations", "mish", "| None] = {}", "| None] = {'slope': 0.1}", "whose make takes no arguments; allowed: "),
@@ -74,6 +80,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         ("datasets", "stripes", "CLASSES = 4", "CLASES = 4", "which has no CLASSES or OUTPUTS or shape_and_classes"),
         ("datasets", "stripes", "FLIP = False", "FLIP = False\nTASK = 'class'", "whose TASK is 'class'; allowed: cla"),
         ("datasets", "stripes", 'FINGERPRINT = "', 'FINGERPRINT = "x', "allowed: a sha256 of 64 hexadecimal digits"),
+        ("datasets", "stripes", "FINGERPRINT =", "DIGEST =", "fingerprint_of(d.load(DatasetSpec(name=\"stripes\"), da"),
         ("datasets", "stripes", "def load", "def load(", "which cannot be imported: stripes.py:"),
     ],
 )  # fmt: skip
@@ -87,6 +94,33 @@ def test_a_mistake_in_a_file_is_one_line(place, folder: str, name: str, old: str
     assert f"{name}.py" in message
     assert "allowed: " in message
     assert "\n" not in message
+
+
+def test_the_refusal_of_a_data_set_without_fingerprint_says_how_to_get_it(place, tmp_path: Path) -> None:
+    place("datasets", "stripes", "FINGERPRINT =", "DIGEST =")
+    with pytest.raises(DeclarationRefused) as refused:
+        catalog.find("datasets", "stripes")
+    _, _, code = str(refused.value).partition("python -c ")
+    (program,) = shlex.split(code)
+    ways = f"import skipray.datasets; skipray.datasets.__path__.append({str(tmp_path)!r}); "
+    done = subprocess.run([sys.executable, "-c", ways + program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in (ADDITIONS / "datasets" / "stripes.py").read_text()
+
+
+def test_a_wrong_formula_is_refused_by_plan(place, capsys: pytest.CaptureFixture[str]) -> None:
+    place("curves", "hyperbolic", '* depth / (depth + half)"', '* sqrt(depth)"')
+    assert run(["plan", "quickstart", "--offline", "--brief"]) == SkiprayError.exit_code
+    said = capsys.readouterr().err
+    assert "hyperbolic.py), whose FORMULA '" in said
+    assert (
+        "has 'sqrt' (did you mean start?); allowed: depth, start, asymptote, half, exp, log, minimum, maximum" in said
+    )
+
+
+def test_a_claim_that_lacks_something_is_refused_by_plan(place, capsys: pytest.CaptureFixture[str]) -> None:
+    place("claims", "c12", '"plain", "skip")', '"plian", "skip")')
+    assert run(["plan", "quickstart", "--offline"]) == SkiprayError.exit_code
+    assert "c12.py), whose ROLES has 'plian' (did you mean plain?)" in capsys.readouterr().err
 
 
 def test_the_command_line_ends_in_that_line(place, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,11 @@ import typer
 from ruamel.yaml import YAML
 
 from skipray import verbs
+from skipray.claims import PAPER
 from skipray.launch import app, main
 from skipray.spec import fields as spec_fields
 from skipray.spec import load_sweep
+from skipray.spec.claims import KINDS
 from skipray.spec.reference import field_rows, json_schema
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +94,17 @@ def test_the_schema_takes_every_shipped_sweep_and_refuses_a_misspelt_key() -> No
         assert [e.message for e in check.iter_errors(document)] == [], path.name
     document["recipe"]["epoch"] = 1
     assert any("epoch" in e.message for e in check.iter_errors(document))
+
+
+def test_the_roles_of_claims_and_the_fields_of_ones_own_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row.name: row for row in field_rows()}
+    for role, family in PAPER.items():
+        assert "role" in rows[f"claims.{role}"].meaning
+        assert f"binds no role: {family}" in rows[f"claims.{role}"].meaning
+    for kind, part in KINDS.items():
+        assert {f"claims.own.{kind}.{name}" for name in part.model_fields} <= set(rows)
+    assert run("fields", "role") == 0
+    assert "claims.skip  a text" in capsys.readouterr().out
 
 
 def test_fields_can_be_searched(capsys: pytest.CaptureFixture[str]) -> None:
