@@ -107,12 +107,21 @@ def _raylet_killed(scene: Scene) -> Mend | None:
 
 def _mlflow_killed(scene: Scene) -> Mend | None:
     scene.stage.cluster.kill_mlflow()
-    return scene.stage.cluster.start_mlflow
+    return lambda: _servers_up(scene.stage)
 
 
 def _postgres_stopped(scene: Scene) -> Mend | None:
     scene.stage.cluster.stop_postgres(gentle=False)
-    return scene.stage.cluster.start_postgres
+    return lambda: _servers_up(scene.stage)
+
+
+def _servers_up(stage: Stage) -> None:
+    """The database before its server, and neither twice, where two outages overlap."""
+    running = stage.cluster.running()
+    if not running["postgres"]:
+        stage.cluster.start_postgres()
+    if not running["mlflow"]:
+        stage.cluster.start_mlflow()
 
 
 def _server(fault: str, every: int = 1) -> Callable[[Scene], Mend | None]:
@@ -124,8 +133,14 @@ def _server(fault: str, every: int = 1) -> Callable[[Scene], Mend | None]:
 
 
 def _storage_full(scene: Scene) -> Mend | None:
-    fill(scene.storage)
-    return lambda: (scene.storage / "filler").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # read-only at this moment: nobody fills it
+        fill(scene.storage)
+
+    def make_room() -> None:
+        remount(scene.storage, "rw")
+        (scene.storage / "filler").unlink(missing_ok=True)
+
+    return make_room
 
 
 def _storage_read_only(scene: Scene) -> Mend | None:
@@ -212,6 +227,7 @@ def play(stage: Stage, name: str, script: Sequence[Chance]) -> None:
         finally:
             for _, mend in lasting:
                 mend()
+            _servers_up(stage)  # also after an error of the suite's own: what comes next has a whole cluster
 
 
 def _follow(scene: Scene, script: list[Chance], lasting: list[tuple[float, Mend]]) -> None:
@@ -227,8 +243,8 @@ def _follow(scene: Scene, script: list[Chance], lasting: list[tuple[float, Mend]
             if mend is not None:
                 lasting.append((now + due.seconds, mend))
         for over in [one for one in lasting if now >= one[0]]:
-            lasting.remove(over)
             over[1]()
+            lasting.remove(over)
         if lasting:
             quiet_since = time.monotonic()
         elif not it.launches[-1].lives:
