@@ -11,6 +11,7 @@ from mkdocs.structure.files import File, Files
 
 from skipray import verbs
 from skipray.spec.reference import FieldRow, field_rows
+from skipray.verbs._surroundings import ENVIRONMENT, EXIT_CODES
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -68,24 +69,6 @@ def commands_page() -> Iterator[str]:
                 else (f"`{(parameter.metavar or parameter.name or '').strip('[]')}`")
             )
             yield f"| {names} | {cell(getattr(parameter, 'help', '') or '')} |"
-
-
-EXIT_CODES = {
-    0: "all done",
-    1: "an internal error, which is a fault of skipray's",
-    2: "bad input, said in one line: what was found, where, what is allowed",
-    3: "some trials failed, or results still wait for the tracking store",
-    130: "interrupted; the same command goes on",
-}
-ENVIRONMENT = {
-    "MLFLOW_TRACKING_URI": "where runs are tracked; before the sweep's own `tracking.uri`, after `--tracking-uri`",
-    "RAY_ADDRESS": "the Ray cluster to join, as `--address`",
-    "SKIPRAY_CACHE": "the folder in which prepared data and tables are kept; `off` keeps none",
-    "SKIPRAY_STORAGE": "the folder of checkpoints and leases, where the sweep names none; else beside the store",
-    "SKIPRAY_SWEEP": "given to the command of `launch --notify`: the sweep's name",
-    "SKIPRAY_STATUS": "given to it too: how the launch has ended",
-    "SKIPRAY_DATA": "the folder of data sets, as `--data`; else `data` in the working directory",
-}
 
 
 def claims_page() -> Iterator[str]:

@@ -8,6 +8,7 @@ Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 
 
 import errno
 import gc
+import os
 import sys
 import traceback
 from contextlib import suppress
@@ -25,16 +26,22 @@ from skipray.terminal.interrupts import interrupt_on_signals
 from skipray.terminal.lines import say as tell
 from skipray.terminal.streams import ResultsNotWritten, flush_results, mend_streams
 from skipray.terminal.supervisor import supervised
+from skipray.verbs._surroundings import of_skipray, of_verb
 
 app = typer.Typer(
     name="skipray",
     help="How deep can an architecture go, and why does it break?",
+    epilog=of_skipray(),
+    rich_markup_mode="rich",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+COMPLETION = f"_{app.info.name}_complete".upper()
+"""Set by the script that `skipray --install-completion` writes."""
+OF_THE_SHELL = {"--install-completion", "--show-completion"}
+"""Typer's own, which exit."""
 GARBAGE_THRESHOLD = 100_000
 """New containers before Python looks for garbage among them."""
 NO_ROOM = {
@@ -57,6 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
     """
     if arguments is not None:
         sys.exit(run(arguments))
+    if COMPLETION in os.environ:  # a shell asks what may follow
+        app(prog_name="skipray")
     arguments = sys.argv[1:]
     mend_streams(one_object="--json" in arguments)
     if getattr(_verb_of(arguments), "ENDS_AS_ANOTHER_PROGRAM", False):
@@ -87,6 +96,8 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         code = 130
     except SystemExit as error:  # skipray's own verbs raise none
+        if not error.code and OF_THE_SHELL & set(arguments):
+            return 0
         tell(f"the work was ended by {own_code.said(error)}: code of your own, or a library, has asked to exit")
         code = 1
     except Exception as error:
@@ -164,7 +175,8 @@ def _add(name: str) -> None:
     """Add a verb to the command line; in place of one whose file cannot be imported, or has no such function, what says
     so when the verb is asked for, so that the others work."""
     try:
-        app.command(name)(verbs.command(name))
+        command = verbs.command(name)
+        app.command(name, epilog=of_verb(verbs.find(name).EXAMPLES))(command)
     except SkiprayError as error:
         refusal = error
 

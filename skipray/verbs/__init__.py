@@ -1,9 +1,9 @@
 """The verbs of the command line, one per file: the file's name is the verb, and its function of that name is the
 command.
 
-Each verb imports what it needs when it runs, so that `plan` starts in a moment and `aggregate` and `report` run where
-torch and ray are not installed. What a verb says when it is interrupted stands in its file as `INTERRUPTED`; those that
-change nothing have none.
+`EXAMPLES` are lines that a verb's help ends with. Each verb imports what it needs when it runs, so that `plan` starts
+in a moment and `aggregate` and `report` run where torch and ray are not installed. What a verb says when it is
+interrupted stands in its file as `INTERRUPTED`; those that change nothing have none.
 """
 
 import importlib
@@ -36,7 +36,8 @@ def find(name: str) -> ModuleType:
 def command(name: str) -> Callable[..., Any]:
     """The function of a verb."""
     module = find(name)
-    Contract((Attribute((_python_name(name),), call=("...",), loose=True),)).check(name, module)
+    function_of = Attribute((_python_name(name),), call=("...",), loose=True)
+    Contract((function_of, Attribute(("EXAMPLES",), kind=tuple))).check(name, module)
     function: Callable[..., Any] = getattr(module, _python_name(name))
     return function
 

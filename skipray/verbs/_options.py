@@ -5,14 +5,31 @@ from typing import Annotated
 
 import typer
 
-SweepArgument = Annotated[str, typer.Argument(metavar="SWEEP", help="The sweep's YAML file, or its name.")]
+
+def _sweeps(begun: str) -> list[str]:
+    """For the shell: files and names of sweeps that begin so."""
+    from skipray.spec import shipped
+
+    here = shipped.sweeps_here()
+    known = dict.fromkeys((*here.values(), *here, *shipped.sweeps_in_package()))
+    return [word for word in known if word.startswith(begun)]
+
+
+SweepArgument = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="The sweep's YAML file, or its name.", autocompletion=_sweeps)
+]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a field, such as recipe.epochs=2. May be repeated."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a field, such as recipe.epochs=2 (`skipray fields`). May be repeated.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 UriOption = Annotated[
-    str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow address instead of the sweep's.")
+    str | None,
+    typer.Option("--tracking-uri", metavar="URI", help="MLflow address; else MLFLOW_TRACKING_URI, else the sweep's."),
 ]
 BudgetOption = Annotated[
     str | None,
@@ -30,4 +47,6 @@ ForceOption = Annotated[
 AddressOption = Annotated[
     str | None, typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster, or auto; else RAY_ADDRESS.")
 ]
-DataOption = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie.")]
+DataOption = Annotated[
+    str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie; else SKIPRAY_DATA, else ./data.")
+]

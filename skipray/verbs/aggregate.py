@@ -5,6 +5,11 @@ from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOpti
 from skipray.verbs._reporting import progress
 from skipray.verbs._speaking import print_json
 
+EXAMPLES = (
+    "skipray aggregate quickstart",
+    "skipray aggregate quickstart --json",
+)
+
 
 def aggregate(
     sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False, tracking_uri: UriOption = None

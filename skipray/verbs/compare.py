@@ -13,6 +13,11 @@ from skipray.verbs._speaking import print_json, tell
 
 Sweep = "A sweep's file or its name; NAME@URI for one of another store."
 
+EXAMPLES = (
+    "skipray compare fashion quickstart",
+    "skipray compare cardinality quickstart --figure both.svg",
+)
+
 
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=Sweep)],

@@ -11,6 +11,11 @@ from skipray.verbs._loading import load_to_read
 from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._speaking import print_json, tell
 
+EXAMPLES = (
+    "skipray doctor quickstart",
+    "skipray doctor quickstart --repair",
+)
+
 
 def doctor(
     sweep: SweepArgument,

@@ -8,6 +8,11 @@ import typer
 from skipray.verbs._options import JsonOption, UriOption
 from skipray.verbs._speaking import print_json
 
+EXAMPLES = (
+    "skipray export quickstart",
+    "skipray export quickstart kept.skipray.zip",
+)
+
 
 def export(
     sweep: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name in the store.")],

@@ -10,6 +10,12 @@ from skipray.terminal.streams import print_result
 from skipray.verbs._options import JsonOption
 from skipray.verbs._speaking import print_json
 
+EXAMPLES = (
+    "skipray fields",
+    "skipray fields residual",
+    "skipray fields --schema",
+)
+
 
 def fields(
     pattern: Annotated[

@@ -12,6 +12,11 @@ from skipray.verbs._speaking import print_json, tell
 INTERRUPTED = "interrupted; import the same file again to go on: what is there already stays as it is"
 TABLES = (".csv", ".parquet")
 
+EXAMPLES = (
+    "skipray import quickstart.skipray.zip",
+    "skipray import others.csv --name theirs --dataset cifar10 --chance 0.1",
+)
+
 
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Of `skipray export`; or a CSV or Parquet of results.")],

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "interrupted; launch the same file again to go on"
 
+EXAMPLES = (
+    "skipray launch quickstart",
+    "skipray launch quickstart --budget 10min --set seeds=[0,1]",
+    "skipray launch fashion --data ~/data --address auto",
+)
+
 
 def launch(
     sweep: SweepArgument,

@@ -3,6 +3,11 @@
 from skipray.verbs._options import JsonOption, UriOption
 from skipray.verbs._speaking import print_json
 
+EXAMPLES = (
+    "skipray list",
+    "skipray list --json",
+)
+
 
 def list(as_json: JsonOption = False, tracking_uri: UriOption = None) -> None:
     """Show the sweeps in this folder, in the package, and in the tracking store."""

@@ -10,6 +10,11 @@ from skipray.verbs._speaking import print_json, tell
 
 INTERRUPTED = "interrupted; measure again to go on: what was measured stays, and training is not touched"
 
+EXAMPLES = (
+    "skipray measure quickstart --preset full",
+    "skipray measure quickstart --hessian",
+)
+
 
 def measure(
     sweep: SweepArgument,

@@ -8,6 +8,11 @@ import typer
 
 from skipray.errors import InputRefused
 
+EXAMPLES = (
+    "skipray new mine.yaml",
+    "skipray new mine.yaml --own",
+)
+
 
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The sweep to write; its name is the sweep's.")],

@@ -13,6 +13,12 @@ from skipray.verbs._loading import budget_of, load, refuse_deleted
 from skipray.verbs._options import BudgetOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._speaking import print_json
 
+EXAMPLES = (
+    "skipray plan quickstart",
+    "skipray plan quickstart --set factors.depth=[20,56]",
+    "skipray plan quickstart --budget 30min",
+)
+
 
 def plan(
     sweep: SweepArgument,

@@ -10,6 +10,11 @@ from skipray.verbs._options import FolderOption, ForceOption, JsonOption, SetOpt
 from skipray.verbs._reporting import report_on
 from skipray.verbs._speaking import print_json
 
+EXAMPLES = (
+    "skipray report quickstart",
+    "skipray report quickstart --folder elsewhere --log",
+)
+
 
 def report(
     sweep: SweepArgument,

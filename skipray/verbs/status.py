@@ -13,6 +13,8 @@ from skipray.verbs._speaking import print_json, tell
 if TYPE_CHECKING:
     from skipray.tracking import Ledger
 
+EXAMPLES = ("skipray status quickstart",)
+
 
 def status(
     sweep: SweepArgument,

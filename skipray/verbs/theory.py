@@ -9,6 +9,11 @@ from skipray.verbs._loading import load
 from skipray.verbs._options import JsonOption, SetOption
 from skipray.verbs._speaking import print_json
 
+EXAMPLES = (
+    "skipray theory quickstart",
+    "skipray theory --depth 110 --width 64",
+)
+
 
 def theory(
     sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="Its cells; else --depth and --width.")] = None,

@@ -6,6 +6,11 @@ from skipray.verbs._loading import load_to_build, use_data
 from skipray.verbs._options import DataOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs._speaking import print_json, tell
 
+EXAMPLES = (
+    "skipray twins quickstart",
+    "skipray twins quickstart --json",
+)
+
 
 def twins(
     sweep: SweepArgument,

@@ -14,6 +14,11 @@ ENDS_AS_ANOTHER_PROGRAM = True
 MOST_SWEEPS = 8
 """Sweeps whose pages are named; a store of more is looked through in its list of experiments."""
 
+EXAMPLES = (
+    "skipray ui",
+    "skipray ui --port 5001",
+)
+
 
 def ui(
     port: Annotated[int, typer.Option("--port", help="On this machine's loopback interface.")] = 5000,

@@ -13,6 +13,11 @@ from skipray.verbs._speaking import tell
 LOOKS_SECONDS = 5.0
 """So often it is seen whether the launch has ended."""
 
+EXAMPLES = (
+    "skipray watch quickstart",
+    "skipray watch quickstart --every 30",
+)
+
 
 def watch(
     sweep: SweepArgument,

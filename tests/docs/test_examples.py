@@ -52,7 +52,7 @@ def blocks(family: str, depth: int) -> list[str]:
     return [BLOCKS[family].format(i) for i in range(depth)]
 
 
-def trial_of(family: str, depth: int) -> TrialSpec:
+def trial_of(family: str, depth: int, dataset: str = "digits") -> TrialSpec:
     name = "own-regression" if "regressor" in family else "own-networks"
     small = [
         "recipe.epochs=1",
@@ -61,7 +61,7 @@ def trial_of(family: str, depth: int) -> TrialSpec:
         f"factors.architecture=['{family}']",
     ]
     if name == "own-networks":
-        small += ["recipe.warmup_epochs=0", "claims={}"]
+        small += ["recipe.warmup_epochs=0", "claims={}", f"dataset.name={dataset}"]
     return load_sweep(EXAMPLES / f"{name}.yaml", small).trials()[-1]
 
 
@@ -106,10 +106,18 @@ def test_a_trial_measures_the_blocks_at_every_depth(family: str, depth: int) -> 
     assert record.outcome in ("trained", "untrained")
 
 
-@pytest.mark.parametrize("family", BLOCKS)
+@pytest.mark.parametrize(
+    ("family", "dataset", "shape"),
+    [(family, "digits", (1, 8, 8)) for family in BLOCKS if "networks" in family]
+    + [(family, "fashion_mnist", (1, 28, 28)) for family in BLOCKS if "networks" in family]
+    + [("own_regressor:residual_mlp", "table", (10,))],
+)
 @pytest.mark.parametrize("patterns", [False, True], ids=["found", "by patterns"])
-def test_the_probe_sees_what_hooks_by_hand_see(family: str, patterns: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    network, inputs = network_of(trial_of(family, 3))
+def test_the_probe_sees_what_hooks_by_hand_see(
+    family: str, dataset: str, shape: tuple[int, ...], patterns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, inputs = network_of(trial_of(family, 3, dataset))
+    assert inputs.shape[1:] == shape
     names = blocks(family, 3)
     seen = by_hooks(network, names, inputs)
     reduced: dict[str, torch.Tensor] = {}

@@ -3,6 +3,7 @@
 import pytest
 
 from skipray.spec import SpecError, load_sweep
+from skipray.spec.optimizers import ARGUMENTS, REFUSED
 
 GOOD = """\
 name: small
@@ -102,6 +103,21 @@ def test_what_is_refused_is_named_with_its_place(tmp_path, override, said):
     found = refused(tmp_path, override)
     assert said in found
     assert f"--set {override}" in found or "small.yaml:" in found
+
+
+@pytest.mark.parametrize("name", [*sorted(ARGUMENTS), *sorted(REFUSED)])
+def test_every_optimizers_wrong_argument_is_refused_with_file_and_line(tmp_path, name):
+    text = GOOD.replace("  momentum: 0.9\n", f"  optimizer: {{name: {name}, nonsense: 1}}\n")
+    line = text[: text.index("  optimizer:")].count("\n") + 1
+    said = refused(tmp_path, text=text)
+    assert f"small.yaml:{line}: recipe.optimizer: found" in said
+    if name in ARGUMENTS:
+        assert f"found the argument nonsense; allowed for {name}: {', '.join(ARGUMENTS[name])}" in said
+        for argument, kind in ARGUMENTS[name].items():
+            wrong = text.replace("nonsense: 1", f"{argument}: [a, b, c, d]")
+            place = f"small.yaml:{line}: recipe.optimizer: found {argument} "
+            assert place in refused(tmp_path, text=wrong)
+            assert f"allowed for {name}: {kind}" in refused(tmp_path, text=wrong)
 
 
 def test_ones_own_optimizer_is_held_to_its_signature(tmp_path, monkeypatch):

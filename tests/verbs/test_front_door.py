@@ -1,6 +1,10 @@
 """What a newcomer meets first: `skipray new`, `skipray list`, `skipray fields`."""
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -10,11 +14,12 @@ from ruamel.yaml import YAML
 
 from skipray import verbs
 from skipray.claims import PAPER
-from skipray.launch import app, main
+from skipray.launch import app, main, with_verb
 from skipray.spec import fields as spec_fields
 from skipray.spec import load_sweep
 from skipray.spec.claims import KINDS
 from skipray.spec.reference import field_rows, json_schema
+from skipray.verbs._surroundings import ENVIRONMENT, EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +55,57 @@ def test_every_verb_says_what_it_and_its_options_are(verb: str, capsys: pytest.C
     for parameter in typer.main.get_command(app).commands[verb].params:  # type: ignore[attr-defined]
         if parameter.param_type_name == "option" and parameter.name != "help":
             assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("verb", verbs.names())
+def test_every_verb_has_examples_that_can_be_given(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(verb, "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+    for example in verbs.find(verb).EXAMPLES:
+        assert example in told
+        first, *words = shlex.split(example)
+        assert (first, words[0]) == ("skipray", verb)
+        given = command.make_context(verb, words[1:]).params
+        named = [given[name] for name in ("sweep", "a", "b") if given.get(name)]
+        assert set(named) <= {p.stem for p in (ROOT / "sweeps").glob("*.yaml")}
+
+
+@pytest.mark.parametrize("module", ["skipray", "skipray.launch"])
+def test_every_verb_is_reached_by_both_modules(module: str) -> None:
+    """With the same help, but for how the program was called."""
+    surroundings = os.environ | {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
+    called = [sys.executable, "-m", module]
+    top = subprocess.run([*called, "--help"], capture_output=True, text=True, env=surroundings)
+    assert top.returncode == 0
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code}: {meaning}" in " ".join(top.stdout.split())
+    for variable in ENVIRONMENT:
+        assert variable in top.stdout
+    assert {line.split()[1] for line in top.stdout.splitlines() if line.startswith("│ ") and line[2] != " "} >= {
+        *verbs.names()
+    }
+    assert all(with_verb([verb, "--help"]) == [verb, "--help"] for verb in verbs.names())
+    done = subprocess.run([*called, "plan", "--help"], capture_output=True, text=True, env=surroundings)
+    assert f"Usage: python -m {module} plan" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("skipray pl", ["plan"]), ("skipray launch quick", ["quickstart"]), ("skipray plan --off", ["--offline"])],
+)
+def test_the_shell_is_told_what_may_follow(words: str, offered: list[str]) -> None:
+    asked = {"_SKIPRAY_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = subprocess.run([sys.executable, "-m", "skipray"], capture_output=True, text=True, env=os.environ | asked)
+    assert (done.stdout.split(), done.stderr, done.returncode) == (offered, "", 0)
+
+
+def test_completion_is_shown() -> None:
+    called = [sys.executable, "-m", "skipray", "--show-completion", "bash"]
+    done = subprocess.run(called, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "_SKIPRAY_COMPLETE=complete_bash" in done.stdout
 
 
 def test_new_refuses_what_is_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from skipray.terminal.streams import print_result
 from skipray.verbs._loading import load
 from skipray.verbs._options import SetOption, SweepArgument
 
+EXAMPLES = ("skipray cells quickstart",)
+
 
 def cells(sweep: SweepArgument, overrides: SetOption = None) -> None:
     """How many cells a sweep has: combinations of its factors, depth included."""
