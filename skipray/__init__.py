@@ -20,3 +20,8 @@ def __getattr__(name: str) -> Any:
 
         return Sweep
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """So that `help(skipray)` shows it."""
+    return sorted({*globals(), *__all__})

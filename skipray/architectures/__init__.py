@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from skipray.extension import catalog
 from skipray.extension.contract import Attribute, Contract, unknown_words
+from skipray.extension.field_docs import show_fields
 from skipray.spec import ModelSpec
 from skipray.spec.fields import COMMON_FIELDS, OPTIONAL_FIELDS
 
@@ -149,3 +150,7 @@ CONTRACT = Contract(
     further=_unknown_fields,
 )
 """What `skipray.extension.catalog` asks of a family."""
+
+__all__ = ["HiddenLayer", "Sizes", "build", "build_and_say", "kinds", "sizes"]
+
+show_fields(__all__, globals())

@@ -33,6 +33,7 @@ from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
 from skipray.datasets._splits import Images, Splits, moments
 from skipray.extension import catalog, own_code
 from skipray.extension.contract import Attribute, Contract
+from skipray.extension.field_docs import show_fields
 from skipray.spec import DatasetSpec, TokenShape
 from skipray.spec.samples import TASKS, Task, shape_and_outputs, task_of
 
@@ -228,3 +229,5 @@ CONTRACT = Contract(
     further=_declared,
 )
 """What `skipray.extension.catalog` asks of a data set."""
+
+show_fields(__all__, globals())

@@ -9,6 +9,7 @@ Reading the declarations needs no torch.
 """
 
 from skipray.extension.contract import Attribute, Contract
+from skipray.extension.field_docs import show_fields
 from skipray.metrics._declaration import (
     GRADIENTS,
     REPRESENTATIONS,
@@ -69,3 +70,5 @@ CONTRACT = Contract(
     further=described_as_named,
 )
 """What `skipray.extension.catalog` asks of a metric; what the declaration says is checked where it is made."""
+
+show_fields(__all__, globals())

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from skipray.extension.field_docs import show_fields
 from skipray.metrics import Entry, chosen, headline_phase
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe import headline
@@ -247,3 +248,6 @@ def _spectra(reduced: list[Reduced], epoch: int, main: str) -> dict[str, np.ndar
             name = f"{epoch}/{r.place.layer}/{tensor}/{unfolding}/{'centred' if centred else 'raw'}"
             out[name] = spectrum.values
     return out
+
+
+show_fields(__all__, globals())

@@ -6,6 +6,7 @@ each cell is run once per seed. Nothing here imports torch, ray or mlflow, and n
 Every error is a `SpecError` that names the file, the line, the key, what was found and what is allowed.
 """
 
+from skipray.extension.field_docs import show_fields
 from skipray.spec.cell import Cell, Group
 from skipray.spec.document import SpecError
 from skipray.spec.fields import (
@@ -49,3 +50,5 @@ __all__ = [
     "load_sweep",
     "sweep_of",
 ]
+
+show_fields(__all__, globals())

@@ -4,6 +4,7 @@ What a sweep measures at epoch 0 is drawn over these. Each function names its so
 marks formulas without a published source, which the tests check by Monte Carlo.
 """
 
+from skipray.extension.field_docs import show_fields
 from skipray.theory.activations import Pointwise, activation_of, leaky_relu
 from skipray.theory.attention import attention_log_residual_bound, rank_one_distance
 from skipray.theory.batch_norm import (
@@ -103,3 +104,5 @@ __all__ = [
     "trainable_depth",
     "variance_map",
 ]
+
+show_fields(__all__, globals())

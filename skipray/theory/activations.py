@@ -3,6 +3,8 @@
 One's own is any function of an array; its slope is taken numerically.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

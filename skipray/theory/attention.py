@@ -5,6 +5,8 @@ depth", Theorems 2.2 and 2.3 with Corollary 2.1. res(X) = X - 1 x' is what of th
 composite norm sqrt(|R|_1 |R|_inf).
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from skipray.curves import Array

@@ -13,6 +13,8 @@ the chi-squared radius. For phi linear this is their (B - 2)/(B - 3), for ReLU a
 weights' variance cancels. Premises: width far above B, a plain network (no skips), biases zero, at initialisation.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 
 import numpy as np

@@ -13,6 +13,8 @@ learning rate that suits: 6 xi_c is a bound that the best rate approaches. At wi
 of ln |h|^2 alone grows by about 5 / n per layer (`skipray.theory.finite_width`).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -18,6 +18,8 @@ one block later. Premises: width (of ResNeXt's groups too) far above depth, at i
 normalised. Batch: of terms of order 1 / B only those of the branch's layers are counted.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +86,7 @@ class ResidualBlock:
             q = behind
         return q, gap, factor
 
-    def sums(self, stream: Array, variance: float, gap: float, noise: "_Noise") -> Array:
+    def sums(self, stream: Array, variance: float, gap: float, noise: _Noise) -> Array:
         """(units, 2) what the activation at the block's end is given."""
         along, across = noise.draw()
         spread = self.scale * np.sqrt(variance)

@@ -4,6 +4,8 @@ n = width, m = layers, N = samples; weights are Gaussian with variance 1/n unles
 0 is drawn over these. "Derived here" marks formulas without a published source; the tests check them by Monte Carlo.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.special import digamma
 

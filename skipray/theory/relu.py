@@ -1,5 +1,7 @@
 """Correlation of two inputs in wide ReLU networks with He initialisation: the arc-cosine kernel."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from skipray.curves import Array

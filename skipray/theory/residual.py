@@ -11,6 +11,8 @@ Doshi, He & Gromov 2023; Xiong et al. 2020). With k layers in a branch and q the
     batch   the same of the variance over the samples: w = sigma_w^2 V and chi = lambda of `skipray.theory.batch_norm`
 """
 
+from __future__ import annotations
+
 import itertools
 from dataclasses import dataclass
 from typing import Literal

@@ -4,6 +4,7 @@ The only package that imports mlflow, and only where something is written or an 
 SQL address goes to MLflow's own tables and is ready in a fraction of a second.
 """
 
+from skipray.extension.field_docs import show_fields
 from skipray.tracking.address import (
     DEFAULT_URI,
     STORE_FOLDER,
@@ -164,3 +165,5 @@ __all__ = [
     "write_answer",
     "write_manifest",
 ]
+
+show_fields(__all__, globals())

@@ -7,6 +7,8 @@ bootstrap's (`studentised`). `predict` averages over the curves with their AICc 
 `averaging`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 

@@ -7,6 +7,8 @@ would draw the limit into the middle of the gap, the more so the more seeds ther
 there; the plain likelihood is flat over the gap, so that all of it is inside.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 

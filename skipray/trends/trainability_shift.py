@@ -5,6 +5,8 @@ one steepness, a limit of its own for each cell, and one factor between the two 
 of the profile of the penalised likelihood (Heinze & Schemper 2002), which holds where the second family never fails.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Literal
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import jsonschema
@@ -102,7 +103,8 @@ def test_the_shell_is_told_what_may_follow(words: str, offered: list[str]) -> No
 
 
 def test_completion_is_shown() -> None:
-    called = [sys.executable, "-m", "skipray", "--show-completion", "bash"]
+    script = Path(sysconfig.get_path("scripts")) / "skipray"
+    called = [sys.executable, str(script), "--show-completion", "bash"]
     done = subprocess.run(called, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "_SKIPRAY_COMPLETE=complete_bash" in done.stdout
