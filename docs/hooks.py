@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 
 from skipray import verbs
 from skipray.spec.reference import FieldRow, field_rows
-from skipray.verbs._surroundings import ENVIRONMENT, EXIT_CODES
+from skipray.verbs.shared.surroundings import ENVIRONMENT, EXIT_CODES
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -91,8 +91,7 @@ def claims_page() -> Iterator[str]:
 
 def metrics_page() -> Iterator[str]:
     """Every metric of the catalog, with its keys, as `python -m skipray.metrics` prints them, and their pictures."""
-    from skipray.metrics._registry import entries
-    from skipray.metrics._table import page
+    from skipray.metrics import entries, page
 
     yield page()
     yield "## Pictures\n"

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skipray.metrics import Metric
-from skipray.metrics._registry import entries
+from skipray.metrics import Metric, entries
 from skipray.palette import Style, family_styles
 from skipray.report.axes import depth_axis, linear_axis
 from skipray.report.chart import Chart, Key, Panel, Trace

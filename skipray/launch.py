@@ -26,7 +26,7 @@ from skipray.terminal.interrupts import interrupt_on_signals
 from skipray.terminal.lines import say as tell
 from skipray.terminal.streams import ResultsNotWritten, flush_results, mend_streams
 from skipray.terminal.supervisor import supervised
-from skipray.verbs._surroundings import of_skipray, of_verb
+from skipray.verbs.shared.surroundings import of_skipray, of_verb
 
 app = typer.Typer(
     name="skipray",

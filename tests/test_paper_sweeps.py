@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from skipray.datasets import cifar10, cifar100, fingerprint_of, mnist
-from skipray.datasets._raw import fingerprint_of_md5s
+from skipray.datasets.preparing.raw import fingerprint_of_md5s
 from skipray.spec import DatasetSpec, load_sweep
 from skipray.tracking import read_trials
 

@@ -3,7 +3,7 @@
 A family is a file with
 
 - `fields(kind)`: the fields of a model that it reads besides COMMON_FIELDS (skipray/spec/fields.py);
-- `check(model, input_shape, classes)`: raises `Refused` for what it cannot have (`_check.require` first);
+- `check(model, input_shape, classes)`: raises `Refused` for what it cannot have (`building.check.require` first);
 - `build(model, input_shape, classes)`: the network;
 - `sizes(model, input_shape, classes)`, so that a sweep can be planned without building it;
 
@@ -89,7 +89,7 @@ def build_and_say(
     import torch
 
     from skipray import initialisations
-    from skipray.architectures._own import constructed
+    from skipray.architectures.building.own import constructed
 
     family = catalog.find("architectures", model.architecture)
     if hasattr(family, "check"):
@@ -115,8 +115,8 @@ def sizes(model: ModelSpec, input_shape: tuple[int, ...], classes: int) -> Sizes
     family = catalog.find("architectures", model.architecture)
     if hasattr(family, "sizes"):
         return cast(Sizes, family.sizes(model, input_shape, classes))
-    from skipray.architectures._measured import measured_sizes
-    from skipray.architectures._own import constructed
+    from skipray.architectures.building.measured import measured_sizes
+    from skipray.architectures.building.own import constructed
 
     return measured_sizes(lambda: constructed(family, model, input_shape, classes, 0), input_shape)
 

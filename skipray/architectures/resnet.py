@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skipray.architectures import Sizes
-from skipray.architectures import _outline as outlines
-from skipray.architectures import _stages as stages
-from skipray.architectures._check import OF_BRANCHES, mlp_blocks, require, stage_blocks
-from skipray.architectures._outline import Outline
-from skipray.architectures._sizes import sizes as sizes_of
+from skipray.architectures.building import outline as outlines
+from skipray.architectures.building import stages
+from skipray.architectures.building.check import OF_BRANCHES, mlp_blocks, require, stage_blocks
+from skipray.architectures.building.outline import Outline
+from skipray.architectures.building.sizes import sizes as sizes_of
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def outline(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -
 
 
 def build(model: ModelSpec, input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    from skipray.architectures._network import Network
+    from skipray.architectures.building.network import Network
 
     return Network(outline(model, input_shape, classes))
 

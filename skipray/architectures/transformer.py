@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from skipray import activations
 from skipray.architectures import Sizes
-from skipray.architectures import _encoder_plan as plans
-from skipray.architectures._encoder_plan import Encoder
+from skipray.architectures.building import encoder_plan as plans
+from skipray.architectures.building.encoder_plan import Encoder
 from skipray.initialisations import Refused
 from skipray.spec import ModelSpec, TokenShape
 
@@ -65,7 +65,7 @@ def check(model: ModelSpec, input_shape: tuple[int, ...], classes: int) -> None:
 
 
 def build(model: ModelSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    from skipray.architectures._encoder import EncoderNetwork
+    from skipray.architectures.building.encoder import EncoderNetwork
 
     return EncoderNetwork(plan(model, input_shape, classes))
 

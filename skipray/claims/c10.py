@@ -6,10 +6,10 @@ blocks. Parts: the skip network's below NEAR; the plain one's above it, paired. 
 counts as wholly changed; diverged plain ones are left out.
 """
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import DivergedValue, SweepData, diverged_remark
-from skipray.claims._estimates import level_within, mean_of
-from skipray.claims._unpaired import unpaired
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import DivergedValue, SweepData, diverged_remark
+from skipray.claims.judging.estimates import level_within, mean_of
+from skipray.claims.judging.unpaired import unpaired
 
 ID = "C10"
 SOURCE = PAPER_SOURCE

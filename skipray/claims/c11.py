@@ -7,9 +7,9 @@ initialisation). A diverged plain network does not train, and does not lag; a di
 
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
-from skipray.claims._estimates import difference_within, mean_over_cells, share_of_seeds
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import NOTHING_RIGHT, SweepData, diverged_remark
+from skipray.claims.judging.estimates import difference_within, mean_over_cells, share_of_seeds
 
 ID = "C11"
 SOURCE = PAPER_SOURCE

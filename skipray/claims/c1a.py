@@ -7,9 +7,9 @@ seed and factors (`skipray.trends.trainability_shift`).
 
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import SweepData, combinations
-from skipray.claims._evidence import Lead
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import SweepData, combinations
+from skipray.claims.judging.evidence import Lead
 from skipray.trends import trainability_limit, trainability_shift
 
 ID = "C1a"

@@ -7,10 +7,10 @@ done so among these seeds is said beside it: no interval knows of what it has no
 
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
-from skipray.claims._estimates import change_over_depths, difference_within, line_over_depths
-from skipray.claims._evidence import excluded_rate
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import NOTHING_RIGHT, SweepData, diverged_remark
+from skipray.claims.judging.estimates import change_over_depths, difference_within, line_over_depths
+from skipray.claims.judging.evidence import excluded_rate
 
 ID = "C1b"
 SOURCE = PAPER_SOURCE

@@ -8,9 +8,9 @@ judged by itself: bends to opposite sides do not make a line.
 import numpy as np
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
-from skipray.claims._estimates import mean_over_cells, ratio_over_cells
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
+from skipray.claims.judging.estimates import mean_over_cells, ratio_over_cells
 
 ID = "C2"
 SOURCE = PAPER_SOURCE

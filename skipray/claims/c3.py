@@ -7,10 +7,10 @@ refuted where it is surely less than half-way there, counted from the shallowest
 
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, Side, finding, untested
-from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
-from skipray.claims._estimates import change_over_depths, difference_within, level_within, mean_of
-from skipray.claims._evidence import Mean
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, Side, finding, untested
+from skipray.claims.judging.data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
+from skipray.claims.judging.estimates import change_over_depths, difference_within, level_within, mean_of
+from skipray.claims.judging.evidence import Mean
 
 ID = "C3"
 SOURCE = PAPER_SOURCE

@@ -9,10 +9,10 @@ is surely above a third of what float32 can hold.
 import numpy as np
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
-from skipray.claims._estimates import censored_mean, level_within, mean_of
-from skipray.claims._evidence import Mean
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
+from skipray.claims.judging.estimates import censored_mean, level_within, mean_of
+from skipray.claims.judging.evidence import Mean
 
 ID = "C4"
 SOURCE = PAPER_SOURCE

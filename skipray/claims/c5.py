@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
-from skipray.claims._estimates import mean_of
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
+from skipray.claims.judging.estimates import mean_of
 
 ID = "C5"
 SOURCE = PAPER_SOURCE

@@ -6,10 +6,10 @@ not above it at all; plain within EQUAL of aggregated, which is refuted where th
 
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
-from skipray.claims._estimates import censored_mean
-from skipray.claims._unpaired import unpaired
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
+from skipray.claims.judging.estimates import censored_mean
+from skipray.claims.judging.unpaired import unpaired
 
 ID = "C6"
 SOURCE = PAPER_SOURCE

@@ -9,11 +9,11 @@ diverged aggregated network's kappa lies beyond float32's precision; pairs with 
 import numpy as np
 import pandas as pd
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
-from skipray.claims._estimates import censored_mean, mean_of
-from skipray.claims._evidence import Mean
-from skipray.claims._unpaired import unpaired
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
+from skipray.claims.judging.estimates import censored_mean, mean_of
+from skipray.claims.judging.evidence import Mean
+from skipray.claims.judging.unpaired import unpaired
 
 ID = "C7"
 SOURCE = PAPER_SOURCE

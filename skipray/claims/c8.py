@@ -4,10 +4,10 @@ Part: percentage points, paired by depth, seed and factors. The paper reports 0.
 aggregated network has a test accuracy of 0; pairs with a diverged skip network are left out.
 """
 
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import NOTHING_RIGHT, SweepData, diverged_remark
-from skipray.claims._estimates import difference_within, mean_over_cells
-from skipray.claims._unpaired import unpaired
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import NOTHING_RIGHT, SweepData, diverged_remark
+from skipray.claims.judging.estimates import difference_within, mean_over_cells
+from skipray.claims.judging.unpaired import unpaired
 
 ID = "C8"
 SOURCE = PAPER_SOURCE

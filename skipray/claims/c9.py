@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from skipray.association import Association, granulated_tau
-from skipray.claims._claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims._data import CONDITION, SweepData, combinations, diverged_remark, exploded_remark
-from skipray.claims._evidence import Mean
+from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
+from skipray.claims.judging.data import CONDITION, SweepData, combinations, diverged_remark, exploded_remark
+from skipray.claims.judging.evidence import Mean
 
 ID = "C9"
 SOURCE = PAPER_SOURCE

@@ -24,13 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from skipray.datasets import _cache
-from skipray.datasets._batches import batches
-from skipray.datasets._labels import check_arrays, strata
-from skipray.datasets._padding import padded
-from skipray.datasets._partition import evaluated_samples, fixed_order, partition, subset_size
-from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, fingerprint_of
-from skipray.datasets._splits import Images, Splits, moments
+from skipray.datasets.preparing import cache as prepared
+from skipray.datasets.preparing.batches import batches
+from skipray.datasets.preparing.labels import check_arrays, strata
+from skipray.datasets.preparing.padding import padded
+from skipray.datasets.preparing.partition import evaluated_samples, fixed_order, partition, subset_size
+from skipray.datasets.preparing.raw import DataCorrupt, DataMissing, Raw, fingerprint_of
+from skipray.datasets.preparing.splits import Images, Splits, moments
 from skipray.extension import catalog, own_code
 from skipray.extension.contract import Attribute, Contract
 from skipray.extension.field_docs import show_fields
@@ -93,7 +93,7 @@ def open_dataset(dataset: DatasetSpec, fingerprint: str, root: str | None = None
         DataMissing: the files are not there; the message says how to get them.
         DataCorrupt: they are not the data that the fingerprint names.
     """
-    return _open(dataset.model_dump_json(), fingerprint, str(data_root(root)), str(_cache.cache_folder()))
+    return _open(dataset.model_dump_json(), fingerprint, str(data_root(root)), str(prepared.cache_folder()))
 
 
 def prepare(dataset: DatasetSpec, fingerprint: str, root: str | None = None) -> None:
@@ -103,7 +103,7 @@ def prepare(dataset: DatasetSpec, fingerprint: str, root: str | None = None) -> 
         DataMissing, DataCorrupt: as open_dataset, before any trial has started.
         Exception: whatever a user's own `load` raises.
     """
-    entry, cache = catalog.find("datasets", dataset.name), _cache.cache_folder()
+    entry, cache = catalog.find("datasets", dataset.name), prepared.cache_folder()
     if hasattr(entry, "open_splits"):
         if hasattr(entry, "prepare"):
             entry.prepare(dataset, fingerprint, data_root(root), cache)
@@ -130,8 +130,8 @@ def unusable(dataset: DatasetSpec, fingerprint: str, root: str | None = None, *,
 def _cached(
     dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    folder = _cache.folder_of(cache, dataset, fingerprint)
-    return _cache.read_or_make(folder, lambda: _prepare(dataset, fingerprint, root))
+    folder = prepared.folder_of(cache, dataset, fingerprint)
+    return prepared.read_or_make(folder, lambda: _prepare(dataset, fingerprint, root))
 
 
 @lru_cache(maxsize=4)

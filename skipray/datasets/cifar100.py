@@ -6,8 +6,8 @@ torchvision list them. A spec that gives its own fingerprint accepts files whose
 
 from pathlib import Path
 
-from skipray.datasets._cifar import load_cifar, missing_cifar
-from skipray.datasets._raw import Raw
+from skipray.datasets.preparing.cifar import load_cifar, missing_cifar
+from skipray.datasets.preparing.raw import Raw
 from skipray.spec import DatasetSpec
 
 INPUT_SHAPE = (3, 32, 32)

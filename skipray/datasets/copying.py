@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.datasets import _sequences as sequences
-from skipray.datasets._labels import IGNORED
-from skipray.datasets._raw import Raw
+from skipray.datasets.preparing import sequences
+from skipray.datasets.preparing.labels import IGNORED
+from skipray.datasets.preparing.raw import Raw
 from skipray.spec import DatasetSpec, TokenShape
 
 FLIP = False
 FINGERPRINT = "be742a55fbce9a3ca16b4ecec56c404cae35e35e4c93b58c6941d1f884d73e6f"
-"""sha256 of the reference draw of `_sequences`; the options are part of every trial's identity."""
+"""sha256 of the reference draw of `preparing.sequences`; the options are part of every trial's identity."""
 TASK = "positions"
 DEFAULTS = {"length": 8, "shortest": 0, "symbols": 8, "samples": 2000, "seed": 0}
 

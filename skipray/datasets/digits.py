@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.datasets._raw import Raw
+from skipray.datasets.preparing.raw import Raw
 from skipray.spec import DatasetSpec
 
 INPUT_SHAPE = (1, 8, 8)

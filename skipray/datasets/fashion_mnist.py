@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from skipray.datasets._idx import find_folder, load_idx
-from skipray.datasets._raw import Raw, say_missing
+from skipray.datasets.preparing.idx import find_folder, load_idx
+from skipray.datasets.preparing.raw import Raw, say_missing
 from skipray.spec import DatasetSpec
 
 INPUT_SHAPE = (1, 28, 28)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.datasets._raw import DataCorrupt, Raw
+from skipray.datasets.preparing.raw import DataCorrupt, Raw
 from skipray.spec import DatasetSpec
 
 FLIP = False

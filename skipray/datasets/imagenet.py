@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skipray.datasets import _cache
-from skipray.datasets._partition import partition
-from skipray.datasets._raw import DataCorrupt, DataMissing, say_missing
-from skipray.datasets._splits import Splits
+from skipray.datasets.preparing import cache as prepared
+from skipray.datasets.preparing.partition import partition
+from skipray.datasets.preparing.raw import DataCorrupt, DataMissing, say_missing
+from skipray.datasets.preparing.splits import Splits
 from skipray.spec import DatasetSpec
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def prepare(dataset: DatasetSpec, fingerprint: str, root: Path, cache: Path) -> 
     message = missing(dataset, root)
     if message:
         raise DataMissing(message)
-    folder = _cache.folder_of(cache, dataset, fingerprint)
-    arrays, meta = _cache.read_or_make(folder, lambda: _list_splits(dataset, fingerprint, root / FOLDER))
+    folder = prepared.folder_of(cache, dataset, fingerprint)
+    arrays, meta = prepared.read_or_make(folder, lambda: _list_splits(dataset, fingerprint, root / FOLDER))
     if meta["root"] != str(root / FOLDER):
         # The same files elsewhere; they are listed anew rather than trusted.
         arrays, _ = _list_splits(dataset, fingerprint, root / FOLDER)

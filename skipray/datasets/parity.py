@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.datasets import _sequences as sequences
-from skipray.datasets._raw import Raw
+from skipray.datasets.preparing import sequences
+from skipray.datasets.preparing.raw import Raw
 from skipray.spec import DatasetSpec, TokenShape
 
 FLIP = False
 FINGERPRINT = "0e30fc849db7f0cb64134c944438696b27eac55eec06ae514a1fdbf76d09613e"
-"""sha256 of the reference draw of `_sequences`; the options are part of every trial's identity."""
+"""sha256 of the reference draw of `preparing.sequences`; the options are part of every trial's identity."""
 DEFAULTS = {"positions": 8, "shortest": 0, "samples": 2000, "seed": 0}
 PADDING = 2
 

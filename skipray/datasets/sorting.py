@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.datasets import _sequences as sequences
-from skipray.datasets._labels import IGNORED
-from skipray.datasets._raw import Raw
+from skipray.datasets.preparing import sequences
+from skipray.datasets.preparing.labels import IGNORED
+from skipray.datasets.preparing.raw import Raw
 from skipray.spec import DatasetSpec, TokenShape
 
 FLIP = False
 FINGERPRINT = "2639f29fb1da140a7fbcc48ca58a434e9e20ffc63d51f77f3da537bc194a4098"
-"""sha256 of the reference draw of `_sequences`; the options are part of every trial's identity."""
+"""sha256 of the reference draw of `preparing.sequences`; the options are part of every trial's identity."""
 TASK = "positions"
 DEFAULTS = {"positions": 8, "shortest": 0, "symbols": 10, "samples": 2000, "seed": 0}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipray.datasets._raw import DataCorrupt, DataMissing, Raw, check_md5s, say_missing
+from skipray.datasets.preparing.raw import DataCorrupt, DataMissing, Raw, check_md5s, say_missing
 from skipray.spec import DatasetSpec
 
 INPUT_SHAPE = (3, 32, 32)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skipray.datasets._partition import fixed_order
-from skipray.datasets._raw import DataMissing, Raw
+from skipray.datasets.preparing.partition import fixed_order
+from skipray.datasets.preparing.raw import DataMissing, Raw
 from skipray.spec import DatasetSpec
 
 FLIP = False

@@ -93,7 +93,7 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
         for trial in known
         if trial.trial_id in finished
         and name not in finished[trial.trial_id].measured
-        and not _covers(finished[trial.trial_id].probe, sweep.probe)
+        and not covers(finished[trial.trial_id].probe, sweep.probe)
     ]
     already, unfinished = len(finished) - len(missing), len(known) - len(finished)
     if not missing:
@@ -263,7 +263,7 @@ def _settings(probe: ProbeSpec) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value or key not in ("metrics", "layers")}
 
 
-def _covers(have: str | None, asked: ProbeSpec) -> bool:
+def covers(have: str | None, asked: ProbeSpec) -> bool:
     """Whether a run's own probe measured all that is asked, on as many images."""
     if not have:
         return False

@@ -20,7 +20,7 @@ from skipray.activations import Activation
 from skipray.errors import SkiprayError
 from skipray.extension import catalog
 from skipray.extension.contract import Attribute, Contract
-from skipray.initialisations._reach import Reached, parts, put
+from skipray.initialisations.filling.reach import Reached, parts, put
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skipray.initialisations import Refused
-from skipray.initialisations._scheme import gain, orthogonal
-from skipray.initialisations._scheme import squared_gain as sigma_w_squared
+from skipray.initialisations.filling.scheme import gain, orthogonal
+from skipray.initialisations.filling.scheme import squared_gain as sigma_w_squared
 from skipray.spec import ModelSpec
 
 __all__ = ["check", "fill", "sigma_w_squared"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skipray.initialisations import Refused
-from skipray.initialisations._scheme import he_normal as fill
+from skipray.initialisations.filling.scheme import he_normal as fill
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from skipray import activations
 from skipray.initialisations import Refused
-from skipray.initialisations._scheme import fan_in, orthogonal
+from skipray.initialisations.filling.scheme import fan_in, orthogonal
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:

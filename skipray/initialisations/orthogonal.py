@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skipray.initialisations._scheme import fan_in, gain
-from skipray.initialisations._scheme import orthogonal as orthogonal_matrix
-from skipray.initialisations._scheme import squared_gain as sigma_w_squared
+from skipray.initialisations.filling.scheme import fan_in, gain
+from skipray.initialisations.filling.scheme import orthogonal as orthogonal_matrix
+from skipray.initialisations.filling.scheme import squared_gain as sigma_w_squared
 
 __all__ = ["fill", "sigma_w_squared"]
 

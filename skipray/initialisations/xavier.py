@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skipray.initialisations._scheme import fan_in, fan_out
+from skipray.initialisations.filling.scheme import fan_in, fan_out
 
 if TYPE_CHECKING:
     import torch

@@ -37,6 +37,7 @@ from skipray.metrics._registry import (
     listed_profiles,
     tracked,
 )
+from skipray.metrics._table import page, table
 
 __all__ = [
     "GRADIENTS",
@@ -62,6 +63,8 @@ __all__ = [
     "layer_metrics",
     "listed_metrics",
     "listed_profiles",
+    "page",
+    "table",
     "tracked",
 ]
 

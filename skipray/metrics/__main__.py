@@ -1,5 +1,5 @@
 """`python -m skipray.metrics`: prints the page of metrics, which the documentation's site has too."""
 
-from skipray.metrics._table import page
+from skipray.metrics import page
 
 print(page(), end="")

@@ -126,12 +126,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["plain"] = plain
-    made.filters["prose"] = _prose
+    made.filters["prose"] = prose
     made.filters["swatch"] = swatch
     return made
 
 
-def _prose(text: object) -> Markup:
+def prose(text: object) -> Markup:
     """A sentence as HTML: what stands in backticks is code, a number below zero has a minus sign."""
     parts = str(plain(text)).split("`")
     if len(parts) % 2 == 0:  # a backtick of somebody's name

@@ -20,7 +20,7 @@ from skipray.extension.contract import Attribute, Contract, DeclarationRefused, 
 @lru_cache
 def names() -> tuple[str, ...]:
     """The verbs, sorted."""
-    return tuple(sorted(m.name.rstrip("_") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+    return tuple(sorted(m.name.rstrip("_") for m in pkgutil.iter_modules(__path__) if not m.ispkg))
 
 
 def find(name: str) -> ModuleType:

@@ -1,9 +1,9 @@
 """Fit depth trends and judge the claims."""
 
-from skipray.verbs._loading import load_to_read
-from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._reporting import progress
-from skipray.verbs._speaking import print_json
+from skipray.verbs.shared.loading import load_to_read
+from skipray.verbs.shared.options import JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs.shared.reporting import progress
+from skipray.verbs.shared.speaking import print_json
 
 EXAMPLES = (
     "skipray aggregate quickstart",

@@ -7,9 +7,9 @@ import typer
 
 from skipray.errors import InputRefused
 from skipray.spec import SpecError
-from skipray.verbs._loading import load_to_read
-from skipray.verbs._options import JsonOption, UriOption
-from skipray.verbs._speaking import print_json, tell
+from skipray.verbs.shared.loading import load_to_read
+from skipray.verbs.shared.options import JsonOption, UriOption
+from skipray.verbs.shared.speaking import print_json, tell
 
 Sweep = "A sweep's file or its name; NAME@URI for one of another store."
 

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from skipray.terminal.visible import visible
-from skipray.verbs._code import AcceptOption, check_code
-from skipray.verbs._loading import load_to_read
-from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._speaking import print_json, tell
+from skipray.verbs.shared.code import AcceptOption, check_code
+from skipray.verbs.shared.loading import load_to_read
+from skipray.verbs.shared.options import JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs.shared.speaking import print_json, tell
 
 EXAMPLES = (
     "skipray doctor quickstart",

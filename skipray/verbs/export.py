@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._options import JsonOption, UriOption
-from skipray.verbs._speaking import print_json
+from skipray.verbs.shared.options import JsonOption, UriOption
+from skipray.verbs.shared.speaking import print_json
 
 EXAMPLES = (
     "skipray export quickstart",

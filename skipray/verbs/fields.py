@@ -7,8 +7,8 @@ import typer
 
 from skipray.errors import InputRefused
 from skipray.terminal.streams import print_result
-from skipray.verbs._options import JsonOption
-from skipray.verbs._speaking import print_json
+from skipray.verbs.shared.options import JsonOption
+from skipray.verbs.shared.speaking import print_json
 
 EXAMPLES = (
     "skipray fields",

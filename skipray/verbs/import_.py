@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from skipray.errors import InputRefused
-from skipray.verbs._options import JsonOption, UriOption
-from skipray.verbs._speaking import print_json, tell
+from skipray.verbs.shared.options import JsonOption, UriOption
+from skipray.verbs.shared.speaking import print_json, tell
 
 INTERRUPTED = "interrupted; import the same file again to go on: what is there already stays as it is"
 TABLES = (".csv", ".parquet")

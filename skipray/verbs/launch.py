@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipray.results.kept import FewerTrials
-from skipray.verbs._code import AcceptOption, check_code
-from skipray.verbs._loading import budget_of, load, report_folder, use_data
-from skipray.verbs._notifying import NotifyOption, check_notify, notifying
-from skipray.verbs._options import (
+from skipray.verbs.shared.code import AcceptOption, check_code
+from skipray.verbs.shared.loading import budget_of, load, report_folder, use_data
+from skipray.verbs.shared.notifying import NotifyOption, check_notify, notifying
+from skipray.verbs.shared.options import (
     AddressOption,
     BudgetOption,
     DataOption,
@@ -21,8 +21,8 @@ from skipray.verbs._options import (
     SweepArgument,
     UriOption,
 )
-from skipray.verbs._reporting import import_report, report_on, standing_report
-from skipray.verbs._speaking import print_json, tell
+from skipray.verbs.shared.reporting import import_report, report_on, standing_report
+from skipray.verbs.shared.speaking import print_json, tell
 
 if TYPE_CHECKING:
     from skipray.execution.ended import LaunchEnd

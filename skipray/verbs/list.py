@@ -1,7 +1,7 @@
 """The sweeps that there are: here, in the package, in the store."""
 
-from skipray.verbs._options import JsonOption, UriOption
-from skipray.verbs._speaking import print_json
+from skipray.verbs.shared.options import JsonOption, UriOption
+from skipray.verbs.shared.speaking import print_json
 
 EXAMPLES = (
     "skipray list",

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import load_to_build, use_data
-from skipray.verbs._options import AddressOption, DataOption, JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._speaking import print_json, tell
+from skipray.verbs.shared.loading import load_to_build, use_data
+from skipray.verbs.shared.options import AddressOption, DataOption, JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs.shared.speaking import print_json, tell
 
 INTERRUPTED = "interrupted; measure again to go on: what was measured stays, and training is not touched"
 

@@ -8,10 +8,10 @@ import typer
 from skipray.extension import catalog
 from skipray.records import State
 from skipray.spec import SweepSpec
-from skipray.verbs._code import check_code
-from skipray.verbs._loading import budget_of, load, refuse_deleted
-from skipray.verbs._options import BudgetOption, JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._speaking import print_json
+from skipray.verbs.shared.code import check_code
+from skipray.verbs.shared.loading import budget_of, load, refuse_deleted
+from skipray.verbs.shared.options import BudgetOption, JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs.shared.speaking import print_json
 
 EXAMPLES = (
     "skipray plan quickstart",

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._code import AcceptOption, check_code
-from skipray.verbs._loading import load_to_read, report_folder
-from skipray.verbs._options import FolderOption, ForceOption, JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._reporting import report_on
-from skipray.verbs._speaking import print_json
+from skipray.verbs.shared.code import AcceptOption, check_code
+from skipray.verbs.shared.loading import load_to_read, report_folder
+from skipray.verbs.shared.options import FolderOption, ForceOption, JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs.shared.reporting import report_on
+from skipray.verbs.shared.speaking import print_json
 
 EXAMPLES = (
     "skipray report quickstart",

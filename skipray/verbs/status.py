@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from skipray.spec import SweepSpec, TrialSpec
-from skipray.verbs._code import AcceptOption, check_code
-from skipray.verbs._loading import load_to_read
-from skipray.verbs._options import JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._reporting import progress
-from skipray.verbs._speaking import print_json, tell
+from skipray.verbs.shared.code import AcceptOption, check_code
+from skipray.verbs.shared.loading import load_to_read
+from skipray.verbs.shared.options import JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs.shared.reporting import progress
+from skipray.verbs.shared.speaking import print_json, tell
 
 if TYPE_CHECKING:
     from skipray.tracking import Ledger

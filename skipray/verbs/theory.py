@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from skipray.errors import InputRefused
-from skipray.verbs._loading import load
-from skipray.verbs._options import JsonOption, SetOption
-from skipray.verbs._speaking import print_json
+from skipray.verbs.shared.loading import load
+from skipray.verbs.shared.options import JsonOption, SetOption
+from skipray.verbs.shared.speaking import print_json
 
 EXAMPLES = (
     "skipray theory quickstart",

@@ -2,9 +2,9 @@
 
 import typer
 
-from skipray.verbs._loading import load_to_build, use_data
-from skipray.verbs._options import DataOption, JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._speaking import print_json, tell
+from skipray.verbs.shared.loading import load_to_build, use_data
+from skipray.verbs.shared.options import DataOption, JsonOption, SetOption, SweepArgument, UriOption
+from skipray.verbs.shared.speaking import print_json, tell
 
 EXAMPLES = (
     "skipray twins quickstart",

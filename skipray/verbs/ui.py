@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from skipray.errors import InputRefused
-from skipray.verbs._options import UriOption
+from skipray.verbs.shared.options import UriOption
 
 ENDS_AS_ANOTHER_PROGRAM = True
 """It becomes MLflow's server, which signals reach without a parent in between."""

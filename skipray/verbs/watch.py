@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs._loading import load_to_read, report_folder
-from skipray.verbs._options import FolderOption, ForceOption, SetOption, SweepArgument, UriOption
-from skipray.verbs._reporting import report_on
-from skipray.verbs._speaking import tell
+from skipray.verbs.shared.loading import load_to_read, report_folder
+from skipray.verbs.shared.options import FolderOption, ForceOption, SetOption, SweepArgument, UriOption
+from skipray.verbs.shared.reporting import report_on
+from skipray.verbs.shared.speaking import tell
 
 LOOKS_SECONDS = 5.0
 """So often it is seen whether the launch has ended."""

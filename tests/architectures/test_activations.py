@@ -8,7 +8,7 @@ from torch import nn
 
 from skipray import activations, architectures
 from skipray.activations.tailored_leaky_relu import composed, slope
-from skipray.architectures._measured import measured_sizes
+from skipray.architectures.building.measured import measured_sizes
 from skipray.extension import catalog
 from skipray.spec.values import ActivationChoice
 

@@ -1,7 +1,7 @@
 import pytest
 
 from skipray import architectures
-from skipray.architectures._depth import LinearRule, tabled
+from skipray.architectures.building.depth import LinearRule, tabled
 from skipray.extension import catalog
 
 CIFAR_SHAPE = (3, 32, 32)

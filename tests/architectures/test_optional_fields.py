@@ -10,7 +10,7 @@ import yaml
 from torch import nn
 
 from skipray import architectures
-from skipray.architectures._measured import measured_sizes
+from skipray.architectures.building.measured import measured_sizes
 from skipray.extension import catalog
 from skipray.spec import ModelSpec, SpecError
 from skipray.spec.reader import sweep_of

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skipray import architectures
 from skipray.architectures import Sizes
-from skipray.architectures._measured import measured_sizes
+from skipray.architectures.building.measured import measured_sizes
 from skipray.extension import catalog
 from skipray.spec import ModelSpec
 

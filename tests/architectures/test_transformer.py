@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from skipray import architectures, datasets
 from skipray.architectures import transformer
-from skipray.architectures._measured import measured_sizes
+from skipray.architectures.building.measured import measured_sizes
 from skipray.metrics import find
 from skipray.metrics.computing.entries import Entries
 from skipray.probe import measure

@@ -24,9 +24,9 @@ from _planted_claims import grid, layer_table
 from skipray.analysis.aggregation import Aggregate, aggregate
 from skipray.analysis.series import Series
 from skipray.claims import Claim
-from skipray.claims._data import SweepData
-from skipray.claims._evidence import Share, excluded_rate
-from skipray.claims._verdict import Stated, judged
+from skipray.claims.judging.data import SweepData
+from skipray.claims.judging.evidence import Share, excluded_rate
+from skipray.claims.judging.verdict import Stated, judged
 from skipray.extension import catalog
 from skipray.report.limit_sentences import limit_sentence
 from skipray.spec import load_sweep

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from skipray.claims import Claim
-from skipray.claims._data import SweepData
-from skipray.claims._verdict import Stated, judged
+from skipray.claims.judging.data import SweepData
+from skipray.claims.judging.verdict import Stated, judged
 from skipray.extension import catalog
 from skipray.records import LAYER_COLUMNS
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from skipray.claims._evidence import LEVEL
-from skipray.claims._family import adjust
+from skipray.claims.judging.evidence import LEVEL
+from skipray.claims.judging.family import adjust
 
 
 def simes(p: list[float]) -> float:

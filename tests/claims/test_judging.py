@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skipray.claims import PAPER_SOURCE, Comparison, finding, judge, paper_claims
-from skipray.claims._data import ROLES, SweepData
-from skipray.claims._evidence import Mean
-from skipray.claims._verdict import Stated, judged
+from skipray.claims.judging.data import ROLES, SweepData
+from skipray.claims.judging.evidence import Mean
+from skipray.claims.judging.verdict import Stated, judged
 from skipray.extension import catalog
 
 PAPERS = ["C1a", "C1b", "C2", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "C11"]

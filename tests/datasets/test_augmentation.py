@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from skipray.datasets._augmentation import draw, standard
-from skipray.datasets._batches import batches
+from skipray.datasets.preparing.augmentation import draw, standard
+from skipray.datasets.preparing.batches import batches
 
 
 def one_by_one(images, drawn):

@@ -8,7 +8,7 @@ import pytest
 import torchvision
 
 from skipray.datasets import DataCorrupt, cifar10, cifar100, missing, open_dataset
-from skipray.datasets._raw import fingerprint_of_md5s
+from skipray.datasets.preparing.raw import fingerprint_of_md5s
 from skipray.spec import DatasetSpec
 
 SETS = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skipray.datasets import DataCorrupt, fashion_mnist, fingerprint_of, missing, mnist, open_dataset
-from skipray.datasets._idx import PARTS
+from skipray.datasets.preparing.idx import PARTS
 from skipray.spec import DatasetSpec
 
 SETS = {"mnist": (mnist, "MNIST"), "fashion_mnist": (fashion_mnist, "FashionMNIST")}

@@ -10,7 +10,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from skipray.datasets import DataCorrupt, imagenet, open_dataset
-from skipray.datasets._batches import batches
+from skipray.datasets.preparing.batches import batches
 from skipray.spec import DatasetSpec
 
 OPTIONS = {"image_size": 16, "classes": 3}

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from skipray import datasets
-from skipray.datasets import DataCorrupt, Raw, _cache, fingerprint_of, gaussian, open_dataset
+from skipray.datasets import DataCorrupt, Raw, fingerprint_of, gaussian, open_dataset
+from skipray.datasets.preparing import cache
 from skipray.spec import DatasetSpec
 
 DIGITS = DatasetSpec(name="digits")
@@ -181,7 +182,7 @@ CHILD = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from skipray.datasets import _cache
+from skipray.datasets.preparing import cache
 folder, ready, go, made = map(Path, sys.argv[1:])
 def make():
     with made.open("a") as file:
@@ -191,7 +192,7 @@ def make():
 ready.touch()
 while not go.exists():
     time.sleep(0.005)
-arrays, meta = _cache.read_or_make(folder, make)
+arrays, meta = cache.read_or_make(folder, make)
 print(json.dumps([int(arrays["a"].sum()), meta["mean"]]))
 """
 
@@ -201,7 +202,7 @@ def test_processes_that_start_at_once_share_one_cache(tmp_path, locks):
     code = (
         CHILD
         if locks
-        else CHILD.replace("ready.touch()", "_cache._lock = __import__('contextlib').nullcontext\nready.touch()")
+        else CHILD.replace("ready.touch()", "cache._lock = __import__('contextlib').nullcontext\nready.touch()")
     )
     arguments = [tmp_path / "c" / "data", tmp_path / "go", tmp_path / "made"]
     children = []
@@ -219,13 +220,13 @@ def test_processes_that_start_at_once_share_one_cache(tmp_path, locks):
 
 
 def test_the_cache_folder(tmp_path, monkeypatch):
-    assert _cache.cache_folder() == tmp_path / "cache"
+    assert cache.cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("SKIPRAY_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert _cache.cache_folder() == tmp_path / "xdg" / "skipray"
+    assert cache.cache_folder() == tmp_path / "xdg" / "skipray"
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert _cache.cache_folder().name == f"skipray-{os.getuid()}"
+    assert cache.cache_folder().name == f"skipray-{os.getuid()}"
 
 
 def test_what_is_wrong_is_said_before_any_trial_and_without_torch(user_module, tmp_path):

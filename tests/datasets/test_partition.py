@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skipray.datasets._partition import balanced_order, fixed_order, held_out, partition
+from skipray.datasets.preparing.partition import balanced_order, fixed_order, held_out, partition
 from skipray.spec import DatasetSpec
 
 

@@ -8,7 +8,7 @@ import torchvision
 from scipy.io import savemat
 
 from skipray.datasets import DataCorrupt, open_dataset, svhn
-from skipray.datasets._raw import fingerprint_of_md5s
+from skipray.datasets.preparing.raw import fingerprint_of_md5s
 from skipray.spec import DatasetSpec
 
 

@@ -15,7 +15,7 @@ import typer
 
 from skipray.claims import paper_claims
 from skipray.launch import app
-from skipray.metrics._registry import entries
+from skipray.metrics import entries
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, Tracking, load_sweep
 from skipray.spec.fields import Adaptive, Tune
 

@@ -13,7 +13,7 @@ from skipray.launch import run as skipray
 from skipray.spec import SpecError, load_sweep
 from skipray.storage import TrialPlace
 from skipray.trial import run_trial
-from skipray.verbs._loading import load_to_build
+from skipray.verbs.shared.loading import load_to_build
 
 SWEEP = """\
 name: mine

@@ -13,8 +13,7 @@ import torch
 from skipray import architectures, metrics
 from skipray.analysis.followed_metrics import trend_metrics
 from skipray.extension import catalog
-from skipray.metrics import singularity
-from skipray.metrics._table import page, table
+from skipray.metrics import page, singularity, table
 from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures
 from skipray.report import metric_figures
@@ -182,7 +181,7 @@ def test_an_unknown_metric_is_an_error_where_it_is_named(whole, given, message):
 
 
 def test_an_unknown_key_is_an_error_in_a_claim_or_figure(whole):
-    from skipray.claims._data import SweepData
+    from skipray.claims.judging.data import SweepData
 
     data = SweepData.read(whole.trials, whole.layers, ())
     with pytest.raises(ValueError, match=r"found the metric 'hidden.log10_conditon.last' \(did you mean hidden.log10_"):

@@ -15,7 +15,7 @@ import pytest
 
 from skipray.analysis.limits import LimitTable
 from skipray.report import sweep_answer, write
-from skipray.report.page import _prose
+from skipray.report.page import prose
 from skipray.results import document
 from skipray.results.judged import aggregate_result
 from skipray.spec import Group
@@ -84,7 +84,7 @@ def test_question_answer_claims_and_main_figure_come_first_in_this_order(page, w
     assert "A network keeps up with a train accuracy less than 0.05 below the best of its twins" in words
     for claim in whole.claims:
         for said in (claim.sentence, claim.statement):
-            assert Reader(_prose(said)).words().strip() in words, claim.id
+            assert Reader(prose(said)).words().strip() in words, claim.id
 
 
 def test_the_page_asks_nothing_of_the_network_and_is_light(written, page):
@@ -367,6 +367,6 @@ def test_a_thousand_times_as_many_points_take_seconds(whole, tmp_path):
 
 
 def test_sentences_have_code_and_minus_signs_and_names_stay_text():
-    assert _prose("tau -0.7 (a-1): run `--set a=-1`.") == "tau −0.7 (a-1): run <code>--set a=-1</code>."
-    assert _prose("<b> `<i>` of `") == "&lt;b&gt; `&lt;i&gt;` of `"
-    assert _prose("`<i>`") == "<code>&lt;i&gt;</code>"
+    assert prose("tau -0.7 (a-1): run `--set a=-1`.") == "tau −0.7 (a-1): run <code>--set a=-1</code>."
+    assert prose("<b> `<i>` of `") == "&lt;b&gt; `&lt;i&gt;` of `"
+    assert prose("`<i>`") == "<code>&lt;i&gt;</code>"

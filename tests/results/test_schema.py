@@ -96,7 +96,7 @@ def test_what_has_no_number_in_json_is_null_and_types_stay() -> None:
 
 @pytest.mark.catalog
 def test_all_that_is_handed_out_as_json_has_its_part() -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in Path(verbs.__file__).parent.glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(verbs.__file__).parent.rglob("*.py"))
     kinds = set(re.findall(r'(?:print_json|document)\(\s*"(\w+)"', source))
     assert len(kinds) > 10
     assert {f"#/$defs/{kind}" for kind in kinds} == {part["$ref"] for part in schema()["oneOf"]}

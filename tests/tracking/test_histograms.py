@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from skipray import tracking
-from skipray.execution.measuring import _covers
+from skipray.execution.measuring import covers
 from skipray.records import HISTOGRAM_COLUMNS, Bins, Histogram
 from skipray.spec import ProbeSpec
 from skipray.storage import TrialPlace
@@ -75,9 +75,9 @@ def test_what_a_run_measured_itself_stays(sqlite: str, toys: SimpleNamespace) ->
 
 def test_runs_from_before_there_were_histograms_can_be_measured() -> None:
     old = '{"preset": "full", "samples": 256, "gradients": true, "hessian": true, "jacobian": true}'
-    assert not _covers(old, ProbeSpec())
-    assert _covers(old, ProbeSpec(histograms=False))
-    assert _covers(ProbeSpec().model_dump_json(), ProbeSpec())
+    assert not covers(old, ProbeSpec())
+    assert covers(old, ProbeSpec(histograms=False))
+    assert covers(ProbeSpec().model_dump_json(), ProbeSpec())
 
 
 def test_the_doctor_sees_a_damaged_file(sqlite: str, toys: SimpleNamespace) -> None:

@@ -19,7 +19,8 @@ from safetensors.torch import load
 from threadpoolctl import threadpool_info
 from torch import nn
 
-from skipray.datasets import _cache, gaussian, open_dataset
+from skipray.datasets import gaussian, open_dataset
+from skipray.datasets.preparing import cache as prepared
 from skipray.records import LAYER_COLUMNS
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec
 from skipray.trial import run_trial
@@ -458,7 +459,7 @@ def test_digits_end_to_end():
 
 def test_trials_share_one_prepared_data_set(monkeypatch):
     run_trial(trial())
-    monkeypatch.setattr(_cache, "read_or_make", lambda *a: pytest.fail("opened again"))
+    monkeypatch.setattr(prepared, "read_or_make", lambda *a: pytest.fail("opened again"))
     run_trial(trial(seed=9))
 
 

@@ -20,7 +20,7 @@ from skipray.spec import fields as spec_fields
 from skipray.spec import load_sweep
 from skipray.spec.claims import KINDS
 from skipray.spec.reference import field_rows, json_schema
-from skipray.verbs._surroundings import ENVIRONMENT, EXIT_CODES
+from skipray.verbs.shared.surroundings import ENVIRONMENT, EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
 

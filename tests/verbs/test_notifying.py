@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from skipray.errors import InputRefused
 from skipray.results import document, schema
-from skipray.verbs._notifying import check_notify, notifying
+from skipray.verbs.shared.notifying import check_notify, notifying
 
 ENDS = [
     (None, "finished"),

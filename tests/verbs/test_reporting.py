@@ -13,7 +13,7 @@ from skipray.errors import InputRefused
 from skipray.results.kept import FewerTrials, OtherSweep, keep_larger, keep_other
 from skipray.sweep import Sweep
 from skipray.terminal import display
-from skipray.verbs._reporting import report_on
+from skipray.verbs.shared.reporting import report_on
 
 SWEEP = Path(__file__).parents[2] / "sweeps" / "quickstart.yaml"
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from skipray.datasets import gaussian, open_dataset
-from skipray.datasets._augmentation import draw, standard
+from skipray.datasets.preparing.augmentation import draw, standard
 from skipray.spec import DatasetSpec, Recipe
 from skipray.trial.training import TrainingProgress, derived_seed, generator, train
 from skipray.trial.training.schedule import learning_rate

@@ -4,7 +4,7 @@ One part: mean difference of test accuracy, skip less plain, over the cells.
 """
 
 from skipray.claims import Comparison, Finding, SweepData, finding, mean_over_cells, untested
-from skipray.claims._data import NOTHING_RIGHT
+from skipray.claims.judging.data import NOTHING_RIGHT
 
 ID = "C12"
 SOURCE = "He et al. 2016"

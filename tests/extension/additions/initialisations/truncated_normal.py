@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skipray.initialisations._scheme import fan_in
+from skipray.initialisations.filling.scheme import fan_in
 
 if TYPE_CHECKING:
     import torch

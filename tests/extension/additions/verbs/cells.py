@@ -1,8 +1,8 @@
 """How many cells a sweep has."""
 
 from skipray.terminal.streams import print_result
-from skipray.verbs._loading import load
-from skipray.verbs._options import SetOption, SweepArgument
+from skipray.verbs.shared.loading import load
+from skipray.verbs.shared.options import SetOption, SweepArgument
 
 EXAMPLES = ("skipray cells quickstart",)
 

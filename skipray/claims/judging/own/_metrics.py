@@ -1,0 +1,28 @@
+"""What declared claims have in common: a metric of a family, and words for it."""
+
+import difflib
+
+import pandas as pd
+
+from skipray.claims.judging.data import NOTHING_RIGHT, DivergedValue, SweepData
+
+
+def diverged_as(metric: str, speaks_well: bool) -> DivergedValue | None:
+    """What a diverged network counts as where a claim speaks well of its family: accuracy 0; else it is left out."""
+    return NOTHING_RIGHT if speaks_well and metric.endswith(".accuracy") else None
+
+
+def of_family(data: SweepData, metric: str, family: str, diverged: DivergedValue | None = None) -> pd.DataFrame:
+    """Trials of a family that have the metric, with their `stratum`."""
+    table = data.measured(metric, data.of(family), diverged=diverged)
+    return table.assign(stratum=data.strata(table)) if len(table) else table
+
+
+def missing(data: SweepData, *metrics: str) -> str:
+    """Which of the metrics no run has, and the nearest that some has; empty where all are there."""
+    known = [str(c) for c in data.trials.columns if not str(c).endswith(".censored")]
+    for metric in metrics:
+        if metric not in known:
+            near = difflib.get_close_matches(metric, known, n=3)
+            return f"no run has {metric}" + (f" (the nearest are {', '.join(near)})" if near else "")
+    return ""

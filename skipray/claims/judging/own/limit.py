@@ -1,0 +1,78 @@
+"""A declared claim about a trainability limit: against another family's, or against a depth.
+
+Against a family: doublings of depth from one logistic regression of both, as C1a. Against a depth: whether more
+(above) or fewer (below) than half of the seeds train there, judged exactly; at the nearest depth tried that settles
+it where that depth was not: of a limit that is above, one that is deeper. Six seeds are the fewest that can show it.
+"""
+
+import numpy as np
+
+from skipray.claims.judging.claim import Comparison, Finding, finding, untested
+from skipray.claims.judging.data import SweepData, combinations
+from skipray.claims.judging.estimates import share_of_seeds
+from skipray.claims.judging.evidence import Lead
+from skipray.claims.judging.unpaired import unpaired
+from skipray.spec.claims import LimitClaim
+from skipray.trends import trainability_shift
+
+
+def judge(claim: LimitClaim, data: SweepData) -> Finding:
+    return _against_family(claim, data, claim.than) if isinstance(claim.than, str) else _against_depth(claim, data)
+
+
+def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
+    name, other = data.name(claim.family), data.name(than)
+    statement = claim.statement or f"The trainability limit of {name} lies {claim.direction} {other}'s"
+    trials = data.trials.assign(trained=data.trials["outcome"] == "trained")
+    first, second = (data.of(family) for family in (than, claim.family))
+    shared = data.shared_factors(than, claim.family)
+    keys = ["depth", "seed", *shared]
+    both = trials.loc[first.index.union(second.index)]
+    both = both.assign(second=both.index.isin(second.index))
+    pairs = both.groupby(keys)["second"].transform("nunique") if len(both) else both["seed"]
+    both = both[pairs == 2] if len(both) else both
+    if both["depth"].nunique() < 2 or both["seed"].nunique() < 2:
+        what = f"Run {claim.family} and {than} at two or more depths with two or more shared seeds."
+        return untested(statement, what, f"fewer than two shared depths or seeds{unpaired(data, claim.family, than)}")
+    shift = trainability_shift(
+        both["depth"], both["trained"], both["second"], cell=combinations(both, shared),
+        seed=both["seed"],
+    )  # fmt: skip
+    far = f"{abs(shift.doublings):.2g} doublings of depth {'further' if shift.doublings >= 0 else 'less far'}"
+    words = f"{name} trains {far} than {other}"
+    part = Comparison(
+        f"limit of {name} beyond {other}'s", Lead(shift), "doublings of depth", "the limits lie as claimed",
+        "the limits do not lie as claimed", 0.0, claim.direction,
+    )  # fmt: skip
+    return finding(
+        statement, [part], both["seed"], both["depth"],
+        supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
+    )  # fmt: skip
+
+
+def _against_depth(claim: LimitClaim, data: SweepData) -> Finding:
+    name = data.name(claim.family)
+    statement = claim.statement or f"The trainability limit of {name} lies {claim.direction} depth {claim.than}"
+    table = data.of(claim.family)
+    tried = np.unique(table["depth"].to_numpy(dtype=int))
+    settles = tried[tried >= claim.than] if claim.direction == "above" else tried[tried <= claim.than][::-1]
+    there = table[table["depth"] == settles[0]] if len(settles) else table.iloc[:0]
+    share = (
+        share_of_seeds((there["outcome"] == "trained").to_numpy(), data.cells(there), there["seed"].to_numpy())
+        if len(there)
+        else None
+    )
+    if share is None:
+        way = "deeper" if claim.direction == "above" else "shallower"
+        what = f"Run {claim.family} at depth {claim.than} or a {way} one with two or more seeds."
+        return untested(statement, what, "no such depth with two seeds")
+    trains = int((there["outcome"] == "trained").sum())
+    words = f"{trains} of {len(there)} {name}s train at depth {settles[0]}"
+    part = Comparison(
+        f"share of {name}s that train at depth {settles[0]}", share, f"of {share.count} seeds",
+        "the limit lies as claimed", "the limit does not lie as claimed", 0.5, claim.direction,
+    )  # fmt: skip
+    return finding(
+        statement, [part], there["seed"], there["depth"],
+        supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
+    )  # fmt: skip

@@ -1,0 +1,33 @@
+"""Code that has changed since some of a sweep's trials were run: said before all else, and accepted where asked."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from skipray.spec import SweepSpec, TrialSpec
+from skipray.verbs.shared.speaking import tell
+
+AcceptOption = Annotated[
+    bool,
+    typer.Option("--accept-code", help="Take results of the code as it was before an edit for the code's as it is."),
+]
+
+
+def check_code(spec: SweepSpec, tracking_uri: str | None, *, accept: bool = False) -> list[str]:
+    """What is finished with other code than today's, in sentences, said on stderr.
+
+    Args:
+        accept: whether those results are taken for today's code's, which the sweep's run then records.
+    """
+    from skipray import tracking
+
+    trials: Sequence[TrialSpec] = spec.trials()
+    found = tracking.outdated(spec, tracking_uri, trials)
+    accepted = tracking.accept_code(spec, tracking_uri, found) if accept else []
+    for one in accepted:
+        tell(f"{one.finished} trials of another {one.name} are taken as this code's")
+    left = [str(one) for one in found if one not in accepted]
+    for sentence in left:
+        tell(sentence)
+    return left
