@@ -48,10 +48,12 @@ NO_ROOM = {
     errno.ENOSPC: "make room: `df` and `df -i` tell where bytes or files have run out",
     errno.EDQUOT: "make room: a quota is used up",
     errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "choose a place that may be read and written, or have the permission given",
+    errno.EPERM: "choose a place that may be read and written, or have the permission given",
     errno.EMFILE: "allow more open files (`ulimit -n`)",
     errno.ENFILE: "the machine has too many open files: end something",
 }
-"""What a user can do about an error of the system that comes of too little room."""
+"""What a user can do about an error of the system that comes of too little room, or of a permission that is missing."""
 TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn")
 
 
@@ -159,7 +161,7 @@ def _missing_package(error: Exception) -> int | None:
 
 
 def _no_room(error: Exception) -> int | None:
-    """2 where the machine has no room left for what was to be written; else None."""
+    """2 where the machine has no room left for what was to be written, or does not allow it; else None."""
     if not isinstance(error, OSError) or error.errno not in NO_ROOM:
         return None
     said = str(error).removeprefix(f"[Errno {error.errno}] ")

@@ -5,16 +5,20 @@ import builtins
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import typer
 
 import skipray
-from skipray.launch import run
+from skipray import verbs
+from skipray.launch import app, run
 from skipray.spec import SpecError, load_sweep
 from skipray.tracking import read_trials
 
+NOBODY = 65534
 SWEEP = """\
 name: good
 question: Does it read?
@@ -25,7 +29,15 @@ recipe: {epochs: 1, batch_size: 128, learning_rate: 0.05, momentum: 0.9, weight_
 factors: {architecture: [plainnet, resnet], depth: [8, 20]}
 seeds: [0]
 """
-VERBS = ("plan", "launch", "status", "aggregate", "report", "measure", "twins", "doctor", "theory")
+OF_A_SWEEP = {
+    "plan": ("{}",), "launch": ("{}",), "status": ("{}",), "aggregate": ("{}",), "report": ("{}",), "measure": ("{}",),
+    "twins": ("{}",), "doctor": ("{}",), "theory": ("{}",), "watch": ("{}",), "compare": ("{}", "good.yaml"),
+}  # fmt: skip
+"""Verbs that read a sweep's file, with their arguments."""
+OF_NO_FILE = {
+    "export": ("good",), "import": ("prior.csv",), "list": (), "ui": (), "fields": ("epochs",), "new": ("mine.yaml",)
+}  # fmt: skip
+"""Verbs that take the name of a sweep in a store, another kind of file, or none."""
 
 
 def huge(path: Path) -> None:
@@ -57,6 +69,7 @@ CAUSES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a device": (lambda path: path.symlink_to("/dev/zero"), "found a device"),
     "a name that leads nowhere": (lambda path: path.symlink_to(path.with_name("gone.yaml")), "no such file"),
     "a file as folder": (lambda path: None, "no such file"),
+    "a file that may not be read": (lambda path: (path.write_text(SWEEP), path.chmod(0)), "Permission denied"),
     "no text": (lambda path: path.write_bytes(b"\xff\xfe\x00name"), "not UTF-8"),
     "no YAML": (lambda path: path.write_text("name: [\n"), "not YAML"),
     "no sweep": (lambda path: path.write_text("[1, 2]\n"), "found a list"),
@@ -91,6 +104,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("SKIPRAY_DATA", raising=False)
     (tmp_path / "good.yaml").write_text(SWEEP)
+    (tmp_path / "prior.csv").write_text("architecture,depth,seed,test.accuracy\na,1,0,0.5\n")
+    (tmp_path / "results.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "results.parquet").write_text("no parquet")
+    tmp_path.chmod(0o755)
     return tmp_path
 
 
@@ -99,15 +116,83 @@ def test_a_sweep_that_is_none(cause: str, folder: Path, capsys: pytest.CaptureFi
     make, words = CAUSES[cause]
     path = folder / ("good.yaml/bad.yaml" if cause == "a file as folder" else "bad.yaml")
     make(path)
-    for verb in VERBS[:2] if cause in SLOW else VERBS:
+    for verb in ("plan", "launch") if cause in SLOW else OF_A_SWEEP:
         began = time.process_time()
-        said = refused(capsys, verb, str(path.relative_to(folder)))
+        arguments = [part.format(path.relative_to(folder)) for part in OF_A_SWEEP[verb]]
+        if cause == "a file that may not be read":
+            refused(capsys, verb, *(part.format("nothing.yaml") for part in OF_A_SWEEP[verb]))  # imports what it needs
+            with as_nobody():
+                said = refused(capsys, verb, *arguments)
+        else:
+            said = refused(capsys, verb, *arguments)
         assert words in said
         assert len(said.strip().splitlines()) <= 9, "one line a mistake"
     assert time.process_time() - began < 1, "the last one imports nothing any more"
 
 
-@pytest.mark.parametrize("verb", VERBS)
+OF_ONE_VERB: tuple[tuple[list[str], str], ...] = (
+    (["report", "good", "--folder", "good.yaml"], "found a file at"),
+    (["report", "good", "--folder", "good.yaml/inside"], "found a file at"),
+    (["launch", "good", "--folder", "good.yaml"], "found a file at"),
+    (["launch", "good", "--data", "good.yaml"], "--data good.yaml: found a file"),
+    (["launch", "good", "--data", "nowhere"], "--data nowhere: found nothing"),
+    (["measure", "good", "--data", "good.yaml"], "--data good.yaml: found a file"),
+    (["launch", "good", "--budget", "soon"], "--budget: found 'soon'"),
+    (["plan", "good", "--budget", "-3h"], "--budget: found '-3h'"),
+    (["plan", "cifar", "--budget", "3h", "--offline"], "found no CIFAR10 files"),
+    (["measure", "good", "--preset", "most"], "probe.preset"),
+    (["theory"], "found no sweep"),
+    (["theory", "--depth", "0", "--width", "4"], "found"),
+    (["ui", "--tracking-uri", "somewhere"], "found the tracking address"),
+    (["new", "good.yaml"], "there already"),
+    (["new", "nowhere/x.yaml"], "cannot be written"),
+    (["fields", "no such field"], "found no field"),
+    (["plan", "n" * 400], "no such file"),
+    (["plan"], "Missing argument"),
+    (["plant", "good"], "No such command"),
+    (["compare", "nothing", "good"], "no such file"),
+    (["compare", "good", "quickstart"], "found no finished trial"),
+    (["compare", "good", "good", "--figure", "nowhere/x.svg"], "--figure: found nowhere/x.svg"),
+    (["export", "nothing"], "found no sweep"),
+    (["export", "good.yaml"], "found no sweep"),
+    (["import", "nothing.zip"], "no such file"),
+    (["import", "good.yaml"], "good.yaml"),
+    (["import", "results.csv"], "results.csv"),
+    (["import", "results.parquet"], "results.parquet"),
+    (["list", "--tracking-uri", "somewhere"], "found the tracking address"),
+    (["watch", "good", "--folder", "good.yaml"], "found a file at"),
+    (["watch", "good", "--every", "1"], "--every"),
+    (["twins", "good", "--set", "factors.depth=[3]"], "depth"),
+    (["measure", "nothing"], "no such file"),
+)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Where root runs the tests, whom no permission stops: another user, who may not write here either."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_every_verb_is_in_one_of_the_tables() -> None:
+    assert {*OF_A_SWEEP, *OF_NO_FILE} == set(verbs.names())
+    assert not {*OF_A_SWEEP} & {*OF_NO_FILE}
+    tried = {arguments[0] for arguments, _ in OF_ONE_VERB}
+    assert set(OF_NO_FILE) <= tried, "a row of its own mistakes for each that reads no sweep's file"
+
+
+def takes(verb: str, option: str) -> bool:
+    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+    return any(option in parameter.opts for parameter in command.params)
+
+
+@pytest.mark.parametrize("verb", verbs.names())
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -123,35 +208,13 @@ def test_a_sweep_that_is_none(cause: str, folder: Path, capsys: pytest.CaptureFi
     ],
 )
 def test_options_of_every_verb(verb: str, options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    if verb == "theory" and options[0] == "--tracking-uri":
-        pytest.skip("it reads no store")
-    assert words in refused(capsys, verb, "good.yaml", *options)
+    if options[0] not in ("--no-such-option",) and not takes(verb, options[0]):
+        words = "No such option"
+    arguments = [part.format("good.yaml") for part in (OF_A_SWEEP | OF_NO_FILE)[verb]]
+    assert words in refused(capsys, verb, *arguments, *options)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["report", "good", "--folder", "good.yaml"], "found a file at"),
-        (["report", "good", "--folder", "good.yaml/inside"], "found a file at"),
-        (["launch", "good", "--folder", "good.yaml"], "found a file at"),
-        (["launch", "good", "--data", "good.yaml"], "--data good.yaml: found a file"),
-        (["launch", "good", "--data", "nowhere"], "--data nowhere: found nothing"),
-        (["measure", "good", "--data", "good.yaml"], "--data good.yaml: found a file"),
-        (["launch", "good", "--budget", "soon"], "--budget: found 'soon'"),
-        (["plan", "good", "--budget", "-3h"], "--budget: found '-3h'"),
-        (["plan", "cifar", "--budget", "3h", "--offline"], "found no CIFAR10 files"),
-        (["measure", "good", "--preset", "most"], "probe.preset"),
-        (["theory"], "found no sweep"),
-        (["theory", "--depth", "0", "--width", "4"], "found"),
-        (["ui", "--tracking-uri", "somewhere"], "found the tracking address"),
-        (["new", "good.yaml"], "there already"),
-        (["new", "nowhere/x.yaml"], "cannot be written"),
-        (["fields", "no such field"], "found no field"),
-        (["plan", "n" * 400], "no such file"),
-        (["plan"], "Missing argument"),
-        (["plant", "good"], "No such command"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "words"), OF_ONE_VERB)
 def test_options_of_one_verb(
     arguments: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,6 +236,18 @@ def test_a_sweep_is_found_by_one_rule(folder: Path) -> None:
         load_sweep("tony")
     with pytest.raises(SpecError, match="found a folder"):
         load_sweep("sweeps")
+
+
+@pytest.mark.parametrize("verb", sorted({*OF_A_SWEEP} - {"theory"}))
+def test_a_folder_that_may_not_be_entered(verb: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sweep can be read; where its runs would be cannot."""
+    (folder / "shut").mkdir(mode=0)
+    arguments = [part.format("good.yaml") for part in OF_A_SWEEP[verb]]
+    refused(capsys, verb, "nothing.yaml", *arguments[1:])  # imports what it needs
+    with as_nobody():
+        said = refused(capsys, verb, *arguments, "--tracking-uri", f"sqlite:///{folder}/shut/runs.db")
+    assert "ermission" in said
+    assert "shut" in said or "reports/good" in said, "launch makes sure of its report's folder first"
 
 
 def test_every_error_of_ours_has_one_root() -> None:
