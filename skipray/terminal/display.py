@@ -65,15 +65,23 @@ def plan_line(plan: Plan) -> str:
     )
 
 
+WIDE = 100
+"""Columns of a terminal from which tables are set wide."""
+BESIDE_NAMES = 54
+"""Columns of the numbers of a plan beside the names, at most."""
+
+
 def show_plan(plan: Plan) -> None:
     out = console()
     out.print(f"[bold]{plan.sweep.name}[/bold]: {escape(plan.sweep.question)}")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    # A group's values tell it apart: on a narrow terminal its name goes on in the next line, and no word is cut.
+    narrow = out.width < WIDE
+    table = Table(box=None, pad_edge=False, collapse_padding=narrow, header_style="bold")
+    # A group's values tell it apart: on a narrow terminal its name goes on in the next line, and no word is cut while
+    # there is room for what stands beside it.
     longest = max(len(word) for group in plan.sweep.groups for word in group.label.split())
-    table.add_column("architecture", min_width=longest, overflow="fold")
-    for name in ("depth", "trials", "parameters", "FLOPs/sample", "memory", "time each", "finished"):
-        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("architecture", min_width=min(longest, out.width - BESIDE_NAMES), overflow="fold")
+    for name in ("depth", "parameters", "FLOPs/\nsample", "memory", "time\neach", "trials\nfinished"):
+        table.add_column(name, justify="right", no_wrap=True)
     cells: dict[Cell, list[PlannedTrial]] = {}
     for planned in plan.trials:
         cells.setdefault(planned.trial.cell, []).append(planned)
@@ -84,7 +92,6 @@ def show_plan(plan: Plan) -> None:
         table.add_row(
             escape(cell.group.label) if cell.group != last else "",
             str(cell.depth),
-            str(len(members)),
             count(members[0].sizes.parameters) if members[0].sizes else "?",
             count(members[0].sizes.flops) if members[0].sizes else "?",
             f"{count(memory_bytes(members[0].trial, members[0].sizes))}B" if members[0].sizes else "?",
