@@ -243,7 +243,8 @@ def test_a_folder_that_may_not_be_entered(verb: str, folder: Path, capsys: pytes
     """The sweep can be read; where its runs would be cannot."""
     (folder / "shut").mkdir(mode=0)
     arguments = [part.format("good.yaml") for part in OF_A_SWEEP[verb]]
-    refused(capsys, verb, "nothing.yaml", *arguments[1:])  # imports what it needs
+    # Imports what it needs: another user may not read where Python's own modules lie.
+    refused(capsys, verb, *arguments, "--tracking-uri", "sqlite:///good.yaml")
     with as_nobody():
         said = refused(capsys, verb, *arguments, "--tracking-uri", f"sqlite:///{folder}/shut/runs.db")
     assert "ermission" in said
