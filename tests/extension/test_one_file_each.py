@@ -1,5 +1,6 @@
 """CONTRIBUTING's table holds: one file of each kind, in a copy of the package, and the tests of its area pass."""
 
+import json
 import os
 import re
 import shutil
@@ -34,8 +35,9 @@ AREAS = {
 def test_there_is_one_addition_of_each_kind() -> None:
     assert set(AREAS) == {*catalog.FOLDERS, "verbs"}
     for folder in AREAS:
-        (path,) = (ADDITIONS / folder).glob("*.py")
-        assert not (ROOT / "skipray" / folder / path.name).exists()
+        paths = [*(ADDITIONS / folder).glob("*.py")]
+        assert len(paths) == (2 if folder == "metrics" else 1), "of metrics, one of layers and one of the network"
+        assert not any((ROOT / "skipray" / folder / path.name).exists() for path in paths)
 
 
 def test_the_table_names_the_folders() -> None:
@@ -45,14 +47,18 @@ def test_the_table_names_the_folders() -> None:
     assert set(rows) == {"1"}
 
 
+def with_additions(place: Path) -> list[tuple[str, str]]:
+    """A copy of the package with all additions in it; their folders and names."""
+    shutil.copytree(ROOT / "skipray", place / "skipray")  # compiled files with it, which are as old as their sources
+    paths = [path for folder in AREAS for path in sorted((ADDITIONS / folder).glob("*.py"))]
+    for path in paths:
+        shutil.copy(path, place / "skipray" / path.parent.name)
+    return [(path.parent.name, path.stem) for path in paths]
+
+
 @pytest.mark.timeout(200)
 def test_one_file_of_each_kind_is_enough(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "skipray", tmp_path / "skipray")  # compiled files with it, which are as old as their sources
-    added = {}
-    for folder in AREAS:
-        (path,) = (ADDITIONS / folder).glob("*.py")
-        shutil.copy(path, tmp_path / "skipray" / folder)
-        added[folder] = path.stem
+    added = with_additions(tmp_path)
     tests = [path for paths in AREAS.values() for path in paths]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ADDITIONS)])}
     done = subprocess.run(
@@ -77,6 +83,54 @@ def test_one_file_of_each_kind_is_enough(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     passed = re.findall(r"^(\S+?)::\S+?(?:\[(.*)\])? PASSED", done.stdout, flags=re.M)
-    for folder, name in added.items():
+    for folder, name in added:
         seen = {file for file, case in passed if re.search(rf"(^|-){name}(-|$)", case)}
         assert seen & set(AREAS[folder]), f"no test of {folder} has looked at {name}"
+
+
+SWEEP = """\
+name: added
+question: Does a sweep of additions alone run from launch to report?
+dataset: {name: stripes}
+model: {kind: mlp, width: 16, normalization: batch, initialisation: truncated_normal, activation: mish,
+  residual_scale: 1}
+recipe: {epochs: 2, batch_size: 64, learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4, schedule: constant,
+  augmentation: none}
+factors: {architecture: [plainnet, skip3], depth: [8, 14, 20, 26, 32]}
+seeds: [0, 1]
+claims: {plain: plainnet, skip: skip3}
+"""
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("launches")
+@pytest.mark.timeout(300)
+def test_additions_run_from_launch_to_report(tmp_path: Path) -> None:
+    """A data set, a family, an initialisation, an activation, two metrics, a curve and a claim, in one sweep."""
+    with_additions(tmp_path)
+    (tmp_path / "added.yaml").write_text(SWEEP)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+
+    def skipray(*arguments: str) -> str:
+        command = [sys.executable, "-m", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    launched = skipray("skipray.launch", "added.yaml")
+    assert "C12" in launched
+    assert launched.endswith("report: reports/added/report.html\n")
+    told = json.loads(skipray("skipray", "aggregate", "added.yaml", "--json"))
+    trends = {trend["metric"]: trend for trend in told["trends"]}
+    assert {"hidden.log10_gap.median", "confidence"} <= set(trends)
+    assert any("hyperbolic" in trend["weights"] for trend in told["trends"]), "it competes for every series"
+    assert "C12" in {claim["id"] for claim in told["claims"]}
+    report = tmp_path / "reports" / "added"
+    for figure in ("log10-gap-by-depth", "confidence-by-depth"):
+        assert (report / "figures" / f"{figure}.svg").stat().st_size > 1000
+        assert (report / "data" / f"{figure}.csv").is_file()
+    page = (report / "report.html").read_text(encoding="utf-8")
+    for name in ("stripes", "skip3", "truncated_normal", "mish", "log10 of s1 / s2", "mean confidence", "C12"):
+        assert name in page
+    assert "10 cells" in skipray("skipray", "cells", "added.yaml")

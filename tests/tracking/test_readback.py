@@ -97,6 +97,8 @@ def test_a_metric_that_is_absent_at_the_last_epoch_is_absent(sqlite: str, toys: 
     MlflowClient(sqlite).log_batch(str(made.run_id), metrics=[Metric("gap.accuracy", 0.3, 1_700_000_001_000, 1)])
     table = tracking.read_trials(sweep, sqlite)
     assert table["gap.accuracy"].isna().all()
+    with pytest.raises(ValueError, match=r"found the metric 'gap.acuracy' \(did you mean gap.accuracy\?\)"):
+        tracking.read_histories(sweep, sqlite, metrics=["gap.acuracy"])
     history = tracking.read_histories(sweep, sqlite, metrics=["gap.accuracy"])
     assert history[["epoch", "value"]].to_numpy().tolist() == [[1, 0.3]]
 

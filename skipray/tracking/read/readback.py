@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from skipray.metrics import describe
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.spec.cell import MAIN_FACTORS, factor_names
@@ -115,10 +116,19 @@ def read_histories(
 
     Returns:
         Columns trial_id and metric (categories), epoch, value; in the sweep's order, then by metric and epoch.
+
+    Raises:
+        ValueError: no run has a key that is asked for, and no metric is called so.
     """
     spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     runs = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
-    return read_histories_of(uri, spec.name, runs, None if metrics is None else tuple(sorted(set(metrics))), say)
+    keys = None if metrics is None else tuple(sorted(set(metrics)))
+    found = read_histories_of(uri, spec.name, runs, keys, say)
+    if runs:
+        own = sorted({name for cell in spec.cells for name in cell.probe.metrics})
+        for key in sorted({*(keys or ())} - {*found["metric"].unique()}):
+            describe(key, own)  # a slip of the pen is no absent metric
+    return found
 
 
 def read_layers(
