@@ -1,7 +1,9 @@
 """Initial values, one scheme per file; the file's name is the name in the YAML.
 
 A scheme is a file with `fill(weight, layer, generator)`, which sets the weight of one linear or convolutional layer,
-and, where they are needed, `check(model)`, which raises `Refused`, and `finish(network, model)`. `TAKES_GAIN = True`
+and, where they are needed, `fill_bias(bias, layer, generator)` for that layer's bias, which is 0 or Gaussian without,
+`check(model)`, which raises `Refused`, and `finish(network, model)` or `finish(network, model, generator)`, whose
+generator follows from the trial's seed. `TAKES_GAIN = True`
 says that it reads the model's `weight_gain`; `AS_BUILT = True`, in place of `fill`, that it sets nothing. One whose
 weights are independent or orthogonal has `sigma_w_squared(model)`: fan_in times the variance of an entry of a wide
 layer between equal widths.
@@ -13,17 +15,19 @@ depends on seed, name, shape and scheme alone, so networks that differ only in t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skipray.activations import Activation
 from skipray.errors import SkiprayError
 from skipray.extension import catalog
-from skipray.extension.contract import Attribute, Contract
+from skipray.extension.contract import Attribute, Contract, wrongly_called
 from skipray.initialisations.filling.reach import Reached, parts, put
 from skipray.spec import ModelSpec
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -32,12 +36,14 @@ class Layer:
     """What a scheme may know of the layer whose weight it sets."""
 
     name: str
-    """Of the weight, such as `blocks.3.conv1.weight`."""
+    """Of the weight, such as `blocks.3.conv1.weight`; of the bias where that is set."""
     groups: int
     activation: Activation
     """The network's."""
     weight_gain: float | None = None
     """sigma_w^2, where the model gives one."""
+    bias_variance: float | None = None
+    """sigma_b^2, where the model gives one."""
 
 
 class Refused(SkiprayError, ValueError):
@@ -90,8 +96,14 @@ def initialise(network: nn.Module, model: ModelSpec, seed: int) -> tuple[str, ..
             elif part.rule == "none" or not _set(part, scheme, model, seed):
                 left.append(part.name)
         if hasattr(scheme, "finish"):
-            scheme.finish(network, model)
+            more = (_generator(seed, "finish"),) if _draws(scheme.finish) else ()
+            scheme.finish(network, model, *more)
     return tuple(left)
+
+
+def _draws(finish: Callable[..., Any]) -> bool:
+    """Whether it takes a generator."""
+    return not list(wrongly_called("finish", finish, ("network", "model", "generator")))
 
 
 def _reset(part: Reached, seed: int) -> None:
@@ -110,15 +122,24 @@ def _set(part: Reached, scheme: Any, model: ModelSpec, seed: int) -> bool:
 
     shape = getattr(part.module, part.name.rpartition(".")[2]).shape
     value = torch.zeros(shape)  # on the CPU: the same values on every device
+    generator = _generator(seed, part.name)
+    groups = getattr(part.module, "groups", 1)
+    layer = Layer(part.name, groups, model.activation, model.weight_gain, model.bias_variance)
     if part.rule == "scheme":
-        generator = torch.Generator().manual_seed(_seed(seed, part.name))
-        layer = Layer(part.name, getattr(part.module, "groups", 1), model.activation, model.weight_gain)
         for piece in value.chunk(part.pieces):
             scheme.fill(piece, layer, generator)
         value *= getattr(part.module, "initial_factor", 1.0)
+    elif hasattr(scheme, "fill_bias"):
+        scheme.fill_bias(value, layer, generator)
     elif model.bias_variance:
-        value.normal_(0, model.bias_variance**0.5, generator=torch.Generator().manual_seed(_seed(seed, part.name)))
+        value.normal_(0, model.bias_variance**0.5, generator=generator)
     return put(part, value)
+
+
+def _generator(seed: int, name: str) -> torch.Generator:
+    import torch
+
+    return torch.Generator().manual_seed(_seed(seed, name))
 
 
 def _seed(seed: int, name: str) -> int:
@@ -136,13 +157,22 @@ def with_gain() -> tuple[str, ...]:
     return tuple(name for name in catalog.names("initialisations") if takes_gain(name))
 
 
+def _finish_called_wrongly(name: str, scheme: Any) -> Iterator[str]:
+    """The mistake of a `finish` that takes neither the network and the model, nor a generator besides."""
+    finish = getattr(scheme, "finish", None)
+    if callable(finish) and not _draws(finish):
+        yield from wrongly_called("finish", finish, ("network", "model"))
+
+
 CONTRACT = Contract(
     (
         Attribute(("fill", "AS_BUILT"), call=("weight", "layer", "generator"), kind=bool),
         Attribute(("check",), of="none", call=("model",)),
-        Attribute(("finish",), of="none", call=("network", "model")),
+        Attribute(("fill_bias",), of="none", call=("bias", "layer", "generator")),
+        Attribute(("finish",), of="none", call=("network", "model"), loose=True),
         Attribute(("sigma_w_squared",), of="none", call=("model",)),
         Attribute(("TAKES_GAIN",), of="none", kind=bool),
-    )
+    ),
+    further=_finish_called_wrongly,
 )
 """What `skipray.extension.catalog` asks of a scheme."""

@@ -1,12 +1,15 @@
 """Every parameter's first value follows from seed, name, shape and scheme alone."""
 
 import hashlib
+import types
 
 import pytest
 import torch
 from torch import nn
 
 from skipray import architectures, initialisations
+from skipray.extension import catalog
+from skipray.extension.contract import DeclarationRefused
 
 SHAPE = (3, 8, 8)
 
@@ -110,3 +113,60 @@ def test_somebody_elses_modules_get_the_scheme_too(make_model) -> None:
     assert one[0].weight.std().item() == pytest.approx((2 / 200) ** 0.5, rel=0.02)
     assert not one[0].bias.any()
     assert not one[3].bias.any()
+
+
+OWN = """
+from skipray.initialisations import Layer
+
+seen = []
+
+
+def fill(weight, layer, generator):
+    weight.normal_(0, 0.1, generator=generator)
+
+
+def fill_bias(bias, layer, generator):
+    seen.append((layer.name, layer.bias_variance))
+    bias.uniform_(1, 2, generator=generator)
+
+
+def finish(network, model, generator):
+    for gain in (p for name, p in network.named_parameters() if name.endswith("norm1.weight")):
+        gain.uniform_(3, 4, generator=generator)
+"""
+
+
+def test_ones_own_scheme_sets_biases_and_draws_at_the_end(make_model, monkeypatch) -> None:
+    own = types.ModuleType("own_scheme")
+    exec(OWN, own.__dict__)
+    found = catalog.find
+    monkeypatch.setattr(catalog, "find", lambda kind, name: own if kind == "initialisations" else found(kind, name))
+    initialisations.CONTRACT.check("own:scheme", own)
+    model = make_model("resnet", kind="mlp", depth=8, width=8, normalization="layer")
+    one, again, other = (values(architectures.build(model, SHAPE, 10, seed=s)) for s in (3, 3, 4))
+    for start, low, high in (("bias", 1, 2), ("norm1.weight", 3, 4)):
+        names = [n for n in one if n.endswith(start) and ("norm" in n) == ("norm" in start)]
+        assert names
+        for name in names:
+            assert torch.equal(one[name], again[name])
+            assert not torch.equal(one[name], other[name])
+            assert bool(((one[name] >= low) & (one[name] <= high)).all()), name
+    assert {name.rpartition(".")[2] for name, _ in own.seen} == {"bias"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ("def fill_bias(bias, layer, generator)", "def fill_bias(bias)"),
+            "allowed: fill_bias(bias, layer, generator)",
+        ),
+        (("def finish(network, model, generator)", "def finish(network)"), "allowed: finish(network, model)"),
+    ],
+)
+def test_what_takes_other_arguments_is_refused(change: tuple[str, str], said: str) -> None:
+    own = types.ModuleType("own_scheme")
+    exec(OWN.replace(*change), own.__dict__)
+    with pytest.raises(DeclarationRefused) as caught:
+        initialisations.CONTRACT.check("own:scheme", own)
+    assert said in str(caught.value)
