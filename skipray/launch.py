@@ -6,6 +6,11 @@ SWEEP` is `skipray launch SWEEP`.
 Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 130 interrupted, resumable.
 """
 
+if __name__ == "__main__":
+    from skipray.terminal.at_start import end_at_signals
+
+    end_at_signals()
+
 import errno
 import gc
 import os

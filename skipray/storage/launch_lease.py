@@ -87,8 +87,8 @@ class SweepLease:
 
     @property
     def mark(self) -> str:
-        """The name of this launch's file: it is gone once the launch has ended, or another one has taken over."""
-        return _file(self._number)
+        """Names this launch for `still_owns`: its file, whose number a later launch may have again, and its token."""
+        return f"{_file(self._number)} {self._me.token}"
 
     def check(self) -> None:
         """Raises Fenced when another launch has taken over."""
@@ -120,7 +120,9 @@ class SweepLease:
 
 def still_owns(storage: str | os.PathLike[str], sweep: str, mark: str) -> bool:
     """Whether a launch, by its mark, has neither ended nor been followed by another. For its workers."""
-    return open_folder(storage, sweep).read(mark) is not None
+    name, _, token = mark.partition(" ")
+    owner = _owner(open_folder(storage, sweep).read(name))
+    return owner is not None and owner.token == token
 
 
 def living_launch(storage: str | os.PathLike[str], sweep: str, *, stale_seconds: float = STALE_SECONDS) -> Owner | None:
@@ -132,13 +134,16 @@ def living_launch(storage: str | os.PathLike[str], sweep: str, *, stale_seconds:
 
 def _newest(folder: Folder) -> tuple[int, Owner | None]:
     number = max(_numbers(folder), default=0)
-    data = folder.read(_file(number)) if number else None
+    return number, _owner(folder.read(_file(number)) if number else None)
+
+
+def _owner(data: bytes | None) -> Owner | None:
     if data is None:
-        return number, None
+        return None
     try:
-        return number, owner_from(json.loads(data))
+        return owner_from(json.loads(data))
     except (ValueError, TypeError, AttributeError):
-        return number, None  # a damaged file has no owner
+        return None  # a damaged file has no owner
 
 
 def _living(folder: Folder, number: int, owner: Owner, stale_seconds: float, heartbeat_seconds: float) -> bool:

@@ -143,13 +143,26 @@ def fill(storage: Path) -> None:
 
 
 def remount(storage: Path, how: str) -> None:
-    """Again and again: a file that is open for writing at this moment keeps a file system from becoming read-only."""
+    """Make the storage read-only (`ro`), or as it was (`rw`): another mount of it lies over it meanwhile.
+
+    The file system itself becomes read-only only while no file in it is open for writing, as those of workers are.
+    """
+    is_covered = bool(os.statvfs(storage).f_flag & os.ST_RDONLY)
+    if how == "ro" and not is_covered:
+        _mount("--bind", storage, storage)
+        _mount("-o", "remount,bind,ro", storage)
+    elif how == "rw" and is_covered:
+        subprocess.run(["umount", "--lazy", storage], check=True)
+
+
+def _mount(*options: str | Path) -> None:
+    """Again and again: whoever has just opened a file for writing keeps the mount from becoming read-only."""
     for _ in range(500):
-        done = subprocess.run(["mount", "-o", f"remount,{how}", storage], capture_output=True, text=True)
+        done = subprocess.run(["mount", *options], capture_output=True, text=True)
         if done.returncode == 0:
             return
         time.sleep(0.02)
-    raise AssertionError(f"the storage cannot be made {how}: {done.stderr}")
+    raise AssertionError(f"mount {' '.join(map(str, options))}: {done.stderr}")
 
 
 @contextlib.contextmanager
@@ -162,4 +175,5 @@ def small_storage(stage: Stage) -> Iterator[Path]:
     try:
         yield folder
     finally:
+        remount(folder, "rw")
         subprocess.run(["umount", "--lazy", folder], check=True)

@@ -1,11 +1,12 @@
 """One run of the protocol: a sweep of one trial, launched until it is done, and what must be so at its end.
 
-Everything between the stores is skipray's own code: attempts and their leases, checkpoints, the recorder, the runs,
-deliveries, the ledger, doubles. Training is a few epochs whose numbers follow from their number; the folder, the server
-and the clock are in memory (`stores.py`, `world.py`).
+Everything between the stores is skipray's own code: the launches' leases, attempts and theirs, checkpoints, the
+recorder, the runs, deliveries, the ledger, doubles. Training is a few epochs whose numbers follow from their number;
+the folder, the server and the clock are in memory (`stores.py`, `world.py`).
 """
 
 import contextlib
+import functools
 import json
 import logging
 import pickle
@@ -14,14 +15,15 @@ from typing import Any
 from unittest import mock
 
 import pandas as pd
-from stores import Files, MemoryFolder, MemoryServer
+from leases import Held, held, of_processes
+from stores import SWEEP_RUN, Files, MemoryFolder, MemoryServer
 from world import Disturbance, Endless, Process, World
 
 from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.run_attempt import run_attempt
-from skipray.spec import TrialSpec, load_sweep
-from skipray.storage import trials_kept
+from skipray.spec import SweepSpec, TrialSpec, load_sweep
+from skipray.storage import AlreadyRunning, trials_kept
 from skipray.tracking import Address, TrackingAway, deliver_pending, forget_finished, take_back_doubles
 from skipray.tracking.client import reach
 from skipray.tracking.read.ledger import Ledger, http_runs, ledger_of
@@ -29,7 +31,7 @@ from skipray.tracking.read.row import row_of
 from skipray.tracking.schema import OUTCOME, run_params
 
 EPOCHS = 2
-ADDRESS = Address("http://in-memory", "1", "sweep-run", "mlflow-artifacts:/1")
+ADDRESS = Address("http://in-memory", "1", SWEEP_RUN, "mlflow-artifacts:/1")
 STORAGE = "memory"
 LAUNCHES_AT_MOST = 12
 ATTEMPTS_AT_MOST = 8
@@ -39,7 +41,12 @@ LAYERS = pd.DataFrame(columns=list(LAYER_COLUMNS))
 
 
 def one_trial() -> TrialSpec:
-    return load_sweep("quickstart", ["factors.depth=[8]", "seeds=[0]"]).trials()[0]
+    return one_sweep().trials()[0]
+
+
+@functools.cache
+def one_sweep() -> SweepSpec:
+    return load_sweep("quickstart", ["factors.depth=[8]", "seeds=[0]"])
 
 
 def measured(epoch: int) -> dict[str, float]:
@@ -55,20 +62,24 @@ class Run:
         self.files: Files = {}
         self.server = MemoryServer(self.world)
         self.wrong: list[str] = []
+        self._launches = 0
+        self._working: list[Process] = []
+        """Launches that hold the leases, or have not heard yet that they do not."""
         self._numbers = 0
         self._trained = 0
+        self.world.launch_another = self._start_launch
 
     def play(self) -> "Run":
         with self._in_memory():
             try:
-                for number in range(LAUNCHES_AT_MOST):
-                    if self._launch(f"launch {number + 1}") == "done":
+                for _ in range(LAUNCHES_AT_MOST):
+                    if self._launch() == "done":
                         break
                 self.world.run_rest()
                 self.world.calm()
-                self._launch("the calm launch")
+                self._launch()
                 before = self._trained
-                ended = self._launch("the last launch")
+                ended = self._launch()
                 if ended != "done" or self._trained != before:
                     self.wrong.append(
                         f"a launch with nothing to do ended {ended}, {self._trained - before} epochs trained"
@@ -78,56 +89,55 @@ class Run:
             self._judge()
         return self
 
-    def _launch(self, name: str) -> str:
-        process = self.world.start(name, lambda: self._drive(name))
+    def _launch(self) -> str:
+        process = self._start_launch()
         self.world.run(process)
         return str(process.result)
 
-    def _drive(self, name: str) -> str:
-        """What a launch does, from its lease to its end."""
+    def _start_launch(self) -> Process:
+        self._launches += 1
+        return self.world.start(f"launch {self._launches}", self._drive)
+
+    def _drive(self) -> str:
+        """What a launch does, from its leases to its end."""
         driver = self.world.current
+        assert driver is not None
         try:
-            mark = self._own()
-        except OSError:
+            with held(ADDRESS, one_sweep(), STORAGE, self.world, self.server) as lease:
+                beside = [p.name for p in self._working if not p.ended and not p.was_silent]
+                if beside and not driver.was_silent:
+                    self.wrong.append(f"{driver.name} works beside {', '.join(beside)}")
+                self._working.append(driver)
+                try:
+                    return self._work(lease, driver)
+                finally:
+                    self._working.remove(driver)
+        except AlreadyRunning:
             return "refused"
-        try:
-            deliver_pending(ADDRESS, [self.trial], STORAGE)
+        except (TrackingAway, OSError):
+            return "away"
+
+    def _work(self, lease: Held, driver: Process) -> str:
+        deliver_pending(ADDRESS, [self.trial], STORAGE)
+        ledger = self._ledger()
+        forget_finished(ledger.finished, STORAGE, self.trial.sweep)
+        failures = attempts = 0
+        while self.trial.trial_id not in ledger.finished and failures <= MAX_FAILURES and not lease.taken_over():
+            attempts += 1
+            if attempts > ATTEMPTS_AT_MOST:
+                break
+            result = self._attempt(lease.mark, attempts, ledger.run_id(self.trial.trial_id), driver)
+            failures += result == "failed"
+            if result == "finished":
+                break
+        if lease.taken_over():
+            return "taken over"
+        pending = deliver_pending(ADDRESS, [self.trial], STORAGE)
+        take_back_doubles(ADDRESS, self.trial.sweep)
+        if trials_kept(STORAGE, self.trial.sweep):
             ledger = self._ledger()
             forget_finished(ledger.finished, STORAGE, self.trial.sweep)
-            failures = attempts = 0
-            while self.trial.trial_id not in ledger.finished and failures <= MAX_FAILURES:
-                attempts += 1
-                if attempts > ATTEMPTS_AT_MOST:
-                    break
-                result = self._attempt(mark, attempts, ledger.run_id(self.trial.trial_id), driver)
-                failures += result == "failed"
-                if result == "finished":
-                    break
-            pending = deliver_pending(ADDRESS, [self.trial], STORAGE)
-            take_back_doubles(ADDRESS, self.trial.sweep)
-            if trials_kept(STORAGE, self.trial.sweep):
-                ledger = self._ledger()
-                forget_finished(ledger.finished, STORAGE, self.trial.sweep)
-            self._sweep_folder().remove(mark)
-            return "done" if not pending.left and not failures else "undone"
-        except TrackingAway:
-            self._sweep_folder().remove(mark)
-            return "away"
-        except OSError:
-            return "away"
-
-    def _own(self) -> str:
-        """The launch's file in the storage, in place of an earlier one's; that one runs at a time is not tried here."""
-        folder = self._sweep_folder()
-        before = [name for name in folder.names() if name.startswith("launch-")]
-        mark = f"launch-{len(self.world.processes):06d}.json"
-        folder.create(mark, b"")
-        for name in before:
-            folder.remove(name)
-        return mark
-
-    def _sweep_folder(self) -> MemoryFolder:
-        return MemoryFolder(self.world, self.files, self.trial.sweep)
+        return "done" if not pending.left and not failures else "undone"
 
     def _attempt(self, mark: str, number: int, run_id: str | None, driver: Process | None) -> str:
         """A worker's, as its launch hears of it: finished, failed or lost."""
@@ -184,6 +194,7 @@ class Run:
             "skipray.tracking.write.run.artifacts_of": lambda record: ARTIFACTS,
             "skipray.tracking.write.recorder.artifacts_of": lambda record: ARTIFACTS,
             "skipray.tracking.write.recorder._away_until": _OfEachProcess(world),
+            **of_processes(world),
             "skipray.scheduling.ray.run_attempt.run_trial": self._train,
             "time.sleep": world.sleep,
             "time.time": world.now,

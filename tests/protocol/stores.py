@@ -65,13 +65,18 @@ class Page(list):  # type: ignore[type-arg]
     token = None
 
 
+SWEEP_RUN = "sweep-run"
+
+
 class MemoryServer:
-    """What skipray asks of an MLflow client, for one experiment."""
+    """What skipray asks of an MLflow client, for one experiment with its sweep's run."""
 
     def __init__(self, world: World):
         self._world = world
         self.runs: dict[str, SimpleNamespace] = {}
+        """The trials'."""
         self._ids = itertools.count(1)
+        self._sweep_run = _new_run(SWEEP_RUN, 0, {"skipray.kind": "sweep"})
 
     def _asked(self, what: str, action: Callable[[], Any], *, answers: bool = False) -> Any:
         """
@@ -98,19 +103,7 @@ class MemoryServer:
     ) -> SimpleNamespace:
         def make() -> SimpleNamespace:
             run_id = f"run{next(self._ids)}"
-            self.runs[run_id] = SimpleNamespace(
-                info=SimpleNamespace(
-                    run_id=run_id,
-                    status="RUNNING",
-                    start_time=start_time,
-                    end_time=None,
-                    artifact_uri=f"mlflow-artifacts:/1/{run_id}/artifacts",
-                    lifecycle_stage="active",
-                ),
-                data=SimpleNamespace(tags=dict(tags), params={}, metrics={}),
-                points={},
-                files={},
-            )
+            self.runs[run_id] = _new_run(run_id, start_time, tags)
             return self._copy(run_id)
 
         return self._asked("create a run", make, answers=True)
@@ -145,6 +138,13 @@ class MemoryServer:
 
         self._asked(f"log {len(metrics)} points, {len(params)} params on {run_id}", log)
 
+    def log_param(self, run_id: str, key: str, value: str) -> None:
+        def log() -> None:
+            if self._active(run_id).data.params.setdefault(key, value) != value:
+                raise MlflowException("a param does not change", error_code=INVALID_PARAMETER_VALUE)
+
+        self._asked(f"param {key} of {run_id}", log)
+
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         self._asked(f"tag {key} of {run_id}", lambda: self._active(run_id).data.tags.update({key: value}))
 
@@ -175,7 +175,13 @@ class MemoryServer:
     def list_files(self, run_id: str) -> list[str]:
         return self._asked(f"list files of {run_id}", lambda: sorted(self._known(run_id).files), answers=True)
 
+    def params_of(self, run_id: str) -> Mapping[str, str]:
+        """For whoever looks from outside: no request."""
+        return self._known(run_id).data.params
+
     def _known(self, run_id: str) -> SimpleNamespace:
+        if run_id == SWEEP_RUN:
+            return self._sweep_run
         if run_id not in self.runs:
             raise MlflowException("no such run", error_code=RESOURCE_DOES_NOT_EXIST)
         return self.runs[run_id]
@@ -191,6 +197,22 @@ class MemoryServer:
         run = self._known(run_id)
         data = SimpleNamespace(tags=dict(run.data.tags), params=dict(run.data.params), metrics=dict(run.data.metrics))
         return SimpleNamespace(info=SimpleNamespace(**vars(run.info)), data=data)
+
+
+def _new_run(run_id: str, start_time: int, tags: Mapping[str, str]) -> SimpleNamespace:
+    return SimpleNamespace(
+        info=SimpleNamespace(
+            run_id=run_id,
+            status="RUNNING",
+            start_time=start_time,
+            end_time=None,
+            artifact_uri=f"mlflow-artifacts:/1/{run_id}/artifacts",
+            lifecycle_stage="active",
+        ),
+        data=SimpleNamespace(tags=dict(tags), params={}, metrics={}),
+        points={},
+        files={},
+    )
 
 
 def _fits(run: SimpleNamespace, condition: str) -> bool:

@@ -8,7 +8,8 @@ from exploring import BEYOND, cases, shrink
 from play import Run, one_trial
 from world import KINDS, LASTING, Disturbance, disturbances
 
-from skipray.storage import Lease
+from skipray.storage import Lease, launch_lease
+from skipray.tracking import StoreLease
 from skipray.tracking.write.run import TrialRun
 
 TRIAL = one_trial()
@@ -39,10 +40,12 @@ def test_what_strikes_once_may_strike_anywhere(kind: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "crash@62",  # while what is delivered is removed
-        "freeze@37-38",  # it ends between its launch's giving it up and the next attempt
-        "orphan@44-60",
-        "twice@11 freeze@37-39 orphan@53-69",  # the empty twin of a run is not gone on with
+        "crash@73",  # while what is delivered is removed
+        "freeze@10-74",  # it comes to its lease when its trial has been delivered
+        "twice@18 freeze@44-46 orphan@60-76",  # the empty twin of a run is not gone on with
+        "orphan@11-147 away@60-92 freeze@107-109",  # a later launch's file has its own launch's number again
+        "void@35 freeze@67-75",  # a finished run is trusted, so that what it holds is read back before
+        "void@56 away@60-188",
     ],
 )
 def test_what_was_found_before(words: str) -> None:
@@ -50,13 +53,18 @@ def test_what_was_found_before(words: str) -> None:
 
 
 def test_it_finds_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the mark that a delivered trial keeps, fences, reading back what was sent, a look for what is there."""
+    """Without the mark that a delivered trial keeps, fences, a look at who lives, reading back, a look for a run."""
     with monkeypatch.context() as broken:
         broken.setattr(Lease, "remove_delivered", lambda self: self.place.remove())
-        assert any(wrong(case) for case in ONES if case[0].kind == "orphan")
+        assert any(wrong(case) for case in ONES if case[0].kind == "freeze")
     with monkeypatch.context() as broken:
         broken.setattr(Lease, "check", lambda self: None)
         assert any(wrong(case) for case in ONES if case[0].kind in ("freeze", "orphan"))
+        assert any(wrong(case) for case in ONES if case[0].kind == "takeover")
+    with monkeypatch.context() as broken:
+        broken.setattr(StoreLease, "_is_living", lambda self, found: False)
+        broken.setattr(launch_lease, "_living", lambda *told: False)
+        assert any(wrong(case) for case in ONES if case[0].kind == "second")
     with monkeypatch.context() as broken:
         broken.setattr(TrialRun, "_has_points", lambda self, run, record: True)
         assert any(wrong(case) for case in ONES if case[0].kind == "void")
@@ -67,7 +75,7 @@ def test_it_finds_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_found_is_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lease, "remove_delivered", lambda self: self.place.remove())
-    found = next(case for case in ONES if case[0].kind == "orphan" and wrong(case))
+    found = next(case for case in ONES if case[0].kind == "freeze" and wrong(case))
     assert shrink(TRIAL, (Disturbance(1, "away", 1), *found)) == found
 
 

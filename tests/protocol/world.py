@@ -6,6 +6,8 @@ names a step, counted over all processes from the start of the run, and strikes 
     crash@12       the process ends there, without a word
     freeze@12-30   it stands still until step 30, is taken for dead, and goes on then
     orphan@12-30   the launch dies; this worker of it stands still until step 30, and goes on then
+    second@12      another launch of the sweep begins, and is at work before this one goes on
+    takeover@12-30 the launch stands still with its workers until step 30; another one finds it silent and begins
     error@12       the user's code raises, if the step trains
     full@12        the storage refuses, if the step writes to it
     lost@12        the request does not reach the server
@@ -22,7 +24,7 @@ from typing import Any
 
 import greenlet
 
-LASTING = ("freeze", "orphan", "away")
+LASTING = ("freeze", "orphan", "takeover", "away")
 STEPS_AT_MOST = 3000
 """A run that takes more goes round in circles."""
 
@@ -56,7 +58,7 @@ def disturbances(text: str) -> tuple[Disturbance, ...]:
     return tuple(sorted(found))
 
 
-KINDS = ("crash", "freeze", "orphan", "error", "full", "lost", "cut", "twice", "void", "away")
+KINDS = ("crash", "freeze", "orphan", "second", "takeover", "error", "full", "lost", "cut", "twice", "void", "away")
 
 
 class Process(greenlet.greenlet):
@@ -69,9 +71,13 @@ class Process(greenlet.greenlet):
         self.result: Any = None
         self.error: BaseException | None = None
         self.frozen_until: int | None = None
+        self.ready: Callable[[], bool] = lambda: True
+        """Whether there is what it waits for."""
         self.ended = False
         self.given_up = False
-        """Its launch takes it for dead."""
+        """Its launch, or of a launch the next one, takes it for dead."""
+        self.was_silent = False
+        """A launch that stood still: another may have taken over, which it hears of only later."""
 
     def _live(self) -> None:
         self.parent = self.world.hub
@@ -95,6 +101,8 @@ class World:
         self._at = {d.step: d for d in disturbing}
         self._away_until = 0
         self._seconds = 1_700_000_000.0
+        self.launch_another: Callable[[], object] = lambda: None
+        """Starts another launch of the sweep; whoever plays the run sets it."""
 
     def calm(self) -> None:
         """Nothing strikes from now on."""
@@ -150,6 +158,11 @@ class World:
             if found.kind in ("freeze", "orphan") and process.launch is not None:
                 process.given_up, process.frozen_until = True, found.until
                 self.hub.switch()
+            if found.kind == "takeover":
+                self._suspend(process.launch or process, found.until)
+            if found.kind in ("second", "takeover"):
+                self.launch_another()
+                self.hub.switch()
             if found.kind == "away":
                 self._away_until = found.until
         if kind == "request" and self.steps < self._away_until:
@@ -161,13 +174,24 @@ class World:
         # Not thrown into: it is waiting, and never gets its turn again.
         process.ended = process.given_up = True
 
+    def _suspend(self, launch: Process, until: int) -> None:
+        """A machine stands still: a launch with all its workers."""
+        launch.given_up = launch.was_silent = True
+        for one in self.processes:
+            if one is launch or (one.launch is launch and not one.ended):
+                one.frozen_until = max(until, one.frozen_until or 0)
+
     def wait(self, ready: Callable[[], bool]) -> None:
         """The current process has nothing to do until something is so."""
+        process = self.current
+        assert process is not None, "only processes wait"
+        process.ready = ready
         while not ready():
             self.hub.switch()
+        process.ready = lambda: True
 
     def run(self, process: Process) -> None:
-        """Let processes take turns until this one has ended: the one that stood still first, then the newest."""
+        """Let processes take turns until this one has ended: one that stood still first, then the newest."""
         while not process.ended:
             self._next().switch()
 
@@ -183,8 +207,13 @@ class World:
 
     def _next(self) -> Process:
         living = [p for p in self.processes if not p.ended]
-        for process in living:
-            if process.frozen_until is not None and process.frozen_until <= self.steps:
-                process.frozen_until = None
-                return process
-        return [p for p in living if p.frozen_until is None][-1]
+        due = [p for p in living if p.frozen_until is not None and p.frozen_until <= self.steps]
+        awake = [p for p in living if p.frozen_until is None and p.ready()]
+        if not due and not awake:  # nothing else would take steps until then
+            due = [min((p for p in living if p.frozen_until is not None), key=lambda p: p.frozen_until or 0)]
+        if not due:
+            return awake[-1]
+        due[0].frozen_until = None
+        if due[0].launch is None:
+            due[0].given_up = False  # it is heard of again
+        return due[0]

@@ -133,3 +133,20 @@ def sweep_in(folder: Path) -> Path:
     quickstart = Path(__file__).resolve().parents[2] / "sweeps" / "quickstart.yaml"
     (folder / "sweep.yaml").write_text(quickstart.read_text())
     return folder
+
+
+@pytest.mark.parametrize("module", ["skipray", "skipray.launch"])
+@pytest.mark.parametrize("imports", [3, 60, 200])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_the_imports_is_one_word(module: str, imports: int, number: int) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", module, "status", "no-such-sweep"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        ready = any("skipray.terminal.at_start" in line for line in process.stderr)
+        begun = [process.stderr.readline() for _ in range(imports)]
+        process.send_signal(number)
+        said = [line for line in process.stderr if not line.startswith("import time:")]
+    assert ready
+    assert all(line.startswith("import time:") for line in begun)
+    assert said == ["interrupted\n"]
+    assert process.returncode == 130

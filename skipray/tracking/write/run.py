@@ -266,16 +266,19 @@ class TrialRun:
         for key in self._has.failure_tags:
             self._write(lambda c, k=key: c.delete_tag(self._id, k))  # type: ignore[misc]
         self._has.failure_tags = []
+        by_server = not is_sql(self.address.uri)
+        if by_server:
+            self._confirm_contents(record, tags, artifacts)
         self._write(lambda c: c.set_terminated(self._id, "FINISHED"))
-        if not is_sql(self.address.uri):
-            self._confirm(record, tags, artifacts)
+        if by_server and self._write(lambda c: c.get_run(self._id)).info.status != "FINISHED":
+            raise self._not_kept()
         self.finished = True
         return absent
 
-    def _confirm(self, record: TrialRecord, tags: Mapping[str, str], artifacts: Mapping[str, bytes]) -> None:
-        """Read back what a server says that it has taken, before this machine's copy is let go.
+    def _confirm_contents(self, record: TrialRecord, tags: Mapping[str, str], artifacts: Mapping[str, bytes]) -> None:
+        """Read back what a server says that it has taken, before the run is a finished one, which everybody trusts.
 
-        Raises TrackingAway when it has not; the run is then no finished one, and the next delivery sends all again.
+        Raises TrackingAway when it has not; the next delivery sends all again.
         """
         run = self._write(lambda c: c.get_run(self._id))
         kept = (
@@ -284,10 +287,11 @@ class TrialRun:
             and tags.items() <= run.data.tags.items()
             and set(artifacts) <= set(list_files(self.address.uri, self._artifact_uri, self._id))
         )
-        if not kept and run.info.status == "FINISHED":
-            self._write(lambda c: c.update_run(self._id, status="RUNNING"))
-        if not kept or run.info.status != "FINISHED":
-            raise TrackingAway(f"{redact(self.address.uri)}: the server has not kept what it said that it had taken")
+        if not kept:
+            raise self._not_kept()
+
+    def _not_kept(self) -> TrackingAway:
+        return TrackingAway(f"{redact(self.address.uri)}: the server has not kept what it said that it had taken")
 
     def _has_points(self, run: "Run", record: TrialRecord) -> bool:
         """Whether the run has each metric's last value, and each epoch of the metric that has most.
