@@ -6,7 +6,7 @@ interrupted, resumable.
 
 
 class SkiprayError(Exception):
-    """What a person can mend. The message says what was found, where, and what is allowed, a line each mistake."""
+    """What a person can mend. The message says what was found, where, and what is allowed, one line per mistake."""
 
     exit_code: int = 2
     """What a command ends with that this error ends."""

@@ -1,6 +1,7 @@
 """What keeps the code easy to take over: short functions, little state, one name per idea."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,3 +66,14 @@ def test_no_two_public_types_have_one_name() -> None:
                     places[node.targets[0].id].append(path)
     assert len(places) > 100
     assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+def test_the_words_of_our_own_are_used() -> None:
+    """A word that the code no longer has goes from the glossary too."""
+    glossary = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Words of our own")[2]
+    words = [word for row in re.findall(r"^\| ([a-z ,]+) \| .+ \|$", glossary, flags=re.M) for word in row.split(", ")]
+    words.remove("word")
+    assert len(words) > 20
+    code = "\n".join(path.read_text(encoding="utf-8").lower() for path in (ROOT / "skipray").rglob("*.py"))
+    counts = {word: len(re.findall(rf"\b{word}s?\b", code)) for word in words}
+    assert not {word: count for word, count in counts.items() if count < 3}

@@ -15,7 +15,7 @@ import numpy as np
 
 from skipray.analysis.limit_rules import PredictedLimit
 from skipray.spec import Group, ModelSpec
-from skipray.spec.cell import Scalar
+from skipray.spec.cell import Scalar, bare_name
 from skipray.trends import Limit
 
 EXACT_NETWORKS = 7
@@ -75,7 +75,7 @@ def _split(group: Group) -> tuple[Network, Network]:
     """What a prediction follows from, and the rest."""
     parts: tuple[list[tuple[str, Scalar]], list[tuple[str, Scalar]]] = ([], [])
     for name, value in group.values.items():
-        parts[name.rpartition(".")[2] not in READ_BY_RULES and not name.startswith("options.")].append((name, value))
+        parts[bare_name(name) not in READ_BY_RULES and not name.startswith("options.")].append((name, value))
     return tuple(parts[0]), tuple(parts[1])
 
 

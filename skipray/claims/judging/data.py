@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import describe, headline_rows, layer_metric
-from skipray.spec.cell import Scalar, value_text
+from skipray.spec.cell import Scalar, bare_name, value_text
 from skipray.spec.claims import narrowed
 from skipray.spec.data_factors import DATASET
 
@@ -110,7 +110,7 @@ class SweepData:
             ]
         else:
             # A factor may be written with its section; its column may not be.
-            names = [n for f in factors for n in (f, f.rpartition(".")[2]) if n in trials.columns]
+            names = [n for f in factors for n in (f, bare_name(f)) if n in trials.columns]
             names = [n for n in dict.fromkeys(names) if n not in _NEEDED]
         return cls(trials.reset_index(drop=True), layers, _varied(trials, names), PAPER if roles is None else roles)
 
