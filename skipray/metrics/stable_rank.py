@@ -6,7 +6,7 @@ from skipray.metrics.computing.spectra import Array, Spectra
 METRIC = LayerMetric(
     key="stable_rank",
     definition="Σ s² / s₁²",
-    source="Rudelson and Vershynin 2007",
+    source="Rudelson and Vershynin 2007; of centred representations NESum, He and Ozay 2022",
     axis="stable rank",
     low=1.0,
     better="higher",

@@ -130,3 +130,11 @@ def test_needs_no_torch():
     code = "import sys; from skipray.metrics.singularity import effective_rank; effective_rank([1.0]); "
     code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_stable_rank_of_a_centred_representation_is_nesum():
+    """He and Ozay 2022: the eigenvalues of the features' covariance, added, over the largest."""
+    points = np.random.RandomState(0).standard_normal((60, 12)) @ np.diag(np.arange(1.0, 13.0)) + 3
+    eigenvalues = np.linalg.eigvalsh(np.cov(points, rowvar=False))
+    s = np.linalg.svd(points - points.mean(0), compute_uv=False)
+    assert m.stable_rank(s) == pytest.approx(eigenvalues.sum() / eigenvalues.max(), rel=1e-12)
