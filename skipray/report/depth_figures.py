@@ -12,7 +12,7 @@ from skipray.analysis.score import ACCURACIES
 from skipray.palette import Style
 from skipray.report.axes import Axis, depth_axis, linear_axis
 from skipray.report.chart import Chart, Drop, Key, Level, Panel, Trace, level_keys
-from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names
+from skipray.report.groups import MAX_FACETS, Facet, Layout, factor_columns, family
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
 from skipray.report.predicted import PREDICTED, predicted_drops
@@ -264,7 +264,7 @@ def _data(series: "list[Series]", band: Bands) -> pd.DataFrame:
     """One row per trial, then one row per depth for each fitted curve."""
     parts: list[pd.DataFrame] = []
     for s in series:
-        base: dict[str, Any] = {"metric": s.metric, **group_names(s.group)}
+        base: dict[str, Any] = {"metric": s.metric, **factor_columns(s.group)}
         parts.append(
             pd.DataFrame(
                 {"kind": "trial", **base, "depth": s.depth, "seed": s.seed, "value": s.value, "censored": s.censored}

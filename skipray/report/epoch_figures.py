@@ -10,7 +10,7 @@ from skipray.analysis.followed_metrics import epoch_metrics, tracked_metrics
 from skipray.palette import depth_styles
 from skipray.report.axes import linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Trace
-from skipray.report.groups import Layout, group_names, positions
+from skipray.report.groups import Layout, factor_columns, positions
 from skipray.report.marking import keys, ring_at_end
 from skipray.report.numbers import number
 
@@ -61,7 +61,7 @@ def by_epoch(aggregate: "Aggregate", layout: Layout) -> Chart | None:
                     traces += ring_at_end(trace, f"{layout.name(layout.groups[i])}, {trace.name}")
             if traces:
                 panels.append(Panel(layout.name(layout.groups[i]), x, y, tuple(traces)))
-    named = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[rows["group"].to_numpy(int)]
+    named = pd.DataFrame([factor_columns(g) for g in layout.groups]).iloc[rows["group"].to_numpy(int)]
     data = pd.concat([named.reset_index(drop=True), rows.drop(columns="group").reset_index(drop=True)], axis=1)
     return Chart(
         name="training-by-epoch",

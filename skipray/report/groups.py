@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 TITLE_LETTERS = 48
-"""Letters that a panel is wide."""
+"""How many letters a panel's width has room for."""
 MAX_FACETS = 9
-"""More small multiples than these are not read any more; the CSV file holds all."""
+"""Nobody reads more small multiples than these; the CSV file holds all."""
 
 
 def plain(value: object) -> str:
@@ -63,8 +63,8 @@ def _others(group: Group) -> dict[str, str]:
     return {plain(k): plain(value_text(v)) for k, v in group.factors}
 
 
-def group_names(group: Group) -> dict[str, str]:
-    """The factors as columns of a data file."""
+def factor_columns(group: Group) -> dict[str, str]:
+    """A group's factors as columns of a data file."""
     return {"architecture": plain(group.architecture)} | _others(group)
 
 
@@ -157,9 +157,9 @@ def _facets(groups: Iterable[Group], varying: frozenset[str]) -> tuple[Facet, ..
     """
     groups = tuple(groups)
     combinations = list(dict.fromkeys(tuple(_others(g).items()) for g in groups))
-    whole = [c for c in combinations if not any(set(c) < set(other) for other in combinations)]
+    complete = [c for c in combinations if not any(set(c) < set(other) for other in combinations)]
     facets = []
-    for combination in whole:
+    for combination in complete:
         members: dict[str, Group] = {}
         for group in sorted(groups, key=lambda g: -len(_others(g))):
             if set(_others(group).items()) <= set(combination):

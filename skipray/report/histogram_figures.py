@@ -8,7 +8,7 @@ import pandas as pd
 
 from skipray.report.axes import linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
-from skipray.report.groups import Layout, family, group_names, positions, whole
+from skipray.report.groups import Layout, factor_columns, family, positions, whole
 from skipray.report.layer_figures import at_shared_depth, stage_of
 from skipray.report.marking import keys, ring_at_end
 from skipray.report.numbers import number
@@ -92,7 +92,7 @@ def _chart(layout: Layout, found: pd.DataFrame, tensor: str) -> Chart | None:
     if not panels:
         return None
     data = pd.concat(drawn).drop_duplicates(ignore_index=True)
-    names = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[data.pop("group")]
+    names = pd.DataFrame([factor_columns(g) for g in layout.groups]).iloc[data.pop("group")]
     return Chart(
         name=f"{what}-by-value",
         title=f"Distribution of {what} at the first and the last layer" + layout.of_paper("Figs. 5 to 10"),

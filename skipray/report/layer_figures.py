@@ -11,7 +11,7 @@ from skipray.metrics import headline_rows, layer_metric
 from skipray.palette import Dash, Style, depth_styles
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace, level_keys
-from skipray.report.groups import MAX_FACETS, Facet, Layout, family, group_names, positions, whole
+from skipray.report.groups import MAX_FACETS, Facet, Layout, factor_columns, family, positions, whole
 from skipray.report.marking import keys, ring_at_end
 from skipray.report.numbers import number
 from skipray.theory import marchenko_pastur_log10_condition
@@ -312,7 +312,7 @@ def profile_trace(title: str, style: Style, rows: pd.DataFrame) -> Trace:
 
 def _named(layout: Layout, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with their factors by name instead of the group's position."""
-    names = pd.DataFrame([group_names(g) for g in layout.groups])
+    names = pd.DataFrame([factor_columns(g) for g in layout.groups])
     front = names.iloc[rows["group"].to_numpy(int)].reset_index(drop=True)
     return pd.concat([front, rows.drop(columns="group").reset_index(drop=True)], axis=1)
 

@@ -8,7 +8,7 @@ import pandas as pd
 from skipray.palette import Marker, Style
 from skipray.report.axes import depth_axis, name_axis
 from skipray.report.chart import Chart, Key, Panel, Trace
-from skipray.report.groups import Layout, family, group_names
+from skipray.report.groups import Layout, factor_columns, family
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def limits_chart(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         panels=(Panel("", axis, name_axis(layout.name(group) for group, _ in shown), tuple(traces)),),
         legend=tuple(Key(f, layout.styles[f], "both") for f in families) if len(shown) > len(families) else (),
         data=pd.DataFrame([
-            {**group_names(g), "depth": lim.depth, "low": lim.low, "high": lim.high, "censored": lim.censored}
+            {**factor_columns(g), "depth": lim.depth, "low": lim.low, "high": lim.high, "censored": lim.censored}
             for g, lim in found
         ]),
         left_out=layout.left_out(len(shown), len(found)),

@@ -11,7 +11,7 @@ from skipray.analysis.phase import METRIC, Phase, PhaseColumn, phases
 from skipray.palette import Style
 from skipray.report.axes import Axis
 from skipray.report.chart import Array, Chart, Key, Panel, Table, Tiles, Trace
-from skipray.report.groups import MAX_FACETS, Layout, group_names, plain
+from skipray.report.groups import MAX_FACETS, Layout, factor_columns, plain
 from skipray.report.numbers import ABSENT, number
 from skipray.report.predicted import PREDICTED, ratio_words
 from skipray.report.vega_lite import TILE_OPACITY
@@ -173,7 +173,7 @@ def _data(found: tuple[Phase, ...]) -> pd.DataFrame:
     """One row per tile, per measured limit and per point of the predicted curve."""
     rows: list[dict[str, object]] = []
     for phase in found:
-        others = {k: v for k, v in group_names(phase.columns[0].group).items() if k != phase.factor}
+        others = {k: v for k, v in factor_columns(phase.columns[0].group).items() if k != phase.factor}
         for column in phase.columns:
             base = {**others, phase.factor: column.value}
             for depth, accuracy, seeds in zip(column.depths, column.accuracy, column.seeds, strict=True):

@@ -10,7 +10,7 @@ from skipray.analysis.predictions import BLOCK_LAYERS, QUANTITIES, Prediction, g
 from skipray.palette import Style
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
-from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, family, group_names, whole
+from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, factor_columns, family, whole
 from skipray.report.layer_figures import at_shared_depth, axis_of_layers, placed, profile_trace
 from skipray.report.numbers import number
 
@@ -257,7 +257,7 @@ def _data(compared: list[Compared]) -> pd.DataFrame:
         rows = c.rows.assign(ratio=lambda r: r["measured"] / r["predicted"], source=c.prediction.source)
         rows.insert(0, "quantity", c.prediction.key)
         rows.insert(1, "depth", c.depth)
-        for place, (name, value) in enumerate(group_names(c.group).items()):
+        for place, (name, value) in enumerate(factor_columns(c.group).items()):
             rows.insert(1 + place, name, value)
         parts.append(rows)
     return pd.concat(parts, ignore_index=True)

@@ -15,7 +15,7 @@ from skipray.metrics import describe
 from skipray.palette import depth_styles
 from skipray.report.axes import linear_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
-from skipray.report.groups import Layout, family, group_names, positions
+from skipray.report.groups import Layout, factor_columns, family, positions
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
 
@@ -132,7 +132,9 @@ def _scatter(runs: pd.DataFrame, measures: list[str], layout: Layout, tables: tu
         panels.append(
             Panel("", linear_axis("log₁₀ κ, median layer", part["x"]), linear_axis(label, part[measure]), tuple(traces))
         )
-    names = pd.DataFrame([group_names(g) for g in layout.groups]).iloc[runs["group"].to_numpy()].reset_index(drop=True)
+    names = (
+        pd.DataFrame([factor_columns(g) for g in layout.groups]).iloc[runs["group"].to_numpy()].reset_index(drop=True)
+    )
     rest = runs.drop(columns=["group", "family"]).rename(columns={"x": SINGULARITY}).reset_index(drop=True)
     return Chart(
         name="singularity-generalization",

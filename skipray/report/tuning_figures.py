@@ -13,7 +13,7 @@ from skipray.palette import Style
 from skipray.report.axes import Axis, depth_axis, linear_axis, rate_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.depth_figures import DepthFigure, by_depth
-from skipray.report.groups import MAX_FACETS, Layout, family, group_names, plain
+from skipray.report.groups import MAX_FACETS, Layout, factor_columns, family, plain
 from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
 from skipray.search.fairness import DIVERGED_SHARE, STABLE_RATE, UNTRAINED_SHARE
@@ -105,7 +105,7 @@ def _data(settings: dict[str, dict[Any, "Series"]]) -> pd.DataFrame:
             {
                 "setting": setting,
                 "metric": s.metric,
-                **group_names(s.group),
+                **factor_columns(s.group),
                 "depth": s.depth,
                 "seed": s.seed,
                 "value": s.value,

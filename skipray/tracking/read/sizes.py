@@ -1,4 +1,4 @@
-"""How large a network is, by its saved weights: of runs that no manifest names and whose family is not here."""
+"""How large a network is, by its saved weights, where no manifest says it and its family cannot be imported here."""
 
 import json
 import math
