@@ -36,7 +36,7 @@ def plan(
     from skipray.terminal import display
 
     spec = load(sweep, overrides)
-    notes = rehearse(spec)
+    notes = (*rehearse(spec), *_missing_data(spec))
     limit = budget_of(budget)
     states: dict[str, State] = {}
     trials = None
@@ -78,6 +78,14 @@ def plan(
             display.show_fit(reached)
         for note in notes:
             print(note)
+
+
+def _missing_data(spec: SweepSpec) -> list[str]:
+    """What `launch` would refuse on this machine: data sets whose files are not here, and how to get them."""
+    from skipray import datasets
+
+    wanted = {cell.dataset.model_dump_json(): cell.dataset for cell in spec.cells if ":" not in cell.dataset.name}
+    return [f"not on this machine yet: {why}" for data in wanted.values() if (why := datasets.missing(data))]
 
 
 def concurrency(spec: SweepSpec) -> int:

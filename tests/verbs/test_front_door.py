@@ -169,3 +169,15 @@ def test_fields_can_be_searched(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("fields", "warmup") == 0
     assert "recipe.warmup_epochs" in capsys.readouterr().out
     assert run("fields", "no such thing") == 2
+
+
+def test_plan_says_which_data_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SKIPRAY_DATA", str(tmp_path))
+    assert run("plan", "fashion", "--offline") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "not on this machine yet: found no Fashion-MNIST files" in told
+    assert run("plan", "quickstart", "--offline") == 0
+    assert "not on this machine" not in capsys.readouterr().out
