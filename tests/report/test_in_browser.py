@@ -163,6 +163,36 @@ def test_zoom_by_keyboard_and_back(opened):
         assert (ticks.all_inner_texts() == before) == (key == "0")
 
 
+def test_the_legend_hides_and_shows_by_pointer(opened):
+    page = opened.page
+    page.locator("#accuracy-by-depth-0").scroll_into_view_if_needed()
+    page.locator("#accuracy-by-depth-0 svg").wait_for()
+    whole = lines(page)
+    box = page.locator("#accuracy-by-depth .legend").get_by_label("plainnet")
+    for count in (whole - 1, whole):
+        box.click()
+        page.wait_for_function(f"document.querySelectorAll('#accuracy-by-depth-0 .mark-line path').length === {count}")
+
+
+def test_zoom_by_wheel_with_shift_alone(opened):
+    page = opened.page
+    figure = page.locator("#training-by-epoch-0")
+    figure.scroll_into_view_if_needed()
+    figure.locator("svg").wait_for()
+    ticks = figure.locator(".role-axis-label text")
+    before = ticks.all_inner_texts()
+    figure.locator("svg").hover()
+    page.mouse.wheel(0, -1)
+    page.wait_for_timeout(100)
+    assert ticks.all_inner_texts() == before, "the page scrolls"
+    page.keyboard.down("Shift")
+    figure.locator("svg").hover()
+    page.mouse.wheel(0, -400)
+    page.keyboard.up("Shift")
+    page.wait_for_timeout(200)
+    assert ticks.all_inner_texts() != before
+
+
 def test_keyboard_reaches_the_answer_first(opened):
     page = opened.page
     page.keyboard.press("Tab")
