@@ -4,6 +4,7 @@ Longer than other files, because the ways in which a run can be half there belon
 begun by an attempt that died, begun with other probe settings, deleted by hand, ahead of the checkpoint that survived.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -46,6 +47,8 @@ EVERY_EPOCH = ("train.accuracy", "train.loss")
 """Logged at every epoch, where they are finite: an accuracy always is."""
 HISTORY_KEYS = 2
 """Keys whose history is read to see whether a run continues what this attempt has."""
+POINTS_OF_A_REQUEST = 800
+"""So many at most, with a trial's params and tags, MLflow's client sends in one request."""
 
 
 @dataclass
@@ -59,6 +62,8 @@ class _Contents:
     """epoch -> its time, as an earlier attempt sent it."""
     failure_tags: list[str] = field(default_factory=list)
     """Of an earlier attempt's failure, which a finished run does not keep."""
+    requests: int = 0
+    """That held its points, each of which was taken whole or not at all."""
 
 
 class TrialRun:
@@ -161,6 +166,7 @@ class TrialRun:
         self._has.params = set(run.data.params)
         self._has.failure_tags = [key for key in (FAILURE_CLASS, FAILURE_MESSAGE) if key in run.data.tags]
         self._has.times = self._history(run)
+        self._has.requests = 2  # at least: of an earlier attempt, or of this one
 
     def _can_go_on(self, run: "Run") -> bool:
         """Params cannot change, so a run that was begun with other probe settings is left alone."""
@@ -217,6 +223,7 @@ class TrialRun:
         from mlflow.entities import Metric, Param, RunTag
 
         metrics = [Metric(p.key, p.value, p.time_ms, p.step) for p in points]
+        self._has.requests += math.ceil(len(metrics) / POINTS_OF_A_REQUEST)
         run_id = self._id
         self._write(
             lambda c: c.log_batch(
@@ -294,9 +301,9 @@ class TrialRun:
         return TrackingAway(f"{redact(self.address.uri)}: the server has not kept what it said that it had taken")
 
     def _has_points(self, run: "Run", record: TrialRecord) -> bool:
-        """Whether the run has each metric's last value, and each epoch of the metric that has most.
+        """Whether the run has each metric's last value; after several requests also the epochs of the metric with most.
 
-        A batch holds whole epochs, so that one that is missing is missing there.
+        A request holds whole epochs, so that one that is missing is missing there.
         """
         points = [*epoch_points(record.epochs)[0], *final_points(record)]
         last = {p.key: p.value for p in sorted(points, key=lambda p: p.step)}
@@ -304,7 +311,7 @@ class TrialRun:
             return False
         counts = Counter(p.key for p in points if not p.key.startswith(PROFILE_PREFIX))
         key = max(counts, key=counts.__getitem__, default=None)
-        if key is None:
+        if key is None or self._has.requests == 1:
             return True
         history = self._write(lambda c: c.get_metric_history(self._id, key))
         return {p.step for p in points if p.key == key} <= {metric.step for metric in history}
