@@ -85,5 +85,5 @@ lock: $(READY)  ## resolve requirements.lock anew
 		pyproject.toml --output-file requirements.lock >/dev/null
 
 docs: $(READY)  ## build the documentation site into build/site, offline
-	@$(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "build/site/index.html; with search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"

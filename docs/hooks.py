@@ -40,6 +40,29 @@ def fields_page() -> Iterator[str]:
             yield f"| `{row.name.rpartition('.')[2]}` | {cell(row.allowed)} | {default} | {cell(row.meaning)} |"
 
 
+def names_page() -> Iterator[str]:
+    """Every data set, family, initialisation and activation of the package, in the words of its file."""
+    from skipray.extension import catalog
+
+    yield "# Names\n"
+    yield (
+        "What a sweep may name: files of the package, in the first words of each. `module:name` names "
+        "[your own data](../guides/own-data.md) and [your own architecture](../guides/own-architecture.md).\n"
+    )
+    for folder, (title, field) in NAMED.items():
+        yield f"\n## {title}\n\nThe field `{field}`."
+        if folder == "datasets":
+            yield (
+                "Those with files have to be on the machine: `skipray plan` says where they were looked for and how to "
+                "get them; `SKIPRAY_DATA`, or `--data`, is the folder that they lie in."
+            )
+        yield "\n| name | what it is |\n|---|---|"
+        for name in catalog.names(folder):
+            found = catalog.find(folder, name)
+            needs = " Files." if hasattr(found, "missing") else ""
+            yield f"| `{name}` | {cell(inspect.cleandoc(found.__doc__ or '').partition(chr(10) * 2)[0])}{needs} |"
+
+
 def commands_page() -> Iterator[str]:
     """Every verb with its options."""
     import typer
@@ -149,10 +172,18 @@ def speed_page() -> Iterator[str]:
     yield from runpy.run_path(str(Path(__file__).with_name("speed.py")))["page"]()
 
 
+NAMED = {
+    "datasets": ("Data sets", "dataset.name"),
+    "architectures": ("Families", "model.architecture"),
+    "initialisations": ("Initialisations", "model.initialisation"),
+    "activations": ("Activations", "model.activation"),
+}
+"""Folder of the package -> heading, and the field that names its files."""
 PAGES = {
     "metrics.md": metrics_page,
     "speed.md": speed_page,
     "reference/fields.md": fields_page,
+    "reference/names.md": names_page,
     "reference/commands.md": commands_page,
     "reference/claims.md": claims_page,
     "reference/json.md": json_page,

@@ -24,13 +24,14 @@ _FAMILIES = {
     "preresnet": ("#5d4fb3", "#a79bf0"),
 }
 _OTHERS = (
-    ("#6b6f75", "#b5bac1"),
     ("#7d3c98", "#c490e4"),
-    ("#8a1f2d", "#f2808e"),
     ("#3d6b1f", "#9ccf6f"),
+    ("#8a1f2d", "#f2808e"),
     ("#1f6f78", "#67cdd8"),
     ("#5b4636", "#cdb49d"),
+    ("#6b6f75", "#b5bac1"),
 )
+"""Of families that are not skipray's own; grey, which axes and notes have too, comes last."""
 _DEPTH_LIGHT = (
     "#aa8f02",
     "#b67803",

@@ -35,7 +35,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 class DatasetSpec(Section):
     """What is learned: a data set of skipray's or of one's own, whole or in part."""
 
-    name: str
+    name: Annotated[str, Words("{names}, or module:name", folder="datasets")]
     """A file of skipray/datasets/, or `module:name`."""
     fingerprint: str | None = None
     """sha256 of the user's own data; skipray's data sets pin theirs in their files."""
@@ -63,7 +63,7 @@ class ModelSpec(Section):
     normalization, initialisation and activation too.
     """
 
-    architecture: str
+    architecture: Annotated[str, Words("{names}, or module:name", folder="architectures")]
     """A file of skipray/architectures/, or `module:name`."""
     depth: Depth
     """Weight layers on the main path, the stem and the classifier included."""
@@ -73,7 +73,7 @@ class ModelSpec(Section):
     """mlp: units of each hidden layer. cnn: channels of the first stage (16 on CIFAR, 64 on ImageNet)."""
     normalization: Literal["batch", "layer", "none"] = _UNREAD
     """Behind every weight layer: over the batch, over the layer, or none."""
-    initialisation: str = _UNREAD
+    initialisation: Annotated[str, Words("{names}, or module:name", folder="initialisations")] = _UNREAD
     """A file of skipray/initialisations/, or `module:name`; as_built keeps what the family itself has set, which is
     what a user's own family has where it is left out."""
     activation: ActivationChoice = _UNREAD

@@ -108,10 +108,12 @@ def show_plan(plan: Plan) -> None:
             f"Depths are chosen while it runs, from {len(set(depths))} between {min(depths)} and {max(depths)}: "
             f"at most {plan.sweep.adaptive.max_trials} trials per group."
         )
-    out.print(
-        f"{len(plan.trials)} trials{_to_come(plan)}, {plan.count('finished')} finished; about "
-        f"{duration(plan.total_seconds)} for the rest at {plan.concurrency} at once, longest first."
-    )
+    counted = f"{len(plan.trials)} trials{_to_come(plan)}, {plan.count('finished')} finished; "
+    if plan.count("finished") == len(plan.trials) and not _to_come(plan):
+        out.print(counted + "nothing is left to run.")
+    else:
+        rest = f"about {duration(plan.total_seconds)} for the rest at {plan.concurrency} at once, longest first."
+        out.print(counted + rest)
     out.print(f"[dim]Times are estimates from {plan.speed.source}.[/dim]")
 
 

@@ -78,8 +78,8 @@ def where_to_look(address: Address) -> str:
     if not is_sql(address.uri):
         return page
     if address.uri == resolve_uri(None, DEFAULT_URI):
-        return f"{page} while `skipray ui` serves them"
-    return f"{page} while `skipray ui --tracking-uri {redact(address.uri)}` serves them"
+        return f"`skipray ui` serves them at {page}"
+    return f"`skipray ui --tracking-uri {redact(address.uri)}` serves them at {page}"
 
 
 def _base(uri: str) -> str:

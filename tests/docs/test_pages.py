@@ -14,15 +14,29 @@ import pytest
 import typer
 
 from skipray.claims import paper_claims
+from skipray.extension import catalog
 from skipray.launch import app
 from skipray.metrics import entries
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, Tracking, load_sweep
 from skipray.spec.fields import Adaptive, Tune
+from skipray.spec.reference import field_rows
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 HOOKS = runpy.run_path(str(ROOT / "docs" / "hooks.py"))
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.catalog
+def test_every_name_that_a_sweep_may_have_is_listed() -> None:
+    """On the page of names with what it is, and in the column of allowed values of its field."""
+    page = "\n".join(HOOKS["names_page"]())
+    allowed = {row.name: row.allowed for row in field_rows()}
+    for folder, (title, field) in HOOKS["NAMED"].items():
+        section = page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+        for name in catalog.names(folder):
+            assert re.search(rf"^\| `{name}` \| .{{3,}} \|$", section, re.MULTILINE), name
+            assert re.search(rf"\b{name}\b", allowed[field]), (field, name)
 
 
 @pytest.mark.catalog

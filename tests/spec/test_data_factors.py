@@ -99,7 +99,7 @@ def test_rows_name_data_sets() -> None:
         ({"dataset": ["digits", {"name": "digits", "train": 1}]}, "factors.dataset.1.train: found an unknown key"),
         ({"dataset": ["digits", "digits"]}, "factors.dataset.1: found 'digits' twice"),
         ({"dataset": ["digits", {"name": "digits"}]}, "found the cell {architecture: plainnet, depth: 4, dataset: {'n"),
-        ({"dataset": ["digits", 3]}, "factors.dataset.1: found 3; allowed: a text"),
+        ({"dataset": ["digits", 3]}, "factors.dataset.1: found 3; allowed: cifar10, "),
         ({"dataset": ["digits", {"train_samples": 9}]}, "factors.dataset.1: found no name"),
         ({"dataset": ["digits", {"name": "gaussian", "options": {"noize": 1}}]}, "factors.dataset.1: "),
         (
@@ -116,7 +116,7 @@ def test_rows_name_data_sets() -> None:
             },
             "factors.fingerprint: found an unknown factor",
         ),
-        ({"dataset": ["digits", None]}, "factors.dataset.1: found None; allowed: a text"),
+        ({"dataset": ["digits", None]}, "factors.dataset.1: found None; allowed: cifar10, "),
         (
             {"dataset": ["digits", {"name": "digits", "options": {"a": 1}}]},
             "factors.dataset.1: found options of digits",

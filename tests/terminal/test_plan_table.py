@@ -37,3 +37,11 @@ def test_names_and_numbers_are_whole(name: str, width: int, monkeypatch: pytest.
         for word in group.label.split():
             room = width - display.BESIDE_NAMES  # what is longer goes on in the next line
             assert word[:room] in told
+
+
+def test_a_finished_sweep_has_nothing_left(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = load_sweep("quickstart")
+    display.show_plan(make_plan(sweep, {t.trial_id: "finished" for t in sweep.trials()}))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "54 finished; nothing is left to run." in said
+    assert "for the rest" not in said
