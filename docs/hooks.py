@@ -56,11 +56,12 @@ def names_page() -> Iterator[str]:
                 "Those with files have to be on the machine: `skipray plan` says where they were looked for and how to "
                 "get them; `SKIPRAY_DATA`, or `--data`, is the folder that they lie in."
             )
-        yield "\n| name | what it is |\n|---|---|"
+        has_files = folder == "datasets"
+        yield "\n| name | what it is |" + " files |" * has_files + "\n|---|---|" + "---|" * has_files
         for name in catalog.names(folder):
             found = catalog.find(folder, name)
-            needs = " Files." if hasattr(found, "missing") else ""
-            yield f"| `{name}` | {cell(inspect.cleandoc(found.__doc__ or '').partition(chr(10) * 2)[0])}{needs} |"
+            files = (" yes |" if hasattr(found, "missing") else " no |") * has_files
+            yield f"| `{name}` | {cell(inspect.cleandoc(found.__doc__ or '').partition(chr(10) * 2)[0])} |{files}"
 
 
 def commands_page() -> Iterator[str]:

@@ -114,7 +114,7 @@ def show_plan(plan: Plan) -> None:
     else:
         rest = f"about {duration(plan.total_seconds)} for the rest at {plan.concurrency} at once, longest first."
         out.print(counted + rest)
-    out.print(f"[dim]Times are estimates from {plan.speed.source}.[/dim]")
+    out.print(f"[dim]Times are estimates from {plan.speed.source}; starting up comes on top.[/dim]")
 
 
 def _to_come(plan: Plan) -> str:
