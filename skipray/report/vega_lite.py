@@ -209,7 +209,7 @@ def _channel(name: str, axis: Axis, titled: bool = True) -> Json:
     elif max(abs(axis.low), abs(axis.high)) >= 1e4:
         shown |= {"format": "~s"}
     if name == "x":
-        shown["grid"] = False
+        shown |= {"grid": False, "labelSeparation": 8}  # numbers that touch read as one
     ends = [axis.low, axis.high]
     scale: Json = {"type": axis.scale, "domain": ends, "nice": False, "zero": False}
     if axis.names:
