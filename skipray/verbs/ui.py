@@ -1,6 +1,8 @@
 """Look at the runs in MLflow's own pages."""
 
+import errno
 import os
+import socket
 import sys
 from typing import Annotated
 
@@ -21,7 +23,7 @@ EXAMPLES = (
 
 
 def ui(
-    port: Annotated[int, typer.Option("--port", help="On this machine's loopback interface.")] = 5000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="On this machine's loopback interface.")] = 5000,
     tracking_uri: UriOption = None,
 ) -> None:
     """Look at the runs in MLflow's own pages: prints where each sweep's answer, runs and charts are."""
@@ -32,6 +34,10 @@ def ui(
         command = tracking.ui_command(uri, port)
     except ValueError as error:
         raise InputRefused(str(error)) from None
+    if not _is_free(port):
+        raise InputRefused(
+            f"--port: found {port}, where another program listens; allowed: a free one, such as {port + 1}"
+        )
     base = f"http://127.0.0.1:{port}"
     pages = tracking.sweep_pages(uri, base)
     for name, named in list(pages.items())[:MOST_SWEEPS]:
@@ -43,3 +49,14 @@ def ui(
     print("MLflow's pages are there in a few seconds; Ctrl-C ends them")
     sys.stdout.flush()
     os.execvpe(command[0], command, tracking.ui_environment(uri))  # a signal to this process reaches the server
+
+
+def _is_free(port: int) -> bool:
+    """Whether a server can listen there: else the addresses would be those of somebody else's pages."""
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -181,3 +182,15 @@ def test_plan_says_which_data_are_missing(
     assert "not on this machine yet: found no Fashion-MNIST files" in told
     assert run("plan", "quickstart", "--offline") == 0
     assert "not on this machine" not in capsys.readouterr().out
+
+
+def test_ui_names_no_address_where_another_program_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert run("ui", "--port", str(port)) == 2
+    said = capsys.readouterr()
+    assert f"found {port}, where another program listens" in said.err
+    assert "http" not in said.out
