@@ -342,6 +342,19 @@ class Trained(Section):
     explodes: Explodes = Explodes()
 
 
+class FactorRange(Section):
+    """Values of a factor that are spread evenly: `{low: 0.001, high: 1, count: 7, scale: log}`."""
+
+    low: float
+    """The lowest value."""
+    high: float
+    """The highest value."""
+    count: Annotated[int, Field(ge=2, le=1000)]
+    """How many values, both ends among them."""
+    scale: Literal["log", "linear"]
+    """On which they are spread evenly: log for what matters by its ratio, such as a learning rate."""
+
+
 class SweepFile(Section):
     name: Name
     """The name of the sweep, of its experiment in MLflow and of its report."""
@@ -354,8 +367,9 @@ class SweepFile(Section):
     recipe: dict[str, Any]
     factors: dict[str, list[Any]]
     """What varies: any field of model or recipe and its values; data sets, as `dataset: [digits, {name: "nets:wine",
-    fingerprint: ...}]`, and what may vary of them (`train_samples`, `dataset.options.separation`). Every combination is
-    a cell."""
+    fingerprint: ...}]`, and what may vary of them (`train_samples`, `dataset.options.separation`). Values are a list,
+    or spread evenly over a range: `learning_rate: {low: 0.001, high: 1, count: 7, scale: log}`. Every combination is a
+    cell."""
     include: list[dict[str, Any]] = []
     """Cells besides the product: each row names factors and their values."""
     exclude: list[dict[str, Any]] = []

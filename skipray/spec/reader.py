@@ -14,13 +14,13 @@ import pydantic
 from skipray import metrics
 from skipray.extension import catalog
 from skipray.extension.reaching import Source
-from skipray.spec import data_factors, depth_rules, models, recipes, samples
+from skipray.spec import data_factors, depth_rules, models, ranges, recipes, samples
 from skipray.spec.cell import bare_name, family_names
 from skipray.spec.claims_reader import ClaimsReader, factors_by_family
 from skipray.spec.data_reader import CellData, DataReader
 from skipray.spec.depth_words import depth_units
 from skipray.spec.document import Document, Location, SpecError
-from skipray.spec.fields import Adaptive, ModelSpec, ProbeSpec, Recipe, Section, SweepFile, Tune
+from skipray.spec.fields import Adaptive, FactorRange, ModelSpec, ProbeSpec, Recipe, Section, SweepFile, Tune
 from skipray.spec.finding import sweep_path
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.trial import TrialSpec
@@ -90,6 +90,7 @@ class Reader:
         self._sources: dict[str, Source | None] = {}
 
     def sweep(self, path: Path, overrides: tuple[str, ...]) -> SweepSpec:
+        self._spread_ranges()
         file = self._validate(SweepFile, self.document.data, ())
         self._stop_on_mistakes()
         assert file is not None
@@ -163,6 +164,26 @@ class Reader:
     def _stop_on_mistakes(self) -> None:
         if self.mistakes:
             raise SpecError(dict.fromkeys(self.mistakes))
+
+    def _spread_ranges(self) -> None:
+        """Put the values of factors that are ranges in their places."""
+        factors = self.document.data.get("factors")
+        if not isinstance(factors, dict):
+            return
+        for key, values in factors.items():
+            if not isinstance(values, dict):
+                continue
+            reach = self._validate(FactorRange, values, ("factors", key))
+            if reach is None:
+                continue
+            refused = ranges.refusal(reach)
+            if refused:
+                field, allowed = refused
+                self._add(("factors", key, field), f"found {show(values[field])}; allowed: {allowed}")
+            else:
+                whole = all(isinstance(values[end], int) for end in ("low", "high"))
+                factors[key] = ranges.spread(reach, whole=whole)
+        self._stop_on_mistakes()
 
     def _validate(self, model: type[Section], data: Any, loc: Location) -> Any:
         try:

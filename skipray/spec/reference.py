@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from skipray.spec import claims, fields
 from skipray.spec.data_factors import DATASET, FIELDS
-from skipray.spec.fields import DatasetSpec, ModelSpec, Recipe, Section, SweepFile
+from skipray.spec.fields import DatasetSpec, FactorRange, ModelSpec, Recipe, Section, SweepFile
 from skipray.spec.words import allowed_words
 
 OPEN_SECTIONS: dict[str, type[Section]] = {"dataset": DatasetSpec, "model": ModelSpec, "recipe": Recipe}
@@ -114,8 +114,10 @@ def json_schema() -> dict[str, Any]:
         if name in by_name:
             _describe(definition, by_name[name])
     names = [DATASET, *FIELDS, *(f for part in (ModelSpec, Recipe) for f in part.model_fields)]
-    factors = {name: {"type": "array", "minItems": 1} for name in names}
-    schema["properties"]["factors"] |= {"properties": factors}
+    definitions["FactorRange"] = FactorRange.model_json_schema()
+    _describe(definitions["FactorRange"], FactorRange)
+    values = {"anyOf": [{"type": "array", "minItems": 1}, {"$ref": "#/$defs/FactorRange"}]}
+    schema["properties"]["factors"] |= {"properties": dict.fromkeys(names, values), "additionalProperties": values}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "sweep.schema.json",
