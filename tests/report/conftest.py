@@ -1,5 +1,6 @@
 """Aggregates of synthetic sweeps: made-up runs with a known truth, fitted and judged by the real functions."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -220,6 +221,7 @@ def bands() -> Iterator[dict[tuple[int, bytes], tuple[DepthTrend, tuple]]]:
     made: dict[tuple[int, bytes], tuple[DepthTrend, tuple]] = {}
     really = DepthTrend.simultaneous
 
+    @functools.wraps(really)
     def simultaneous(trend: DepthTrend, depth: np.ndarray) -> tuple:
         key = (id(trend), np.asarray(depth, float).tobytes())
         if key not in made:
