@@ -210,7 +210,7 @@ class Run:
 
     def _judge(self) -> None:
         for process in self.world.processes:
-            if process.error is not None:
+            if process.error is not None and not isinstance(process.error, SystemExit):
                 self.wrong.append(f"{process.name} raised {type(process.error).__name__}: {process.error}")
         left = [f"{path}/{name}" for path, names in self.files.items() for name in names]
         if left:

@@ -91,6 +91,8 @@ class MemoryServer:
         answer = action()
         if how == "twice":
             answer = action()
+        if how == "exit":
+            raise SystemExit(1)
         if how == "cut":
             raise MlflowException("the connection was closed")
         return answer

@@ -9,6 +9,7 @@ names a step, counted over all processes from the start of the run, and strikes 
     second@12      another launch of the sweep begins, and is at work before this one goes on
     takeover@12-30 the launch stands still with its workers until step 30; another one finds it silent and begins
     error@12       the user's code raises, if the step trains
+    exit@12        the worker's process is asked to end: SystemExit comes, after the request where the step is one
     full@12        the storage refuses, if the step writes to it
     lost@12        the request does not reach the server
     cut@12         it does, and its answer is lost
@@ -58,7 +59,21 @@ def disturbances(text: str) -> tuple[Disturbance, ...]:
     return tuple(sorted(found))
 
 
-KINDS = ("crash", "freeze", "orphan", "second", "takeover", "error", "full", "lost", "cut", "twice", "void", "away")
+KINDS = (
+    "crash",
+    "freeze",
+    "orphan",
+    "second",
+    "takeover",
+    "error",
+    "exit",
+    "full",
+    "lost",
+    "cut",
+    "twice",
+    "void",
+    "away",
+)
 
 
 class Process(greenlet.greenlet):
@@ -131,7 +146,7 @@ class World:
             kind: train, read, write or request.
 
         Returns:
-            How it goes otherwise than it should, one of `full, lost, cut, twice, void, error`; else nothing.
+            How it goes otherwise than it should, one of `full, lost, cut, twice, void, exit, error`; else nothing.
         """
         self.steps += 1
         self._seconds += 0.01
@@ -163,6 +178,10 @@ class World:
             if found.kind in ("second", "takeover"):
                 self.launch_another()
                 self.hub.switch()
+            if found.kind == "exit" and process.launch is not None:
+                if kind == "request":
+                    return "exit"
+                raise SystemExit(1)
             if found.kind == "away":
                 self._away_until = found.until
         if kind == "request" and self.steps < self._away_until:

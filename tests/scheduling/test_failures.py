@@ -1,10 +1,15 @@
 import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 import torch
 
+from skipray.scheduling.ray.worker import is_end_of_process
 from skipray.scheduling.work.failures import (
     MAX_DEATHS,
     Attempts,
@@ -153,3 +158,28 @@ def test_what_a_failed_attempt_says_has_no_secrets() -> None:
     for said in (result.message, result.traceback):
         assert "Ur33" not in said
         assert "Wq90" not in said
+
+
+OF_RAY = str(Path(ray.__file__).parent / "_private" / "worker.py")
+
+
+@pytest.mark.parametrize(
+    ("files", "is_rays"),
+    [
+        ([OF_RAY], True),
+        ([OF_RAY, "python/ray/_raylet.pyx"], True),  # as it is where Ray's handler of SIGTERM has run
+        (["/home/user/mine.py"], False),
+        (["<string>"], False),
+        (["python/ray/_raylet.pyx"], False),
+    ],
+)
+def test_the_end_of_a_process_is_told_from_the_users_own_exit(files: list[str], is_rays: bool) -> None:
+    exits: Callable[[], Any] = sys.exit
+    for file in reversed(files):
+        names: dict[str, Any] = {"inner": exits}
+        exec(compile("def outer():\n    inner()", file, "exec"), names)
+        exits = names["outer"]
+    with pytest.raises(SystemExit) as ended:
+        exits()
+    assert is_end_of_process(ended.value) == is_rays
+    assert not is_end_of_process(ValueError())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from skipray.records import EpochRecord, TrialRecord
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
-from skipray.scheduling.ray.worker import OWN_ENDS, failure_of
+from skipray.scheduling.ray.worker import OWN_ENDS, failure_of, is_end_of_process
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.storage import Failure, Fenced, Lease, TrialPlace, still_owns
 from skipray.tracking import Recorder, redact
@@ -33,7 +33,8 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
     """Run a trial from its last checkpoint, or only deliver its result when that is waiting.
 
     Never raises for a failure of the trial: the failure is recorded in its run, with the original traceback, and
-    returned. Raises Interrupted when the launch is being stopped; the last checkpoint is saved then.
+    returned. Raises Interrupted when the launch is being stopped; the last checkpoint is saved then. Raises SystemExit
+    where Ray ends the process, which is no failure of the trial.
     """
     trial, process = attempt.trial, os.getpid()
     for name, value in attempt.context.credentials.items():
@@ -77,6 +78,8 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
         # A newer attempt has the trial: it says how the trial ends, and this one has nothing to record.
         return TrialResult(trial.trial_id, "lost", attempt.number, failure_class="lost", message=str(error))
     except OWN_ENDS as error:
+        if is_end_of_process(error):
+            raise
         result = failure_of(attempt, error)
         _record(recorder, result)
         return result

@@ -4,8 +4,10 @@ import gc
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
 from skipray.extension import own_code
@@ -18,6 +20,7 @@ from skipray.tracking import redact
 
 MESSAGE_LENGTH = 500
 TRACEBACK_LENGTH = 20_000
+RAY_FOLDER = Path(ray.__file__).parent
 
 
 class TrialWorker(tune.Trainable):
@@ -73,7 +76,10 @@ OWN_ENDS = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
 
 
 def run_attempt_safely(attempt: TrialAttempt, watch: "StopPoll", note: DeathNote) -> TrialResult:
-    """Execute an attempt; every exception becomes a result with its class and original traceback."""
+    """Execute an attempt; every exception becomes a result with its class and original traceback.
+
+    Raises SystemExit where Ray ends the process: that is no end of the trial's own.
+    """
 
     def between_steps() -> None:
         note.progress()
@@ -84,9 +90,21 @@ def run_attempt_safely(attempt: TrialAttempt, watch: "StopPoll", note: DeathNote
     except Interrupted:
         return TrialResult(attempt.trial.trial_id, "interrupted", attempt.number, message="the launch was stopped")
     except OWN_ENDS as error:
+        if is_end_of_process(error):
+            raise
         return failure_of(attempt, error)
     finally:
         _free_memory(attempt)
+
+
+def is_end_of_process(error: BaseException) -> bool:
+    """Whether Ray ends the process, as it does where its owner is gone: its handler of SIGTERM raises SystemExit.
+
+    The innermost frame of it is of Ray's compiled part, whose name is relative, and the one before is in Ray's folder.
+    """
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    real = [file for file in files if file.is_absolute()]
+    return isinstance(error, SystemExit) and bool(real) and real[-1].is_relative_to(RAY_FOLDER)
 
 
 def failure_of(attempt: TrialAttempt, error: BaseException) -> TrialResult:

@@ -25,6 +25,7 @@ from skipray.tracking.schema import (
     FAILURE_MESSAGE,
     KIND,
     OUTCOME,
+    OUTCOMES,
     PARENT,
     PROFILE_PREFIX,
     TRIAL_ID,
@@ -96,6 +97,8 @@ class TrialRun:
         self._started_ms = int(time.time() * 1000)
         self._artifact_uri = ""
         self._open = False
+        self._is_whole = False
+        """All that the trial has to say is in the run, which may be FINISHED even where no answer said so."""
         self._has = _Contents()
 
     def open(self) -> None:
@@ -149,7 +152,7 @@ class TrialRun:
         runs = [r for r in reach(self.address.uri, search) if r.data.tags.get(PARENT) == self.address.parent_run_id]
         self.run_id = None
         for run in runs:
-            if run.info.status == "FINISHED" and OUTCOME in run.data.tags:
+            if run.info.status == "FINISHED" and run.data.tags.get(OUTCOME) in OUTCOMES:
                 self._adopt(run)
                 self.finished = True
                 return
@@ -276,6 +279,7 @@ class TrialRun:
         by_server = not is_sql(self.address.uri)
         if by_server:
             self._confirm_contents(record, tags, artifacts)
+        self._is_whole = True
         self._write(lambda c: c.set_terminated(self._id, "FINISHED"))
         if by_server and self._write(lambda c: c.get_run(self._id)).info.status != "FINISHED":
             raise self._not_kept()
@@ -322,6 +326,8 @@ class TrialRun:
 
     def _fail(self, failure: Failure) -> None:
         self.open()
+        if self._is_whole:
+            self.finished = self._write(lambda c: c.get_run(self._id)).info.status == "FINISHED"
         if self.finished:
             return
         tags = {
