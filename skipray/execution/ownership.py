@@ -25,7 +25,7 @@ class Ownership:
     taken_over: Callable[[], bool]
     """Whether another launch has taken over."""
     mark: str
-    """By which workers see in the storage that it is held still."""
+    """By which workers see in the storage that it is held still, and none has been before; else empty."""
 
 
 @contextmanager
@@ -49,7 +49,16 @@ def owned(sweep: SweepSpec, address: Address, storage_url: str) -> Iterator[Owne
         except OSError as error:
             said = f"storage: {storage_url} cannot be written: {error}; mend its rights or its room"
             raise SpecError([said]) from error
-        yield Ownership(lambda: first.lost.is_set() or second.lost.is_set(), second.mark)
+        yield Ownership(lambda: first.lost.is_set() or second.lost.is_set(), mark_of(first, second))
+
+
+def mark_of(first: tracking.StoreLease, second: storage.SweepLease) -> str:
+    """By which the workers of a sweep's first launch see that it is held still; empty for those of later launches.
+
+    The workers of later ones look for a trial's run in every case: what an earlier launch left may be at work, finish a
+    trial, and remove what is kept of it, after this launch has read what is finished.
+    """
+    return second.mark if first.is_first else ""
 
 
 def storage_name(uri: str, storage_url: str) -> str:

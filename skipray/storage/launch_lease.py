@@ -119,7 +119,9 @@ class SweepLease:
 
 
 def still_owns(storage: str | os.PathLike[str], sweep: str, mark: str) -> bool:
-    """Whether a launch, by its mark, has neither ended nor been followed by another. For its workers."""
+    """Whether a launch, by its mark, has neither ended nor been followed by another; not so without a mark."""
+    if not mark:
+        return False
     name, _, token = mark.partition(" ")
     owner = _owner(open_folder(storage, sweep).read(name))
     return owner is not None and owner.token == token

@@ -16,6 +16,7 @@ from typing import Any
 from stores import MemoryServer
 from world import World
 
+from skipray.execution.ownership import mark_of
 from skipray.spec import SweepSpec
 from skipray.storage import Owner, SweepLease
 from skipray.tracking import Address, StoreLease
@@ -32,7 +33,7 @@ class Held:
 
     @property
     def mark(self) -> str:
-        return self.leases[1].mark
+        return mark_of(*self.leases)
 
     def taken_over(self) -> bool:
         """What a heartbeat has found by now."""

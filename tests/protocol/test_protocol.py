@@ -46,6 +46,7 @@ def test_what_strikes_once_may_strike_anywhere(kind: str) -> None:
         "orphan@11-147 away@60-92 freeze@107-109",  # a later launch's file has its own launch's number again
         "void@35 freeze@67-75",  # a finished run is trusted, so that what it holds is read back before
         "void@56 away@60-188",
+        "takeover@14-78 orphan@27-91 full@44",  # a launch that was taken over removes what it knows to be finished
         "exit@66 crash@73",  # a run that is finished, and whose worker Ray ends just then, is not said to have failed
     ],
 )

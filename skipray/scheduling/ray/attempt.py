@@ -39,7 +39,10 @@ class WorkerContext:
     launch_id: str = ""
     """Names this launch; workers look under it whether they should stop."""
     launch_mark: str = ""
-    """This launch's file in the storage: where it is gone, another launch may have finished a trial of this one."""
+    """This launch's file in the storage: where it is gone, another launch may have finished a trial of this one.
+
+    Empty where one came before, which may have left a worker that is still at work.
+    """
     stop_poll_seconds: float = 1.0
     notes_folder: str | None = None
     """Where a worker that dies leaves word, and the driver looks; None where they share no folder."""

@@ -86,6 +86,11 @@ class StoreLease:
             with contextlib.suppress(TrackingAway, TrackingRefused):
                 self._set_tag(RELEASED, str(self._number), retries=())
 
+    @property
+    def is_first(self) -> bool:
+        """Whether no launch of the sweep came before, so that none can have left a worker that is still at work."""
+        return self._number == 1
+
     def check(self) -> None:
         """Raises Fenced when another launch has taken over."""
         if self.lost.is_set():
