@@ -141,12 +141,14 @@ class Document:
         self._take_listed_data()
 
     def where(self, loc: Location) -> str:
-        """`file:line` of the nearest key at or above loc, or the override that set it."""
-        for end in range(len(loc), -1, -1):
-            if loc[:end] in self.overridden:
-                return f"--set {self.overridden[loc[:end]]}"
-            if loc[:end] in self.lines:
-                return f"{self.path}:{self.lines[loc[:end]]}"
+        """The override that set what stands at loc, else `file:line` of the nearest key at or above it."""
+        above = [loc[:end] for end in range(len(loc), -1, -1)]
+        for key in above:
+            if key in self.overridden:
+                return f"--set {self.overridden[key]}"
+        for key in above:
+            if key in self.lines:
+                return f"{self.path}:{self.lines[key]}"
         return f"{self.path}:1" if self.lines else str(self.path)
 
     def mistake(self, loc: Location, found: str) -> str:

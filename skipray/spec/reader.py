@@ -192,7 +192,10 @@ class Reader:
             details = error.errors()
             misspelt = {_nearest(model, d["loc"]) for d in details if d["type"] == "extra_forbidden"}
             for detail in details:
-                # A misspelt key is one mistake, not an unknown key and a missing one.
+                # A misspelt key is one mistake, not an unknown key and a missing one; so is a list with a wrong item,
+                # which pydantic does not count.
+                if detail["type"] == "too_short" and any(d["loc"][:-1] == detail["loc"] for d in details):
+                    continue
                 if detail["type"] != "missing" or detail["loc"] not in misspelt:
                     self.mistakes.append(self._describe(model, detail, loc))
             return None

@@ -85,11 +85,14 @@ def kind_words(value: Any) -> str:
 
 
 def show(value: Any) -> str:
+    """A value as YAML has it, cut where it is long; a text that reads as a number is said to be one."""
     text = repr(list(value) if isinstance(value, tuple) else value)
+    if value is None or isinstance(value, bool):
+        text = {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
         text = "a mapping" if value else "an empty mapping"
     hint = ""
-    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", value):
+    if isinstance(value, str) and re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", value):
         hint = " (a text in quotes)"
     return (text if len(text) <= 60 else text[:57] + "...") + hint
 

@@ -116,7 +116,7 @@ def test_rows_name_data_sets() -> None:
             },
             "factors.fingerprint: found an unknown factor",
         ),
-        ({"dataset": ["digits", None]}, "factors.dataset.1: found None; allowed: cifar10, "),
+        ({"dataset": ["digits", None]}, "factors.dataset.1: found null; allowed: cifar10, "),
         (
             {"dataset": ["digits", {"name": "digits", "options": {"a": 1}}]},
             "factors.dataset.1: found options of digits",

@@ -159,9 +159,9 @@ def line_of(text: str, part: str) -> int:
         ("width: 64", "width: wide", r"model\.width: found 'wide'; allowed: an integer at least 1"),
         ("width: 64", "width: -64", r"model\.width: found -64; allowed: an integer at least 1"),
         ("width: 64", "width: 64.5", r"model\.width: found 64\.5; allowed: an integer"),
-        ("width: 64", "width: true", r"model\.width: found True; allowed: an integer"),
+        ("width: 64", "width: true", r"model\.width: found true; allowed: an integer"),
         ("width: 64", "width: [64]", r"model\.width: found \[64\]; allowed: an integer"),
-        ("width: 64", "width:", r"model\.width: found None; allowed: an integer"),
+        ("width: 64", "width:", r"model\.width: found null; allowed: an integer"),
         ("depth: [8, 20]", "depth: [8, 21]", r"depth.*found the depth 21; allowed .* 20 "),
         ("depth: [8, 20]", "depth: [8, 8]", r"found 8 twice; allowed: each value once"),
         ("depth: [8, 20]", "depth: []", r"found an empty list"),
@@ -434,3 +434,20 @@ def test_a_seed_changes_the_identity_by_that_number_alone():
             assert trial.trial_id == replace(trial, seed=trial.seed).trial_id
             assert trial.with_seed(7).trial_id == replace(trial, seed=7).trial_id
             assert trial.with_seed(7).trial_id != trial.with_seed(8).trial_id
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("seeds=[a]", "--set seeds=[a]: seeds.0: found 'a'; allowed: "),
+        ("seeds=[0, -3]", "--set seeds=[0, -3]: seeds.1: found -3; allowed: "),
+        ("factors.depth=[8, x]", "--set factors.depth=[8, x]: factors.depth.1: found 'x'; allowed: "),
+        ("seeds=null", "--set seeds=null: seeds: found null; allowed: "),
+        ("seeds=0..4", "--set seeds=0..4: seeds: found '0..4'; allowed: "),
+    ],
+)
+def test_a_mistake_of_an_override_is_said_once_and_of_the_override(override: str, said: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        load_sweep("quickstart", [override])
+    assert len(refused.value.mistakes) == 1
+    assert str(refused.value).startswith(said)

@@ -160,7 +160,7 @@ HEAD = "architecture,depth,seed,"
         ("F1 [%]\nresnet,8,0,0.5\n", "allowed as a metric's name"),
         ("profile.rank\nresnet,8,0,0.5\n", "found the column profile.rank"),
         ("options\nresnet,8,0,x\n", "found the column options"),
-        ("train.accuracy\nresnet,8,True,.9\nresnet,8,False,.9\n", "row 1: seed: found True"),
+        ("train.accuracy\nresnet,8,True,.9\nresnet,8,False,.9\n", "row 1: seed: found true"),
         ("train.accuracy\nresnet,1e30,0,.9\n", "row 1: depth: found 1e.30; allowed: an integer of at least 1 and"),
         ('train.accuracy\n"a\nb",8,0,.9\n', "row 1: architecture: found .*one line"),
         ("train.accuracy\nresnet,8,0,.9,1,2\n", "more values than the header"),
