@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from skipray import metrics
@@ -10,32 +10,29 @@ from skipray.extension import catalog
 from skipray.spec.cell import Group, value_text
 from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim, narrowed
 from skipray.spec.document import Location
-from skipray.spec.fields import Section
+from skipray.spec.reading.mistakes import Mistakes
 from skipray.spec.words import show
 
 PAPER_ID = re.compile(r"[cC]\d+[a-z]?")
 
 
 class ClaimsReader:
-    """Reads one section; mistakes go to whoever asked."""
+    """Reads one section."""
 
     def __init__(
         self,
-        validate: Callable[[type[Section], Any, Location], Any],
-        add: Callable[[Location, str], None],
+        mistakes: Mistakes,
         families: Mapping[str, Mapping[str, Collection[str]]],
         measured: Sequence[str] = (),
     ):
         """Args:
-        validate: data at a place as a part, or None where it is wrong, which it has said then.
-        add: says a mistake at a place.
         families: of the sweep; for each the other factors that it has, with the texts of their values.
         measured: metrics of the user's own that the probe takes.
         """
-        self.validate, self.add, self.families, self.measured = validate, add, families, measured
+        self.mistakes, self.families, self.measured = mistakes, families, measured
 
     def read(self, data: dict[str, Any]) -> Claims:
-        found = self.validate(ClaimsField, data, ("claims",))
+        found = self.mistakes.validate(ClaimsField, data, ("claims",))
         if found is None:
             return Claims()
         roles = {role: getattr(found, role) for role in ("plain", "skip", "aggregated")}
@@ -44,7 +41,7 @@ class ClaimsReader:
         bound = list(roles.values())
         for i, (role, family) in enumerate(roles.items()):
             if family is not None and family in bound[:i]:
-                self.add(("claims", role), f"found {family} in two roles; allowed: a family in one role")
+                self.mistakes.add(("claims", role), f"found {family} in two roles; allowed: a family in one role")
         own = [
             claim for i, item in enumerate(found.own) if (claim := self._own(item, ("claims", "own", i))) is not None
         ]
@@ -52,7 +49,7 @@ class ClaimsReader:
         for i, claim_id in enumerate(ids):
             if claim_id in ids[:i] or PAPER_ID.fullmatch(claim_id):
                 taken = "twice" if claim_id in ids[:i] else ", which names one of the paper's"
-                self.add(
+                self.mistakes.add(
                     ("claims", "own", i, "id"),
                     f"found {claim_id} {taken}; allowed: a name of its own".replace(" ,", ","),
                 )
@@ -61,22 +58,22 @@ class ClaimsReader:
     def _own(self, item: dict[str, Any], here: Location) -> Any:
         kind = item.get("kind")
         if isinstance(kind, str) and ":" in kind:
-            claim = self.validate(CodedClaim, item, here)
+            claim = self.mistakes.validate(CodedClaim, item, here)
             if claim is not None:
                 try:
                     catalog.find("claims", claim.kind)
                 except ValueError as error:
-                    self.add((*here, "kind"), str(error))
+                    self.mistakes.add((*here, "kind"), str(error))
             return claim
         if not isinstance(kind, str) or kind not in KINDS:
             allowed = f"{', '.join(KINDS)}, or module:name for your own"
-            self.add(
+            self.mistakes.add(
                 (*here, "kind") if "kind" in item else here,
                 f"found {show(kind) if 'kind' in item else 'no kind'}; allowed: {allowed}",
             )
             return None
         item = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
-        claim = self.validate(KINDS[kind], item, here)
+        claim = self.mistakes.validate(KINDS[kind], item, here)
         if claim is None:
             return None
         for field in ("metric", "other"):
@@ -84,16 +81,16 @@ class ClaimsReader:
                 try:
                     metrics.describe(getattr(claim, field), self.measured)
                 except ValueError as error:
-                    self.add((*here, field), str(error))
+                    self.mistakes.add((*here, field), str(error))
         for field in ("family", "than"):
             value = getattr(claim, field, None)
             if isinstance(value, str):
                 depth = ", or a depth" if isinstance(claim, LimitClaim) and field == "than" else ""
                 self._check_family(value, (*here, field), depth)
         if getattr(claim, "than", None) == getattr(claim, "family", None) and hasattr(claim, "than"):
-            self.add((*here, "than"), f"found {claim.than}, the family itself; allowed: another one")
+            self.mistakes.add((*here, "than"), f"found {claim.than}, the family itself; allowed: another one")
         if getattr(claim, "direction", None) in ("within", "flat") and claim.margin == 0:
-            self.add(
+            self.mistakes.add(
                 (*here, "margin") if "margin" in item else here, "found a margin of 0; allowed: above 0, to be within"
             )
         return claim
@@ -104,15 +101,15 @@ class ClaimsReader:
         name, values = narrowed(family) if narrow else (family, {})
         if name not in self.families:
             allowed = f"{', '.join(sorted(self.families))}{more}"
-            self.add(here, f"found {show(name)}, no family of this sweep; allowed: {allowed}")
+            self.mistakes.add(here, f"found {show(name)}, no family of this sweep; allowed: {allowed}")
             return
         factors = self.families[name]
         for key, value in values.items():
             if key not in factors:
                 allowed = ", ".join(factors) or "no more than the family"
-                self.add(here, f"found {show(key)}, no factor of {name} in this sweep; allowed: {allowed}")
+                self.mistakes.add(here, f"found {show(key)}, no factor of {name} in this sweep; allowed: {allowed}")
             elif value not in factors[key]:
-                self.add(here, f"found {key}={value}; allowed: {', '.join(sorted(factors[key]))}")
+                self.mistakes.add(here, f"found {key}={value}; allowed: {', '.join(sorted(factors[key]))}")
 
 
 def factors_by_family(groups: Iterable[Group]) -> dict[str, dict[str, set[str]]]:

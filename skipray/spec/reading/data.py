@@ -1,6 +1,6 @@
 """Reads the data sets of a sweep file's cells, each once, with the place of every mistake."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from skipray.extension import catalog
 from skipray.spec import data_factors, samples
 from skipray.spec.cell import bare_name
 from skipray.spec.document import Location
-from skipray.spec.fields import DatasetSpec, Section, SweepFile
+from skipray.spec.fields import DatasetSpec, SweepFile
+from skipray.spec.reading.mistakes import Mistakes
 from skipray.spec.values import canonical_json
 from skipray.spec.words import is_union_tag
 
@@ -28,19 +29,10 @@ class CellData:
 
 
 class DataReader:
-    """Reads one file's; mistakes go to whoever asked."""
+    """Reads those of one file."""
 
-    def __init__(
-        self,
-        file: SweepFile,
-        add: Callable[[Location, str], None],
-        describe: Callable[[type[Section], Any, Location], None],
-    ):
-        """Args:
-        add: says a mistake at a place.
-        describe: likewise, of an error of pydantic's in a part that stands at a place.
-        """
-        self._file, self._add, self._describe = file, add, describe
+    def __init__(self, file: SweepFile, mistakes: Mistakes):
+        self._file, self._mistakes = file, mistakes
         self._read: dict[str, CellData | None] = {}
         chosen = [v for key, values in file.factors.items() if bare_name(key) == data_factors.DATASET for v in values]
         chosen += [v for row in file.include for key, v in row.items() if bare_name(key) == data_factors.DATASET]
@@ -64,7 +56,7 @@ class DataReader:
         tasks = {found.task: found.spec.name for found in self._read.values() if found is not None}
         if "values" in tasks and len(tasks) > 1:
             other = next(task for task in tasks if task != "values")
-            self._add(
+            self._mistakes.add(
                 self.place(data_factors.DATASET, None, ("factors",)),
                 f"found labels that are values ({tasks['values']}) beside {other} ({tasks[other]}), which no score "
                 "judges alike; allowed: one of the two",
@@ -92,7 +84,7 @@ class DataReader:
         # A row of include may say anew what the section says, as of a network it may.
         twice = data_factors.said_twice(self._file.dataset if loc[0] == "factors" else {}, asked)
         if twice is not None:
-            self._add(
+            self._mistakes.add(
                 self.place(twice, asked[twice], loc)[: -1 if loc[0] == "factors" else None],
                 "found a factor of what the data set is told beside it; allowed: one of the two",
             )
@@ -106,7 +98,7 @@ class DataReader:
         try:
             entry = catalog.find("datasets", spec.name)
         except ValueError as error:
-            self._add((*here, "name") if chosen is None or isinstance(chosen, Mapping) else here, str(error))
+            self._mistakes.add((*here, "name") if chosen is None or isinstance(chosen, Mapping) else here, str(error))
             return None
         try:
             with catalog.at_work(spec.name):
@@ -118,14 +110,14 @@ class DataReader:
                 enough = self._has_samples(spec, entry, asked, loc)
             task = samples.task_of(entry, spec)
         except (ValueError, FileNotFoundError) as error:
-            self._add(here, str(error))
+            self._mistakes.add(here, str(error))
             return None
         if not enough:
             return None
         fingerprint = spec.fingerprint or getattr(entry, "FINGERPRINT", None)
         if fingerprint is None:
             how = samples.found_fingerprint(entry, spec)
-            self._add(here, f"found no fingerprint; allowed: the sha256 of the data of {spec.name}, {how}")
+            self._mistakes.add(here, f"found no fingerprint; allowed: the sha256 of the data of {spec.name}, {how}")
             return None
         name = self._names[self._chosen.index(chosen)] if chosen in self._chosen else ""
         return CellData(spec, str(fingerprint), name, entry, task)
@@ -147,7 +139,7 @@ class DataReader:
         most = samples.most_train_samples(entry, spec)
         if spec.train_samples <= most:
             return True
-        self._add(
+        self._mistakes.add(
             place,
             f"found {spec.train_samples}; allowed for {spec.name}: at most {most}, its training and validation samples",
         )
@@ -160,12 +152,12 @@ class DataReader:
         bare = data_factors.OPTION + str(parts[-1]) if parts[0] == "options" else str(parts[0])
         if parts == ("name",) and detail["type"] == "missing":
             above = ("dataset",) if chosen is None else here
-            self._add(above, "found no name; allowed: a data set's name (in dataset or as the factor dataset)")
+            self._mistakes.add(above, "found no name; allowed: a data set's name (in dataset or as the factor dataset)")
         elif bare in asked:
-            self._describe(DatasetSpec, detail | {"place": self.place(bare, asked[bare], loc)}, ())
+            self._mistakes.add_detail(DatasetSpec, detail | {"place": self.place(bare, asked[bare], loc)}, ())
         elif isinstance(chosen, Mapping) and parts[0] in chosen:
-            self._describe(DatasetSpec, detail, here)
+            self._mistakes.add_detail(DatasetSpec, detail, here)
         elif parts == ("name",) and data_factors.DATASET in asked:
-            self._describe(DatasetSpec, detail | {"place": here}, ())
+            self._mistakes.add_detail(DatasetSpec, detail | {"place": here}, ())
         else:
-            self._describe(DatasetSpec, detail, ("dataset",))
+            self._mistakes.add_detail(DatasetSpec, detail, ("dataset",))
