@@ -11,6 +11,10 @@ LINES = 60
 """Of a function's code; its signature and docstring apart."""
 STATE = 13
 """Attributes that a class sets: what has more is several ideas."""
+LINES_OF_A_FILE = 400
+"""Of a module, docstrings included: what is longer is two ideas."""
+THE_SEAM = "skipray/scheduling/ray/private.py"
+"""Longer, since every private name of Ray's stands in one module."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -33,6 +37,12 @@ def test_no_function_is_long() -> None:
     assert len(functions) > 1000
     long = {f"{path}: {node.name}": code_lines(node) for path, node in functions if code_lines(node) > LINES}
     assert not long
+
+
+def test_no_file_is_long() -> None:
+    lines = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path, _ in trees()}
+    assert len(lines) > 500
+    assert not {path: count for path, count in lines.items() if count > LINES_OF_A_FILE and path != THE_SEAM}
 
 
 def attributes(kind: ast.ClassDef) -> set[str]:

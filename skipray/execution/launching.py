@@ -1,21 +1,22 @@
 """One launch from start to end: lease, ledger, cluster, trials, delivery."""
 
 import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from skipray import datasets, tracking
+from skipray import tracking
+from skipray.execution.data_checks import check_data, verify_data
 from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver_rest, deliverable, known_by_now
 from skipray.execution.ended import LaunchEnd
 from skipray.execution.live_answer import LiveAnswer
 from skipray.execution.ownership import Ownership, owned, refuse_second
+from skipray.execution.tally import GuessedSeconds, Tally, timed_seconds
 from skipray.extension import catalog
 from skipray.planning.budget import Budget, BudgetFit, fit
 from skipray.planning.cores import usable_cores
-from skipray.planning.estimate import CPU, CUDA, estimate_seconds
 from skipray.planning.plan import make_plan, trial_sizes
 from skipray.planning.rehearsal import rehearse
 from skipray.records import State
@@ -75,7 +76,7 @@ def launch_sweep(
             return _ended_before(sweep, tracking_uri, storage_url, known, ledger)
     for note in rehearse(sweep):
         say(note)
-    _check_data(sweep)
+    check_data(sweep)
     ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
     say("starting Ray on this machine" if ray_address in (None, "local") else f"joining Ray at {ray_address}")
 
@@ -94,7 +95,7 @@ def launch_sweep(
         stack.callback(connecting.end, meanwhile)
         catalog.check_all("claims")  # pandas and scipy are imported meanwhile
         if ray_address in (None, "local"):
-            _verify_data(sweep)
+            verify_data(sweep)
         if ray_address or _needs_more_than_this_machine(sweep):
             with waiting_for(CLUSTER, say):
                 cluster = connecting.result()
@@ -140,27 +141,6 @@ def _needs_more_than_this_machine(sweep: SweepSpec) -> bool:
     return sweep.resources.device != "cpu" or sweep.resources.threads > usable_cores()
 
 
-def _check_data(sweep: SweepSpec) -> None:
-    """Data that are missing here are probably missing everywhere; workers on other nodes are asked by the preflight."""
-    _refuse_data(sweep, lambda cell: datasets.missing(cell.dataset))
-
-
-def _verify_data(sweep: SweepSpec) -> None:
-    """Read and compare the data while Ray starts: on the first launch only, trials map what this has prepared."""
-    _refuse_data(sweep, lambda cell: datasets.unusable(cell.dataset, cell.fingerprint))
-
-
-def _refuse_data(sweep: SweepSpec, look: Callable[[TrialSpec], str | None]) -> None:
-    """
-    Args:
-        look: what keeps trials of a cell from using their data, in words.
-    """
-    found = [(cell, said) for cell in sweep.data_cells if (said := look(cell))]
-    if found:
-        mistakes = (f"{sweep.where_data(cell)}: dataset.name: {said}" for cell, said in found)
-        raise SpecError(dict.fromkeys(mistakes))
-
-
 def _run(
     sweep: SweepSpec,
     cluster: "Cluster",
@@ -185,8 +165,8 @@ def _run(
     missing = [t for t in known.trials if t.trial_id not in ledger.finished]
     shares = _shares(sweep, known, ledger, context.data_root)
     concurrency = Capacity(lambda: cluster, sweep, shares).concurrency()
-    timed = _timed(sweep, budget, context.data_root, say)
-    seconds = timed or _Guess(sweep)
+    timed = timed_seconds(sweep, budget, context.data_root, say)
+    seconds = timed or GuessedSeconds(sweep)
     reached = None
     if budget is not None and sweep.adaptive is None:
         reached = _reached(sweep, missing, seconds, budget, concurrency)
@@ -195,7 +175,7 @@ def _run(
     states: dict[str, State] = dict.fromkeys(ledger.finished, "finished")
     plan = make_plan(sweep, states, trials=known.trials, seconds=seconds)
     tracking.write_manifest(address, sweep, known.trials, _sizes(known.trials))
-    tally = _Tally(timed)
+    tally = Tally(timed)
     delivery = DeliveryThread(
         address,
         lambda: deliverable(sweep, address, known),
@@ -250,7 +230,7 @@ class _Listeners:
         self.on_standing(self.progress.standing)
 
 
-def _ended(total: int, summary: "Summary", tally: "_Tally", address: "Address", reached: BudgetFit | None) -> LaunchEnd:
+def _ended(total: int, summary: "Summary", tally: "Tally", address: "Address", reached: BudgetFit | None) -> LaunchEnd:
     return LaunchEnd(
         total=total,
         ran=summary.finished,
@@ -321,47 +301,6 @@ def _reached(
     return reached
 
 
-def _timed(
-    sweep: SweepSpec, budget: Budget | None, data_root: str | None, say: Callable[[str], None]
-) -> Callable[[TrialSpec], float] | None:
-    """A trial's seconds from a few steps that are run now, where a budget of time asks for them."""
-    from skipray.scheduling.ray.timing import time_sweep
-
-    if budget is None or budget.seconds is None:
-        return None
-    say("timing a few steps for the budget")
-    with waiting_for("the timed steps", say):
-        return time_sweep(sweep, data_root)
-
-
-class _Tally:
-    """What a launch counts of its trials."""
-
-    def __init__(self, timed: Callable[[TrialSpec], float] | None):
-        """
-        Args:
-            timed: a trial's estimated seconds, where they were timed for a budget.
-        """
-        self._timed = timed
-        self.outcomes: Counter[str] = Counter()
-        self.running: set[str] = set()
-        """trial_ids whose results are their workers' to deliver."""
-        self.finished: deque[str] = deque()
-        """trial_ids, as their ends are heard of."""
-        self.estimated = self.measured = 0.0
-        """Seconds of training and probing of the trials that ended."""
-
-    def on_event(self, event: "Event") -> None:
-        (self.running.add if event.kind == "started" else self.running.discard)(event.trial.trial_id)
-        if event.kind == "finished":
-            self.finished.append(event.trial.trial_id)
-        if event.kind == "finished" and event.result is not None and event.result.outcome:
-            self.outcomes[event.result.outcome] += 1
-            if self._timed is not None and event.result.train_seconds > 0:
-                self.estimated += self._timed(event.trial)
-                self.measured += event.result.train_seconds + event.result.probe_seconds
-
-
 def _shares(sweep: SweepSpec, known: "KnownTrials", ledger: "Ledger", data_root: str | None) -> "Shares":
     """What each trial gets of a machine; GPU fractions are measured where the sweep does not give them."""
     from skipray.scheduling.ray.resources import Shares, measure_fractions, memory_key
@@ -378,13 +317,3 @@ def _shares(sweep: SweepSpec, known: "KnownTrials", ledger: "Ledger", data_root:
         needed = measure_fractions([cell], data_root)[memory_key(cell)]
         fractions |= {memory_key(member): needed for member in members}
     return Shares(sweep, fractions)
-
-
-class _Guess:
-    """Seconds of a trial from its FLOPs and a stated speed."""
-
-    def __init__(self, sweep: SweepSpec):
-        self._speed = CUDA if sweep.resources.device == "cuda" else CPU
-
-    def __call__(self, trial: TrialSpec) -> float:
-        return estimate_seconds(trial, trial_sizes(trial), self._speed)

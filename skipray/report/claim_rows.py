@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from skipray.report.groups import plain
 from skipray.report.numbers import beside, number
-from skipray.report.tables import counted, interval, probability, span
+from skipray.report.words import counted, interval, probability, span
 
 if TYPE_CHECKING:
     from skipray.claims import Claim, Part

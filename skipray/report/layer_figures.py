@@ -19,6 +19,7 @@ from skipray.theory import marchenko_pastur_log10_condition
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
     from skipray.spec import Group
+from skipray.report.layer_axes import axis_of_layers, layer_axis, placed, profile_trace
 
 STATISTICS = {
     "hidden": ("log10_condition", "range", "rms", "participation_ratio", "mean_cosine"),
@@ -270,44 +271,6 @@ def _panel(
     words = " · ".join(t for t in (title, facet.title, whole(layout.at(rows["depth"].iloc[0]))) if t)
     values = [*rows["value"].to_numpy(float), *(level.y for level in levels)]
     return Panel(words, axis_of_layers(parts), axis(label, values), traces, levels)
-
-
-def placed(parts: "dict[Group, pd.DataFrame]") -> "dict[Group, pd.DataFrame]":
-    """The rows of a panel's groups with a column `place` on the axis of layers: the layer's number or, where families
-    divide one depth into other numbers of blocks, its share of the way through the network."""
-    if not _relative(parts):
-        return {g: rows.assign(place=rows["layer_index"].astype(float)) for g, rows in parts.items()}
-    return {g: rows.assign(place=rows["layer_index"] / max(rows["layer_index"].max(), 1)) for g, rows in parts.items()}
-
-
-def axis_of_layers(parts: "dict[Group, pd.DataFrame]") -> Axis:
-    if _relative(parts):
-        return linear_axis("place in the network (0: stem, 1: last layer)", [], low=0.0, high=1.0)
-    return layer_axis(pd.concat(list(parts.values())))
-
-
-def _relative(parts: "dict[Group, pd.DataFrame]") -> bool:
-    return len({int(rows["layer_index"].max()) for rows in parts.values() if len(rows)}) > 1
-
-
-def layer_axis(rows: pd.DataFrame) -> Axis:
-    return linear_axis("layer (0 is the stem)", rows["layer_index"].astype(float), low=0.0, whole=True)
-
-
-def profile_trace(title: str, style: Style, rows: pd.DataFrame) -> Trace:
-    words = {0: "", 1: " or more", -1: " or less"}
-    hover = tuple(
-        f"layer {i}{f' ({layer})' if layer else ''}: {number(v)}{words[c]}"
-        for i, layer, v, c in zip(rows["layer_index"], rows["layer"], rows["value"], rows["censored"], strict=True)
-    )
-    return Trace(
-        title,
-        style,
-        rows.get("place", rows["layer_index"]).to_numpy(float),
-        rows["value"].to_numpy(float),
-        censored=rows["censored"].to_numpy(int),
-        hover=hover,
-    )
 
 
 def _named(layout: Layout, rows: pd.DataFrame) -> pd.DataFrame:

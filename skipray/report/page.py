@@ -12,14 +12,17 @@ from markupsafe import Markup, escape
 
 from skipray.claims import asks_of
 from skipray.palette import css_variables
-from skipray.report import methods, result_tables, tables
+from skipray.report import coverage, methods, result_tables, tables
 from skipray.report.answer import MOST_GROUPS, answer
+from skipray.report.caveats import caveats
 from skipray.report.chart import Chart
 from skipray.report.claim_rows import claim_rows
+from skipray.report.fits import fit_rows
 from skipray.report.groups import Layout, plain
 from skipray.report.legend import swatch
 from skipray.report.page_figures import Drawn, drawn_panels, figures_json
 from skipray.report.preliminary import preliminary
+from skipray.report.provenance import fixed_settings, provenance_rows
 from skipray.report.tuning_figures import fairness_listing
 from skipray.report.undrawn import undrawn
 from skipray.spec.cell import short_name
@@ -40,7 +43,7 @@ def render(
     """The report as HTML; `found` is a sentence of the answer."""
     shown = ([main] if main else []) + charts
     drawn: dict[str, list[Drawn]] = {chart.name: drawn_panels(chart) for chart in shown}
-    covered = tables.coverage_map(aggregate, layout)
+    covered = coverage.coverage_map(aggregate, layout)
     accuracies = result_tables.accuracy_table(aggregate, layout)
     claims = claim_rows(aggregate.claims)
     script, library, style = _file("report.js"), _file("vega-embed.js"), _file("report.css")
@@ -73,17 +76,17 @@ def render(
         frontiers=tables.frontier_table(aggregate, layout),
         fairness=fairness_listing(aggregate),
         coverage=covered,
-        states=tables.SQUARE_STATES,
+        states=coverage.SQUARE_STATES,
         failures=tables.failure_table(aggregate),
         again=aggregate.provenance.get("command", ""),
-        fits=tables.fit_rows(aggregate, layout),
+        fits=fit_rows(aggregate, layout),
         fits_total=len(aggregate.series),
         finished=len(aggregate.trials),
         partial=preliminary(aggregate),
         audit=[plain(breach) for breach in aggregate.audit],
-        caveats=tables.caveats(aggregate, covered),
-        settings=tables.fixed_settings(aggregate),
-        provenance=tables.provenance_rows(aggregate),
+        caveats=caveats(aggregate, covered),
+        settings=fixed_settings(aggregate),
+        provenance=provenance_rows(aggregate),
         figures=figures_json(drawn),
         library=Markup(library),
         script=Markup(script),
@@ -100,9 +103,9 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _facts(aggregate: "Aggregate", layout: Layout, covered: tables.CoverageMap) -> list[tuple[str, str]]:
+def _facts(aggregate: "Aggregate", layout: Layout, covered: coverage.CoverageMap) -> list[tuple[str, str]]:
     total = sum(covered.totals.values())
-    done = sum(covered.totals.get(s, 0) for s in tables.FINISHED)
+    done = sum(covered.totals.get(s, 0) for s in coverage.FINISHED)
     depths = covered.depths
     span = f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else ", ".join(map(str, depths))
     points = len(aggregate.tuning.points)

@@ -6,6 +6,7 @@ from typing import Any
 
 from skipray.report import vega_lite
 from skipray.report.chart import Chart
+from skipray.report.vega_layers import heading
 
 ONE_ROW = 3
 """Panels beside each other on a wide screen."""
@@ -56,7 +57,7 @@ def drawn_panels(chart: Chart) -> list[Drawn]:
             spec["usermeta"]["points"] = []
         starts = in_rows and place > 0 and panel.y.label != chart.panels[place - 1].y.label
         alt = f"{panel.title or chart.title}: {panel.y.label or 'rows'} by {panel.x.label}"
-        out.append(Drawn(f"{chart.name}-{place}", vega_lite.heading(panel), alt, spec["height"] + 45, starts, spec))
+        out.append(Drawn(f"{chart.name}-{place}", heading(panel), alt, spec["height"] + 45, starts, spec))
     return out
 
 

@@ -14,7 +14,7 @@ from skipray.report.chart import Array, Chart, Key, Panel, Table, Tiles, Trace
 from skipray.report.groups import MAX_FACETS, Layout, factor_columns, plain
 from skipray.report.numbers import ABSENT, number
 from skipray.report.predicted import PREDICTED, ratio_words
-from skipray.report.vega_lite import TILE_OPACITY
+from skipray.report.vega_layers import TILE_OPACITY
 from skipray.spec.cell import value_text
 from skipray.trends.limit_words import limit_words
 

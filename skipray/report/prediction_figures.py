@@ -11,7 +11,8 @@ from skipray.palette import Style
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Panel, Table, Trace
 from skipray.report.groups import MAX_FACETS, Facet, Layout, cells_of, factor_columns, family, whole
-from skipray.report.layer_figures import at_shared_depth, axis_of_layers, placed, profile_trace
+from skipray.report.layer_axes import axis_of_layers, placed, profile_trace
+from skipray.report.layer_figures import at_shared_depth
 from skipray.report.numbers import number
 
 if TYPE_CHECKING:

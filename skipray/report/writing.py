@@ -11,6 +11,7 @@ import pandas as pd
 from skipray.analysis import predicted_limit
 from skipray.report import (
     epoch_figures,
+    fits,
     histogram_figures,
     layer_figures,
     limit_figures,
@@ -20,7 +21,6 @@ from skipray.report import (
     phase_diagram,
     prediction_figures,
     scatter,
-    tables,
     tuning_figures,
 )
 from skipray.report.beside import Beside
@@ -84,7 +84,7 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
             tabled.append(data / f"{chart.name}.csv")
             chart.data.to_csv(tabled[-1], index=False)
         trends = folder / "trends.parquet"
-        tables.trends_frame(aggregate).to_parquet(trends, index=False)
+        fits.trends_frame(aggregate).to_parquet(trends, index=False)
         claims = folder / CLAIMS
         claims.write_text(
             json.dumps(document("aggregate", aggregate_result(aggregate)), indent=2, allow_nan=False) + "\n",

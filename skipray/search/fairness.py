@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from skipray.search.tuning import Choice, Point, Study, best_point, default_finals_of, edges_of, finals_of
+from skipray.search.finals import default_finals_of, finals_of
+from skipray.search.study import Study
+from skipray.search.tuning import Choice, Point, best_point, edges_of
 from skipray.spec import SweepSpec
 
 STABLE_RATE = "tuning.log10_largest_stable_learning_rate"

@@ -11,12 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from skipray.curves import Array
+from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design
 from skipray.trends.fitted import FittedCurve
 from skipray.trends.likelihood import Likelihood
 from skipray.trends.likelihood_profile import LikelihoodProfile
 from skipray.trends.newton import maximise, solve
-from skipray.trends.projection import BoundCurve, fit
+from skipray.trends.projection import fit
 from skipray.trends.variances import VARIANCE_PRIOR
 
 LEAST_SEED_SHARE = 0.02

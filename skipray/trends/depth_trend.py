@@ -19,10 +19,10 @@ from scipy.special import fdtrc
 from skipray.curves import Array
 from skipray.extension import catalog
 from skipray.trends.averaging import averaged_limits
+from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design, build_design
 from skipray.trends.fitted import FittedCurve, around
 from skipray.trends.fitting import Observed, fit_curves, left_out_errors
-from skipray.trends.projection import BoundCurve
 from skipray.trends.variances import estimate_variances
 
 TOO_FEW_DEPTHS = "too few depths"

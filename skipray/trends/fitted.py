@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from skipray.curves import Array
-from skipray.trends.projection import BoundCurve
+from skipray.trends.bound_curve import BoundCurve
 
 END_SHARE = 1e-3
 """Of a range: an estimate this near to its end is at the end."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from skipray.curves import Array
+from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.censoring import fit_censored_curves
 from skipray.trends.design import Design, with_seed_effects
 from skipray.trends.fitted import FittedCurve, corrected_akaike
-from skipray.trends.projection import BoundCurve, Fit, fit
+from skipray.trends.projection import Fit, fit
 from skipray.trends.squares_profile import SquaresProfile
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 
 from skipray.curves import Array
+from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design
-from skipray.trends.projection import BoundCurve
 
 _HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 

@@ -16,8 +16,9 @@ from functools import cached_property
 import numpy as np
 
 from skipray.curves import Array
+from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design
-from skipray.trends.projection import BoundCurve, fit, project
+from skipray.trends.projection import fit, project
 from skipray.trends.studentised import Studentised, scaled_information
 
 NEAR = 8.0

@@ -22,8 +22,9 @@ from scipy import optimize
 
 from skipray.extension import catalog
 from skipray.trends import depth_trend, fit_depth_trend
+from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import build_design
-from skipray.trends.projection import BoundCurve, fit
+from skipray.trends.projection import fit
 
 DEPTHS = np.array([8.0, 20, 38, 56, 74, 110])
 SEEDS = 3

@@ -16,7 +16,9 @@ import pytest
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.scheduling.work.studies import Studies
 from skipray.scheduling.work.tuned import TunedWork
-from skipray.search.tuning import SeedScore, Study, default_finals, finals
+from skipray.search.finals import default_finals, finals
+from skipray.search.study import Study
+from skipray.search.tuning import SeedScore
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,17 +9,9 @@ import pandas as pd
 import pytest
 
 from skipray.search.fairness import STABLE_RATE, fairness_table
-from skipray.search.tuning import (
-    Point,
-    SeedScore,
-    Study,
-    best_point,
-    default_finals,
-    edges_of,
-    extended,
-    finals,
-    settings_of,
-)
+from skipray.search.finals import default_finals, finals
+from skipray.search.study import Study
+from skipray.search.tuning import Point, SeedScore, best_point, edges_of, extended, settings_of
 from skipray.spec import SearchRange, SweepSpec, Tune, load_sweep
 from skipray.spec.points import first_points, fraction, place, sobol_points, study_key
 

@@ -10,9 +10,11 @@ from mlflow import MlflowClient
 from skipray import tracking
 from skipray.analysis.aggregation import aggregate
 from skipray.analysis.predicted_limit import of_groups
+from skipray.report.caveats import caveats
+from skipray.report.coverage import coverage_map
 from skipray.report.groups import lay_out
 from skipray.report.methods import protocol
-from skipray.report.tables import caveats, coverage_map, fixed_settings, provenance_rows
+from skipray.report.provenance import fixed_settings, provenance_rows
 from skipray.spec import SweepSpec, load_sweep
 from skipray.tracking.exchange.prior import import_table, read_rows
 from skipray.tracking.exchange.table import BadTable

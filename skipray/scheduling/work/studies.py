@@ -15,7 +15,8 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
-from skipray.search.tuning import Point, Round, Study, extended
+from skipray.search.study import Study
+from skipray.search.tuning import Point, Round, extended
 from skipray.spec import SearchRange, Tune
 from skipray.spec.points import Setting
 

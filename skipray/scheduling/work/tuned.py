@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.scheduling.work.studies import Studies
-from skipray.search.tuning import Decision, SeedScore, Study, default_finals, finals
+from skipray.search.finals import default_finals, finals
+from skipray.search.study import Study
+from skipray.search.tuning import Decision, SeedScore
 from skipray.spec import TrialSpec
 
 

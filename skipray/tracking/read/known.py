@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skipray.search.tuning import SeedScore, Study
+from skipray.search.study import Study
+from skipray.search.tuning import SeedScore
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.former import aliases, points_today, renamed

@@ -6,8 +6,6 @@ runs of the experiment (other recipes, removed depths, later duplicates) are lef
 
 import os
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,6 @@ import pyarrow as pa
 from skipray.metrics import describe
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
-from skipray.spec.cell import MAIN_FACTORS, factor_names
 from skipray.spec.finding import sweep_path
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.artifacts import (
@@ -30,12 +27,10 @@ from skipray.tracking.read.cache import Cache, concatenated
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.ledger import Ledger, Say, read_ledger, silent
 from skipray.tracking.read.manifest import stored_sweep
-from skipray.tracking.read.measured import WideTable, read_histories_of, read_wide
-from skipray.tracking.read.row import RunRow, key_of, object_of
-from skipray.tracking.schema import PROBE_TIME_KEY, TIME_KEY
+from skipray.tracking.read.measured import read_histories_of, read_wide
+from skipray.tracking.read.row import key_of
+from skipray.tracking.read.trial_columns import described, empty, factor_columns, measured
 
-SHARED_RESOURCES = ("resources.device", "resources.threads")
-"""The resources that belong to what a trial is; the others may differ between launches."""
 MAX_LAYER_ROWS = 5_000_000
 """read_layers reads trials, evenly over the cells, until it has so many rows: about 0.3 GB."""
 
@@ -75,9 +70,9 @@ def read_trials(
     runs = [ledger.finished[t.trial_id] for t in found]
     wide = read_wide(uri, spec.name, runs, say)
     if not found:
-        return _empty(asked)
-    described, factors = _described(found, asked), {*_factors(asked)}
-    return described.assign(**{key: v for key, v in _measured(runs, wide).items() if key not in factors})
+        return empty(asked)
+    factors = factor_columns(asked)
+    return described(found, asked).assign(**{key: v for key, v in measured(runs, wide).items() if key not in factors})
 
 
 def _begun(
@@ -252,89 +247,3 @@ def _loaded(sweep: SweepSpec | str | os.PathLike[str], tracking_uri: str | None)
         if stored is not None:
             return stored.sweep
     return load_sweep(sweep)
-
-
-def _described(trials: Sequence[TrialSpec], asked: Sequence[TrialSpec]) -> pd.DataFrame:
-    """What the trials are: columns from the spec. Parts that many trials share are flattened once."""
-    factors = _factors(asked)
-    sharing: dict[tuple[int, ...], int] = {}
-    flats: list[dict[str, Any]] = []
-    codes = np.empty(len(trials), dtype=np.int64)
-    for i, trial in enumerate(trials):
-        key = (id(trial.dataset), id(trial.model), id(trial.recipe), id(trial.resources), id(trial.factors))
-        if key not in sharing:
-            sharing[key] = len(flats)
-            flats.append(_flat(trial))
-        codes[i] = sharing[key]
-    flat = pd.DataFrame(flats).iloc[codes].reset_index(drop=True)
-    columns: dict[str, Any] = {"trial_id": [t.trial_id for t in trials]}
-    for name in factors:
-        columns[name] = flat.pop(f"cell {name}")
-    columns["seed"] = np.array([t.seed for t in trials])
-    columns["phase"] = [t.phase for t in trials]
-    columns["setting"] = [t.setting for t in trials]
-    if any(t.phase == "tune" for t in asked):
-        columns["point"] = pd.array([t.point for t in trials], dtype="Int64")
-    return pd.concat([pd.DataFrame(columns), flat], axis=1)
-
-
-def _factors(trials: Sequence[TrialSpec]) -> list[str]:
-    return [*MAIN_FACTORS, *factor_names(trial.cell for trial in trials)]
-
-
-def _flat(trial: TrialSpec) -> dict[str, Any]:
-    """Factors, then the identity's dotted names; a seed of its own column, probe settings as they were tracked."""
-    flat = {
-        key: value
-        for key, value in trial.flat().items()
-        if key != "seed"
-        and not key.startswith("probe.")
-        and (not key.startswith("resources.") or key in SHARED_RESOURCES)
-    }
-    return {f"cell {key}": value for key, value in trial.cell.values.items()} | flat
-
-
-def _measured(runs: Sequence[RunRow], wide: WideTable) -> dict[str, Any]:
-    """What was measured: columns from the winning runs, rows in their order."""
-    columns: dict[str, Any] = {}
-    probes = [_probe(row.probe) for row in runs]
-    # Where nothing was measured, as of an imported table, the other settings say nothing.
-    said = [p for p in probes if p.get("preset") != "none"] or [{"preset": "none"} for p in probes if p]
-    for key in sorted({k for p in said for k in p}):
-        columns[f"probe.{key}"] = [p.get(key) for p in probes]
-    columns["outcome"] = [row.outcome for row in runs]
-    columns["attempt"] = np.array([row.attempt for row in runs])
-    environments = [_environment(text) for text in wide.environments]
-    for key in sorted({k for e in environments for k in e}):
-        columns[f"environment.{key}"] = [e.get(key) for e in environments]
-    times = (TIME_KEY, PROBE_TIME_KEY)
-    for key in [*(k for k in sorted(wide.metrics) if k not in times), *times]:
-        columns[key] = wide.metrics.get(key, np.full(len(runs), np.nan))
-    return columns
-
-
-@lru_cache(maxsize=1024)
-def _probe(text: str | None) -> dict[str, Any]:
-    return object_of(text)
-
-
-@lru_cache(maxsize=4096)
-def _environment(text: str) -> dict[str, str]:
-    """What a worker said of itself, without what differs between two machines of one kind."""
-    found = object_of(text)
-    return {key: value for key, value in found.items() if "host" not in key and key not in ("pid", "node", "machine")}
-
-
-def _empty(trials: Sequence[TrialSpec]) -> pd.DataFrame:
-    columns = [
-        "trial_id",
-        *_factors(trials),
-        "seed",
-        "phase",
-        "setting",
-        "outcome",
-        "attempt",
-        TIME_KEY,
-        PROBE_TIME_KEY,
-    ]
-    return pd.DataFrame({name: pd.Series(dtype=object) for name in columns})

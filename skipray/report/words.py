@@ -1,0 +1,31 @@
+"""Intervals, probabilities and counts in words."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from skipray.report.numbers import number
+
+if TYPE_CHECKING:
+    pass
+
+
+def interval(low: float | None, high: float | None) -> str:
+    left = "−∞" if low is not None and low == float("-inf") else number(low, 2)
+    right = "∞" if high is not None and high == float("inf") else number(high, 2)
+    return f"{left} to {right}"
+
+
+def probability(p: float) -> str:
+    """`0.032`, `< 0.001`"""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def span(word: str, values: Iterable[int]) -> str:
+    rising = sorted(values)
+    if len(rising) <= 3:
+        return f"{word}{'' if len(rising) == 1 else 's'} {', '.join(map(str, rising)) or '–'}"
+    return f"{len(rising)} {word}s {rising[0]} to {rising[-1]}"
