@@ -1,14 +1,17 @@
 """Ray's private names: used in one module, found as expected, and none of them needed for a sweep to end rightly."""
 
 import ast
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 from ray.exceptions import OutOfMemoryError
+from ray.tune.experiment import Trial
 
 import skipray
 from skipray.scheduling.ray import private
@@ -109,6 +112,25 @@ def test_a_worker_killed_for_memory_costs_attempts_and_no_trial(
     assert again
     assert all("low on memory" in event.result.message for event in again if event.result)
     assert {event.result.failure_class for event in again if event.result} == {"out_of_memory" if known else "lost"}
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("ray")
+def test_trials_that_have_ended_are_forgotten(
+    sweep: SweepSpec, context: WorkerContext, cluster: Cluster, pretend: Pretend, tmp_path: Path
+) -> None:
+    """Those that failed too: a launch of ten thousand trials needs no more memory than one of ten."""
+    trials = [replace(trial, seed=seed) for seed in range(4) for trial in sweep.trials()]
+    kept: list[int] = []
+
+    def count(event: Event) -> None:
+        if event.kind in ("finished", "failed"):
+            kept.append(sum(isinstance(each, Trial) for each in gc.get_objects()))
+
+    work = FixedWork(trials, [float(trial.model.depth) for trial in trials])
+    summary = run(work, sweep, context, cluster, on_event=count, execute=pretend(tmp_path, raises="resnext"))
+    assert (summary.finished, len(summary.failed)) == (16, 8)
+    assert max(kept) <= kept[0] + 8, "those that run, that wait for a worker, and that end just now"
 
 
 def kill_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -19,6 +19,8 @@ same publicly. This file is longer than others so that it is the only one which 
   joins. And on one machine it takes workers that Ray has started ahead. Publicly: as Tune does.
 - `adjusted_loop` keeps object-store credentials out of the environment that Tune asks Ray for: Ray shows it in lists of
   processes, in its logs and on its dashboard. They go to workers with their work (attempt.py). Publicly: it shows them.
+- `adjusted_loop` lets Tune forget trials that have ended, and `unprinted` what it would print of them: it keeps 25 KB
+  of each for as long as the loop runs. Publicly: they are kept.
 - `gcs_client`: asks a head without Ray's own calls, which wait for a head that is away, and end the process when it
   comes back as another. Publicly: `ray.nodes` (head.py).
 - `flags`: the head's key-value store. Publicly: actors that exist or do not (stop_flag.py).
@@ -155,6 +157,24 @@ def _look_starting_workers() -> None:
         raise AttributeError(f"TuneController has no {', '.join(sorted(missing))}")
 
 
+def _look_ended_trials() -> None:
+    from ray.tune.execution.tune_controller import TuneController
+
+    _expect(TuneController.on_step_end, "self")
+    set_by_it = {name for kind in TuneController.__mro__ for name in _names_in(vars(kind).get("__init__"))}
+    missing = {"_trials", "_trial_to_actor", *_ENDED_TRIALS} - set_by_it
+    if missing:
+        raise AttributeError(f"TuneController has no {', '.join(sorted(missing))}")
+
+
+def _look_printed() -> None:
+    from ray.tune.progress_reporter import TrialProgressCallback
+
+    for name in ("on_trial_result", "on_trial_error", "on_trial_complete"):
+        getattr(TrialProgressCallback, name)
+    inspect.signature(TrialProgressCallback).bind()
+
+
 def _look_propagated() -> None:
     from ray.tune.execution import class_cache
 
@@ -167,6 +187,8 @@ def _names_in(function: Any) -> tuple[str, ...]:
     return code.co_names if code is not None else ()
 
 
+_ENDED_TRIALS = ("_stopped_trials", "_failed_trials", "_live_trials", "_trials_to_cache")
+"""Sets of TuneController in which trials that have ended stay; those that failed also among the live ones."""
 _MONITORS_OFF = {"no_monitor": True, "include_log_monitor": False}
 _LOOKS: dict[str, Callable[[], None]] = {
     "the monitors that it starts": _look_monitors,
@@ -180,6 +202,8 @@ _LOOKS: dict[str, Callable[[], None]] = {
     "the head's key-value store": _look_flags,
     "how Tune hears of a death": _look_actor_manager,
     "how Tune gives out workers": _look_starting_workers,
+    "how Tune keeps trials that have ended": _look_ended_trials,
+    "what Tune prints of trials": _look_printed,
     "which variables Tune hands on": _look_propagated,
 }
 
@@ -365,6 +389,10 @@ def adjusted_loop(worker: type | None = None) -> Iterator[None]:
 
             reuse = _unless_starting(TuneController._maybe_reuse_cached_actor)
             stack.enter_context(replaced(TuneController, "_maybe_reuse_cached_actor", reuse))
+        if _known("how Tune keeps trials that have ended"):
+            from ray.tune.execution.tune_controller import TuneController
+
+            stack.enter_context(replaced(TuneController, "on_step_end", _then_forget(TuneController.on_step_end)))
         if _known("which variables Tune hands on"):
             from ray.tune.execution import class_cache
 
@@ -395,6 +423,39 @@ def _actor_manager() -> type:
             super()._actor_task_failed(tracked_actor_task, exception)
 
     return ActorManager
+
+
+def unprinted() -> list[Any]:
+    """A callback in place of that with which Tune prints trials; none where this Ray has none as expected."""
+    if not _known("what Tune prints of trials"):
+        return []
+    from ray.tune.progress_reporter import TrialProgressCallback
+
+    class Silent(TrialProgressCallback):
+        """Prints nothing, and so need not remember what it has printed."""
+
+        def on_trial_result(self, *_: Any, **__: Any) -> None: ...
+
+        def on_trial_error(self, *_: Any, **__: Any) -> None: ...
+
+        def on_trial_complete(self, *_: Any, **__: Any) -> None: ...
+
+    return [Silent()]
+
+
+def _then_forget(on_step_end: Callable[[Any], None]) -> Callable[[Any], None]:
+    """After a step of Tune's loop forget the trials that have ended and have no worker any more."""
+
+    def forget(controller: Any) -> None:
+        on_step_end(controller)
+        ended = [getattr(controller, name) for name in _ENDED_TRIALS]
+        for trial in [trial for trial in controller._trials if trial.is_finished()]:
+            if trial not in controller._trial_to_actor:
+                controller._trials.remove(trial)
+                for kept in ended:
+                    kept.discard(trial)
+
+    return forget
 
 
 def _unless_starting(reuse: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

@@ -94,7 +94,7 @@ class TuneLoop(threading.Thread):
             run_config=tune.RunConfig(
                 name="skipray",
                 storage_path=str(self._folder),
-                callbacks=[TuneEvents(self._searcher, overdue=self._overdue)],
+                callbacks=[TuneEvents(self._searcher, overdue=self._overdue), *private.unprinted()],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=0),
                 verbose=0,
