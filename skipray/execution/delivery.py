@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from skipray.tracking import Address, KnownTrials, Pending
 
 DELIVERY_SECONDS = 30.0
-"""How often results that could not be delivered are tried again."""
+"""How often a launch looks for results that could not be delivered."""
 PATIENCE_SECONDS = 120.0
-"""How long a launch that has run everything waits for a tracking store that is away."""
+"""How long a launch that has run everything waits for a tracking store that takes nothing."""
 RETRY_SECONDS = 5.0
-"""How often it is tried then."""
+"""How often it is tried while some wait."""
 
 
 class DeliveryThread(threading.Thread):
@@ -50,7 +50,7 @@ class DeliveryThread(threading.Thread):
         self._say, self._left = say, 0
 
     def run(self) -> None:
-        while not self._ended.wait(DELIVERY_SECONDS):
+        while not self._ended.wait(RETRY_SECONDS if self._left else DELIVERY_SECONDS):
             self._forget()
             waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
             left, away = 0, ""
@@ -97,17 +97,18 @@ def deliver_rest(
     patience_seconds: float,
     say: Callable[[str], None],
 ) -> "Pending":
-    """Deliver what still waits, and wait for the store so long if it is away."""
-    end = time.monotonic() + patience_seconds
-    said = False
+    """Deliver what still waits, for as long as the store takes some of it within so many seconds."""
+    least, end = None, time.monotonic() + patience_seconds
     while True:
         pending = tracking.deliver_pending(address, deliverable(sweep, address, known), storage_url)
-        if not pending.left or time.monotonic() > end:
+        left = len(pending.left)
+        if least is not None and left < least:
+            end = time.monotonic() + patience_seconds  # a store that comes and goes takes some each time
+        if not left or time.monotonic() > end:
             break
-        if not said:
-            said = True
-            words = waiting_words(len(pending.left), pending.away)
-            say(f"{words}; trying for {patience_seconds:g} s (Ctrl-C)")
+        if least is None or left < least:
+            say(f"{waiting_words(left, pending.away)}; until none is taken for {patience_seconds:g} s (Ctrl-C)")
+        least = left
         time.sleep(RETRY_SECONDS)
     with suppress(tracking.TrackingAway, tracking.TrackingRefused):
         tracking.take_back_doubles(address, sweep.name)

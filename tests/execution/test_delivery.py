@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ def test_how_many_wait_is_said_when_it_changes(monkeypatch: pytest.MonkeyPatch) 
         return tracking.Pending((), now[0], (), (), "no connection (refused)")
 
     monkeypatch.setattr(delivery, "DELIVERY_SECONDS", 0.001)
+    monkeypatch.setattr(delivery, "RETRY_SECONDS", 0.001)
     monkeypatch.setattr(storage, "awaiting_delivery", awaiting)
     monkeypatch.setattr(tracking, "deliver_pending", deliver)
     trials = (SimpleNamespace(trial_id="a"), SimpleNamespace(trial_id="b"))
@@ -37,3 +39,44 @@ def test_how_many_wait_is_said_when_it_changes(monkeypatch: pytest.MonkeyPatch) 
         "2 results wait for the tracking store (no connection (refused))",
         "nothing waits any more",
     ]
+
+
+def test_a_store_that_comes_and_goes_is_waited_for_while_it_takes_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look takes half of the patience, and each second one delivers: all are delivered, after eight times."""
+    left, now = iter([4, 4, 3, 3, 2, 2, 1, 1, 0]), [0.0]
+    rest = one_after_another(left, now, monkeypatch)
+    pending, said = rest(patience_seconds=10.0)
+    assert (pending.left, now[0]) == ((), 40.0)
+    assert [words.split()[0] for words in said] == ["4", "3", "2", "1"]
+
+
+def test_a_store_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    rest = one_after_another(iter([2] * 9), now, monkeypatch)
+    pending, said = rest(patience_seconds=10.0)
+    assert (len(pending.left), now[0], len(said)) == (2, 15.0, 1)
+
+
+def one_after_another(left: Iterator[int], now: list[float], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`deliver_rest` with a store that leaves so many, one look after another, on a clock of its own."""
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    def deliver(address: Any, trials: Any, url: str) -> tracking.Pending:
+        return tracking.Pending((), tuple(map(str, range(next(left)))), (), (), "")
+
+    monkeypatch.setattr(delivery, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    monkeypatch.setattr(delivery, "deliverable", lambda sweep, address, known: ())
+    monkeypatch.setattr(tracking, "deliver_pending", deliver)
+    monkeypatch.setattr(tracking, "take_back_doubles", lambda address, sweep: None)
+    monkeypatch.setattr(storage, "trials_kept", lambda url, sweep: ())
+
+    def rest(patience_seconds: float) -> tuple[tracking.Pending, list[str]]:
+        said: list[str] = []
+        sweep: Any = SimpleNamespace(name="s")
+        address: Any = None
+        known: Any = None
+        return delivery.deliver_rest(sweep, address, known, "u", patience_seconds, said.append), said
+
+    return rest
