@@ -9,6 +9,7 @@ A family is a file with
 
 and, where it differs from the others,
 
+- `DISPLAY_NAME`: what sentences and figures call it, `PlainNet`; the key when left out;
 - `KINDS`: of mlp and cnn, those that it has; both when left out;
 - `UNREAD`: common fields that it does not read; `DROPPED`: optional fields that mean nothing for it, left out in
   silence so that its twins may have them;
@@ -140,6 +141,7 @@ CONTRACT = Contract(
         Attribute(("fields",), of="files", call=("kind",)),
         Attribute(("check",), of="files", call=_OF_A_MODEL),
         Attribute(("sizes",), of="files", call=_OF_A_MODEL),
+        Attribute(("DISPLAY_NAME",), of="none", kind=str),
         Attribute(("KINDS",), of="none", values=lambda family: KINDS),
         Attribute(("UNREAD",), of="none", values=lambda family: COMMON_FIELDS),
         Attribute(("DROPPED",), of="none", values=lambda family: OPTIONAL_FIELDS),

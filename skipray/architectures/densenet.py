@@ -20,7 +20,7 @@ from skipray.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-
+DISPLAY_NAME = "DenseNet"
 KINDS = ("cnn",)
 IMAGENET_LAYERS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 264: (6, 12, 64, 48)}
 """Dense layers in each stage (table 1)."""

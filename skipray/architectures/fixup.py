@@ -20,6 +20,8 @@ from skipray.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
+DISPLAY_NAME = "Fixup"
+
 
 def fields(kind: str) -> frozenset[str]:
     return frozenset(() if kind == "mlp" else {"block", "shortcut", "layout"})

@@ -22,6 +22,8 @@ from skipray.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
+DISPLAY_NAME = "Highway"
+
 
 def fields(kind: str) -> frozenset[str]:
     return frozenset(() if kind == "mlp" else {"layout"})

@@ -19,7 +19,7 @@ from skipray.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-
+DISPLAY_NAME = "PlainNet"
 DROPPED = ("stochastic_depth", "layer_scale")
 """What a sweep gives its twins and belongs to their skips."""
 

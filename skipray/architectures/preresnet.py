@@ -19,6 +19,8 @@ from skipray.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
+DISPLAY_NAME = "PreResNet"
+
 
 def fields(kind: str) -> frozenset[str]:
     common = {"residual_scale", *OF_BRANCHES}

@@ -19,7 +19,7 @@ from skipray.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-
+DISPLAY_NAME = "ResNet"
 BRANCHES_END_IN_NORM = True
 """So that the initialisation zero_gamma has something to set."""
 

@@ -20,6 +20,8 @@ from skipray.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
+DISPLAY_NAME = "SkipInit"
+
 
 def fields(kind: str) -> frozenset[str]:
     common = {"stochastic_depth", "dropout"}  # each branch has a learned factor of its own

@@ -35,6 +35,7 @@ from skipray.spec import ModelSpec, TokenShape
 if TYPE_CHECKING:
     from torch import nn
 
+DISPLAY_NAME = "Transformer"
 DEPTH = "blocks"
 """What its depth counts."""
 UNREAD = frozenset({"kind", "normalization"})

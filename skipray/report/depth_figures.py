@@ -17,6 +17,7 @@ from skipray.report.marking import keys, ring
 from skipray.report.numbers import number
 from skipray.report.predicted import PREDICTED, predicted_drops
 from skipray.report.published import Published
+from skipray.spec.display_names import display_name
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
@@ -199,13 +200,14 @@ def _published_traces(layout: Layout, published: tuple[Published, ...], metric: 
         if value is None or metric not in ACCURACIES or not reach[0] <= one.depth <= reach[1]:
             continue
         bound = one.bound if metric == "test.accuracy" else 0
-        name = f"{one.architecture} {one.variant}".strip()
+        title = display_name(one.architecture)
+        name = f"{title} {one.variant}".strip()
         text = f"{layout.at(one.depth)}, published: {'below ' if bound else ''}{number(value)} ({one.source})"
-        style = Style(layout.styles[one.architecture].colour, "diamond")
+        style = Style(layout.styles[title].colour, "diamond")
         x, y = np.array([float(one.depth)]), np.array([value])
         traces.append(
             Trace(name, style, x, y, line=False, marks="all", look="open", censored=np.array([bound]), hover=(text,),
-                  keys=("published", one.architecture))
+                  keys=("published", title))
         )  # fmt: skip
     return traces
 

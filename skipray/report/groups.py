@@ -13,6 +13,7 @@ from skipray.palette import Style, family_styles
 from skipray.spec import Group, SweepSpec, TrialSpec
 from skipray.spec.cell import value_text
 from skipray.spec.depth_words import plain_depth
+from skipray.spec.display_names import display_name, family_title
 from skipray.trends.limit_words import DepthName
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def _absent(value: object) -> bool:
 
 
 def family(group: Group) -> str:
-    """What the group's architecture is called in its sweep."""
-    return plain(group.family)
+    """What the group's family is called in figures and sentences of its sweep."""
+    return plain(family_title(group))
 
 
 def _others(group: Group) -> dict[str, str]:
@@ -97,7 +98,7 @@ class Layout:
     """Likewise, as a sentence: `Depth counts blocks.`"""
 
     def name(self, group: Group) -> str:
-        """`resnet, normalization batch`"""
+        """`ResNet, normalization batch`"""
         rest = (f"{k} {v}" for k, v in _others(group).items() if k in self.varying)
         return ", ".join([family(group), *rest])
 
@@ -110,7 +111,8 @@ class Layout:
 
     def of_paper(self, figures: str) -> str:
         """` (the paper's Figs. 3 and 4)`, where the sweep has the paper's comparison: a plain network beside a twin."""
-        compares = "plainnet" in self.styles and ("resnet" in self.styles or "resnext" in self.styles)
+        plainnet, *twins = map(display_name, ("plainnet", "resnet", "resnext"))
+        compares = plainnet in self.styles and any(twin in self.styles for twin in twins)
         return f" (the paper's {figures})" if compares else ""
 
     @property

@@ -15,6 +15,7 @@ from skipray.report.groups import Facet, Layout
 from skipray.report.numbers import number
 from skipray.report.predicted import predicted_table
 from skipray.report.published import Published, published_for
+from skipray.spec.display_names import display_name
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -92,8 +93,9 @@ def _published_table(aggregate: "Aggregate", known: tuple[Published, ...]) -> Ta
             mine = mine[mine["dataset.name"] == one.dataset]
         ours = ["not run" if mine.empty or m not in mine else number(mine[m].astype(float).mean()) for m in ACCURACIES]
         below = "below " if one.bound else ""
+        named = [display_name(one.architecture), one.variant, on.format(one.dataset)]
         rows.append((
-            " ".join(filter(None, [one.architecture, one.variant, on.format(one.dataset)])), str(one.depth),
+            " ".join(filter(None, named)), str(one.depth),
             number(one.train_accuracy), ours[0],
             below + number(one.test_accuracy), ours[1], one.source,
         ))  # fmt: skip

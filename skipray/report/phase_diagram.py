@@ -11,7 +11,7 @@ from skipray.analysis.phase import METRIC, Phase, PhaseColumn, phases
 from skipray.palette import Style
 from skipray.report.axes import Axis
 from skipray.report.chart import Array, Chart, Key, Panel, Table, Tiles, Trace
-from skipray.report.groups import MAX_FACETS, Layout, factor_columns, plain
+from skipray.report.groups import MAX_FACETS, Layout, factor_columns, family, plain
 from skipray.report.numbers import ABSENT, number
 from skipray.report.predicted import PREDICTED, ratio_words
 from skipray.report.vega_layers import TILE_OPACITY
@@ -67,8 +67,7 @@ def phase_diagram(aggregate: "Aggregate", layout: Layout) -> Chart | None:
 
 def _title(phase: Phase, layout: Layout) -> str:
     """The family, where there are several, and the other factors that differ in the sweep."""
-    family = phase.columns[0].group.family
-    words = [plain(family)] if len(layout.families) > 1 else []
+    words = [family(phase.columns[0].group)] if len(layout.families) > 1 else []
     rest = (k for k in phase.others if k in layout.varying)
     return ", ".join([*words, *(f"{k} {plain(value_text(phase.columns[0].group.values[k]))}" for k in rest)])
 

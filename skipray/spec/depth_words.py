@@ -63,10 +63,10 @@ def depth_sentence(families: Mapping[str, str], units: Mapping[str, str]) -> str
         units: as in `depth_words`.
 
     >>> units = {"resnet": "weight layers", "plainnet": "weight layers", "nets:vit": "blocks"}
-    >>> depth_sentence({"resnet": "resnet", "plainnet": "plainnet"}, units)
+    >>> depth_sentence({"resnet": "ResNet", "plainnet": "PlainNet"}, units)
     'Depth counts weight layers.'
-    >>> depth_sentence({"resnet": "resnet", "plainnet": "plainnet", "nets:vit": "vit"}, units)
-    'Depth counts weight layers of resnet and plainnet, blocks of vit.'
+    >>> depth_sentence({"resnet": "ResNet", "plainnet": "PlainNet", "nets:vit": "vit"}, units)
+    'Depth counts weight layers of ResNet and PlainNet, blocks of vit.'
     """
     said: dict[str, list[str]] = {}
     for architecture, family in families.items():

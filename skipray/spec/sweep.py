@@ -10,6 +10,7 @@ from skipray.spec.cell import Group, bare_name, factor_names
 from skipray.spec.claims import Claims
 from skipray.spec.data_factors import DATASET
 from skipray.spec.depth_words import depth_at, depth_sentence, depth_words
+from skipray.spec.display_names import family_title
 from skipray.spec.document import Document, Location
 from skipray.spec.fields import Adaptive, DatasetSpec, ProbeSpec, Resources, Tracking, Trained, Tune
 from skipray.spec.points import first_points, point_trials, study_key
@@ -74,7 +75,7 @@ class SweepSpec:
     @cached_property
     def depth_sentence(self) -> str:
         """`Depth counts blocks.`"""
-        return depth_sentence({group.architecture: group.family for group in self.groups}, self.depth_units)
+        return depth_sentence({group.architecture: family_title(group) for group in self.groups}, self.depth_units)
 
     @cached_property
     def data_cells(self) -> tuple[TrialSpec, ...]:

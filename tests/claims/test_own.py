@@ -304,10 +304,10 @@ def test_a_claim_may_compare_two_values_of_a_factor() -> None:
     ]
     factors = ["options.norm", "learning_rate_"]
     found = {c.id: c for c in judge(narrowed_table(), None, factors=factors, own=claims)}
-    assert "transformer options.norm=pre less transformer options.norm=post: +0.4 in" in found["a"].sentence
+    assert "Transformer options.norm=pre less Transformer options.norm=post: +0.4 in" in found["a"].sentence
     assert "8 pairs" in found["a"].sentence
     assert "+0.003 from depth 2 to 8" in found["t"].sentence
-    assert re.search(r"pre trains [\d.]+ doublings of depth further than", found["l"].sentence)
+    assert re.search(r"pre trains 1 doubling of depth further than", found["l"].sentence)
 
 
 def test_networks_that_go_without_a_factor_are_named_none(tmp_path: Path) -> None:

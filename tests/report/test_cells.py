@@ -88,7 +88,7 @@ def test_a_factor_that_a_family_lacks_does_not_split_it(
     assert set(limits) == {Group("plainnet"), Group("resnet")}
     assert (limits[Group("plainnet")].censored, limits[Group("resnet")].censored) == ("none", "above")
     assert {s.depth for s in made.series} == {(8, 8, 8, 14, 14, 14, 32, 32, 32)}
-    assert "for plainnet; at 32, the deepest tried, 3 of 3 seeds of resnet still fit." in words
+    assert "for PlainNet; at 32, the deepest tried, 3 of 3 seeds of ResNet still fit." in words
 
 
 def test_two_families_of_one_name_are_two(

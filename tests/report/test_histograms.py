@@ -24,7 +24,7 @@ def test_a_panel_a_family_and_layer_at_the_depth_that_they_share(charts):
         assert titles == [
             f"{family} · depth 110 · {end} layer"
             for end in ("first", "last")
-            for family in ("plainnet", "resnet", "resnext")
+            for family in ("PlainNet", "ResNet", "ResNeXt")
         ]
         for panel, reach in zip(chart.panels, [1.0] * 3 + [110.0] * 3, strict=True):
             assert panel.x.low <= 0 < reach <= panel.x.high
@@ -50,7 +50,7 @@ def test_the_data_file_has_every_seed_of_what_is_drawn(charts):
     assert set(data["stage"]) == {"end"}
     assert data.groupby(["architecture", "seed", "end"])["share"].sum().to_numpy() == pytest.approx(np.ones(18))
     assert charts[0].tables[0].rows[3][4:] == ("0", "110", "33.3 %", "50 %")
-    assert "plainnet at depth 110, last layer: 0 to 110" in charts[0].alt
+    assert "PlainNet at depth 110, last layer: 0 to 110" in charts[0].alt
 
 
 def test_a_cell_that_breaks_the_protocol_has_a_ring(whole):

@@ -117,7 +117,7 @@ def test_values_by_pointer_and_by_keyboard(opened):
     figure.focus()
     page.keyboard.press("ArrowRight")
     first = tip.inner_text()
-    assert first.startswith("plainnet")
+    assert first.startswith("PlainNet")
     assert "depth 8, seed 0" in first
     page.keyboard.press("ArrowRight")
     assert "depth 8, seed 1" in tip.inner_text()
@@ -137,13 +137,13 @@ def test_the_legend_hides_and_shows_by_keyboard(opened):
     page.locator("#accuracy-by-depth-0").scroll_into_view_if_needed()
     page.locator("#accuracy-by-depth-0 svg").wait_for()
     whole = lines(page)
-    box = page.locator("#accuracy-by-depth .legend").get_by_label("plainnet")
+    box = page.locator("#accuracy-by-depth .legend").get_by_label("PlainNet")
     box.focus()
     page.keyboard.press("Space")
     page.wait_for_function(f"document.querySelectorAll('#accuracy-by-depth-0 .mark-line path').length === {whole - 1}")
     page.locator("#accuracy-by-depth-0").focus()
     page.keyboard.press("ArrowRight")
-    assert page.locator("#tip").inner_text().startswith("resnet"), "what is hidden is not read"
+    assert page.locator("#tip").inner_text().startswith("ResNet"), "what is hidden is not read"
     box.focus()
     page.keyboard.press("Space")
     page.wait_for_function(f"document.querySelectorAll('#accuracy-by-depth-0 .mark-line path').length === {whole}")
@@ -168,7 +168,7 @@ def test_the_legend_hides_and_shows_by_pointer(opened):
     page.locator("#accuracy-by-depth-0").scroll_into_view_if_needed()
     page.locator("#accuracy-by-depth-0 svg").wait_for()
     whole = lines(page)
-    box = page.locator("#accuracy-by-depth .legend").get_by_label("plainnet")
+    box = page.locator("#accuracy-by-depth .legend").get_by_label("PlainNet")
     for count in (whole - 1, whole):
         box.click()
         page.wait_for_function(f"document.querySelectorAll('#accuracy-by-depth-0 .mark-line path').length === {count}")

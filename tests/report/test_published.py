@@ -39,22 +39,22 @@ def test_cifar10(drawn):
     chart = drawn("cifar10")
     assert [p.title for p in chart.panels] == ["train accuracy", "test accuracy"]
     assert marks(chart, 0) == {
-        ("plainnet", 164): (0.1026, 0),
-        ("resnet", 164): (0.9993, 0),
-        ("resnext", 164): (0.9996, 0),
+        ("PlainNet", 164): (0.1026, 0),
+        ("ResNet", 164): (0.9993, 0),
+        ("ResNeXt", 164): (0.9996, 0),
     }
     assert marks(chart, 1) == {
-        ("resnet", 20): (0.9125, 0),
-        ("resnet", 32): (0.9249, 0),
-        ("resnet", 44): (0.9283, 0),
-        ("resnet", 56): (0.9303, 0),
-        ("resnet", 110): (0.9357, 0),
-        ("plainnet", 110): (0.4, -1),  # above 60 % error: a bound
-        ("resnext 8x64d", 29): (0.9635, 0),
-        ("resnext 16x64d", 29): (0.9642, 0),
-        ("plainnet", 164): (0.1016, 0),
-        ("resnet", 164): (0.9353, 0),
-        ("resnext", 164): (0.9389, 0),
+        ("ResNet", 20): (0.9125, 0),
+        ("ResNet", 32): (0.9249, 0),
+        ("ResNet", 44): (0.9283, 0),
+        ("ResNet", 56): (0.9303, 0),
+        ("ResNet", 110): (0.9357, 0),
+        ("PlainNet", 110): (0.4, -1),  # above 60 % error: a bound
+        ("ResNeXt 8x64d", 29): (0.9635, 0),
+        ("ResNeXt 16x64d", 29): (0.9642, 0),
+        ("PlainNet", 164): (0.1016, 0),
+        ("ResNet", 164): (0.9353, 0),
+        ("ResNeXt", 164): (0.9389, 0),
     }, "none at 1202 layers, which were not tried"
     assert "published" in [k.text for k in chart.legend]
     for panel in chart.panels:
@@ -63,20 +63,20 @@ def test_cifar10(drawn):
 
 def test_the_table_has_this_sweeps_mean_beside_each(drawn):
     rows = {row[:2]: row[2:] for row in drawn("cifar10").tables[0].rows}
-    assert rows["plainnet", "110"][0] == "–", "its training accuracy was not published"
-    assert rows["plainnet", "110"][2] == "below 0.4"
-    assert float(rows["plainnet", "110"][3]) == pytest.approx(0.1, abs=0.05), "of the trials at that depth"
-    assert rows["resnet", "1202"][3] == rows["resnet", "164"][3] == "not run"
-    assert rows["resnet", "164"][-1] == "Oyedotun et al. 2023"
+    assert rows["PlainNet", "110"][0] == "–", "its training accuracy was not published"
+    assert rows["PlainNet", "110"][2] == "below 0.4"
+    assert float(rows["PlainNet", "110"][3]) == pytest.approx(0.1, abs=0.05), "of the trials at that depth"
+    assert rows["ResNet", "1202"][3] == rows["ResNet", "164"][3] == "not run"
+    assert rows["ResNet", "164"][-1] == "Oyedotun et al. 2023"
 
 
 def test_mnist_and_cifar100(drawn):
     assert marks(drawn("mnist"), 1) == {
-        ("plainnet", 164): (0.1135, 0),
-        ("resnet", 164): (0.996, 0),
-        ("resnext", 164): (0.9972, 0),
+        ("PlainNet", 164): (0.1135, 0),
+        ("ResNet", 164): (0.996, 0),
+        ("ResNeXt", 164): (0.9972, 0),
     }
-    assert marks(drawn("cifar100"), 0)["plainnet", 164] == (0.01, 0)
+    assert marks(drawn("cifar100"), 0)["PlainNet", 164] == (0.01, 0)
 
 
 def test_none_beside_other_networks_or_data(drawn):

@@ -78,7 +78,7 @@ def test_question_answer_claims_and_main_figure_come_first_in_this_order(page, w
     limit = next(lim for group, lim in whole.limits if group.architecture == "plainnet")
     definition = "A network fits its training set with a train accuracy of at least 0.5"
     answer = words.partition(f"Half of the seeds no longer fit at depth {limit.depth:.0f}")[2]
-    rest = answer.partition("at 110, the deepest tried, 3 of 3 seeds of resnet and 3 of 3 seeds of resnext still fit. ")
+    rest = answer.partition("at 110, the deepest tried, 3 of 3 seeds of ResNet and 3 of 3 seeds of ResNeXt still fit. ")
     assert rest[2].startswith(definition), "the answer opens the page, and what it is a limit of comes next"
     assert "A network learns anything with a train accuracy of at least 0.19" in words
     assert "A network keeps up with a train accuracy less than 0.05 below the best of its twins" in words
@@ -255,7 +255,7 @@ def test_a_partial_sweep_says_so(load, make, tmp_path):
     told = json.loads(files.claims.read_text())
     assert (told["trials"], told["trials_planned"]) == (41, 54)
     answer = sweep_answer(partial, Address("sqlite://", "1", "x", ""))
-    assert "Preliminary, from 41 of 54 trials. plainnet:" in answer.headline
+    assert "Preliminary, from 41 of 54 trials. PlainNet:" in answer.headline
     tags = {key: text for key, text in answer.tags.items() if text != "not tested"}
     assert all(text.endswith("(41 of 54 trials)") for text in tags.values())
     assert "too few depths" in words
@@ -340,7 +340,7 @@ def test_a_family_without_a_factor_is_drawn_beside_those_that_have_it(load, make
     files = write(replace(aggregate, series=series, limit_tables=(table,)), tmp_path)
     drawn = traces_of(drawings(files.html.read_text(encoding="utf-8")))
     for place in (0, 1):  # with batch, then with layer normalization
-        assert drawn[f"accuracy-by-depth-{place}"] >= {"plainnet", "resnet", "resnext"}
+        assert drawn[f"accuracy-by-depth-{place}"] >= {"PlainNet", "ResNet", "ResNeXt"}
 
 
 def test_a_thousand_times_as_many_points_take_seconds(whole, tmp_path):

@@ -18,16 +18,16 @@ def test_accuracy_by_family_and_depth_is_the_mean_of_the_seeds(whole):
     assert len(rows) == 6
     mine = whole.trials[(whole.trials["architecture"] == "plainnet") & (whole.trials["depth"] == 38)]
     values = mine["train.accuracy"]
-    assert rows["plainnet", "train accuracy"][2] == f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
+    assert rows["PlainNet", "train accuracy"][2] == f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
 
 
 def test_cost_by_depth(whole):
     rows = {row[:2]: row[2:] for row in cost_table(whole, lay_out(whole)).rows}
-    parameters = [float(text.split()[0]) for text in rows["plainnet", "parameters"]]
+    parameters = [float(text.split()[0]) for text in rows["PlainNet", "parameters"]]
     assert parameters == sorted(parameters)
-    assert all(text.endswith("k") for text in rows["plainnet", "parameters"])
-    assert set(rows["resnet", "seconds of training"]) == {"1"}
-    assert ("resnext", "FLOPs of a sample, forward") in rows
+    assert all(text.endswith("k") for text in rows["PlainNet", "parameters"])
+    assert set(rows["ResNet", "seconds of training"]) == {"1"}
+    assert ("ResNeXt", "FLOPs of a sample, forward") in rows
 
 
 def test_costs_are_the_stores_where_it_has_them(whole):
@@ -35,8 +35,8 @@ def test_costs_are_the_stores_where_it_has_them(whole):
     stored = {trial.trial_id: {"parameters": 7000} for trial in whole.sweep.trials()}
     read_back = replace(whole, sweep=replace(whole.sweep, sizes=stored))
     rows = {row[:2]: row[2:] for row in cost_table(read_back, lay_out(read_back)).rows}
-    assert len(set(rows["resnet", "parameters"])) == 1
-    assert ("resnet", "FLOPs of a sample, forward") not in rows
+    assert len(set(rows["ResNet", "parameters"])) == 1
+    assert ("ResNet", "FLOPs of a sample, forward") not in rows
 
 
 def test_runs_are_linked_by_seed(whole):
@@ -44,7 +44,7 @@ def test_runs_are_linked_by_seed(whole):
     pages = {trial: f"http://127.0.0.1:5000/#/runs/{trial}" for trial in whole.trials["trial_id"]}
     rows = runs_table(replace(whole, run_pages=pages), lay_out(whole))
     assert len(rows) == 18
-    assert rows[0][:2] == ("plainnet", 8)
+    assert rows[0][:2] == ("PlainNet", 8)
     assert [seed for seed, _ in rows[0][2]] == ["0", "1", "2"]
 
 

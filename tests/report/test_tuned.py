@@ -97,7 +97,7 @@ def test_default_beside_tuned(files, page, drawings):
     traces = drawings(page)["default-and-tuned-0"]["usermeta"]["traces"]
     legend = re.findall(r"</i>([^<]+)</label>", page.split('id="default-and-tuned"')[1].split("</ul>")[0])
     hidden_by_default = [name for name, _, keys in traces if legend.index("default") in keys]
-    assert sorted(hidden_by_default) == ["plainnet", "resnet", "resnext"]
+    assert sorted(hidden_by_default) == ["PlainNet", "ResNeXt", "ResNet"]
     assert "Trainability limit in both settings." in page
 
 
@@ -145,7 +145,7 @@ def test_an_adaptive_sweep_shows_where_its_search_stands(whole, tmp_path):
     )
     page = write(replace(whole, frontiers=frontiers), tmp_path).html.read_text(encoding="utf-8")
     words = re.sub(r"<[^>]+>", " ", page)
-    assert "The search for the limit of resnext is not finished." in re.sub(r"\s+", " ", words)
+    assert "The search for the limit of ResNeXt is not finished." in re.sub(r"\s+", " ", words)
     assert "found: the interval is as narrow as was asked" in words
     assert "50 to 70" in words
     assert "open: needs more trials" in words

@@ -100,4 +100,4 @@ def test_an_adaptive_sweep(uri: str, record: Callable, reported: Callable, tmp_p
     ((group, frontier),) = made.frontiers
     assert group.architecture == "plainnet"
     assert frontier.verdict == "open"
-    assert "The search for the limit of plainnet is not finished." in words
+    assert "The search for the limit of PlainNet is not finished." in words

@@ -14,7 +14,7 @@ from skipray.report.result_tables import accuracy_table
 from skipray.terminal.display import aggregate_blocks, plan_line, show_plan, show_states
 
 WORDS = "depth (blocks or weight layers)"
-SENTENCE = "Depth counts blocks of plainnet, weight layers of resnet and resnext."
+SENTENCE = "Depth counts blocks of PlainNet, weight layers of ResNet and ResNeXt."
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from skipray.metrics import describe, headline_rows, layer_metric
 from skipray.spec.cell import Scalar, bare_name, value_text
 from skipray.spec.claims import narrowed
 from skipray.spec.data_factors import DATASET
+from skipray.spec.display_names import display_name
 
 ROLES = ("plain", "skip", "aggregated")
 PAPER = {"plain": "plainnet", "skip": "resnet", "aggregated": "resnext"}
 """The families of the paper, which the roles are bound to where a sweep binds none."""
-_WRITTEN = {"plainnet": "PlainNet", "resnet": "ResNet", "resnext": "ResNeXt"}
 
 _NEEDED = ("architecture", "depth", "seed", "outcome")
 _NO_FACTORS = {
@@ -60,11 +60,6 @@ def exploded_remark(trials: pd.DataFrame) -> str:
     """What a claim about singularity adds: not all failure is singularity. Empty where no network exploded."""
     count = int((trials["outcome"] == "exploded").sum())
     return f" {count} of these {len(trials)} networks exploded (loss far above chance's)." if count else ""
-
-
-def family_name(architecture: str) -> str:
-    """A family as sentences name it: `PlainNet`, `vit` of `nets:vit`."""
-    return _WRITTEN.get(architecture, architecture.rpartition(":")[2])
 
 
 def scalar(value: Any) -> Scalar:
@@ -150,7 +145,7 @@ class SweepData:
     def name(self, family: str) -> str:
         """A role or family as sentences name it; a role without a family by what it is of in the paper."""
         name, *values = family.split(" ")
-        return " ".join([family_name(self.family(name) or PAPER[name]), *values])
+        return " ".join([display_name(self.family(name) or PAPER[name]), *values])
 
     @property
     def twins(self) -> list[str]:

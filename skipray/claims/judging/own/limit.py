@@ -38,8 +38,7 @@ def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
         both["depth"], both["trained"], both["second"], cell=combinations(both, shared),
         seed=both["seed"],
     )  # fmt: skip
-    far = f"{abs(shift.doublings):.2g} doublings of depth {'further' if shift.doublings >= 0 else 'less far'}"
-    words = f"{name} trains {far} than {other}"
+    words = f"{name} trains {_how_far(shift.doublings, other)}"
     part = Comparison(
         f"limit of {name} beyond {other}'s", Lead(shift), "doublings of depth", "the limits lie as claimed",
         "the limits do not lie as claimed", 0.0, claim.direction,
@@ -48,6 +47,19 @@ def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
         statement, [part], both["seed"], both["depth"],
         supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
     )  # fmt: skip
+
+
+def _how_far(doublings: float, other: str) -> str:
+    """`1 doubling of depth further than ResNet`, `as far as ResNet`.
+
+    >>> [_how_far(value, "ResNet") for value in (0.001, 1.0, -0.5)]
+    ['as far as ResNet', '1 doubling of depth further than ResNet', '0.5 doublings of depth less far than ResNet']
+    """
+    size = round(abs(doublings), 2)
+    if size == 0:
+        return f"as far as {other}"
+    count = "1 doubling" if size == 1 else f"{size:.2g} doublings"
+    return f"{count} of depth {'further' if doublings > 0 else 'less far'} than {other}"
 
 
 def _against_depth(claim: LimitClaim, data: SweepData) -> Finding:
