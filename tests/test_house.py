@@ -45,6 +45,12 @@ def test_no_file_is_long() -> None:
     assert not {path: count for path, count in lines.items() if count > LINES_OF_A_FILE and path != THE_SEAM}
 
 
+def test_no_line_of_the_changelog_is_long() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) > 100
+    assert not [f"{number}: {line[:60]}" for number, line in enumerate(lines, 1) if len(line) > 125]
+
+
 def attributes(kind: ast.ClassDef) -> set[str]:
     """Names that a class's methods set on `self`."""
     return {

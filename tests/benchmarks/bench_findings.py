@@ -41,13 +41,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", type=Path, help="folder with the skipray.db of a finished quickstart")
     chosen = parser.parse_args()
-    print("| finding | then | now |\n|---|---|---|")
-    rows = [*of_limits(), *of_claims()]
+    result = None
     if chosen.store is not None:
-        rows += of_quickstart(aggregate(load_sweep("quickstart"), f"sqlite:///{chosen.store.resolve()}/skipray.db"))
-    for row in rows:
+        try:
+            result = quickstart_of(chosen.store)
+        except ValueError as error:
+            parser.exit(2, f"{error}\n")
+    print("| finding | then | now |\n|---|---|---|")
+    for row in (*of_limits(), *of_claims(), *(of_quickstart(result) if result is not None else ())):
         print(f"| {' | '.join(text.replace('|', '/') for text in row)} |", flush=True)
     return 0
+
+
+def quickstart_of(store: Path) -> Aggregate:
+    """The results of the quickstart in a store.
+
+    Raises:
+        ValueError: there are none, or not all of them.
+    """
+    path = store.resolve() / "skipray.db"
+    if not path.is_file():
+        raise ValueError(f"--store: found no {path}; allowed: the folder of a finished quickstart")
+    result = aggregate(load_sweep("quickstart"), f"sqlite:///{path}")
+    finished, total = len(result.trials), len(result.sweep.cells) * len(result.sweep.seeds)
+    if finished < total:
+        raise ValueError(
+            f"--store: found {finished} of the quickstart's {total} trials finished in {path}; allowed: all of them"
+        )
+    return result
 
 
 def limit_of(wins: tuple[int, ...], seeds: int = 3) -> Limit:
