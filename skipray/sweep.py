@@ -61,23 +61,36 @@ class Sweep:
     def plan(self, *, tracking_uri: str | None = None) -> "pd.DataFrame":
         """What would run, one row per trial, the longest first. Starts nothing.
 
+        What the verb says below its table (data that are not on this machine, where networks are measured) is said here
+        too, and stands in the table's `attrs["notes"]`.
+
         Returns:
             The columns of `skipray plan --json`: `trial_id, label, seed, phase, setting, architecture, depth`, the
             further factors, `parameters, flops` (of one sample forward, a multiply-add counting 2), `activation_bytes`
             (all three absent where a network's size is not known), `seconds, state`.
+
+        Raises:
+            skipray.spec.SpecError: with one line for each network, optimizer or file that could not run.
         """
         import pandas as pd
 
         from skipray import tracking
+        from skipray.planning.notes import notes_of
         from skipray.planning.plan import make_plan
         from skipray.results.planned import trial_rows
+        from skipray.terminal.lines import say
 
+        notes = notes_of(self.spec)
         trials: tuple[TrialSpec, ...] | None = None
         states: dict[str, State] = {}
         if tracking.exists(self.spec, tracking_uri):
             trials = tracking.known_trials(self.spec, tracking_uri).trials
             states = tracking.states(self.spec, tracking_uri, trials=trials)
-        return pd.DataFrame(trial_rows(make_plan(self.spec, states, trials=trials)))
+        table = pd.DataFrame(trial_rows(make_plan(self.spec, states, trials=trials)))
+        table.attrs["notes"] = list(notes)
+        for note in notes:
+            say(note)
+        return table
 
     def launch(self, *, tracking_uri: str | None = None, address: str | None = None) -> "LaunchEnd":
         """Run what is missing, here or on a Ray cluster; again after any interruption, nothing is repeated.

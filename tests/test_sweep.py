@@ -52,3 +52,15 @@ def test_a_plan_and_no_results_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(plan) == len(sweep.spec.trials())
     assert (plan["state"] == "missing").all()
     assert plan["seconds"].is_monotonic_decreasing
+
+
+def test_a_plan_says_what_the_verb_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("SKIPRAY_DATA", str(tmp_path))
+    (note,) = skipray.Sweep.from_file(ROOT / "sweeps" / "fashion.yaml").plan().attrs["notes"]
+    assert note.startswith("not on this machine yet: found no Fashion-MNIST files")
+    assert note in capsys.readouterr().err
+    assert skipray.Sweep.from_file(ROOT / "sweeps" / "quickstart.yaml").plan().attrs["notes"] == []

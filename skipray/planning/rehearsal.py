@@ -6,7 +6,7 @@ takes one step on made-up samples.
 """
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -50,13 +50,13 @@ def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
 
 def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
     """Mistakes and notes."""
-    mistakes: dict[str, None] = {}
+    mistakes: dict[str, list[str]] = {}  # the networks that make each
     notes: dict[str, None] = {}
     for trial in _kinds(sweep):
         try:
             found = _try(trial)
         except Exception as error:
-            mistakes.setdefault(_mistake(sweep, trial, error))
+            mistakes.setdefault(_mistake(sweep, trial, error), []).append(trial.label.rpartition("-s")[0])
             continue
         if found.left:
             notes.setdefault(_note(trial, found.left))
@@ -69,8 +69,8 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
                 shape, classes = datasets.shape_and_classes(trial.dataset)
                 architectures.sizes(trial.model, shape, classes)
             except Exception as error:
-                mistakes.setdefault(_mistake(sweep, trial, error))
-    return list(mistakes), list(notes)
+                mistakes.setdefault(_mistake(sweep, trial, error), []).append(trial.label.rpartition("-s")[0])
+    return [f"{mistake} ({_few(labels)})" for mistake, labels in mistakes.items()], list(notes)
 
 
 def _try(trial: TrialSpec) -> "Rehearsed":
@@ -122,12 +122,13 @@ def _mistake(sweep: SweepSpec, trial: TrialSpec, error: Exception) -> str:
     what = ("recipe", key) if key else ("model", "architecture")
     if "." in key:
         what = tuple(key.split("."))
-    if not key and trial.recipe.optimizer is not None and "refuses its arguments" in str(error):
+    of_optimizer = not key and trial.recipe.optimizer is not None and "refuses its arguments" in str(error)
+    if of_optimizer:
         what = ("recipe", "optimizer")
     place = sweep.where(*_home(sweep, what))
     said = str(error) if isinstance(error, ValueError) and own_code.place_of(error) is None else own_code.said(error)
-    who = "" if said.startswith(trial.model.architecture) or key else f"{trial.model.architecture}: "
-    return f"{place}: {'.'.join(what)}: {who}{said} ({trial.label.rpartition('-s')[0]})"
+    named = said.startswith(trial.model.architecture) or key or of_optimizer
+    return f"{place}: {'.'.join(what)}: {'' if named else f'{trial.model.architecture}: '}{said}"
 
 
 def _home(sweep: SweepSpec, what: tuple[str, str]) -> tuple[str, ...]:
@@ -139,5 +140,8 @@ def _home(sweep: SweepSpec, what: tuple[str, str]) -> tuple[str, ...]:
 
 
 def _note(trial: TrialSpec, left: tuple[str, ...]) -> str:
-    shown = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
-    return f"{trial.model.architecture}: {trial.model.initialisation} leaves as built: {shown}"
+    return f"{trial.model.architecture}: {trial.model.initialisation} leaves as built: {_few(left)}"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

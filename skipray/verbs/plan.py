@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from skipray.extension import catalog
 from skipray.records import State
 from skipray.spec import SweepSpec
 from skipray.verbs.shared.code import check_code
@@ -30,13 +29,13 @@ def plan(
     budget: BudgetOption = None,
 ) -> None:
     """Show what would run: trials, sizes, estimated time, what is done. Starts nothing."""
+    from skipray.planning.notes import notes_of
     from skipray.planning.plan import make_plan
-    from skipray.planning.rehearsal import rehearse
     from skipray.results import planned
     from skipray.terminal import display
 
     spec = load(sweep, overrides)
-    notes = (*rehearse(spec), *_missing_data(spec))
+    notes = notes_of(spec)
     limit = budget_of(budget)
     states: dict[str, State] = {}
     trials = None
@@ -68,7 +67,6 @@ def plan(
     elif brief:
         print(display.plan_line(made))
     else:
-        catalog.check_all("claims")
         from skipray.analysis import predicted_limit
         from skipray.terminal import predicted
 
@@ -78,14 +76,6 @@ def plan(
             display.show_fit(reached)
         for note in notes:
             print(note)
-
-
-def _missing_data(spec: SweepSpec) -> list[str]:
-    """What `launch` would refuse on this machine: data sets whose files are not here, and how to get them."""
-    from skipray import datasets
-
-    wanted = {cell.dataset.model_dump_json(): cell.dataset for cell in spec.cells if ":" not in cell.dataset.name}
-    return [f"not on this machine yet: {why}" for data in wanted.values() if (why := datasets.missing(data))]
 
 
 def concurrency(spec: SweepSpec) -> int:

@@ -30,6 +30,8 @@ factors:
   depth: [2, 3]
 seeds: [0]
 """
+MODEL = """model: {kind: mlp, width: 8, normalization: batch, initialisation: he_normal, activation: relu,
+  residual_scale: 1}"""
 NETS = """
 import sys
 import torch
@@ -235,3 +237,14 @@ def test_lazy_tied_and_parametrised_networks_train_and_resume(tmp_path, name):
     unpack(first.trial_id, kept.state)
     assert run_trial(first, checkpoints=kept).weights == whole.weights
     assert whole.weights is not None
+
+
+def test_a_refused_argument_of_an_optimizer_is_said_once_with_the_networks(tmp_path):
+    sweep = tmp_path / "refused.yaml"
+    text = SWEEP.replace("model: {}", MODEL).replace("optimizer: adamw", "optimizer: {name: adamw, betas: [2, 3]}")
+    sweep.write_text(text.replace('"own_nets:NAME"', "plainnet, resnet").replace("[2, 3]\nseeds", "[6]\nseeds"))
+    with pytest.raises(SpecError) as refused:
+        rehearse(load_sweep(sweep))
+    (line,) = str(refused.value).splitlines()
+    assert line.endswith("Invalid beta parameter at index 0: 2 (plainnet-d006, resnet-d006)")
+    assert "plainnet:" not in line

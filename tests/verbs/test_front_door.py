@@ -15,7 +15,8 @@ import typer
 from ruamel.yaml import YAML
 
 from skipray import verbs
-from skipray.claims import PAPER
+from skipray.claims import PAPER, c1a
+from skipray.extension import catalog
 from skipray.launch import app, main, with_verb
 from skipray.spec import fields as spec_fields
 from skipray.spec import load_sweep
@@ -183,6 +184,20 @@ def test_plan_says_which_data_are_missing(
     assert "not on this machine yet: found no Fashion-MNIST files" in told
     assert run("plan", "quickstart", "--offline") == 0
     assert "not on this machine" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", [[], ["--brief"], ["--json"]])
+def test_every_form_of_plan_checks_the_claims(
+    form: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delattr(c1a, "SOURCE")
+    monkeypatch.setattr(catalog, "_CHECKED", set())
+    assert run("plan", "quickstart", "--offline", *form) == 2
+    said = capsys.readouterr()
+    assert "c1a" in said.err
+    assert "SOURCE" in said.err
+    assert not said.out
 
 
 def test_ui_names_no_address_where_another_program_listens(
