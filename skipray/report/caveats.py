@@ -41,7 +41,7 @@ def caveats(aggregate: "Aggregate", covered: CoverageMap) -> list[str]:
     if elsewhere:
         return found + _of_looks(aggregate)
     found.append(
-        f"Singularity is measured on {aggregate.sweep.probe.samples} probe images, which cap every rank; float32 "
+        f"Singularity is measured on {aggregate.sweep.probe.samples} probe samples, which cap every rank; float32 "
         "tensors cannot show a condition number above about 10⁷ (values at that floor are marked as bounds)."
     )
     found += _of_looks(aggregate)
@@ -57,9 +57,9 @@ def _of_looks(aggregate: "Aggregate") -> list[str]:
     ]
     if aggregate.sweep.tune is not None:
         found.append(
-            "All final seeds of a cell share the setting that tuning chose for it. Its luck is in none of the "
-            "intervals: where it moves a cell by as much as one seed moves a run, verdicts at 3 to 5 seeds are wrong "
-            "in 16 to 32 % of cases, not in 5 %. Tune again, with other seeds, what matters."
+            "All final seeds of a cell share the setting that tuning chose for it. No interval includes the luck of "
+            "that choice: where it moves a cell by as much as one seed moves a run, verdicts at 3 to 5 seeds are wrong "
+            "in 16 to 32 % of cases, not in 5 %. Cells that matter are worth tuning again with other seeds."
         )
     if aggregate.frontiers:
         found.append(

@@ -70,7 +70,7 @@ def protocol(aggregate: "Aggregate") -> list[str]:
     else:
         said.append("Networks are measured at initialisation; nothing is trained.")
     said.append(
-        f"Singular values are exact, in float64, of {sweep.probe.samples} probe images that are the same for all "
+        f"Singular values are exact, in float64, of {sweep.probe.samples} probe samples that are the same for all "
         "networks; values at the precision floor are bounds and are fitted as such."
     )
     said.append(intervals)

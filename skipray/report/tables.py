@@ -33,7 +33,7 @@ def more_limits(aggregate: "Aggregate", layout: Layout) -> list[Table]:
     return [
         Table(
             f"{preliminary(aggregate)}{limits.definition.sentence}. The {layout.depth_words} at which half of the "
-            "seeds no longer do.",
+            "seeds no longer do so.",
             ("Cells", "Limit"),
             tuple((layout.name(g), limit_words(x, layout.at)) for g, x in limits.of_groups[:MAX_LIMITS]),
         )

@@ -208,7 +208,7 @@ def aggregate_blocks(result: "Aggregate") -> list[Block]:
         found.append(Line(escape(result.sweep.depth_sentence)))
     for limits in result.limit_tables:
         if limits.of_groups:
-            found.append(Line(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do at"))
+            found.append(Line(f"{escape(limits.definition.sentence)}. Half of the seeds no longer do so at:"))
         found += [
             Line(f"  {escape(group.label)}: {limit_words(limit, result.sweep.depth_at)}")
             for group, limit in limits.of_groups

@@ -14,7 +14,7 @@ EXAMPLES = (
 def aggregate(
     sweep: SweepArgument, overrides: SetOption = None, as_json: JsonOption = False, tracking_uri: UriOption = None
 ) -> None:
-    """Fit depth trends and judge the claims from what is tracked. Partial at any time."""
+    """Fit depth trends and judge the claims from the trials that have finished so far."""
     from skipray.analysis.aggregation import aggregate as make
     from skipray.results.judged import aggregate_result
     from skipray.terminal import display

@@ -25,7 +25,7 @@ def compare(
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Also draw the trends: a .svg, .pdf or .png.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also what does not differ.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also list what does not differ.")] = False,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
 ) -> None:

@@ -23,7 +23,7 @@ def doctor(
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
     accept: AcceptOption = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Put right what is found.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what is found.")] = False,
 ) -> None:
     """List stale runs, duplicates, orphans, damaged files and undelivered results; with --repair, mend them."""
     from skipray import tracking

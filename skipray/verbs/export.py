@@ -16,7 +16,9 @@ EXAMPLES = (
 
 def export(
     sweep: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name in the store.")],
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="NAME.skipray.zip when left out.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="The file to write; NAME.skipray.zip when left out.")
+    ] = None,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
 ) -> None:

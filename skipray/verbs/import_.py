@@ -19,11 +19,18 @@ EXAMPLES = (
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of `skipray export`; or a CSV or Parquet of results.")],
-    name: Annotated[str | None, typer.Option("--name", help="Of the sweep that a table becomes; the file's.")] = None,
-    data: Annotated[str, typer.Option("--dataset", help="What the results of a table were obtained on.")] = "unknown",
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file of `skipray export`, or a CSV or Parquet table of results.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Name of the sweep that a table becomes; the file's name when left out."),
+    ] = None,
+    data: Annotated[
+        str, typer.Option("--dataset", help="Data set on which a table's results were obtained.")
+    ] = "unknown",
     chance: Annotated[
-        float | None, typer.Option("--chance", help="Of a table without outcomes: the accuracy of guessing.")
+        float | None, typer.Option("--chance", help="Accuracy of guessing, for a table without outcomes.")
     ] = None,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,

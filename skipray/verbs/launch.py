@@ -51,7 +51,7 @@ def launch(
     budget: BudgetOption = None,
     with_report: Annotated[
         bool,
-        typer.Option("--report/--no-report", help="Fit, judge and draw at the end; else `skipray report` may later."),
+        typer.Option("--report/--no-report", help="Write the report at the end; `skipray report` can write it later."),
     ] = True,
     notify: NotifyOption = None,
     metrics: Annotated[

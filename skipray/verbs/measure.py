@@ -21,9 +21,13 @@ def measure(
     overrides: SetOption = None,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
-    preset: Annotated[str | None, typer.Option("--preset", help="default or full; the sweep's when left out.")] = None,
-    hessian: Annotated[bool, typer.Option("--hessian", help="Also the Hessian's top eigenvalue and trace.")] = False,
-    jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's singular values.")] = False,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="What to measure: default or full; the sweep's preset when left out.")
+    ] = None,
+    hessian: Annotated[
+        bool, typer.Option("--hessian", help="Also measure the Hessian's top eigenvalue and trace.")
+    ] = False,
+    jacobian: Annotated[bool, typer.Option("--jacobian", help="Also measure the Jacobian's singular values.")] = False,
     address: AddressOption = None,
     data: DataOption = None,
 ) -> None:

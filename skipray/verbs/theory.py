@@ -16,12 +16,15 @@ EXAMPLES = (
 
 
 def theory(
-    sweep: Annotated[str | None, typer.Argument(metavar="[SWEEP]", help="Its cells; else --depth and --width.")] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Argument(metavar="[SWEEP]", help="Sweep whose cells are predicted; else give --depth and --width."),
+    ] = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
-    depth: Annotated[int | None, typer.Option("--depth", help="Weight layers.")] = None,
-    width: Annotated[int | None, typer.Option("--width", help="Units of a layer.")] = None,
-    samples: Annotated[int, typer.Option("--samples", help="Of the probe batch.")] = 256,
+    depth: Annotated[int | None, typer.Option("--depth", help="Number of weight layers.")] = None,
+    width: Annotated[int | None, typer.Option("--width", help="Units per layer.")] = None,
+    samples: Annotated[int, typer.Option("--samples", help="Samples in the probe batch.")] = 256,
 ) -> None:
     """What theory predicts at initialisation: for a sweep's groups and cells, or for one depth and width."""
     from skipray.analysis import predicted_limit, predictions

@@ -23,7 +23,9 @@ EXAMPLES = (
 
 
 def ui(
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="On this machine's loopback interface.")] = 5000,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Port on this machine's loopback interface.")
+    ] = 5000,
     tracking_uri: UriOption = None,
 ) -> None:
     """Look at the runs in MLflow's own pages: prints where each sweep's answer, runs and charts are."""

@@ -44,6 +44,6 @@ def watch(
         while time.monotonic() < end and tracking.sweep_status(spec, tracking_uri) == "RUNNING":
             time.sleep(LOOKS_SECONDS)
     if not said:
-        tell(f"{spec.name} does not run just now; this is its report as it stands")
+        tell(f"{spec.name} is not running; this is its report as it stands")
     made = report_on(spec, tracking_uri, where, force=force)
     print(made.html)

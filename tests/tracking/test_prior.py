@@ -101,7 +101,7 @@ def test_no_default_of_ours_is_a_setting_of_theirs(sqlite: str, tmp_path: Path) 
     assert ("imported from", f"paper.csv, sha256 {digest}") in provenance_rows(made)
     words = " ".join([*caveats(made, coverage_map(made, lay_out(made))), *protocol(made)])
     assert "obtained elsewhere" in words
-    assert not any(claim in words for claim in ("One recipe", "probe images", "test data", "first weights"))
+    assert not any(claim in words for claim in ("One recipe", "probe samples", "test data", "first weights"))
     assert {limit.premise for limit in of_groups(made.sweep).values()} != {""}
 
 

@@ -10,7 +10,10 @@ from skipray.verbs.shared.speaking import tell
 
 AcceptOption = Annotated[
     bool,
-    typer.Option("--accept-code", help="Take results of the code as it was before an edit for the code's as it is."),
+    typer.Option(
+        "--accept-code",
+        help="Accept results that were obtained before your code was edited as results of the code as it is now.",
+    ),
 ]
 
 

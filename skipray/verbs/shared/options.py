@@ -33,20 +33,21 @@ UriOption = Annotated[
 ]
 BudgetOption = Annotated[
     str | None,
-    typer.Option("--budget", metavar="3h|100", help="At most this time, or so many trials: what tells least is lost."),
+    typer.Option(
+        "--budget", metavar="3h|100", help="At most this much time, or this many trials; what tells least is left out."
+    ),
 ]
 FolderOption = Annotated[
-    Path | None, typer.Option("--folder", metavar="DIR", help="Where the report goes; reports/NAME when left out.")
+    Path | None, typer.Option("--folder", metavar="DIR", help="Folder of the report; reports/NAME when left out.")
 ]
 ForceOption = Annotated[
     bool,
-    typer.Option(
-        "--force", help="Write the report over one of more trials, or of another sweep, which is kept otherwise."
-    ),
+    typer.Option("--force", help="Overwrite a report of more trials or of another sweep, which is kept otherwise."),
 ]
 AddressOption = Annotated[
-    str | None, typer.Option("--address", metavar="HOST:PORT", help="A running Ray cluster, or auto; else RAY_ADDRESS.")
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="Address of a running Ray cluster, or auto; else RAY_ADDRESS."),
 ]
 DataOption = Annotated[
-    str | None, typer.Option("--data", metavar="DIR", help="Where data sets lie; else SKIPRAY_DATA, else ./data.")
+    str | None, typer.Option("--data", metavar="DIR", help="Folder of the data sets; else SKIPRAY_DATA, else ./data.")
 ]

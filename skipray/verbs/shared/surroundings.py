@@ -14,7 +14,7 @@ ENVIRONMENT = {
     "SKIPRAY_CACHE": "the folder in which prepared data and tables are kept; `off` keeps none",
     "SKIPRAY_STORAGE": "the folder of checkpoints and leases, where the sweep names none; else beside the store",
     "SKIPRAY_SWEEP": "given to the command of `launch --notify`: the sweep's name",
-    "SKIPRAY_STATUS": "given to it too: how the launch has ended",
+    "SKIPRAY_STATUS": "likewise: how the launch ended",
 }
 
 
