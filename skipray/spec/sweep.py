@@ -66,11 +66,11 @@ class SweepSpec:
     @cached_property
     def depth_words(self) -> str:
         """`depth` with what its families count: `depth (blocks)`."""
-        return depth_words([group.architecture for group in self.groups], self.depth_units)
+        return depth_words(self._architectures, self.depth_units)
 
     def depth_at(self, *depths: float) -> str:
         """`8 blocks`, or `depth 8`; of two depths `8 to 20 blocks`: `skipray.spec.depth_words.depth_at`."""
-        return depth_at(depths, [group.architecture for group in self.groups], self.depth_units)
+        return depth_at(depths, self._architectures, self.depth_units)
 
     @cached_property
     def depth_sentence(self) -> str:
@@ -108,6 +108,10 @@ class SweepSpec:
     def groups(self) -> tuple[Group, ...]:
         """The cells without their depth, in the file's order."""
         return tuple(dict.fromkeys(cell.cell.group for cell in self.cells))
+
+    @cached_property
+    def _architectures(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(group.architecture for group in self.groups))
 
     @cached_property
     def factor_names(self) -> list[str]:
