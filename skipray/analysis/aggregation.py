@@ -85,7 +85,7 @@ class Aggregate:
 def aggregate(
     sweep: SweepSpec, tracking_uri: str | None = None, *, say: Callable[[str], None] = lambda text: None
 ) -> Aggregate:
-    """Read a sweep's runs back and judge them. Partial at any time: what is missing is said, not filled in."""
+    """Read a sweep's runs back and judge them, finished or not: what is missing is named, not filled in."""
     known = tracking.known_trials(sweep, tracking_uri)
     ledger = tracking.read_ledger(sweep, tracking_uri, trials=known.trials, say=say)
     states = tracking.states(sweep, tracking_uri, trials=known.trials, ledger=ledger)
@@ -231,7 +231,7 @@ def _parameters(trial: TrialSpec) -> int | None:
 def limits_of(
     sweep: SweepSpec, trials: pd.DataFrame, groups: list[tuple[Group, pd.DataFrame]], covered: pd.DataFrame | None
 ) -> tuple[LimitTable, ...]:
-    """Of fitting, of learning, of keeping up; nothing where nothing was trained.
+    """The limits of fitting, of learning and of keeping up; none where nothing was trained.
 
     Args:
         covered: `coverage`, which tells what is missing; of an adaptive sweep nothing is.

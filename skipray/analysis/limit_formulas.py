@@ -121,7 +121,7 @@ class Passed:
 
 
 def post_activation_depths(model: ModelSpec, number: float) -> Passed:
-    """Of ResNet's and ResNeXt's blocks.
+    """Where gradients of ResNet's and ResNeXt's blocks pass 1e3 and 1e6.
 
     Args:
         number: sigma_w^2, or with batch normalization the samples that are normalised together.

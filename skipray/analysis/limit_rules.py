@@ -51,7 +51,7 @@ class PredictedLimit:
         return f"{self.depth:,.0f}{far}"
 
     def record(self) -> dict[str, Any]:
-        """For JSON."""
+        """The prediction as a record for JSON."""
         far = self.far_depth
         return {
             "verdict": self.verdict,
@@ -72,7 +72,7 @@ def unlimited(rule: str, source: str, premise: str) -> PredictedLimit:
 
 
 def plain(model: ModelSpec, recipe: Recipe) -> PredictedLimit:
-    """Without skips: how long inputs stay apart, or where normalised gradients have grown."""
+    """The rule of networks without skips: how long inputs stay apart, or where normalised gradients have grown."""
     if model.dropout:
         return nothing("dropout moves the fixed point (Schoenholz et al. 2017, section 5), by how much is not computed")
     gain = formulas.gain_of(model)
@@ -131,7 +131,7 @@ def _plain_batch_norm(model: ModelSpec, batch: int) -> PredictedLimit:
 
 
 def pre_activation(model: ModelSpec) -> PredictedLimit:
-    """Of blocks that begin as the identity, of those that are normalised, and of bare ones."""
+    """The rule of blocks that begin as the identity, of those that are normalised, and of bare ones."""
     if model.architecture == "skipinit" or formulas.branch_scale(model) == 0:
         premise = "branches begin at 0: at initialisation the network is the identity"
         return unlimited("growth is bounded", "De & Smith 2020; Zhang et al. 2019", premise)
@@ -153,7 +153,7 @@ def pre_activation(model: ModelSpec) -> PredictedLimit:
 
 
 def post_activation(model: ModelSpec, recipe: Recipe) -> PredictedLimit:
-    """Of ResNet, ResNeXt and Fixup's blocks, whose additions are followed by an activation."""
+    """The rule of ResNet's, ResNeXt's and Fixup's blocks, whose additions are followed by an activation."""
     why = _unknown(model)
     if why:
         return nothing(why)
@@ -195,7 +195,7 @@ def _unknown(model: ModelSpec) -> str:
 
 
 def transformer(model: ModelSpec) -> PredictedLimit:
-    """By where its layer normalization is; depth counts blocks."""
+    """The rule of a transformer, by the place of its layer normalization; depth counts blocks."""
     options = dict(model.options)
     norm = options.get("norm", "pre")
     if not options.get("attention_skip", True) or not (options.get("mlp_skip", True) or not options.get("mlp", True)):

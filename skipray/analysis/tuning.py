@@ -12,7 +12,7 @@ from skipray.trends import Limit
 
 @dataclass(frozen=True)
 class Tuning:
-    """Of a tuned sweep; empty of others."""
+    """What the tuning of a sweep has shown; empty for a sweep that is not tuned."""
 
     points: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The trials of the study, one row each."""
@@ -29,13 +29,13 @@ class Tuning:
 
 
 def default_finals(everything: pd.DataFrame) -> pd.DataFrame:
-    """Of all trials of a tuned sweep the finals in the default setting."""
+    """The finals in the default setting, among all trials of a tuned sweep."""
     kept = (everything["phase"] == "final") & (everything["setting"] == "default")
     return everything[kept.to_numpy(dtype=bool)].reset_index(drop=True)
 
 
 def points_of(everything: pd.DataFrame) -> pd.DataFrame:
-    """Of all trials of a tuned sweep those of its study."""
+    """The trials of the study, among all trials of a tuned sweep."""
     is_final = (everything["phase"] == "final").to_numpy(dtype=bool)
     return everything[~is_final].reset_index(drop=True)
 
