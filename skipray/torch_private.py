@@ -12,6 +12,7 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
   tensors.
 - `uncompiled`: the module within what torch.compile gives, which has its weights. Publicly: it is taken as it is.
 - `global_hooks`: torch's hooks on all modules and optimizers, which a user's code may have set. Publicly: they stay.
+- `own_kernels`: kernels of torch's own operators that were registered from Python. Publicly: they are not seen.
 - `open_modes`: modes and hooks on saved tensors that were entered and not left. Publicly: they are not seen.
 """
 
@@ -114,3 +115,9 @@ OWN_STATE = ("_parameters", "_buffers", "_modules")
 """Attributes in which a module keeps its tensors and parts; to be left alone by what puts back all others."""
 GLOBAL_HOOK_KIND = (modules, "_global_is_full_backward_hook")
 """Where torch keeps which kind of backward hooks all modules have."""
+
+
+def own_kernels() -> frozenset[str]:
+    """Operators of torch's whose kernel for a processor was registered with torch.library, as `aten/relu/CPU`."""
+    registered = getattr(torch.library, "_impls", ())
+    return frozenset(key for key in registered if key.startswith("aten/") and key.endswith(("CPU", "CUDA")))

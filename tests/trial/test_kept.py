@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import random
+import subprocess
 import sys
 import textwrap
 import threading
@@ -181,6 +182,16 @@ SETTINGS = {
     ),
     "warn always": ("torch.set_warn_always(True)", "torch.is_warn_always_enabled()"),
     "numpy's callback": ("numpy.seterrcall(print)", "numpy.geterrcall()"),
+    "numpy's printing": ("numpy.set_printoptions(precision=1)", "numpy.get_printoptions()['precision']"),
+    "torch.hub": ("torch.hub.set_dir('/nowhere')", "torch.hub.get_dir()"),
+    "defaults": (
+        "torch.nn.LayerNorm.__init__.__defaults__ = (1.0, True, True, None, None)",
+        "torch.nn.LayerNorm.__init__.__defaults__",
+    ),
+    "code": (
+        "torch.nn.Linear.forward.__code__ = (lambda self, input: 3 * input).__code__",
+        "torch.nn.Linear.forward.__code__",
+    ),
     "decimal": ("decimal.getcontext().rounding = decimal.ROUND_UP", "decimal.getcontext().rounding"),
     "locale": ("locale.setlocale(locale.LC_ALL, 'C.UTF-8' if ON != 'C.UTF-8' else 'C')", "locale.setlocale(0)"),
     "garbage": ("gc.set_threshold(1)", "gc.get_threshold()"),
@@ -256,6 +267,48 @@ def test_a_mode_that_is_not_left_is_named_so_that_the_process_is_replaced(mode, 
     assert what.left == kept.LEFT
 
 
+def test_an_import_hook_of_the_users_is_taken_back_and_a_librarys_stays(tmp_path, monkeypatch):
+    (tmp_path / "own_finder.py").write_text("class Finder:\n    find_spec = staticmethod(lambda *given: None)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    before = [*sys.meta_path]
+    librarys = type("Finder", (), {"__module__": "numpy", "find_spec": staticmethod(lambda *given: None)})()
+    with process_kept() as what:
+        users = importlib.import_module("own_finder").Finder
+        sys.meta_path[:] = [users, librarys, *before[1:]]
+    assert sys.meta_path == [*before, librarys]
+    assert "sys.meta_path" in what.changed
+
+
+NOT_PUT_BACK = {
+    "kernels that were registered with torch.library": """
+        import torch
+        library = torch.library.Library("aten", "IMPL", "CPU")
+        change = lambda: library.impl("relu", lambda x: x)""",
+    "torch's freezing of its backends' flags": """
+        import torch
+        change = torch.backends.disable_global_flags""",
+    "where standard error leads": """
+        import os
+        change = lambda: os.dup2(os.open("/dev/null", os.O_WRONLY), 2)""",
+}
+
+
+@pytest.mark.parametrize("said", NOT_PUT_BACK)
+def test_what_cannot_be_put_back_is_named_so_that_the_process_is_replaced(said):
+    """In a process of its own, which is spoilt."""
+    lines = f"""
+        from skipray.trial import kept
+        with kept.process_kept() as nothing:
+            pass
+        with kept.process_kept() as what:
+            change()
+        print(nothing.left, what.left == kept.LEFT == [{said!r}])"""
+    program = textwrap.dedent(NOT_PUT_BACK[said]) + textwrap.dedent(lines)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "[] True", done.stdout
+
+
 def test_a_process_that_goes_on_is_named(monkeypatch):
     monkeypatch.setattr(kept, "LEFT", [])
     child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), name="helper", daemon=True)
@@ -268,6 +321,7 @@ def test_a_process_that_goes_on_is_named(monkeypatch):
 
 def test_torchs_own_wrappers_stay():
     """A step is wrapped when an optimizer is first made: no patch of a user's."""
+    torch.optim.SGD(nn.Linear(2, 2).parameters())  # the first of all imports torch._dynamo, which sets more
     with process_kept() as what:
         torch.optim.Adadelta(nn.Linear(2, 2).parameters())
     assert set(what.changed) <= {"torch's random numbers"}

@@ -4,8 +4,15 @@
 goes on, a mode of torch that was entered and not left) is named, and the process has to be replaced. `of_torch` and
 `of_python` list the settings, `patches` the functions, `left_running` what goes on by itself.
 
-Not seen are kernels that are registered with torch.library, options of pandas and of torch.compile, import hooks, and
-code objects that are exchanged within a function.
+Not seen:
+
+| what | what it can do to a later trial |
+|---|---|
+| torch's and pandas' options of printing | what is printed, no number |
+| options of torch.compile (torch._dynamo.config) | numbers of a network that compiles itself |
+| whether a backward pass has threads (torch.autograd.set_multithreading_enabled) | time |
+| attributes of torch's classes that are no functions | as the attribute is read |
+| faulthandler.dump_traceback_later(exit=True) | ends the process, whose trial is then repeated |
 """
 
 import logging
@@ -39,13 +46,14 @@ def process_kept() -> Iterator[Restored]:
     settings = [*of_torch.settings(), *of_python.settings()]
     found = [(setting, setting.read()) for setting in settings]
     functions = patches.functions()
+    insides = patches.insides(functions)
     running = left_running.running()
     what = Restored()
     try:
         yield what
     finally:
         changed, left = patches.unpatch(functions)  # first: what follows calls some of them
-        what.changed += changed
+        what.changed += changed + patches.put_back_insides(insides)
         what.left += left
         for setting, before in found:
             _put_back(setting, before, what)

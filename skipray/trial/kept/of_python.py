@@ -18,12 +18,14 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skipray.trial.kept.setting import Setting, attribute, contents, readable
+from skipray.extension import own_code
+from skipray.trial.kept.setting import Setting, attribute, contents, only_seen, readable
 
 
 def settings() -> list[Setting]:
@@ -36,6 +38,7 @@ def _of_numbers() -> list[Setting]:
     return [
         Setting("numpy's random numbers", lambda: np.random.get_state(legacy=True), np.random.set_state),  # noqa: NPY002
         Setting("numpy's handling of floating-point errors", np.geterr, lambda value: np.seterr(**value)),
+        Setting("numpy's printing", np.get_printoptions, lambda value: np.set_printoptions(**value)),
         Setting("numpy's callback on floating-point errors", np.geterrcall, np.seterrcall),
         Setting("Python's random numbers", random.getstate, random.setstate),
         Setting("the decimal context", _decimal_context, _set_decimal_context),
@@ -47,6 +50,7 @@ def _of_the_interpreter() -> list[Setting]:
     return [
         contents(sys.path, "sys.path"),
         contents(sys.argv, "sys.argv"),
+        _finders(),
         Setting("the warnings filters", lambda: tuple(warnings.filters), _set_filters),
         attribute(warnings, "showwarning", "warnings.showwarning"),
         Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
@@ -70,6 +74,25 @@ def _of_the_interpreter() -> list[Setting]:
         ),
         Setting("the sockets' time-out", socket.getdefaulttimeout, socket.setdefaulttimeout),
     ]
+
+
+def _finders() -> Setting:
+    """Import hooks of the user's. Those of a library that a trial imports first stay, for it needs them."""
+    known = tuple(sys.meta_path)
+
+    def read() -> tuple[Any, ...]:
+        return tuple(finder for finder in sys.meta_path if finder in known or _is_users(finder))
+
+    def write(before: tuple[Any, ...]) -> None:
+        now = read()
+        sys.meta_path[:] = [*before, *(finder for finder in sys.meta_path if finder not in now)]
+
+    return Setting("sys.meta_path", read, write)
+
+
+def _is_users(finder: Any) -> bool:
+    home = sys.modules.get((finder if isinstance(finder, type) else type(finder)).__module__)
+    return own_code.is_users(getattr(home, "__file__", None) or "")
 
 
 def _of_logging() -> list[Setting]:
@@ -147,9 +170,19 @@ def _of_the_system() -> Iterator[Setting]:
     )
     if hasattr(os, "sched_setaffinity"):
         yield Setting("the cores", lambda: tuple(sorted(os.sched_getaffinity(0))), lambda v: os.sched_setaffinity(0, v))
+    for number, said in ((1, "output"), (2, "error")):
+        yield only_seen(f"where standard {said} leads", partial(_leads_to, number))
     for name in dir(resource):
         if name.startswith("RLIMIT_"):
             yield _limit(name)
+
+
+def _leads_to(number: int) -> tuple[int, int] | None:
+    """What stands behind a number of the process's open files."""
+    with suppress(OSError):
+        found = os.fstat(number)
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _limit(name: str) -> Setting:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.backends.opt_einsum  # torch 2.4 does not by itself
 
-from skipray.torch_private import GLOBAL_HOOK_KIND, global_hooks, open_modes
+from skipray.torch_private import GLOBAL_HOOK_KIND, global_hooks, open_modes, own_kernels
 from skipray.trial.kept.setting import Setting, attribute, only_seen, readable
 
 _MATMUL = (
@@ -62,6 +62,9 @@ def _modes() -> list[Setting]:
         Setting("torch's anomaly detection", torch.is_anomaly_enabled, torch.set_anomaly_enabled),
         Setting("torch's flushing of denormal numbers", _flushes_denormals, torch.set_flush_denormal),
         Setting("torch's random numbers", torch.get_rng_state, torch.set_rng_state),
+        Setting("the folder of torch.hub", torch.hub.get_dir, torch.hub.set_dir),
+        only_seen("torch's freezing of its backends' flags", lambda: torch.backends.flags_frozen()),
+        only_seen("kernels that were registered with torch.library", own_kernels),
         Setting("torch's repeated warnings", torch.is_warn_always_enabled, torch.set_warn_always),
     ]
     return [*found, *(_autocast(device) for device in ("cpu", "cuda"))]

@@ -57,6 +57,27 @@ def unpatch(before: list[tuple[Any, dict[str, Any]]]) -> tuple[list[str], list[s
     return changed, left
 
 
+def insides(of: list[tuple[Any, dict[str, Any]]]) -> list[tuple[str, FunctionType, Any]]:
+    """Each of these functions with its name, and its code and defaults, which can be exchanged within it."""
+    named = {id(f): (f"{owner.__name__}.{name}", f) for owner, known in of for name, f in known.items()}
+    return [(name, f, _inside(f)) for name, f in named.values() if isinstance(f, FunctionType)]
+
+
+def put_back_insides(before: list[tuple[str, FunctionType, Any]]) -> list[str]:
+    """Names of the functions whose code or defaults were exchanged."""
+    changed = []
+    for name, function, inside in before:
+        if _inside(function) != inside:
+            function.__code__, function.__defaults__, function.__kwdefaults__ = inside
+            changed.append(f"{name} (within)")
+    return changed
+
+
+def _inside(function: FunctionType) -> tuple[Any, Any, Any]:
+    named = function.__kwdefaults__
+    return function.__code__, function.__defaults__, named.copy() if named else named
+
+
 def _callables(owner: Any) -> dict[str, Any]:
     return {name: v for name, v in vars(owner).items() if callable(v) or isinstance(v, _METHODS)}
 
