@@ -25,7 +25,7 @@ class Ownership:
     taken_over: Callable[[], bool]
     """Whether another launch has taken over."""
     mark: str
-    """By which workers see in the storage that it is held still, and none has been before; else empty."""
+    """By which workers see in the storage that it is held still; empty where a launch before has not given it up."""
 
 
 @contextmanager
@@ -53,12 +53,12 @@ def owned(sweep: SweepSpec, address: Address, storage_url: str) -> Iterator[Owne
 
 
 def mark_of(first: tracking.StoreLease, second: storage.SweepLease) -> str:
-    """By which the workers of a sweep's first launch see that it is held still; empty for those of later launches.
+    """By which workers see in the storage that it is held still; empty where a launch before has not given it up.
 
-    The workers of later ones look for a trial's run in every case: what an earlier launch left may be at work, finish a
-    trial, and remove what is kept of it, after this launch has read what is finished.
+    Workers look for a trial's run in every case then: that launch, or what it left, may be at work still, finish a
+    trial, and remove what is kept of it after this launch has read what is finished.
     """
-    return second.mark if first.is_first else ""
+    return second.mark if first.in_turn else ""
 
 
 def storage_name(uri: str, storage_url: str) -> str:

@@ -170,7 +170,7 @@ def disturb(folder: Path, cluster: LocalCluster, options: argparse.Namespace) ->
     killed = ", ".join(f"{count} {kind}" for kind, count in sorted(killer.struck.items()))
     print(f"{seconds / 60:.1f} min, killed: {killed}; exit code {code}", flush=True)
     if code == UNDELIVERED:  # the server was away at the very end: the next launch delivers what waits
-        code = Launch.start(large, variables, "--no-report").wait(600)
+        code = Launch.start(large, variables, "--no-report").wait(3600)
     wrong = [] if code == 0 else [f"exit code {code}: {launch.said()[-500:]!r}"]
     if min(killer.struck[kind] for kind in ("workers", "nodes", "servers")) < seconds / options.every / 12:
         wrong.append("less was killed than it should")

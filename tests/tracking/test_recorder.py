@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from skipray import tracking
 from skipray.records import EpochRecord
 from skipray.storage import Failure, Fenced, TrialPlace, awaiting_delivery, layers_from_parquet
+from skipray.tracking.write import delivery
 from skipray.tracking.write import recorder as recorder_module
 
 ATTRIBUTES = ("kind", "sweep", "trial_id", "architecture", "depth", "seed", "phase", "attempt", "outcome", "version")
@@ -335,3 +336,23 @@ def test_storage_that_takes_no_result_does_not_lose_it(
     monkeypatch.setattr("skipray.storage.folder.LocalFolder.write", full)
     assert made.finish(toys.record(trial)) is True
     assert [r.info.status for r in children(sqlite)] == ["FINISHED"]
+
+
+def test_what_waits_is_delivered_side_by_side_and_ends_at_ctrl_c() -> None:
+    begun: list[str] = []
+    at_once: list[int] = []
+    busy: set[str] = set()
+
+    def deliver(trial_id: str) -> None:
+        begun.append(trial_id)
+        busy.add(trial_id)
+        time.sleep(0.1)
+        at_once.append(len(busy))
+        busy.discard(trial_id)
+        if trial_id == "8":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        delivery._each(deliver, [str(n) for n in range(100)], at_once=4)
+    assert max(at_once) == 4
+    assert len(begun) < 50, "those that wait are not begun any more"

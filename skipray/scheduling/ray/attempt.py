@@ -41,7 +41,7 @@ class WorkerContext:
     launch_mark: str = ""
     """This launch's file in the storage: where it is gone, another launch may have finished a trial of this one.
 
-    Empty where one came before, which may have left a worker that is still at work.
+    Empty where one before has not given the sweep up, which may be at work still, or have left a worker that is.
     """
     stop_poll_seconds: float = 1.0
     notes_folder: str | None = None

@@ -21,6 +21,8 @@ BEAT = "skipray.launch.beat"
 RELEASED = "skipray.launch.released"
 """Tag: number of the last launch that gave the sweep up."""
 
+IN_TURN = "in_turn"
+"""Beside a launch's Owner: whether it, and each before, began after the one before had given the sweep up."""
 FORGOTTEN = "skipray.launch.forgotten"
 """Tag: number of the launch whose storage nobody needs any more (`skipray doctor --repair`)."""
 
@@ -37,6 +39,8 @@ class Launches:
     """As it was renewed last, in whatever words: another text is a sign of life."""
     last: Owner | None = None
     """The newest launch, whether or not it has given the sweep up."""
+    in_turn: bool = True
+    """Whether each launch began after the one before had given the sweep up."""
     forgotten: str = ""
     """Number of the launch whose storage was given up, as text."""
 
@@ -57,12 +61,14 @@ def read_launches(uri: str, run_id: str) -> Launches:
     params, tags = _sql(uri, run_id) if is_sql(uri) else _http(uri, run_id)
     numbers = [int(key.removeprefix(PARAM)) for key in params if key.removeprefix(PARAM).isdigit()]
     number = max(numbers, default=0)
-    last = _owner(params.get(f"{PARAM}{number:06d}", ""))
+    told = params.get(f"{PARAM}{number:06d}", "")
+    last = _owner(told)
     beat = tags.get(BEAT, "")
     if last is not None:
         last = _heard(last, number, beat)
     released = tags.get(RELEASED) == str(number)
-    return Launches(number, None if released else last, beat, last, tags.get(FORGOTTEN, ""))
+    in_turn = not number or _in_turn(told)
+    return Launches(number, None if released else last, beat, last, in_turn, tags.get(FORGOTTEN, ""))
 
 
 def _owner(text: str) -> Owner | None:
@@ -70,6 +76,13 @@ def _owner(text: str) -> Owner | None:
         return owner_from(json.loads(text))
     except (ValueError, TypeError, AttributeError):
         return None  # a damaged launch has no owner
+
+
+def _in_turn(text: str) -> bool:
+    try:
+        return json.loads(text).get(IN_TURN) is True
+    except (ValueError, AttributeError):
+        return False  # of an earlier skipray, or damaged
 
 
 def _heard(owner: Owner, number: int, beat: str) -> Owner:

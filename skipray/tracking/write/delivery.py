@@ -1,15 +1,19 @@
-"""Results and failures that waited in the storage while the tracking store was away, delivered in order, once."""
+"""Results and failures that waited in the storage while the tracking store was away, delivered once."""
 
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from skipray.spec import TrialSpec
 from skipray.storage import Fenced, TrialPlace, awaiting_delivery, trials_kept
-from skipray.tracking.address import Address, TrackingAway, TrackingRefused
+from skipray.tracking.address import Address, TrackingAway, TrackingRefused, is_sql
 from skipray.tracking.write.run import TrialRun
+
+AT_ONCE = 4
+"""Deliveries to a server; its answers are what a delivery waits for."""
 
 log = logging.getLogger(__name__)
 
@@ -49,33 +53,33 @@ def deliver_pending(
     specs = {trial.trial_id: trial for trial in trials}
     sweeps = {trial.sweep for trial in specs.values()}
     skipped = set(skip)
-    end = time.monotonic() + timeout_seconds
     delivered: list[str] = []
     left: list[str] = []
     refused: list[tuple[str, str]] = []
-    unknown: list[str] = []
-    away = ""
-    for sweep in sorted(sweeps):
-        for trial_id in awaiting_delivery(storage, sweep):
-            if trial_id in skipped:
-                continue
-            if trial_id not in specs:
-                unknown.append(trial_id)
-            elif away or time.monotonic() > end:
-                left.append(trial_id)
-            else:
-                try:
-                    if _deliver(address, specs[trial_id], TrialPlace(storage, sweep, trial_id)):
-                        delivered.append(trial_id)
-                except TrackingAway as error:
-                    away = str(error) or type(error).__name__
-                    left.append(trial_id)
-                except TrackingRefused as error:
-                    refused.append((trial_id, str(error)))
-                except (Fenced, OSError) as error:
-                    log.warning("%s", error)
-                    left.append(trial_id)
-    return Pending(tuple(delivered), tuple(left), tuple(refused), tuple(unknown), away)
+    away: list[str] = []
+    end = time.monotonic() + timeout_seconds
+
+    def deliver(trial_id: str) -> None:
+        if away or time.monotonic() > end:
+            left.append(trial_id)
+            return
+        try:
+            if _deliver(address, specs[trial_id], TrialPlace(storage, specs[trial_id].sweep, trial_id)):
+                delivered.append(trial_id)
+        except TrackingAway as error:
+            away.append(str(error) or type(error).__name__)
+            left.append(trial_id)
+        except TrackingRefused as error:
+            refused.append((trial_id, str(error)))
+        except (Fenced, OSError) as error:
+            log.warning("%s", error)
+            left.append(trial_id)
+
+    waiting = [t for sweep in sorted(sweeps) for t in awaiting_delivery(storage, sweep) if t not in skipped]
+    known = [trial_id for trial_id in waiting if trial_id in specs]
+    _each(deliver, known, at_once=1 if is_sql(address.uri) else AT_ONCE)
+    unknown = tuple(trial_id for trial_id in waiting if trial_id not in specs)
+    return Pending(tuple(delivered), tuple(left), tuple(refused), unknown, away[0] if away else "")
 
 
 def forget_finished(finished: Iterable[str], storage: str | os.PathLike[str], sweep: str) -> None:
@@ -90,6 +94,20 @@ def forget_finished(finished: Iterable[str], storage: str | os.PathLike[str], sw
                 TrialPlace(storage, sweep, trial_id).remove()
             except OSError as error:
                 log.warning("what is left of trial %s cannot be removed: %s", trial_id, error)
+
+
+def _each(deliver: Callable[[str], None], trial_ids: list[str], *, at_once: int) -> None:
+    """Ctrl-C, and whatever else `deliver` raises, ends it with those that are being delivered."""
+    if min(at_once, len(trial_ids)) < 2:
+        for trial_id in trial_ids:
+            deliver(trial_id)
+        return
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="skipray-delivery")
+    try:
+        for _ in pool.map(deliver, trial_ids):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _deliver(address: Address, trial: TrialSpec, place: TrialPlace) -> bool:

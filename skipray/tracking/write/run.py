@@ -4,6 +4,7 @@ Longer than other files, because the ways in which a run can be half there belon
 begun by an attempt that died, begun with other probe settings, deleted by hand, ahead of the checkpoint that survived.
 """
 
+import itertools
 import math
 import time
 from collections import Counter
@@ -122,10 +123,11 @@ class TrialRun:
 
     def _create(self) -> None:
         tags = run_tags(self.trial, self.address.parent_run_id, self.attempt, dict(self.address.colours))
+        tries = itertools.count()
 
         def create(mlflow: "MlflowClient") -> "Run":
-            # After an attempt without an answer the run may exist all the same.
-            if self._look_first:
+            # After a try without an answer the run may exist all the same.
+            if next(tries):
                 self._find()
                 if self.run_id is not None:
                     return mlflow.get_run(self.run_id)
@@ -142,14 +144,18 @@ class TrialRun:
         """The newest usable run of this trial: a FINISHED one, else one that this attempt can go on with."""
 
         def search(mlflow: "MlflowClient") -> list["Run"]:
-            condition = f"tags.`{TRIAL_ID}` = '{self.trial.trial_id}' AND tags.`{KIND}` = 'trial'"
+            # One condition: joined, a second one of tags is most of a search's time where there are many runs.
+            condition = f"tags.`{TRIAL_ID}` = '{self.trial.trial_id}'"
             return list(
                 mlflow.search_runs(
                     [self.address.experiment_id], condition, order_by=["attributes.start_time DESC"], max_results=20
                 )
             )
 
-        runs = [r for r in reach(self.address.uri, search) if r.data.tags.get(PARENT) == self.address.parent_run_id]
+        wanted = ("trial", self.address.parent_run_id)
+        runs = [
+            r for r in reach(self.address.uri, search) if (r.data.tags.get(KIND), r.data.tags.get(PARENT)) == wanted
+        ]
         self.run_id = None
         for run in runs:
             if run.info.status == "FINISHED" and run.data.tags.get(OUTCOME) in OUTCOMES:

@@ -19,7 +19,7 @@ from skipray.storage import AlreadyRunning, Fenced, Owner
 from skipray.storage.owner import STALE_SECONDS, is_here, myself, process_lives, seems_living
 from skipray.tracking.address import Address, TrackingAway, TrackingRefused
 from skipray.tracking.client import reach
-from skipray.tracking.read.launches import BEAT, PARAM, RELEASED, Launches, read_launches
+from skipray.tracking.read.launches import BEAT, IN_TURN, PARAM, RELEASED, Launches, read_launches
 
 HEARTBEAT_SECONDS = 5.0
 WATCHED_BEATS = 3
@@ -55,6 +55,8 @@ class StoreLease:
         self._heartbeat_seconds, self._stale_seconds = heartbeat_seconds, stale_seconds
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self.in_turn = False
+        """Whether this launch, and each before, began after the one before had given the sweep up."""
         self._number, self._beats = 0, 0
         self._me: Owner | None = None
 
@@ -65,6 +67,7 @@ class StoreLease:
             found = self._read()
             if found.owner is not None and self._is_living(found):
                 raise AlreadyRunning(self.sweep, found.owner)
+            self.in_turn = found.in_turn and found.owner is None
             if self._claim(found.number + 1):
                 break
         self._stopping.clear()
@@ -86,11 +89,6 @@ class StoreLease:
             with contextlib.suppress(TrackingAway, TrackingRefused):
                 self._set_tag(RELEASED, str(self._number), retries=())
 
-    @property
-    def is_first(self) -> bool:
-        """Whether no launch of the sweep came before, so that none can have left a worker that is still at work."""
-        return self._number == 1
-
     def check(self) -> None:
         """Raises Fenced when another launch has taken over."""
         if self.lost.is_set():
@@ -109,7 +107,7 @@ class StoreLease:
 
     def _claim(self, number: int) -> bool:
         assert self._me is not None, "acquire() comes first"
-        content = json.dumps(asdict(self._me))
+        content = json.dumps(asdict(self._me) | {IN_TURN: self.in_turn})
         run_id = self._address.parent_run_id
         # Refused where another was first; MLflow's words for that need not be told from others, reading back says it.
         with contextlib.suppress(TrackingRefused):
