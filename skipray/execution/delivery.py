@@ -19,7 +19,7 @@ DELIVERY_SECONDS = 30.0
 PATIENCE_SECONDS = 120.0
 """How long a launch that has run everything waits for a tracking store that takes nothing."""
 RETRY_SECONDS = 5.0
-"""How often it is tried while some wait."""
+"""How often it is tried while it is away."""
 
 
 class DeliveryThread(threading.Thread):
@@ -47,23 +47,23 @@ class DeliveryThread(threading.Thread):
         self._address, self._trials, self._sweep_name = address, trials, sweep_name
         self._storage_url, self._running, self._finished = storage_url, running, finished
         self._ended = threading.Event()
-        self._say, self._left = say, 0
+        self._say, self._left, self._away = say, 0, ""
 
     def run(self) -> None:
-        while not self._ended.wait(RETRY_SECONDS if self._left else DELIVERY_SECONDS):
+        while not self._ended.wait(RETRY_SECONDS if self._away else DELIVERY_SECONDS):
             self._forget()
             waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
-            left, away = 0, ""
+            left, self._away = 0, ""
             if waiting:
                 trials = [t for t in self._trials() if t.trial_id in waiting]
                 pending = tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
-                left, away = len(pending.left), pending.away
-            self._tell(left, away)
+                left, self._away = len(pending.left), pending.away
+            self._tell(left)
 
-    def _tell(self, left: int, away: str) -> None:
+    def _tell(self, left: int) -> None:
         if left != self._left:
             self._left = left
-            self._say(waiting_words(left, away) if left else "nothing waits any more")
+            self._say(waiting_words(left, self._away) if left else "nothing waits any more")
 
     def __enter__(self) -> "DeliveryThread":
         self.start()
@@ -83,7 +83,7 @@ class DeliveryThread(threading.Thread):
                 tracking.forget_finished(known - waiting, self._storage_url, self._sweep_name)
 
 
-def waiting_words(results: int, away: str) -> str:
+def waiting_words(results: int, away: str = "") -> str:
     """Such as `2 results wait for the tracking store (no connection)`."""
     wait = "1 result waits" if results == 1 else f"{results} results wait"
     return f"{wait} for the tracking store" + (f" ({away})" if away else "")

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from skipray.execution.delivery import waiting_words
 from skipray.planning.budget import BudgetFit
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LaunchEnd:
         said = [f"{self.ran} of {self.total} trials finished in {self.seconds:.0f} s"]
         said += [f"{self.failed} failed"] if self.failed else []
         said += ["interrupted"] if self.interrupted else []
-        said += [f"{self.undelivered} results wait for the tracking store"] if self.undelivered else []
+        said += [waiting_words(self.undelivered)] if self.undelivered else []
         return ", ".join(said) + (f": {self.why}" if self.why else "")
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
