@@ -1,13 +1,9 @@
 """Whether the data of a sweep are on this machine, and are those that its fingerprints name."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from skipray import datasets
 from skipray.spec import SpecError, SweepSpec, TrialSpec
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_data(sweep: SweepSpec) -> None:

@@ -19,5 +19,5 @@ def notes_of(sweep: SweepSpec) -> tuple[str, ...]:
 
 def _missing_data(sweep: SweepSpec) -> list[str]:
     """What `launch` would refuse on this machine: data sets whose files are not here, and how to get them."""
-    wanted = {cell.dataset.model_dump_json(): cell.dataset for cell in sweep.cells if ":" not in cell.dataset.name}
-    return [f"not on this machine yet: {why}" for data in wanted.values() if (why := datasets.missing(data))]
+    shipped = [cell.dataset for cell in sweep.data_cells if ":" not in cell.dataset.name]
+    return [f"not on this machine yet: {why}" for data in shipped if (why := datasets.missing(data))]

@@ -52,11 +52,15 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
     """Mistakes and notes."""
     mistakes: dict[str, list[str]] = {}  # the networks that make each
     notes: dict[str, None] = {}
+
+    def refuse(trial: TrialSpec, error: Exception) -> None:
+        mistakes.setdefault(_mistake(sweep, trial, error), []).append(trial.label.rpartition("-s")[0])
+
     for trial in _kinds(sweep):
         try:
             found = _try(trial)
         except Exception as error:
-            mistakes.setdefault(_mistake(sweep, trial, error), []).append(trial.label.rpartition("-s")[0])
+            refuse(trial, error)
             continue
         if found.left:
             notes.setdefault(_note(trial, found.left))
@@ -69,7 +73,7 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
                 shape, classes = datasets.shape_and_classes(trial.dataset)
                 architectures.sizes(trial.model, shape, classes)
             except Exception as error:
-                mistakes.setdefault(_mistake(sweep, trial, error), []).append(trial.label.rpartition("-s")[0])
+                refuse(trial, error)
     return [f"{mistake} ({_few(labels)})" for mistake, labels in mistakes.items()], list(notes)
 
 

@@ -12,6 +12,7 @@ from skipray.palette import Dash, Style, depth_styles
 from skipray.report.axes import Axis, linear_axis, log_axis
 from skipray.report.chart import Chart, Key, Level, Panel, Table, Trace, level_keys
 from skipray.report.groups import MAX_FACETS, Facet, Layout, factor_columns, family, positions, whole
+from skipray.report.layer_axes import axis_of_layers, layer_axis, placed, profile_trace
 from skipray.report.marking import keys, ring_at_end
 from skipray.report.numbers import number
 from skipray.theory import marchenko_pastur_log10_condition
@@ -19,7 +20,6 @@ from skipray.theory import marchenko_pastur_log10_condition
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
     from skipray.spec import Group
-from skipray.report.layer_axes import axis_of_layers, layer_axis, placed, profile_trace
 
 STATISTICS = {
     "hidden": ("log10_condition", "range", "rms", "participation_ratio", "mean_cosine"),

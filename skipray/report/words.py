@@ -1,12 +1,8 @@
 """Intervals, probabilities and counts in words."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from skipray.report.numbers import number
-
-if TYPE_CHECKING:
-    pass
 
 
 def interval(low: float | None, high: float | None) -> str:

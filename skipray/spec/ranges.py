@@ -1,26 +1,24 @@
 """Values of a factor that are spread evenly over a range."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from skipray.spec.fields import FactorRange
+from skipray.spec.fields import FactorRange, SearchRange
 
 DIGITS = 6
 """Significant ones of a value: it is written as a person would write it."""
 
 
-def refusal(reach: FactorRange) -> tuple[str, str] | None:
-    """The field that no values can be spread with, and what is allowed for it; None where they can.
+def wrong_end(reach: FactorRange | SearchRange) -> Literal["low", "high"] | None:
+    """The end of which a range has none: high, where it is not above low; low, where it is not above 0 on a log scale.
 
-    >>> refusal(FactorRange(low=0.0, high=1.0, count=3, scale="log"))
-    ('low', 'above 0 where scale is log')
+    >>> wrong_end(FactorRange(low=0.0, high=1.0, count=3, scale="log"))
+    'low'
     """
-    if reach.scale == "log" and reach.low <= 0:
-        return "low", "above 0 where scale is log"
-    if not reach.high > reach.low:
-        return "high", f"above low, {reach.low:g}"
-    return None
+    if reach.low >= reach.high:
+        return "high"
+    return "low" if reach.scale == "log" and reach.low <= 0 else None
 
 
 def spread(reach: FactorRange, *, whole: bool) -> list[Any]:

@@ -1,5 +1,6 @@
 """Values of a factor that are spread over a range: the same trials as with the list, and clear refusals."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,27 +8,11 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from skipray.spec import SpecError, SweepSpec, load_sweep
+from skipray.spec.finding import sweep_path
 from skipray.spec.reference import json_schema
 
-GOOD = """\
-name: small
-question: How deep?
-dataset: {name: digits}
-model: {kind: mlp, width: 64, normalization: batch, initialisation: he_normal, activation: relu, residual_scale: 1}
-recipe:
-  epochs: 2
-  batch_size: 128
-  learning_rate: 0.05
-  momentum: 0.9
-  weight_decay: 1e-4
-  schedule: constant
-  augmentation: none
-factors:
-  architecture: [plainnet, resnet]
-  depth: [8, 20]
-seeds: [0, 1]
-"""
-RATE = GOOD.replace("  learning_rate: 0.05\n", "")
+GOOD = sweep_path("quickstart").read_text()
+RATE = re.sub(r"^  learning_rate: .*\n", "", GOOD, flags=re.MULTILINE)
 
 
 def load(folder: Path, text: str, *overrides: str) -> SweepSpec:
@@ -43,10 +28,13 @@ def refused(folder: Path, text: str, *overrides: str) -> str:
 
 
 def test_a_range_is_the_list_of_its_values(tmp_path: Path) -> None:
-    listed = load(tmp_path, RATE, "factors.learning_rate=[0.001, 0.01, 0.1, 1.0]", "factors.depth=[8, 16, 24, 32]")
+    plain = "factors.architecture=[plainnet, resnet]"
+    depths = "factors.depth=[8, 16, 24, 32]"
+    listed = load(tmp_path, RATE, plain, "factors.learning_rate=[0.001, 0.01, 0.1, 1.0]", depths)
     spread = load(
         tmp_path,
         RATE,
+        plain,
         "factors.learning_rate={low: 0.001, high: 1, count: 4, scale: log}",
         "factors.depth={low: 8, high: 32, count: 4, scale: linear}",
     )
@@ -84,5 +72,6 @@ def test_editors_know_ranges() -> None:
         ("{low: 8, high: 20}", False),
         ("8", False),
     ):
-        text = GOOD.replace("depth: [8, 20]", f"depth: {depth}")
+        text, count = re.subn(r"^  depth: .*", f"  depth: {depth}", GOOD, flags=re.MULTILINE)
+        assert count == 1
         assert validator.is_valid(YAML(typ="safe", pure=True).load(text)) is right, depth

@@ -151,20 +151,14 @@ def _look_starting_workers() -> None:
 
     _expect(TuneController._maybe_reuse_cached_actor, "self", "trial")
     _expect(RayActorManager.is_actor_started, "self", "tracked_actor")
-    set_by_it = {name for kind in TuneController.__mro__ for name in _names_in(vars(kind).get("__init__"))}
-    missing = {"_trial_to_actor", "_actor_manager"} - set_by_it
-    if missing:
-        raise AttributeError(f"TuneController has no {', '.join(sorted(missing))}")
+    _expect_set(TuneController, {"_trial_to_actor", "_actor_manager"})
 
 
 def _look_ended_trials() -> None:
     from ray.tune.execution.tune_controller import TuneController
 
     _expect(TuneController.on_step_end, "self")
-    set_by_it = {name for kind in TuneController.__mro__ for name in _names_in(vars(kind).get("__init__"))}
-    missing = {"_trials", "_trial_to_actor", *_ENDED_TRIALS} - set_by_it
-    if missing:
-        raise AttributeError(f"TuneController has no {', '.join(sorted(missing))}")
+    _expect_set(TuneController, {"_trials", "_trial_to_actor", *_ENDED_TRIALS})
 
 
 def _look_printed() -> None:
@@ -180,6 +174,13 @@ def _look_propagated() -> None:
 
     if not isinstance(class_cache.ENV_VARS_TO_PROPAGATE, set):
         raise TypeError("Tune's ENV_VARS_TO_PROPAGATE is no set")
+
+
+def _expect_set(kind: type, attributes: set[str]) -> None:
+    """Raise AttributeError where the class does not set one of these when it is made."""
+    missing = attributes - {name for each in kind.__mro__ for name in _names_in(vars(each).get("__init__"))}
+    if missing:
+        raise AttributeError(f"{kind.__name__} has no {', '.join(sorted(missing))}")
 
 
 def _names_in(function: Any) -> tuple[str, ...]:

@@ -22,10 +22,10 @@ def spread_ranges(mistakes: Mistakes) -> None:
         reach = mistakes.validate(FactorRange, values, ("factors", key))
         if reach is None:
             continue
-        refused = ranges.refusal(reach)
-        if refused:
-            field, allowed = refused
-            mistakes.add(("factors", key, field), f"found {show(values[field])}; allowed: {allowed}")
+        wrong = ranges.wrong_end(reach)
+        if wrong:
+            allowed = f"above low, {reach.low:g}" if wrong == "high" else "above 0 where scale is log"
+            mistakes.add(("factors", key, wrong), f"found {show(values[wrong])}; allowed: {allowed}")
         else:
             whole = all(isinstance(values[end], int) for end in ("low", "high"))
             factors[key] = ranges.spread(reach, whole=whole)

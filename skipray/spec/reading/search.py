@@ -4,6 +4,7 @@ import difflib
 
 from skipray.spec.cell import bare_name
 from skipray.spec.fields import Adaptive, Recipe, SweepFile, Tune
+from skipray.spec.ranges import wrong_end
 from skipray.spec.reading.mistakes import Mistakes
 from skipray.spec.words import allowed_words, is_number, value_limits
 
@@ -20,9 +21,10 @@ def check_tune(file: SweepFile, tune: Tune, mistakes: Mistakes) -> None:
             continue
         if name in factors:
             mistakes.add(here, "found a factor of this sweep; allowed: what is not compared")
-        if reach.low >= reach.high:
+        wrong = wrong_end(reach)
+        if wrong == "high":
             mistakes.add((*here, "high"), f"found {reach.high}; allowed: above low ({reach.low})")
-        elif reach.scale == "log" and reach.low == 0:
+        elif wrong == "low":
             mistakes.add((*here, "low"), "found 0 on a log scale; allowed: above 0, or the scale linear")
         for end in ("low", "high"):
             limits = value_limits(Recipe, name)

@@ -1,8 +1,8 @@
 """The launches of a sweep, as its run names them: each made a param of its own, and the newest owns the sweep."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,6 +11,7 @@ from skipray.spec import SweepSpec
 from skipray.storage import Owner, living_launch
 from skipray.storage.owner import owner_from, seems_living
 from skipray.tracking.address import is_sql, resolve_uri, storage_url
+from skipray.tracking.read.row import object_of
 from skipray.tracking.read.sweep_run import find_sweep_run
 from skipray.tracking.read.tables import PARAMS, TAGS, away, engine
 
@@ -61,34 +62,27 @@ def read_launches(uri: str, run_id: str) -> Launches:
     params, tags = _sql(uri, run_id) if is_sql(uri) else _http(uri, run_id)
     numbers = [int(key.removeprefix(PARAM)) for key in params if key.removeprefix(PARAM).isdigit()]
     number = max(numbers, default=0)
-    told = params.get(f"{PARAM}{number:06d}", "")
+    told = object_of(params.get(f"{PARAM}{number:06d}"))
     last = _owner(told)
     beat = tags.get(BEAT, "")
     if last is not None:
         last = _heard(last, number, beat)
     released = tags.get(RELEASED) == str(number)
-    in_turn = not number or _in_turn(told)
+    in_turn = not number or told.get(IN_TURN) is True  # of an earlier skipray nothing is known
     return Launches(number, None if released else last, beat, last, in_turn, tags.get(FORGOTTEN, ""))
 
 
-def _owner(text: str) -> Owner | None:
+def _owner(told: Mapping[str, Any]) -> Owner | None:
     try:
-        return owner_from(json.loads(text))
-    except (ValueError, TypeError, AttributeError):
+        return owner_from(told)
+    except TypeError:
         return None  # a damaged launch has no owner
-
-
-def _in_turn(text: str) -> bool:
-    try:
-        return json.loads(text).get(IN_TURN) is True
-    except (ValueError, AttributeError):
-        return False  # of an earlier skipray, or damaged
 
 
 def _heard(owner: Owner, number: int, beat: str) -> Owner:
     """The owner with the time at which it was heard of last."""
+    told = object_of(beat)
     try:
-        told = json.loads(beat)
         return replace(owner, heartbeat=float(told["time"])) if told["launch"] == number else owner
     except (ValueError, TypeError, KeyError):
         return owner
