@@ -36,7 +36,8 @@ def auth_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--require-hashes",
     ]
     lock = ROOT / "infra" / "mlflow" / "auth.lock"
-    subprocess.run([*command, "--python", sys.executable, "--requirement", lock], check=True, timeout=120)
+    command += ["--python", sys.executable, "--requirement", lock]
+    subprocess.run(command, check=True, timeout=240, env={"UV_SYSTEM_CERTS": "true", **os.environ})
     return target
 
 

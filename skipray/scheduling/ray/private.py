@@ -278,7 +278,7 @@ def _variable(key: str, value: str) -> Iterator[None]:
         yield
     finally:
         if before is None:
-            del os.environ[key]
+            os.environ.pop(key, None)
         else:
             os.environ[key] = before
 
