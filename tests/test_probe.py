@@ -272,6 +272,27 @@ def test_hidden_statistics_by_their_definitions():
         assert value(table, layer="1", tensor="hidden", statistic=statistic) == pytest.approx(wanted, rel=1e-6)
 
 
+def test_a_network_that_writes_into_its_input_is_measured_on_the_same_input_in_each_pass():
+    class Halves(nn.Module):
+        def __init__(self, in_place):
+            super().__init__()
+            self.in_place = in_place
+            self.layers = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+
+        def forward(self, x):
+            return self.layers(x.mul_(0.5) if self.in_place else x * 0.5)
+
+    x, y = torch.randn(12, 6, generator=torch.Generator().manual_seed(1)), torch.arange(12) % 3
+    networks = Halves(False), Halves(True)
+    networks[1].load_state_dict(networks[0].state_dict())
+    expected, found = (
+        generalization_measures(n, x.clone(), y, spec=ProbeSpec(preset="full", hessian=True, jacobian=True))
+        for n in networks
+    )
+    assert found == expected
+    assert len(found) > 5
+
+
 def test_in_place_layers_are_seen_before_and_after():
     torch.manual_seed(4)
     model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(inplace=True), nn.Linear(8, 4))

@@ -16,8 +16,9 @@ from skipray.spec import TrialSpec
 from skipray.spec.samples import Task
 from skipray.spec.shapes import TokenShape
 from skipray.torch_private import BATCH_NORMS
+from skipray.trial import own_network
 from skipray.trial.lone_block import lone_blocks
-from skipray.trial.numerics import numerics
+from skipray.trial.numerics import numerics, random_state
 from skipray.trial.training import make_optimizer
 from skipray.trial.training.step import Step
 
@@ -56,10 +57,16 @@ def rehearse(
         Exception: whatever the user's own code raises.
     """
     with numerics(trial):
+        random = random_state()
         network, left = architectures.build_and_say(trial.model, input_shape, outputs, seed=trial.seed)
         who = trial.model.architecture
+        own, built = ":" in who, [name for name, _ in network.named_parameters()]
+        if own:
+            own_network.check_repeatable(trial, network, input_shape, outputs, random=random)
         check_scores(network, two(input_shape), outputs, who, task)
         lone = lone_blocks(trial, network, two(input_shape), input_shape, outputs)
+        if own:
+            own_network.check_made(network, built, who)
         found = Rehearsed(left, layers_rule(network, two(input_shape), trial.probe.layers, lone))
         if not trial.recipe.epochs:
             return found
@@ -67,11 +74,17 @@ def rehearse(
         optimizer = make_optimizer(network, trial.recipe)
         x = two(input_shape)
         y = made_up_labels(input_shape, outputs, task)
+        if own:
+            own_network.check_kept(network, optimizer, who)
         if trial.recipe.smallest_piece(samples) == 1:
             x, y = x[:1], y[:1]
         network.train()
         with batch_statistics_checked(network, trial):
             Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
+        if own:
+            own_network.check_known_weights(network, two(input_shape), who)
+            x, y = two(input_shape), made_up_labels(input_shape, outputs, task)
+            own_network.check_measured(trial, network.eval(), x, y, lone)
     return found
 
 

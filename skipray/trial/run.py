@@ -40,7 +40,16 @@ from skipray.trial.rehearsal import batch_statistics_checked, check_scores, chec
 from skipray.trial.training import EpochEnd, TrainingProgress, autocast, make_optimizer, to_device, train
 from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode, gaps
 from skipray.trial.training.losses import judging_loss, probing_loss
-from skipray.trial.training.state import CheckpointRefused, apart, network_tensors, pack, restore_network, unpack
+from skipray.trial.training.rest import Rest
+from skipray.trial.training.state import (
+    CheckpointRefused,
+    apart,
+    network_tensors,
+    pack,
+    restore_network,
+    saved_tensors,
+    unpack,
+)  # fmt: skip
 
 __all__ = ["CheckpointRefused", "Checkpoints", "run_trial"]
 
@@ -99,6 +108,7 @@ class _Attempt:
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
+        self.rest = Rest(self.network)
         self._refuse_untrainable(classes)
         few = self.splits.normalise(self.splits.train_x[torch.arange(2)])
         self.lone = lone_blocks(trial, self.network, few, shape, classes)
@@ -281,7 +291,7 @@ class _Attempt:
             "probe_seconds": self.clock.probe_seconds,
             "random": random_state(),
         }
-        tensors |= network_tensors(self.network, self.optimizer)
+        tensors |= network_tensors(self.network, self.optimizer) | self.rest.tensors()
         tensors |= {"loss": progress.loss, "correct": progress.correct, "rng": torch.get_rng_state()}
         if self.device.type == "cuda":
             tensors["rng_cuda"] = torch.cuda.get_rng_state(self.device)
@@ -295,7 +305,9 @@ class _Attempt:
             return False
         try:
             tensors, values = unpack(self.trial.trial_id, blob)
+            rest = self.rest.read(tensors)
             restore_network(self.network, self.optimizer, tensors)
+            self.rest.put(rest)
         except CheckpointRefused as refused:
             logger.warning("%s starts over: %s", self.trial.label, refused)
             return False
@@ -313,4 +325,4 @@ class _Attempt:
         return True
 
     def _weights(self) -> bytes:
-        return save_tensors(apart(self.network.state_dict()), {"skipray": self.trial.trial_id})
+        return save_tensors(apart(saved_tensors(self.network)), {"skipray": self.trial.trial_id})

@@ -33,7 +33,11 @@ seeds: [0]
 MODEL = """model: {kind: mlp, width: 8, normalization: batch, initialisation: he_normal, activation: relu,
   residual_scale: 1}"""
 NETS = """
+import functools
+import os
+import random
 import sys
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm
@@ -96,6 +100,85 @@ sevens = family(constant)
 twice = family(tied)
 parametrised = family(lambda m, c: flat(
     weight_norm(nn.Linear(16, 16)), spectral_norm(nn.Linear(16, 16)), orthogonal(nn.Linear(16, 16)), nn.Linear(16, c)))
+class Acts(nn.Module):
+    # A linear layer whose scores also follow from something else.
+    def __init__(self, classes):
+        super().__init__()
+        self.layer = nn.Linear(16, classes)
+        self.prepare(classes)
+    def prepare(self, classes):
+        pass
+    def forward(self, x):
+        return self.layer(x.flatten(1)) * self.scale()
+    def scale(self):
+        return 1.0
+
+class Counts(Acts):
+    steps = 0
+    def prepare(self, classes):
+        self.register_buffer("halves", torch.zeros(()), persistent=False)
+        self.history = {"sizes": []}
+    def scale(self):
+        if self.training:
+            self.steps += 1
+            self.halves += 0.5
+            self.history["sizes"].append(1.0)
+        return 1 + self.steps * self.halves / (1 + len(self.history["sizes"]))
+
+class Draws(Acts):
+    def prepare(self, classes):
+        self.generators = [random.Random(3), np.random.default_rng(3), torch.Generator().manual_seed(3)]
+    def scale(self):
+        python, numpy, torchs = self.generators
+        return python.random() + numpy.random() + torch.rand((), generator=torchs) if self.training else 1.0
+
+class Remembers(Acts):
+    def prepare(self, classes):
+        self.steps = torch.zeros(())
+    def scale(self):
+        self.steps = self.steps + float(self.training)
+        return 1 + self.steps
+    def get_extra_state(self):
+        return {"steps": float(self.steps)}
+    def set_extra_state(self, state):
+        self.steps = torch.tensor(state["steps"])
+
+class Listed(Acts):
+    def prepare(self, classes):
+        self.layers = [nn.Linear(16, 16)]
+    def forward(self, x):
+        return self.layer(self.layers[0](x.flatten(1)))
+
+class Late(Acts):
+    def scale(self):
+        if not hasattr(self, "gain"):
+            self.gain = nn.Parameter(torch.ones(()))
+        return self.gain
+
+class Secret(Acts):
+    def prepare(self, classes):
+        nn.init.constant_(self.layer.weight, int.from_bytes(os.urandom(3), "big"))
+
+class Unsaved(Acts):
+    def state_dict(self, *arguments, **named):
+        return {}
+
+class Opaque(Acts):
+    def get_extra_state(self):
+        return object()
+    def set_extra_state(self, state):
+        pass
+
+counts = family(lambda m, c: Counts(c))
+draws = family(lambda m, c: Draws(c))
+remembers = family(lambda m, c: Remembers(c))
+listed = family(lambda m, c: Listed(c))
+late = family(lambda m, c: Late(c))
+secret = family(lambda m, c: Secret(c))
+unsaved = family(lambda m, c: Unsaved(c))
+opaque = family(lambda m, c: Opaque(c))
+unmeasured = family(lambda m, c: nn.DataParallel(flat(nn.Linear(16, c))))
+cached = family(functools.lru_cache(lambda m, c: flat(nn.Linear(16, c))))
 deep_fails = family(lambda m, c: flat(nn.Linear(16, c)) if m.depth < 3 else flat(nn.Linear(16, m.width)))
 """
 
@@ -170,6 +253,13 @@ def test_the_scheme_reaches_attention_and_says_what_it_leaves(tmp_path):
         ("frozen", "found 2 parameters, none of which is trained"),
         ("leaves", "build ended the process (SystemExit(0)); allowed: a network"),
         ("wide", "found an output of (2, 5) for 2 samples; allowed: (2, 4)"),
+        ("listed", "found 2 weights that are no parameters of the network, so that nothing trains them"),
+        ("late", "found weights that are made in the first pass (gain)"),
+        ("cached", "found weights that two calls of build share (1.weight, 1.bias)"),
+        ("secret", "found other values in two calls of build with one seed (layer.weight)"),
+        ("unsaved", "found a state_dict without layer.weight, layer.bias"),
+        ("opaque", "found the extra state _extra_state with a object"),
+        ("unmeasured", "The stateless API can't be used"),
         ("attends", "own_nets.py:"),
         ("deep_fails", "own_nets.py:"),
     ],
@@ -218,9 +308,12 @@ def test_skiprays_own_families_are_held_to_it_too(tmp_path):
         rehearse(single)
 
 
-@pytest.mark.parametrize("name", ["lazy", "twice", "parametrised"])
-def test_lazy_tied_and_parametrised_networks_train_and_resume(tmp_path, name):
-    """Their weights are saved, and a state in mid-training is taken up with the same bits."""
+@pytest.mark.parametrize("name", ["lazy", "twice", "parametrised", "counts", "draws", "remembers"])
+def test_networks_of_every_kind_train_and_resume(tmp_path, name):
+    """Lazy, tied and parametrised ones, and those that keep more than weights.
+
+    Their weights are saved, and a state in mid-training is taken up with the same bits.
+    """
 
     class Kept:
         state = None

@@ -18,7 +18,8 @@ def as_found(network: nn.Module) -> Iterator[None]:
     """Restores, also after an error, whatever a forward or backward pass in any mode may change.
 
     A forward pass in training mode moves batch norm's running statistics and draws dropout masks; a measurement must
-    not. Inside, float32 products are done in float32 (no TF32, no autocast).
+    not. Inside, float32 products are done in float32 (no TF32, no autocast), and the network is given copies: one that
+    writes into its input would be measured on another input in each pass.
     """
     buffers = [
         (module, name, buffer, None if buffer is None else buffer.clone())
@@ -31,12 +32,14 @@ def as_found(network: nn.Module) -> Iterator[None]:
     matmul, convolution = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
     kind = next((p.device.type for p in network.parameters()), "cpu")
+    given = network.register_forward_pre_hook(_copies, with_kwargs=True, prepend=True)
     try:
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         with torch.random.fork_rng(devices=devices), torch.autocast(kind, enabled=False):
             yield
     finally:
+        given.remove()
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, convolution
         random.setstate(python)
         np.random.set_state(legacy)  # noqa: NPY002
@@ -49,6 +52,14 @@ def as_found(network: nn.Module) -> Iterator[None]:
             _restore(module, plain, contents)
         for parameter, flag in requires:
             parameter.requires_grad_(flag)
+
+
+def _copies(network: nn.Module, arguments: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The arguments of a pass with tensors of their own."""
+    return (
+        tuple(a.clone() if isinstance(a, torch.Tensor) else a for a in arguments),
+        {n: a.clone() if isinstance(a, torch.Tensor) else a for n, a in named.items()},
+    )
 
 
 Contents = dict[str, list[Any] | dict[Any, Any] | set[Any]]

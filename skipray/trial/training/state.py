@@ -24,6 +24,10 @@ class CheckpointRefused(SkiprayError, ValueError):
     """A state that cannot be resumed from: truncated, of another trial, or of another version."""
 
 
+class ExtraStateRefused(SkiprayError, ValueError):
+    """A network says of itself what cannot be saved as data."""
+
+
 def pack(trial_id: str, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> bytes:
     """One blob of tensors and JSON values, marked with the trial and the versions that its bits depend on."""
     header = {"state_version": STATE_VERSION, "trial_id": trial_id, "torch": torch.__version__, "values": values}
@@ -70,8 +74,17 @@ def _metadata(blob: bytes) -> dict[str, str]:
 
 def network_tensors(network: nn.Module, optimizer: Optimizer) -> dict[str, torch.Tensor]:
     """Parameters, buffers and the optimizer's state by name."""
-    tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
-    return tensors | optimizer.tensors()
+    return {f"network/{name}": tensor for name, tensor in saved_tensors(network).items()} | optimizer.tensors()
+
+
+def saved_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and persistent buffers by name."""
+    return {name: value for name, value in network.state_dict().items() if isinstance(value, torch.Tensor)}
+
+
+def other_states(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What a network's state has beside tensors: its modules' extra states (`get_extra_state`)."""
+    return {name: value for name, value in state.items() if not isinstance(value, torch.Tensor)}
 
 
 def restore_network(network: nn.Module, optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -> None:
@@ -82,9 +95,9 @@ def restore_network(network: nn.Module, optimizer: Optimizer, tensors: dict[str,
     """
     saved = {name.removeprefix("network/"): t for name, t in tensors.items() if name.startswith("network/")}
     shapes = {name: tensor.shape for name, tensor in saved.items()}
-    allowed = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    allowed = {name: tensor.shape for name, tensor in saved_tensors(network).items()}
     if shapes != allowed:
         odd = sorted(n for n in shapes.keys() | allowed.keys() if shapes.get(n) != allowed.get(n))
         raise CheckpointRefused(f"found the state of another network: it differs in {', '.join(odd[:5])}")
-    network.load_state_dict(saved)
+    network.load_state_dict(saved | other_states(network.state_dict()))
     optimizer.restore(tensors)

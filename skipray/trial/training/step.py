@@ -45,7 +45,8 @@ class Step:
 
         def evaluate() -> torch.Tensor:
             self.optimizer.zero_grad()
-            found = self._gradients(inputs, targets, labels)
+            # One that is evaluated again needs the same inputs again: a network may write into what it is given.
+            found = self._gradients(inputs.clone() if self.optimizer.closed else inputs, targets, labels)
             if self.recipe.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.parameters, self.recipe.gradient_clip_norm)
             if self.optimizer.closed:  # LBFGS takes views of gradients, which channels-last ones do not have

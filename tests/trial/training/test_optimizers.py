@@ -138,3 +138,19 @@ def test_what_torch_refuses_is_said_before_anything_is_trained():
     assert said is not None
     assert "adamw refuses its arguments: ValueError: Invalid beta parameter at index 0: 1.5" in said
     assert refusal(recipe("adamw")) is None
+
+
+def test_a_network_that_writes_into_its_input_is_given_it_as_often_as_a_step_evaluates_it():
+    class Halves(nn.Linear):
+        in_place = False
+
+        def forward(self, x):
+            return super().forward(x.mul_(0.5) if self.in_place else x * 0.5)
+
+    networks = Halves(4, 3), Halves(4, 3)
+    networks[1].load_state_dict(networks[0].state_dict())
+    networks[1].in_place = True
+    for network in networks:
+        x, y = torch.randn(8, 4, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 3
+        Step(network, recipe("lbfgs"), make_optimizer(network, recipe("lbfgs"))).take(x, y, y, 0.1, None)
+    assert torch.equal(networks[0].weight, networks[1].weight)

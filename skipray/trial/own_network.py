@@ -1,0 +1,142 @@
+"""What a network of one's own has to be so that its numbers are the trial's.
+
+It is the same each time it is built, all of its weights are known, its state can be saved, and it can be measured.
+Tried before anything is trained.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skipray import architectures
+from skipray.errors import SkiprayError
+from skipray.metrics.computing.as_found import as_found
+from skipray.probe import measure
+from skipray.probe.generalization import generalization_measures, initial_weights
+from skipray.spec import TrialSpec
+from skipray.trial.numerics import set_random_state
+from skipray.trial.training.losses import judging_loss, probing_loss
+from skipray.trial.training.optimizers import Optimizer
+from skipray.trial.training.rest import Rest
+from skipray.trial.training.state import network_tensors, pack, restore_network
+
+MEASURED_PARAMETERS = 2_000_000
+"""Larger networks are not measured on trial: their weights' spectra would take `plan` longer than a step."""
+NAMED = 3
+
+
+class UnfitNetwork(SkiprayError, ValueError):
+    """A network whose numbers would not be the trial's."""
+
+
+def check_repeatable(
+    trial: TrialSpec, network: nn.Module, input_shape: tuple[int, ...], outputs: int, *, random: dict[str, Any]
+) -> None:
+    """Refuse what is built anew with other values, or with weights of the network that was built before: a trial of a
+    worker that has run others would go on from theirs.
+
+    Args:
+        network: as it was built.
+        random: `random_state` before that.
+    """
+    who = trial.model.architecture
+    with as_found(network):
+        set_random_state(random)
+        again = architectures.build(trial.model, input_shape, outputs, seed=trial.seed)
+    trained = {id(p): name for name, p in network.named_parameters() if p.requires_grad}
+    shared = [trained[id(p)] for p in again.parameters() if id(p) in trained]
+    if shared:
+        raise UnfitNetwork(
+            f"{who}: found weights that two calls of build share ({_few(shared)}); allowed: new ones in each call, "
+            "so that no trial goes on from another one's"
+        )
+    first, second = (dict([*n.named_parameters(), *n.named_buffers()]) for n in (network, again))
+    odd = [name for name in first.keys() | second.keys() if not _same(first.get(name), second.get(name))]
+    if odd:
+        raise UnfitNetwork(
+            f"{who}: found other values in two calls of build with one seed ({_few(sorted(odd))}); allowed: random "
+            "numbers of torch's, numpy's and Python's generators, which follow from the trial's seed"
+        )
+
+
+def check_made(network: nn.Module, built: Sequence[str], who: str) -> None:
+    """Refuse a network that made weights in its first pass.
+
+    Args:
+        built: names of the parameters that `build` has made.
+        who: the family.
+    """
+    late = [name for name, _ in network.named_parameters() if name not in built]
+    if late:
+        raise UnfitNetwork(
+            f"{who}: found weights that are made in the first pass ({_few(late)}), which the initialisation does not "
+            "reach; allowed: made in build, or torch's lazy layers"
+        )
+
+
+def check_known_weights(network: nn.Module, samples: Tensor, who: str) -> None:
+    """Refuse weights that the scores follow from and that are no parameters of the network: nothing trains them."""
+    known = {id(p) for p in network.parameters()}
+    with as_found(network), torch.enable_grad():
+        scores = network.train()(samples)
+        unknown = {id(leaf): tuple(leaf.shape) for leaf in _leaves(scores) if id(leaf) not in known}
+    if unknown:
+        raise UnfitNetwork(
+            f"{who}: found {len(unknown)} weights that are no parameters of the network, so that nothing trains them, "
+            f"of the shapes {_few(list(map(str, unknown.values())))}; allowed: layers in torch.nn.ModuleList or "
+            "ModuleDict, not in a list or a dictionary"
+        )
+
+
+def check_kept(network: nn.Module, optimizer: Optimizer, who: str) -> None:
+    """Refuse a network whose state cannot be saved and taken up again."""
+    rest = Rest(network)
+    tensors = network_tensors(network, optimizer)
+    lost = [name for name, _ in network.named_parameters() if f"network/{name}" not in tensors]
+    if lost:
+        raise UnfitNetwork(
+            f"{who}: found a state_dict without {_few(lost)}; allowed: every parameter by its name, so that an "
+            "interrupted trial can go on"
+        )
+    pack("", tensors | rest.tensors(), {})
+    restore_network(network, optimizer, tensors)
+
+
+def check_measured(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tensor, lone: Sequence[str]) -> None:
+    """Measure the network as at a trial's end: what raises there would do so after the training, three times."""
+    if sum(p.numel() for p in network.parameters()) > MEASURED_PARAMETERS or trial.probe.preset == "none":
+        return
+    loss = probing_loss(trial.recipe, labels)
+    measure(network, samples, labels, trial.probe, epoch=1, loss=loss, lone=lone)
+    if labels.ndim == 1:
+        generalization_measures(
+            network, samples, labels, initial=initial_weights(network), spec=trial.probe,
+            loss=judging_loss(trial.recipe), seed=trial.seed, lone=lone,
+        )  # fmt: skip
+
+
+def _leaves(scores: Tensor) -> Iterator[Tensor]:
+    """The tensors that a backward pass from the scores would give gradients to."""
+    waiting, seen = [scores.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield node.variable
+        waiting += [following for following, _ in node.next_functions]
+
+
+def _same(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one.shape == other.shape and bool(
+        torch.equal(one, other) or torch.allclose(one, other, 0, 0, equal_nan=True)
+    )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
