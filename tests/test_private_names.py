@@ -168,3 +168,10 @@ class FileClient:
 def test_values_of_many_runs_are_not_asked_for_at_once_where_mlflow_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow.utils.rest_utils", None)
     assert mlflow_private.values_of_runs("http://127.0.0.1:9", ["r1"], "loss", 5) is None
+    assert mlflow_private.all_values_of_runs("http://127.0.0.1:9", ["r1"], "loss", 5) is None
+
+
+def test_a_file_is_not_asked_for_by_its_name_alone_where_mlflow_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow.store.artifact.http_artifact_repo", None)
+    client: Any = None
+    assert mlflow_private.bytes_of(client, "http://127.0.0.1:9", "mlflow-artifacts:/1/r1/artifacts", "r1", "a") is None

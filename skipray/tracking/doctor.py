@@ -21,6 +21,7 @@ from skipray.tracking.read.ledger import Ledger, child_runs, ledger_of
 from skipray.tracking.read.outdated import outdated
 from skipray.tracking.read.row import RunRow
 from skipray.tracking.read.sweep_run import deleted_sweep, sweep_runs
+from skipray.tracking.several import reads_at_once, several
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -164,25 +165,25 @@ def _of_files(uri: str, rows: Sequence[RunRow], say: Callable[[str], None]) -> I
             "named; a number in them that has changed cannot be told. --repair records checksums of the files as they "
             "are now"
         )
-    for damage in damaged(uri, rows, thorough=True):
+    for damage in damaged(uri, rows, thorough=True, say=say):
         wrong[damage.run_id].append(f"{damage.file} {damage.what}")
         files[damage.run_id].add(damage.file)
-    for count, row in enumerate(rows):
+
+    def of_unlisted(row: RunRow) -> list[tuple[str, str]]:
+        return [] if are_listed(row.artifacts) else list(broken(uri, row))
+
+    for row, unlisted in zip(rows, several(of_unlisted, rows, at_once=reads_at_once(uri)), strict=True):
         folder = local_folder(uri, row.artifact_uri, row.run_id)
-        listed = are_listed(row.artifacts)
-        has_files = not listed or bool(read_checksums(row.artifacts))  # of an imported table there are none
+        has_files = not are_listed(row.artifacts) or bool(read_checksums(row.artifacts))  # an imported table has none
         if has_files and folder is not None and not folder.is_dir():
             wrong[row.run_id][:] = [f"its files are gone ({folder})"]
             files[row.run_id].update(("layers.parquet", WEIGHTS))
-        elif not listed:
-            for name, what in broken(uri, row):
-                wrong[row.run_id].append(f"{name} {what}")
-                files[row.run_id].add(name)
+        else:
+            wrong[row.run_id] += [f"{name} {what}" for name, what in unlisted]
+            files[row.run_id].update(name for name, _ in unlisted)
         if wrong[row.run_id]:
             said = "; ".join(dict.fromkeys(wrong[row.run_id]))
             yield _damage(uri, row, files[row.run_id], said)
-        if count % 1000 == 999:
-            say(f"files of {count + 1} runs looked at")
 
 
 def _damage(uri: str, row: RunRow, files: set[str], said: str) -> Problem:

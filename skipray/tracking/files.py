@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 from skipray.tracking.address import STORE_FOLDER, sqlite_path, store_folder
+from skipray.tracking.checksums import Checksum
 from skipray.tracking.client import reach
-from skipray.tracking.mlflow_private import files_of
+from skipray.tracking.mlflow_private import bytes_of, files_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ARTIFACTS = "artifacts"
 """Folder of the store, and of each run below it, as MLflow has it."""
+
+DIRECT_TRIES = 3
+"""So often a file is asked for by its name alone where the answer is not what was recorded: a proxy's page, say."""
 
 
 def local_folder(uri: str, artifact_uri: str, run_id: str) -> Path | None:
@@ -43,12 +47,23 @@ def folder_beside(uri: str, run_id: str) -> Path | None:
     return store_folder(uri) / ARTIFACTS / run_id / ARTIFACTS
 
 
-def read_file(uri: str, artifact_uri: str, run_id: str, name: str) -> bytes | None:
-    """A file's bytes; None when the run has no such file. Raises TrackingAway when it cannot be fetched."""
+def read_file(uri: str, artifact_uri: str, run_id: str, name: str, *, expected: Checksum | None = None) -> bytes | None:
+    """A file's bytes; None when the run has no such file. Raises TrackingAway when it cannot be fetched.
+
+    Args:
+        expected: what was recorded of the file. A server's answer that is just this needs no second request that says
+            whether there is such a file.
+    """
     folder = local_folder(uri, artifact_uri, run_id)
     if folder is not None:
         path = folder / name
         return path.read_bytes() if path.is_file() else None
+    for _ in range(DIRECT_TRIES if expected is not None else 0):
+        data = reach(uri, lambda c: bytes_of(c, uri, artifact_uri, run_id, name))
+        if data is None:
+            break
+        if expected is not None and not expected.problem(data):
+            return data
     with tempfile.TemporaryDirectory(prefix="skipray-") as temporary:
 
         def fetch(client: "MlflowClient") -> bytes | None:

@@ -3,7 +3,9 @@
 No other module uses such a name (a test looks). MLflow's own tables are another matter: `read/tables.py`.
 
 - `files_of`: a run's files by their recorded address. Publicly: by the run, which is then asked for first each time.
-- `values_of_runs`: a metric of many runs in one request. Publicly: a request for each run.
+- `bytes_of`: a file's bytes in one request. Publicly: the folder is listed first, twice.
+- `all_values_of_runs`, `values_of_runs`: a metric of many runs in one request, as MLflow's pages ask for it. Publicly:
+  a request for each run.
 - `newest_schema`: which revision of its tables the installed MLflow has. Publicly: it is not known, and nothing is
   compared with it.
 - `import_stores`: what any client needs, imported while there is time. Publicly: it is imported when it is needed.
@@ -11,7 +13,7 @@ No other module uses such a name (a test looks). MLflow's own tables are another
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 OTHERWISE = (ImportError, AttributeError, TypeError)
 """What looking for a name raises where an MLflow has it otherwise."""
 BULK_ENDPOINT = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
+WHOLE_ENDPOINT = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
+"""The server looks all runs up at once, in a fifteenth of the time."""
 _REVISION = re.compile(r"""^(revision|down_revision)(?:: [^=]+)? = ["'](\w+)["']""", re.MULTILINE)
 
 
@@ -67,23 +71,62 @@ class _FilesOfRun:
         self._client.log_artifacts(self._run_id, local_dir)
 
 
+def bytes_of(client: "MlflowClient", uri: str, artifact_uri: str, run_id: str, name: str) -> bytes | None:
+    """A file as a server of files answers, whatever that is; None where it has none, where the files are in another
+    kind of place, and where this MLflow cannot ask so."""
+    try:
+        from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
+    except OTHERWISE:
+        return None
+    files = files_of(client, uri, artifact_uri, run_id)
+    if not isinstance(files, HttpArtifactRepository):
+        return None
+    response = _asked(files.artifact_uri, f"/{name}", {})
+    content: bytes | None = response.content if response is not None and response.status_code == 200 else None
+    return content
+
+
+def all_values_of_runs(uri: str, run_ids: Sequence[str], key: str, most: int) -> list[dict[str, Any]] | None:
+    """Values of one metric of several runs; None where there are more, and where MLflow or the server has no answer.
+
+    Args:
+        most: values that are asked for, of all runs together.
+    """
+    response = _asked(uri, WHOLE_ENDPOINT, {"run_id": list(run_ids), "metric_key": key, "max_results": most})
+    if response is None or response.status_code != 200:
+        return None
+    try:
+        found: list[dict[str, Any]] = response.json()["metrics"]
+    except (ValueError, KeyError, TypeError):
+        return None  # a page of a proxy's, or nothing
+    return found if len(found) < most else None
+
+
 def values_of_runs(uri: str, run_ids: Sequence[str], key: str, most: int) -> list[dict[str, Any]] | None:
     """Values of one metric of several runs, as MLflow's server has them; None where this MLflow cannot ask for them.
 
     Args:
         most: values per run; a run with more comes with a sample of them.
     """
-    try:
-        from mlflow.utils.credentials import get_default_host_creds
-        from mlflow.utils.rest_utils import http_request, verify_rest_response
-
-        inspect.signature(http_request).bind(None, BULK_ENDPOINT, "GET", params={})
-    except OTHERWISE:
+    response = _asked(uri, BULK_ENDPOINT, {"run_ids": list(run_ids), "metric_key": key, "max_results": most})
+    if response is None:
         return None
-    asked = {"run_ids": list(run_ids), "metric_key": key, "max_results": most}
-    response = http_request(get_default_host_creds(uri), BULK_ENDPOINT, "GET", params=asked)
+    from mlflow.utils.rest_utils import verify_rest_response
+
     found: list[dict[str, Any]] = verify_rest_response(response, BULK_ENDPOINT).json().get("metrics", [])
     return found
+
+
+def _asked(uri: str, endpoint: str, params: Mapping[str, Any]) -> Any:
+    """A server's response; None where this MLflow cannot ask so."""
+    try:
+        from mlflow.utils.credentials import get_default_host_creds
+        from mlflow.utils.rest_utils import http_request, verify_rest_response  # noqa: F401
+
+        inspect.signature(http_request).bind(None, endpoint, "GET", params={})
+    except OTHERWISE:
+        return None
+    return http_request(get_default_host_creds(uri), endpoint, "GET", params=params)
 
 
 def newest_schema() -> str | None:

@@ -21,7 +21,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -91,15 +91,20 @@ def make_sweep(count: int):
     )
 
 
-def fill(uri: str, count: int) -> None:
-    """A finished run for each trial, written straight into MLflow's tables."""
+def fill(uri: str, count: int, files: Mapping[str, bytes] | None = None) -> None:
+    """A finished run for each trial, written straight into MLflow's tables.
+
+    Args:
+        files: name -> content, of each run: behind a server of this database.
+    """
     import numpy as np
     import pandas as pd
     from sqlalchemy import MetaData, create_engine, insert
 
     from skipray import tracking
     from skipray.records import EpochRecord, TrialRecord
-    from skipray.tracking.schema import result_tags, run_params, run_tags
+    from skipray.tracking.checksums import checksums_of
+    from skipray.tracking.schema import ARTIFACTS, result_tags, run_params, run_tags
 
     sweep = make_sweep(count)
     address = tracking.prepare(sweep, uri)
@@ -110,6 +115,8 @@ def fill(uri: str, count: int) -> None:
     keys = [f"hidden.statistic{k}.last" for k in range(METRICS - 4)]
     keys += ["train.loss", "train.accuracy", "test.accuracy", "hidden.log10_condition.median"]
     stamp = 1_700_000_000_000
+    recorded = {ARTIFACTS: checksums_of(files)} if files else {}
+    place = f"mlflow-artifacts:/{address.experiment_id}" if files else address.artifact_location
     trials = sweep.trials()
     for start in range(0, len(trials), BATCH):
         rows: dict[str, list[dict[str, object]]] = {
@@ -133,11 +140,15 @@ def fill(uri: str, count: int) -> None:
                     "end_time": stamp + 1000,
                     "source_version": "",
                     "lifecycle_stage": "active",
-                    "artifact_uri": f"{address.artifact_location}/{run}/artifacts",
+                    "artifact_uri": f"{place}/{run}/artifacts",
                     "experiment_id": int(address.experiment_id),
                 }
             )
-            tags = run_tags(trial, address.parent_run_id, 1) | result_tags(trial, record, 1)
+            for name, content in (files or {}).items():
+                path = tracking.store_folder(uri) / "artifacts" / address.experiment_id / run / "artifacts" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            tags = run_tags(trial, address.parent_run_id, 1) | result_tags(trial, record, 1) | recorded
             rows["tags"] += [{"run_uuid": run, "key": k, "value": v} for k, v in tags.items()]
             rows["params"] += [{"run_uuid": run, "key": k, "value": v} for k, v in run_params(trial).items()]
             values = rng.normal(size=(2, len(keys)))

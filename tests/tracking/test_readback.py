@@ -1,5 +1,6 @@
 """Runs read back as tables: of the sweep's trials alone, one row each, the same from SQL and over HTTP."""
 
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,8 @@ from mlflow.entities import Metric
 
 from skipray import tracking
 from skipray.storage import Failure, SweepLease, TrialPlace
+from skipray.tracking import several
+from skipray.tracking.checksums import read_checksums
 from skipray.tracking.read import ledger, measured
 
 
@@ -229,8 +232,48 @@ def test_histories_over_http_are_whole_where_the_server_would_sample(
     pd.testing.assert_frame_equal(found, tracking.read_histories(sweep, sqlite, metrics=("train.loss",)))
     assert len(found) == 8 * len(sweep.trials())
     assert said[0] == f"3 of {len(sweep.trials())} histories read"
+    monkeypatch.setattr(measured, "WHOLE_VALUES", 20)  # fewer than three runs have: what there is is not all
+    pd.testing.assert_frame_equal(tracking.read_histories(sweep, proxy.uri, metrics=("train.loss",)), found)
+    monkeypatch.setattr(measured, "all_values_of_runs", lambda *_: None)  # a server that has no such answer
+    pd.testing.assert_frame_equal(tracking.read_histories(sweep, proxy.uri, metrics=("train.loss",)), found)
     monkeypatch.setattr(measured, "values_of_runs", lambda *_: None)  # an MLflow that cannot ask for many at once
     pd.testing.assert_frame_equal(tracking.read_histories(sweep, proxy.uri, metrics=("train.loss",)), found)
+
+
+def test_over_http_a_file_is_one_request_and_a_history_of_many_runs_too(proxy: Any, toys: SimpleNamespace) -> None:
+    sweep = toys.sweep("few-requests")
+    run_all(toys, sweep, proxy.uri)
+    runs, keys, files = len(sweep.trials()), 6, 3
+    known = tracking.read_ledger(sweep, proxy.uri)
+
+    def asked(read: Any, **options: Any) -> int:
+        before = len(proxy.requests)
+        read(sweep, proxy.uri, **options)
+        return len(proxy.requests) - before
+
+    assert asked(tracking.read_layers, ledger=known) == runs
+    assert asked(tracking.read_layers, ledger=known) == 0
+    assert asked(tracking.read_histories, ledger=known) == keys
+    assert {len(read_checksums(row.artifacts)) for row in known.finished.values()} == {files}
+    before = len(proxy.requests)
+    assert tracking.damaged(proxy.uri, known.finished.values(), thorough=True) == []
+    assert len(proxy.requests) - before == runs * files
+
+
+@pytest.mark.parametrize("fault", ["half", "empty", "html", "503", "drop"])
+def test_a_bad_answer_is_no_damage_where_the_next_is_good(
+    fault: str, proxy: Any, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(several, "READS_AT_ONCE", 1)  # else all answers that one reader gets may be bad
+    sweep = toys.sweep(f"bad-{fault}")
+    run_all(toys, sweep, proxy.uri)
+    known = tracking.read_ledger(sweep, proxy.uri)
+    whole = tracking.read_layers(sweep, proxy.uri, ledger=known)
+    proxy.fault, proxy.every = fault, 7
+    assert tracking.damaged(proxy.uri, known.finished.values(), thorough=True) == []
+    assert proxy.failed > 1
+    shutil.rmtree(tracking.store_folder(proxy.uri) / "cache")
+    pd.testing.assert_frame_equal(tracking.read_layers(sweep, proxy.uri, ledger=known), whole)
 
 
 def test_states_tell_running_from_interrupted(sqlite: str, toys: SimpleNamespace) -> None:

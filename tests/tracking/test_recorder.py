@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from skipray import tracking
 from skipray.records import EpochRecord
 from skipray.storage import Failure, Fenced, TrialPlace, awaiting_delivery, layers_from_parquet
-from skipray.tracking.write import delivery
+from skipray.tracking.several import several
 from skipray.tracking.write import recorder as recorder_module
 
 ATTRIBUTES = ("kind", "sweep", "trial_id", "architecture", "depth", "seed", "phase", "attempt", "outcome", "version")
@@ -353,6 +353,6 @@ def test_what_waits_is_delivered_side_by_side_and_ends_at_ctrl_c() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        delivery._each(deliver, [str(n) for n in range(100)], at_once=4)
+        list(several(deliver, [str(n) for n in range(100)], at_once=4))
     assert max(at_once) == 4
     assert len(begun) < 50, "those that wait are not begun any more"

@@ -11,12 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from skipray import __version__
 from skipray.tracking.address import TrackingRefused, is_sql, redact, resolve_uri
+from skipray.tracking.checksums import read_checksums
 from skipray.tracking.client import reach
 from skipray.tracking.exchange.archive import ArchiveWriter, safe_name
 from skipray.tracking.files import list_tree, read_file
 from skipray.tracking.read.ledger import child_runs
 from skipray.tracking.read.sweep_run import find_sweep_run
 from skipray.tracking.read.tables import METRIC_VALUES, away, engine
+from skipray.tracking.schema import ARTIFACTS
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -50,8 +52,9 @@ def export_sweep(name: str, path: Path, tracking_uri: str | None = None) -> Expo
             number = numbers[run_id] = f"{position:06d}"
             run = reach(uri, lambda c, r=run_id: c.get_run(r))  # type: ignore[misc]
             archive.add(f"runs/{number}.json", json.dumps(_told(uri, run), sort_keys=True).encode())
+            recorded = read_checksums(run.data.tags.get(ARTIFACTS, ""))
             for file in list_tree(uri, run.info.artifact_uri, run_id):
-                data = read_file(uri, run.info.artifact_uri, run_id, file)
+                data = read_file(uri, run.info.artifact_uri, run_id, file, expected=recorded.get(file))
                 if data is not None:
                     archive.add(f"files/{number}/{safe_name(file)}", data)
                     count += 1

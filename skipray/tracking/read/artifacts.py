@@ -25,8 +25,8 @@ def read_file(uri: str, row: RunRow, name: str) -> bytes | None:
 
     Raises TrackingAway when it cannot be fetched.
     """
-    data = files.read_file(uri, row.artifact_uri, row.run_id, name)
     expected = read_checksums(row.artifacts).get(name)
+    data = files.read_file(uri, row.artifact_uri, row.run_id, name, expected=expected)
     return None if expected is not None and expected.problem(data) else data
 
 

@@ -7,7 +7,7 @@ On a local store every look compares sizes, and hashes what has changed since it
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,14 @@ from skipray.tracking.read.manifest import unread_manifests
 from skipray.tracking.read.row import RunRow
 from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run
 from skipray.tracking.schema import list_tag
+from skipray.tracking.several import reads_at_once, several
 
 VERIFIED = "verified.json"
 """In the store's cache: run/file -> time of change (ns), size and sha256 with which it was found whole."""
 MAX_HASHED = 512 * 2**20
 """Bytes that one look hashes; the next one goes on from there."""
+SAID = 500
+"""Runs after which a thorough look says how far it is."""
 
 
 @dataclass(frozen=True)
@@ -36,27 +39,42 @@ class Damage:
     """Such as `is truncated (10 bytes of 20)`."""
 
 
-def damaged(uri: str, rows: Iterable[RunRow], *, thorough: bool = False) -> list[Damage]:
+def damaged(
+    uri: str, rows: Iterable[RunRow], *, thorough: bool = False, say: Callable[[str], None] = lambda text: None
+) -> list[Damage]:
     """What is wrong with the files of finished runs.
 
     Args:
-        thorough: hash every file, and fetch those that lie behind a server.
+        thorough: hash every file, and fetch those that lie behind a server, several at once.
     """
     verified = _Verified(uri)
+
+    def of_run(row: RunRow) -> list[Damage]:
+        return [Damage(row.trial_id, row.run_id, *told) for told in _of_run(uri, row, verified, thorough)]
+
     found: list[Damage] = []
-    for row in rows:
-        folder = local_folder(uri, row.artifact_uri, row.run_id)
-        for name, expected in read_checksums(row.artifacts).items():
-            if folder is not None:
-                what = verified.problem(row.run_id, folder / name, name, expected, thorough)
-            else:
-                what = expected.problem(read_file(uri, row.artifact_uri, row.run_id, name)) if thorough else ""
-            if what:
-                found.append(Damage(row.trial_id, row.run_id, name, what))
-        if not are_listed(row.artifacts) and folder is not None and not (folder / "layers.parquet").is_file():
-            found.append(Damage(row.trial_id, row.run_id, "layers.parquet", "is missing"))
+    for count, of_one in enumerate(several(of_run, rows, at_once=reads_at_once(uri)), 1):
+        found += of_one
+        if thorough and count % SAID == 0:
+            say(f"files of {count} runs looked at")
     verified.keep()
     return found
+
+
+def _of_run(uri: str, row: RunRow, verified: "_Verified", thorough: bool) -> Iterator[tuple[str, str]]:
+    """File and what is wrong with it."""
+    folder = local_folder(uri, row.artifact_uri, row.run_id)
+    for name, expected in read_checksums(row.artifacts).items():
+        if folder is not None:
+            what = verified.problem(row.run_id, folder / name, name, expected, thorough)
+        elif thorough:
+            what = expected.problem(read_file(uri, row.artifact_uri, row.run_id, name, expected=expected))
+        else:
+            continue
+        if what:
+            yield name, what
+    if not are_listed(row.artifacts) and folder is not None and not (folder / "layers.parquet").is_file():
+        yield "layers.parquet", "is missing"
 
 
 def damaged_beside(uri: str, run: SweepRun, *, thorough: bool = False) -> list[tuple[str, str]]:
@@ -88,7 +106,7 @@ def damaged_beside(uri: str, run: SweepRun, *, thorough: bool = False) -> list[t
             if kept is not None:
                 what = verified.problem(run.run_id, kept / name, name, expected, thorough)
             else:
-                what = expected.problem(read_file(uri, run.artifact_uri, run.run_id, name))
+                what = expected.problem(read_file(uri, run.artifact_uri, run.run_id, name, expected=expected))
             if what:
                 found.append((name, what))
     verified.keep()

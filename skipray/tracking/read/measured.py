@@ -14,13 +14,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray.tracking.address import is_sql
-from skipray.tracking.mlflow_private import values_of_runs
+from skipray.tracking.mlflow_private import all_values_of_runs, values_of_runs
 from skipray.tracking.read.cache import Cache, concatenated
 from skipray.tracking.read.finals import FINALS, Columns, put_run
 from skipray.tracking.read.ledger import Say, http_runs
 from skipray.tracking.read.row import RunRow, key_of
 from skipray.tracking.read.tables import FETCHED_ROWS, LATEST, METRICS, RUNS, TAGS, away, engine, find_experiment
 from skipray.tracking.schema import ENVIRONMENT, PROFILE_PREFIX
+from skipray.tracking.several import reads_at_once, several
 
 CHUNK = 500
 """Run ids in one query: SQLite allows 999 to 32,766 parameters, depending on its version."""
@@ -32,6 +33,8 @@ CACHE_FROM = 200
 BULK_RUNS = 100
 BULK_VALUES = 2500
 """The most that MLflow answers: runs per request, and values per run."""
+WHOLE_VALUES = 25_000
+"""The most of all runs together, where it looks them up at once."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def read_histories_of(
         if is_sql(uri):
             fresh = _histories_sql(uri, experiment, wanted, metrics)
         else:
-            fresh = _histories_http(uri, wanted, metrics, say)
+            fresh = _histories_http(uri, experiment, wanted, metrics, say)
         if len(runs) >= CACHE_FROM:
             cache.add([key_of(r) for r in wanted], fresh)
             cache.merge()
@@ -207,35 +210,34 @@ def _histories_sql(uri: str, experiment: str, runs: Sequence[RunRow], metrics: t
     return rows.frame()
 
 
-def _histories_http(uri: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None, say: Say) -> pd.DataFrame:
+def _histories_http(
+    uri: str, experiment: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None, say: Say
+) -> pd.DataFrame:
     rows = _Long(runs)
     ids = [row.run_id for row in runs]
-    for start in range(0, len(ids), BULK_RUNS):
-        part = ids[start : start + BULK_RUNS]
-        keys = _keys_http(uri, part) if metrics is None else metrics
-        for key in keys:
-            rows.add(_bulk_history(uri, part, key))
-        say(f"{start + len(part)} of {len(ids)} histories read")
+    # The runs came with their last values, which are at hand: under these keys there are histories.
+    keys = sorted(read_wide(uri, experiment, runs, say).metrics) if metrics is None else metrics
+    asked = [(ids[start : start + BULK_RUNS], key) for start in range(0, len(ids), BULK_RUNS) for key in keys]
+    found = several(lambda one: _bulk_history(uri, *one), asked, at_once=reads_at_once(uri))
+    for count, of_part in enumerate(found, 1):
+        rows.add(of_part)
+        if count % len(keys) == 0:
+            say(f"{min(count // len(keys) * BULK_RUNS, len(ids))} of {len(ids)} histories read")
     return rows.frame()
-
-
-def _keys_http(uri: str, run_ids: Sequence[str]) -> list[str]:
-    """Keys of the metrics of runs, but for the layer profiles."""
-    from skipray.tracking.client import reach
-
-    found = [reach(uri, lambda c, r=r: c.get_run(r)) for r in run_ids]  # type: ignore[misc]
-    return sorted({key for run in found for key in run.data.metrics if not key.startswith(PROFILE_PREFIX)})
 
 
 def _bulk_history(uri: str, run_ids: Sequence[str], key: str) -> list[tuple[str, str, int, float]]:
     """A metric of many runs in one request, which MLflow's client has no function for."""
     from skipray.tracking.client import reach
 
+    whole = reach(uri, lambda _: all_values_of_runs(uri, run_ids, key, WHOLE_VALUES))
+    if whole is not None:
+        return [(m["run_id"], key, int(m["step"]), float(m["value"])) for m in whole]
     told = reach(uri, lambda _: values_of_runs(uri, run_ids, key, BULK_VALUES))
     found = [(m["run_id"], key, int(m.get("step", 0)), float(m["value"])) for m in told or ()]
     # A run with more values than are asked for comes with a sample of them.
     counts = Counter(run_id for run_id, *_ in found)
     for run_id in run_ids if told is None else [r for r, count in counts.items() if count >= BULK_VALUES]:
-        whole = reach(uri, lambda c, r=run_id: c.get_metric_history(r, key))  # type: ignore[misc]
-        found = [row for row in found if row[0] != run_id] + [(run_id, key, m.step, m.value) for m in whole]
+        all_of_it = reach(uri, lambda c, r=run_id: c.get_metric_history(r, key))  # type: ignore[misc]
+        found = [row for row in found if row[0] != run_id] + [(run_id, key, m.step, m.value) for m in all_of_it]
     return found

@@ -6,6 +6,7 @@ runs of the experiment (other recipes, removed depths, later duplicates) are lef
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,19 +17,14 @@ from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.spec.finding import sweep_path
 from skipray.tracking.address import resolve_uri
-from skipray.tracking.read.artifacts import (
-    at_both_ends,
-    read_measurement,
-    read_run_histograms,
-    read_with_measurements,
-    stacked,
-)
-from skipray.tracking.read.cache import Cache, concatenated
+from skipray.tracking.read.artifacts import read_measurement, read_run_histograms, read_with_measurements
+from skipray.tracking.read.cache import Cache
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.ledger import Ledger, Say, read_ledger, silent
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.measured import read_histories_of, read_wide
-from skipray.tracking.read.row import key_of
+from skipray.tracking.read.row import RunRow, key_of
+from skipray.tracking.read.run_tables import read_tables
 from skipray.tracking.read.trial_columns import described, empty, factor_columns, measured
 
 MAX_LAYER_ROWS = 5_000_000
@@ -152,33 +148,11 @@ def read_layers(
     spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     rows = [ledger.finished[i] for i in _evenly(asked) if i in ledger.finished]
     cache = Cache(uri, spec.name, f"layers {measurement}" if measurement else "layers")
-    frames, missing = cache.read([key_of(r) for r in rows])
-    read = sum(len(f) for f in frames)
-    fresh: list[pa.Table] = []
-    held: list[str] = []
-    left_out = 0
-    for row in rows:
-        if key_of(row) not in missing:
-            continue
-        if read >= max_rows:
-            left_out += 1
-            continue
-        if measurement is None:
-            table = read_with_measurements(uri, row)
-        else:
-            table = read_measurement(uri, row, measurement)
-        if table is not None:
-            fresh.append(at_both_ends(table, key_of(row)))
-            held.append(key_of(row))
-            read += len(fresh[-1])
-        if len(held) % 100 == 99:
-            say(f"{len(held)} layer tables read")
-    if held:
-        new = stacked(fresh).to_pandas()
-        cache.add(held, new)
-        cache.merge()
-        frames.append(new)
-    layers = concatenated(frames)
+
+    def read(row: RunRow) -> pa.Table | None:
+        return read_with_measurements(uri, row) if measurement is None else read_measurement(uri, row, measurement)
+
+    layers, left_out = read_tables(uri, cache, rows, read, say=say, what="layers", max_rows=max_rows)
     if layers.empty:
         return pd.DataFrame(columns=["trial_id", *LAYER_COLUMNS])
     layers = _in_order(layers, asked, ledger)[["trial_id", *LAYER_COLUMNS]]
@@ -203,21 +177,9 @@ def read_histograms(
     spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     rows = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
     cache = Cache(uri, spec.name, "histograms")
-    frames, missing = cache.read([key_of(r) for r in rows])
-    fresh: list[pa.Table] = []
-    wanted = [row for row in rows if key_of(row) in missing]
-    for count, row in enumerate(wanted, 1):
-        table = read_run_histograms(uri, row)
-        if table is not None:
-            fresh.append(at_both_ends(table, key_of(row)))
-        if count % 100 == 0:
-            say(f"{count} of {len(wanted)} runs' histograms read")
-    if wanted:
-        new = stacked(fresh).to_pandas() if fresh else pd.DataFrame(columns=["run_id", *HISTOGRAM_COLUMNS])
-        cache.add([key_of(row) for row in wanted], new)
-        cache.merge()
-        frames.append(new)
-    found = concatenated(frames)
+    found, _ = read_tables(
+        uri, cache, rows, partial(read_run_histograms, uri), say=say, what="histograms", keep_empty=True
+    )
     if found.empty:
         return pd.DataFrame(columns=["trial_id", *HISTOGRAM_COLUMNS])
     return _in_order(found, asked, ledger)[["trial_id", *HISTOGRAM_COLUMNS]]

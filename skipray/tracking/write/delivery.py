@@ -3,13 +3,13 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from skipray.spec import TrialSpec
 from skipray.storage import Fenced, TrialPlace, awaiting_delivery, trials_kept
 from skipray.tracking.address import Address, TrackingAway, TrackingRefused, is_sql
+from skipray.tracking.several import several
 from skipray.tracking.write.run import TrialRun
 
 AT_ONCE = 4
@@ -77,7 +77,8 @@ def deliver_pending(
 
     waiting = [t for sweep in sorted(sweeps) for t in awaiting_delivery(storage, sweep) if t not in skipped]
     known = [trial_id for trial_id in waiting if trial_id in specs]
-    _each(deliver, known, at_once=1 if is_sql(address.uri) else AT_ONCE)
+    for _ in several(deliver, known, at_once=1 if is_sql(address.uri) else AT_ONCE):
+        pass
     unknown = tuple(trial_id for trial_id in waiting if trial_id not in specs)
     return Pending(tuple(delivered), tuple(left), tuple(refused), unknown, away[0] if away else "")
 
@@ -94,20 +95,6 @@ def forget_finished(finished: Iterable[str], storage: str | os.PathLike[str], sw
                 TrialPlace(storage, sweep, trial_id).remove()
             except OSError as error:
                 log.warning("what is left of trial %s cannot be removed: %s", trial_id, error)
-
-
-def _each(deliver: Callable[[str], None], trial_ids: list[str], *, at_once: int) -> None:
-    """Ctrl-C, and whatever else `deliver` raises, ends it with those that are being delivered."""
-    if min(at_once, len(trial_ids)) < 2:
-        for trial_id in trial_ids:
-            deliver(trial_id)
-        return
-    pool = ThreadPoolExecutor(at_once, thread_name_prefix="skipray-delivery")
-    try:
-        for _ in pool.map(deliver, trial_ids):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _deliver(address: Address, trial: TrialSpec, place: TrialPlace) -> bool:

@@ -134,7 +134,8 @@ def torn_files(uri: str, run: Finished) -> set[str]:
     expected = read_checksums(run.row.artifacts)
     if not expected:
         return {name for name, _ in broken(uri, run.row)}
-    return {n for n, c in expected.items() if c.problem(read_bytes(uri, run.row.artifact_uri, run.row.run_id, n))}
+    place = (uri, run.row.artifact_uri, run.row.run_id)
+    return {n for n, c in expected.items() if c.problem(read_bytes(*place, n, expected=c))}
 
 
 def replace_files(uri: str, run: Finished, made: Mapping[str, bytes]) -> str:
