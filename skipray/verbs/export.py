@@ -11,21 +11,37 @@ from skipray.verbs.shared.speaking import print_json
 EXAMPLES = (
     "skipray export quickstart",
     "skipray export quickstart kept.skipray.zip",
+    "skipray export quickstart quickstart.csv",
 )
 
 
 def export(
     sweep: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name in the store.")],
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="The file to write; NAME.skipray.zip when left out.")
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="The file to write; NAME.skipray.zip when left out. One that ends in .csv or .parquet gets a row "
+            "for each finished trial, and nothing else.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
 ) -> None:
-    """Write a sweep with its runs, files and report into one file, for `skipray import` at any other store."""
+    """Write a sweep with its runs, files and report, or a table of its trials, for `skipray import` at any other
+    store."""
+    from skipray.tracking.exchange.exported_table import FORMATS, export_table
     from skipray.tracking.exchange.exporting import export_sweep
 
-    made = export_sweep(sweep, file or Path(f"{sweep}.skipray.zip"), tracking_uri)
+    path = file or Path(f"{sweep}.skipray.zip")
+    if path.suffix.lower() in FORMATS:
+        table = export_table(sweep, path, tracking_uri)
+        if as_json:
+            print_json("export", {"sweep": sweep, "file": str(table.path), "trials": table.trials})
+        else:
+            print(f"{table.path}: {table.trials} trials, {table.columns} columns")
+        return
+    made = export_sweep(sweep, path, tracking_uri)
     if as_json:
         print_json("export", {"sweep": sweep, "file": str(made.path), "runs": made.runs, "files": made.files})
     else:

@@ -46,7 +46,8 @@ def test_published_results_are_aggregated(sqlite: str, tmp_path: Path) -> None:
     made = import_table(table(tmp_path / "paper.csv"), "paper", sqlite, chance=0.25)
     assert (made.runs, made.known) == (24, 0)
     read = tracking.read_trials("paper", sqlite)
-    assert read[COLUMNS].to_numpy().tolist() == [list(row) for row in ROWS]
+    told = read.rename(columns={"model.width": "width"})
+    assert told[COLUMNS].to_numpy().tolist() == [list(row) for row in ROWS]
     assert set(read["outcome"]) == {"trained", "untrained"}
     stored = tracking.stored_sweep("paper", sqlite)
     assert stored is not None
@@ -78,7 +79,7 @@ def test_a_parquet_says_more(sqlite: str, tmp_path: Path) -> None:
     read = tracking.read_trials("old", sqlite)
     assert set(read["outcome"]) == {"diverged"}
     assert set(read["recipe.epochs"]) == {160}
-    assert set(read["normalization"]) == {"batch"}
+    assert set(read["model.normalization"]) == {"batch"}
     assert set(read["dataset.name"]) == {"cifar10"}
     assert not {"recipe.learning_rate", "model.kind"} & set(read.dropna(axis=1).columns)
 
@@ -206,14 +207,40 @@ def test_fields_of_all_kinds_are_factors(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text(
         "\ufeff,architecture, depth,seed,dataset,dataset.options.noise,options.heads,residual_scale,normalization\n"
-        "0,vit, 8,0,cifar10,0.5,4,0.5,group\n1,vit, 8,0,cifar100,0.5,4,learned,none\n"
+        "0,vit, 8,0,cifar10,0.5,4,0.5,group\n1,vit, 8,0,cifar100,0.25,2,learned,none\n"
     )
     one, two = (row.trial.cell.values for row in read_rows(path, "x", "unknown"))
-    shared = {"architecture": "vit", "depth": 8, "dataset.options.noise": 0.5, "options.heads": 4}
-    assert one == shared | {"dataset": "cifar10", "residual_scale": 0.5, "normalization": "group"}
-    assert two == shared | {"dataset": "cifar100", "residual_scale": "learned", "normalization": "none"}
+    assert one == {"architecture": "vit", "depth": 8, "dataset": "cifar10"} | {
+        "dataset.options.noise": 0.5,
+        "options.heads": 4,
+        "residual_scale": 0.5,
+        "normalization": "group",
+    }
+    assert two == {"architecture": "vit", "depth": 8, "dataset": "cifar100"} | {
+        "dataset.options.noise": 0.25,
+        "options.heads": 2,
+        "residual_scale": "learned",
+        "normalization": "none",
+    }
     with pytest.raises(BadTable, match="--dataset: found digits, and a column dataset"):
         read_rows(path, "x", "digits")
+
+
+def test_what_all_results_share_is_no_factor(tmp_path: Path) -> None:
+    """Nor what only some families have, where those share it: every label would repeat it."""
+    path = tmp_path / "x.csv"
+    path.write_text(
+        "architecture,depth,seed,width,activation,cardinality,recipe.momentum\n"
+        "plainnet,8,0,64,relu,,0.9\nresnext,8,0,64,tanh,4,0.9\nresnext,8,1,64,relu,4,0.9\n"
+    )
+    rows = [row.trial for row in read_rows(path, "x", "unknown")]
+    assert [trial.cell.group.label for trial in rows] == [
+        "plainnet activation=relu",
+        "resnext activation=tanh",
+        "resnext activation=relu",
+    ]
+    assert {(trial.model.width, trial.recipe.momentum) for trial in rows} == {(64, 0.9)}
+    assert [trial.model.cardinality for trial in rows] == [None, 4, 4]
 
 
 def test_chance_decides_what_fits_and_its_absence_is_said(sqlite: str, tmp_path: Path) -> None:

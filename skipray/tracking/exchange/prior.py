@@ -1,7 +1,7 @@
 """Finished results from elsewhere, published or older, as a sweep: a CSV or Parquet table with a row per trial.
 
-Columns `architecture`, `depth` and `seed`; any field of model, recipe or data set that the results differ in (`width`,
-`recipe.learning_rate`, `dataset`), which becomes a factor; numbers under MLflow's keys (`train.accuracy`,
+Columns `architecture`, `depth` and `seed`; any field of model, recipe or data set (`width`, `recipe.learning_rate`,
+`dataset`), which becomes a factor where the results differ in it; numbers under MLflow's keys (`train.accuracy`,
 `test.accuracy`, ...); `outcome` (trained, untrained, diverged), `epochs`, `parameters` and `time.train_seconds` where
 they are known. Nothing is made up for what the table does not say.
 """

@@ -37,6 +37,8 @@ NOT_METRICS = (PROFILE_PREFIX, "time.")
 """What the names of other values than an epoch's begin with."""
 SHARES = ("accuracy",)
 """What the names of shares end with: values from 0 to 1."""
+DIFFERENCES = ("gap.",)
+"""What the names of differences of two values begin with, from -1 to 1 where they are of shares."""
 
 
 class BadTable(SkiprayError, ValueError):
@@ -50,14 +52,14 @@ class ResultTable:
     rows: tuple[dict[str, Any], ...]
     """Column -> value, None where there is none. Values are Python's own."""
     factors: tuple[str, ...]
-    """Bare names of the fields that the results differ in, but architecture and depth."""
+    """Bare names of the columns that are fields, but architecture and depth."""
     metrics: tuple[str, ...]
 
 
 def read_table(path: Path) -> ResultTable:
     """The table of a file. BadTable with a line for each mistake."""
     frame = _frame(path)
-    names = [_name(str(column)) for column in frame.columns]
+    names = [column_name(str(column)) for column in frame.columns]
     absent = [name for name in NEEDED if name not in names]
     if absent:
         found = ", ".join(names[:12]) or "none"
@@ -70,7 +72,7 @@ def read_table(path: Path) -> ResultTable:
     if twice:
         raise BadTable(f"{path}: found the column {twice[0]} twice; allowed: each field and metric in one column")
     frame.columns = pd.Index(names)
-    factors = tuple(name for name in names if _is_factor(name))
+    factors = tuple(name for name in names if is_factor_column(name))
     metrics = tuple(name for name in names if name not in (*KNOWN, *factors))
     rows = tuple(
         {str(name): _plain(value) for name, value in row.items()} for row in frame.astype(object).to_dict("records")
@@ -118,14 +120,15 @@ def _csv(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _name(column: str) -> str:
+def column_name(column: str) -> str:
+    """What a column is called here: fields by their bare names, numbers as they are."""
     if column.strip() == EPOCHS_FACTOR:
         return EPOCHS_FACTOR
     bare = bare_name(column.strip())
-    return bare if bare in KNOWN or _is_factor(bare) else column.strip()
+    return bare if bare in KNOWN or is_factor_column(bare) else column.strip()
 
 
-def _is_factor(name: str) -> bool:
+def is_factor_column(name: str) -> bool:
     """Whether a column is a field that a sweep could cross; mappings of options come a column each."""
     option = name.startswith(OPTION) and len(name) > len(OPTION)
     field = name in {**ModelSpec.model_fields, **Recipe.model_fields} and name not in (*KNOWN, *MAPPINGS)
@@ -148,11 +151,12 @@ def _mistakes(name: str, values: Iterable[Any]) -> Iterator[str]:
     if name.startswith(NOT_METRICS) or name in MAPPINGS:
         yield f"found the column {name}; allowed: {ALLOWED}"
         return
+    lowest = -1 if name.startswith(DIFFERENCES) else 0
     for number, value in enumerate(values, 1):
         if value is not None and not isinstance(value, int | float):
             kind = "texts" if isinstance(value, str) else "what is no number"
             yield f"found the column {name} with {kind} (row {number}: {str(value)[:40]!r}); allowed: {ALLOWED}"
             return
-        if value is not None and name.endswith(SHARES) and math.isfinite(value) and not 0 <= value <= 1:
-            yield f"row {number}: {name}: found {value:g}; allowed: a share from 0 to 1, percent divided by 100"
+        if value is not None and name.endswith(SHARES) and math.isfinite(value) and not lowest <= value <= 1:
+            yield f"row {number}: {name}: found {value:g}; allowed: a share from {lowest} to 1, percent divided by 100"
             return

@@ -6,7 +6,7 @@ Names may be others than skipray's own (`normalization=group`): results from els
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any
@@ -45,7 +45,7 @@ class Row:
 
 def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, chance: float | None) -> list[Row]:
     """A row per trial. BadTable with a line for each mistake."""
-    factors = tuple(dict.fromkeys(["architecture", "depth", *map(bare_name, table.factors)]))
+    factors = tuple(dict.fromkeys(["architecture", "depth", *map(bare_name, _different(table))]))
     made, mistakes, seen = [], [], dict[Any, int]()
     for number, values in enumerate(table.rows, 1):
         try:
@@ -64,6 +64,14 @@ def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, cha
     if mistakes:
         raise BadTable("\n".join(mistakes[:SHOWN]))
     return made
+
+
+def _different(table: ResultTable) -> Iterator[str]:
+    """The fields that results differ in; of a field that only some families have, its values where it is told."""
+    for name in table.factors:
+        values = [row[name] for row in table.rows if row[name] is not None]
+        if any(value != values[0] for value in values):
+            yield name
 
 
 def _row(values: Mapping[str, Any], table: ResultTable, dataset: str, chance: float | None) -> Row:
