@@ -29,8 +29,8 @@ sweep: $(READY)  ## run sweeps/quickstart.yaml; print the claims and the report'
 test: $(READY)  ## run the tests
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not image" $(PYTEST_ARGS)
 
-faults: $(READY)  ## the fault suite's table: a real cluster, killed and cut in many ways (FAULTS="driver-killed ...", FAULTS=random MINUTES=20 SEED=7)
-	@$(BIN)/python tests/faults $(FAULTS) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+faults: $(READY)  ## the fault suite's table: a real cluster, killed and cut in many ways (FAULTS="driver-killed ...", FAULTS=random MINUTES=20 SEED=7; JOBS=2 clusters at once)
+	@$(BIN)/python tests/faults $(FAULTS) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
 
 protocol: $(READY)  ## 10^5 orders of crashes, frozen processes and lost answers between storage and tracking store
 	@$(BIN)/python tests/protocol $(PROTOCOL_ARGS)

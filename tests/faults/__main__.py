@@ -1,6 +1,6 @@
 """The fault suite: a real cluster, real processes, one fault after the other, and a table.
 
-    python tests/faults [FAULT ...] [--seed N] [--keep FOLDER]
+    python tests/faults [FAULT ...] [--seed N] [--jobs N] [--keep FOLDER]
     python tests/faults random [--minutes N] [--seed N]
     python tests/faults "worker-killed@3.2 mlflow-killed@2.0+5.0"
 
@@ -16,7 +16,8 @@ measuring from outside adds). `recovered`: from the fault, or its end where it l
 trials ran or results arrived again. `random` draws several faults for each sweep, with moment, place and duration, for
 so many minutes, and shrinks what goes wrong to the command that repeats it; a text with moments is such a script
 (`of_chance.py`). A fault that missed its moment, on a machine with more work than cores, strikes
-once more (`-again`); lost, doubled and differing trials have no second try. Exit code 1 when a fault stays wrong.
+once more (`-again`); lost, doubled and differing trials have no second try. Exit code 1 when a fault stays wrong. With
+`--jobs` rows strike side by side, on so many clusters (`side_by_side.py`).
 """
 
 import argparse
@@ -38,6 +39,7 @@ import of_signals
 import of_storage
 import of_tracking
 import of_trials
+import side_by_side
 from stage import Row, Stage
 
 FAULTS: dict[str, Callable[[Stage], None]] = {
@@ -78,12 +80,19 @@ FAULTS: dict[str, Callable[[Stage], None]] = {
 }
 """In the order in which they strike: those after which the cluster is another one come last."""
 
+TOGETHER = (of_answers.FAULTS, of_hands.FAULTS, of_code.FAULTS, of_signals.FAULTS)
+"""Faults that share a sweep."""
+ALONE = ("worker-out-of-memory",)
+"""Faults of the whole machine."""
+LAST = ("head-killed", "head-restarted")
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"all when left out: {', '.join(FAULTS)}; or random")
     parser.add_argument("--seed", type=int, default=0, help="of the moments at which faults strike (0)")
     parser.add_argument("--minutes", type=float, default=20.0, help="how long random faults are drawn (20)")
+    parser.add_argument("--jobs", type=int, default=1, help="clusters with faults at once; four cores each suit (1)")
     parser.add_argument("--keep", type=Path, help="a new folder to keep everything in, logs included")
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # also as a background job: the cluster is stopped at the end
@@ -97,6 +106,10 @@ def main() -> int:
     if unknown:
         parser.error(f"found {', '.join(sorted(unknown))}; allowed: {', '.join(FAULTS)}; random; a script of moments")
     names = [name for name in FAULTS if not options.faults or name in options.faults]
+    if options.jobs > 1:
+        if script or "random" in options.faults:
+            parser.error("--jobs: found with random faults or moments; allowed: with named faults")
+        return several(names, options.jobs, options.seed, options.keep)
     with tempfile.TemporaryDirectory(prefix="skipray-faults-") as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,6 +138,20 @@ def main() -> int:
         if wrong and options.keep is None:
             print("\n--keep FOLDER keeps the logs")
     print(f"{right} passed, {len(wrong)} failed")
+    return 1 if wrong else 0
+
+
+def several(names: Sequence[str], jobs: int, seed: int, keep: Path | None) -> int:
+    """Faults on several clusters at once; then, one after the other, those that need the machine for themselves."""
+    began = time.monotonic()
+    parts, alone = side_by_side.dealt(names, jobs, together=[tuple(kind) for kind in TOGETHER], alone=ALONE, last=LAST)
+    print(f"{len(parts)} clusters at once; seed {seed}", HEADER, sep="\n", flush=True)
+    right, wrong = side_by_side.run(parts, seed, keep)
+    if alone:
+        more, less = side_by_side.run([alone], seed, None if keep is None else keep / "alone")
+        right, wrong = right + more, wrong + less
+    print(f"{right} of {right + wrong} left no trace; {(time.monotonic() - began) / 60:.1f} min")
+    print(f"{right} passed, {wrong} failed")
     return 1 if wrong else 0
 
 
