@@ -54,13 +54,15 @@ class Scores:
 
 
 def scores_of(seeds: Mapping[Cell, int], trials: "pd.DataFrame", cells: Mapping[str, Cell]) -> Scores:
-    """The scores of cells, whatever has finished of them.
+    """The scores of cells, whatever has finished of them; of a network that no epoch has trained there is none.
 
     Args:
         seeds: cell -> how many it is to have.
         trials: `skipray.tracking.read_trials`; rows of other cells are passed over.
         cells: trial_id -> cell.
     """
+    if "recipe.epochs" in trials:
+        trials = trials[trials["recipe.epochs"] != 0]
     metric = (judged_by(trials) if len(trials) else ACCURACIES)[0].partition(".")[2]
     values: dict[tuple[Cell, str], list[float]] = {}
     for split in SPLITS:

@@ -158,7 +158,7 @@ class Progress:
     def _keep(self, event: "Event") -> None:
         """Its accuracy, for the table and the line."""
         self._found.latest = event.trial.label
-        if event.result is None:
+        if event.result is None or event.trial.recipe.epochs == 0:  # what nothing has trained is no accuracy to look at
             return
         found = {key: event.result.scalars[key] for key in ACCURACIES if key in event.result.scalars}
         self._found.latest += "".join(f", {key.partition('.')[0]} accuracy {value:.3f}" for key, value in found.items())

@@ -51,6 +51,18 @@ def test_a_line_names_what_has_finished(capsys: pytest.CaptureFixture[str], monk
     assert f"{trials[0].label}, train accuracy 0.500, validation accuracy 0.250" in capsys.readouterr().err
 
 
+def test_a_line_of_a_network_that_is_not_trained_has_no_accuracy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "LINE_SECONDS", 0.0)
+    trials = load_sweep(SWEEP, ["recipe.epochs=0"]).trials()
+    progress = Progress(trials, {}, {})
+    progress.on_event(finished(trials[0], 0.1))
+    said = capsys.readouterr().err
+    assert trials[0].label in said
+    assert "accuracy" not in said
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_time_left_is_known_within_a_quarter_from_a_third_on(seed: int) -> None:
     """Two at once, longest first; each takes a fixed cost and its work at an unknown rate, give or take 20 %."""

@@ -85,6 +85,14 @@ def test_a_mean_of_some_seeds_says_of_how_many() -> None:
     assert [c.scored for c in empty.cells] == [0] * 24
 
 
+def test_what_nothing_has_trained_has_no_accuracy() -> None:
+    made = sweep([8, 14])
+    trials = read(made).assign(**{"recipe.epochs": 0})
+    assert scores_table(scores_by_now(made, made.trials(), trials)) is None
+    trials.loc[0, "recipe.epochs"] = 1
+    assert [c.scored for c in scores_by_now(made, made.trials(), trials).cells].count(1) == 1
+
+
 def test_what_a_family_says_of_its_depth_is_no_markup() -> None:
     made = sweep([8])
     grid = scores_table(scores_by_now(made, made.trials(), read(made)), "depth ([/red] [b]locks)")
