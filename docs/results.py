@@ -1,10 +1,11 @@
 """Writes what a finished sweep has measured into its page of results.
 
-    python docs/results.py NAME [--tracking-uri URI] [--figure accuracy-by-depth] [--folder build/results]
+    python docs/results.py NAME [--tracking-uri URI] [--figure accuracy-by-depth] [--metrics KEY ...]
 
 Makes the sweep's report in the folder, then writes docs/results/data/NAME.csv (a row per trial, which `skipray import`
 reads), docs/results/NAME.svg (one of the report's figures), and the part of docs/results/NAME.md between two marks: how
-it was run, tables of accuracy, limits and verdicts. What stands outside of the marks is written by hand and stays.
+it was run, tables of accuracy (where anything was trained) and of the metrics that are asked for, limits and verdicts.
+What stands outside of the marks is written by hand and stays.
 """
 
 import argparse
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("name", help="a sweep of sweeps/ whose trials are finished in the store")
     parser.add_argument("--tracking-uri", default="sqlite:///skipray.db")
     parser.add_argument("--figure", default="accuracy-by-depth", help="one of the report's figures")
+    parser.add_argument("--metrics", nargs="*", default=[], metavar="KEY", help="their medians over the seeds too")
     parser.add_argument("--folder", type=Path, default=Path("build/results"), help="where the report is made")
     given = parser.parse_args()
     report = given.folder / given.name
@@ -50,10 +52,14 @@ def main() -> None:
     shutil.copyfile(report / "figures" / f"{given.figure}.svg", HERE / f"{given.name}.svg")
     (HERE / "data").mkdir(exist_ok=True)
     export_table(given.name, HERE / "data" / f"{given.name}.csv", given.tracking_uri)
-    lines = [
-        *how_it_was_run(given.name, given.tracking_uri),
-        *measured(json.loads((report / "claims.json").read_text())),
-    ]
+    trials = read_trials(load_sweep(sweep), given.tracking_uri)
+    found = json.loads((report / "claims.json").read_text())
+    lines = [*how_it_was_run(given.name, given.tracking_uri, trials)]
+    if trials["recipe.epochs"].any():
+        lines += [*accuracies(found["scores"]), *limits(found["limits"])]
+    for key in given.metrics:
+        lines += medians(trials, key)
+    lines += verdicts(found["claims"])
     lines += ["", f"![{given.figure.replace('-', ' ')} of {given.name}]({given.name}.svg)", ""]
     lines += [
         f"**Trials.** [{given.name}.csv](data/{given.name}.csv), a row each; "
@@ -66,6 +72,8 @@ def main() -> None:
 
 def filled(page: str, lines: Sequence[str]) -> str:
     """A page with these lines between its marks."""
+    if BEGIN not in page:
+        page = f"{page.rstrip()}\n\n## The sweep's trials\n\n{BEGIN}\n{END}\n"
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return "\n".join([before + BEGIN, "", *lines, "", END + after])
@@ -78,9 +86,8 @@ def _new(name: str) -> str:
     )
 
 
-def how_it_was_run(name: str, uri: str) -> Iterator[str]:
+def how_it_was_run(name: str, uri: str, trials: pd.DataFrame) -> Iterator[str]:
     """Command, commit, versions, seeds, hardware and time."""
-    trials = read_trials(load_sweep(SWEEPS / f"{name}.yaml"), uri)
     run = find_sweep_run(uri, name)
     assert run is not None
     info = client(uri).get_run(run.run_id).info
@@ -103,21 +110,13 @@ def hardware() -> str:
     return f"{os.cpu_count()} cores of {name}"
 
 
-def measured(report: Mapping[str, Any]) -> Iterator[str]:
-    """Accuracies, limits and verdicts of a report's claims.json."""
-    yield from accuracies(report["scores"])
-    yield from limits(report["limits"])
-    yield from verdicts(report["claims"])
-
-
 def accuracies(scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """A row per group and split, a column per depth; the mean over the seeds."""
     if not scores:
         return
     frame = pd.DataFrame(scores)
     factors = [c for c in frame if c not in NOT_FACTORS and frame[c].notna().any()]
-    depths = sorted(frame["depth"].unique())
-    kept = sorted({*depths[:: max(1, -(-len(depths) // 8))], depths[-1]})  # at most nine columns
+    kept = shown(frame["depth"])
     yield ""
     yield f"Mean {frame['metric'].iloc[0]} over the seeds, training / test data:"
     yield ""
@@ -128,6 +127,26 @@ def accuracies(scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"{by_depth.at[d, 'train']:.3f} / {by_depth.at[d, 'test']:.3f}" if d in by_depth.index else "" for d in kept
         ]
         yield row([*map(_told, group), *cells])
+
+
+def medians(trials: pd.DataFrame, key: str) -> Iterator[str]:
+    """A row per group, a column per depth: a metric's median over the seeds."""
+    factors = list(trials.columns[1 : trials.columns.get_loc("seed")])
+    factors.remove("depth")
+    kept = shown(trials["depth"])
+    yield ""
+    yield f"Median of `{key}` over the seeds:"
+    yield ""
+    yield from head([*factors, *(f"depth {d}" for d in kept)])
+    for group, rows in trials.groupby(factors, sort=False, dropna=False):
+        values = rows.groupby("depth")[key].median()
+        yield row([*map(_told, group), *(f"{values[d]:.4g}" if d in values.dropna().index else "" for d in kept)])
+
+
+def shown(depths: "pd.Series[int]") -> list[int]:
+    """At most nine of the depths, evenly, the shallowest and the deepest among them."""
+    found = sorted(int(d) for d in depths.unique())
+    return sorted({*found[:: max(1, -(-len(found) // 8))], found[-1]})
 
 
 def limits(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -146,11 +165,10 @@ def limits(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def limit_words(limit: Mapping[str, Any]) -> str:
     """Such as `28 (15 to 41)` or `beyond 110`."""
-    low, high, deepest = limit["low"], limit["high"], max((c["depth"] for c in limit["counts"]), default=0)
+    low, high, depths = limit["low"], limit["high"], [c["depth"] for c in limit["counts"]] or [0]
     if limit["depth"] is None:
-        return {"above": f"beyond {deepest}", "below": f"below {high:.0f}" if high else "below the first depth"}.get(
-            limit["censored"], "not estimated"
-        )
+        ends = {"above": f"beyond {max(depths)}", "below": f"below {min(depths)}"}
+        return ends.get(limit["censored"], "not estimated")
     between = f"{low:.0f} to {high:.0f}" if low and high else f"above {low:.0f}" if low else f"below {high:.0f}"
     return f"{limit['depth']:.0f} ({between})"
 
