@@ -25,6 +25,12 @@ OPTIONS = (
     "address", "target", "labels", "leave_out", "test_fraction", "standardise_target", "features", "rows", "classes",
 )  # fmt: skip
 TEST_FRACTION = 0.2
+EPSILON = 2.0**-24
+"""A number's rounding to float32, in its own units."""
+LEVELS = 1000
+"""So many steps between its lowest and its highest number a column has at least, after rounding."""
+NAMELESS = "Unnamed: "
+"""What pandas calls a column without a name, with its number."""
 SHOWN = 5
 """Columns that a message names."""
 
@@ -118,11 +124,12 @@ def _read(dataset_json: str, root: str) -> tuple[np.ndarray, np.ndarray, tuple[s
     """(rows, features) float32, (rows,) targets, and the names of the classes."""
     dataset = DatasetSpec.model_validate_json(dataset_json)
     address = _address(dataset, Path(root))
-    reader = pd.read_parquet if address.endswith((".parquet", ".pq")) else pd.read_csv
     try:
-        table = reader(address)
+        table = _table(address)
     except FileNotFoundError as error:
         raise DataMissing(missing(dataset, Path(root)) or str(error)) from None
+    except ValueError as error:  # what pandas and pyarrow raise, and text in another encoding
+        raise ValueError(f"{address}: found no table that can be read: {str(error).strip()}") from error
     target = str(dataset.options["target"])
     if target not in table.columns:
         raise ValueError(f"{address}: found no column {target!r}; allowed: {_some(table.columns)}")
@@ -131,6 +138,12 @@ def _read(dataset_json: str, root: str) -> tuple[np.ndarray, np.ndarray, tuple[s
     if unknown:
         raise ValueError(f"{address}: found no column {unknown[0]!r} to leave out; there are {_some(table.columns)}")
     features = table.drop(columns=[target, *left_out])
+    if any(str(name).startswith(NAMELESS) for name in features.columns):
+        nameless = next(str(name) for name in features.columns if str(name).startswith(NAMELESS))
+        raise ValueError(
+            f"{address}: found a column without a name, as the numbers of rows are written; allowed: a name, or "
+            f"leave_out: {nameless!r}"
+        )
     texts = [name for name in features.columns if not pd.api.types.is_numeric_dtype(features[name])]
     if texts:
         allowed = "numbers; leave_out takes the names of others, separated by commas"
@@ -138,10 +151,21 @@ def _read(dataset_json: str, root: str) -> tuple[np.ndarray, np.ndarray, tuple[s
     gaps = [name for name in table.columns.drop(left_out) if table[name].isna().any()]
     if gaps:
         raise ValueError(f"{address}: found empty places in {_some(gaps)}; allowed: a value in every row")
+    measured = [*features.columns, *([target] if task(dataset) == "values" else [])]
+    _check_numbers(address, table[measured])
     names: tuple[str, ...] = ()
     if task(dataset) == "classes":
-        codes, found = pd.factorize(table[target], sort=True)
+        try:
+            codes, found = pd.factorize(table[target], sort=True)
+        except TypeError:
+            raise ValueError(
+                f"{address}: found {target!r} with values such as {table[target].iloc[0]!r}; allowed: numbers or texts"
+            ) from None
         names, labels = tuple(map(str, found)), np.asarray(codes, np.int64)
+        if len(names) == 1:
+            raise ValueError(
+                f"{address}: found one value of {target!r} in all rows, {names[0]}; allowed: 2 classes or more"
+            )
         if len(names) > len(table) // 2:
             raise ValueError(
                 f"{address}: found {len(names)} different values of {target!r} in {len(table)} rows; allowed: classes, "
@@ -150,6 +174,43 @@ def _read(dataset_json: str, root: str) -> tuple[np.ndarray, np.ndarray, tuple[s
     else:
         labels = np.asarray(table[target], np.float32)
     return np.ascontiguousarray(features.to_numpy(np.float32)), labels, names
+
+
+def _table(address: str) -> pd.DataFrame:
+    """The file as it is.
+
+    Raises:
+        ValueError: what pandas would read otherwise than it stands there.
+    """
+    if address.endswith((".parquet", ".pq")):
+        return pd.read_parquet(address)
+    table = pd.read_csv(address)
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for the names of the rows
+        raise ValueError("rows of more values than there are names of columns")
+    header = pd.read_csv(address, header=None, nrows=1, dtype=str).iloc[0].dropna()
+    if table.empty:
+        raise ValueError("no rows")
+    twice = list(header[header.duplicated()])
+    if twice:  # pandas renames them
+        raise ValueError(f"more than one column {_some(twice)}")
+    return table
+
+
+def _check_numbers(address: str, table: pd.DataFrame) -> None:
+    """Refuse numbers that are not finite in float32, and columns whose rows float32 cannot tell apart."""
+    with np.errstate(over="ignore"):
+        narrow = {name: table[name].to_numpy(np.float32) for name in table.columns}
+    wide = {name: table[name].to_numpy(np.float64) for name in table.columns}
+    endless = [name for name, values in narrow.items() if not np.isfinite(values).all()]
+    if endless:
+        raise ValueError(f"{address}: found numbers that float32 has not in {_some(endless)}; allowed: up to 3.4e38")
+    merged = [name for name, values in wide.items() if np.abs(values).max() * EPSILON > np.ptp(values) / LEVELS > 0]
+    if merged:
+        first = wide[merged[0]]
+        raise ValueError(
+            f"{address}: found columns that float32 cannot tell apart: {_some(merged)} ({first.min():.15g} to "
+            f"{first.max():.15g}); allowed: such numbers less an offset, or leave_out with their names"
+        )
 
 
 def _some(names: "pd.Index[str] | list[str]") -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skipray import architectures, datasets
+from skipray.errors import SkiprayError
 from skipray.extension import apart, catalog, own_code
 from skipray.planning.estimate import train_samples
 from skipray.spec import SpecError, SweepSpec, TrialSpec
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 
 OWN_CODE_SECONDS = 300.0
 """So long a user's own code may take for a step of each of its networks."""
+FEWEST = 2
+"""Training samples that a trial has: what is measured is measured on more than one."""
+
+
+class FewSamples(SkiprayError, ValueError):
+    """The training split has next to nothing."""
+
+    key = "dataset.train_samples"
+
+    def __init__(self, samples: int):
+        super().__init__(f"found {samples} training sample beside those for validation; allowed: {FEWEST} or more")
 
 
 def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
@@ -58,6 +70,8 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
 
     for trial in _kinds(sweep):
         try:
+            if (samples := train_samples(trial)) < FEWEST:
+                raise FewSamples(samples)
             found = _try(trial)
         except Exception as error:
             refuse(trial, error)
@@ -115,10 +129,10 @@ def _has_own_code(cell: TrialSpec) -> bool:
 
 def _may_fail(cell: TrialSpec) -> bool:
     """Whether a trial of skipray's own parts alone may not train: arguments that torch checks, one sample."""
-    recipe = cell.recipe
-    if recipe.optimizer is not None and len(recipe.optimizer) > 1:
+    recipe, samples = cell.recipe, train_samples(cell)
+    if samples < FEWEST or (recipe.optimizer is not None and len(recipe.optimizer) > 1):
         return True
-    return recipe.epochs > 0 and recipe.smallest_piece(train_samples(cell)) == 1
+    return recipe.epochs > 0 and recipe.smallest_piece(samples) == 1
 
 
 def _mistake(sweep: SweepSpec, trial: TrialSpec, error: Exception) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from skipray import datasets
 from skipray.datasets import DataCorrupt, Raw, fingerprint_of, labels_are, open_dataset, shape_and_classes
+from skipray.datasets.preparing.splits import moments
 from skipray.extension import catalog
 from skipray.spec import DatasetSpec, SpecError, TokenShape, load_sweep
 from skipray.trial import run_trial
@@ -180,6 +181,46 @@ def test_a_table_with_classes_and_what_it_refuses(tmp_path, monkeypatch):
             shape_and_classes(table(**options))
     said = shape_and_classes(table(address="nowhere.csv", features=7, classes=4))
     assert said == ((7,), 4)
+
+
+ROWS = [f"{i / 7},{i % 5},{i % 2}" for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["a,y,y", *ROWS], "more than one column y"),
+        (["a,y", *ROWS], "rows of more values than there are names of columns"),
+        (["a,b,y", *(f"{row}," for row in ROWS)], "rows of more values than there are names of columns"),
+        (["a,b,y"], "no rows"),
+        ([], "t.csv: found no table that can be read: No columns"),
+        (["\xff"], "t.csv: found no table that can be read: .*can't decode"),
+        ([",b,y", *ROWS], "found a column without a name, .*; allowed: a name, or leave_out: 'Unnamed: 0'"),
+        (["a,b,y", *ROWS, "inf,1,1"], "found numbers that float32 has not in a"),
+        (["a,b,y", *ROWS, "1e39,1,1"], "found numbers that float32 has not in a"),
+        (["a,b,y", *(f"{1e9 + i},1,{i % 2}" for i in range(20))], r"cannot tell apart: a \(1000000000 to 1000000019\)"),
+        (["a,b,y", *(f"{i},{i},1" for i in range(20))], "found one value of 'y' in all rows, 1; allowed: 2 classes"),
+    ],
+)
+def test_a_table_that_would_be_read_otherwise_than_it_stands_there_is_refused(tmp_path, rows, said):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(rows), encoding="latin-1")
+    with pytest.raises(ValueError, match=said):
+        shape_and_classes(DatasetSpec(name="table", options={"address": str(path), "target": "y"}))
+    if "leave_out" in said:
+        options = {"address": str(path), "target": "y", "leave_out": "Unnamed: 0"}
+        assert shape_and_classes(DatasetSpec(name="table", options=options)) == ((1,), 2)
+
+
+@pytest.mark.parametrize("mean", [0, 0.1, 1000.1, 12345.678, -1e6])
+@pytest.mark.parametrize("deviation", [0, 1e-9, 1e-3, 1, 1e30])
+@pytest.mark.parametrize("how", ["per_feature", "per_channel"])
+def test_deviations_of_any_size_are_those_of_the_numbers(mean, deviation, how):
+    samples = (mean + deviation * np.random.default_rng(0).normal(size=(9000, 2, 1, 1))).astype(np.float32)
+    exact = samples.astype(np.float64).std(0)
+    found_mean, found = moments(samples, how)
+    assert found.reshape(exact.shape) == pytest.approx(np.where(exact > 0, exact, 1), rel=1e-6)
+    assert found_mean.reshape(exact.shape) == pytest.approx(samples.mean(0, dtype=np.float64), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["sorting", "copying", "parity"])

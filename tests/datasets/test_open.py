@@ -72,6 +72,7 @@ def test_wrong_data_are_refused_with_what_was_found(user_module):
     ("changes", "message"),
     [
         ({"train_labels": np.arange(60) % 4}, "labels outside 0 to 2"),
+        ({"train_labels": np.ones(60, np.int64)}, "train labels that are all 1; allowed: 2 classes or more"),
         ({"train_images": np.zeros((60, 1, 4, 3), np.uint8)}, r"images of \(1, 4, 3\); allowed: \(2, 4, 3\)"),
         ({"test_images": np.full((12, 2, 4, 3), np.nan, np.float32)}, "not finite"),
     ],

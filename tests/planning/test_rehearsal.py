@@ -308,6 +308,12 @@ def test_skiprays_own_families_are_held_to_it_too(tmp_path):
         rehearse(single)
 
 
+def test_one_training_sample_is_refused(tmp_path):
+    with pytest.raises(SpecError, match=r"dataset\.train_samples: found 1 training sample beside those for validation"):
+        rehearse(load(tmp_path, "plain", "dataset.train_samples=1"))
+    rehearse(load(tmp_path, "plain", "dataset.train_samples=2"))
+
+
 @pytest.mark.parametrize("name", ["lazy", "twice", "parametrised", "counts", "draws", "remembers"])
 def test_networks_of_every_kind_train_and_resume(tmp_path, name):
     """Lazy, tied and parametrised ones, and those that keep more than weights.

@@ -23,7 +23,7 @@ from skipray.extension import catalog
 from skipray.spec import NUMERICS_VERSION, DatasetSpec, canonical_json
 
 META = "meta.json"
-VERSION = 1
+VERSION = 2
 """Of what is prepared; part of the folder's name."""
 
 

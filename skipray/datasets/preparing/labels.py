@@ -65,6 +65,10 @@ def _check_classes(who: str, labels: np.ndarray, outputs: int, task: Task) -> No
     if not len(counted) or counted.min() < 0 or counted.max() >= outputs:
         reach = f"from {counted.min()} to {counted.max()}" if len(counted) else "none that counts"
         raise DataCorrupt(f"{who} labels outside 0 to {outputs - 1}, or none: {reach}; allowed: {allowed}")
+    if counted.min() == counted.max() and who.endswith("train"):
+        raise DataCorrupt(
+            f"{who} labels that are all {counted.min()}; allowed: 2 classes or more, else nothing is learned"
+        )
 
 
 def _check_count(dataset: DatasetSpec, raw: Raw) -> None:

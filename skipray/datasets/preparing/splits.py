@@ -91,6 +91,10 @@ class Splits:
         return len(self.train_y) if self.train_y.is_floating_point() else int((self.train_y >= 0).sum())
 
 
+NARROW = 1e-4
+"""Deviations below so much of the mean are summed from the mean."""
+
+
 def moments(images: np.ndarray, how: str, chunk: int = 4096) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation that samples are standardised by, in float64 over chunks; a constant one has the deviation 1.
 
@@ -102,14 +106,25 @@ def moments(images: np.ndarray, how: str, chunk: int = 4096) -> tuple[np.ndarray
     axes = (0, 2, 3) if how == "per_channel" else (0,)
     shape = (images.shape[1],) if how == "per_channel" else images.shape[1:]
     total, square, count = np.zeros(shape), np.zeros(shape), 0
-    for start in range(0, len(images), chunk):
-        part = images[start : start + chunk].astype(np.float64)
+    low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
+    for part in _parts(images, chunk):
         total += part.sum(axes)
         square += (part * part).sum(axes)
+        low, high = np.minimum(low, part.min(axes)), np.maximum(high, part.max(axes))
         count += part.size // total.size
     mean = total / count
     std = np.sqrt(np.maximum(square / count - mean * mean, 0))
-    std = np.where(std > 1e-8 * (1 + np.abs(mean)), std, 1)
+    if (std < NARROW * np.abs(mean)).any():  # the difference of the squares has lost its digits
+        widened = np.expand_dims(mean, axes)
+        squares = sum(((part - widened) ** 2).sum(axes) for part in _parts(images, chunk))
+        std = np.where(std < NARROW * np.abs(mean), np.sqrt(squares / count), std)
+    std = np.where((high > low) & (std > np.finfo(np.float32).tiny), std, 1)
     if how == "per_channel":
         mean, std = mean[:, None, None], std[:, None, None]
     return mean.astype(np.float32), std.astype(np.float32)
+
+
+def _parts(images: np.ndarray, chunk: int) -> Iterator[np.ndarray]:
+    """The samples in float64, some at a time."""
+    for start in range(0, len(images), chunk):
+        yield images[start : start + chunk].astype(np.float64)
