@@ -19,6 +19,7 @@ from skipray.trends import (
     trainability_limit,
     trainability_shift,
 )
+from skipray.trends.depth_trend import simultaneous_bands
 from skipray.trends.design import build_design, with_seed_effects
 from skipray.trends.variances import estimate_variances
 
@@ -72,9 +73,14 @@ def test_a_trend_is_the_same_whatever_is_fitted_with_it() -> None:
         DepthSeries([8.0, 8.0], [1.0, 2.0]),
         DepthSeries(*deeper[:2], seed=deeper[2]),
         DepthSeries(depth[kept], other[1][kept]),
+        DepthSeries(depth, np.maximum(value, 0.4), np.where(value < 0.4, -1, 0), seed, (0, 1)),
+        DepthSeries(depth, np.minimum(other[1], 1.5), np.where(other[1] > 1.5, 1, 0), seed),
+        DepthSeries(depth, low, np.where(value < 0.2, -1, 0)),
     ]
     curves = ["constant", "linear", "exponential", "logistic"]
     together = fit_depth_trends(series, curves=curves, resamples=50)
+    fitted = [trend for trend in together if trend.curve is not None]
+    bands = iter(simultaneous_bands([(trend, DEPTHS) for trend in fitted]))
     for one, trend in zip(series, together, strict=True):
         alone = fit_depth_trend(
             one.depth, one.value, censored=one.censored, seed=one.seed, bounds=one.bounds, curves=curves, resamples=50
@@ -83,6 +89,7 @@ def test_a_trend_is_the_same_whatever_is_fitted_with_it() -> None:
         assert alone.left_out_error == trend.left_out_error
         if trend.curve is not None:
             assert np.array_equal(alone.simultaneous(DEPTHS), trend.simultaneous(DEPTHS))
+            assert np.array_equal(next(bands), trend.simultaneous(DEPTHS))
     assert {trend.curve is None for trend in together} == {False, True}
 
 

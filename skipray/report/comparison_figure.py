@@ -70,7 +70,8 @@ def _traces(series: Series, style: Style, name: str) -> list[Trace]:
     depth, value = np.asarray(series.depth, float), np.asarray(series.value, float)
     marks = Trace(name, style, depth, value, line=False, marks="all", faint=True)
     try:
-        at, mean, low, high = trend_band(series, drawn=True, banded=True)
+        searched = series.trend.simultaneous(np.unique(depth)) if any(series.censored) else None
+        at, mean, low, high = trend_band(series, drawn=True, searched=searched)
     except ValueError:  # too few depths for a curve: the marks alone
         return [marks]
     return [marks, Trace(name, style, at, mean, low=low, high=high)]

@@ -18,6 +18,7 @@ from skipray.report.numbers import number
 from skipray.report.predicted import PREDICTED, predicted_drops
 from skipray.report.published import Published
 from skipray.spec.display_names import display_name
+from skipray.trends.depth_trend import simultaneous_bands
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ MAX_SINGLE = 400
 
 BAND_POINTS = 48
 MAX_CENSORED_BANDS = 4
-"""Bands of series with bounds that a figure draws: each takes seconds, since each of its limits is a search."""
+"""Bands of series with bounds that a figure draws: each of their limits is a search."""
 
 Band = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Depths, mean, low, high: (K,) each."""
+Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Mean, low, high."""
+Searched = Mapping[tuple[str, "Group"], Edges]
+"""By metric and group."""
 Bands = Callable[[tuple[str, "Group"]], Band]
 """Of a metric and a group."""
 
@@ -64,8 +69,14 @@ class DepthFigure:
     """Of a label, values, low and high."""
 
 
-def by_depth(aggregate: "Aggregate", layout: Layout, figure: DepthFigure) -> Chart | None:
-    """A chart with a panel for each facet and metric; None when nothing of it was tracked."""
+def by_depth(
+    aggregate: "Aggregate", layout: Layout, figure: DepthFigure, searched: Searched | None = None
+) -> Chart | None:
+    """A chart with a panel for each facet and metric; None when nothing of it was tracked.
+
+    Args:
+        searched: `search_bands` of several figures with this one among them; searched for here when None.
+    """
     tracked = [m for m in figure.metrics if any(s.metric == m for s in aggregate.series)]
     if not tracked:
         return None
@@ -73,9 +84,9 @@ def by_depth(aggregate: "Aggregate", layout: Layout, figure: DepthFigure) -> Cha
     # Many combinations of factors: rather all of them of one metric than a few of all.
     shown_metrics = tracked[: max(1, MAX_FACETS // layout.facet_count)]
     facets = layout.facets(MAX_FACETS // len(shown_metrics))
-    bounded = [key for key, s in found.items() if any(s.censored) and s.trend.curve is not None]
-    banded = set(found) - set(bounded[MAX_CENSORED_BANDS:])
-    band = functools.cache(lambda key: trend_band(found[key], key[0] in shown_metrics, key in banded))
+    bounded = _bounded(aggregate, figure)
+    known = searched if searched is not None else search_bands(aggregate, [figure])
+    band = functools.cache(lambda key: trend_band(found[key], key[0] in shown_metrics, known.get(key)))
     panels, drawn = [], []
     for metric in shown_metrics:
         for facet in facets:
@@ -103,6 +114,17 @@ def by_depth(aggregate: "Aggregate", layout: Layout, figure: DepthFigure) -> Cha
         summary=_summary(series, figure.metrics, layout),
         left_out=" ".join(left_out),
     )
+
+
+def search_bands(aggregate: "Aggregate", figures: Iterable[DepthFigure]) -> Searched:
+    """The bands of series with bounds that these figures draw, side by side: one alone takes nearly as long as all."""
+    wanted = [s for figure in figures for s in _bounded(aggregate, figure)[:MAX_CENSORED_BANDS]]
+    found = simultaneous_bands([(s.trend, np.unique(np.asarray(s.depth, float))) for s in wanted])
+    return {(s.metric, s.group): band for s, band in zip(wanted, found, strict=True)}
+
+
+def _bounded(aggregate: "Aggregate", figure: DepthFigure) -> "list[Series]":
+    return [s for s in aggregate.series if s.metric in figure.metrics and any(s.censored) and s.trend.curve is not None]
 
 
 def _legend(layout: Layout, facets: Iterable[Facet], panels: list[Panel]) -> tuple[Key, ...]:
@@ -212,17 +234,21 @@ def _published_traces(layout: Layout, published: tuple[Published, ...], metric: 
     return traces
 
 
-def trend_band(series: "Series", drawn: bool, banded: bool) -> Band:
-    """The fitted curve with its band: at the depths that were tried, and where it is drawn at enough others."""
+def trend_band(series: "Series", drawn: bool, searched: Edges | None) -> Band:
+    """The fitted curve with its band: at the depths that were tried, and where it is drawn at enough others.
+
+    Args:
+        searched: of a series with bounds, its band at the depths that were tried; None where it has none.
+    """
     tried = np.unique(np.asarray(series.depth, float))
     at = np.unique(np.concatenate([np.geomspace(tried[0], tried[-1], BAND_POINTS)[1:-1], tried])) if drawn else tried
     if not any(series.censored):
         return at, *series.trend.simultaneous(at)
     mean = series.trend.mean(at)
-    if not banded:
+    if searched is None:
         return at, mean, np.full_like(at, np.nan), np.full_like(at, np.nan)
-    # Searched for at the depths that were tried; between them the band follows the curve.
-    centre, low, high = series.trend.simultaneous(tried)
+    # Between the depths that were tried the band follows the curve.
+    centre, low, high = searched
     below, above = (_between(at, tried, edge - centre) for edge in (low, high))
     return at, mean, *np.clip([mean + below, mean + above], *series.trend.bounds)
 

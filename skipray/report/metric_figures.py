@@ -37,17 +37,22 @@ def by_depth(aggregate: "Aggregate", layout: Layout) -> Iterator[Chart | None]:
         if one.trend and one.metric.figure not in (None, MAIN):
             panels.setdefault(one.metric.figure or _own_name(one), []).append(one)
     when = "after training" if trains(aggregate.sweep) else "at initialisation"
-    for name, shown in panels.items():
-        first = shown[0].metric
-        title, caption = SHARED.get(name, (_own_title(shown[0]), f"{{when}}: {first.definition} ({first.source})."))
-        figure = depth_figures.DepthFigure(
-            file=name,
-            title=title,
-            metrics={one.key: one.axis for one in shown},
-            caption=caption.replace("{when}", when) if name in SHARED else _capital(caption.format(when=when)),
-            low=0.0 if name in SHARED or first.low == 0 else None,
-        )
-        yield depth_figures.by_depth(aggregate, layout, figure)
+    figures = [_figure(name, shown, when) for name, shown in panels.items()]
+    searched = depth_figures.search_bands(aggregate, figures)
+    for figure in figures:
+        yield depth_figures.by_depth(aggregate, layout, figure, searched)
+
+
+def _figure(name: str, shown: list[Tracked], when: str) -> depth_figures.DepthFigure:
+    first = shown[0].metric
+    title, caption = SHARED.get(name, (_own_title(shown[0]), f"{{when}}: {first.definition} ({first.source})."))
+    return depth_figures.DepthFigure(
+        file=name,
+        title=title,
+        metrics={one.key: one.axis for one in shown},
+        caption=caption.replace("{when}", when) if name in SHARED else _capital(caption.format(when=when)),
+        low=0.0 if name in SHARED or first.low == 0 else None,
+    )
 
 
 def _own_name(one: Tracked) -> str:

@@ -21,8 +21,8 @@ from skipray.extension import catalog
 from skipray.trends.averaging import averaged_limits
 from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design, build_design
-from skipray.trends.fitted import FittedCurve, around
-from skipray.trends.fitting import Observed, fit_curves, left_out_errors
+from skipray.trends.fitted import FittedCurve, LimitsFound, around
+from skipray.trends.fitting import Observed, fit_curves, left_out_errors, mean_limits, parameter_limits
 from skipray.trends.variances import estimate_variances
 
 TOO_FEW_DEPTHS = "too few depths"
@@ -78,11 +78,11 @@ class DepthTrend:
         Raises:
             ValueError: nothing was fitted.
         """
-        return self._average(depth, simultaneous=False)
+        return _bands([(self, depth)], simultaneous=False)[0]
 
     def simultaneous(self, depth: ArrayLike) -> tuple[Array, Array, Array]:
         """As `predict`, with a band that covers the whole mean curve over these depths in 95 % of repetitions."""
-        return self._average(depth, simultaneous=True)
+        return _bands([(self, depth)], simultaneous=True)[0]
 
     def mean(self, depth: ArrayLike) -> Array:
         """(depths,) the mean of `predict` alone, which takes no time.
@@ -97,18 +97,38 @@ class DepthTrend:
         means = np.array([f.bound.value(at, f.linear, f.inner)[0] for f in self._fits])
         return np.clip(self._unit * (share / share.sum()) @ means, *self.bounds)
 
-    def _average(self, depth: ArrayLike, simultaneous: bool) -> tuple[Array, Array, Array]:
-        if not self._fits:
-            raise ValueError(f"there is no curve to predict from: {self.verdict}")
-        at = np.atleast_1d(np.asarray(depth, dtype=float))
+    def _average(self, at: Array, limits: Sequence[LimitsFound]) -> tuple[Array, Array, Array]:
+        """limits: of the means at these depths, by each of the fits."""
         share = np.array([self.weights[f.name] for f in self._fits])
         share /= share.sum()
-        bands = np.array([f.band(at, simultaneous) for f in self._fits])
+        bands = np.array([f.band(at, found) for f, found in zip(self._fits, limits, strict=True)])
         band = bands[0]
         if len(share) > 1:
             band = around(share @ bands[:, 0], *averaged_limits(share, bands[:, 0], bands[:, 1], bands[:, 2]))
         mean, low, high = np.clip(self._unit * band, *self.bounds)
         return mean, low, high
+
+
+def simultaneous_bands(asked: Sequence[tuple[DepthTrend, ArrayLike]]) -> list[tuple[Array, Array, Array]]:
+    """`DepthTrend.simultaneous` of each trend at its depths, to the same bits; bands of many censored series at once
+    take a fraction of the time that each alone takes.
+
+    Raises:
+        ValueError: as `DepthTrend.simultaneous`.
+    """
+    return _bands(asked, simultaneous=True)
+
+
+def _bands(asked: Sequence[tuple[DepthTrend, ArrayLike]], simultaneous: bool) -> list[tuple[Array, Array, Array]]:
+    for trend, _ in asked:
+        if not trend._fits:
+            raise ValueError(f"there is no curve to predict from: {trend.verdict}")
+    depths = [np.atleast_1d(np.asarray(depth, dtype=float)) for _, depth in asked]
+    fits = [(f, at) for (trend, _), at in zip(asked, depths, strict=True) for f in trend._fits]
+    found = iter(mean_limits(fits, simultaneous))
+    return [
+        trend._average(at, [next(found) for _ in trend._fits]) for (trend, _), at in zip(asked, depths, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -192,9 +212,10 @@ def fit_depth_trends(
     ]
     usable = [(f, one.observed) for one, found in zip(ready, chosen, strict=True) if found for f in found.usable]
     errors = iter(left_out_errors(usable))
+    limits = iter(parameter_limits([found.best for found in chosen if found]))
     concluded = iter(
         [
-            _concluded(one, found, [next(errors) for _ in found.usable])
+            _concluded(one, found, [next(errors) for _ in found.usable], next(limits))
             if found
             else _nothing(TOO_FEW_DEPTHS, f"{len(one.observed.y)} values")
             for one, found in zip(ready, chosen, strict=True)
@@ -271,8 +292,8 @@ def _choose(one: _Prepared, fits: list[FittedCurve], names: Sequence[str]) -> _C
     return _Chosen(usable, weights, tied, min(tied, key=lambda f: (f.bound.size, f.aicc)), notes)
 
 
-def _concluded(one: _Prepared, found: _Chosen, errors: Sequence[float | None]) -> DepthTrend:
-    """What a series' fits say; errors: at left-out depths, of each usable fit."""
+def _concluded(one: _Prepared, found: _Chosen, errors: Sequence[float | None], limits: LimitsFound) -> DepthTrend:
+    """What a series' fits say; errors: at left-out depths, of each usable fit; limits: of the best's parameters."""
     signs, design, best = one.observed.signs, one.observed.design, found.best
     notes = [*one.notes, *found.notes]
     speaking = [best] + [f for f in found.usable if f is not best and found.weights[f.name] >= NEGLIGIBLE_WEIGHT]
@@ -284,7 +305,7 @@ def _concluded(one: _Prepared, found: _Chosen, errors: Sequence[float | None]) -
     notes += [f"{name} lies at the end of the range that is searched" for name in best.at_end()]
     return DepthTrend(
         curve=best.name,
-        parameters=_within(best, best.intervals(one.unit), one.bounds),
+        parameters=_within(best, best.intervals(one.unit, limits), one.bounds),
         weights=found.weights,
         verdict=NO_CURVE_FITS if p is not None and p < LACK_OF_FIT_LEVEL else best.name,
         tied=tuple(f.name for f in sorted(found.tied, key=lambda f: f.aicc)),

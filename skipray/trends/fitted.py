@@ -12,13 +12,17 @@ END_SHARE = 1e-3
 """Of a range: an estimate this near to its end is at the end."""
 
 
+LimitsFound = tuple[Array, Array]
+"""Lower and upper."""
+
+
 class Limits(Protocol):
     """95 % limits of what a fitted curve says; -inf or inf where the data set none."""
 
-    def of_parameters(self) -> tuple[Array, Array]:
+    def of_parameters(self) -> LimitsFound:
         """(P,) lower and upper, linear parameters first, nonlinear ones in internal coordinates."""
 
-    def of_means(self, at: Array, simultaneous: bool) -> tuple[Array, Array]:
+    def of_means(self, at: Array, simultaneous: bool) -> LimitsFound:
         """(depths,) lower and upper limits of the mean at each depth, or of all of them at once."""
 
 
@@ -39,10 +43,14 @@ class FittedCurve:
     def name(self) -> str:
         return self.bound.name
 
-    def intervals(self, unit: float) -> dict[str, tuple[float, float, float]]:
-        """Name -> (estimate, low, high), 95 %, in the order of the curve's file; of values in this unit."""
+    def intervals(self, unit: float, found: LimitsFound) -> dict[str, tuple[float, float, float]]:
+        """Name -> (estimate, low, high), 95 %, in the order of the curve's file; of values in this unit.
+
+        Args:
+            found: the limits of the parameters.
+        """
         estimate = np.concatenate([self.linear, self.inner])[:, 0]
-        limits = around(estimate, *self.limits.of_parameters())
+        limits = around(estimate, *found)
         out = {}
         for k, name in enumerate((*self.bound.linear, *self.bound.nonlinear)):
             triple = limits[:, k] * unit if k < len(self.bound.linear) else limits[:, k]
@@ -64,10 +72,10 @@ class FittedCurve:
             n for n, at in zip(self.bound.nonlinear, (value <= low + near) | (value >= high - near), strict=True) if at
         ]
 
-    def band(self, at: Array, simultaneous: bool) -> Array:
-        """(3, depths): mean, low and high."""
+    def band(self, at: Array, found: LimitsFound) -> Array:
+        """(3, depths): mean, low and high; found: the limits of the means."""
         mean = self.bound.value(at, self.linear, self.inner)[0]
-        return around(mean, *self.limits.of_means(at, simultaneous))
+        return around(mean, *found)
 
 
 def around(estimate: Array, low: Array, high: Array) -> Array:

@@ -16,8 +16,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from skipray.curves import Array
+from skipray.trends.fitted import LimitsFound
+from skipray.trends.in_step import Ask, Search
 from skipray.trends.likelihood import Likelihood
-from skipray.trends.newton import Constraint, maximise, solve
+from skipray.trends.newton import Constraint, solve
 from skipray.trends.studentised import COVERAGE, shared
 
 TOLERANCE = 0.01
@@ -37,13 +39,15 @@ class LikelihoodProfile:
     """Restricted: with the degrees of freedom that the fit uses up."""
     state: Array
     """(1, M) the highest."""
+    top: float
+    """Its height."""
     resamples: int
     seed: int
 
-    def of_parameters(self) -> tuple[Array, Array]:
+    def of_parameters(self) -> Search[LimitsFound]:
         size = self.likelihood.size
         depth = np.full(size, self.likelihood.design.depths[0])
-        low, high = self._limits(Constraint(self.likelihood, np.arange(size), depth), simultaneous=False)
+        low, high = yield from self._limits(Constraint(self.likelihood, np.arange(size), depth), simultaneous=False)
         for k, limits in enumerate(self.likelihood.bound.free_ranges, self.likelihood.spots):
             if limits.closed:
                 ends = self.likelihood.bound.bounds
@@ -51,10 +55,10 @@ class LikelihoodProfile:
                 low[k], high[k] = max(low[k], ends[0][place]), min(high[k], ends[1][place])
         return low, high
 
-    def of_means(self, at: Array, simultaneous: bool) -> tuple[Array, Array]:
+    def of_means(self, at: Array, simultaneous: bool) -> Search[LimitsFound]:
         return self._limits(Constraint(self.likelihood, np.full(len(at), -1), at), simultaneous)
 
-    def _limits(self, constraint: Constraint, simultaneous: bool) -> tuple[Array, Array]:
+    def _limits(self, constraint: Constraint, simultaneous: bool) -> Search[LimitsFound]:
         rows = np.repeat(self.state, len(constraint.parameter), axis=0)
         estimate = constraint.value(rows)
         fall, reach = self._allowed(constraint.gradient(rows), simultaneous)
@@ -63,13 +67,9 @@ class LikelihoodProfile:
         side = np.repeat([-1.0, 1.0], count)
         twice = constraint.of(np.tile(np.arange(count), 2))
         root = np.tile(np.sqrt(fall), 2)
-        search = Search(self.likelihood, twice, side, self.state, self._top, np.tile(estimate, 2), root)
-        limits = search.limits(np.tile(reach, 2))
+        outward = Outward(self.likelihood, twice, side, self.state, self.top, np.tile(estimate, 2), root)
+        limits = yield from outward.limits(np.tile(reach, 2))
         return limits[:count], limits[count:]
-
-    @cached_property
-    def _top(self) -> float:
-        return float(maximise(self.likelihood, self.state)[1][0])
 
     @cached_property
     def _information(self) -> Array:
@@ -79,7 +79,7 @@ class LikelihoodProfile:
     @cached_property
     def _freedom(self) -> float:
         """Degrees of freedom of the spread: half of its information (a seen value has 2) less what was spent."""
-        return max(float(self._information[0, -1, -1]) / 2 - self.likelihood.freedom_spent, 1.0)
+        return max(float(self._information[0, -1, -1]) / 2 - float(self.likelihood.rows.freedom_spent[0]), 1.0)
 
     def _allowed(self, normal: Array, simultaneous: bool) -> tuple[Array, Array]:
         """(K,) by how much twice the log-likelihood may fall, and the reach it would mean, were it a parabola; normal
@@ -129,7 +129,7 @@ class LikelihoodProfile:
 
 
 @dataclass(frozen=True)
-class Search:
+class Outward:
     """Outward from the estimates until the likelihood has fallen far enough, for K quantities at once, each to a side
     of its own."""
 
@@ -145,7 +145,7 @@ class Search:
     root: Array
     """(K,) square root of the fall that is allowed."""
 
-    def limits(self, reach: Array) -> Array:
+    def limits(self, reach: Array) -> Search[Array]:
         """(K,); reach (K,) is the first guess of their distance."""
         rows = np.arange(len(self.estimate))
         out = self.side * np.inf
@@ -154,7 +154,7 @@ class Search:
         states, depths = [self.state], [np.zeros(1)]
         # A second and third round start from whatever another quantity's search found further out.
         for _ in range(3):
-            out[begin[0]] = self._outward(*begin, states, depths)
+            out[begin[0]] = yield from self._outward(*begin, states, depths)
             begin = self._further(out, np.concatenate(states), np.concatenate(depths))
             if not len(begin[0]):
                 break
@@ -165,7 +165,7 @@ class Search:
         """(K,) longest first step."""
         lik = self.likelihood
         low, high = lik.bound.bounds
-        spread = float(np.ptp(lik.y)) or 1.0
+        spread = float(np.ptp(lik.rows.y)) or 1.0
         span = np.concatenate([np.zeros(lik.spots), high - low])
         parameter = np.maximum(self.constraint.parameter, 0)
         plain = np.where(
@@ -191,7 +191,7 @@ class Search:
         step: Array,
         found: list[Array],
         depths: list[Array],
-    ) -> Array:
+    ) -> Search[Array]:
         """Limits of the quantities `rows`, from points `good` inside, at which the root of the fall is
         `fallen`. What lies inside is added to found and depths."""
         good, fallen, states, step = good.copy(), fallen.copy(), states.copy(), step.copy()
@@ -208,9 +208,10 @@ class Search:
                 part = np.clip((root[a] - fallen[a]) / (deep[a] - fallen[a]), 0.08, 0.92)
             out = side * np.minimum(side * (good[a] + side * step[a]), side * end[a])
             at = np.where(inward, good[a] + np.nan_to_num(part) * (np.nan_to_num(bad[a]) - good[a]), out)
-            moved, height = maximise(
-                self.likelihood, states[a], self.constraint.of(rows[a]), at, steps=30, tolerance=SEARCH_TOLERANCE
-            )
+            of_rows = self.likelihood.repeated(len(a))
+            ((moved, height),) = yield [
+                Ask(of_rows, states[a], self.constraint.of(rows[a]), at, steps=30, tolerance=SEARCH_TOLERANCE)
+            ]
             fall = np.sqrt(np.maximum(2 * (self.top - height), 0.0))
             ok = fall <= root[a]
             g = a[ok]

@@ -5,7 +5,8 @@ parameters, which follow from the nonlinear ones by projection: a power law can 
 coefficient changes sign through infinity. Axis letters as in `likelihood`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Constraint:
     """(R,) of the mean; any depth for a parameter."""
 
     def of(self, rows: np.ndarray) -> "Constraint":
-        return replace(self, parameter=self.parameter[rows], depth=self.depth[rows])
+        return Constraint(self.likelihood, self.parameter[rows], self.depth[rows])
 
     def value(self, states: Array) -> Array:
         """(R,)."""
@@ -37,7 +38,8 @@ class Constraint:
     def gradient(self, states: Array) -> Array:
         """(R, M)."""
         rows, size = np.arange(len(states)), self.likelihood.size
-        slopes = self.likelihood.bound.jacobian(self.depth, *self.likelihood.curve(states))[:, rows, rows]
+        depths, at = self._depths
+        slopes = self.likelihood.bound.jacobian(depths, *self.likelihood.curve(states))[:, rows, at]
         out = np.zeros(states.shape)
         out[:, :size] = np.where(self.parameter < 0, slopes, 0.0).T
         named = np.flatnonzero(self.parameter >= 0)
@@ -61,8 +63,15 @@ class Constraint:
 
     def _basis(self, states: Array) -> tuple[Array, Array]:
         rows = np.arange(len(states))
-        basis, offset = self.likelihood.bound.columns(self.depth, self.likelihood.curve(states)[1])
-        return basis[:, rows, rows], offset[rows, rows]
+        depths, at = self._depths
+        basis, offset = self.likelihood.bound.columns(depths, self.likelihood.curve(states)[1])
+        return basis[:, rows, at], offset[rows, at]
+
+    @cached_property
+    def _depths(self) -> tuple[Array, np.ndarray]:
+        """The different depths, and which is whose: rows of many series ask for the same few."""
+        depths, at = np.unique(self.depth, return_inverse=True)
+        return depths, at
 
 
 def maximise(
@@ -87,19 +96,23 @@ def maximise(
     damping = np.full(len(states), 1e-4)
     trial = states.copy()
     active = np.arange(len(states))
+    now, own = likelihood, constraint
     for _ in range(steps + 1):
-        height = likelihood.height(trial[active])
+        height = now.height(trial[active])
         height = np.where(np.isfinite(height), height, -np.inf)
         better = height > best[active]
         arrived = better & (height - best[active] < tolerance * (1 + np.abs(height)))
         states[active[better]] = trial[active[better]]
         best[active[better]] = height[better]
         damping[active] = np.maximum(damping[active] * np.where(better, 0.1, 10.0), 1e-9)
-        active = active[~arrived & (damping[active] < 1e8)]
+        going = ~arrived & (damping[active] < 1e8)
+        active = active[going]
         if not len(active):
             break
-        own = None if constraint is None else constraint.of(active)
-        moved = _step(likelihood, states[active], damping[active], own)
+        if not going.all():
+            now = likelihood.of(active)
+            own = None if constraint is None else constraint.of(active)
+        moved = _step(now, states[active], damping[active], own)
         trial[active] = moved if own is None or goal is None else own.restore(moved, goal[active])
     return states, best
 
@@ -123,7 +136,7 @@ def _step(likelihood: Likelihood, states: Array, damping: Array, constraint: Con
         if constraint is not None:
             linear_held = (constraint.parameter >= 0) & (constraint.parameter < likelihood.spots)
         goal = likelihood.bound.value(likelihood.design.depths, *likelihood.curve(states))
-        goal = goal + np.einsum("prd,rp->rd", slopes, step[:, : likelihood.size])
+        goal = goal + sum(slopes[:, p] * step[:, p, None] for p in range(likelihood.size))
         moved[~linear_held] = nearest(likelihood, moved[~linear_held], goal[~linear_held])
     return moved
 
@@ -156,7 +169,7 @@ def _inside(likelihood: Likelihood, states: Array) -> Array:
     """The states, nonlinear parameters inside of their ranges and the spread not below the least."""
     low, high = likelihood.bound.bounds
     states[:, likelihood.spots : likelihood.size] = np.clip(states[:, likelihood.spots : likelihood.size], low, high)
-    states[:, -1] = np.maximum(states[:, -1], likelihood.least_spread)
+    states[:, -1] = np.maximum(states[:, -1], likelihood.rows.least_spread)
     return states
 
 

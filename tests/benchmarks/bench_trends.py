@@ -1,9 +1,12 @@
 """skipray's depth trends against a loop over scipy.optimize.curve_fit, side by side.
 
-Run: python tests/benchmarks/bench_trends.py [series, default 120] [resamples, default 1000]. Three things are timed:
+Run: python tests/benchmarks/bench_trends.py [series, default 120] [resamples, default 1000]. Timed are:
 
 - the trends: every series with every curve, intervals, pointwise and simultaneous bands of all curves. Intervals come
   from profiles; the resamples are drawn of the curve made linear at its estimates, which the simultaneous bands need;
+- the same of censored series, all at once, as an aggregation and a report call them: of each series a tenth to two
+  fifths of the values are bounds. Their limits and bands are searched for, and the resamples draw how much wider a
+  simultaneous band is;
 - the refits: every curve fitted anew to every resample by the same vectorised projection: what the loop does and
   nothing else, which no trend needs today;
 - the loop, the bare minimum of it: one curve_fit per curve and resample, started near the truth, without seeds,
@@ -21,8 +24,9 @@ from _figures import print_figure
 from scipy import optimize
 
 from skipray.extension import catalog
-from skipray.trends import depth_trend, fit_depth_trend
+from skipray.trends import DepthSeries, depth_trend, fit_depth_trend, fit_depth_trends
 from skipray.trends.bound_curve import BoundCurve
+from skipray.trends.depth_trend import simultaneous_bands
 from skipray.trends.design import build_design
 from skipray.trends.projection import fit
 
@@ -80,6 +84,20 @@ def trend_seconds(count: int, resamples: int) -> tuple[float, float]:
     return time.process_time() - cpu, time.perf_counter() - start
 
 
+def censored_seconds(count: int, resamples: int) -> tuple[float, float]:
+    """CPU seconds of the trends, and of the trends and bands, of `count` censored series."""
+    given = []
+    for index in range(count):
+        depth, value, seed = series(index)
+        bound = np.quantile(value, (0.1, 0.2, 0.3, 0.4)[index % 4])
+        given.append(DepthSeries(depth, np.maximum(value, bound), np.where(value < bound, -1, 0), seed))
+    cpu = time.process_time()
+    trends = fit_depth_trends(given, resamples=resamples)
+    fitted = time.process_time() - cpu
+    simultaneous_bands([(trend, DEPTHS) for trend in trends])
+    return fitted, time.process_time() - cpu
+
+
 def refit_seconds(count: int, resamples: int) -> float:
     """CPU seconds of fitting every curve to every resample."""
     start = time.process_time()
@@ -101,16 +119,26 @@ def main() -> None:
     resamples = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     curves = len(catalog.names("curves"))
     usual, _ = trend_seconds(count, resamples)
+    censored_fits, censored = censored_seconds(count, resamples)
     depth_trend.NEGLIGIBLE_WEIGHT = -1.0  # so that every curve has its say in the bands
     trends, clock = trend_seconds(count, resamples)
+    _, censored_all = censored_seconds(count, resamples)
     refits = refit_seconds(count, resamples)
     one = loop_seconds(5)
     loop = one * count * curves * resamples
     print(f"{count} series x {curves} curves x {resamples} resamples; {clock:.1f} s on the clock for the first")
-    rows = {"trends, bands of every curve": trends, "trends, as an aggregation calls them": usual, "refits": refits}
+    rows = {
+        "trends, bands of every curve": trends,
+        "trends, as an aggregation calls them": usual,
+        "censored, bands of every curve": censored_all,
+        "censored, as a report calls them": censored,
+        "censored, without bands": censored_fits,
+        "refits": refits,
+    }
     for name, seconds in rows.items():
         print(f"skipray, {name:37} {seconds:8.1f} s, ratio {loop / seconds:.0f}")
     print_figure(f"{count} depth trends", usual, {"a loop over curve_fit (extrapolated)": loop}, unit="s of CPU")
+    print_figure(f"{count} censored depth trends with bands", censored, unit="s of CPU")
     print(f"{'curve_fit loop':46} {loop:8.1f} s  (extrapolated, {1000 * one:.2f} ms a fit)")
 
 
