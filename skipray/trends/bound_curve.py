@@ -42,7 +42,7 @@ class BoundCurve:
         pairs = zip(self.entry.NONLINEAR, self.ranges, strict=True)
         return tuple(r for n, r in pairs if n not in self.fixed)
 
-    @property
+    @cached_property
     def size(self) -> int:
         return len(self.linear) + len(self.nonlinear)
 
@@ -95,14 +95,22 @@ class BoundCurve:
     def slopes(self, depth: Array, linear: Array, inner: Array) -> Array:
         """(Q, R, D) derivative with respect to the internal coordinates, linear parameters held: central
         differences."""
-        low, high = self.bounds
         count, resamples = inner.shape
-        step = 1e-6 * (high - low)
+        if not count:
+            return np.empty((0, resamples, len(depth)))
+        step, shifts = self._shifts
         # Both sides of every parameter in one call: for a single series the calls are what costs.
-        shifts = np.concatenate([np.diag(step), -np.diag(step)])
-        moved = (inner[:, None, :] + shifts.T[:, :, None]).reshape(count, 2 * count * resamples)
-        values = self.value(depth, np.tile(linear, (1, 2 * count)), moved).reshape(2, count, resamples, len(depth))
+        moved = (inner[:, None, :] + shifts[:, :, None]).reshape(count, 2 * count * resamples)
+        both = np.concatenate([linear] * (2 * count), axis=1)
+        values = self.value(depth, both, moved).reshape(2, count, resamples, len(depth))
         return (values[0] - values[1]) / (2 * step)[:, None, None]
+
+    @cached_property
+    def _shifts(self) -> tuple[Array, Array]:
+        """(Q,) steps, and (Q, 2 * Q) a step up and one down in each parameter."""
+        low, high = self.bounds
+        step = 1e-6 * (high - low)
+        return step, np.concatenate([np.diag(step), -np.diag(step)]).T
 
     def jacobian(self, depth: Array, linear: Array, inner: Array) -> Array:
         """(L + Q, R, D) derivative with respect to all free parameters, nonlinear ones in internal coordinates."""

@@ -27,7 +27,7 @@ _HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 
 
 @dataclass(frozen=True)
-class _Terms:
+class Terms:
     """Log-likelihood of each value and its derivatives in the mean m and in e = log spread, each (R, N). The second
     ones of a value that is seen are the expected ones, which keep Newton's steps uphill far from the peak."""
 
@@ -37,6 +37,9 @@ class _Terms:
     mm: Array
     me: Array
     ee: Array
+
+    def of(self, rows: np.ndarray) -> "Terms":
+        return Terms(self.value[rows], self.m[rows], self.e[rows], self.mm[rows], self.me[rows], self.ee[rows])
 
 
 @dataclass(frozen=True)
@@ -106,13 +109,19 @@ class Likelihood:
             np.ascontiguousarray(states[:, self.spots : self.size].T),
         )
 
-    def height(self, states: Array) -> Array:
-        """(R,) log-likelihood."""
-        return self._penalised(states, self._terms(states))
+    def height(self, states: Array, terms: Terms) -> Array:
+        """(R,) log-likelihood; terms at these states."""
+        own = self.rows
+        # The values are taken in units of the relative spread.
+        height = terms.value.sum(axis=1) - own.units + own.freedom_spent * states[:, -1]
+        if self.seeds:
+            height = height - 0.5 * np.sum(states[:, self.size : -1] ** 2, axis=1) / own.seed_spread**2
+        return height
 
-    def gradient(self, states: Array) -> tuple[Array, Array, Array]:
-        """Gradient (R, M), information (R, M, M) without the curve's own bend, and slopes (R, P, D)."""
-        terms, own = self._terms(states), self.rows
+    def gradient(self, states: Array, terms: Terms | None = None) -> tuple[Array, Array, Array]:
+        """Gradient (R, M), information (R, M, M) without the curve's own bend, and slopes (R, P, D); terms at these
+        states, where they are known."""
+        terms, own = terms or self.terms(states), self.rows
         slopes = np.ascontiguousarray(self.bound.jacobian(self.design.depths, *self.curve(states)).transpose(1, 0, 2))
         p, rows = self.size, len(states)
         three = np.concatenate([terms.m / own.relative, -terms.mm / own.relative**2, -terms.me / own.relative])
@@ -138,7 +147,7 @@ class Likelihood:
 
     def seed_pulls(self, state: Array) -> Array:
         """(S, M) each seed's share of the gradient at one state (1, M)."""
-        terms, own, seeds = self._terms(state), self.rows, self.design.seeds
+        terms, own, seeds = self.terms(state), self.rows, self.design.seeds
         slopes = self.bound.jacobian(self.design.depths, *self.curve(state))[:, 0]
         cells = self.sums.by_cell(terms.m / own.relative)[0]
         out = np.zeros((seeds, self.entries))
@@ -152,7 +161,7 @@ class Likelihood:
     def expected_squares(self, states: Array) -> Array:
         """(R, N) squared distance from the mean, in units of the spread at the mean depth; of a censored value what is
         expected of it."""
-        return (self._terms(states).e + 1) * self.rows.relative**2
+        return (self.terms(states).e + 1) * self.rows.relative**2
 
     def uncensored_information(self, state: Array) -> Array:
         """(M, M) what the information at one state (1, M) would be, were every value seen."""
@@ -174,15 +183,7 @@ class Likelihood:
         mean = np.take(self.bound.value(self.design.depths, *self.curve(states)), self.design.depth_index, axis=1)
         return mean + np.take(states[:, self.size : -1], self.design.seed_index, axis=1) if self.seeds else mean
 
-    def _penalised(self, states: Array, terms: _Terms) -> Array:
-        own = self.rows
-        # The values are taken in units of the relative spread.
-        height = terms.value.sum(axis=1) - own.units + own.freedom_spent * states[:, -1]
-        if self.seeds:
-            height = height - 0.5 * np.sum(states[:, self.size : -1] ** 2, axis=1) / own.seed_spread**2
-        return height
-
-    def _terms(self, states: Array) -> _Terms:
+    def terms(self, states: Array) -> Terms:
         """In units of the relative spread."""
         own = self.rows
         return _tobit(own.y / own.relative, own.signs, self._mean(states) / own.relative, states[:, -1])
@@ -193,11 +194,11 @@ def joined(likelihoods: Sequence[Likelihood]) -> Likelihood:
     return replace(likelihoods[0], rows=Rows.joined([one.rows for one in likelihoods]))
 
 
-def _tobit(y: Array, signs: np.ndarray, mean: Array, log_spread: Array) -> _Terms:
+def _tobit(y: Array, signs: np.ndarray, mean: Array, log_spread: Array) -> Terms:
     log_spread = np.ascontiguousarray(log_spread)[:, None]
     scale = np.exp(log_spread)
     z = (y - mean) / scale
-    out = _Terms(
+    out = Terms(
         -0.5 * z**2 - _HALF_LOG_2PI - log_spread, z / scale, z**2 - 1, -1 / scale**2 + 0 * z, 0 * z,
         np.full_like(z, -2.0),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from skipray.curves import Array
-from skipray.trends.likelihood import Likelihood
+from skipray.trends.likelihood import Likelihood, Terms
 from skipray.trends.projection import solve_linear
 
 
@@ -37,29 +37,39 @@ class Constraint:
 
     def gradient(self, states: Array) -> Array:
         """(R, M)."""
-        rows, size = np.arange(len(states)), self.likelihood.size
-        depths, at = self._depths
-        slopes = self.likelihood.bound.jacobian(depths, *self.likelihood.curve(states))[:, rows, at]
         out = np.zeros(states.shape)
-        out[:, :size] = np.where(self.parameter < 0, slopes, 0.0).T
-        named = np.flatnonzero(self.parameter >= 0)
-        out[named, self.parameter[named]] = 1.0
+        if len(self._means):
+            depths, at = self._depths
+            lik, rows = self.likelihood, np.arange(len(states))
+            slopes = lik.bound.jacobian(depths, *lik.curve(states))[:, rows, at]
+            out[:, : lik.size] = np.where(self.parameter < 0, slopes, 0.0).T
+        out[self._named, self.parameter[self._named]] = 1.0
         return out
 
     def restore(self, states: Array, goal: Array) -> Array:
         """The states with the quantity at its goal (R,), the curve changed as little as can be."""
-        out, lik = states.copy(), self.likelihood
-        named = np.flatnonzero(self.parameter >= 0)
+        out, lik, named, means = states.copy(), self.likelihood, self._named, self._means
         bent = named[(self.parameter >= lik.spots)[named] & (out[named, self.parameter[named]] != goal[named])]
-        before = lik.bound.value(lik.design.depths, *lik.curve(out[bent]))
+        before = lik.bound.value(lik.design.depths, *lik.curve(out[bent])) if len(bent) else np.empty(0)
         out[named, self.parameter[named]] = goal[named]
-        out[bent] = nearest(lik, out[bent], before)
-        means = np.flatnonzero(self.parameter < 0)
-        basis, offset = self._basis(out)
-        away = goal - np.sum(basis * out[:, : lik.spots].T, axis=0) - offset
-        move = basis * away / np.maximum(np.sum(basis**2, axis=0), 1e-300)
-        out[means, : lik.spots] += move.T[means]
+        if len(bent):
+            out[bent] = nearest(lik, out[bent], before)
+        if len(means):
+            basis, offset = self._basis(out)
+            away = goal - np.sum(basis * out[:, : lik.spots].T, axis=0) - offset
+            move = basis * away / np.maximum(np.sum(basis**2, axis=0), 1e-300)
+            out[means, : lik.spots] += move.T[means]
         return out
+
+    @cached_property
+    def _named(self) -> np.ndarray:
+        """Rows that hold a parameter."""
+        return np.flatnonzero(self.parameter >= 0)
+
+    @cached_property
+    def _means(self) -> np.ndarray:
+        """Rows that hold a mean."""
+        return np.flatnonzero(self.parameter < 0)
 
     def _basis(self, states: Array) -> tuple[Array, Array]:
         rows = np.arange(len(states))
@@ -98,7 +108,8 @@ def maximise(
     active = np.arange(len(states))
     now, own = likelihood, constraint
     for _ in range(steps + 1):
-        height = now.height(trial[active])
+        terms = now.terms(trial[active])
+        height = now.height(trial[active], terms)
         height = np.where(np.isfinite(height), height, -np.inf)
         better = height > best[active]
         arrived = better & (height - best[active] < tolerance * (1 + np.abs(height)))
@@ -109,16 +120,20 @@ def maximise(
         active = active[going]
         if not len(active):
             break
+        # What was found at a trial holds of the state that it has become.
+        known = terms.of(going) if better[going].all() else None
         if not going.all():
             now = likelihood.of(active)
             own = None if constraint is None else constraint.of(active)
-        moved = _step(now, states[active], damping[active], own)
+        moved = _step(now, states[active], damping[active], own, known)
         trial[active] = moved if own is None or goal is None else own.restore(moved, goal[active])
     return states, best
 
 
-def _step(likelihood: Likelihood, states: Array, damping: Array, constraint: Constraint | None) -> Array:
-    gradient, information, slopes = likelihood.gradient(states)
+def _step(
+    likelihood: Likelihood, states: Array, damping: Array, constraint: Constraint | None, terms: Terms | None
+) -> Array:
+    gradient, information, slopes = likelihood.gradient(states, terms)
     pinned = _pinned(likelihood, states, gradient)
     if constraint is None:
         step = solve(information, gradient[:, :, None], damping, pinned)[:, :, 0]
