@@ -72,6 +72,7 @@ from skipray.tracking.write.measurement import (
     why_no_weights,
 )
 from skipray.tracking.write.recorder import Recorder
+from skipray.tracking.write.sharing import share_tables
 from skipray.tracking.write.store_lease import StoreLease
 from skipray.tracking.write.views import TRAINING
 
@@ -145,6 +146,7 @@ __all__ = [
     "replace_files",
     "resolve_uri",
     "run_page",
+    "share_tables",
     "sqlite_path",
     "states",
     "storage_url",

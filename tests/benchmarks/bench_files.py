@@ -3,7 +3,8 @@
     python tests/benchmarks/bench_files.py [--trials 1000 4000]
 
 The server is on this machine, started as `skipray ui` starts it; each run has 44 metrics of two epochs, layers,
-histograms, spectra and weights. A process that has read nothing before does it ("cold"), then another ("next").
+histograms, spectra and weights. A process that has read nothing before does it ("cold"), then another ("next"), which
+leaves tables on the sweep's run as a launch does at its end, and then one on what counts as another machine ("other").
 """
 
 import argparse
@@ -48,7 +49,7 @@ def files() -> dict[str, bytes]:
     }
 
 
-def read(uri: str, count: int) -> None:
+def read(uri: str, count: int, *, share: bool) -> None:
     """Prints seconds, seconds of CPU and requests of each part."""
     import requests
 
@@ -80,16 +81,22 @@ def read(uri: str, count: int) -> None:
                 round(time.process_time() - processor, 2),
                 asked[0] - before,
             ]
+        if share:
+            address, ledger = tracking.open_sweep(sweep, uri), tracking.read_ledger(sweep, uri)
+            started, before = time.perf_counter(), asked[0]
+            written = tracking.share_tables(address, sweep, sweep.trials(), ledger, lambda text: None)
+            told[f"{written} tables left"] = [round(time.perf_counter() - started, 2), asked[0] - before]
     print(json.dumps(told))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="+", default=[1000])
-    parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--read", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.read:
-        read(arguments.read[0], int(arguments.read[1]))
+        uri, trials, what = arguments.read
+        read(uri, int(trials), share=what == "next")
         return
     for count in arguments.trials:
         with tempfile.TemporaryDirectory(prefix="skipray-bench-") as folder:
@@ -97,17 +104,20 @@ def main() -> None:
             uri = f"sqlite:///{folder}/bench.db"
             fill(uri, count, files())
             with server(uri) as address:
-                for what in ("cold", "next"):
+                for what in ("cold", "next", "other"):
+                    where = Path(folder, "another" if what == "other" else "machine")
+                    where.mkdir(exist_ok=True)
                     done = subprocess.run(
-                        [sys.executable, str(HERE), "--read", address, str(count)],
+                        [sys.executable, str(HERE), "--read", address, str(count), what],
+                        cwd=where,
                         stdout=subprocess.PIPE,
                         text=True,
                         check=True,
                         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
                     )
                     print(f"{count:>8} {what}  {{part: [s, CPU s, requests]}}  {done.stdout.strip()}", flush=True)
-                    for name, (seconds, *_) in json.loads(done.stdout).items() if what == "cold" else ():
-                        print_figure(f"{name} of {count:,} trials through a server", seconds)
+                    for name, (seconds, *_) in json.loads(done.stdout).items() if what != "next" else ():
+                        print_figure(f"{name} of {count:,} trials through a server, {what}", seconds)
             os.chdir(HERE.parent)
 
 

@@ -16,6 +16,8 @@ from skipray.tracking.client import reach
 from skipray.tracking.exchange.archive import ArchiveWriter, safe_name
 from skipray.tracking.files import list_tree, read_file
 from skipray.tracking.read.ledger import child_runs
+from skipray.tracking.read.shared_tables import FOLDER as TABLES
+from skipray.tracking.read.shared_tables import TAG
 from skipray.tracking.read.sweep_run import find_sweep_run
 from skipray.tracking.read.tables import METRIC_VALUES, away, engine
 from skipray.tracking.schema import ARTIFACTS
@@ -54,6 +56,8 @@ def export_sweep(name: str, path: Path, tracking_uri: str | None = None) -> Expo
             archive.add(f"runs/{number}.json", json.dumps(_told(uri, run), sort_keys=True).encode())
             recorded = read_checksums(run.data.tags.get(ARTIFACTS, ""))
             for file in list_tree(uri, run.info.artifact_uri, run_id):
+                if run_id == sweep.run_id and file.startswith(f"{TABLES}/"):
+                    continue  # of runs by the ids that they have here
                 data = read_file(uri, run.info.artifact_uri, run_id, file, expected=recorded.get(file))
                 if data is not None:
                     archive.add(f"files/{number}/{safe_name(file)}", data)
@@ -71,7 +75,7 @@ def _told(uri: str, run: "Run") -> dict[str, Any]:
         "status": info.status,
         "start": info.start_time,
         "end": info.end_time,
-        "tags": dict(data.tags),
+        "tags": {key: value for key, value in data.tags.items() if not key.startswith(TAG)},
         "params": dict(data.params),
         "metrics": sorted(_values(uri, run)),
         "datasets": [i.to_dictionary() for i in (run.inputs.dataset_inputs if run.inputs else [])],

@@ -49,7 +49,7 @@ class Cache:
                 if not fresh:
                     continue
                 frame = pq.read_table(pa.BufferReader(_verified(path)), columns=columns).to_pandas()
-            except (_Changed, OSError, *_UNREADABLE) as error:
+            except (_Changed, OSError, *UNREADABLE) as error:
                 log.warning("the cache file %s is passed over, its runs are read from the store: %s", path.name, error)
                 if not isinstance(error, OSError):
                     self._remove(path)
@@ -64,19 +64,38 @@ class Cache:
         for path in self.folder.glob("*.parquet") if self.folder.is_dir() else []:
             try:
                 held.update(_held(path))
-            except (OSError, *_UNREADABLE):
+            except (OSError, *UNREADABLE):
                 continue  # `read` says so
         return held
 
-    def add(self, run_ids: Collection[str], rows: pd.DataFrame) -> None:
-        """Keep the rows of runs; a run without rows is kept as such. Where the folder is read-only nothing is kept."""
+    def add(self, run_ids: Collection[str], rows: pd.DataFrame) -> Path | None:
+        """Keep the rows of runs; a run without rows is kept as such. Where the folder is read-only nothing is kept.
+
+        Returns:
+            The file that holds them.
+        """
         table = pa.Table.from_pandas(rows, preserve_index=False)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"run_ids": ",".join(run_ids).encode()})
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             aside = self.folder / f".{uuid.uuid4().hex}"
             pq.write_table(table, aside, compression="zstd")
-            aside.replace(self.folder / f"{_digest(aside)}.parquet")
+            return aside.replace(self.folder / f"{_digest(aside)}.parquet")
+        except OSError as error:
+            log.warning("what was read back cannot be cached: %s", error)
+            return None
+
+    def has(self, sha256: str) -> bool:
+        """Whether a file with this content is kept."""
+        return (self.folder / f"{sha256}.parquet").is_file()
+
+    def put(self, sha256: str, content: bytes) -> None:
+        """Keep a file that was made elsewhere."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            aside = self.folder / f".{uuid.uuid4().hex}"
+            aside.write_bytes(content)
+            aside.replace(self.folder / f"{sha256}.parquet")
         except OSError as error:
             log.warning("what was read back cannot be cached: %s", error)
 
@@ -96,7 +115,7 @@ class Cache:
             self._remove(path)
 
 
-_UNREADABLE = (ValueError, KeyError, TypeError, pa.ArrowException)
+UNREADABLE = (ValueError, KeyError, TypeError, pa.ArrowException)
 """What reading a damaged Parquet file raises."""
 
 
@@ -121,7 +140,12 @@ def _verified(path: Path) -> bytes:
 
 def _held(path: Path) -> list[str]:
     """The runs of a cache file."""
-    return pq.read_schema(path).metadata[b"run_ids"].decode().split(",")
+    return held_in(pq.read_schema(path))
+
+
+def held_in(schema: pa.Schema) -> list[str]:
+    """The runs that a table says it holds."""
+    return list(schema.metadata[b"run_ids"].decode().split(","))
 
 
 def concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:

@@ -16,6 +16,8 @@ from skipray.tracking.checksums import LIST, Checksum, are_listed, read_checksum
 from skipray.tracking.files import local_folder, read_file
 from skipray.tracking.read.manifest import unread_manifests
 from skipray.tracking.read.row import RunRow
+from skipray.tracking.read.shared_tables import FOLDER as TABLES
+from skipray.tracking.read.shared_tables import wrong_tables
 from skipray.tracking.read.sweep_run import SweepRun, find_sweep_run
 from skipray.tracking.schema import list_tag
 from skipray.tracking.several import reads_at_once, several
@@ -91,6 +93,7 @@ def damaged_beside(uri: str, run: SweepRun, *, thorough: bool = False) -> list[t
     verified = _Verified(uri)
     unread = dict(unread_manifests(uri, run))
     found = [(name, f"is passed over ({what})") for name, what in unread.items()]
+    found += wrong_tables(uri, run)
     for folder in ("", "report"):
         listed = f"{folder}/{LIST}" if folder else LIST
         data = read_file(uri, run.artifact_uri, run.run_id, listed)
@@ -118,6 +121,7 @@ def words_beside(sweep: str, found: Iterable[tuple[str, str]]) -> list[str]:
     anew = {
         "report": f"`skipray report {sweep} --log` makes it anew",
         "manifest": "the runs themselves say what it said",
+        TABLES: f"its runs are read themselves, and `skipray report {sweep} --log` makes it anew",
     }
     launch = "the next launch of the same file writes it anew"
     return [f"{f} of the sweep's own run {what}: {anew.get(f.partition('/')[0], launch)}" for f, what in found]

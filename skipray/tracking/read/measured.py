@@ -19,6 +19,7 @@ from skipray.tracking.read.cache import Cache, concatenated
 from skipray.tracking.read.finals import FINALS, Columns, put_run
 from skipray.tracking.read.ledger import Say, http_runs
 from skipray.tracking.read.row import RunRow, key_of
+from skipray.tracking.read.shared_tables import HISTORIES, read_shared
 from skipray.tracking.read.tables import FETCHED_ROWS, LATEST, METRICS, RUNS, TAGS, away, engine, find_experiment
 from skipray.tracking.schema import ENVIRONMENT, PROFILE_PREFIX
 from skipray.tracking.several import reads_at_once, several
@@ -122,20 +123,8 @@ def read_histories_of(
     uri: str, experiment: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None, say: Say
 ) -> pd.DataFrame:
     """Columns trial_id, metric (categories), epoch, value of the given runs, sorted by run, metric and epoch."""
-    cache = Cache(uri, experiment, f"histories {metrics}")
     keys = [key_of(r) for r in runs]
-    frames, missing = cache.read(keys) if len(runs) >= CACHE_FROM else ([], set(keys))
-    wanted = [r for r in runs if key_of(r) in missing]
-    if wanted:
-        if is_sql(uri):
-            fresh = _histories_sql(uri, experiment, wanted, metrics)
-        else:
-            fresh = _histories_http(uri, experiment, wanted, metrics, say)
-        if len(runs) >= CACHE_FROM:
-            cache.add([key_of(r) for r in wanted], fresh)
-            cache.merge()
-        frames.append(fresh)
-    table = concatenated(frames)
+    table = history_rows(uri, experiment, runs, metrics, say)
     if table.empty:
         return pd.DataFrame(columns=["trial_id", "epoch", "metric", "value"])
     run = table["run_id"].astype("category")
@@ -152,6 +141,30 @@ def read_histories_of(
             "value": table["value"].to_numpy()[order],
         }
     )
+
+
+def history_rows(
+    uri: str, experiment: str, runs: Sequence[RunRow], metrics: tuple[str, ...] | None, say: Say
+) -> pd.DataFrame:
+    """Columns run_id (the cache's key), metric, epoch and value, in no order."""
+    cache = Cache(uri, experiment, f"histories {metrics}")
+    keys = [key_of(r) for r in runs]
+    many = len(runs) >= CACHE_FROM
+    frames, missing = cache.read(keys) if many else ([], set(keys))
+    if many and missing:
+        whole, missing = read_shared(uri, experiment, HISTORIES, missing)
+        frames += whole if metrics is None else [f[f["metric"].isin(metrics)] for f in whole]
+    wanted = [r for r in runs if key_of(r) in missing]
+    if wanted:
+        if is_sql(uri):
+            fresh = _histories_sql(uri, experiment, wanted, metrics)
+        else:
+            fresh = _histories_http(uri, experiment, wanted, metrics, say)
+        if many:
+            cache.add([key_of(r) for r in wanted], fresh)
+            cache.merge()
+        frames.append(fresh)
+    return concatenated(frames)
 
 
 class _Long:

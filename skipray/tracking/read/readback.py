@@ -6,25 +6,21 @@ runs of the experiment (other recipes, removed depths, later duplicates) are lef
 
 import os
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from skipray.metrics import describe
 from skipray.records import HISTOGRAM_COLUMNS, LAYER_COLUMNS
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
 from skipray.spec.finding import sweep_path
 from skipray.tracking.address import resolve_uri
-from skipray.tracking.read.artifacts import read_measurement, read_run_histograms, read_with_measurements
-from skipray.tracking.read.cache import Cache
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.ledger import Ledger, Say, read_ledger, silent
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.measured import read_histories_of, read_wide
-from skipray.tracking.read.row import RunRow, key_of
-from skipray.tracking.read.run_tables import read_tables
+from skipray.tracking.read.row import content_key
+from skipray.tracking.read.run_tables import histogram_rows, layer_rows
 from skipray.tracking.read.trial_columns import described, empty, factor_columns, measured
 
 MAX_LAYER_ROWS = 5_000_000
@@ -147,12 +143,7 @@ def read_layers(
     """
     spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     rows = [ledger.finished[i] for i in _evenly(asked) if i in ledger.finished]
-    cache = Cache(uri, spec.name, f"layers {measurement}" if measurement else "layers")
-
-    def read(row: RunRow) -> pa.Table | None:
-        return read_with_measurements(uri, row) if measurement is None else read_measurement(uri, row, measurement)
-
-    layers, left_out = read_tables(uri, cache, rows, read, say=say, what="layers", max_rows=max_rows)
+    layers, left_out = layer_rows(uri, spec.name, rows, measurement, say=say, max_rows=max_rows)
     if layers.empty:
         return pd.DataFrame(columns=["trial_id", *LAYER_COLUMNS])
     layers = _in_order(layers, asked, ledger)[["trial_id", *LAYER_COLUMNS]]
@@ -176,10 +167,7 @@ def read_histograms(
     """
     spec, uri, asked, ledger = _begun(sweep, tracking_uri, trials, ledger, say)
     rows = [ledger.finished[t.trial_id] for t in asked if t.trial_id in ledger.finished]
-    cache = Cache(uri, spec.name, "histograms")
-    found, _ = read_tables(
-        uri, cache, rows, partial(read_run_histograms, uri), say=say, what="histograms", keep_empty=True
-    )
+    found = histogram_rows(uri, spec.name, rows, say=say)
     if found.empty:
         return pd.DataFrame(columns=["trial_id", *HISTOGRAM_COLUMNS])
     return _in_order(found, asked, ledger)[["trial_id", *HISTOGRAM_COLUMNS]]
@@ -187,7 +175,7 @@ def read_histograms(
 
 def _in_order(rows: pd.DataFrame, asked: Sequence[TrialSpec], ledger: Ledger) -> pd.DataFrame:
     """Rows with a column `trial_id` for their `run_id`, in the order of the trials."""
-    order = {key_of(ledger.finished[t.trial_id]): t.trial_id for t in asked if t.trial_id in ledger.finished}
+    order = {content_key(ledger.finished[t.trial_id]): t.trial_id for t in asked if t.trial_id in ledger.finished}
     run = rows["run_id"].astype("category")
     position = pd.Index(order).get_indexer(run.cat.categories)
     ranks = position[run.cat.codes]

@@ -1,5 +1,6 @@
 """One run of a trial, as the store has it."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ class RunRow:
 def key_of(row: RunRow) -> str:
     """A run as the cache knows it: one that was measured again has another end."""
     return f"{row.run_id}.{row.end_ms}"
+
+
+def content_key(row: RunRow) -> str:
+    """The same for what was read of its files: one whose files are recorded otherwise has other checksums."""
+    return f"{key_of(row)}.{hashlib.sha256(row.artifacts.encode()).hexdigest()[:16]}"
 
 
 def row_of(run: "Run") -> RunRow:

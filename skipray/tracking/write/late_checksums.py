@@ -15,6 +15,7 @@ from skipray.tracking.read.damage import broken
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.ledger import read_ledger
 from skipray.tracking.read.row import RunRow
+from skipray.tracking.read.shared_tables import FOLDER as TABLES
 from skipray.tracking.read.sweep_run import find_sweep_run
 from skipray.tracking.schema import ARTIFACTS, RECORDED_LATER, list_tag
 from skipray.tracking.write.experiment import log_files
@@ -47,7 +48,7 @@ def record_own_checksums(sweep: SweepSpec, tracking_uri: str | None = None) -> i
     if run is None:
         return 0
     address = replace(address_of(uri, run.run_id), parent_run_id=run.run_id)
-    names = list_tree(uri, run.artifact_uri, run.run_id)
+    names = [n for n in list_tree(uri, run.artifact_uri, run.run_id) if not n.startswith(f"{TABLES}/")]
     count = 0
     for folder in ("", REPORT):
         prefix = f"{folder}/" if folder else ""

@@ -11,6 +11,7 @@ from skipray.spec import SweepSpec
 from skipray.verbs.shared.speaking import tell
 
 if TYPE_CHECKING:
+    from skipray.analysis.aggregation import Aggregate
     from skipray.execution.ended import LaunchEnd
     from skipray.terminal.blocks import Block
     from skipray.tracking import Address
@@ -61,27 +62,46 @@ def report_on(
     from skipray.terminal.blocks import as_json
     from skipray.terminal.display import aggregate_blocks
 
-    result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
-    if not force:
-        kept.keep_larger(folder, spec.name, len(result.trials))
-    made_from = result.made_from if refresh_seconds is None else ""  # before anything is drawn or logged
-    kept.forget(folder)
-    files = reporting.write(result, folder, refresh_seconds=refresh_seconds)
-    if log_on is not None:
-        logged = kept.trials_of(tracking.logged_file(log_on, f"report/{kept.CLAIMS}"), spec.name)
-        if logged > len(result.trials) and not force:
-            tell(f"the sweep's run keeps its report of {logged} trials; --force logs this one of {len(result.trials)}")
-        else:
-            root = files.html.parent
-            contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
-            tracking.log_files(log_on, contents, folder="report")
-            pages = frozenset(f"report/{name}" for name in contents)
-            tracking.write_answer(log_on, reporting.sweep_answer(result, log_on, pages))
-        tracking.finish_sweep(log_on, parent_status)
+    with tracking.one_look():
+        result = make(spec, tracking_uri, say=progress(spec, tracking_uri))
+        if not force:
+            kept.keep_larger(folder, spec.name, len(result.trials))
+        made_from = result.made_from if refresh_seconds is None else ""  # before anything is drawn or logged
+        kept.forget(folder)
+        files = reporting.write(result, folder, refresh_seconds=refresh_seconds)
+        if log_on is not None:
+            logged = kept.trials_of(tracking.logged_file(log_on, f"report/{kept.CLAIMS}"), spec.name)
+            if logged > len(result.trials) and not force:
+                of = f"this one of {len(result.trials)}"
+                tell(f"the sweep's run keeps its report of {logged} trials; --force logs {of}")
+            else:
+                root = files.html.parent
+                contents = {str(f.relative_to(root)): f.read_bytes() for f in files.all()}
+                tracking.log_files(log_on, contents, folder="report")
+                pages = frozenset(f"report/{name}" for name in contents)
+                tracking.write_answer(log_on, reporting.sweep_answer(result, log_on, pages))
+                _share(spec, tracking_uri, log_on, result)
+            tracking.finish_sweep(log_on, parent_status)
     shown = aggregate_blocks(result)
     if refresh_seconds is None:
         kept.keep(folder, made_from, files.all(), as_json(shown))
     return Reported(files.html, shown)
+
+
+def _share(spec: SweepSpec, tracking_uri: str | None, address: "Address", result: "Aggregate") -> None:
+    """Leave what the report has read on the sweep's run, for other machines; a report does without."""
+    from skipray import tracking
+
+    if tracking.is_sql(tracking.resolve_uri(spec, tracking_uri)):
+        return
+    known = tracking.known_trials(spec, tracking_uri).trials
+    ledger = tracking.read_ledger(spec, tracking_uri, trials=known)
+    wanted = set(result.trials["trial_id"])
+    trials = [t for t in known if t.trial_id in wanted]
+    try:
+        tracking.share_tables(address, spec, trials, ledger, progress(spec, tracking_uri))
+    except (tracking.TrackingAway, tracking.TrackingRefused) as error:
+        tell(f"{error}; another machine will ask for each run's layers and histories")
 
 
 def standing_report(spec: SweepSpec, tracking_uri: str | None, folder: Path, ended: "LaunchEnd") -> Reported | None:
