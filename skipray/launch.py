@@ -16,6 +16,7 @@ import gc
 import os
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,13 @@ NO_ROOM = {
 TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn")
 
 
+def _spare_warnings() -> None:
+    """A warning of a package that skipray uses is no error of a sweep, also with PYTHONWARNINGS=error."""
+    if any(action == "error" for action, *_ in warnings.filters):
+        warnings.resetwarnings()
+        os.environ.pop("PYTHONWARNINGS", None)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code.
 
@@ -74,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     if COMPLETION in os.environ:  # a shell asks what may follow
         app(prog_name="skipray")
     arguments = sys.argv[1:]
+    _spare_warnings()
     mend_streams(one_object="--json" in arguments)
     if getattr(_verb_of(arguments), "ENDS_AS_ANOTHER_PROGRAM", False):
         sys.exit(run(arguments))

@@ -27,6 +27,16 @@ class ResultsNotWritten(SkiprayError):
         )
 
 
+def _in(text: str, encoding: str | None) -> str:
+    """The text as an encoding can hold it: what it has not is escaped, hard spaces are spaces."""
+    encoding = encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace("\N{NO-BREAK SPACE}", " ").encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
 class _Stream(io.TextIOBase):
     """Around another stream: what is written goes there, and what goes wrong there is taken care of here."""
 
@@ -36,7 +46,7 @@ class _Stream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         try:
-            self._stream.write(text)
+            self._stream.write(_in(text, self.encoding))
         except (OSError, ValueError) as error:
             self._refused(error)
         return len(text)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from skipray.errors import InputRefused
-from skipray.scheduling.ray import local_folder, settings
+from skipray.scheduling.ray import local_folder, private, settings
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.private import departures, lean_start
@@ -84,6 +84,17 @@ def test_workers_are_started_ahead_where_trials_take_every_core(
     assert settings.workers_ahead(sweep, trials) == {"RAY_prestart_worker_first_driver": ahead}
     monkeypatch.setenv("RAY_prestart_worker_first_driver", "0")
     assert settings.workers_ahead(sweep, trials) == {}, "what the user has set stays"
+
+
+def test_rays_processes_start_without_what_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    with private.lean_start({"OMP_NUM_THREADS": "1"}):
+        assert not {"PYTHONOPTIMIZE", "PYTHONWARNINGS"} & set(os.environ)
+    assert (os.environ["PYTHONOPTIMIZE"], os.environ["PYTHONWARNINGS"]) == ("2", "error")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    with private.lean_start({}):
+        assert os.environ["PYTHONWARNINGS"] == "ignore"
 
 
 def test_ray_is_as_it_was_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:

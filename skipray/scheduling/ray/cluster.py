@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import socket
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -61,6 +62,9 @@ class Cluster:
         return self.processes.dead() if self.processes is not None else ""
 
 
+_NO_DOCSTRINGS = "found Python without docstrings (PYTHONOPTIMIZE=2 or -OO), in which Ray does not run; allowed: 0 or 1"
+
+
 def local_address(address: str | None) -> str | None:
     """The address of the cluster to join; None for a cluster of this machine alone.
 
@@ -89,6 +93,8 @@ def connect(sweep: SweepSpec, *, address: str | None = None, trials: int | None 
         ClusterError: it cannot be reached, refuses the token, or is an address of another kind.
     """
     address = local_address(address)
+    if sys.flags.optimize > 1:  # the docstrings that Ray edits as it is imported
+        raise ClusterError(_NO_DOCSTRINGS)
     apply_settings(local=address is None)
     import ray
 

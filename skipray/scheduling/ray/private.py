@@ -220,6 +220,10 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
         setattr(owner, name, found)
 
 
+UNFIT = {"PYTHONOPTIMIZE": "", "PYTHONWARNINGS": "error"}
+"""Variables that Ray's processes are started without, where they hold the word: its agents need docstrings."""
+
+
 @contextmanager
 def lean_start(environment: Mapping[str, str]) -> Iterator[None]:
     """Within, `ray.init` starts the control service, a raylet and its two agents alone.
@@ -229,7 +233,8 @@ def lean_start(environment: Mapping[str, str]) -> Iterator[None]:
             worker an interpreter, and lets Ray start the workers ahead.
     """
     with ExitStack() as stack:
-        for key, value in environment.items():
+        unfit = {key: None for key, word in UNFIT.items() if word in os.environ.get(key, "")}
+        for key, value in (unfit | dict(environment)).items():
             stack.enter_context(_variable(key, value))
         if _known("the monitors that it starts"):
             from ray._private import parameter
@@ -271,9 +276,10 @@ def _prompt(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
 
 
 @contextmanager
-def _variable(key: str, value: str) -> Iterator[None]:
-    before = os.environ.get(key)
-    os.environ[key] = value
+def _variable(key: str, value: str | None) -> Iterator[None]:
+    before = os.environ.pop(key, None)
+    if value is not None:
+        os.environ[key] = value
     try:
         yield
     finally:
