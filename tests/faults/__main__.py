@@ -97,6 +97,7 @@ def main() -> int:
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # also as a background job: the cluster is stopped at the end
         signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, lambda *_: None)  # with nohup too: what is ignored here, launches would ignore
     moments = [word for word in options.faults if "@" in word]
     try:
         script = of_chance.read(" ".join(moments))
