@@ -8,6 +8,8 @@ No other module uses such a name (a test looks). MLflow's own tables are another
   a request for each run.
 - `newest_schema`: which revision of its tables the installed MLflow has. Publicly: it is not known, and nothing is
   compared with it.
+- `mlflow_tables`: the names of its tables. Publicly: they are not known, and no database is taken for another
+  application's.
 - `import_stores`: what any client needs, imported while there is time. Publicly: it is imported when it is needed.
 """
 
@@ -138,6 +140,16 @@ def newest_schema() -> str | None:
     named = [dict(_REVISION.findall(text)) for text in texts]
     heads = {n["revision"] for n in named if "revision" in n} - {n.get("down_revision") for n in named}
     return heads.pop() if len(heads) == 1 else None
+
+
+def mlflow_tables() -> set[str]:
+    """The names of the tables that MLflow's tracking store makes; none where they cannot be asked for."""
+    with suppress(ImportError, AttributeError):
+        import mlflow.store.tracking.dbmodels.models  # noqa: F401
+        from mlflow.store.db.base_sql_model import Base
+
+        return set(Base.metadata.tables)
+    return set()
 
 
 def import_stores() -> None:

@@ -1,19 +1,35 @@
-"""A database of another MLflow version is migrated by its owner, who has a copy, and never by opening it.
+"""A database of another MLflow version is migrated by its owner, who has a copy, and never by opening it; that of
+another application is left alone.
 
 MLflow's client migrates, without a word, a database that lacks a table which the installed version has; what was
-migrated can no longer be opened by the version that made it.
+migrated can no longer be opened by the version that made it. In another application's database it makes its tables
+beside those that are there.
 """
 
+from collections.abc import Sequence
+
 from skipray.tracking.address import TrackingRefused, redact, sqlite_path
-from skipray.tracking.mlflow_private import newest_schema
+from skipray.tracking.mlflow_private import mlflow_tables, newest_schema
+
+_VERSION = "alembic_version"
+"""Whoever uses alembic has it, such as Optuna."""
+NAMED = 4
+"""Tables of another application that are named."""
 
 
 def refuse_other_schema(uri: str) -> None:
     """
     Raises:
-        TrackingRefused: the database has MLflow's tables in another version than the installed one's.
+        TrackingRefused: the database has MLflow's tables in another version than the installed one's, or only those of
+            another application.
     """
-    found = _schema_of(uri)
+    found, tables = _schema_of(uri)
+    foreign = _foreign(tables)
+    if foreign and (found is not None or sqlite_path(uri) is not None):  # a server's may be shared by intent
+        raise TrackingRefused(
+            f"found a database of another application at {redact(uri)} (its tables: {', '.join(foreign[:NAMED])}"
+            f"{', ...' if len(foreign) > NAMED else ''}); allowed: MLflow's, or one that does not exist yet"
+        )
     expected = newest_schema() if found else None
     if found is None or expected is None or found == expected:
         return
@@ -25,23 +41,31 @@ def refuse_other_schema(uri: str) -> None:
     )
 
 
-def _schema_of(uri: str) -> str | None:
-    """The revision that the database says it has; None for one without tables, and one that cannot be asked: what is
-    wrong with that is said when it is opened."""
+def _foreign(tables: Sequence[str]) -> list[str]:
+    """The tables that are not MLflow's, of a database that does not have MLflow's: one may be half made."""
+    if not tables or "experiments" in tables or not (known := mlflow_tables()):
+        return []
+    return sorted({*tables} - {_VERSION} - known)
+
+
+def _schema_of(uri: str) -> tuple[str | None, tuple[str, ...]]:
+    """The revision that the database says it has, and the names of its tables; nothing of one that cannot be asked:
+    what is wrong with that is said when it is opened."""
     from sqlalchemy import create_engine, inspect, text
     from sqlalchemy.exc import SQLAlchemyError
 
     path = sqlite_path(uri)
     if path is not None and not path.is_file():
-        return None
+        return None, ()
     engine = create_engine(uri)
     try:
-        if not inspect(engine).has_table("alembic_version"):
-            return None
+        tables = tuple(inspect(engine).get_table_names())
+        if _VERSION not in tables:
+            return None, tables
         with engine.connect() as connection:
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            return None if found is None else str(found)
+            found = connection.execute(text(f"SELECT version_num FROM {_VERSION}")).scalar()
+            return None if found is None else str(found), tables
     except SQLAlchemyError:
-        return None
+        return None, ()
     finally:
         engine.dispose()

@@ -104,7 +104,6 @@ class _Attempt:
     ):
         self.trial, self.interrupted = trial, interrupted
         self.saving = Saving(checkpoints, on_saved, trial.resources.checkpoint_seconds)
-        self.device = torch.device(trial.resources.device)
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
@@ -121,6 +120,10 @@ class _Attempt:
         self.final = Evaluation({})
         """On the training split, after the last epoch."""
         self.clock = Clock()
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.trial.resources.device)
 
     def _refuse_untrainable(self, classes: int) -> None:
         """Before the first step, and not by what it would record."""
