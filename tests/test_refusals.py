@@ -265,7 +265,7 @@ def test_every_error_of_ours_has_one_root() -> None:
 
     stray = {name for name in bases if derives(name, builtin) and not derives(name, {"SkiprayError"})}
     # What Python code raises to itself, and no person ever sees.
-    assert stray == {"LoopEnded", "ProcessSpoilt", "ExitRefused", "Absent", "_Changed", "Unpredictable"}
+    assert stray == {"LoopEnded", "ProcessSpoilt", "ExitRefused", "Absent", "NotKept", "_Changed", "Unpredictable"}
     assert derives("ClusterError", {"SkiprayError"})
 
 

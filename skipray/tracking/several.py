@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 from skipray.tracking.address import is_sql
@@ -21,15 +21,18 @@ def reads_at_once(uri: str) -> int:
 
 
 def several(do: Callable[[Item], Found], items: Iterable[Item], *, at_once: int) -> Iterator[Found]:
-    """What `do` gives of each item, in their order; twice `at_once` are begun ahead of the one that is waited for.
+    """What `do` gives of each item, in their order; twice `at_once` are begun ahead of the one that is waited for. A
+    single one is done in the caller's thread.
 
     Ctrl-C, whatever `do` raises, and a caller that wants no more end it with those that are under way.
     """
-    if at_once < 2:
-        yield from map(do, items)
+    left = iter(items)
+    first = list(islice(left, 2))
+    left = chain(first, left)
+    if at_once < 2 or len(first) < 2:
+        yield from map(do, left)
         return
     waiting: deque[Future[Found]] = deque()
-    left = iter(items)
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="skipray-several")
     try:
         waiting.extend(pool.submit(do, item) for item in islice(left, 2 * at_once))

@@ -34,7 +34,8 @@ NOT_IMPORTED = {
 }
 """Declared and never imported -> why."""
 NOT_DECLARED = {
-    "hydra": "bench_sweep.py's side for Hydra, which it leaves out, and says so, where Hydra is not installed"
+    "hydra": "bench_sweep.py's side for Hydra, which it leaves out, and says so, where Hydra is not installed",
+    "requests": "what MLflow's client sends with: bench_files.py counts its requests",
 }
 """Imported and never declared -> why; by the module's name or, where it is installed, the distribution's."""
 
