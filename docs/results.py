@@ -118,9 +118,9 @@ def accuracies(scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     factors = [c for c in frame if c not in NOT_FACTORS and frame[c].notna().any()]
     kept = shown(frame["depth"])
     yield ""
-    yield f"Mean {frame['metric'].iloc[0]} over the seeds, training / test data:"
+    yield f"Mean {frame['metric'].iloc[0]} over the seeds by depth, training / test data:"
     yield ""
-    yield from head([*factors, *(f"depth {d}" for d in kept)])
+    yield from head([*factors, *map(str, kept)])
     for group, rows in frame.groupby(factors, sort=False, dropna=False):
         by_depth = rows.set_index("depth")
         cells = [
@@ -135,9 +135,9 @@ def medians(trials: pd.DataFrame, key: str) -> Iterator[str]:
     factors.remove("depth")
     kept = shown(trials["depth"])
     yield ""
-    yield f"Median of `{key}` over the seeds:"
+    yield f"Median of `{key}` over the seeds by depth:"
     yield ""
-    yield from head([*factors, *(f"depth {d}" for d in kept)])
+    yield from head([*factors, *map(str, kept)])
     for group, rows in trials.groupby(factors, sort=False, dropna=False):
         values = rows.groupby("depth")[key].median()
         yield row([*map(_told, group), *(f"{values[d]:.4g}" if d in values.dropna().index else "" for d in kept)])
