@@ -51,7 +51,7 @@ def main() -> None:
         raise SystemExit(2)
     shutil.copyfile(report / "figures" / f"{given.figure}.svg", HERE / f"{given.name}.svg")
     (HERE / "data").mkdir(exist_ok=True)
-    export_table(given.name, HERE / "data" / f"{given.name}.csv", given.tracking_uri)
+    table = export_table(given.name, HERE / "data" / f"{given.name}.csv", given.tracking_uri)
     trials = read_trials(load_sweep(sweep), given.tracking_uri)
     found = json.loads((report / "claims.json").read_text())
     lines = [*how_it_was_run(given.name, given.tracking_uri, trials)]
@@ -62,7 +62,7 @@ def main() -> None:
     lines += verdicts(found["claims"])
     lines += ["", f"![{given.figure.replace('-', ' ')} of {given.name}]({given.name}.svg)", ""]
     lines += [
-        f"**Trials.** [{given.name}.csv](data/{given.name}.csv), a row each; "
+        f"**Trials.** [{given.name}.csv](data/{given.name}.csv), {table.trials} rows; "
         f"`skipray import {given.name}.csv --name {given.name}-found` makes them a sweep of a store of one's own.",
     ]
     page = HERE / f"{given.name}.md"

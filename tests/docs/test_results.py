@@ -30,7 +30,7 @@ def test_a_page_says_what_its_trials_say(path: Path, results) -> None:
     assert results.MORE not in page, "what was found is to be written by hand"
     measured = page.partition(results.BEGIN)[2].partition(results.END)[0]
     trials = pd.read_csv(path)
-    assert f"{len(trials)} trials" in measured
+    assert f"({path.parent.name}/{path.name}), {len(trials)} rows;" in measured
     assert f"sweeps/{name}.yaml" in measured
     assert (PAGES / f"{name}.svg").is_file()
     assert len(read_rows(path, name, UNKNOWN)) == len(trials)
