@@ -13,7 +13,7 @@ from skipray.curves import Array
 from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design
 from skipray.trends.fitted import FittedCurve, LimitsFound
-from skipray.trends.in_step import Answer, Ask, Search, in_step
+from skipray.trends.in_step import Answer, Ask, Search
 from skipray.trends.likelihood import Likelihood
 from skipray.trends.likelihood_profile import LikelihoodProfile
 from skipray.trends.newton import solve
@@ -63,19 +63,11 @@ class CensoredLimits:
     _profile: list[LikelihoodProfile] = field(default_factory=list, repr=False, compare=False)
     """Once it was asked for."""
 
-    def of_parameters(self) -> LimitsFound:
-        return in_step([self.search_parameters()])[0]
-
-    def of_means(self, at: Array, simultaneous: bool) -> LimitsFound:
-        return in_step([self.search_means(at, simultaneous)])[0]
-
-    def search_parameters(self) -> Search[LimitsFound]:
-        """For `of_parameters` of many fits at once."""
+    def of_parameters(self) -> Search[LimitsFound]:
         profile = yield from self._profiled()
         return (yield from profile.of_parameters())
 
-    def search_means(self, at: Array, simultaneous: bool) -> Search[LimitsFound]:
-        """For `of_means` of many fits at once."""
+    def of_means(self, at: Array, simultaneous: bool) -> Search[LimitsFound]:
         profile = yield from self._profiled()
         return (yield from profile.of_means(at, simultaneous))
 

@@ -22,7 +22,8 @@ from skipray.trends.averaging import averaged_limits
 from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design, build_design
 from skipray.trends.fitted import FittedCurve, LimitsFound, around
-from skipray.trends.fitting import Observed, fit_curves, left_out_errors, mean_limits, parameter_limits
+from skipray.trends.fitting import Observed, fit_curves, left_out_errors
+from skipray.trends.in_step import in_step
 from skipray.trends.variances import estimate_variances
 
 TOO_FEW_DEPTHS = "too few depths"
@@ -125,7 +126,7 @@ def _bands(asked: Sequence[tuple[DepthTrend, ArrayLike]], simultaneous: bool) ->
             raise ValueError(f"there is no curve to predict from: {trend.verdict}")
     depths = [np.atleast_1d(np.asarray(depth, dtype=float)) for _, depth in asked]
     fits = [(f, at) for (trend, _), at in zip(asked, depths, strict=True) for f in trend._fits]
-    found = iter(mean_limits(fits, simultaneous))
+    found = iter(in_step([f.limits.of_means(at, simultaneous) for f, at in fits]))
     return [
         trend._average(at, [next(found) for _ in trend._fits]) for (trend, _), at in zip(asked, depths, strict=True)
     ]
@@ -212,7 +213,7 @@ def fit_depth_trends(
     ]
     usable = [(f, one.observed) for one, found in zip(ready, chosen, strict=True) if found for f in found.usable]
     errors = iter(left_out_errors(usable))
-    limits = iter(parameter_limits([found.best for found in chosen if found]))
+    limits = iter(in_step([found.best.limits.of_parameters() for found in chosen if found]))
     concluded = iter(
         [
             _concluded(one, found, [next(errors) for _ in found.usable], next(limits))

@@ -7,6 +7,7 @@ import numpy as np
 
 from skipray.curves import Array
 from skipray.trends.bound_curve import BoundCurve
+from skipray.trends.in_step import Search
 
 END_SHARE = 1e-3
 """Of a range: an estimate this near to its end is at the end."""
@@ -17,12 +18,13 @@ LimitsFound = tuple[Array, Array]
 
 
 class Limits(Protocol):
-    """95 % limits of what a fitted curve says; -inf or inf where the data set none."""
+    """95 % limits of what a fitted curve says; -inf or inf where the data set none. They are searches, so that those of
+    many fits go side by side."""
 
-    def of_parameters(self) -> LimitsFound:
+    def of_parameters(self) -> Search[LimitsFound]:
         """(P,) lower and upper, linear parameters first, nonlinear ones in internal coordinates."""
 
-    def of_means(self, at: Array, simultaneous: bool) -> LimitsFound:
+    def of_means(self, at: Array, simultaneous: bool) -> Search[LimitsFound]:
         """(depths,) lower and upper limits of the mean at each depth, or of all of them at once."""
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from skipray.curves import Array
 from skipray.trends.bound_curve import BoundCurve
-from skipray.trends.censoring import CensoredLimits, fit_censored_curves
+from skipray.trends.censoring import fit_censored_curves
 from skipray.trends.design import Design, with_seed_effects
-from skipray.trends.fitted import FittedCurve, LimitsFound, corrected_akaike
+from skipray.trends.fitted import FittedCurve, corrected_akaike
 from skipray.trends.in_step import in_step
 from skipray.trends.projection import Fit, fit
 from skipray.trends.squares_profile import SquaresProfile
@@ -43,21 +43,6 @@ def fit_curves(series: Sequence[Observed], resamples: int, seed: int) -> list[li
         )
     )
     return [next(censored) if one.signs.any() else _judged(one, next(found), resamples, seed) for one in series]
-
-
-def parameter_limits(fits: Sequence[FittedCurve]) -> list[LimitsFound]:
-    """Of each fit `Limits.of_parameters`, those of censored series side by side."""
-    searched = iter(in_step([f.limits.search_parameters() for f in fits if isinstance(f.limits, CensoredLimits)]))
-    return [next(searched) if isinstance(f.limits, CensoredLimits) else f.limits.of_parameters() for f in fits]
-
-
-def mean_limits(fits: Sequence[tuple[FittedCurve, Array]], simultaneous: bool) -> list[LimitsFound]:
-    """Of each fit and depths `Limits.of_means`, those of censored series side by side."""
-    asked = [(f.limits, at) for f, at in fits]
-    searched = iter(
-        in_step([one.search_means(at, simultaneous) for one, at in asked if isinstance(one, CensoredLimits)])
-    )
-    return [next(searched) if isinstance(one, CensoredLimits) else one.of_means(at, simultaneous) for one, at in asked]
 
 
 def left_out_errors(fits: Sequence[tuple[FittedCurve, Observed]]) -> list[float | None]:

@@ -18,6 +18,8 @@ import numpy as np
 from skipray.curves import Array
 from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design
+from skipray.trends.fitted import LimitsFound
+from skipray.trends.in_step import Search
 from skipray.trends.projection import fit, project
 from skipray.trends.studentised import Studentised, scaled_information
 
@@ -70,7 +72,8 @@ class SquaresProfile:
     resamples: int
     seed: int
 
-    def of_parameters(self) -> tuple[Array, Array]:
+    def of_parameters(self) -> Search[LimitsFound]:
+        yield from ()  # nothing is to be maximised
         scan = self._scan
         excess = self._studentised.excess(np.eye(self.bound.size))
         spots = len(self.bound.linear)
@@ -81,7 +84,8 @@ class SquaresProfile:
         ]
         return np.append(low, [e[0] for e in ends]), np.append(high, [e[1] for e in ends])
 
-    def of_means(self, at: Array, simultaneous: bool) -> tuple[Array, Array]:
+    def of_means(self, at: Array, simultaneous: bool) -> Search[LimitsFound]:
+        yield from ()
         scan = self._scan
         slopes = self.bound.jacobian(at, self.linear, self.inner)[:, 0]
         basis, offset = self.bound.columns(at, scan.inner)
