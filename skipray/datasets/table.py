@@ -9,6 +9,7 @@ the fingerprint; where it does not, the refusal prints it. Planning reads the ta
 `rows` and, for classes, `classes` say them.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,6 +32,8 @@ LEVELS = 1000
 """So many steps between its lowest and its highest number a column has at least, after rounding."""
 NAMELESS = "Unnamed: "
 """What pandas calls a column without a name, with its number."""
+RENAMED = re.compile(r"(?s).*\.\d+")
+"""What pandas calls the second of two columns of one name."""
 SHOWN = 5
 """Columns that a message names."""
 
@@ -187,12 +190,13 @@ def _table(address: str) -> pd.DataFrame:
     table = pd.read_csv(address)
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for the names of the rows
         raise ValueError("rows of more values than there are names of columns")
-    header = pd.read_csv(address, header=None, nrows=1, dtype=str).iloc[0].dropna()
     if table.empty:
         raise ValueError("no rows")
-    twice = list(header[header.duplicated()])
-    if twice:  # pandas renames them
-        raise ValueError(f"more than one column {_some(twice)}")
+    if any(RENAMED.fullmatch(str(name)) for name in table.columns):  # only then is the file read once more
+        header = pd.read_csv(address, header=None, nrows=1, dtype=str).iloc[0].dropna()
+        twice = list(header[header.duplicated()])
+        if twice:
+            raise ValueError(f"more than one column {_some(twice)}")
     return table
 
 
