@@ -22,6 +22,7 @@ from skipray.tracking.exchange.table import (
 )
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.readback import read_trials
+from skipray.tracking.read.sweep_run import no_sweep
 from skipray.tracking.schema import TIME_KEY
 
 FORMATS = (".csv", ".parquet")
@@ -29,7 +30,6 @@ FORMATS = (".csv", ".parquet")
 _FIELDS = ("dataset.", "model.", "recipe.")
 _OURS = ("environment.", "probe.", "resources.", "part.", *NOT_METRICS)
 """What the names of columns begin with that only the store itself needs. `part` holds what other columns say again."""
-_NO_SETTINGS = ("dataset.fingerprint", "model.parameters", *KNOWN)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def export_table(name: str, path: Path, tracking_uri: str | None = None) -> Expo
     uri = resolve_uri(None, tracking_uri)
     stored = stored_sweep(name, uri)
     if stored is None:
-        raise TrackingRefused(f"{redact(uri)}: found no sweep {name!r}; `skipray list` names those that it has")
+        raise no_sweep(uri, name)
     table = table_of(read_trials(stored.sweep, uri))
     if not len(table):
         raise TrackingRefused(f"{redact(uri)}: found no finished trial of {name}; allowed: at least one")
@@ -93,7 +93,7 @@ def table_of(trials: pd.DataFrame) -> pd.DataFrame:
         if key not in settings
         and not key.startswith((*_OURS, *_FIELDS))
         and not is_factor_column(column_name(key))
-        and key not in (*_NO_SETTINGS, "attempt", "point")
+        and key not in (*KNOWN, "attempt", "point")
         and pd.api.types.is_numeric_dtype(trials[key])
         and trials[key].notna().any()
     }
@@ -106,7 +106,7 @@ def _settings(trials: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     """Architecture, depth and seed, the factors by their bare names, then what all trials share by its field's."""
     columns = [str(c) for c in trials.columns]
     factors = columns[: columns.index("phase")] if "phase" in columns else [*NEEDED]
-    fields = [c for c in columns if c.startswith(_FIELDS) and c not in _NO_SETTINGS]
+    fields = [c for c in columns if c.startswith(_FIELDS)]
     told = set[str]()
     for column in [*NEEDED, *factors, *fields]:
         name = column_name(column)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray import __version__
-from skipray.tracking.address import TrackingRefused, is_sql, redact, resolve_uri
+from skipray.tracking.address import is_sql, resolve_uri
 from skipray.tracking.checksums import read_checksums
 from skipray.tracking.client import reach
 from skipray.tracking.exchange.archive import ArchiveWriter, safe_name
@@ -18,7 +18,7 @@ from skipray.tracking.files import list_tree, read_file
 from skipray.tracking.read.ledger import child_runs
 from skipray.tracking.read.shared_tables import FOLDER as TABLES
 from skipray.tracking.read.shared_tables import TAG
-from skipray.tracking.read.sweep_run import find_sweep_run
+from skipray.tracking.read.sweep_run import find_sweep_run, no_sweep
 from skipray.tracking.read.tables import METRIC_VALUES, away, engine
 from skipray.tracking.schema import ARTIFACTS
 
@@ -45,7 +45,7 @@ def export_sweep(name: str, path: Path, tracking_uri: str | None = None) -> Expo
     uri = resolve_uri(None, tracking_uri)
     sweep = find_sweep_run(uri, name)
     if sweep is None:
-        raise TrackingRefused(f"{redact(uri)}: found no sweep {name!r}; `skipray list` names those that it has")
+        raise no_sweep(uri, name)
     run_ids = [sweep.run_id, *sorted(row.run_id for row in child_runs(uri, name))]
     count = 0
     with ArchiveWriter(path) as archive:

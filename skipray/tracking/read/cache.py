@@ -76,28 +76,29 @@ class Cache:
         """
         table = pa.Table.from_pandas(rows, preserve_index=False)
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"run_ids": ",".join(run_ids).encode()})
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            aside = self.folder / f".{uuid.uuid4().hex}"
-            pq.write_table(table, aside, compression="zstd")
-            return aside.replace(self.folder / f"{_digest(aside)}.parquet")
-        except OSError as error:
-            log.warning("what was read back cannot be cached: %s", error)
-            return None
+        content = pa.BufferOutputStream()
+        pq.write_table(table, content, compression="zstd")
+        data = content.getvalue()
+        return self.put(hashlib.sha256(data).hexdigest(), data)
 
     def has(self, sha256: str) -> bool:
         """Whether a file with this content is kept."""
         return (self.folder / f"{sha256}.parquet").is_file()
 
-    def put(self, sha256: str, content: bytes) -> None:
-        """Keep a file that was made elsewhere."""
+    def put(self, sha256: str, content: "bytes | pa.Buffer") -> Path | None:
+        """Keep a file, which may have been made elsewhere.
+
+        Returns:
+            Where it is; None where the folder is read-only.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             aside = self.folder / f".{uuid.uuid4().hex}"
             aside.write_bytes(content)
-            aside.replace(self.folder / f"{sha256}.parquet")
+            return aside.replace(self.folder / f"{sha256}.parquet")
         except OSError as error:
             log.warning("what was read back cannot be cached: %s", error)
+            return None
 
     def _remove(self, path: Path) -> None:
         with contextlib.suppress(OSError):
@@ -124,11 +125,6 @@ class _Changed(Exception):
 
     def __str__(self) -> str:
         return "it has changed since it was written"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _verified(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray.spec import SweepSpec
-from skipray.tracking.address import is_sql, redact, resolve_uri
+from skipray.tracking.address import TrackingRefused, is_sql, redact, resolve_uri
 from skipray.tracking.read.tables import RUNS, TAGS, away, deleted_experiment, engine, find_experiment
 from skipray.tracking.schema import KIND
 
@@ -35,6 +35,11 @@ def sweep_status(sweep: SweepSpec, tracking_uri: str | None = None) -> str | Non
 def find_sweep_run(uri: str, name: str) -> SweepRun | None:
     """A sweep's run; None where there is none. Of several, which only a race makes, the oldest."""
     return next(iter(sweep_runs(uri, name)), None)
+
+
+def no_sweep(uri: str, name: str) -> TrackingRefused:
+    """What is raised where a store has no sweep of a name that was asked for."""
+    return TrackingRefused(f"{redact(uri)}: found no sweep {name!r}; `skipray list` names those that it has")
 
 
 def sweep_runs(uri: str, name: str) -> list[SweepRun]:
