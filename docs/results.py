@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def main() -> None:
     table = export_table(given.name, HERE / "data" / f"{given.name}.csv", given.tracking_uri)
     trials = read_trials(load_sweep(sweep), given.tracking_uri)
     found = json.loads((report / "claims.json").read_text())
-    lines = [*how_it_was_run(given.name, given.tracking_uri, trials)]
+    lines = [how_it_was_run(given.name, given.tracking_uri, trials)]
     if trials["recipe.epochs"].any():
         lines += [*accuracies(found["scores"]), *limits(found["limits"])]
     for key in given.metrics:
@@ -86,7 +86,7 @@ def _new(name: str) -> str:
     )
 
 
-def how_it_was_run(name: str, uri: str, trials: pd.DataFrame) -> Iterator[str]:
+def how_it_was_run(name: str, uri: str, trials: pd.DataFrame) -> str:
     """Command, commit, versions, seeds, hardware and time."""
     run = find_sweep_run(uri, name)
     assert run is not None
@@ -96,7 +96,7 @@ def how_it_was_run(name: str, uri: str, trials: pd.DataFrame) -> Iterator[str]:
     versions = ", ".join(f"{what} {' and '.join(sorted(trials[f'environment.{what}'].unique()))}" for what in VERSIONS)
     seeds = ", ".join(map(str, sorted(trials["seed"].unique())))
     ended = datetime.fromtimestamp(info.end_time / 1000, UTC)
-    yield (
+    return (
         f"**Run.** `python -m skipray.launch sweeps/{name}.yaml` at commit {git} ({versions}): {len(trials)} trials, "
         f"seeds {seeds}; {minutes:.1f} minutes from launch to report on {hardware()}, where trials trained for "
         f"{training:.1f} minutes in all; {ended:%Y-%m-%d}."
@@ -111,36 +111,41 @@ def hardware() -> str:
 
 
 def accuracies(scores: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A row per group and split, a column per depth; the mean over the seeds."""
+    """The mean over the seeds on training and test data."""
     if not scores:
         return
     frame = pd.DataFrame(scores)
     factors = [c for c in frame if c not in NOT_FACTORS and frame[c].notna().any()]
-    kept = shown(frame["depth"])
-    yield ""
-    yield f"Mean {frame['metric'].iloc[0]} over the seeds by depth, training / test data:"
-    yield ""
-    yield from head([*factors, *map(str, kept)])
-    for group, rows in frame.groupby(factors, sort=False, dropna=False):
-        by_depth = rows.set_index("depth")
-        cells = [
-            f"{by_depth.at[d, 'train']:.3f} / {by_depth.at[d, 'test']:.3f}" if d in by_depth.index else "" for d in kept
-        ]
-        yield row([*map(_told, group), *cells])
+    title = f"Mean {frame['metric'].iloc[0]} over the seeds by depth, training / test data:"
+    yield from by_depth(title, frame, factors, lambda one: f"{one['train'].iat[0]:.3f} / {one['test'].iat[0]:.3f}")
 
 
 def medians(trials: pd.DataFrame, key: str) -> Iterator[str]:
-    """A row per group, a column per depth: a metric's median over the seeds."""
+    """A metric's median over the seeds."""
     factors = list(trials.columns[1 : trials.columns.get_loc("seed")])
     factors.remove("depth")
-    kept = shown(trials["depth"])
-    yield ""
-    yield f"Median of `{key}` over the seeds by depth:"
-    yield ""
+
+    def median(rows: pd.DataFrame) -> str:
+        value = rows[key].median()
+        return "" if pd.isna(value) else f"{value:.4g}"
+
+    yield from by_depth(f"Median of `{key}` over the seeds by depth:", trials, factors, median)
+
+
+def by_depth(
+    title: str, frame: pd.DataFrame, factors: Sequence[str], cell: Callable[[pd.DataFrame], str]
+) -> Iterator[str]:
+    """A row per group, a column per depth.
+
+    Args:
+        cell: what the rows of a group at a depth say.
+    """
+    kept = shown(frame["depth"])
+    yield from ["", title, ""]
     yield from head([*factors, *map(str, kept)])
-    for group, rows in trials.groupby(factors, sort=False, dropna=False):
-        values = rows.groupby("depth")[key].median()
-        yield row([*map(_told, group), *(f"{values[d]:.4g}" if d in values.dropna().index else "" for d in kept)])
+    for group, rows in frame.groupby(list(factors), sort=False, dropna=False):
+        at = dict(iter(rows.groupby("depth")))
+        yield row([*map(_told, group), *(cell(at[d]) if d in at else "" for d in kept)])
 
 
 def shown(depths: "pd.Series[int]") -> list[int]:
@@ -153,11 +158,9 @@ def limits(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The depth at which half of the seeds no longer fit, of each group."""
     if not found:
         return
-    fields = {"depth", "low", "high", "censored", "monotone", "definition", "counts"}
-    factors = [key for key in found[0] if key not in fields][: list(found[0]).index("depth")]
-    yield ""
-    yield "Depth at which half of the seeds no longer fit their training set (95 %):"
-    yield ""
+    names = list(found[0])
+    factors = names[: names.index("depth")]
+    yield from ["", "Depth at which half of the seeds no longer fit their training set (95 %):", ""]
     yield from head([*factors, "limit"])
     for limit in found:
         yield row([*(_told(limit[name]) for name in factors), limit_words(limit)])
