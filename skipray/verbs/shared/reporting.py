@@ -92,7 +92,7 @@ def _share(spec: SweepSpec, tracking_uri: str | None, address: "Address", result
     """Leave what the report has read on the sweep's run, for other machines; a report does without."""
     from skipray import tracking
 
-    if tracking.is_sql(address.uri):  # nobody needs them
+    if tracking.is_sql(tracking.resolve_uri(spec, tracking_uri)):
         return
     known = tracking.known_trials(spec, tracking_uri).trials
     ledger = tracking.read_ledger(spec, tracking_uri, trials=known)
