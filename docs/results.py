@@ -1,9 +1,9 @@
 """Writes what a finished sweep has measured into its page of results.
 
-    python docs/results.py NAME [--tracking-uri URI] [--figure accuracy-by-depth] [--metrics KEY ...]
+    python docs/results.py NAME [--page NAME] [--tracking-uri URI] [--figure accuracy-by-depth] [--metrics KEY ...]
 
 Makes the sweep's report in the folder, then writes docs/results/data/NAME.csv (a row per trial, which `skipray import`
-reads), docs/results/NAME.svg (one of the report's figures), and the part of docs/results/NAME.md between two marks: how
+reads), docs/results/PAGE.svg (one of the report's figures), and the part of docs/results/PAGE.md between two marks: how
 it was run, tables of accuracy (where anything was trained) and of the metrics that are asked for, limits and verdicts.
 What stands outside of the marks is written by hand and stays.
 """
@@ -40,16 +40,17 @@ NOT_FACTORS = ("depth", "metric", "seeds", "scored", "train", "test")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="a sweep of sweeps/ whose trials are finished in the store")
+    parser.add_argument("--page", help="its page's name, such as that of the source (the sweep's)")
     parser.add_argument("--tracking-uri", default="sqlite:///skipray.db")
     parser.add_argument("--figure", default="accuracy-by-depth", help="one of the report's figures")
     parser.add_argument("--metrics", nargs="*", default=[], metavar="KEY", help="their medians over the seeds too")
     parser.add_argument("--folder", type=Path, default=Path("build/results"), help="where the report is made")
     given = parser.parse_args()
-    report = given.folder / given.name
+    report, page_name = given.folder / given.name, given.page or given.name
     sweep = str(SWEEPS / f"{given.name}.yaml")
     if launch.run(["report", sweep, "--tracking-uri", given.tracking_uri, "--folder", str(report), "--force"]):
         raise SystemExit(2)
-    shutil.copyfile(report / "figures" / f"{given.figure}.svg", HERE / f"{given.name}.svg")
+    shutil.copyfile(report / "figures" / f"{given.figure}.svg", HERE / f"{page_name}.svg")
     (HERE / "data").mkdir(exist_ok=True)
     table = export_table(given.name, HERE / "data" / f"{given.name}.csv", given.tracking_uri)
     trials = read_trials(load_sweep(sweep), given.tracking_uri)
@@ -60,12 +61,12 @@ def main() -> None:
     for key in given.metrics:
         lines += medians(trials, key)
     lines += verdicts(found["claims"])
-    lines += ["", f"![{given.figure.replace('-', ' ')} of {given.name}]({given.name}.svg)", ""]
+    lines += ["", f"![{given.figure.replace('-', ' ')} of {given.name}]({page_name}.svg)", ""]
     lines += [
         f"**Trials.** [{given.name}.csv](data/{given.name}.csv), {table.trials} rows; "
         f"`skipray import {given.name}.csv --name {given.name}-found` makes them a sweep of a store of one's own.",
     ]
-    page = HERE / f"{given.name}.md"
+    page = HERE / f"{page_name}.md"
     page.write_text(filled(page.read_text() if page.exists() else _new(given.name), lines))
     print(page)
 
