@@ -64,9 +64,14 @@ TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sk
 
 
 def _spare_warnings() -> None:
-    """A warning of a package that skipray uses is no error of a sweep, also with PYTHONWARNINGS=error."""
+    """A warning of a package that skipray uses is no error of a sweep, also with PYTHONWARNINGS=error.
+
+    Then those are seen that Python shows when nothing is asked of it.
+    """
     if any(action == "error" for action, *_ in warnings.filters):
         warnings.resetwarnings()
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
         os.environ.pop("PYTHONWARNINGS", None)
 
 
