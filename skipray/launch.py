@@ -28,6 +28,7 @@ import typer
 from skipray import __version__, verbs
 from skipray.errors import SkiprayError
 from skipray.extension import own_code
+from skipray.scheduling.work.permissions import keep_others_from_writing
 from skipray.terminal.interrupts import interrupt_on_signals
 from skipray.terminal.lines import say as tell
 from skipray.terminal.streams import ResultsNotWritten, flush_results, mend_streams
@@ -87,6 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     if COMPLETION in os.environ:  # a shell asks what may follow
         app(prog_name="skipray")
     arguments = sys.argv[1:]
+    keep_others_from_writing()
     _spare_warnings()
     mend_streams(one_object="--json" in arguments)
     if getattr(_verb_of(arguments), "ENDS_AS_ANOTHER_PROGRAM", False):

@@ -15,6 +15,7 @@ from skipray.scheduling.ray.attempt import Interrupted, TrialAttempt
 from skipray.scheduling.ray.death_note import DeathNote, note_path
 from skipray.scheduling.ray.stop_flag import StopFlag
 from skipray.scheduling.work.failures import classify, spoils_process
+from skipray.scheduling.work.permissions import keep_others_from_writing
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.tracking import redact
 
@@ -35,6 +36,7 @@ class TrialWorker(tune.Trainable):
     _spoilt = False
 
     def setup(self, config: dict[str, Any]) -> None:
+        keep_others_from_writing()  # on a node that others have started too
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
