@@ -13,6 +13,8 @@ class TimeLeft:
 
     A trial takes a fixed cost (building, probing, logging) and its estimated seconds times a rate, both fitted by least
     squares and neither below zero: the estimate alone is right for deep trials and far too small for shallow ones.
+    So many trials run at once as finished ones have on average: workers that start, nodes that are away, and attempts
+    that were lost cost the rest of the sweep what they have cost so far.
     """
 
     def __init__(self, estimates: Mapping[str, float]):
@@ -24,12 +26,12 @@ class TimeLeft:
         self._began: dict[str, float] = {}
         self._took: list[tuple[float, float]] = []
         """(estimate, seconds) of each finished trial."""
-        self._most = 0
-        """Trials that ran at once."""
+        self._first: float | None = None
+        """When the first one began."""
 
     def begun(self, trial_id: str, now: float) -> None:
         self._began[trial_id] = now
-        self._most = max(self._most, len(self._began))
+        self._first = now if self._first is None else self._first
 
     def ended(self, trial_id: str, now: float, *, finished: bool) -> None:
         began = self._began.pop(trial_id, None)
@@ -47,7 +49,13 @@ class TimeLeft:
             since = now - self._began[trial_id] if trial_id in self._began else 0.0
             remaining.append(max(whole - since, 0.0))
         # Never shorter than the longest trial that is left, however many run at once.
-        return max(sum(remaining) / max(self._most, 1), max(remaining, default=0.0))
+        return max(sum(remaining) / self._at_once(now), max(remaining, default=0.0))
+
+    def _at_once(self, now: float) -> float:
+        """The trials that have run at once: the mean of those that have finished or still run."""
+        assert self._first is not None
+        worked = sum(seconds for _, seconds in self._took) + sum(now - began for began in self._began.values())
+        return worked / (now - self._first) if worked > 0.0 else 1.0
 
     def _fitted(self) -> tuple[float, float]:
         """(seconds of each trial, seconds for each estimated second)."""
