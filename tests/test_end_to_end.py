@@ -335,6 +335,32 @@ def test_an_exception_in_one_family_costs_no_other_trial(empty_database, tmp_pat
     assert len(failed) == 1
 
 
+def test_code_that_is_edited_while_a_launch_goes_on_gives_no_trial_its_numbers(empty_database, tmp_path, monkeypatch):
+    # It edits itself where it is trained first, and ends that process: the next one imports it as it is then.
+    (tmp_path / "edited.py").write_text(
+        "import os\nimport sys\nfrom pathlib import Path\nfrom skipray.architectures import plainnet\n"
+        "SCALE = 1\n"
+        "class Family:\n"
+        "    fields = staticmethod(plainnet.fields)\n"
+        "    check = staticmethod(plainnet.check)\n"
+        "    @staticmethod\n"
+        "    def build(model, input_shape, classes):\n"
+        "        if SCALE == 1 and sys.argv[0].endswith('default_worker.py'):\n"
+        "            path = Path(__file__)\n"
+        "            path.write_text(path.read_text().replace('SCALE = 1', 'SCALE = 2', 1))\n"
+        "            os.kill(os.getpid(), 9)\n"
+        "        return plainnet.build(model, input_shape, classes)\n"
+    )
+    text = SWEEP.replace("[plainnet, resnet, resnext]", "['edited:Family']").replace("seeds: [0, 1]", "seeds: [0]")
+    begin(tmp_path, empty_database, text + "resources: {max_failures: 0, max_concurrent: 1}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    asked(tmp_path, "launch", "small.yaml", "--no-report", code=3)
+    (database,) = tmp_path.glob("*.db")
+    assert _finished_runs(database) == 0
+    again = asked(tmp_path, "launch", "small.yaml", "--no-report")
+    assert "2 trials, 2 run now" in again
+
+
 def test_the_readmes_own_family_and_data_run(empty_database, tmp_path, monkeypatch):
     """As they are written there, on workers that find the module in the working directory."""
     section = README.read_text().partition("## Your own family and data")[2].partition("\n## ")[0]

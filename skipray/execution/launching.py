@@ -158,7 +158,11 @@ def _run(
     from skipray.scheduling.work.queue import work_of
 
     context = WorkerContext(
-        address=address, storage=storage_url, data_root=os.environ.get("SKIPRAY_DATA"), launch_mark=ownership.mark
+        address=address,
+        storage=storage_url,
+        data_root=os.environ.get("SKIPRAY_DATA"),
+        launch_mark=ownership.mark,
+        sources=sweep.sources,
     )
     _check_cluster(sweep, cluster, context, say)
     known, ledger = _up_to_date(sweep, address, storage_url)

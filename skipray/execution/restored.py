@@ -45,6 +45,7 @@ def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> 
     from skipray.probe.generalization import initial_weights
     from skipray.trial.lone_block import lone_blocks
     from skipray.trial.training import to_device
+    from skipray.trial.training.state import CheckpointRefused, put_tensors
 
     device = torch.device(trial.resources.device)
     splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(device)
@@ -53,8 +54,8 @@ def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> 
     initial = initial_weights(network)
     try:
         if weights is not None:
-            network.load_state_dict(load(weights))
-    except (SafetensorError, RuntimeError) as error:
+            put_tensors(network, load(weights))
+    except (SafetensorError, CheckpointRefused, RuntimeError) as error:
         raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
     inputs, labels = splits.probe_batch(trial.probe.samples)
     lone = lone_blocks(trial, network, inputs[:2], shape, classes)

@@ -53,8 +53,17 @@ def source_of(name: str, *, reads_data: bool = True) -> Source:
 
 def changed_parts(before: dict[str, str], now: dict[str, str]) -> list[str]:
     """The parts that differ, in words a message can hold."""
-    names = [part for part in {**before, **now} if before.get(part) != now.get(part)]
-    return [part.rpartition(": ")[2] for part in sorted(names)]
+    return in_words(part for part in {**before, **now} if before.get(part) != now.get(part))
+
+
+def in_words(parts: Iterable[str]) -> list[str]:
+    """Parts as a message shows them: names in their modules, and files."""
+    return [part.rpartition(": ")[2] for part in sorted(parts)]
+
+
+def module_of(part: str) -> str:
+    """The module of a part; empty for a file that code names."""
+    return part.rpartition(": ")[0]
 
 
 class _Walk:

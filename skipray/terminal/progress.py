@@ -121,6 +121,8 @@ class Progress:
             self.states[trial_id] = "finished"
             self.ran += 1
             self._keep(event)
+            if cause:
+                self.say(f"{event.trial.label}: {cause}")
         elif event.kind == "interrupted":
             self.states[trial_id] = "missing"
         else:

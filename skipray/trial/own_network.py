@@ -105,7 +105,22 @@ def check_kept(network: nn.Module, optimizer: Optimizer, who: str) -> None:
 
 
 def check_measured(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tensor, lone: Sequence[str]) -> None:
-    """Measure the network as at a trial's end: what raises there would do so after the training, three times."""
+    """Evaluate and measure the network as at a trial's end: what raises there would do so after the training, three
+    times. Refuse one whose passes in evaluation mode change its parameters: how often it was measured, which is no part
+    of what a trial is, would change its training."""
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    with torch.no_grad():
+        network(samples)
+    _measure(trial, network, samples, labels, lone)
+    moved = [name for name, parameter in network.named_parameters() if not _same(before.get(name), parameter.detach())]
+    if moved:
+        raise UnfitNetwork(
+            f"{trial.model.architecture}: found parameters that a pass in evaluation mode changes ({_few(moved)}); "
+            "allowed: a forward that leaves them as they are where `self.training` is false"
+        )
+
+
+def _measure(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tensor, lone: Sequence[str]) -> None:
     if sum(p.numel() for p in network.parameters()) > MEASURED_PARAMETERS or trial.probe.preset == "none":
         return
     loss = probing_loss(trial.recipe, labels)

@@ -134,6 +134,8 @@ def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: s
     shape = tuple(found.shape)
     if shape != wanted:
         raise Untrainable(f"{who}: found an output of {shape} for {count} samples; allowed: {allowed}")
+    if not found.is_floating_point():
+        raise Untrainable(f"{who}: found an output of {found.dtype} values; allowed: floating-point numbers")
 
 
 def check_trainable(network: nn.Module, who: str) -> None:

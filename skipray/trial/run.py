@@ -63,6 +63,7 @@ def run_trial(
     checkpoints: Checkpoints | None = None,
     on_saved: Callable[[Sequence[EpochRecord]], None] | None = None,
     interrupted: Callable[[], None] | None = None,
+    on_refused: Callable[[str], None] = lambda why: None,
 ) -> TrialRecord:
     """Run a trial to its end, from its last checkpoint if it has one.
 
@@ -75,6 +76,7 @@ def run_trial(
             refused, and the trial starts over.
         on_saved: gets the records that a checkpoint has made durable and that it has not had in this attempt.
         interrupted: called between steps; when it raises, the state is saved and the exception goes on.
+        on_refused: told why the trial starts over, where it has a state that cannot be used.
 
     Raises:
         DataMissing, DataCorrupt: see skipray.datasets.
@@ -83,7 +85,7 @@ def run_trial(
     with numerics(trial):
         attempt = _Attempt(trial, data_root, checkpoints, on_saved, interrupted)
         try:
-            return attempt.run()
+            return attempt.run(on_refused)
         finally:
             del attempt
             if trial.resources.device == "cuda":
@@ -138,9 +140,9 @@ class _Attempt:
                 with as_found(self.network), torch.no_grad(), batch_statistics_checked(self.network, trial):
                     self.network.train()(one)
 
-    def run(self) -> TrialRecord:
+    def run(self, on_refused: Callable[[str], None]) -> TrialRecord:
         recipe = self.trial.recipe
-        if not self._resume():
+        if not self._resume(on_refused):
             self._record(0, {}, None, final=recipe.epochs == 0)
         finite = train(
             self.network,
@@ -302,7 +304,7 @@ class _Attempt:
         self.clock.pass_over()
         self.saving.send(self.found.records)
 
-    def _resume(self) -> bool:
+    def _resume(self, on_refused: Callable[[str], None]) -> bool:
         blob = self.saving.load()
         if blob is None:
             return False
@@ -313,6 +315,7 @@ class _Attempt:
             self.rest.put(rest)
         except CheckpointRefused as refused:
             logger.warning("%s starts over: %s", self.trial.label, refused)
+            on_refused(str(refused))
             return False
         self.progress = TrainingProgress(
             values["epoch"], values["step"], values["warm"], tensors["loss"], tensors["correct"]

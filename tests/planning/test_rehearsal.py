@@ -169,6 +169,18 @@ class Opaque(Acts):
     def set_extra_state(self, state):
         pass
 
+class Decays(Acts):
+    def scale(self):
+        for parameter in self.parameters():
+            parameter.data *= 0.99
+        return 1.0
+
+class Whole(Acts):
+    def forward(self, x):
+        return super().forward(x).long()
+
+decays = family(lambda m, c: Decays(c))
+whole = family(lambda m, c: Whole(c))
 counts = family(lambda m, c: Counts(c))
 draws = family(lambda m, c: Draws(c))
 remembers = family(lambda m, c: Remembers(c))
@@ -260,6 +272,8 @@ def test_the_scheme_reaches_attention_and_says_what_it_leaves(tmp_path):
         ("unsaved", "found a state_dict without layer.weight, layer.bias"),
         ("opaque", "found the extra state _extra_state with a object"),
         ("unmeasured", "The stateless API can't be used"),
+        ("decays", "found parameters that a pass in evaluation mode changes (layer.weight, layer.bias)"),
+        ("whole", "found an output of torch.int64 values; allowed: floating-point numbers"),
         ("attends", "own_nets.py:"),
         ("deep_fails", "own_nets.py:"),
     ],

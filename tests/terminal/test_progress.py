@@ -52,6 +52,13 @@ def test_a_line_names_what_has_finished(capsys: pytest.CaptureFixture[str], monk
     assert f"{trials[0].label}, train accuracy 0.500, validation accuracy 0.250" in capsys.readouterr().err
 
 
+def test_a_trial_that_started_over_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    trials = load_sweep(SWEEP).trials()
+    result = TrialResult(trials[0].trial_id, "finished", outcome="trained", message="it started over: found [no] state")
+    Progress(trials, {}, {}).on_event(Event("finished", trials[0], 1, result))
+    assert f"{trials[0].label}: it started over: found [no] state" in capsys.readouterr().err
+
+
 def test_a_line_of_a_network_that_is_not_trained_has_no_accuracy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

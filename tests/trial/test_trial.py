@@ -263,7 +263,9 @@ def test_a_state_that_cannot_be_used_is_refused_and_the_trial_starts_over(undist
         run_trial(trial(seed=1 if damage == "of another trial" else 0), checkpoints=kept, interrupted=stop_after(12))
     state = kept.states[-1]
     broken = {"truncated": state[:-50], "of another trial": state, "nonsense": b"nonsense"}[damage]
-    record = run_trial(trial(probe={"every_epochs": 2}), checkpoints=Kept(broken))
+    told = []
+    record = run_trial(trial(probe={"every_epochs": 2}), checkpoints=Kept(broken), on_refused=told.append)
+    assert [said[:5] for said in told] == ["found"]
     assert "plainnet-d008-s00 starts over: found" in caplog.text
     assert essence(record) == essence(undisturbed)
 
@@ -436,6 +438,33 @@ def test_dropout_of_a_users_own_network_resumes_bit_for_bit(monkeypatch):
     with pytest.raises(Stopped):
         run_trial(spec, checkpoints=kept, interrupted=stop_after(12))
     assert essence(run_trial(spec, checkpoints=kept)) == essence(run_trial(spec))
+
+
+class Remembers(Broken):
+    """A memory that grows with each step of training, and that the scores depend on."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = -10_000
+        self.register_buffer("memory", torch.zeros(0, 4))
+
+    def forward(self, x):
+        scores = super().forward(x)
+        if self.training:
+            self.memory = torch.cat([self.memory, scores.detach()[:1]])
+        return scores + self.memory.sum(0)
+
+
+def test_a_memory_that_grows_resumes_bit_for_bit(monkeypatch, caplog):
+    module = types.ModuleType("mine")
+    module.family = types.SimpleNamespace(build=lambda model, shape, classes: Remembers())
+    monkeypatch.setitem(sys.modules, "mine", module)
+    spec = trial(model={"architecture": "mine:family"})
+    kept = Kept()
+    with pytest.raises(Stopped):
+        run_trial(spec, checkpoints=kept, interrupted=stop_after(12))
+    assert essence(run_trial(spec, checkpoints=kept)) == essence(run_trial(spec))
+    assert "starts over" not in caplog.text
 
 
 def test_digits_end_to_end():

@@ -44,6 +44,8 @@ class WorkerContext:
     Empty where one before has not given the sweep up, which may be at work still, or have left a worker that is.
     """
     stop_poll_seconds: float = 1.0
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """`module:name` of the user's own code -> what it was made of when the launch read it."""
     notes_folder: str | None = None
     """Where a worker that dies leaves word, and the driver looks; None where they share no folder."""
 

@@ -7,9 +7,10 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from skipray.extension import as_launched
 from skipray.records import EpochRecord, TrialRecord
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.worker import OWN_ENDS, failure_of, is_end_of_process
@@ -62,18 +63,20 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
             return TrialResult(
                 trial.trial_id, "finished", attempt.number, message="found finished in the tracking store"
             )
-        checkpoints = _Checkpoints(lease, recorder)
+        as_launched.check(_own_code(attempt), trial.dataset.name)
+        checkpoints, refused = _Checkpoints(lease, recorder), list[str]()
         record = run_trial(
             trial,
             data_root=attempt.context.data_root,
             checkpoints=checkpoints,
             on_saved=checkpoints.on_saved,
             interrupted=interrupted,
+            on_refused=refused.append,
         )
         if os.getpid() != process:
             os._exit(1)  # a copy that the trial's code has forked: the process itself records the trial
         recorder.finish(record)
-        return _finished(attempt, record)
+        return _finished(attempt, record, "".join(f"it started over: {why}" for why in refused))
     except Fenced as error:
         # A newer attempt has the trial: it says how the trial ends, and this one has nothing to record.
         return TrialResult(trial.trial_id, "lost", attempt.number, failure_class="lost", message=str(error))
@@ -83,6 +86,12 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
         result = failure_of(attempt, error)
         _record(recorder, result)
         return result
+
+
+def _own_code(attempt: TrialAttempt) -> dict[str, Mapping[str, Any]]:
+    """Of the user's own code, what the trial runs, as the launch read it."""
+    names = [name for name, _ in attempt.trial.source_hashes]
+    return {name: attempt.context.sources[name] for name in names if name in attempt.context.sources}
 
 
 def record_death(attempt: TrialAttempt, result: TrialResult) -> None:
@@ -154,13 +163,14 @@ def _address(context: WorkerContext) -> "Address":
     return context.address
 
 
-def _finished(attempt: TrialAttempt, record: TrialRecord) -> TrialResult:
+def _finished(attempt: TrialAttempt, record: TrialRecord, message: str = "") -> TrialResult:
     last = record.epochs[-1].metrics if record.epochs else {}
     return TrialResult(
         record.trial_id,
         "finished",
         attempt.number,
         outcome=record.outcome,
+        message=redact(message),
         train_seconds=record.train_seconds,
         probe_seconds=record.probe_seconds,
         validation_accuracy=None if record.outcome == "diverged" else last.get("validation.accuracy"),

@@ -29,7 +29,7 @@ class TrialResult:
     failure_class: FailureClass | None = None
     """Of one that is not finished."""
     message: str = ""
-    """The cause in one line."""
+    """The cause in one line; of a finished trial, what its user should know of it."""
     traceback: str = ""
     """The original one, from the worker."""
     train_seconds: float = 0.0

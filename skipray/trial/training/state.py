@@ -15,6 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from skipray.errors import SkiprayError
+from skipray.torch_private import buffers_of, put_buffer
 from skipray.trial.training.optimizers import Optimizer
 
 STATE_VERSION = 1
@@ -94,10 +95,34 @@ def restore_network(network: nn.Module, optimizer: Optimizer, tensors: dict[str,
         CheckpointRefused: the tensors are another network's.
     """
     saved = {name.removeprefix("network/"): t for name, t in tensors.items() if name.startswith("network/")}
-    shapes = {name: tensor.shape for name, tensor in saved.items()}
-    allowed = {name: tensor.shape for name, tensor in saved_tensors(network).items()}
-    if shapes != allowed:
-        odd = sorted(n for n in shapes.keys() | allowed.keys() if shapes.get(n) != allowed.get(n))
-        raise CheckpointRefused(f"found the state of another network: it differs in {', '.join(odd[:5])}")
-    network.load_state_dict(saved | other_states(network.state_dict()))
+    put_tensors(network, saved)
     optimizer.restore(tensors)
+
+
+def put_tensors(network: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `saved_tensors` gave. A buffer may have become another: a memory that grows, one that was None.
+
+    Raises:
+        CheckpointRefused: they are another network's, which is left as it was.
+    """
+    built = saved_tensors(network)
+    buffers = {
+        f"{path}.{name}".removeprefix("."): (module, name, buffer)
+        for path, module in network.named_modules(remove_duplicate=False)
+        for name, buffer in buffers_of(module).items()
+    }
+    odd = [n for n in saved.keys() | built.keys() if n not in buffers and _shape(saved, n) != _shape(built, n)]
+    if odd:
+        raise CheckpointRefused(f"found the state of another network: it differs in {', '.join(sorted(odd)[:5])}")
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    for full, (module, name, buffer) in buffers.items():
+        found = saved.get(full)
+        if found is None and full in built:
+            put_buffer(module, name, None)
+        elif found is not None and (buffer is None or (buffer.shape, buffer.dtype) != (found.shape, found.dtype)):
+            put_buffer(module, name, torch.empty_like(found, device=device if buffer is None else buffer.device))
+    network.load_state_dict({**saved, **other_states(network.state_dict())})
+
+
+def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> torch.Size | None:
+    return tensors[name].shape if name in tensors else None

@@ -74,3 +74,32 @@ def test_weights_buffers_and_momenta_come_back_in_place():
     for name, momentum in optimizers[0].momenta.items():
         assert torch.equal(momentum, optimizers[1].momenta[name])
         assert momentum.any()
+
+
+class Remembers(nn.Module):
+    """Keeps what it has seen; one buffer is made late, one is dropped, one changes its kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(2, 2)
+        self.register_buffer("seen", torch.zeros(0, 2))
+        self.register_buffer("late", None)
+        self.register_buffer("dropped", torch.ones(3))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x):
+        self.seen = torch.cat([self.seen, x])
+        self.late, self.dropped, self.count = x.sum(), None, self.count + 0.5
+        return self.map(x)
+
+
+def test_buffers_come_back_as_they_have_become():
+    first, again = Remembers(), Remembers()
+    first(torch.randn(3, 2))
+    tensors, _ = unpack("x", pack("x", network_tensors(first, SGD(first, RECIPE)), {}))
+    restore_network(again, SGD(again, RECIPE), tensors)
+    found, expected = again.state_dict(), first.state_dict()
+    assert found.keys() == expected.keys() == {"map.weight", "map.bias", "seen", "late", "count"}
+    for name, tensor in expected.items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor)
