@@ -13,7 +13,7 @@ from skipray.analysis.followed_metrics import epoch_metrics, fitted_metrics, tra
 from skipray.analysis.limits import LimitTable, limit_tables
 from skipray.analysis.made_from import made_from
 from skipray.analysis.provenance import audit, audit_store, failures, provenance
-from skipray.analysis.series import Series, grouped, series_of
+from skipray.analysis.series import Series, begin_series, expect_censored, grouped, series_of
 from skipray.analysis.trained import definitions, judged
 from skipray.analysis.tuning import Tuning, default_finals, leaning, points_of
 from skipray.claims import Claim, judge
@@ -94,6 +94,7 @@ def aggregate(
     say(f"{len(everything)} of {len(known.trials) + known.to_come} trials read; fitting depth trends")
     of_trial = {t.trial_id: t.cell.group for t in known.trials}
     trials = _as_defined(sweep, headline(sweep, everything), of_trial)
+    expect_censored(trials)
     asked = asked_for(sweep, known.trials)
     wanted = set(trials["trial_id"])
     headlined = [t for t in known.trials if t.trial_id in wanted]
@@ -110,15 +111,18 @@ def aggregate(
     covered = coverage(sweep, trials, states if asked else {}, asked or planned_finals(sweep))
     groups = grouped(trials, [of_trial[i] for i in trials["trial_id"]])
     remarks = late_remarks(tracking.declarations(sweep, tracking_uri), ledger.finished.values())
+    fitted = begin_series(groups, fitted_metrics(sweep, trials), tracked_metrics(sweep))
+    limits = limits_of(sweep, trials, groups, covered)
+    claims = preliminary(_judged(sweep, trials, layers, histories, remarks), covered)
     result = Aggregate(
         sweep=sweep,
         trials=trials,
         groups=of_trial,
         histories=histories,
         layers=layers,
-        series=tuple(series_of(groups, fitted_metrics(sweep, trials), tracked_metrics(sweep))),
-        limit_tables=limits_of(sweep, trials, groups, covered),
-        claims=preliminary(_judged(sweep, trials, layers, histories, remarks), covered),
+        series=tuple(fitted()),
+        limit_tables=limits,
+        claims=claims,
         audit=(*audit(sweep, trials), *audit_store(sweep, tracking_uri, known.trials, ledger)),
         coverage=covered,
         provenance=provenance(sweep, everything),

@@ -1,12 +1,13 @@
 """Depth series of a sweep's trials, each with its fitted trend."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from skipray.analysis import elsewhere
 from skipray.metrics import Tracked
 from skipray.spec import Group
 from skipray.trends import DepthSeries, DepthTrend, fit_depth_trends
@@ -40,6 +41,12 @@ def grouped(rows: pd.DataFrame, groups: Sequence[Group]) -> list[tuple[Group, pd
     return [(group, rows[codes == i]) for group, i in position.items()]
 
 
+def expect_censored(trials: pd.DataFrame) -> None:
+    """Have ready what censored series are fitted beside this process with, where these trials have such values."""
+    if any(trials[name].any() for name in trials if str(name).endswith(".censored")):
+        elsewhere.make_ready()
+
+
 def series_of(
     groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str], known: Mapping[str, Tracked]
 ) -> list[Series]:
@@ -48,6 +55,13 @@ def series_of(
     Args:
         known: key -> declaration, which gives the bounds that no level and no band leaves.
     """
+    return begin_series(groups, metrics, known)()
+
+
+def begin_series(
+    groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str], known: Mapping[str, Tracked]
+) -> Callable[[], list[Series]]:
+    """As `series_of`: returns what waits for the trends. Those of censored series are fitted beside this process."""
     found: list[tuple[str, Group, pd.DataFrame]] = []
     pooled: list[tuple[DepthSeries, tuple[str, ...]]] = []
     for metric in metrics:
@@ -68,19 +82,36 @@ def series_of(
             )
             found.append((metric, group, values))
             pooled.append(_pooled(values, bounds))
-    trends = fit_depth_trends([series for series, _ in pooled])
-    return [
-        Series(
-            metric,
-            group,
-            tuple(int(d) for d in values["depth"]),
-            tuple(float(v) for v in values["value"]),
-            tuple(int(s) for s in values["seed"]),
-            tuple(int(c) for c in values["censored"]),
-            replace(trend, notes=(*trend.notes, *notes)),
-        )
-        for (metric, group, values), (_, notes), trend in zip(found, pooled, trends, strict=True)
-    ]
+    trends = _begin_trends([series for series, _ in pooled])
+
+    def fitted() -> list[Series]:
+        return [
+            Series(
+                metric,
+                group,
+                tuple(int(d) for d in values["depth"]),
+                tuple(float(v) for v in values["value"]),
+                tuple(int(s) for s in values["seed"]),
+                tuple(int(c) for c in values["censored"]),
+                replace(trend, notes=(*trend.notes, *notes)),
+            )
+            for (metric, group, values), (_, notes), trend in zip(found, pooled, trends(), strict=True)
+        ]
+
+    return fitted
+
+
+def _begin_trends(series: list[DepthSeries]) -> Callable[[], list[DepthTrend]]:
+    """A trend is the same whatever is fitted with it."""
+    censored = [one for one in series if one.censored is not None]
+    waited = elsewhere.begin(fit_depth_trends, censored) if censored else list
+    here = iter(fit_depth_trends([one for one in series if one.censored is None]))
+
+    def fitted() -> list[DepthTrend]:
+        there = iter(waited())
+        return [next(here) if one.censored is None else next(there) for one in series]
+
+    return fitted
 
 
 def _pooled(

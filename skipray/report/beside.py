@@ -4,19 +4,15 @@ Drawing takes as long as what is drawn took to compute, and holds Python's lock 
 next report, and ends with this one. Where it cannot be started, or has ended, charts are drawn here.
 """
 
-import atexit
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
-from skipray.planning.cores import usable_cores
+from skipray.analysis.kept_process import KeptProcess
 from skipray.report import drawing
 
 
@@ -48,13 +44,13 @@ def _draw(spec: dict[str, Any], paths: list[Path]) -> None:
 
 
 _LOCK = Lock()
-_process: "subprocess.Popen[bytes] | None" = None
+PROCESS = KeptProcess([drawing.__file__])
 
 
 def _drawn_there(spec: dict[str, Any], paths: list[Path]) -> bool:
     """Whether the process has drawn it."""
     with _LOCK:
-        process = _started()
+        process = PROCESS.started()
         if process is None or process.stdin is None or process.stdout is None:
             return False
         try:
@@ -63,30 +59,3 @@ def _drawn_there(spec: dict[str, Any], paths: list[Path]) -> bool:
             return process.stdout.readline() == b"null\n"
         except OSError:  # it has ended
             return False
-
-
-def _started() -> "subprocess.Popen[bytes] | None":
-    """The process, started anew where it has ended; None where there is a single core to use, or it cannot be."""
-    global _process
-    if (_process is None or _process.poll() is not None) and usable_cores() > 1:
-        try:
-            # Not of the terminal's group: it ends when its input does, in silence.
-            _process = subprocess.Popen(
-                [sys.executable, "-P", drawing.__file__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError:
-            return None
-        atexit.register(_end, _process)
-    return _process
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.stdin is not None:
-        with suppress(OSError):
-            process.stdin.close()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=5)

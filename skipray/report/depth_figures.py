@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from skipray.analysis import elsewhere
 from skipray.analysis.score import ACCURACIES
 from skipray.palette import Style
 from skipray.report.axes import Axis, depth_axis, linear_axis
@@ -75,7 +76,7 @@ def by_depth(
     """A chart with a panel for each facet and metric; None when nothing of it was tracked.
 
     Args:
-        searched: `search_bands` of several figures with this one among them; searched for here when None.
+        searched: what `search_bands` found for several figures with this one among them; searched for here when None.
     """
     tracked = [m for m in figure.metrics if any(s.metric == m for s in aggregate.series)]
     if not tracked:
@@ -85,7 +86,7 @@ def by_depth(
     shown_metrics = tracked[: max(1, MAX_FACETS // layout.facet_count)]
     facets = layout.facets(MAX_FACETS // len(shown_metrics))
     bounded = _bounded(aggregate, figure)
-    known = searched if searched is not None else search_bands(aggregate, [figure])
+    known = searched if searched is not None else search_bands(aggregate, [figure])()
     band = functools.cache(lambda key: trend_band(found[key], key[0] in shown_metrics, known.get(key)))
     panels, drawn = [], []
     for metric in shown_metrics:
@@ -116,11 +117,15 @@ def by_depth(
     )
 
 
-def search_bands(aggregate: "Aggregate", figures: Iterable[DepthFigure]) -> Searched:
-    """The bands of series with bounds that these figures draw, side by side: one alone takes nearly as long as all."""
+def search_bands(aggregate: "Aggregate", figures: Iterable[DepthFigure]) -> Callable[[], Searched]:
+    """The bands of series with bounds that these figures draw, side by side: one alone takes nearly as long as all.
+    They are searched for beside this process; returns what waits for them."""
     wanted = [s for figure in figures for s in _bounded(aggregate, figure)[:MAX_CENSORED_BANDS]]
-    found = simultaneous_bands([(s.trend, np.unique(np.asarray(s.depth, float))) for s in wanted])
-    return {(s.metric, s.group): band for s, band in zip(wanted, found, strict=True)}
+    if not wanted:
+        return dict
+    asked = [(s.trend, np.unique(np.asarray(s.depth, float))) for s in wanted]
+    found = elsewhere.begin(simultaneous_bands, asked)
+    return lambda: {(s.metric, s.group): band for s, band in zip(wanted, found(), strict=True)}
 
 
 def _bounded(aggregate: "Aggregate", figure: DepthFigure) -> "list[Series]":

@@ -1,6 +1,6 @@
 """Figures by depth that follow from the metrics' own files: a new metric with a depth trend has its figure by that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from skipray.analysis.followed_metrics import tracked_metrics, trains
@@ -29,9 +29,9 @@ SHARED = {
 """Title and caption of the figures that several metrics share; any other metric has a figure of its own."""
 
 
-def by_depth(aggregate: "Aggregate", layout: Layout) -> Iterator[Chart | None]:
+def by_depth(aggregate: "Aggregate", layout: Layout) -> Callable[[], Iterator[Chart | None]]:
     """A chart for each figure that a tracked metric names, those of several metrics first; None where nothing was
-    measured."""
+    measured. Returns what draws them: the bands that take longest are searched for from now on."""
     panels: dict[str, list[Tracked]] = {name: [] for name in SHARED}
     for one in tracked_metrics(aggregate.sweep).values():
         if one.trend and one.metric.figure not in (None, MAIN):
@@ -39,8 +39,7 @@ def by_depth(aggregate: "Aggregate", layout: Layout) -> Iterator[Chart | None]:
     when = "after training" if trains(aggregate.sweep) else "at initialisation"
     figures = [_figure(name, shown, when) for name, shown in panels.items()]
     searched = depth_figures.search_bands(aggregate, figures)
-    for figure in figures:
-        yield depth_figures.by_depth(aggregate, layout, figure, searched)
+    return lambda: (depth_figures.by_depth(aggregate, layout, figure, searched()) for figure in figures)
 
 
 def _figure(name: str, shown: list[Tracked], when: str) -> depth_figures.DepthFigure:

@@ -1,6 +1,7 @@
 """Closed-form predictions over what was measured at initialisation, and the ratio of the two."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ class Compared:
     measured: pd.DataFrame
     """Of skipray.report.layer_figures.profiles."""
 
-    @property
+    @cached_property
     def rows(self) -> pd.DataFrame:
         """Columns layer_index, measured, censored, predicted: the layers that have both."""
         predicted = pd.DataFrame({"layer_index": self.prediction.layer_index, "predicted": self.prediction.value})
@@ -46,6 +47,8 @@ class Compared:
 def compare(aggregate: "Aggregate", layout: Layout, found: pd.DataFrame) -> list[Compared]:
     """Every prediction that has a measurement at initialisation, in the layout's order, shallow to deep."""
     start = found[found["stage"] == "start"]
+    start = start.assign(key=start["tensor"].astype(object) + "." + start["statistic"].astype(object))
+    start = start[start["key"].isin(list(QUANTITIES))].sort_values("layer_index")
     cells = cells_of(aggregate.sweep, layout)
     out = []
     for place, group in enumerate(layout.groups):
@@ -54,7 +57,7 @@ def compare(aggregate: "Aggregate", layout: Layout, found: pd.DataFrame) -> list
             cell = cells.get((group, int(str(depth))))
             if cell is None:
                 continue
-            parts = {key: _of(rows, key) for key in QUANTITIES}
+            parts = {key: _inner(key, rows[rows["key"] == key]) for key in QUANTITIES}
             firsts = {key: _first(key, part) for key, part in parts.items() if len(part)}
             known = {key: value for key, value in firsts.items() if value is not None}
             samples = cell.probe.samples
@@ -64,11 +67,9 @@ def compare(aggregate: "Aggregate", layout: Layout, found: pd.DataFrame) -> list
     return [c for c in out if len(c.rows)]
 
 
-def _of(rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    tensor, _, statistic = key.partition(".")
-    part = rows[(rows["tensor"] == tensor) & (rows["statistic"] == statistic)].sort_values("layer_index")
-    # The stem and the classifier have other shapes than the square matrices between them.
-    return part.iloc[1:-1] if tensor == "weight" else part
+def _inner(key: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Of weights without the stem and the classifier, which have other shapes than the square matrices between them."""
+    return rows.iloc[1:-1] if key.startswith("weight.") else rows
 
 
 def _first(key: str, rows: pd.DataFrame) -> float | None:

@@ -1,7 +1,7 @@
 """Writes a report's files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +71,7 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
     for made in (folder, figures, data):
         made.mkdir(parents=True, exist_ok=True)
     layout, words = lay_out(aggregate), finished_words(aggregate)
+    metrics = metric_figures.by_depth(aggregate, layout)
     profiles = layer_figures.profiles(aggregate, layout)
     compared = prediction_figures.compare(aggregate, layout, profiles)
     leading = _leading(aggregate, layout)
@@ -78,7 +79,7 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
     drawn: list[Path] = []
     tabled: list[Path] = []
     with Beside() as beside:
-        for chart in _charts(aggregate, layout, leading, profiles, compared):
+        for chart in _charts(aggregate, layout, leading, metrics, profiles, compared):
             charts.append(marked(chart, words))
             drawn += paper.save(charts[-1], figures, beside)
             tabled.append(data / f"{chart.name}.csv")
@@ -115,6 +116,7 @@ def _charts(
     aggregate: "Aggregate",
     layout: Layout,
     leading: Chart | None,
+    metrics: Callable[[], Iterator[Chart | None]],
     profiles: pd.DataFrame,
     compared: list[prediction_figures.Compared],
 ) -> Iterator[Chart]:
@@ -124,7 +126,7 @@ def _charts(
     yield from _present(phase_diagram.phase_diagram(aggregate, layout))
     yield from _present(tuning_figures.default_beside_tuned(aggregate, layout))
     yield from _present(tuning_figures.stability(aggregate, layout))
-    for chart in metric_figures.by_depth(aggregate, layout):
+    for chart in metrics():
         yield from _present(chart)
     yield from _present(prediction_figures.predictions_chart(layout, profiles, compared))
     yield from _present(layer_figures.condition_profiles(layout, profiles, layer_figures.null_level(aggregate)))

@@ -9,7 +9,7 @@ P parameters, K quantities.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.special import stdtrit
@@ -59,12 +59,14 @@ class Studentised:
         as nearly 0, or as many times the model's, is a spike in the band and no news about the curve. All are drawn
         towards the mean over the depths that were tried, so that a band does not depend on where it is asked for."""
         ratio = shared(self._ratio(self.robust, weights), self._ratio(self.robust, self._tried))
-        pointwise = self._reach(weights) ** 2 * ratio
-        if not simultaneous:
+        draws = self._draws(weights) if simultaneous or not self.design.balanced else None
+        pointwise = self._reach(weights, draws) ** 2 * ratio
+        if draws is None or not simultaneous:
             return pointwise
-        moves, covariances = self._draws()
-        drawn = shared(self._ratio(covariances, weights), self._ratio(covariances, self._tried))
-        model = _variance(self.model, weights)
+        moves, covariances, variance = draws
+        model, there = _variance(self.model, weights), self._tried
+        of_tried = variance if np.array_equal(weights, there) else _variance(covariances, there)
+        drawn = shared(_over(variance, model), _over(of_tried, _variance(self.model, there)))
         away = np.abs(moves @ weights) / np.sqrt(np.where(model > 0, model, np.inf))
         farthest = (away / np.sqrt(np.maximum(drawn, 1e-300))).max(axis=1)
         return np.maximum(float(np.quantile(farthest, COVERAGE)) ** 2 * ratio, pointwise)
@@ -76,41 +78,55 @@ class Studentised:
 
     def _ratio(self, covariance: Array, weights: Array) -> Array:
         """(..., K) variances that the seeds show, over the model's; 1 for a quantity that no value depends on."""
-        model, seen = _variance(self.model, weights), _variance(covariance, weights)
-        known = (seen > 0) & (model > 0)
-        return np.asarray(np.where(known, seen, 1.0) / np.where(known, model, 1.0))
+        return _over(_variance(covariance, weights), _variance(self.model, weights))
 
-    def _reach(self, weights: Array) -> Array:
+    def _reach(self, weights: Array, draws: "_Draws | None" = None) -> Array:
         exact = float(stdtrit(self.freedom, 0.5 + COVERAGE / 2))
         if self.design.balanced:
             return np.full(weights.shape[1], exact)
-        moves, covariances = self._draws()
-        variance = _variance(covariances, weights)
+        moves, _, variance = draws if draws is not None else self._draws(weights)
         away = np.abs(moves @ weights)
         known = variance > 1e-24 * np.maximum(away, 1e-300) ** 2
         t = np.where(known, away / np.sqrt(np.where(known, variance, 1.0)), 0.0)
         return np.maximum(np.quantile(t, COVERAGE, axis=0), exact)
 
-    def _draws(self) -> tuple[Array, Array]:
-        """Moves of the estimates (R, P) and their covariances (R, P, P), of the curve made linear at its estimates."""
+    def _draws(self, weights: Array) -> "_Draws":
         design, flat = self.design, self.slopes[:, 0]
-        rng = np.random.default_rng(self.seed)
         half = (self.resamples + 1) // 2
-        noise = self.spread * rng.standard_normal((half, len(design.depth_index))) / np.sqrt(design.weight)
+        probability = design.variances.probability
+        normal, allowed, seeds = _drawn(self.seed, half, len(design.depth_index), design.seeds, tuple(probability))
+        noise = self.spread * normal / np.sqrt(design.weight)
         # As much noise at each depth as the series allows: the weights are themselves estimates.
-        allowed = rng.choice(len(design.variances.probability), half, p=design.variances.probability)
         noise *= np.sqrt(design.variances.probable[allowed])[:, design.depth_index]
         if design.seeds:
-            seeds = np.sqrt(design.seed_variance) * rng.standard_normal((half, design.seeds))
-            noise += seeds[:, design.seed_index]
+            noise += (np.sqrt(design.seed_variance) * seeds)[:, design.seed_index]
         noise = np.concatenate([noise, -noise])[: self.resamples]
         pull = noise @ design.scores.T @ flat.T
         moves = pull @ np.linalg.pinv(flat @ design.metric @ flat.T, hermitian=True)
         residual = noise - (moves @ flat)[:, design.depth_index]
         if design.seeds:
-            return moves, _sandwich(design, self.slopes, residual)
-        spread = np.einsum("rn,rn->r", residual @ design.quadratic, residual) / self.freedom
-        return moves, self.model * (spread / self.spread**2)[:, None, None]
+            covariances = _sandwich(design, self.slopes, residual)
+        else:
+            spread = np.einsum("rn,rn->r", residual @ design.quadratic, residual) / self.freedom
+            covariances = self.model * (spread / self.spread**2)[:, None, None]
+        return moves, covariances, _variance(covariances, weights)
+
+
+_Draws = tuple[Array, Array, Array]
+"""Moves of the estimates (R, P), their covariances (R, P, P), and with these the quantities' variances (R, K), of the
+curve made linear at its estimates."""
+
+
+@lru_cache(maxsize=2)
+def _drawn(
+    seed: int, half: int, values: int, seeds: int, probability: tuple[float, ...]
+) -> tuple[Array, np.ndarray, Array]:
+    """Noise (half, values), which variances (half,), and seed effects (half, seeds), of variance 1. All curves of a
+    series have the same."""
+    rng = np.random.default_rng(seed)
+    normal = rng.standard_normal((half, values))
+    allowed = rng.choice(len(probability), half, p=probability)
+    return normal, allowed, rng.standard_normal((half, seeds))
 
 
 OWN_SHARE = 0.5
@@ -126,6 +142,12 @@ def shared(ratio: Array, over: Array | None = None) -> Array:
     of freedom, as a moderated t has (Smyth 2004)."""
     whole = ratio if over is None else over
     return OWN_SHARE * ratio + (1 - OWN_SHARE) * whole.mean(axis=-1, keepdims=True)
+
+
+def _over(seen: Array, model: Array) -> Array:
+    """(..., K) variances over the model's; 1 for a quantity that no value depends on."""
+    known = (seen > 0) & (model > 0)
+    return np.asarray(np.where(known, seen, 1.0) / np.where(known, model, 1.0))
 
 
 def _variance(covariance: Array, weights: Array) -> Array:

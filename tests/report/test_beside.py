@@ -26,8 +26,8 @@ def test_the_same_files_by_the_process_and_without_it(tmp_path, monkeypatch):
             charts.draw(SPEC, [there, tmp_path / "there.pdf"])
     assert here.read_bytes() == there.read_bytes()
     assert (tmp_path / "there.pdf").read_bytes().startswith(b"%PDF")
-    beside._process.send_signal(signal.SIGKILL)  # as the kernel does where memory is short
-    beside._process.wait(timeout=10)
+    beside.PROCESS.process.send_signal(signal.SIGKILL)  # as the kernel does where memory is short
+    beside.PROCESS.process.wait(timeout=10)
     with Beside() as charts:
         charts.draw(SPEC, [after])
         charts.draw(SPEC, [tmp_path / "again.svg"])

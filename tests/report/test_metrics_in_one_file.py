@@ -130,7 +130,7 @@ def test_a_new_trend_has_its_figure(added, whole, key, file, title):
     assert key in trend_metrics(whole.sweep)
     known = next(s for s in whole.series if s.metric == "hidden.stable_rank.median")
     one = replace(whole, series=(*whole.series, replace(known, metric=key)))
-    charts = {c.name: c for c in metric_figures.by_depth(one, lay_out(one)) if c is not None}
+    charts = {c.name: c for c in metric_figures.by_depth(one, lay_out(one))() if c is not None}
     assert charts[file].title == title
     assert set(charts[file].data["metric"]) == {key}
     assert list(charts)[:2] == ["condition-by-depth", "rank-by-depth"]
