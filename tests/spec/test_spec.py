@@ -213,6 +213,12 @@ def line_of(text: str, part: str) -> int:
         ("  group_width: 20", "  group_width: 20\n  width: 3", r"duplicate key"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nexclude: [{depth: 99}]", r"found a row that excludes nothing"),
         ("seeds: [0, 1]", "seeds: [0, 1]\ninclude: [{architecture: resnet, depth: 8}]", r"found the cell .* twice"),
+        (
+            "seeds: [0, 1]",
+            "seeds: [0, 1]\ninclude:\n- {architecture: resnet, depth: 8, batch_size: 64, weight_decay: 0.01}\n"
+            "- {architecture: resnet, depth: 8, batch_size: 64, weight_decay: 0.010000000000000002}",
+            r"found the cells .*0\.01\} and .*0\.010000000000000002\}, which are both called resnet depth 8 .*=0\.01; ",
+        ),
         ("seeds: [0, 1]", "seeds: [0, 1]\nresources: {threads: 0}", r"resources\.threads: found 0"),
         ("seeds: [0, 1]", "seeds: [0, 1]\nprobe: {samples: many}", r"probe\.samples: found 'many'"),
         ("seeds: [0, 1]", "seeds: [0, 1]\n1: 2", r"found the key 1; allowed: text"),

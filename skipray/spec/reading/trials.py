@@ -30,6 +30,7 @@ class TrialsReader:
         """Every cell that is right."""
         trials: list[TrialSpec] = []
         seen: dict[str, str] = {}
+        called: dict[str, str] = {}
         wrong: set[str] = set()
         lines = self._mistakes.lines
         for written in written_cells(self._file, self._mistakes):
@@ -46,8 +47,10 @@ class TrialsReader:
                     lines[before:] = fresh
                 elif trial.trial_id in seen:
                     self._add_twin(cell, trial, seen[trial.trial_id])
+                elif trial.cell.label in called:
+                    self._add_namesake(cell, trial, called[trial.cell.label])
                 else:
-                    seen[trial.trial_id] = show_cell(cell.values)
+                    seen[trial.trial_id] = called[trial.cell.label] = show_cell(cell.values)
                     trials.append(trial)
         self._data.check_scores()
         return trials
@@ -96,6 +99,11 @@ class TrialsReader:
             self.sources[name] = catalog.source_of(name, reads_data=name != dataset)
         source = self.sources[name]
         return source.hash if source is not None else None
+
+    def _add_namesake(self, cell: WrittenCell, trial: TrialSpec, other: str) -> None:
+        """Two cells that no table and no figure could tell apart, such as learning rates of 0.1 and a bit more."""
+        found = f"found the cells {other} and {show_cell(cell.values)}, which are both called {trial.cell.label}"
+        self._mistakes.add(cell.loc, f"{found}; allowed: values that differ in their first 12 digits")
 
     def _add_twin(self, cell: WrittenCell, trial: TrialSpec, other: str) -> None:
         """Two cells are one trial: twice the same values, or values that the network does not read."""
