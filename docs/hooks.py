@@ -2,7 +2,7 @@
 
 import inspect
 import runpy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,28 @@ def names_page() -> Iterator[str]:
             found = catalog.find(folder, name)
             files = (" yes |" if hasattr(found, "missing") else " no |") * has_files
             yield f"| `{name}` | {cell(inspect.cleandoc(found.__doc__ or '').partition(chr(10) * 2)[0])} |{files}"
+    yield "\n## Options\n\nOf data sets in `dataset.options`, of families in `model.options`; each may be a factor."
+    yield from options_of("datasets")
+    yield from options_of("architectures")
+
+
+def options_of(folder: str) -> Iterator[str]:
+    """What files of a folder say of their options: the rest of their docstrings, as it stands there."""
+    from skipray.extension import catalog
+
+    for name in catalog.names(folder):
+        found = catalog.find(folder, name)
+        rest = inspect.cleandoc(found.__doc__ or "").partition("\n\n")[2]
+        if hasattr(found, "OPTIONS") or hasattr(found, "DEFAULTS"):
+            yield f"\n### {name}\n\n{rest}\n"
+            defaults = getattr(found, "DEFAULTS", getattr(found, "OPTIONS", {}))
+            if isinstance(defaults, Mapping):
+                yield "Defaults: " + ", ".join(f"`{key}: {yaml_value(value)}`" for key, value in defaults.items()) + "."
+
+
+def yaml_value(value: Any) -> str:
+    """A value as a sweep's file has it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def commands_page() -> Iterator[str]:

@@ -10,6 +10,9 @@ from skipray.analysis.trained import Definition
 from skipray.spec import Group
 from skipray.trends import DepthCount, Limit, trainability_limit
 
+TOLD = "at which it can be told"
+"""The depths of a limit where others were tried too: without a twin that learns nothing keeps up or lags."""
+
 Missing = Mapping[Group, Mapping[int, int]]
 """Group -> depth -> trials that were asked for and have not finished."""
 
@@ -50,10 +53,19 @@ def _of_groups(
     for group, rows in groups:
         known = rows[rows[definition.column].notna()]
         if len(known):
-            seeds = known["seed"].to_numpy()
+            seeds, depths = known["seed"].to_numpy(), rows["depth"]
             found = trainability_limit(known["depth"].to_numpy(float), known[definition.column] > 0, seed=seeds)
             said = sentences.get(group, definition.sentence)
-            yield group, replace(found, definition=said, counts=_with(found, missing.get(group, {})))
+            ends = {int(depths.min()), int(depths.max())} <= {c.depth for c in found.counts}
+            yield (
+                group,
+                replace(
+                    found,
+                    definition=said,
+                    counts=_with(found, missing.get(group, {})),
+                    tried=found.tried if ends else TOLD,
+                ),
+            )
 
 
 def _with(limit: Limit, missing: Mapping[int, int]) -> tuple[DepthCount, ...]:

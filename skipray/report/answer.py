@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_GROUPS = 6
 """Groups that a sentence can name one by one."""
+NAMED = 3
+"""Groups that stand in brackets behind their number."""
 
 
 def answer(aggregate: "Aggregate", layout: Layout, predicted: str) -> list[str]:
@@ -54,9 +56,12 @@ def _limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
 
 
 def _many_limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
-    """For many combinations of factors: the range of limits of each family."""
+    """For many combinations of factors: the range of limits of each family; of many families, of all together."""
+    families = dict.fromkeys(family(g) for g, _ in aggregate.limits)
+    if len(families) > MOST_GROUPS:
+        return _of_many_families(aggregate, layout, "families" if len(families) == len(aggregate.limits) else "")
     parts = []
-    for label in dict.fromkeys(family(g) for g, _ in aggregate.limits):
+    for label in families:
         members = [limit for g, limit in aggregate.limits if family(g) == label]
         known = sorted(limit.depth for limit in members if limit.depth is not None and limit.censored == "none")
         beyond = sum(limit.censored == "above" for limit in members)
@@ -76,6 +81,29 @@ def _many_limits(aggregate: "Aggregate", layout: Layout) -> list[str]:
             parts.append(f"the trainability limit of {label} lies {listed(words)}")
     text = "; ".join(parts)
     return [f"{text[0].upper()}{text[1:]}. {aggregate.limit_tables[0].definition.sentence}."] if parts else []
+
+
+def _of_many_families(aggregate: "Aggregate", layout: Layout, what: str) -> list[str]:
+    """The least and the greatest limit, and how many lie beyond the depths tried."""
+    total = f"{len(aggregate.limits)} {what or 'combinations of families and factors'}"
+    known = sorted(
+        ((limit.depth, layout.name(g)) for g, limit in aggregate.limits if limit.depth is not None), key=lambda k: k[0]
+    )
+    parts = []
+    if known:
+        (least, first), (greatest, last) = known[0], known[-1]
+        ends = f"{layout.at(least)} ({first}) to {layout.at(greatest)} ({last})" if len(known) > 1 else layout.at(least)
+        parts.append(f"at {ends} in {len(known)}")
+    for where, members in (
+        ("beyond the deepest tried", [g for g, x in aggregate.limits if x.censored == "above"]),
+        ("below the shallowest tried", [g for g, x in aggregate.limits if x.censored == "below"]),
+        ("nowhere, since training is not rarer with depth,", [g for g, x in aggregate.limits if not x.monotone]),
+    ):
+        if members:
+            named = f" ({', '.join(map(layout.name, members))})" if len(members) <= NAMED else ""
+            parts.append(f"{where} in {len(members)}{named}")
+    lies = f"Of {total}, the trainability limit lies {listed(parts)}; the table of limits has each with its interval."
+    return [f"{lies} {aggregate.limit_tables[0].definition.sentence}."] if parts else []
 
 
 def _claims(aggregate: "Aggregate") -> list[str]:

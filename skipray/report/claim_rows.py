@@ -54,8 +54,8 @@ def _row(c: "Claim") -> ClaimRow:
         plain(c.effect_label),
         interval(c.low, c.high) if c.effect is not None else "",
         "" if c.margin is None else held_against(c.wanted, c.margin),
-        "" if c.p_adjusted is None else probability(c.p_adjusted),
-        "" if c.p_against_adjusted is None else probability(c.p_against_adjusted),
+        "" if c.decides is None else probability(c.decides.p_adjusted),
+        "" if c.decides is None else probability(c.decides.p_against_adjusted),
         f"{counted(len(c.seeds), 'seed')}, {span('depth', c.depths)}" if c.seeds or c.depths else "",
         tuple(map(_part, c.parts)),
     )

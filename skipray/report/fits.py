@@ -11,6 +11,7 @@ from skipray.report.groups import Layout, plain
 from skipray.report.numbers import number
 from skipray.report.words import interval, probability
 from skipray.spec.cell import value_text
+from skipray.trends.depth_trend import NO_CURVE_FITS
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 MAX_FITS = 240
 """Rows of the fits' table on the page; trends.parquet has all."""
+
+
+ROUNDING = 1e-12
+"""An error is 0 below so much of the largest value."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,16 @@ def _fit_row(series: "Series", layout: Layout) -> FitRow:
     t: DepthTrend = series.trend
     heaviest = sorted(t.weights.items(), key=lambda item: -item[1])[:3]
     error = t.left_out_error.get(t.curve) if t.curve is not None else None
+    # Intervals of a curve that does not fit cover nothing.
+    told = {} if t.verdict == NO_CURVE_FITS else t.parameters
     verdict = t.verdict if t.curve in (None, t.verdict) else f"{t.verdict} (best: {t.curve})"
     return FitRow(
         series.metric,
         layout.name(series.group),
         verdict.replace("_", " "),
-        tuple((n.replace("_", " "), number(v), interval(low, high)) for n, (v, low, high) in t.parameters.items()),
+        tuple((n.replace("_", " "), number(v), interval(low, high)) for n, (v, low, high) in told.items()),
         tuple(f"{c.replace('_', ' ')} {w:.2f}" for c, w in heaviest if w >= 0.005),
-        number(error),
+        number(0.0 if error is not None and error < ROUNDING * max(map(abs, series.value)) else error),
         "" if t.lack_of_fit is None else probability(t.lack_of_fit),
         "; ".join(plain(n).replace("_", " ") for n in t.notes),
     )

@@ -26,6 +26,7 @@ from skipray.report.provenance import fixed_settings, provenance_rows
 from skipray.report.tuning_figures import fairness_listing
 from skipray.report.undrawn import undrawn
 from skipray.spec.cell import short_name
+from skipray.trends.depth_trend import TIED
 from skipray.trends.limit_words import limit_words
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def render(
         again=aggregate.provenance.get("command", ""),
         fits=fit_rows(aggregate, layout),
         fits_total=len(aggregate.series),
+        tied=f"{TIED:g}",
         finished=len(aggregate.trials),
         partial=preliminary(aggregate),
         audit=[plain(breach) for breach in aggregate.audit],

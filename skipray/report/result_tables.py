@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_GROUPS = 24
 """Groups that a table on the page names; the data files have all."""
 SECONDS = "time.train_seconds"
+DIVERGED = "diverged"
+"""In place of a mean: every seed's loss became no number."""
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -30,12 +32,17 @@ def accuracy_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
     was trained."""
     keys = judged_by(aggregate.trials)
     what = describe(keys[0]).metric.axis.capitalize()
-    found = _by_cell(aggregate, layout, keys)
+    found, lost = _by_cell(aggregate, layout, keys), _diverged(aggregate, layout)
     asked = {(row["group"], int(row["depth"])): int(row["seeds"]) for row in aggregate.coverage.to_dict("records")}
     rows = []
     for place, group in enumerate(layout.groups[:MOST_GROUPS]):
         for key in keys:
-            cells = {d: _mean_and_spread(found.get((place, d, key)), asked.get((group, d))) for d in layout.depths}
+            cells = {
+                d: DIVERGED
+                if (place, d) in lost
+                else _mean_and_spread(found.get((place, d, key)), asked.get((group, d)))
+                for d in layout.depths
+            }
             if any(text != ABSENT for text in cells.values()):
                 rows.append((layout.name(group), describe(key).axis, *cells.values()))
     return _table(
@@ -102,6 +109,16 @@ def _by_cell(
         for (group, depth), part in rows.dropna().astype({"group": int}).groupby(["group", "depth"]):
             out[int(str(group)), int(str(depth)), key] = part["value"].to_numpy(float)
     return out
+
+
+def _diverged(aggregate: "Aggregate", layout: Layout) -> set[tuple[int, int]]:
+    """Position of the group and depth of each cell all of whose finished trials diverged."""
+    trials = aggregate.trials
+    if trials.empty:
+        return set()
+    rows = trials.assign(place=trials["trial_id"].map(positions(aggregate, layout))).dropna(subset="place")
+    every = (rows["outcome"] == "diverged").groupby([rows["place"], rows["depth"]]).all()
+    return {(int(place), int(depth)) for place, depth in every[every].index}
 
 
 def _mean(values: "np.ndarray[Any, Any] | None") -> float | None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
-from skipray.report.numbers import number
+from skipray.report.numbers import digits_between, number
 
 
 def interval(low: float | None, high: float | None) -> str:
-    left = "−∞" if low is not None and low == float("-inf") else number(low, 2)
-    right = "∞" if high is not None and high == float("inf") else number(high, 2)
+    """Both ends in as many digits as tell them apart."""
+    digits = 2 if low is None or high is None else digits_between(low, high)
+    left = "−∞" if low is not None and low == float("-inf") else number(low, digits)
+    right = "∞" if high is not None and high == float("inf") else number(high, digits)
     return f"{left} to {right}"
 
 

@@ -49,7 +49,8 @@ class DatasetSpec(Section):
     """By the training split's mean and deviation: of each channel of an image, or of each number of a sample; none
     takes the numbers as they are. Left out: per_channel for images, per_feature for rows, none for tokens."""
     options: dict[str, int | float | str | bool] = {}
-    """What the data set's own file asks for (sample shape of synthetic data, folder of images)."""
+    """What the data set's own file asks for (sample shape of synthetic data, address and target of a table, folder of
+    images); the reference's page of names has all."""
 
 
 _UNREAD: Any = None

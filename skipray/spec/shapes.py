@@ -22,6 +22,11 @@ class TokenShape(tuple[int, ...]):
         made.vocabulary, made.by_position, made.padding = vocabulary, by_position, padding
         return made
 
+    @property
+    def positions(self) -> int:
+        """Tokens of a sequence, padding included."""
+        return self[0]
+
     def labelled(self, task: str) -> "TokenShape":
         """The same shape of data whose labels are of a task."""
         return TokenShape(self[0], self.vocabulary, by_position=task == "positions", padding=self.padding)

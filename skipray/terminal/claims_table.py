@@ -27,9 +27,11 @@ def numbers(claim: Claim) -> str:
     margin = claim.margin or 0.0
     claimed = f"within ±{margin:g}" if claim.wanted == "within" else f"{claim.wanted} {margin:g}"
     unit = f" {claim.effect_unit}" if claim.effect_unit else ""
+    part = claim.decides
+    p_for, p_against = (None, None) if part is None else (part.p_adjusted, part.p_against_adjusted)
     return (
         f"{claim.effect_label}: {claim.effect:.3g} [{claim.low:.3g}, {claim.high:.3g}]{unit}, claimed {claimed}; "
-        f"p {_p(claim.p_adjusted)} for, {_p(claim.p_against_adjusted)} against"
+        f"p {_p(p_for)} for, {_p(p_against)} against"
     )
 
 

@@ -20,10 +20,10 @@ def limit_words(limit: Limit, at: DepthName = plain_depth) -> str:
     if not limit.monotone:
         return f"none: no fewer seeds with depth ({listed([count_words(c) for c in tried])}){missing_words(limit)}"
     if limit.censored == "above":
-        there = f" {tried[-1].depth}, the deepest tried ({count_words(tried[-1], 'there')}" if tried else " ("
+        there = f" {tried[-1].depth}, the deepest {limit.tried} ({count_words(tried[-1], 'there')}" if tried else " ("
         return f"beyond{there}; {bound_words(limit)}){exception_words(limit)}{missing_words(limit)}"
     if limit.censored == "below":
-        there = f" {tried[0].depth}, the shallowest tried ({count_words(tried[0], 'there')}" if tried else " ("
+        there = f" {tried[0].depth}, the shallowest {limit.tried} ({count_words(tried[0], 'there')}" if tried else " ("
         return f"below{there}; {bound_words(limit)}){exception_words(limit)}{missing_words(limit)}"
     if limit.depth is None:
         return f"unknown{missing_words(limit)}"

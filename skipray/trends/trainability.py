@@ -62,6 +62,8 @@ class Limit:
     """What it rests on, by rising depth."""
     definition: str = ""
     """What `trained` means here, in words; empty where the caller decides."""
+    tried: str = "tried"
+    """What its depths are, in words: other depths may have been tried at which it cannot be told."""
 
 
 def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, seed: ArrayLike | None = None) -> Limit:

@@ -40,6 +40,20 @@ def test_every_name_that_a_sweep_may_have_is_listed() -> None:
 
 
 @pytest.mark.catalog
+@pytest.mark.parametrize("folder", ["datasets", "architectures"])
+def test_every_option_of_a_file_of_the_package_is_explained(folder: str) -> None:
+    """What `dataset.options` and `model.options` may hold is read nowhere else."""
+    page = "\n".join(HOOKS["names_page"]()).split("\n## Options\n")[1]
+    for name in catalog.names(folder):
+        found = catalog.find(folder, name)
+        options = tuple(getattr(found, "DEFAULTS", getattr(found, "OPTIONS", ())))
+        if options:
+            section = page.split(f"\n### {name}\n")[1].split("\n### ")[0].split("Defaults: ")[0]
+            missing = [option for option in options if not re.search(rf"\b{option}\b", section)]
+            assert not missing, (name, missing)
+
+
+@pytest.mark.catalog
 @pytest.mark.parametrize("path", HOOKS["PAGES"])
 def test_generated_pages_are_made(path: str) -> None:
     """None is checked in, each has a title, and its tables are whole: every row has its heading's columns."""

@@ -153,6 +153,9 @@ class Claim:
     parts: tuple[Part, ...] = ()
     own: bool = False
     """Declared in the sweep, not the paper's."""
+    decides: Part | None = None
+    """The part whose effect and interval a row shows; its p stand beside them, which of a claim that leans are not the
+    claim's."""
 
 
 def finding(

@@ -66,6 +66,7 @@ def _claim(stated: Stated, pro: list[Adjusted], contra: list[Adjusted]) -> Claim
         reason=f"{words}. {found.reason}".strip(),
         parts=parts,
         own=stated.own,
+        decides=decides,
     )
 
 

@@ -73,6 +73,10 @@ def measured(runs: Sequence[RunRow], wide: WideTable) -> dict[str, Any]:
     times = (TIME_KEY, PROBE_TIME_KEY)
     for key in [*(k for k in sorted(wide.metrics) if k not in times), *times]:
         columns[key] = wide.metrics.get(key, np.full(len(runs), np.nan))
+    # A run is found by its seconds, so that it has some: those of a table that does not say how many are 0.
+    elsewhere = np.array(["imported_from" in e for e in environments], dtype=bool)
+    for key in times:
+        columns[key] = np.where(elsewhere & (columns[key] == 0), np.nan, columns[key])
     return columns
 
 
