@@ -32,6 +32,8 @@ MAX_SINGLE = 400
 """More single trials than these in a panel hide their means: then only the means are drawn."""
 
 BAND_POINTS = 48
+MAX_BANDS = 10
+"""Series of one panel that have bands: more cover each other and the lines."""
 MAX_CENSORED_BANDS = 4
 """Bands of series with bounds that a figure draws: each of their limits is a search."""
 
@@ -88,7 +90,7 @@ def by_depth(
     bounded = _bounded(aggregate, figure)
     known = searched if searched is not None else search_bands(aggregate, [figure])()
     band = functools.cache(lambda key: trend_band(found[key], key[0] in shown_metrics, known.get(key)))
-    panels, drawn = [], []
+    panels, drawn, shown = [], [], []
     for metric in shown_metrics:
         for facet in facets:
             members = [found[metric, g] for g in facet.groups if (metric, g) in found]
@@ -96,9 +98,12 @@ def by_depth(
                 title = facet.title or (figure.metrics[metric] if len(shown_metrics) > 1 else "")
                 panels.append(_panel(aggregate, layout, figure, facet, members, band, title))
                 drawn += members
+                shown.append(members)
     caption = figure.caption
     if any(any(s.censored) for s in drawn):
         caption += " Hollow arrowheads: a bound (of κ the precision floor); the truth lies beyond."
+    if any(len(panel) > MAX_BANDS for panel in shown):
+        caption += f" Bands of more than {MAX_BANDS} series would hide each other: the data file has them."
     if len(bounded) > MAX_CENSORED_BANDS:
         caption += f" Of the {len(bounded)} series with such bounds, {MAX_CENSORED_BANDS} have a band."
     left_out = [text] if (text := layout.left_out(len(facets), layout.facet_count)) else []
@@ -161,7 +166,7 @@ def _panel(
     traces: list[Trace] = []
     single = sum(len(s.depth) for s in members) <= MAX_SINGLE
     for series in members:
-        traces += _traces(family(series.group), layout, series, band, single)
+        traces += _traces(family(series.group), layout, series, band, single, len(members) <= MAX_BANDS)
     for series in members:
         for depth in sorted({d for d in series.depth if (series.group, d) in layout.marked}):
             mean = float(np.mean([v for d, v in zip(series.depth, series.value, strict=True) if d == depth]))
@@ -264,7 +269,7 @@ def _between(at: np.ndarray, tried: np.ndarray, away: np.ndarray) -> np.ndarray:
     return np.where(np.abs(found) > 1e290, np.copysign(np.inf, found), found)
 
 
-def _traces(title: str, layout: Layout, series: "Series", band: Bands, single: bool) -> list[Trace]:
+def _traces(title: str, layout: Layout, series: "Series", band: Bands, single: bool, banded: bool) -> list[Trace]:
     style = layout.style(series.group)
     depth, value = np.asarray(series.depth, float), np.asarray(series.value, float)
     censored = np.asarray(series.censored, int)
@@ -286,7 +291,8 @@ def _traces(title: str, layout: Layout, series: "Series", band: Bands, single: b
         traces.append(Trace(title, style, at, means, marks="all", hover=hover if not single else None))
         return traces
     grid, mean, low, high = band((series.metric, series.group))
-    traces.append(Trace(title, style, grid, mean, low=low, high=high))
+    around = (low, high) if banded else (None, None)
+    traces.append(Trace(title, style, grid, mean, low=around[0], high=around[1]))
     if not single:
         hover = tuple(f"{layout.at(d)}: mean {number(m)}" for d, m in zip(at, means, strict=True))
         traces.append(Trace(title, style, at, means, line=False, marks="all", hover=hover))

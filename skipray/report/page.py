@@ -32,6 +32,9 @@ from skipray.trends.limit_words import limit_words
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
+NAMED = 12
+"""Families that the page's first lines name; the tables name more."""
+
 
 def render(
     aggregate: "Aggregate",
@@ -115,7 +118,7 @@ def _facts(aggregate: "Aggregate", layout: Layout, covered: coverage.CoverageMap
         ("trials", f"{done} of {total}"),
         *([("tuning trials", str(points))] if points else []),
         ("data", ", ".join(dict.fromkeys(plain(short_name(c.dataset.name)) for c in aggregate.sweep.data_cells))),
-        ("families", ", ".join(layout.families)),
+        ("families", ", ".join(layout.families) if len(layout.families) <= NAMED else str(len(layout.families))),
         (layout.depth_words, span),
         ("seeds", str(len(aggregate.sweep.seeds))),
     ]

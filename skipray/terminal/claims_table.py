@@ -10,6 +10,8 @@ STYLES = {
     "supported": "green", "in part": "green", "refuted": "red", "leaning": "yellow", "inconclusive": "yellow",
 }  # fmt: skip
 
+MEANING = "in brackets: the interval that decides; it and p hold for all claims together, 2.5 % in each direction"
+
 
 def claims_table(claims: Sequence[Claim]) -> Grid:
     """A row per claim that was tested: verdict, sentence, and the effect with its margin and both p."""
@@ -19,7 +21,8 @@ def claims_table(claims: Sequence[Claim]) -> Grid:
             style = STYLES[claim.verdict]
             words = f"{escape(claim.sentence)}\n[dim]{escape(numbers(claim))}[/dim]"
             rows.append((escape(claim.id), f"[{style}]{claim.verdict}[/{style}]", words))
-    return Grid((Column("claim", whole=True), Column("verdict", whole=True), Column("what was found")), tuple(rows))
+    columns = (Column("claim", whole=True), Column("verdict", whole=True), Column("what was found"))
+    return Grid(columns, tuple(rows), MEANING if rows else "")
 
 
 def numbers(claim: Claim) -> str:

@@ -18,6 +18,7 @@ from skipray.report.answer import answer
 from skipray.report.claim_rows import claim_rows
 from skipray.report.fits import fit_rows
 from skipray.report.groups import Layout, lay_out
+from skipray.report.main_figure import accuracy_by_depth
 from skipray.report.numbers import beside
 from skipray.report.page import render
 from skipray.report.result_tables import DIVERGED, accuracy_table, cost_table
@@ -94,6 +95,10 @@ def test_the_answer_on_many_families_is_a_sentence(uri: str, tmp_path: Path, wid
     beyond = sum(to > 38 for to in reach.values()) * len(widths)
     assert f"beyond the deepest tried in {beyond}" in said
     assert f"in {12 * len(widths) - beyond}" in said
+    chart = accuracy_by_depth(made, layout)
+    assert chart is not None
+    assert "would hide each other" in chart.caption
+    assert all(trace.low is None for panel in chart.panels for trace in panel.traces)
 
 
 def test_the_page_of_a_table_says_what_was_not_looked_at(uri: str, tmp_path: Path) -> None:
