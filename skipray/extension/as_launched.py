@@ -7,7 +7,8 @@ edited while a launch goes on; of data files that the code names, what counts is
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 from skipray.errors import SkiprayError
@@ -15,6 +16,9 @@ from skipray.extension import reaching
 
 _FOUND: dict[str, tuple[list[str], frozenset[str]]] = {}
 """module:name and its hash -> the parts that differed when this process imported it, and the modules it had then."""
+
+_IMPORTED: dict[str, tuple[object, dict[str, str]]] = {}
+"""module:name -> the module's spec, which a reload renews, and the parts of code when this process first looked it up."""
 
 
 class CodeEdited(SkiprayError):
@@ -38,6 +42,35 @@ def check(sources: Mapping[str, Mapping[str, Any]], dataset: str) -> None:
             raise CodeEdited(
                 f"found {name!r} as it was edited since the launch began (changed: {', '.join(changed)}); allowed: the "
                 "code that its other trials ran with. Launch again for the code as it is now"
+            )
+
+
+def note_import(name: str, module: ModuleType) -> None:
+    """Remember what `module:name` was made of when its module was imported, or was reloaded."""
+    if name not in _IMPORTED or _IMPORTED[name][0] is not module.__spec__:
+        _IMPORTED[name] = (module.__spec__, reaching.source_of(name, reads_data=False).parts)
+
+
+def check_imported(hashes: Iterable[tuple[str, str]], dataset: str) -> None:
+    """Refuse to run, as the code that is in its files now, what this process imported before it was edited.
+
+    Args:
+        hashes: `module:name` and the hash that a trial has of it; where the files have another one, nothing is known.
+        dataset: the name of the data set.
+
+    Raises:
+        CodeEdited: a notebook, say, reads a sweep anew after an edit, and its modules are still the old ones.
+    """
+    for name, recorded in hashes:
+        if name not in _IMPORTED or reaching.source_of(name, reads_data=name != dataset).hash != recorded:
+            continue
+        changed = _differing(_IMPORTED[name][1], reaching.source_of(name, reads_data=False).parts)
+        if changed:
+            module = name.partition(":")[0]
+            raise CodeEdited(
+                f"found {name!r} as this process imported it, before it was edited (changed: "
+                f"{', '.join(reaching.in_words(changed))}); allowed: the code of the trial, as after "
+                f"importlib.reload({module}), or in a new process"
             )
 
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakSet
 
-from skipray.extension import own_code, reaching
+from skipray.extension import as_launched, own_code, reaching
 from skipray.extension.contract import Contract, DeclarationRefused, why_not_imported
 from skipray.extension.reaching import Source
 
@@ -91,6 +91,7 @@ def _load_foreign(folder: str, name: str) -> Any:
         if not hasattr(entry, part):
             raise ValueError(f"found {name!r}, but {module_name!r} has no {attribute!r}; it has {_public(module)}")
         entry = getattr(entry, part)
+    as_launched.note_import(name, module)
     if folder in FOLDERS:
         _contract(folder).check(name, entry)
     return entry

@@ -24,6 +24,7 @@ from safetensors.torch import save as save_tensors
 
 from skipray import architectures
 from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes, subset_size
+from skipray.extension import as_launched
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights
@@ -80,8 +81,10 @@ def run_trial(
 
     Raises:
         DataMissing, DataCorrupt: see skipray.datasets.
+        CodeEdited: the user's own code is not the trial's: this process imported it before it was edited.
         Exception: whatever a user's own code raises.
     """
+    as_launched.check_imported(trial.source_hashes, trial.dataset.name)
     with numerics(trial):
         attempt = _Attempt(trial, data_root, checkpoints, on_saved, interrupted)
         try:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from skipray.extension import as_launched, reaching
+from skipray.extension import as_launched, catalog, reaching
 from skipray.extension.as_launched import CodeEdited
 
 NETS = """\
@@ -32,6 +32,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "mine_later.json").write_text("[1]")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(as_launched, "_FOUND", {})
+    monkeypatch.setattr(as_launched, "_IMPORTED", {})
     importlib.invalidate_caches()
     yield tmp_path
     for name in [n for n in sys.modules if n.startswith("mine_later")]:
@@ -82,3 +83,23 @@ def test_files_of_a_data_set_are_its_fingerprints_to_pin(folder):
     launched = {"mine_later:Net": reaching.source_of("mine_later:Net", reads_data=False).as_dict()}
     (folder / "mine_later.json").write_text("[2]")
     as_launched.check(launched, "mine_later:Net")
+
+
+@pytest.mark.parametrize("edit", ["its code", "a helper's code"])
+def test_a_notebook_that_edits_its_modules_has_to_reload_them(folder, edit):
+    def hashes():
+        return [(name, source["hash"]) for name, source in sources().items()]
+
+    catalog.find("", "mine_later:Net")
+    as_launched.check_imported(hashes(), "digits")
+    file, text, part = EDITS[edit]
+    former = hashes()
+    (folder / file).write_text(text)
+    catalog.find("", "mine_later:Net")
+    as_launched.check_imported(former, "digits")  # a trial of the code that is imported
+    with pytest.raises(CodeEdited, match=rf"before it was edited \(changed: {part}\); .*reload\(mine_later\)"):
+        as_launched.check_imported(hashes(), "digits")
+    importlib.reload(sys.modules["mine_later_helper"])
+    importlib.reload(sys.modules["mine_later"])
+    catalog.find("", "mine_later:Net")
+    as_launched.check_imported(hashes(), "digits")
