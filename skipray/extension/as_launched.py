@@ -18,7 +18,7 @@ _FOUND: dict[str, tuple[list[str], frozenset[str]]] = {}
 """module:name and its hash -> the parts that differed when this process imported it, and the modules it had then."""
 
 _IMPORTED: dict[str, tuple[object, dict[str, str]]] = {}
-"""module:name -> the module's spec, which a reload renews, and the parts of code when this process first looked it up."""
+"""module:name -> the module's spec, which a reload renews, and its code when this process looked it up."""
 
 
 class CodeEdited(SkiprayError):

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does, at any moment."""
+"""SIGTERM, SIGHUP and Ctrl-\\ end a command as Ctrl-C does, at any moment."""
 
 import signal
 import threading

@@ -183,23 +183,26 @@ class _Parent:
             os.kill(self._child, number)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Ctrl-Z: the child's session stands still while this process does."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._child, signal.SIGSTOP)
+        """Ctrl-Z: the child's session stands still while this process does, Ray's workers too, whose groups are their
+        own."""
+        self._tell_all(signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._child, signal.SIGCONT)
+        self._tell_all(signal.SIGCONT)
 
     def _end_the_rest(self) -> None:
         """What a child that has ended has left behind of its session, and its folder in the temporary one."""
         if self._code is not None and not self._killed:
             return
-        import psutil
-
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
-                if process.pid != os.getpid() and os.getsid(process.pid) == self._child:
-                    process.kill()
+        self._tell_all(signal.SIGKILL)
         for root in {Path("/tmp"), Path(tempfile.gettempdir())}:
             for folder in root.glob(f"skipray-{self._child}-*"):
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _tell_all(self, number: int) -> None:
+        """A signal to every process of the child's session; the child is the first."""
+        import psutil
+
+        for pid in sorted(psutil.pids(), key=lambda pid: pid != self._child):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if pid != os.getpid() and os.getsid(pid) == self._child:
+                    os.kill(pid, number)

@@ -155,3 +155,25 @@ def test_a_full_temporary_folder_is_told_before_ray_dies_of_it(
             local_folder.SessionFolder()
     else:
         local_folder.SessionFolder().remove()
+
+
+def test_folders_of_launches_that_were_killed_go_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_folder.os, "access", lambda *_: False)  # to /tmp
+    monkeypatch.setattr(local_folder.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(local_folder.tempfile, "tempdir", str(tmp_path))
+    killed = local_folder.SessionFolder()
+    lives = local_folder.SessionFolder()
+    os.close(killed._lock)
+    for other in ("skipray-tune-1", "skipray-1-of-an-earlier-release", "skipray-1", "another"):
+        (tmp_path / other).mkdir()
+    (tmp_path / "another" / "lock").touch()
+    (tmp_path / "skipray-2-linked").symlink_to(tmp_path / "another")
+    before = {path.name for path in tmp_path.iterdir()}
+    third = local_folder.SessionFolder()
+    assert {path.name for path in tmp_path.iterdir()} == before - {killed.path.name} | {third.path.name}
+    assert (tmp_path / "another" / "lock").exists()
+    for folder in (third, lives):
+        folder.remove()
+        assert not folder.path.exists()

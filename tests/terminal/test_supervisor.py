@@ -59,7 +59,7 @@ def test_every_end_has_a_code(work: str, code: int, said: str) -> None:
     assert (process.returncode, out) == (code, said)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_passed_on_once_and_a_deaf_child_is_killed_with_all_it_has_started(number: int) -> None:
     # Written past Python's buffer: the signal may come while `print` still has it, which a second one cannot enter.
     work = f"""signal.signal({int(number)}, lambda *_: os.write(1, b"heard\\n"))
@@ -76,6 +76,31 @@ while True: time.sleep(1)"""
     assert (process.returncode, out) == (99, "heard\ndied: asked to \n")
     assert 1 < time.monotonic() - began < 8
     assert not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in (child, other))
+
+
+def test_what_stands_still_is_all_of_it() -> None:
+    """Ctrl-Z and `fg`: also what has a process group of its own, as Ray's workers have."""
+    work = """other = subprocess.Popen(["sleep", "600"], process_group=0)
+print("other", other.pid, flush=True)
+while True: time.sleep(0.1)"""
+    process, child = start(work)
+    assert process.stdout is not None
+    other = int(process.stdout.readline().split()[1])
+    all_of_it = [psutil.Process(pid) for pid in (process.pid, child, other)]
+
+    def reach(stands: bool) -> None:
+        end = time.monotonic() + 20
+        while {p.status() == psutil.STATUS_STOPPED for p in all_of_it} != {stands}:
+            assert time.monotonic() < end, [p.status() for p in all_of_it]
+            time.sleep(0.05)
+
+    process.send_signal(signal.SIGTSTP)
+    reach(True)
+    process.send_signal(signal.SIGCONT)
+    reach(False)
+    os.kill(other, signal.SIGKILL)  # it has the pipe too
+    process.kill()
+    process.communicate(timeout=10)
 
 
 def test_who_kills_a_launch_means_all_of_it() -> None:

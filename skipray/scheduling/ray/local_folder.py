@@ -4,10 +4,13 @@ Ray's own folders are open to everybody on the machine and stay forever, and its
 may not be there. This one is short, because Unix sockets live in it, and goes with the launch.
 """
 
+import fcntl
 import os
+import re
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ OBJECT_STORE_BYTES = 100 * 2**20
 SHARED_MEMORY = Path("/dev/shm")
 FREE_FILES, FREE_BYTES = 300, 50 * 2**20
 """What Ray's sockets, logs and locks take on two cores is a third of it."""
+LOCK = "lock"
+"""Held for as long as the launch lives: whose is free was left by one that was killed."""
 TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 _token = secrets.token_hex(32)
@@ -35,8 +40,11 @@ class SessionFolder:
             OSError: no temporary folder can be written.
         """
         root = "/tmp" if os.access("/tmp", os.W_OK) else None
-        _check_room(Path(root or tempfile.gettempdir()))
+        place = Path(root or tempfile.gettempdir())
+        _remove_left(place)
+        _check_room(place)
         self.path = Path(tempfile.mkdtemp(prefix=f"skipray-{os.getpid()}-", dir=root))
+        self._lock = _locked(self.path / LOCK)
         self._own_token = not any(name in os.environ for name in TOKEN_VARIABLES)
         if self._own_token:
             token = self.path / "token"
@@ -57,6 +65,31 @@ class SessionFolder:
             os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
             private.forget_token()
         shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+def _locked(path: Path) -> int:
+    """A new file that this process has locked; it has its name only then."""
+    fresh = path.with_name("lock-to-be")
+    lock = os.open(fresh, os.O_CREAT | os.O_RDWR, 0o600)
+    with suppress(OSError):  # no locks here: what is left is not removed
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fresh.rename(path)
+    return lock
+
+
+def _remove_left(place: Path) -> None:
+    """Remove the folders of this user's launches that were killed and could not."""
+    for folder in place.glob("skipray-*"):
+        with suppress(OSError):
+            if not re.fullmatch(r"skipray-\d+-.+", folder.name) or folder.lstat().st_uid != os.getuid():
+                continue
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def _check_room(folder: Path) -> None:

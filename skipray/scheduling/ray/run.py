@@ -55,9 +55,9 @@ def run(
 ) -> Summary:
     """Run everything that a Work hands out.
 
-    Ctrl-C, SIGTERM and SIGHUP stop it: workers get `GRACE_SECONDS` to save and close their runs; a second signal raises
-    KeyboardInterrupt at once. So does another launch that has taken over; a head that is lost ends it without its
-    workers, which nobody can reach then. The cluster stays connected in every case: the caller ends it.
+    Ctrl-C, Ctrl-\\, SIGTERM and SIGHUP stop it: workers get `GRACE_SECONDS` to save and close their runs; a second
+    signal raises KeyboardInterrupt at once. So does another launch that has taken over; a head that is lost ends it
+    without its workers, which nobody can reach then. The cluster stays connected in every case: the caller ends it.
 
     Args:
         context: where workers read and write.

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first ends the launch cleanly and resumably, the second at once."""
+"""Ctrl-C, Ctrl-\\, SIGTERM and SIGHUP: the first ends the launch cleanly and resumably, the second at once."""
 
 import signal
 import threading
@@ -13,7 +13,7 @@ GRACE_SECONDS = 5.0
 ONE_SIGNAL_SECONDS = 1.0
 """Signals within so long are one: `timeout` and batch systems send theirs to a process and again to its group."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
