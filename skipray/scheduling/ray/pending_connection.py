@@ -1,20 +1,37 @@
 """A connection that is made in a thread, while the caller reads the ledger: Ray takes several seconds to start."""
 
+import os
 import threading
 from collections.abc import Callable
 
+from skipray.errors import InputRefused
 from skipray.scheduling.ray.cluster import Cluster, ClusterError, connect, disconnect, local_address
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
 from skipray.spec import SweepSpec
 
 LOOK_SECONDS = 0.2
 
+_turn = threading.Lock()
+_at_work: list[int] = []
+"""The process that has a connection, which is this one or the one that it was forked from; Ray has one a process."""
+
 
 class PendingConnection:
     """To a cluster, which `result` waits for."""
 
     def __init__(self, sweep: SweepSpec, *, address: str | None = None, trials: int | None = None):
-        """Arguments as `connect` has them."""
+        """Arguments as `connect` has them.
+
+        Raises:
+            InputRefused: another launch of this process has one.
+        """
+        with _turn:
+            if os.getpid() in _at_work:
+                raise InputRefused(
+                    f"found another launch at work in this Python process, where {sweep.name} was to be launched; "
+                    "allowed: one after the other, or each in a process of its own"
+                )
+            _at_work[:] = [os.getpid()]
         self._made: Cluster | None = None
         self._error: BaseException | None = None
         self._ready = threading.Event()
@@ -58,7 +75,10 @@ class PendingConnection:
 
     def end(self, meanwhile: Callable[[], None]) -> None:
         """Leave the cluster, see `disconnect`; a Ray that is still starting on this machine is ended as it stands."""
-        if self._made is not None:
-            disconnect(self._made, meanwhile)
-        elif self._local:
-            LocalProcesses(self._before).end()
+        try:
+            if self._made is not None:
+                disconnect(self._made, meanwhile)
+            elif self._local:
+                LocalProcesses(self._before).end()
+        finally:
+            _at_work.clear()
