@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+# Test processes hold millions of objects: to look for garbage among them as often as usual is an eighth of their time.
+gc.set_threshold(100_000)
 # One thread a test process: two of them share two cores, and the thread count changes the bits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell's background command ignores SIGINT, nohup's SIGHUP, and what is ignored stays so in every child: launches
