@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from skipray.execution.ended import LaunchEnd
     from skipray.planning.budget import BudgetFit
     from skipray.spec import SweepSpec
+    from skipray.verbs.shared.reporting import Reported
 
 INTERRUPTED = "interrupted; launch the same file again to go on"
 
@@ -105,24 +106,30 @@ def _end(
 ) -> None:
     """The report, in the folder `where` if one is asked for, and what is said and returned."""
     from skipray import tracking
+    from skipray.execution.patience import patiently
 
-    with_report = where is not None
     _say_estimate(ended)
     if ended.interrupted:
         _say_interrupted(spec, ended, as_json=as_json)
         raise KeyboardInterrupt
-    try:
+
+    def conclude() -> "Reported | None":
         if where is not None:
-            made = standing_report(spec, tracking_uri, where, ended) or report_on(
+            return standing_report(spec, tracking_uri, where, ended) or report_on(
                 spec, tracking_uri, where, ended.address, ended.sweep_status, force=force
             )
-        elif ended.address:
+        if ended.address:
             tracking.finish_sweep(ended.address, ended.sweep_status)
+        return None
+
+    try:
+        # Where results wait, the store has been waited for already.
+        made = conclude() if ended.undelivered else patiently(conclude, tell)
     except FewerTrials as error:
         tell(str(error))
         if ended.address:
             tracking.finish_sweep(ended.address, ended.sweep_status)
-        with_report = False
+        made = None
     except tracking.TrackingAway as error:
         tell(f"{error}; no report: launch again when the tracking store is back")
         if as_json:
@@ -131,9 +138,9 @@ def _end(
         raise typer.Exit(3) from None
     _say_what_is_left(sweep, ended)  # before the report, which is a launch's last line
     if as_json:
-        drawn = {"report": str(made.html)} | made.result() if with_report else {"sweep": spec.name}
+        drawn = {"report": str(made.html)} | made.result() if made else {"sweep": spec.name}
         print_json("launch", ended.as_json() | drawn)
-    elif with_report:
+    elif made:
         from skipray.terminal.blocks import show
         from skipray.terminal.display import console
 
