@@ -84,7 +84,7 @@ def judge(
         remarks: of claims of one's own, by id: what is added to their sentence, such as when they were declared.
 
     Raises:
-        ValueError: trials lacks one of `architecture, depth, seed, outcome`, or a claim of one's own code raised.
+        ValueError: trials lacks one of `architecture, depth, seed, outcome`.
     """
     data = SweepData.read(trials, layers, factors, roles)
     stated = []

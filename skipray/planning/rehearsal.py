@@ -78,7 +78,7 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
             continue
         if found.left:
             notes.setdefault(_note(trial, found.left))
-        if found.layers:
+        if found.layers and trial.probe.preset != "none":
             where = f"{trial.model.architecture}, depth {trial.model.depth}"
             notes.setdefault(f"{where}: measured at {found.layers}")
     if not mistakes:

@@ -48,7 +48,7 @@ def untested_line(claims: Sequence[Claim], asked: bool) -> str:
     Args:
         asked: whether the sweep has a family that the paper's claims speak of.
     """
-    own = [c.id for c in claims if c.verdict == "not tested" and c.own]
+    own = [f"{c.id} ({c.reason})" for c in claims if c.verdict == "not tested" and c.own]
     paper = [c.id for c in claims if c.verdict == "not tested" and not c.own]
     said = [f"not tested: {', '.join([*own, *paper] if asked else own)} (the report says what to run)"]
     if not asked:

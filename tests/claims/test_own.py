@@ -223,19 +223,30 @@ def test_a_claim_of_ones_own_code(table, tmp_path: Path, monkeypatch: pytest.Mon
         "class Broken:\n"
         "    @staticmethod\n"
         "    def judge(data):\n"
-        "        raise KeyError('width')\n",
+        "        raise KeyError('width')\n\n\n"
+        "class Nothing:\n"
+        "    @staticmethod\n"
+        "    def judge(data):\n"
+        "        pass\n",
         encoding="utf-8",
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     sys.modules.pop("my_claims", None)
     sweep = load(
-        tmp_path, "claims:\n  own:\n  - {id: half, kind: 'my_claims:Half'}\n  - {id: b, kind: 'my_claims:Broken'}\n"
+        tmp_path,
+        "claims:\n  own:\n  - {id: half, kind: 'my_claims:Half'}\n  - {id: b, kind: 'my_claims:Broken'}\n"
+        "  - {id: n, kind: 'my_claims:Nothing'}\n",
     )
     trials = planted(table, 0.0, 0.0)
     found = own(trials, sweep.claims.own[0], remarks={"half": " Declared late."})["half"]
     assert (found.verdict, found.sentence) == ("supported", "Yes. Declared late.")
-    with pytest.raises(ValueError, match=r"my_claims\.py:16: KeyError: 'width'"):
-        own(trials, sweep.claims.own[1])
+    both = own(trials, *sweep.claims.own)
+    assert both["half"].verdict == "supported", "what one claim raises costs no other"
+    assert both["b"].verdict == "not tested"
+    assert re.fullmatch(r"my_claims:Broken raised .*my_claims\.py:16: KeyError: 'width'", both["b"].reason)
+    assert untested_line(tuple(both.values()), asked=True).startswith(f"not tested: b ({both['b'].reason})")
+    assert own(trials, sweep.claims.own[2])["n"].reason == "my_claims:Nothing returned NoneType; allowed: a Finding"
+    assert own(trials.iloc[:0], sweep.claims.own[1])["b"].reason == "no trial has finished"
 
 
 def test_what_was_declared_before_the_first_result_is_said_nothing_of() -> None:

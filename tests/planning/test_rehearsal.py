@@ -292,6 +292,7 @@ def test_the_layers_that_are_measured_are_said_before_anything_starts(tmp_path):
     assert rehearse(load(tmp_path, "stacked")) == (blocks,)
     named = rehearse(load(tmp_path, "stacked", "probe.layers=['1.*.inner']"))
     assert named == ("own_nets:stacked, depth 2: measured at 2 modules named by 1.*.inner",)
+    assert rehearse(load(tmp_path, "stacked", "probe.preset=none")) == (), "nothing is measured at layers"
     with pytest.raises(SpecError, match=r"probe\.layers: found layers 'body', which fits no module"):
         rehearse(load(tmp_path, "stacked", "probe.layers=[body]"))
     record = run_trial(load(tmp_path, "stacked").trials()[0])
