@@ -10,6 +10,7 @@ from torch import nn
 
 from skipray import architectures
 from skipray.errors import SkiprayError
+from skipray.metrics.computing.as_found import as_found
 from skipray.probe import layers_of
 from skipray.probe.batch import Batch
 from skipray.spec import TrialSpec
@@ -20,6 +21,7 @@ from skipray.trial import own_network
 from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state
 from skipray.trial.training import make_optimizer
+from skipray.trial.training.losses import training_loss
 from skipray.trial.training.step import Step
 
 
@@ -80,6 +82,7 @@ def rehearse(
             x, y = x[:1], y[:1]
         network.train()
         with batch_statistics_checked(network, trial):
+            check_loss(network, x, y, trial)
             Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
         if own:
             own_network.check_known_weights(network, two(input_shape), who)
@@ -136,6 +139,20 @@ def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: s
         raise Untrainable(f"{who}: found an output of {shape} for {count} samples; allowed: {allowed}")
     if not found.is_floating_point():
         raise Untrainable(f"{who}: found an output of {found.dtype} values; allowed: floating-point numbers")
+
+
+def check_loss(network: nn.Module, samples: torch.Tensor, labels: torch.Tensor, trial: TrialSpec) -> None:
+    """Refuse a loss of the user's own that gives no number to lower."""
+    name = trial.recipe.loss["name"] if trial.recipe.loss else ""
+    if ":" not in name:
+        return
+    with as_found(network):
+        found = training_loss(trial.recipe)(network(samples), labels)
+    if not isinstance(found, torch.Tensor) or found.ndim or not found.requires_grad:
+        kind = type(found).__name__
+        if isinstance(found, torch.Tensor):
+            kind = f"tensor of {tuple(found.shape)}" if found.ndim else "number that no gradient comes from"
+        raise Untrainable(f"{name}: found a {kind}; allowed: a tensor of one number, the batch's mean loss", "loss")
 
 
 def check_trainable(network: nn.Module, who: str) -> None:

@@ -179,6 +179,15 @@ class Whole(Acts):
     def forward(self, x):
         return super().forward(x).long()
 
+def nothing(scores, targets):
+    return None
+
+def each(scores, targets):
+    return nn.functional.cross_entropy(scores, targets, reduction="none")
+
+def cut(scores, targets):
+    return nn.functional.cross_entropy(scores.detach(), targets)
+
 decays = family(lambda m, c: Decays(c))
 whole = family(lambda m, c: Whole(c))
 counts = family(lambda m, c: Counts(c))
@@ -285,6 +294,17 @@ def test_what_cannot_be_trained_is_refused_with_its_family_and_place(tmp_path, n
     assert f"own_nets:{name}" in line
     assert "own.yaml:14: model.architecture" in line
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("loss", "found"),
+    [("nothing", "a NoneType"), ("each", "a tensor of (2,)"), ("cut", "a number that no gradient comes from")],
+)
+def test_a_loss_that_gives_no_number_to_lower_is_refused_at_its_line(tmp_path, loss, found):
+    with pytest.raises(SpecError) as caught:
+        rehearse(load(tmp_path, "plain", f"recipe.loss=own_nets:{loss}"))
+    (line,) = caught.value.mistakes
+    assert f"recipe.loss: own_nets:{loss}: found {found}; allowed: a tensor of one number" in line
 
 
 def test_the_layers_that_are_measured_are_said_before_anything_starts(tmp_path):
