@@ -56,14 +56,14 @@ def _of_groups(
             seeds, depths = known["seed"].to_numpy(), rows["depth"]
             found = trainability_limit(known["depth"].to_numpy(float), known[definition.column] > 0, seed=seeds)
             said = sentences.get(group, definition.sentence)
-            ends = {int(depths.min()), int(depths.max())} <= {c.depth for c in found.counts}
+            end = int(depths.min() if found.censored == "below" else depths.max())
             yield (
                 group,
                 replace(
                     found,
                     definition=said,
                     counts=_with(found, missing.get(group, {})),
-                    tried=found.tried if ends else TOLD,
+                    tried=found.tried if end in {c.depth for c in found.counts} else TOLD,
                 ),
             )
 

@@ -73,6 +73,13 @@ def test_the_deepest_depth_tried_is_not_the_deepest_that_could_be_compared(uri: 
     assert keeps_up["skip"].startswith("beyond 20, the deepest at which it can be told (3 of 3 seeds there")
 
 
+def test_the_deepest_tried_is_called_so_where_shallow_ones_cannot_be_compared(uri: str, tmp_path: Path) -> None:
+    rows = [{**row, "train.accuracy": 0.1} if row["depth"] == DEPTHS[0] else row for row in rows_of({"a": 99, "b": 99})]
+    made, layout = judged_table(rows, tmp_path, uri)
+    _, keeps_up = (dict(table.rows) for table in more_limits(made, layout))
+    assert keeps_up["a"].startswith(f"beyond {DEPTHS[-1]}, the deepest tried")
+
+
 def test_what_diverged_is_no_gap_in_the_table(uri: str, tmp_path: Path) -> None:
     rows = rows_of({"plain": 99, "skip": 99})
     for row in rows:
