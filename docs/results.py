@@ -173,6 +173,8 @@ def limit_words(limit: Mapping[str, Any]) -> str:
     if limit["depth"] is None:
         ends = {"above": f"beyond {max(depths)}", "below": f"below {min(depths)}"}
         return ends.get(limit["censored"], "not estimated")
+    if low is None and high is None:
+        return f"{limit['depth']:.0f} (no bound of 95 %)"
     between = f"{low:.0f} to {high:.0f}" if low and high else f"above {low:.0f}" if low else f"below {high:.0f}"
     return f"{limit['depth']:.0f} ({between})"
 

@@ -59,6 +59,7 @@ def test_what_is_written_by_hand_stays(results) -> None:
     [
         ({"depth": 27.7, "low": 15.4, "high": 40.6, "censored": "none"}, "28 (15 to 41)"),
         ({"depth": 27.7, "low": 15.4, "high": None, "censored": "none"}, "28 (above 15)"),
+        ({"depth": 27.7, "low": None, "high": None, "censored": "none"}, "28 (no bound of 95 %)"),
         ({"depth": None, "low": 74.0, "high": None, "censored": "above"}, "beyond 110"),
         ({"depth": None, "low": None, "high": 8.0, "censored": "below"}, "below 8"),
     ],
