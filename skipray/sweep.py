@@ -148,8 +148,10 @@ class Sweep:
             skipray.results.kept.OtherSweep: it holds a report of another sweep.
         """
         from skipray import report
+        from skipray.execution.limits import check_limits
         from skipray.results.kept import keep_larger, keep_other
 
+        check_limits(draws=True)
         where = Path(folder) if folder is not None else Path("reports") / self.spec.name
         if not force:
             keep_other(where, self.spec.name)

@@ -11,6 +11,7 @@ from skipray import tracking
 from skipray.execution.data_checks import check_data, verify_data
 from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver_rest, deliverable, known_by_now
 from skipray.execution.ended import LaunchEnd
+from skipray.execution.limits import check_limits
 from skipray.execution.live_answer import LiveAnswer
 from skipray.execution.ownership import Ownership, owned, refuse_second
 from skipray.execution.tally import GuessedSeconds, Tally, timed_seconds
@@ -74,6 +75,7 @@ def launch_sweep(
             done = Standing({"finished": len(known.trials)}, seconds_left=0.0)
             on_standing(lambda: done)
             return _ended_before(sweep, tracking_uri, storage_url, known, ledger)
+    check_limits(trains=(ray_address or os.environ.get("RAY_ADDRESS") or "local") == "local")
     for note in rehearse(sweep):
         say(note)
     check_data(sweep)

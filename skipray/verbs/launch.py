@@ -68,12 +68,14 @@ def launch(
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
     from skipray import tracking
     from skipray.execution.launching import launch_sweep
+    from skipray.execution.limits import check_limits
     from skipray.execution.metrics_file import MetricsFile, check_metrics
 
     check_notify(notify)
     check_metrics(metrics)
     spec = load(sweep, overrides)
     use_data(data)
+    check_limits(draws=with_report)
     where = report_folder(folder, spec, force=force or not with_report)
     if tracking.exists(spec, tracking_uri):
         check_code(spec, tracking_uri, accept=accept)

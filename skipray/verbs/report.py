@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from skipray.execution.limits import check_limits
 from skipray.verbs.shared.code import AcceptOption, check_code
 from skipray.verbs.shared.loading import load_to_read, report_folder
 from skipray.verbs.shared.options import FolderOption, ForceOption, JsonOption, SetOption, SweepArgument, UriOption
@@ -28,6 +29,7 @@ def report(
 ) -> None:
     """Write the report: one HTML file, its figures and the data behind them."""
     spec = load_to_read(sweep, overrides, tracking_uri)
+    check_limits(draws=True)
     where = report_folder(folder, spec, force=force)
     check_code(spec, tracking_uri, accept=accept)
     address = None

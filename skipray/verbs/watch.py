@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from skipray.execution.limits import check_limits
 from skipray.verbs.shared.loading import load_to_read, report_folder
 from skipray.verbs.shared.options import FolderOption, ForceOption, SetOption, SweepArgument, UriOption
 from skipray.verbs.shared.reporting import report_on
@@ -33,6 +34,7 @@ def watch(
     from skipray import tracking
 
     spec = load_to_read(sweep, overrides, tracking_uri)
+    check_limits(draws=True)
     where = report_folder(folder, spec, force=force)
     said = False
     while tracking.sweep_status(spec, tracking_uri) == "RUNNING":
