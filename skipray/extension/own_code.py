@@ -81,6 +81,16 @@ def place_of(error: BaseException) -> str | None:
     return None
 
 
+def line_of(function: object) -> str:
+    """`mine.py:12` where a function begins; its name for what has no lines."""
+    code = getattr(function, "__code__", None)
+    return (
+        getattr(function, "__name__", repr(function))
+        if code is None
+        else f"{_shown(code.co_filename)}:{code.co_firstlineno}"
+    )
+
+
 def place_in(traces: str) -> str | None:
     """`mine.py:12` of the innermost of the user's lines in what Python or faulthandler has written of where it was.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from skipray.metrics import Absent, NetworkMetric
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.network import TrainedNetwork
+from skipray.metrics.computing.own import of_network
 from skipray.probe import asked_for, layers_of
 from skipray.probe.batch import Batch
 from skipray.probe.layers import declared_layers
@@ -77,9 +78,7 @@ def generalization_measures(
                 and (trained or entry.metric.at_initialisation)
             ):
                 try:
-                    found = entry.measure(measured)
+                    out |= of_network(entry, measured)
                 except Absent:
                     continue
-                parts = found if isinstance(found, Mapping) else {"": found}
-                out |= {entry.metric.key_of(part): float(value) for part, value in parts.items()}
     return {key: value for key, value in out.items() if math.isfinite(value)}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skipray.metrics import REPRESENTATIONS, Absent, Entry, LayerMetric
 from skipray.metrics.computing.entries import Entries
+from skipray.metrics.computing.own import of_entries
 from skipray.records import Bins
 from skipray.spectrum import stack
 from skipray.spectrum.modes import ModeSpectrum, TensorSpectra, scale_exponent
@@ -194,7 +195,7 @@ def _nonfinite(blank: Reduced, tensor: Tensor, metrics: Sequence[Entry]) -> Redu
         if entry.metric.finite_only:
             absent[key] = "non-finite entries"
         else:
-            found[key] = float(entry.measure(known))
+            found[key] = of_entries(entry, known)
     return replace(blank, entries=found, absent=absent)
 
 
@@ -206,7 +207,7 @@ def _measured(blank: Reduced, known: Entries, metrics: Sequence[Entry]) -> Reduc
             absent[key] = "no axis is as long as the batch, so none is known to be the samples"
             continue
         try:
-            found[key] = float(entry.measure(known))
+            found[key] = of_entries(entry, known)
         except Absent as why:
             absent[key] = str(why)
     return replace(blank, entries=found, absent=absent)

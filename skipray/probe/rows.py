@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skipray.metrics import Entry, LayerMetric
+from skipray.metrics.computing.own import of_spectra
 from skipray.metrics.computing.spectra import Spectra
 from skipray.probe.reduction import Reduced
 from skipray.records import LAYER_COLUMNS
@@ -108,10 +109,8 @@ def _spectral(reduced: Sequence[Reduced], metrics: Sequence[Entry]) -> _Rows:
         metric = entry.metric
         assert isinstance(metric, LayerMetric)
         chosen = [i for i, place in enumerate(places) if place.read_by(metric)]
-        some = every if len(chosen) == len(places) else every.only(chosen)
-        measured = entry.measure(some) if chosen else np.zeros(0)
-        values, censored = measured if isinstance(measured, tuple) else (measured, np.zeros(len(chosen), dtype=int))
-        for i, value, bound, empty in zip(chosen, values.tolist(), censored.tolist(), some.empty.tolist(), strict=True):
+        values, censored, empties = of_spectra(entry, every, chosen)
+        for i, value, bound, empty in zip(chosen, values, censored, empties, strict=True):
             why = "" if np.isfinite(value) else "all-zero matrix" if empty else metric.absent
             found.append((i, metric.key, value, bound, why))
     found.sort(key=lambda row: row[0])

@@ -5,6 +5,7 @@ Sums are taken in float64.
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,13 @@ class Entries:
         if self._real is not None:
             return self._real
         return torch.ones((len(x), x.shape[1] if x.ndim == 3 else x.shape[-1]), dtype=torch.bool, device=x.device)
+
+    def copied(self) -> Entries:
+        """The same of a tensor of its own."""
+        copied = copy.copy(self)
+        copied.__dict__ |= {n: copy.deepcopy(v) for n, v in vars(self).items() if n != "tensor"}
+        copied.tensor = self.tensor.detach().clone()
+        return copied
 
     @property
     def size(self) -> int:
