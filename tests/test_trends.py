@@ -415,6 +415,24 @@ def test_own_curve_by_module_and_name(tmp_path, monkeypatch) -> None:
     assert trend.parameters["slope"][0] == pytest.approx(3)
 
 
+def test_a_curve_that_writes_into_the_depths_moves_no_other(tmp_path, monkeypatch) -> None:
+    (tmp_path / "writing_curve.py").write_text(
+        "import numpy as np\n"
+        "class wild:\n"
+        "    LINEAR = {'level': 'at each depth'}\n"
+        "    NONLINEAR = {}\n"
+        "    ranges = staticmethod(lambda depth: depth.fill(1.0) or ())\n"
+        "    basis = staticmethod(lambda depth, q: depth.fill(7.0) or np.ones((1, q.shape[1], len(depth))))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    values = 2 + 3 * DEPTHS + np.sin(DEPTHS)
+    alone = fit_depth_trend(DEPTHS, values, curves=["linear", "power_law"], resamples=20)
+    beside = fit_depth_trend(DEPTHS, values, curves=["writing_curve:wild", "linear", "power_law"], resamples=20)
+    assert beside.curve == alone.curve == "linear"
+    assert beside.parameters == alone.parameters
+    assert beside.left_out_error["power_law"] == alone.left_out_error["power_law"]
+
+
 class TestLimit:
     seeds = np.tile(np.arange(3), 6)
     depth = np.repeat(DEPTHS, 3)

@@ -75,7 +75,8 @@ class BoundCurve:
             else:
                 limits, row = next(free)
                 rows.append(np.exp(row) if limits.scale == "log" else row)
-        basis = self.entry.basis(depth, np.array(rows).reshape(len(rows), resamples))
+        nonlinear = np.array(rows).reshape(len(rows), resamples)
+        basis = self.entry.basis(depth.copy(), nonlinear)  # a curve of the user's may write into what it is given
         if not self.fixed:
             return basis, np.zeros((resamples, len(depth)))
         keep = [i for i, n in enumerate(self.entry.LINEAR) if n not in self.fixed]

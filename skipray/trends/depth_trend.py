@@ -383,7 +383,7 @@ def _bind(curves: Sequence[str] | None, depths: Array, fixed: dict[str, float], 
         # One depth has a level, if that is what was asked for.
         level = curves is not None and not entry.NONLINEAR and size == len(depths) == 1
         if len(depths) > max(size, 1) or level:
-            out.append(BoundCurve(name, entry.ranges(depths), held))
+            out.append(BoundCurve(name, entry.ranges(depths.copy()), held))
     return out
 
 
