@@ -202,7 +202,7 @@ class _Attempt:
         for part, evaluation in judged.items():
             metrics |= {f"{part}.{key}": value for key, value in evaluation.values.items()}
         if self._is_trained(judged["train"]):
-            metrics |= gaps(judged["train"], judged["test"])
+            metrics |= gaps(judged["train"], judged["test"], self.trial.probe.metrics)
         if final and epoch > 0:
             metrics |= chance(self.splits, self.trial.recipe) | self._on_part(epoch)
         self.clock.trained()
@@ -240,6 +240,7 @@ class _Attempt:
                     autocast=autocast(self.trial.recipe, self.device),
                     tick=self.interrupted,
                     workers=self.trial.resources.threads,
+                    names=self.trial.probe.metrics,
                 )
                 for part in ("train", "validation", "test")
             }

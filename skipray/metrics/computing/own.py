@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,11 @@ from skipray.errors import SkiprayError
 from skipray.extension import own_code
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from skipray.metrics import Entry, NetworkMetric
     from skipray.metrics.computing.entries import Entries
+    from skipray.metrics.computing.judged import Judged
     from skipray.metrics.computing.network import TrainedNetwork
     from skipray.metrics.computing.spectra import Spectra
 
@@ -69,6 +72,24 @@ def of_network(entry: Entry, network: TrainedNetwork) -> dict[str, float]:
         allowed = ", ".join(map(repr, metric.parts)) if metric.parts != ("",) else "a number, or parts in its METRIC"
         raise NoNumber(f"{_who(entry)}: found the part {odd[0]!r}; allowed: {allowed}")
     return {metric.key_of(part): _number(entry, value) for part, value in parts.items()}
+
+
+def of_batch(entry: Entry, batch: Judged) -> Tensor:
+    """The sum over a batch's labels, a tensor without axes; a user's own metric is given copies."""
+    if ":" not in entry.name:
+        found: Tensor = entry.measure(batch)
+        return found
+    import torch
+
+    with _torch_kept():
+        given = replace(batch, scores=batch.scores.clone(), targets=batch.targets.clone())
+        return torch.tensor(_number(entry, entry.measure(given)), dtype=torch.float64)
+
+
+def of_splits(entry: Entry, train: float, test: float) -> float:
+    """The difference between the splits."""
+    with _torch_kept() if ":" in entry.name else nullcontext():
+        return _number(entry, entry.measure(train, test))
 
 
 def _number(entry: Entry, found: Any) -> float:

@@ -1,16 +1,17 @@
 """Loss and accuracy of a network on a split, without changing the network."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from skipray.datasets import Images, Splits, batches, fixed_order, subset_size
-from skipray.metrics import Entry, GapMetric, SplitMetric, entries
+from skipray.metrics import Absent, Entry, GapMetric, SplitMetric, entries
 from skipray.metrics.computing.judged import Judged
+from skipray.metrics.computing.own import of_batch, of_splits
 from skipray.torch_private import BATCH_NORMS
 from skipray.trial.training.losses import Objective, counted, mean_cross_entropy
 
@@ -44,14 +45,16 @@ def evaluate(
     autocast: AbstractContextManager[object] | None = None,
     tick: Callable[[], None] | None = None,
     workers: int = 1,
+    names: Sequence[str] = (),
 ) -> Evaluation:
-    """Loss and accuracy on `train`, `validation` or `test`, in the mode that the network is in.
+    """Loss, accuracy and metrics of the user's own on `train`, `validation` or `test`, in the network's present mode.
 
     Args:
         objective: mean loss of a batch.
         whole: all samples; else at most `subset_size` of them, the same in every trial.
         tick: called before each batch; may raise.
         workers: processes that decode images which are read while they are used.
+        names: of metrics, as in `probe: {metrics: [...]}`; those of a split are measured besides skipray's own.
     """
     images: Images = getattr(splits, f"{part}_x")
     labels: torch.Tensor = getattr(splits, f"{part}_y")
@@ -61,8 +64,9 @@ def evaluate(
         index = torch.from_numpy(chosen).sort().values
     index = index.to(labels.device)
     size = max(64, INPUTS_PER_BATCH // images[index[:1]].numel())
-    metrics = _split_metrics(has_classes=not labels.is_floating_point())
+    metrics = _split_metrics(names, has_classes=not labels.is_floating_point())
     sums: dict[str, torch.Tensor] = {}
+    absent: set[str] = set()
     count = 0
     with torch.no_grad():
         for x, y in batches(images, labels, index.tensor_split(-(-len(index) // size)), workers=workers):
@@ -77,29 +81,39 @@ def evaluate(
             plain = objective is mean_cross_entropy and y.ndim == 1
             batch = Judged(scores, y, labelled, None if plain else objective)
             for entry in metrics:
-                found = entry.measure(batch)
                 key = entry.metric.key
+                try:
+                    found = of_batch(entry, batch)
+                except Absent:
+                    absent.add(key)
+                    continue
                 # Counts are summed as whole numbers, means in float64.
                 wide = found.double() if found.is_floating_point() else found
                 sums[key] = sums[key] + wide if key in sums else wide
-    return Evaluation({key: total.item() / count for key, total in sums.items()})
+    return Evaluation({key: total.item() / count for key, total in sums.items() if key not in absent})
 
 
-def _split_metrics(*, has_classes: bool) -> list[Entry]:
+def _split_metrics(names: Sequence[str], *, has_classes: bool) -> list[Entry]:
     return [
         entry
-        for entry in entries()
+        for entry in entries(names)
         if isinstance(entry.metric, SplitMetric) and (has_classes or not entry.metric.needs_classes)
     ]
 
 
-def gaps(train: Evaluation, test: Evaluation) -> dict[str, float]:
-    """The differences between the splits, under their MLflow keys."""
-    return {
-        entry.metric.key: entry.measure(train.values[entry.metric.of], test.values[entry.metric.of])
-        for entry in entries()
-        if isinstance(entry.metric, GapMetric) and entry.metric.of in train.values
-    }
+def gaps(train: Evaluation, test: Evaluation, names: Sequence[str] = ()) -> dict[str, float]:
+    """The differences between the splits, under their MLflow keys.
+
+    Args:
+        names: as in `evaluate`.
+    """
+    found = {}
+    for entry in entries(names):
+        metric = entry.metric
+        if isinstance(metric, GapMetric) and metric.of in train.values and metric.of in test.values:
+            with suppress(Absent):
+                found[metric.key] = of_splits(entry, train.values[metric.of], test.values[metric.of])
+    return found
 
 
 @contextmanager
