@@ -175,6 +175,7 @@ def test_two_launches_of_one_process_are_not_at_work_at_once(sweep: SweepSpec, m
 def test_folders_of_launches_that_were_killed_go_with_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "the user's own")  # else the one of `killed` would stay in the environment
     monkeypatch.setattr(local_folder.os, "access", lambda *_: False)  # to /tmp
     monkeypatch.setattr(local_folder.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(local_folder.tempfile, "tempdir", str(tmp_path))
