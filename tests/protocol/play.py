@@ -154,7 +154,14 @@ class Run:
         return ledger_of(row_of(run) for run in http_runs(ADDRESS.uri, self.trial.sweep))
 
     def _train(
-        self, trial: TrialSpec, *, data_root: Any, checkpoints: Any, on_saved: Any, interrupted: Any
+        self,
+        trial: TrialSpec,
+        *,
+        data_root: Any,
+        checkpoints: Any,
+        on_saved: Any,
+        interrupted: Any,
+        on_refused: Any,
     ) -> TrialRecord:
         """A trial whose epochs go on from the newest checkpoint."""
         state = checkpoints.load()
