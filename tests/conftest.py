@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -78,3 +80,24 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "unused.yaml").write_text(text)
     prepare(load_sweep(folder / "unused.yaml"), f"sqlite:///{folder}/skipray.db")
     return folder / "skipray.db"
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run `skipray ARGUMENTS` as a shell would, in the test's folder.
+
+    Args of the function: the arguments; `shell`, what the shell does first, such as `umask 0`; environment variables.
+    """
+
+    def run(*arguments: str, shell: str = ":", **variables: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["bash", "-c", f'{shell}; exec "$@"', "bash", sys.executable, "-m", "skipray.launch", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run

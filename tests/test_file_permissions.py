@@ -2,8 +2,6 @@
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,21 +26,12 @@ def test_a_stricter_mask_stays(umask, asked: int, made: int, tmp_path: Path) -> 
     assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == made
 
 
-def test_no_other_user_can_write_what_a_command_has_made(tmp_path: Path) -> None:
+def test_no_other_user_can_write_what_a_command_has_made(command, tmp_path: Path) -> None:
     """With a umask of 0 a database of 0666 was left, and prepared data that another user could have changed."""
     tmp_path.chmod(0o755)
     (tmp_path / "found.csv").write_text("architecture,depth,seed,test.accuracy\nours,8,0,0.5\nours,20,0,0.4\n")
     for arguments in (["import", "found.csv", "--name", "found"], ["report", "found"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "skipray.launch", *arguments],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "SKIPRAY_CACHE": str(tmp_path / "cache")},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            umask=0,
-            timeout=120,
-        )
+        done = command(*arguments, shell="umask 0", SKIPRAY_CACHE=str(tmp_path / "cache"))
         assert done.returncode == 0, done.stderr
     made = [path for path in tmp_path.rglob("*") if not path.is_symlink()]
     assert {"skipray.db", "report.html"} <= {path.name for path in made}

@@ -75,12 +75,13 @@ def launch_sweep(
             done = Standing({"finished": len(known.trials)}, seconds_left=0.0)
             on_standing(lambda: done)
             return _ended_before(sweep, tracking_uri, storage_url, known, ledger)
-    check_limits(trains=(ray_address or os.environ.get("RAY_ADDRESS") or "local") == "local")
+    ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
+    here = ray_address in (None, "local")
+    check_limits(trains=here)
     for note in rehearse(sweep):
         say(note)
     check_data(sweep)
-    ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
-    say("starting Ray on this machine" if ray_address in (None, "local") else f"joining Ray at {ray_address}")
+    say("starting Ray on this machine" if here else f"joining Ray at {ray_address}")
 
     from skipray.scheduling.ray.pending_connection import PendingConnection
     from skipray.scheduling.ray.preflight import check_feasible
@@ -96,7 +97,7 @@ def launch_sweep(
         connecting = PendingConnection(sweep, address=ray_address, trials=missing)
         stack.callback(connecting.end, meanwhile)
         catalog.check_all("claims")  # pandas and scipy are imported meanwhile
-        if ray_address in (None, "local"):
+        if here:
             verify_data(sweep)
         if ray_address or _needs_more_than_this_machine(sweep):
             with waiting_for(CLUSTER, say):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skipray import tracking
+from skipray.execution.limits import check_limits
 from skipray.execution.ownership import owned
 from skipray.execution.restored import restored
 from skipray.spec import ProbeSpec, SpecError, SweepSpec, TrialSpec, canonical_json
@@ -124,11 +125,12 @@ def _run(
 ) -> tuple["Summary", list[str]]:
     """Measure these runs on the cluster. Returns also the labels of trials whose runs have kept no weights."""
     from skipray.scheduling.ray.attempt import WorkerContext
-    from skipray.scheduling.ray.cluster import connect, disconnect
+    from skipray.scheduling.ray.cluster import connect, disconnect, local_address
     from skipray.scheduling.ray.preflight import check_nodes
     from skipray.scheduling.ray.run import run
     from skipray.scheduling.work.protocol import FixedWork
 
+    check_limits(trains=local_address(ray_address) is None)
     without: list[str] = []
     with ExitStack() as stack:
         cluster = connect(sweep, address=ray_address, trials=len(missing))

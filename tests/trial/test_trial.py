@@ -423,21 +423,25 @@ def test_what_a_users_family_builds_is_looked_at(monkeypatch, made, error, messa
         run_trial(trial(model={"architecture": "mine:family"}))
 
 
-def test_dropout_of_a_users_own_network_resumes_bit_for_bit(monkeypatch):
+def check_resumed(monkeypatch, build):
+    """A user's own network that is interrupted, and goes on, ends bit for bit like one that is not."""
     module = types.ModuleType("mine")
-
-    def build(model, shape, classes):
-        net = Broken()
-        net.calls = -10_000
-        return net
-
-    module.family = types.SimpleNamespace(build=build)
+    module.family = types.SimpleNamespace(build=lambda model, shape, classes: build())
     monkeypatch.setitem(sys.modules, "mine", module)
     spec = trial(model={"architecture": "mine:family"})
     kept = Kept()
     with pytest.raises(Stopped):
         run_trial(spec, checkpoints=kept, interrupted=stop_after(12))
     assert essence(run_trial(spec, checkpoints=kept)) == essence(run_trial(spec))
+
+
+def test_dropout_of_a_users_own_network_resumes_bit_for_bit(monkeypatch):
+    def build():
+        net = Broken()
+        net.calls = -10_000
+        return net
+
+    check_resumed(monkeypatch, build)
 
 
 class Remembers(Broken):
@@ -456,14 +460,7 @@ class Remembers(Broken):
 
 
 def test_a_memory_that_grows_resumes_bit_for_bit(monkeypatch, caplog):
-    module = types.ModuleType("mine")
-    module.family = types.SimpleNamespace(build=lambda model, shape, classes: Remembers())
-    monkeypatch.setitem(sys.modules, "mine", module)
-    spec = trial(model={"architecture": "mine:family"})
-    kept = Kept()
-    with pytest.raises(Stopped):
-        run_trial(spec, checkpoints=kept, interrupted=stop_after(12))
-    assert essence(run_trial(spec, checkpoints=kept)) == essence(run_trial(spec))
+    check_resumed(monkeypatch, Remembers)
     assert "starts over" not in caplog.text
 
 

@@ -25,21 +25,24 @@ def other_settings(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[
         trials: that the sweep has by now. Of a tuned or an adaptive sweep nothing is said: what it runs follows from
             its results.
     """
+    if sweep.tune is not None or sweep.adaptive is not None:
+        return []
     uri = resolve_uri(sweep, tracking_uri)
     run = find_sweep_run(uri, sweep.name)
-    if run is None or sweep.tune is not None or sweep.adaptive is not None:
+    if run is None:
         return []
     known = {t.trial_id for t in trials}
+    manifests = read_manifests(uri, run)
+    former = {t.trial_id: t for m in manifests for t in m.sweep.stored or () if t.trial_id not in known}
+    if not former:  # most often: then no run need be read
+        return []
     today = aliases(sweep, uri, trials)
     finished = {today.get(row.trial_id, row.trial_id) for row in child_runs(uri, sweep.name) if row.is_finished}
     missing = {_place(t): t for t in trials if t.trial_id not in finished}
-    if not missing or not finished - known:
-        return []
-    stored = {t.trial_id: t for manifest in read_manifests(uri, run) for t in manifest.sweep.stored or ()}
     changes: Counter[str] = Counter()
-    for trial_id in (finished - known) & stored.keys():
-        now = missing.get(_place(stored[trial_id]))
-        words = ", ".join(_changes(stored[trial_id], now)) if now is not None else ""
+    for trial_id in finished & former.keys():
+        now = missing.get(_place(former[trial_id]))
+        words = ", ".join(_changes(former[trial_id], now)) if now is not None else ""
         changes.update([words] if words else [])
     return [
         f"{count} finished with other settings ({words}): they stay in the store, and are no part of the sweep as its "
