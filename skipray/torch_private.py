@@ -14,9 +14,13 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
 - `global_hooks`: torch's hooks on all modules and optimizers, which a user's code may have set. Publicly: they stay.
 - `own_kernels`: kernels of torch's own operators that were registered from Python. Publicly: they are not seen.
 - `open_modes`: modes and hooks on saved tensors that were entered and not left. Publicly: they are not seen.
+- `operator`, `backward_kernels`: what autograd calls for a layer's gradients. Publicly: autograd calls it.
+- `is_watched`: hooks of modules and parameters have to be called, which only their own calls do. Publicly: whatever
+  cannot be seen is taken for watched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -121,3 +125,42 @@ def own_kernels() -> frozenset[str]:
     """Operators of torch's whose kernel for a processor was registered with torch.library, as `aten/relu/CPU`."""
     registered = getattr(torch.library, "_impls", ())
     return frozenset(key for key in registered if key.startswith("aten/") and key.endswith(("CPU", "CUDA")))
+
+
+def operator(name: str) -> Any:
+    """An operator of torch's by the name that autograd calls it by, with its overloads; None where there is none."""
+    return getattr(torch.ops.aten, name, None)
+
+
+@dataclass(frozen=True)
+class BackwardKernels:
+    """Operators that give the gradients of one layer's input and parameters."""
+
+    convolution: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    batch_norm: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    layer_norm: Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+
+def backward_kernels() -> BackwardKernels | None:
+    """None where this torch lacks one, or one that goes forward and gives what it needs."""
+    forward = ("native_batch_norm", "native_layer_norm")
+    backward = ("convolution_backward", "native_batch_norm_backward", "native_layer_norm_backward")
+    found = [getattr(operator(name), "default", None) for name in backward]
+    if None in found or not all(hasattr(torch, name) for name in forward):
+        return None
+    return BackwardKernels(*found)  # type: ignore[arg-type]
+
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+"""Attributes in which a module keeps its hooks."""
+
+
+def is_watched(network: nn.Module) -> bool:
+    """Whether a module or parameter of it has hooks, all modules have, or a module's `forward` was replaced."""
+    if any(contents for _, contents in global_hooks()):
+        return True
+    for module in network.modules():
+        if "forward" in vars(module) or any(vars(module).get(name, True) for name in HOOKS):
+            return True
+    of_tensors = ("_backward_hooks", "_post_accumulate_grad_hooks")
+    return any(getattr(p, name, True) for p in network.parameters() for name in of_tensors)

@@ -4,7 +4,9 @@ A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARG
 (None where it has to be given); `KEPT`, how many tensors of the output's size autograd keeps of a call besides the
 output; where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square of its
 activations stays; and, where the gradient follows from the output alone, `make_in_place(layers, **arguments)`, which
-gives a function that overwrites its tensor: the same bits, without another tensor of its size. One with arguments has
+gives a function that overwrites its tensor: the same bits, without another tensor of its size, and `make_gradient`,
+with the same arguments, which gives a function of a gradient, the output and a tensor to write into: the input's
+gradient as autograd would give it, bit for bit, or None where this torch has no such kernel. One with arguments has
 `pointwise(layers, **arguments)`, itself and its slope of arrays, for theory without torch; `check(arguments)`, which
 yields what is wrong with them; and `EXAMPLE`, a value for each argument without a default, with which the tests make
 it. A user's own `module:name` is a function of a tensor and its arguments.
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 Activation = str | Mapping[str, Any]
 """As a model has it: a name, or a mapping with the key name."""
+Function = Callable[["torch.Tensor"], "torch.Tensor"]
+Gradient = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor | None"], "torch.Tensor"]
+"""(gradient of the output, output, what is written into: None for a new tensor) -> gradient of the input."""
 
 
 def name_of(activation: Activation) -> str:
@@ -63,6 +68,16 @@ def make_in_place(activation: Activation, layers: int) -> "Callable[[torch.Tenso
         return make(activation, layers)
     overwriting: Callable[[torch.Tensor], torch.Tensor] = entry.make_in_place(layers, **arguments_of(activation))
     return overwriting
+
+
+def make_gradient(activation: Activation, layers: int) -> "Gradient | None":
+    """The gradient of its input from its output's and its output; None of one that has no such function."""
+    name = name_of(activation)
+    entry: Any = None if ":" in name else catalog.find("activations", name)
+    if not hasattr(entry, "make_gradient"):
+        return None
+    gradient: Gradient | None = entry.make_gradient(layers, **arguments_of(activation))
+    return gradient
 
 
 def pointwise(activation: Activation, layers: int) -> "Pointwise":
@@ -126,7 +141,13 @@ def _arguments(name: str, entry: Any) -> Iterator[str]:
     """Whether a file's functions take its ARGUMENTS, and those without a default have an example."""
     if ":" in name:
         return
-    for function, before in (("make", 1), ("make_in_place", 1), ("pointwise", 1), ("gain", 0)):
+    for function, before in (
+        ("make", 1),
+        ("make_in_place", 1),
+        ("make_gradient", 1),
+        ("pointwise", 1),
+        ("gain", 0),
+    ):
         if hasattr(entry, function):
             taken = list(inspect.signature(getattr(entry, function)).parameters)[before:]
             if sorted(taken) != sorted(entry.ARGUMENTS):
@@ -145,6 +166,7 @@ CONTRACT = Contract(
         Attribute(("KEPT",), of="files", kind=int),
         Attribute(("gain",), of="none", call=("...",), loose=True),
         Attribute(("make_in_place",), of="none", call=("layers", "..."), loose=True),
+        Attribute(("make_gradient",), of="none", call=("layers", "..."), loose=True),
         Attribute(("pointwise",), of="none", call=("layers", "..."), loose=True),
         Attribute(("check",), of="none", call=("arguments",)),
         Attribute(("EXAMPLE",), of="none", values=lambda entry: tuple(getattr(entry, "ARGUMENTS", ()))),

@@ -94,11 +94,19 @@ def test_a_wrong_kept_is_named(monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_activation_keeps_its_promises(name):
-    """Finite, of its tensor's type; the same bits in place; its gain keeps the mean square of normal inputs."""
+    """Finite, of its tensor's type; the same bits in place; autograd's gradient; a gain that keeps mean squares."""
     found = activations.make(given(name), 7)(X)
     assert torch.isfinite(found).all()
     assert (found.dtype, found.shape) == (X.dtype, X.shape)
     assert torch.equal(activations.make_in_place(given(name), 7)(X.clone()), found)
+    gradient = activations.make_gradient(given(name), 7)
+    if gradient is not None:
+        x = X.clone().requires_grad_()
+        output = activations.make(given(name), 7)(x)
+        (wanted,) = torch.autograd.grad(output, x, X)
+        assert torch.equal(gradient(X, output.detach(), None), wanted)
+        assert torch.equal(gradient(written := X.clone(), output.detach(), written), wanted)
+        assert torch.equal(written, wanted)
     if hasattr(catalog.find("activations", name), "gain"):
         z = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
         density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)

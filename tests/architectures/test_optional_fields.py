@@ -87,7 +87,7 @@ def test_layer_scale_multiplies_each_branch(make_model) -> None:
         net = built(make_model("preresnet", **kind, layer_scale=0.125)).eval()
         plain = built(make_model("preresnet", **kind)).eval()
         x = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(1))
-        h = net.stem(x.flatten(1) if net._flat else x)
+        h = net.stem(x.flatten(1) if net.is_flat else x)
         torch.testing.assert_close(net.blocks[0](h) - h, 0.125 * (plain.blocks[0](h) - h))
         assert net.blocks[0].scale.factors.requires_grad
         assert net.hidden_layers()[1].branch is net.blocks[0].scale

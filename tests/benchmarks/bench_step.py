@@ -6,11 +6,14 @@ skipray: `skipray.trial.training.train` over data in memory, as a trial calls it
 learning rate and the check of the loss. Loop: what one would write, nn.Sequential blocks of nn.Linear, nn.BatchNorm1d
 and torch.relu, torch.optim.SGD with its defaults, the same batches; for convolutions torchvision's BasicBlock and
 Bottleneck in the CIFAR layout. Products: the matrix products (convolutions) of a step forward and backward, on tensors
-that are there. One thread. Rounds alternate the three; what is written is each one's median, and the ratios' medians
-over the rounds, which the machine's noise moves least.
+that are there. One thread. skipray's side runs in a process with the environment of a launch's workers
+(`allocator_variables`), the others in one as a shell starts it. Rounds alternate the three; what is written is each
+one's median, and the ratios' medians over the rounds, which the machine's noise moves least.
 """
 
 import argparse
+import multiprocessing
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -23,6 +26,7 @@ from torch.nn import functional as F
 
 from skipray import architectures
 from skipray.datasets import Splits
+from skipray.scheduling.ray.settings import allocator_variables
 from skipray.spec import ModelSpec, Recipe
 from skipray.trial.training import TrainingProgress, make_optimizer, to_device, train
 
@@ -217,19 +221,51 @@ def _products_of(module: Any, inputs: torch.Tensor, outputs: torch.Tensor, *, fi
     )
 
 
-def measure(name: str, batch: int, rounds: int, steps: int, device: torch.device) -> None:
+def side(name: str, batch: int, steps: int, device: torch.device, which: str) -> list[Timed]:
+    """What one process times: skipray's step; or the loop's, and the products alone."""
     family, kind = NETWORKS[name]
     shape = IMAGE if kind == "cnn" else FEATURES
     x = torch.randn(batch * steps, *shape, generator=torch.Generator().manual_seed(0)).to(device)
     y = torch.arange(len(x), device=device) % CLASSES
     network = architectures.build(spec(family, kind), shape, CLASSES, seed=0)
+    if which == "skipray":
+        return [skiprays(network, x, y, batch)]
     by_hand = (torchvisions_blocks() if kind == "cnn" else written_by_hand(network)).to(device)
     count, count_by_hand = (sum(p.numel() for p in n.parameters()) for n in (network, by_hand))
     assert abs(count - count_by_hand) < 0.01 * count, "the networks compared are the same"
-    sides = (skiprays(network, x, y, batch), loop(by_hand, x, y, batch), products(by_hand, x, batch, steps))
-    for side in sides:
-        side()  # what is done once
-    times = [[side() for side in sides] for _ in range(rounds)]
+    return [loop(by_hand, x, y, batch), products(by_hand, x, batch, steps)]
+
+
+def serve(connection: Any, *given: Any) -> None:
+    """Runs a round of a side for each word that comes."""
+    torch.set_num_threads(1)
+    timed = side(*given)
+    while connection.recv():
+        connection.send([one() for one in timed])
+
+
+def measure(name: str, batch: int, rounds: int, steps: int, device: torch.device) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ends = []
+    for which, variables in (("skipray", allocator_variables()), ("loop", {})):
+        ours, theirs = spawn.Pipe()
+        os.environ.update(variables)
+        process = spawn.Process(target=serve, args=(theirs, name, batch, steps, device, which), daemon=True)
+        process.start()
+        for key in variables:
+            del os.environ[key]
+        ends.append((ours, process))
+    times = []
+    for _ in range(rounds + 1):
+        found: list[float] = []
+        for end, _ in ends:  # one after the other
+            end.send(True)
+            found += end.recv()
+        times.append(found)
+    for end, process in ends:
+        end.send(False)
+        process.join()
+    del times[0]  # what is done once
     ours, theirs, alone = (1e3 * statistics.median(column) for column in zip(*times, strict=True))
     to_loop = statistics.median(t[0] / t[1] for t in times)
     to_products = statistics.median(t[0] / t[2] for t in times)

@@ -59,14 +59,14 @@ class PostActivationBlock(nn.Module):
         # In place: what it is given is made in this block, and read by nothing else.
         self.activation = activations.make_in_place(outline.activation, outline.activations)
         # Plain tuples beside the registered modules: looking a submodule up by name costs as much as a small addition.
-        self._inner, self._last = tuple(main[:-1]), main[-1]
+        self.inner, self.last = tuple(main[:-1]), main[-1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h = x
-        for layer, norm in self._inner:
+        for layer, norm in self.inner:
             h = layer(h)
             h = self.activation(h if norm is None else norm(h))
-        layer, norm = self._last
+        layer, norm = self.last
         h = layer(h if self.dropout is None else self.dropout(h))
         if norm is not None:
             h = norm(h)
@@ -79,12 +79,12 @@ class PostActivationBlock(nn.Module):
 
     @property
     def branch_end(self) -> nn.Module | None:
-        return None if self.shortcut is None else self.drop or self.scale or self._last[1] or self._last[0]
+        return None if self.shortcut is None else self.drop or self.scale or self.last[1] or self.last[0]
 
     @property
     def last_norm(self) -> nn.Module | None:
         """The normalization that ends the branch, whose scale zero-gamma starts from 0."""
-        return self._last[1]
+        return self.last[1]
 
 
 class PreActivationBlock(nn.Module):
@@ -112,15 +112,15 @@ class PreActivationBlock(nn.Module):
         self.projects = block.skip == "projection"
         self.activation = activations.make(outline.activation, outline.activations)
         self.activation_in_place = activations.make_in_place(outline.activation, outline.activations)
-        self._first, self._inner, self._last = main[0], tuple(main[1:-1]), main[-1]
+        self.first, self.inner, self.last = main[0], tuple(main[1:-1]), main[-1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        norm, layer = self._first
+        norm, layer = self.first
         first = self.activation(x) if norm is None else self.activation_in_place(norm(x))
         h = layer(first)
-        for norm, layer in self._inner:
+        for norm, layer in self.inner:
             h = layer(self.activation_in_place(h if norm is None else norm(h)))
-        norm, layer = self._last
+        norm, layer = self.last
         h = self.activation_in_place(h if norm is None else norm(h))
         h = layer(h if self.dropout is None else self.dropout(h))
         if self.scale is not None:
@@ -131,4 +131,4 @@ class PreActivationBlock(nn.Module):
 
     @property
     def branch_end(self) -> nn.Module:
-        return self.drop or self.scale or self._last[1]
+        return self.drop or self.scale or self.last[1]

@@ -44,15 +44,22 @@ class Stem(nn.Module):
     def __init__(self, outline: Outline):
         super().__init__()
         self._main = (weight_layer(outline.stem),)  # in a tuple, so that it is registered under one name
-        self.add_module(name_of(outline.stem), self._main[0])
+        self.add_module(name_of(outline.stem), self.layer)
         self.activated = None if outline.bare_stem else Activated(outline, outline.stem.outputs)
         self.pool = outline.pool
+
+    @property
+    def layer(self) -> nn.Module:
+        return self._main[0]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self._main[0](x)
         if self.activated is not None:
             x = self.activated(x)
-        return F.max_pool2d(x, 3, stride=2, padding=1) if self.pool else x
+        return self.pooled(x) if self.pool else x
+
+    def pooled(self, x: torch.Tensor) -> torch.Tensor:
+        return F.max_pool2d(x, 3, stride=2, padding=1)
 
 
 class Network(nn.Module):
@@ -71,7 +78,7 @@ class Network(nn.Module):
         elif outline.order == "fixup":
             self.head = ScalarBias()
         self.classifier = weight_layer(outline.classifier)
-        self._flat = outline.kind == "mlp"
+        self.is_flat = outline.kind == "mlp"
 
     def _drop_branches(self, last: float) -> None:
         """Huang et al. 2016, equation 4: the l-th of L branches is left out with probability l / L times the last's."""
@@ -82,12 +89,16 @@ class Network(nn.Module):
                 block.drop = StochasticDepth(last * i / len(self.blocks), mode="batch")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.stem(x.flatten(1) if self._flat else x)
+        x = self.stem(x.flatten(1) if self.is_flat else x)
         for block in self.blocks:
             x = block(x)
         if self.head is not None:
             x = self.head(x)
-        return self.classifier(x if self._flat else x.mean((2, 3)))
+        return self.classifier(x if self.is_flat else self.over_space(x))
+
+    def over_space(self, x: torch.Tensor) -> torch.Tensor:
+        """The mean of each feature map."""
+        return x.mean((2, 3))
 
     def hidden_layers(self) -> list[HiddenLayer]:
         """The stem, then every block, from input to output."""

@@ -19,7 +19,7 @@ from skipray.scheduling.ray.head import check_reachable
 from skipray.scheduling.ray.local_folder import SessionFolder
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
 from skipray.scheduling.ray.nodes import Node, connected_nodes
-from skipray.scheduling.ray.settings import apply_settings, runtime_env, thread_variables, workers_ahead
+from skipray.scheduling.ray.settings import apply_settings, runtime_env, worker_variables, workers_ahead
 from skipray.spec import SpecError, SweepSpec
 
 LEAVE_SECONDS = 15.0
@@ -128,7 +128,7 @@ def _start(sweep: SweepSpec, trials: int | None, options: dict[str, Any]) -> Clu
     os.environ.pop("RAY_ADDRESS", None)
     folder, before = SessionFolder(), descendants()
     try:
-        with private.lean_start(thread_variables(sweep) | workers_ahead(sweep, trials)):
+        with private.lean_start(worker_variables(sweep) | workers_ahead(sweep, trials)):
             ray.init(**options, **folder.options(), address="local", include_dashboard=False, num_cpus=usable_cores())
         return Cluster(None, connected_nodes(), folder=folder, processes=LocalProcesses(before))
     except Exception as error:

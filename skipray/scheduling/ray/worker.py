@@ -1,5 +1,6 @@
 """The process that runs trials, one after the other: Tune's Trainable, reused so that imports are paid once."""
 
+import ctypes
 import gc
 import sys
 import threading
@@ -136,7 +137,11 @@ def _changed_for_good() -> bool:
 
 
 def _free_memory(attempt: TrialAttempt) -> None:
-    """Give a GPU's cached memory back, so that its neighbours on the GPU can have it (ray issues 32698, 30414)."""
+    """Give memory back that is kept for a trial's next step (see `allocator_variables`), and a GPU's cached memory, so
+    that its neighbours can have it (ray issues 32698, 30414)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if trim is not None:
+        trim(0)
     torch = sys.modules.get("torch")
     if attempt.trial.resources.device == "cuda" and torch is not None and torch.cuda.is_initialized():
         gc.collect()

@@ -34,7 +34,7 @@ def functions() -> list[tuple[Any, dict[str, Any]]]:
     for module in _skiprays_modules():
         found.append((module, {name: v for name, v in vars(module).items() if isinstance(v, FunctionType)}))
         kinds = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
-        found += [(kind, {n: v for n, v in vars(kind).items() if isinstance(v, _METHODS)}) for kind in kinds]
+        found += [(kind, _callables(kind)) for kind in kinds]
     return found
 
 

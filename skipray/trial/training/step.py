@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
+from skipray.architectures.building.passes.network import passes_of
 from skipray.metrics.accuracy import right
 from skipray.spec import Recipe
 from skipray.trial.training.losses import training_loss
@@ -18,7 +19,9 @@ class Step:
     """What the steps of a training share."""
 
     def __init__(self, network: nn.Module, recipe: Recipe, optimizer: Optimizer, *, counts_correct: bool = False):
-        self.network, self.recipe, self.optimizer = network, recipe, optimizer
+        self.recipe, self.optimizer = recipe, optimizer
+        passes = passes_of(network) if recipe.precision == "float32" else None
+        self.network = network if passes is None else passes
         self.parameters = list(network.parameters())
         self.objective = training_loss(recipe)
         self.counts_correct = counts_correct

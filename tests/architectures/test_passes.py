@@ -1,0 +1,229 @@
+"""Passes written out beside autograd: the same bits of losses, gradients, buffers and layouts."""
+
+import copy
+import itertools
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skipray import architectures, torch_private
+from skipray.architectures.building.passes.network import passes_of
+from skipray.spec import Recipe
+from skipray.trial.training import make_optimizer, to_device
+from skipray.trial.training.step import Step
+
+IMAGE, CLASSES = (3, 8, 8), 5
+MLP = {"kind": "mlp", "width": 8}
+CNN = {"kind": "cnn", "width": 4, "layout": "cifar", "block": "basic"}
+SKIPS = ("resnet", "preresnet", "resnext")
+
+
+def networks():
+    """Families, kinds and what a model may have, with each value of each field at least once."""
+    for family, kind, norm, activation in itertools.product(
+        ("plainnet", "resnet", "preresnet", "resnext"), ("mlp", "cnn"), ("batch", "layer", "none"),
+        ("relu", "tanh", "gelu", "linear"),
+    ):  # fmt: skip
+        fields = dict(MLP if kind == "mlp" else CNN) | {"normalization": norm, "activation": activation}
+        fields["depth"] = 8 if kind == "mlp" else 14
+        if family == "resnext":
+            fields |= {"cardinality": 2, "group_width": 3, "depth": 8 if kind == "mlp" else 20}
+            fields.pop("block", None)
+        if family in SKIPS:
+            fields["residual_scale"] = 1
+            if kind == "cnn":
+                fields["shortcut"] = "B"
+        yield family, fields
+    for family in ("resnet", "preresnet"):
+        small = {"normalization": "batch", "activation": "relu", "residual_scale": 1}
+        mlp, cnn = MLP | small | {"depth": 8}, CNN | small | {"depth": 14, "shortcut": "A"}
+        yield family, cnn
+        yield family, mlp | {"residual_scale": 0.5}
+        yield family, mlp | {"residual_scale": "learned"}
+        yield family, mlp | {"widths": (8, 6)}
+        yield family, mlp | {"layer_scale": 0.1}
+        yield family, mlp | {"dropout": 0.3, "stochastic_depth": 0.4}
+        yield family, cnn | {"dropout": 0.3}
+        yield family, cnn | {"block": "bottleneck", "depth": 20, "shortcut": "B"}
+    imagenet = {"layout": "imagenet", "depth": 18, "normalization": "batch", "activation": "relu"}
+    yield "resnet", CNN | imagenet | {"residual_scale": 1, "shortcut": "B"}
+    yield "plainnet", MLP | {"depth": 6, "normalization": "none", "activation": "relu", "initialisation": "dirac"}
+
+
+def name_of(given):
+    family, fields = given
+    return "-".join(str(v) for v in (family, *fields.values()))
+
+
+def pair(make_model, family, fields):
+    """The same network twice, and the passes of the second."""
+    fields = {"initialisation": "he_normal"} | fields
+    net = to_device(architectures.build(make_model(family, **fields), IMAGE, CLASSES, seed=3), torch.device("cpu"))
+    net.train()
+    twin = copy.deepcopy(net)
+    return net, twin, passes_of(twin)
+
+
+def gradients(function, x, y, *, pieces=1):
+    torch.manual_seed(7)
+    losses = []
+    for part, labels in zip(x.chunk(pieces), y.chunk(pieces), strict=True):
+        loss = F.cross_entropy(function(part), labels)
+        loss.backward()
+        losses.append(loss.item())
+    return losses
+
+
+def batch(samples=12, *, channels_last=False):
+    made = torch.Generator().manual_seed(0)
+    x, y = torch.randn(samples, *IMAGE, generator=made), torch.randint(CLASSES, (samples,), generator=made)
+    return (x.contiguous(memory_format=torch.channels_last) if channels_last else x), y
+
+
+def assert_same(net, twin):
+    for (name, a), (_, b) in zip(net.named_parameters(), twin.named_parameters(), strict=True):
+        assert torch.equal(a.grad, b.grad), name
+        assert a.grad.stride() == b.grad.stride(), name
+    for (name, a), (_, b) in zip(net.named_buffers(), twin.named_buffers(), strict=True):
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize("given", networks(), ids=name_of)
+def test_the_bits_are_those_of_autograd(make_model, given):
+    family, fields = given
+    net, twin, passes = pair(make_model, family, fields)
+    assert passes is not None
+    x, y = batch(channels_last=fields["kind"] == "cnn")
+    for _ in range(2):  # gradients are added to those that are there
+        assert gradients(net, x, y) == gradients(passes, x, y)
+        assert_same(net, twin)
+    assert gradients(net, x, y, pieces=3) == gradients(passes, x, y, pieces=3)
+    assert_same(net, twin)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+def test_the_bits_stay_at_the_sizes_of_a_sweep(make_model, layout):
+    """Wide enough for every vectorised way through the kernels, in a layout that is not the network's own too."""
+    for family, fields in (
+        ("resnet", {"kind": "mlp", "width": 64, "depth": 20}),
+        ("resnet", CNN | {"width": 16, "depth": 20, "shortcut": "B"}),
+    ):
+        fields |= {"residual_scale": 1, "normalization": "batch", "activation": "relu"}
+        net, twin, passes = pair(make_model, family, fields)
+        x, y = batch(130, channels_last=layout == "channels last")
+        assert gradients(net, x, y) == gradients(passes, x, y)
+        assert_same(net, twin)
+
+
+def watched(network):
+    network.blocks[0].register_forward_hook(lambda *given: None)
+
+
+def frozen(network):
+    network.stem.linear.weight.requires_grad = False
+
+
+def tensor_hook(network):
+    network.classifier.weight.register_hook(lambda gradient: 2 * gradient)
+
+
+def accumulated(network):
+    network.classifier.weight.register_post_accumulate_grad_hook(lambda parameter: None)
+
+
+def replaced(network):
+    network.blocks[0].forward = lambda x: x
+
+
+@pytest.mark.parametrize("change", [watched, frozen, tensor_hook, accumulated, replaced])
+def test_what_passes_would_not_see_is_left_to_autograd(make_model, change):
+    net, _, passes = pair(make_model, "resnet", MLP | {"depth": 8, "normalization": "batch", "activation": "relu"})
+    assert passes is not None
+    change(net)
+    assert passes_of(net) is None
+
+
+def test_so_is_a_hook_on_all_modules(make_model):
+    net, _, _ = pair(make_model, "resnet", MLP | {"depth": 8, "normalization": "batch", "activation": "relu"})
+    handle = nn.modules.module.register_module_forward_hook(lambda *given: None)
+    try:
+        assert passes_of(net) is None
+    finally:
+        handle.remove()
+    assert passes_of(net) is not None
+
+
+def test_so_are_other_networks_and_a_torch_without_the_kernels(make_model, monkeypatch):
+    fields = {"depth": 8, "normalization": "none", "activation": "relu"}
+    _, _, none = pair(make_model, "highway", MLP | fields)
+    assert none is None
+    assert passes_of(nn.Linear(2, 2)) is None
+    net, _, passes = pair(make_model, "plainnet", MLP | fields)
+    assert passes is not None
+    monkeypatch.setattr(torch_private, "operator", lambda name: None)
+    assert passes_of(net) is None
+
+
+def test_another_module_in_a_place_of_ours_is_done_by_autograd(make_model):
+    """A layer that was replaced is called as it is, and so is a block."""
+
+    class Doubled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(8))
+
+        def forward(self, x):
+            return torch.sin(x) * self.scale
+
+    torch.manual_seed(0)
+    net, _, _ = pair(make_model, "preresnet", MLP | {
+        "depth": 8, "normalization": "batch", "activation": "relu", "residual_scale": 1,
+    })  # fmt: skip
+    net.head = nn.GELU()
+    net.blocks[1] = Own()
+    net.classifier = Doubled(8, CLASSES)
+    net.stem = nn.Sequential(nn.Linear(192, 8), nn.Tanh())
+    twin = copy.deepcopy(net)
+    passes = passes_of(twin)
+    x, y = batch()
+    assert gradients(net, x, y) == gradients(passes, x, y)
+    assert_same(net, twin)
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["sgd", "lbfgs"])
+def test_a_step_takes_them(make_model, monkeypatch, closed):
+    """The same weights after some steps, with pieces of a batch, clipping, and an optimizer that evaluates again."""
+    given = {"epochs": 1, "batch_size": 12, "schedule": "constant", "augmentation": "none", "weight_decay": 1e-3}
+    given |= {"learning_rate": 0.1, "gradient_clip_norm": 0.5, "gradient_accumulation": 2}
+    given |= {"optimizer": {"name": "lbfgs"}} if closed else {"momentum": 0.9}
+    recipe = Recipe(**given)
+    net, twin, _ = pair(make_model, "resnext", MLP | {
+        "depth": 8, "normalization": "batch", "activation": "relu", "cardinality": 2, "group_width": 3,
+        "residual_scale": 1,
+    })  # fmt: skip
+    x, y = batch()
+    losses = []
+    for network, written_out in ((net, False), (twin, True)):
+        with monkeypatch.context() as patch:
+            if not written_out:
+                patch.setattr("skipray.trial.training.step.passes_of", lambda network: None)
+            step = Step(network, recipe, make_optimizer(network, recipe))
+        assert (step.network is network) == (not written_out)
+        losses.append([float(step.take(x, y, y, 0.1, None)[0]) for _ in range(4)])
+    assert losses[0] == losses[1]
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), twin.parameters(), strict=True))
+
+
+def test_bfloat16_is_left_to_autograd(make_model):
+    net, _, _ = pair(make_model, "resnet", MLP | {"depth": 8, "normalization": "batch", "activation": "relu"})
+    recipe = Recipe(
+        epochs=1, batch_size=4, learning_rate=0.1, momentum=0.9, weight_decay=0, schedule="constant",
+        augmentation="none", precision="bfloat16",
+    )  # fmt: skip
+    assert Step(net, recipe, make_optimizer(net, recipe)).network is net
