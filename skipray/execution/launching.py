@@ -92,7 +92,7 @@ def launch_sweep(
         if ended is not None and not ended.interrupted:
             at_end()
 
-    with ExitStack() as stack:
+    with tracking.looking_anew(), ExitStack() as stack:
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
         connecting = PendingConnection(sweep, address=ray_address, trials=missing)
         stack.callback(connecting.end, meanwhile)

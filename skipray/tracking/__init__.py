@@ -29,7 +29,7 @@ from skipray.tracking.read.integrity import Damage, damaged, damaged_beside, sto
 from skipray.tracking.read.known import KnownTrials, known_trials, read_study
 from skipray.tracking.read.launches import Launches, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, exists, read_ledger
-from skipray.tracking.read.look import one_look
+from skipray.tracking.read.look import looking_anew, one_look
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.other_settings import other_settings
 from skipray.tracking.read.outdated import Outdated, outdated
@@ -126,6 +126,7 @@ __all__ = [
     "living_owner",
     "log_files",
     "logged_file",
+    "looking_anew",
     "measurement_files",
     "measurement_of",
     "one_look",

@@ -6,6 +6,8 @@ No other module uses such a name (a test looks). MLflow's own tables are another
 - `bytes_of`: a file's bytes in one request. Publicly: the folder is listed first, twice.
 - `all_values_of_runs`, `values_of_runs`: a metric of many runs in one request, as MLflow's pages ask for it. Publicly:
   a request for each run.
+- `offset_token`: the token of a search's page that begins at an offset. Publicly: each page names the next
+  one, which can be asked for only then.
 - `newest_schema`: which revision of its tables the installed MLflow has. Publicly: it is not known, and nothing is
   compared with it.
 - `mlflow_tables`: the names of its tables. Publicly: they are not known, and no database is taken for another
@@ -13,7 +15,9 @@ No other module uses such a name (a test looks). MLflow's own tables are another
 - `import_stores`: what any client needs, imported while there is time. Publicly: it is imported when it is needed.
 """
 
+import base64
 import inspect
+import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -129,6 +133,12 @@ def _asked(uri: str, endpoint: str, params: Mapping[str, Any]) -> Any:
     except OTHERWISE:
         return None
     return http_request(get_default_host_creds(uri), endpoint, "GET", params=params)
+
+
+def offset_token(offset: int) -> str:
+    """The token of a page of a search that begins after so many results, as MLflow's own stores make it; who uses one
+    compares it first with what the server gives."""
+    return base64.b64encode(json.dumps({"offset": offset}).encode()).decode()
 
 
 def newest_schema() -> str | None:

@@ -1,7 +1,7 @@
 """Several requests to a server at once: its answers are what one waits for, and not for one after the other."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from typing import TypeVar
@@ -20,7 +20,7 @@ def reads_at_once(uri: str) -> int:
     return 1 if is_sql(uri) else READS_AT_ONCE
 
 
-def several(do: Callable[[Item], Found], items: Iterable[Item], *, at_once: int) -> Iterator[Found]:
+def several(do: Callable[[Item], Found], items: Iterable[Item], *, at_once: int) -> Generator[Found, None, None]:
     """What `do` gives of each item, in their order; twice `at_once` are begun ahead of the one that is waited for. A
     single one is done in the caller's thread.
 

@@ -44,7 +44,8 @@ def compare(
     for text in (a, b):
         name, _, uri = text.partition("@")
         address = uri or tracking_uri
-        results.append(aggregate(spec := load_to_read(name, None, address), address))
+        with tracking.one_look(tell):
+            results.append(aggregate(spec := load_to_read(name, None, address), address))
         if results[-1].trials.empty:
             where = tracking.redact(tracking.resolve_uri(spec, address))
             raise InputRefused(f"{name}: found no finished trial in {where}; allowed: a sweep with results")

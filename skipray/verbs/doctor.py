@@ -28,10 +28,11 @@ def doctor(
     """List stale runs, duplicates, orphans, damaged files and undelivered results; with --repair, mend them."""
     from skipray import tracking
 
-    spec = load_to_read(sweep, overrides, tracking_uri, deleted_too=True)
-    if accept:
-        check_code(spec, tracking_uri, accept=True)
-    findings = tracking.examine(spec, tracking_uri, say=tell)
+    with tracking.one_look(tell):
+        spec = load_to_read(sweep, overrides, tracking_uri, deleted_too=True)
+        if accept:
+            check_code(spec, tracking_uri, accept=True)
+        findings = tracking.examine(spec, tracking_uri, say=tell)
     mended = tracking.repair(spec, findings, tracking_uri) if repair else []
     if repair and any(f.action == "measure" for f in findings):
         from skipray.execution.mending import mend

@@ -77,23 +77,23 @@ def launch(
     use_data(data)
     check_limits(draws=with_report)
     where = report_folder(folder, spec, force=force or not with_report)
-    if tracking.exists(spec, tracking_uri):
-        check_code(spec, tracking_uri, accept=accept)
-
-    watched = nullcontext() if metrics is None else MetricsFile(metrics, spec.name, tell)
-    with notifying(notify, spec.name) as counts, watched as file:
-        ended = launch_sweep(
-            spec,
-            tracking_uri=tracking_uri,
-            ray_address=address,
-            budget=budget_of(budget),
-            on_fit=_say_fit,
-            say=tell,
-            at_end=import_report if with_report else lambda: None,
-            on_standing=file.update if file is not None else lambda look: None,
-        )
-        counts.update(ended.as_json())
-        _end(sweep, spec, ended, tracking_uri, where if with_report else None, as_json=as_json, force=force)
+    with tracking.one_look(tell):
+        if tracking.exists(spec, tracking_uri):
+            check_code(spec, tracking_uri, accept=accept)
+        watched = nullcontext() if metrics is None else MetricsFile(metrics, spec.name, tell)
+        with notifying(notify, spec.name) as counts, watched as file:
+            ended = launch_sweep(
+                spec,
+                tracking_uri=tracking_uri,
+                ray_address=address,
+                budget=budget_of(budget),
+                on_fit=_say_fit,
+                say=tell,
+                at_end=import_report if with_report else lambda: None,
+                on_standing=file.update if file is not None else lambda look: None,
+            )
+            counts.update(ended.as_json())
+            _end(sweep, spec, ended, tracking_uri, where if with_report else None, as_json=as_json, force=force)
 
 
 def _end(

@@ -10,7 +10,7 @@ from skipray.spec import SweepSpec
 from skipray.verbs.shared.code import check_code
 from skipray.verbs.shared.loading import budget_of, load, refuse_deleted
 from skipray.verbs.shared.options import BudgetOption, JsonOption, SetOption, SweepArgument, UriOption
-from skipray.verbs.shared.speaking import print_json
+from skipray.verbs.shared.speaking import print_json, tell
 
 EXAMPLES = (
     "skipray plan quickstart",
@@ -43,7 +43,7 @@ def plan(
         from skipray import tracking
 
         refuse_deleted(spec.name, spec, tracking_uri)
-        with tracking.one_look():
+        with tracking.one_look(tell):
             if tracking.exists(spec, tracking_uri):
                 check_code(spec, tracking_uri)
                 trials = tracking.known_trials(spec, tracking_uri).trials

@@ -29,11 +29,12 @@ def status(
     from skipray.results.scores import Scores, scores_by_now
     from skipray.terminal import display
 
-    spec = load_to_read(sweep, overrides, tracking_uri)
-    states, causes, trials, to_come = {}, {}, (() if spec.adaptive else spec.trials()), 0
+    states, causes, to_come = {}, {}, 0
     said: list[str] = []
     scores = Scores("accuracy", ())
-    with tracking.one_look():
+    with tracking.one_look(tell):
+        spec = load_to_read(sweep, overrides, tracking_uri)
+        trials = () if spec.adaptive else spec.trials()
         if tracking.exists(spec, tracking_uri):
             said = check_code(spec, tracking_uri, accept=accept)
             known = tracking.known_trials(spec, tracking_uri)

@@ -6,16 +6,18 @@ a worker sends, after metrics and artifacts.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray.spec import SweepSpec, TrialSpec
-from skipray.tracking.address import is_sql, resolve_uri
+from skipray.tracking.address import TrackingAway, TrackingRefused, is_sql, resolve_uri
 from skipray.tracking.read.finals import Harvest
 from skipray.tracking.read.former import aliases, renamed
-from skipray.tracking.read.look import looks
+from skipray.tracking.read.look import look
+from skipray.tracking.read.pages import Page, found_runs
 from skipray.tracking.read.row import ROW_TAGS, RunRow, made_row, row_of
 from skipray.tracking.read.sweep_run import http_experiment
 from skipray.tracking.read.tables import FETCHED_ROWS, RUNS, TAGS, away, engine, find_experiment
@@ -24,9 +26,10 @@ from skipray.tracking.schema import KIND
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-PAGE = 200
-"""Runs asked for at a time over HTTP: they come with all that was logged, and a server must answer in time."""
-
+ORDER = ["attributes.start_time ASC"]
+"""MLflow's stores order runs that began at the same time by their ids."""
+QUICK_RUNS = 500
+"""Read within a few seconds over HTTP: nothing need be said."""
 
 Say = Callable[[str], None]
 
@@ -109,10 +112,11 @@ def _end_order(row: RunRow) -> tuple[int, str]:
 def child_runs(uri: str, experiment_name: str, say: Say = silent) -> Iterator[RunRow]:
     """Every trial's run of an experiment that is not deleted."""
     if not is_sql(uri):
-        seen, what = looks(), (uri, experiment_name)
-        if what not in seen:
-            seen[what] = tuple(_http_rows(uri, experiment_name, say))
-        yield from seen[what]
+        seen, what = look(), (uri, experiment_name)
+        if what not in seen.rows:
+            told = seen.say if say is silent else say
+            seen.rows[what] = tuple(_http_rows(uri, experiment_name, told))
+        yield from seen.rows[what]
         return
     experiment = find_experiment(uri, experiment_name)
     if experiment is not None:
@@ -161,18 +165,25 @@ def http_runs(
     if experiment is None:
         return
     text = f"tags.`{KIND}` = 'trial'" + (f" AND {condition}" if condition else "")
-    token: str | None = None
-    count = 0
-    while True:
-        page = reach(
-            uri,
-            lambda c, token=token: c.search_runs(  # type: ignore[misc]
-                [experiment], text, max_results=PAGE, page_token=token, order_by=["attributes.start_time ASC"]
-            ),
+
+    def search(token: str | None, most: int) -> Page:
+        return reach(
+            uri, lambda c: c.search_runs([experiment], text, max_results=most, page_token=token, order_by=ORDER)
         )
+
+    def search_ahead(token: str, most: int) -> Page | None:
+        from mlflow import MlflowClient
+
+        # Of MLflow itself: past the end there is nothing, which `WholeAnswers` would not believe.
+        asked = partial(MlflowClient.search_runs, max_results=most, page_token=token, order_by=ORDER)
+        try:
+            return reach(uri, lambda c: asked(c, [experiment], text), retries=())
+        except (TrackingAway, TrackingRefused):
+            return None
+
+    count = 0
+    for page in found_runs(search, search_ahead):
+        if count >= QUICK_RUNS:
+            say(f"{count} runs read")
         yield from page
         count += len(page)
-        token = page.token
-        if not token:
-            return
-        say(f"{count} runs read")
