@@ -1,7 +1,7 @@
 """What a trial hands up: plain values, no torch, no Ray, no MLflow."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -103,3 +103,6 @@ class TrialRecord:
     probe_seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)
     """Versions and hardware of the worker: torch, numpy, device name, hostname."""
+    compiling: dict[str, Any] = field(default_factory=dict)
+    """How the steps were compiled, where the recipe asks for it: `asked`, `ran`, `compile_seconds` and, of auto, `why`
+    with the estimate that it rests on. Plain values."""

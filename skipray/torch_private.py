@@ -11,6 +11,10 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
 - `buffers_of`, `put_buffer`: a module's buffers, those that are None too, to be put back. Publicly: those that are
   tensors.
 - `uncompiled`: the module within what torch.compile gives, which has its weights. Publicly: it is taken as it is.
+- `import_compiler`: torch's compiler keeps headers beside the folder that it is told, in /tmp/torchinductor_USER, which
+  may be another user's; it finds that folder once, when it is imported. Publicly: they lie there.
+- `from_compiler`: whether torch's compiler has raised an error, and not the network that it compiles. Publicly: it goes
+  on as it was raised.
 - `global_hooks`: torch's hooks on all modules and optimizers, which a user's code may have set. Publicly: they stay.
 - `own_kernels`: kernels of torch's own operators that were registered from Python. Publicly: they are not seen.
 - `open_modes`: modes and hooks on saved tensors that were entered and not left. Publicly: they are not seen.
@@ -19,8 +23,11 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
   cannot be seen is taken for watched.
 """
 
+import importlib
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -93,6 +100,23 @@ def uncompiled(module: nn.Module) -> nn.Module:
     """The module that torch.compile has wrapped: the same weights, without its graphs; else the module."""
     inner = getattr(module, "_orig_mod", module)
     return inner if isinstance(inner, nn.Module) else module
+
+
+def import_compiler(folder: Path) -> None:
+    """Import what torch.compile needs, with all that it keeps in a folder."""
+    before = tempfile.tempdir
+    tempfile.tempdir = str(folder)
+    try:
+        importlib.import_module("torch._inductor.codecache")
+    except ImportError:
+        return  # another torch: the first that is compiled imports what there is
+    finally:
+        tempfile.tempdir = before
+
+
+def from_compiler(error: Exception) -> bool:
+    """Whether an error is of torch.compile's own kinds."""
+    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor", "torch._functorch"))
 
 
 def global_hooks() -> Iterator[tuple[str, dict[Any, Any]]]:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,29 @@ def test_what_a_torch_without_its_private_attributes_is_asked() -> None:
     assert set(torch_private.buffers_of(norm)) == {"running_mean", "running_var", "num_batches_tracked"}
     assert torch_private.uncompiled(norm) is norm
     assert torch_private.uncompiled(SimpleNamespace(_orig_mod=norm)) is norm  # type: ignore[arg-type]
+
+
+def test_headers_lie_in_the_compilers_folder_where_torch_lets_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of its own: torch finds the folder once."""
+    code = (
+        "import pathlib, sys, tempfile; from skipray.torch_private import import_compiler\n"
+        "import_compiler(pathlib.Path(sys.argv[1])); from torch._inductor import codecache\n"
+        "print(codecache._HEADER_DIR, tempfile.gettempdir())"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    headers, temporary = done.stdout.split()
+    assert Path(headers).is_relative_to(tmp_path)
+    assert not Path(temporary).is_relative_to(tmp_path)
+    monkeypatch.setitem(sys.modules, "torch._inductor.codecache", None)
+    torch_private.import_compiler(tmp_path)  # a torch without it: nothing is imported, and nothing is said
+
+
+def test_errors_of_the_compiler_are_told_by_where_their_kinds_are() -> None:
+    kind = type("InductorError", (RuntimeError,), {"__module__": "torch._inductor.exc"})
+    assert torch_private.from_compiler(kind("no compiler"))
+    assert not torch_private.from_compiler(RuntimeError("the network's own"))
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["as tested", "documented names alone"])

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from skipray.records import LAYER_COLUMNS, Bins, EpochRecord, Histogram, TrialRecord
+from skipray.spec import load_sweep
 from skipray.storage import (
     AlreadyRunning,
     Failure,
@@ -29,6 +30,7 @@ from skipray.storage import (
     still_owns,
 )
 from skipray.storage.folder import ObjectFolder
+from skipray.tracking.schema import result_tags
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -59,7 +61,8 @@ def make_record(trial_id: str = "ab") -> TrialRecord:
         weights=b"weights",
         train_seconds=1.1,
         probe_seconds=0.1,
-        environment={"torch": "2"},
+        environment={"torch": "2", "compile": "default"},
+        compiling={"asked": "auto", "ran": "default", "compile_seconds": 1 / 3, "twins": [{"depth": 8, "step": 0.1}]},
     )
 
 
@@ -75,6 +78,16 @@ def test_a_result_comes_back_as_it_was() -> None:
         assert back.layers[column].tolist() == pytest.approx(record.layers[column].tolist(), nan_ok=True) or (
             back.layers[column].tolist() == record.layers[column].tolist()
         ), column
+
+
+def test_what_was_compiled_is_a_tag_of_the_run() -> None:
+    sweep = load_sweep(Path(__file__).resolve().parents[1] / "sweeps" / "quickstart.yaml")
+    record = make_record()
+    tags = result_tags(sweep.trials()[0], record, 1)
+    assert json.loads(tags["skipray.compiling"]) == record.compiling
+    assert json.loads(tags["skipray.environment"])["compile"] == "default"
+    plain = dataclasses.replace(record, compiling={})
+    assert "skipray.compiling" not in result_tags(sweep.trials()[0], plain, 1)
 
 
 @pytest.mark.parametrize("cut", [1, 100, 500])

@@ -23,6 +23,11 @@ def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:
             found = sorted(str(v) for v in trials[column].dropna().unique())
             if len(found) > 1:
                 breaches.append(f"the trials were run with several {what}: {', '.join(found)}")
+    if "environment.compile" in trials and "compile" not in sweep.factors:
+        ran = trials["environment.compile"].dropna().astype(str).value_counts()
+        if len(ran) > 1:  # of auto
+            counts = ", ".join(f"{mode} {count}" for mode, count in sorted(ran.items()))
+            breaches.append(f"steps were compiled in some trials and not in others: {counts}")
     if len(sweep.seeds) < 3 and sweep.adaptive is None:
         seeds = "1 seed" if len(sweep.seeds) == 1 else f"{len(sweep.seeds)} seeds"
         breaches.append(f"{seeds} per cell: at least 3 are needed to tell noise from a trend")

@@ -14,6 +14,7 @@ from skipray.architectures import Sizes
 from skipray.datasets import evaluated_samples
 from skipray.extension import catalog
 from skipray.spec import ProbeSpec, TrialSpec
+from skipray.spec.recipes import piece_sizes
 from skipray.spec.samples import most_train_samples
 
 
@@ -57,6 +58,9 @@ GRADIENTS_FACTOR, FULL_FACTOR = 2, 6
 """How much more than the default probe these cost."""
 TRIAL_SECONDS, LAYER_START_SECONDS = 0.06, 3.5e-4
 """Opening and recording a trial; building and initialising one layer."""
+COMPILE_SECONDS, LAYER_COMPILE_SECONDS = 8.0, MappingProxyType({"mlp": 0.4, "cnn": 2.2})
+"""Compiling the steps of a network with batches of one size, and of each of its layers, by kind, on the same machine:
+what is compiled for the first time there."""
 OPTIMISER_COPIES = 3
 """A parameter, its gradient, its momentum."""
 
@@ -73,6 +77,8 @@ def estimate_seconds(trial: TrialSpec, sizes: Sizes | None, speed: Speed) -> flo
     probe = model.depth * speed.layer_probe_seconds[kind]
     probe += trial.probe.samples * kept * PROBE_SECONDS_PER_KEPT_BYTE + parameters * PROBE_SECONDS_PER_PARAMETER
     start = TRIAL_SECONDS + model.depth * LAYER_START_SECONDS
+    if recipe.compile not in ("none", "auto") and recipe.epochs:  # auto only where the whole then takes less
+        start += compiled_sizes(trial) * (COMPILE_SECONDS + model.depth * LAYER_COMPILE_SECONDS[kind])
     return start + training + evaluation + _probes(trial.probe, recipe.epochs) * probe
 
 
@@ -83,6 +89,11 @@ def _probes(probe: ProbeSpec, epochs: int) -> float:
     every = probe.every_epochs
     times = 1 + (epochs > 0) + (max(0, epochs - 1) // every if every else 0)
     return times * (FULL_FACTOR if probe.preset == "full" else GRADIENTS_FACTOR if probe.gradients else 1)
+
+
+def compiled_sizes(trial: TrialSpec) -> int:
+    """Sizes of batches that are compiled, each by itself."""
+    return len(piece_sizes(trial.recipe, train_samples(trial)))
 
 
 def memory_bytes(trial: TrialSpec, sizes: Sizes) -> int:

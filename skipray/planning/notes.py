@@ -2,6 +2,7 @@
 
 from skipray import datasets
 from skipray.extension import catalog
+from skipray.planning.compilers import compiles, missing_compiler
 from skipray.planning.rehearsal import rehearse
 from skipray.spec import SweepSpec
 
@@ -14,7 +15,13 @@ def notes_of(sweep: SweepSpec) -> tuple[str, ...]:
         DeclarationRefused: a curve or a claim, which every sweep is read with, lacks something.
     """
     catalog.check_all("claims")
-    return (*rehearse(sweep), *_missing_data(sweep))
+    return (*rehearse(sweep), *_missing_data(sweep), *_missing_compiler(sweep))
+
+
+def _missing_compiler(sweep: SweepSpec) -> list[str]:
+    """What keeps steps from being compiled on this machine; on a cluster its nodes are asked."""
+    why = missing_compiler(sweep.resources.device) if compiles(sweep) else None
+    return [f"not on this machine: {why}"] if why else []
 
 
 def _missing_data(sweep: SweepSpec) -> list[str]:

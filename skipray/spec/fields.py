@@ -185,6 +185,9 @@ class Recipe(Section):
     """mixup or cutmix with its `alpha` (Zhang et al. 2018; Yun et al. 2019), from torchvision.transforms.v2."""
     gradient_accumulation: Positive = 1
     """Pieces that a batch goes through the network in, one after the other; batch statistics are each piece's own."""
+    compile: Literal["none", "default", "reduce-overhead", "max-autotune", "auto"] = "none"
+    """torch.compile's mode for the steps of training. reduce-overhead: as CUDA graphs, on a GPU only. auto: compiled
+    where that is estimated to pay for itself within the trial. Compiled steps give other last bits."""
     rules: Options = Field(default_factory=Frozen)
     """Not written: which fields follow the depth, and how, as the fields themselves say (`learning_rate: {value: 0.1,
     rule: inverse_sqrt_depth, reference: 20}`)."""

@@ -66,6 +66,25 @@ def mistakes(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "gradient_accumulation", f"found {recipe.gradient_accumulation}; allowed: at most batch_size ({most})"
 
 
+def piece_sizes(recipe: Recipe, samples: int) -> frozenset[int]:
+    """How many samples go through the network at once in training: one size or two.
+
+    Args:
+        samples: of the training split; an epoch cuts them into batches that differ by at most one.
+    """
+    batches = -(-samples // recipe.batch_size)
+    whole = {samples // batches, -(-samples // batches)}
+    pieces = {(size, min(recipe.gradient_accumulation, size)) for size in whole}
+    return frozenset(part for size, count in pieces for part in (size // count, -(-size // count)))
+
+
+def mistakes_on(recipe: Recipe, device: str) -> Iterator[tuple[str, str]]:
+    """The same of what does not go with the device that trials run on."""
+    if recipe.compile == "reduce-overhead" and device == "cpu":
+        found = "found reduce-overhead, which is CUDA graphs, with resources.device cpu"
+        yield "compile", f"{found}; allowed there: none, default, max-autotune, auto"
+
+
 def _schedule(recipe: Recipe) -> Iterator[tuple[str, str]]:
     name = recipe.schedule
     if name == "step" and (recipe.milestones is None or recipe.gamma is None):

@@ -139,6 +139,7 @@ def encode_result(record: TrialRecord, artifacts: dict[str, bytes] | None = None
         "train_seconds": record.train_seconds,
         "probe_seconds": record.probe_seconds,
         "environment": record.environment,
+        "compiling": record.compiling,
     }
     files = {"record.json": json.dumps(scalars).encode()}
     files |= artifacts if artifacts is not None else artifacts_of(record)
@@ -180,4 +181,5 @@ def _record(scalars: dict[str, Any], files: dict[str, bytes]) -> TrialRecord:
         train_seconds=scalars["train_seconds"],
         probe_seconds=scalars["probe_seconds"],
         environment=scalars["environment"],
+        compiling=scalars.get("compiling", {}),  # one from before there were compiled steps has none
     )

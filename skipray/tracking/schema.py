@@ -18,6 +18,8 @@ PROBE = "skipray.probe"
 """Canonical JSON of the ProbeSpec that the run was measured with."""
 ENVIRONMENT = "skipray.environment"
 """JSON of TrialRecord.environment."""
+COMPILING = "skipray.compiling"
+"""JSON of TrialRecord.compiling, of trials whose recipe asks for compiled steps."""
 FAILURE_CLASS = "skipray.failure.class"
 FAILURE_MESSAGE = "skipray.failure.message"
 SETTING = "skipray.setting"
@@ -95,7 +97,8 @@ def run_tags(
 
 def result_tags(trial: TrialSpec, record: TrialRecord, attempt: int) -> dict[str, str]:
     """Tags of a finished trial's run."""
-    return {
+    compiling = {COMPILING: json.dumps(record.compiling, sort_keys=True)} if record.compiling else {}
+    return compiling | {
         OUTCOME: record.outcome,
         ATTEMPT: str(attempt),
         PROBE: canonical_json(trial.probe.model_dump()),

@@ -36,6 +36,8 @@ class Findings:
     histograms: tuple[Histogram, ...] = ()
     last: Measurement | None = None
     """The latest probe of this attempt."""
+    compiling: dict[str, Any] = field(default_factory=dict)
+    """How steps were compiled, see `skipray.trial.compiling`: a resumed trial goes on so."""
 
     def add(self, measured: Measurement) -> None:
         """A probe's results."""
@@ -55,6 +57,10 @@ class Findings:
         """How the layers of a network of one's own were found."""
         return {"layers": self.last.layers_rule} if self.last and self.last.layers_rule else {}
 
+    def compiled(self) -> dict[str, str]:
+        """torch.compile's mode of the steps, where the recipe asks for one."""
+        return {"compile": str(self.compiling["ran"])} if self.compiling else {}
+
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Tensors and plain values of a checkpoint."""
         packed = BytesIO()
@@ -64,17 +70,19 @@ class Findings:
             "histograms": _bytes(histograms_to_parquet(self.histograms)),
             **{f"{_SPECTRA}{key}": torch.from_numpy(np.asarray(s)) for key, s in self.spectra.items()},
         }
-        return tensors, {"records": [[r.epoch, r.time_ms, r.metrics] for r in self.records]}
+        records = [[r.epoch, r.time_ms, r.metrics] for r in self.records]
+        return tensors, {"records": records, "compiling": self.compiling}
 
 
 def findings_of(tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> Findings:
-    """Those of a checkpoint; a state from before there were histograms has none."""
+    """Those of a checkpoint; a state from before there were histograms, or compiled steps, has none."""
     held = tensors.get("histograms")
     return Findings(
         [EpochRecord(epoch, time_ms, metrics) for epoch, time_ms, metrics in values["records"]],
         [pd.read_parquet(BytesIO(tensors["layers"].numpy().tobytes()))],
         {key.removeprefix(_SPECTRA): t.numpy() for key, t in tensors.items() if key.startswith(_SPECTRA)},
         histograms_from_parquet(held.numpy().tobytes()) if held is not None else (),
+        compiling=dict(values.get("compiling", {})),
     )
 
 

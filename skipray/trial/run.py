@@ -33,6 +33,7 @@ from skipray.spec import TrialSpec
 from skipray.trial.chance import chance, constant_loss
 from skipray.trial.checkpoints import Checkpoints, Saving
 from skipray.trial.clock import Clock
+from skipray.trial.compiling import forward_of
 from skipray.trial.environment import environment
 from skipray.trial.findings import Findings, findings_of
 from skipray.trial.lone_block import lone_blocks
@@ -69,7 +70,8 @@ def run_trial(
     """Run a trial to its end, from its last checkpoint if it has one.
 
     On a CPU the record follows from the trial alone, bit for bit (but for times and the environment): in a fresh or a
-    reused process, resumed or not.
+    reused process, resumed or not. With `recipe.compile` of auto it follows also from what was decided, which
+    `TrialRecord.compiling` has, and which a resumed trial keeps.
 
     Args:
         data_root: folder of the data sets; else SKIPRAY_DATA, else ./data.
@@ -81,6 +83,7 @@ def run_trial(
 
     Raises:
         DataMissing, DataCorrupt: see skipray.datasets.
+        CompilationFailed: recipe.compile asks for what cannot be compiled here.
         CodeEdited: the user's own code is not the trial's: this process imported it before it was edited.
         Exception: whatever a user's own code raises.
     """
@@ -147,18 +150,20 @@ class _Attempt:
         recipe = self.trial.recipe
         if not self._resume(on_refused):
             self._record(0, {}, None, final=recipe.epochs == 0)
-        finite = train(
-            self.network,
-            self.splits,
-            recipe,
-            self.trial.seed,
-            optimizer=self.optimizer,
-            progress=self.progress,
-            on_step=self._between_steps,
-            on_epoch=self._after_epoch,
-            keep_updates=lambda epoch: self.trial.probe.preset == "full" and self._probes(epoch),
-            workers=self.trial.resources.threads,
-        )
+        with forward_of(self.trial, self.network, self.splits, self.found.compiling) as forward:
+            finite = train(
+                self.network,
+                self.splits,
+                recipe,
+                self.trial.seed,
+                optimizer=self.optimizer,
+                progress=self.progress,
+                on_step=self._between_steps,
+                on_epoch=self._after_epoch,
+                keep_updates=lambda epoch: self.trial.probe.preset == "full" and self._probes(epoch),
+                workers=self.trial.resources.threads,
+                forward=forward,
+            )
         self.clock.trained()
         outcome = self._outcome() if finite else "diverged"
         last = self.found.last if outcome != "diverged" else None
@@ -174,7 +179,8 @@ class _Attempt:
             weights=self._weights() if self.trial.save_weights else None,
             train_seconds=self.clock.train_seconds,
             probe_seconds=self.clock.probe_seconds,
-            environment=environment(self.device) | self.found.layers_rule(),
+            environment=environment(self.device) | self.found.layers_rule() | self.found.compiled(),
+            compiling=self.found.compiling,
         )
 
     def _after_epoch(self, end: EpochEnd) -> None:

@@ -4,7 +4,8 @@
 
 Each check trains small trials by `skipray.trial.run_trial`, on the GPU and on the CPU, and compares. `--device cpu`
 runs the same checks without a GPU, which proves the checks and nothing of CUDA. `--step` also times a step beside a
-plain torch loop and torchvision's blocks. Exit code 0: all passed; 1: a check failed; 2: there is no such device.
+plain torch loop and torchvision's blocks, and compiled. Exit code 0: all passed; 1: a check failed; 2: there is no such
+device.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import torch
 sys.path.append(str(Path(__file__).resolve().parent))
 from checks import CHECKS
 
-BENCH = Path(__file__).resolve().parents[1] / "benchmarks" / "bench_step.py"
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 def main() -> int:
@@ -44,7 +45,9 @@ def main() -> int:
                 print(f"{check.__name__:<10} FAILED", flush=True)
                 failed.append(check.__name__)
     if chosen.step:
-        failed += ["step"] if subprocess.run([sys.executable, BENCH, "--device", chosen.device]).returncode else []
+        for name in ("step", "compile"):
+            command = [sys.executable, BENCHMARKS / f"bench_{name}.py", "--device", chosen.device]
+            failed += [name] if subprocess.run(command).returncode else []
     return 1 if failed else 0
 
 

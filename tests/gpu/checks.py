@@ -146,4 +146,38 @@ def bfloat16(device: str) -> str:
     return f"train accuracy {a:.3f}, in float32 {b:.3f}"
 
 
-CHECKS: tuple[Callable[[str], str], ...] = (training, resume, probes, memory, together, bfloat16)
+def compiled(device: str, mode: str = "default") -> str:
+    """Compiled steps learn the same, but for rounding, in one piece or two; a trial that is stopped goes on so."""
+    plain, here = run_trial(trial(device)), run_trial(trial(device, compile=mode))
+    assert here.environment["compile"] == here.compiling["ran"] == mode
+    close(here, plain, 0.05)
+    close(run_trial(trial(device, compile=mode, gradient_accumulation=2)), run_trial(trial(device)), 0.25)
+    kept = Kept(steps=20)
+    try:
+        run_trial(trial(device, compile=mode), checkpoints=kept, interrupted=kept.step)
+        raise AssertionError("the trial was to be interrupted")
+    except Interrupted:
+        assert kept.state is not None
+    kept.left = math.inf
+    resumed = run_trial(trial(device, compile=mode), checkpoints=kept, interrupted=kept.step)
+    same = resumed.weights == here.weights
+    assert same or device != "cpu", "on a CPU every bit is the same"
+    close(resumed, here, 0.01)
+    losses = [record.epochs[-1].metrics["train.loss"] for record in (here, plain)]
+    how = "the same bits" if same else "within 1 %"
+    seconds = here.compiling["compile_seconds"]
+    return f"train loss {losses[0]:.4f}, plain {losses[1]:.4f}; {seconds:.1f} s to compile; resumed {how}"
+
+
+def captured(device: str) -> str:
+    """The same as CUDA graphs, whose memory is given back."""
+    if device != "cuda":
+        return "CUDA graphs: nothing to see here"
+    found = compiled(device, "reduce-overhead")
+    gc.collect()
+    torch.cuda.empty_cache()
+    allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+    return f"{found}; {allocated / 2**20:.1f} MiB allocated and {reserved / 2**20:.1f} reserved after it"
+
+
+CHECKS: tuple[Callable[[str], str], ...] = (training, resume, probes, memory, together, bfloat16, compiled, captured)

@@ -4,6 +4,8 @@ import gc
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from scipy.stats import spearmanr
@@ -88,6 +90,47 @@ def test_what_a_probe_measures_costs() -> None:
     # 20 epochs: at the start, after epochs 5, 10 and 15, at the end.
     assert cell.recipe.epochs == 20
     assert (seconds[2] - seconds[0]) / (seconds[1] - seconds[0]) == pytest.approx(5 / 2)
+
+
+def test_what_is_compiled_costs_by_its_depth_and_by_the_sizes_of_its_batches() -> None:
+    cell = load_sweep(SWEEPS / "quickstart.yaml").cells[-1]
+
+    def compiled(**changes: Any) -> float:
+        plain = replace(cell, recipe=cell.recipe.model_copy(update=changes))
+        more = replace(cell, recipe=plain.recipe.model_copy(update={"compile": "default"}))
+        return estimate(more) - estimate(plain)
+
+    samples = train_samples(cell)
+    one = compiled(batch_size=samples)
+    assert one == pytest.approx(8.0 + 0.4 * cell.model.depth)
+    assert compiled(batch_size=samples - 1) == pytest.approx((1 + samples % 2) * one)
+    assert compiled(epochs=0) == 0
+    auto = replace(cell, recipe=cell.recipe.model_copy(update={"compile": "auto"}))
+    assert estimate(auto) == estimate(cell)
+
+
+def test_timed_steps_are_not_charged_with_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cold once, then from what the compiler keeps: both would pass for steps and epochs."""
+    from skipray.scheduling.ray.timing import Estimate, time_steps
+
+    now, cold = [0.0], [20.0]
+    samples = train_samples(load_sweep(SWEEPS / "quickstart.yaml").cells[0])
+
+    def run(trial: TrialSpec, data_root: str | None = None) -> SimpleNamespace:
+        compiling = cold.pop() if cold else 1.7
+        steps = trial.recipe.epochs * -(-train_samples(trial) // trial.recipe.batch_size)
+        now[0] += compiling + 0.3 + 0.01 * steps
+        return SimpleNamespace(probe_seconds=0.0, compiling={"compile_seconds": compiling})
+
+    monkeypatch.setattr("skipray.trial.run_trial", run)
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    cell = load_sweep(SWEEPS / "quickstart.yaml", ["recipe.compile=default", "recipe.batch_size=64"]).cells[0]
+    timing = time_steps(cell)
+    assert timing.step == pytest.approx(0.01)
+    assert timing.epoch == pytest.approx(0.0, abs=1e-9)
+    sizes = 1 if samples % -(-samples // 64) == 0 else 2
+    assert timing.start == pytest.approx(0.3 + sizes * 20)
+    assert Estimate([timing])(cell) == pytest.approx(timing.start + cell.recipe.epochs * -(-samples // 64) * 0.01)
 
 
 def test_evaluated_samples_by_hand() -> None:

@@ -30,6 +30,15 @@ def test_what_fits_passes(sweep: SweepSpec) -> None:
     check_nodes(sweep, here, WorkerContext(None, "/nonexistent"))  # looks at nothing: the driver has
 
 
+def test_steps_that_cannot_be_compiled_here_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    here = Cluster(None, (Node("id", socket.gethostname(), 2, 0),))
+    words = r"--set recipe.compile=default: recipe.compile: found no working C\+\+ compiler"
+    with pytest.raises(PreflightFailed, match=words):
+        check_nodes(sweep_with("recipe.compile=default"), here, WorkerContext(None, "/nonexistent"))
+    check_nodes(sweep_with("recipe.compile=auto"), here, WorkerContext(None, "/nonexistent"))
+
+
 @pytest.mark.parametrize(
     ("overrides", "cluster", "uri", "words"),
     [

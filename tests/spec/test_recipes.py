@@ -135,3 +135,31 @@ def test_ones_own_optimizer_is_held_to_its_signature(tmp_path, monkeypatch):
     assert "takes no lr" in refused(tmp_path, "recipe.optimizer='my_optimizers:NoRate'", "recipe.weight_decay=0")
     said = refused(tmp_path, "recipe.loss='my_optimizers:loss'")
     assert "does not take (scores, targets): too many positional arguments" in said
+
+
+@pytest.mark.parametrize("mode", ["default", "max-autotune", "auto"])
+def test_compiled_steps_are_other_trials(tmp_path, mode):
+    plain = only(tmp_path)
+    assert plain.recipe.compile == "none"
+    assert only(tmp_path, "recipe.compile=none").trial_id == plain.trial_id
+    assert "compile" not in plain.identity["recipe"]
+    compiled = only(tmp_path, f"recipe.compile={mode}")
+    assert compiled.trial_id != plain.trial_id
+    assert compiled.flat()["recipe.compile"] == mode
+
+
+def test_ways_of_compiling_are_a_factor(tmp_path):
+    text = GOOD.replace("  depth: [8]", "  depth: [8]\n  compile: [none, default]")
+    assert [t.label for t in load(tmp_path, text).trials()] == [
+        "plainnet-d008-s00-compile=none", "plainnet-d008-s00-compile=default"
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_compiled_so_is_refused(tmp_path):
+    words = refused(tmp_path, "recipe.compile=fast")
+    modes = "none, default, reduce-overhead, max-autotune, auto"
+    assert f"recipe.compile: found 'fast'; allowed: {modes}" in words
+    graphs = refused(tmp_path, "recipe.compile=reduce-overhead")
+    assert "found reduce-overhead, which is CUDA graphs, with resources.device cpu; allowed there: none" in graphs
+    trial = only(tmp_path, "recipe.compile=reduce-overhead", "resources.device=cuda")
+    assert trial.recipe.compile == "reduce-overhead"

@@ -1,7 +1,8 @@
 """What is checked before the first trial: a week of GPUs should not fail on its first minute, or on its last.
 
 On this machine alone the driver has checked everything itself. On a cluster a worker of each node looks: at the
-versions, at the tracking store, at the data, and at the storage, which two nodes must see alike.
+versions, at the tracking store, at the data, at the storage, which two nodes must see alike, and for a compiler where
+steps are to be compiled.
 """
 
 import platform
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from skipray.planning.compilers import compiles, missing_compiler
 from skipray.scheduling.ray.attempt import WorkerContext
 from skipray.scheduling.ray.cluster import Cluster
 from skipray.scheduling.ray.head import Head
@@ -85,7 +87,11 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, context: WorkerContext) -> N
     Raises:
         PreflightFailed: with every node's causes.
     """
+    compiled_for = sweep.resources.device if compiles(sweep) else None
     if cluster.one_local_node:
+        if compiled_for is not None and (why := missing_compiler(compiled_for)):
+            section = "factors" if "compile" in sweep.factors else "recipe"
+            raise PreflightFailed([f"{sweep.where(section, 'compile')}: {why}"])
         return
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -111,10 +117,10 @@ def check_nodes(sweep: SweepSpec, cluster: Cluster, context: WorkerContext) -> N
             mistakes.append(f"{title}: {url} cannot be written from this machine: {error}; mend its rights or its room")
     try:
         data = tuple((cell.dataset, cell.fingerprint) for cell in sweep.data_cells)
-        look = ray.remote(num_cpus=0, max_retries=2)(look_around)
+        look: Any = ray.remote(num_cpus=0, max_retries=2)(look_around)
         pending = {
             look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)).remote(
-                node.node_id, sweep.name, data, context, name, tuple(opened)
+                node.node_id, sweep.name, data, context, name, tuple(opened), compiled_for
             ): node
             for node in nodes
         }
@@ -153,11 +159,13 @@ def look_around(
     context: WorkerContext,
     name: str,
     titles: Iterable[str],
+    compiled_for: str | None = None,
 ) -> NodeReport:
     """Runs on a node: what would keep a trial from running there?
 
     Args:
         data: the sweep's data sets, each with its fingerprint.
+        compiled_for: the device that steps have to be compiled for; None where they have not.
     """
     import os
 
@@ -173,6 +181,8 @@ def look_around(
         mistakes.append(said)
     found = [datasets.unusable(*one, context.data_root, listing=False) for one in data]
     mistakes += dict.fromkeys(f"dataset.name: {unusable}" for unusable in found if unusable)
+    if compiled_for is not None and (why := missing_compiler(compiled_for)):
+        mistakes.append(why)
     folders = _shared_folders(context)
     for title in titles:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from skipray.extension import apart
-from skipray.planning.estimate import train_samples
+from skipray.planning.estimate import compiled_sizes, train_samples
 from skipray.spec import Group, SpecError, SweepSpec, TrialSpec
 
 OWN_CODE_SECONDS = 600.0
@@ -28,7 +28,7 @@ class Timing:
     group: Group
     depth: int
     start: float
-    """Building, evaluation before the first step, the end."""
+    """Building, compiling, evaluation before the first step, the end."""
     epoch: float
     """Each epoch, besides its steps."""
     step: float
@@ -112,7 +112,7 @@ def time_steps(trial: TrialSpec, data_root: str | None = None) -> Timing:
     available = train_samples(trial)
     few, more = (min(steps * batch, available) for steps in STEPS)
 
-    def run(samples: int, epochs: int) -> tuple[float, float]:
+    def run(samples: int, epochs: int) -> tuple[float, float, float]:
         short = replace(
             trial,
             dataset=trial.dataset.model_copy(update={"train_samples": samples}),
@@ -121,14 +121,15 @@ def time_steps(trial: TrialSpec, data_root: str | None = None) -> Timing:
         )
         began = time.perf_counter()
         record = run_trial(short, data_root=data_root)
-        return time.perf_counter() - began - record.probe_seconds, record.probe_seconds
+        compiling = record.compiling.get("compile_seconds", 0.0)
+        return time.perf_counter() - began - record.probe_seconds - compiling, record.probe_seconds, compiling
 
-    run(few, 1)  # opens the data, warms caches
-    once, probe = run(few, 1)
-    longer, _ = run(more, 1)
-    twice, _ = run(few, 2)
+    _, _, compiling = run(few, 1)  # opens the data, warms caches; what is compiled, the compiler keeps
+    once, probe, _ = run(few, 1)
+    longer, _, _ = run(more, 1)
+    twice, _, _ = run(few, 2)
     steps_few, steps_more = -(-few // batch), -(-more // batch)
     step = max(0.0, longer - once) / max(1, steps_more - steps_few)
     epoch = max(0.0, twice - once - steps_few * step)
-    start = max(0.0, once - epoch - steps_few * step)
+    start = max(0.0, once - epoch - steps_few * step) + compiled_sizes(trial) * compiling
     return Timing(trial.cell.group, trial.model.depth, start, epoch, step, probe)

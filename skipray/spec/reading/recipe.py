@@ -16,7 +16,7 @@ def read_recipe(cell: WrittenCell, mistakes: Mistakes) -> Recipe | None:
     recipe = validate_part(Recipe, data, cell, "recipe", mistakes)
     if recipe is None:
         return None
-    wrong = list(recipes.mistakes(recipe))
+    wrong = [*recipes.mistakes(recipe), *recipes.mistakes_on(recipe, cell.file.resources.device)]
     for key, found in wrong:
         mistakes.add(cell.place(key, cell.values.get(key, data.get(key)), "recipe"), found)
     return None if wrong else recipes.read_fields(recipe)

@@ -19,7 +19,7 @@ from skipray.trial.training.optimizers import Optimizer, make_optimizer
 from skipray.trial.training.precision import autocast
 from skipray.trial.training.schedule import WARM_ACCURACY, learning_rate
 from skipray.trial.training.seeds import derived_seed, generator
-from skipray.trial.training.step import Step
+from skipray.trial.training.step import Forward, Step
 
 __all__ = [
     "EpochEnd",
@@ -89,6 +89,7 @@ def train(
     on_epoch: Callable[[EpochEnd], None],
     keep_updates: Callable[[int], bool] = lambda epoch: False,
     workers: int = 1,
+    forward: Forward | None = None,
 ) -> bool:
     """Train to the recipe's last epoch, from wherever `progress` stands.
 
@@ -101,6 +102,7 @@ def train(
         on_epoch: called after each epoch, before `progress` enters the next.
         keep_updates: whether an epoch's last weight update is wanted.
         workers: processes that decode images which are read while they are used.
+        forward: what gives the network's scores in a step, such as its compiled form; the network itself when left out.
 
     Returns:
         False if the loss became infinite or NaN, at which training stops (the epoch has then no end); else True.
@@ -112,7 +114,7 @@ def train(
     check_steps = CUDA_CHECK_STEPS if device.type == "cuda" else 1
     counts_correct = recipe.schedule == "he2015" and recipe.warmup_epochs > 0
     image_format = memory_format(network)
-    taking = Step(network, recipe, optimizer, counts_correct=counts_correct)
+    taking = Step(network, recipe, optimizer, counts_correct=counts_correct, forward=forward)
     mix = mixing_of(recipe, splits.classes)
     progress.loss, progress.correct = progress.loss.to(device), progress.correct.to(device)
     network.train()

@@ -13,15 +13,31 @@ from skipray.trial.training.optimizers import Optimizer
 from skipray.trial.training.precision import autocast
 
 BeforeUpdate = Callable[[], None]
+Forward = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Step:
     """What the steps of a training share."""
 
-    def __init__(self, network: nn.Module, recipe: Recipe, optimizer: Optimizer, *, counts_correct: bool = False):
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        optimizer: Optimizer,
+        *,
+        counts_correct: bool = False,
+        forward: Forward | None = None,
+    ):
+        """
+        Args:
+            counts_correct: whether what is named rightly is counted.
+            forward: what gives the network's scores, with its parameters; when left out the network itself, or its
+                passes written out where it has them.
+        """
         self.recipe, self.optimizer = recipe, optimizer
-        passes = passes_of(network) if recipe.precision == "float32" else None
-        self.network = network if passes is None else passes
+        if forward is None:
+            forward = (passes_of(network) if recipe.precision == "float32" else None) or network
+        self.forward = forward
         self.parameters = list(network.parameters())
         self.objective = training_loss(recipe)
         self.counts_correct = counts_correct
@@ -78,7 +94,7 @@ class Step:
         correct: torch.Tensor | None = None
         for x, y, named, share in self._pieces(inputs, targets, labels):
             with autocast(self.recipe, inputs.device):
-                scores = self.network(x)
+                scores = self.forward(x)
                 piece = self.objective(scores, y)
             if share != 1:
                 piece = piece * share
