@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_compile.py [--batch 64 512] [--networks plain residual ...] [--device cpu]
 
-Of each network on the digits: a plain step and a compiled one (medians, one thread), the seconds that compiling takes
+Of each network on the digits: a plain step and a compiled one (the fastest, one thread), the seconds that compiling takes
 where nothing of it was kept, and the steps after which it has paid for itself. Beside them what `auto` foretells of
 these from its two shallow twins and the plain step.
 """
@@ -38,7 +38,7 @@ def measure(name: str, batch: int, device: str) -> None:
     foretold = _columns(told.compiled_step, told.compiling, told.step)
     print(f"{name:<14}{batch:>6}{depth:>6}{1e3 * whole.step:>10.2f}{found}{foretold}", flush=True)
     what = f"compiled training step, {name}, batch {batch}"
-    print_figure(what, 1e3 * whole.compiled_step, {"the plain step": 1e3 * whole.step}, unit="ms, median")
+    print_figure(what, 1e3 * whole.compiled_step, {"the plain step": 1e3 * whole.step}, unit="ms, fastest")
 
 
 def _columns(compiled_step: float, compiling: float, step: float) -> str:

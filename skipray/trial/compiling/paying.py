@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import random
-import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -39,7 +38,7 @@ LEAST_SECONDS = 180.0
 same again, once for each family and machine."""
 MARGIN = 0.1
 """Share of the steps' time that compiling has to save at least: the estimate is no better than that."""
-SHALLOWEST, DEEPER = 8, 1.5
+SHALLOWEST, DEEPER = 8, 1.75
 """The first twin has at least so many layers, the second so many times the first's."""
 TRIED = 200
 """Depths at which a twin is looked for."""
@@ -175,20 +174,19 @@ class StepTimer:
     def plain_step(self, depth: int) -> float:
         """Seconds of a step of a new network of the family."""
         network = self._network(depth)
-        return self._median(self._step(network, network))
+        return self._fastest(self._step(network, network))[0]
 
     def twin(self, depth: int) -> Twin:
         """A new network of the family measured, plain and compiled for the first time."""
-        plain = self.plain_step(depth)
-        network = self._network(depth)
-        compiled = Compiled(network, self.mode, {"compile_seconds": 0.0})
+        network, other = self._network(depth), self._network(depth)
+        compiled = Compiled(other, self.mode, {"compile_seconds": 0.0})
         try:
-            take = self._step(network, compiled)
+            take = self._step(other, compiled)
             with _nothing_kept():
-                began = self._now()
+                began = self._now(with_children=True)
                 take()
-                first = self._now() - began
-            step = self._median(take)
+                first = self._now(with_children=True) - began
+            plain, step = self._fastest(self._step(network, network), take)
         finally:
             compiled.close()
         return Twin(depth, plain, step, max(0.0, first - step))
@@ -234,21 +232,34 @@ class StepTimer:
         rate = 1e-3 * recipe.learning_rate  # weights that run off would be timed with numbers of their own
         return lambda: taking.take(inputs.clone(), self.labels, self.labels, rate, None)
 
-    def _median(self, take: Callable[[], object]) -> float:
-        began, seconds = self._now(), []
+    def _fastest(self, *takes: Callable[[], object]) -> list[float]:
+        """Seconds of the fastest of several steps, of each kind; they alternate. What else a machine does only adds."""
+        began, rounds = self._now(), []
         while True:
-            before = self._now()
-            take()
-            after = self._now()
-            seconds.append(after - before)
-            enough = len(seconds) >= WARM_STEPS + TIMED_STEPS and after - began > ENOUGH_SECONDS
-            if enough or after - began > MOST_SECONDS:
-                return statistics.median(seconds[WARM_STEPS:] or seconds[-1:])
+            seconds = []
+            for take in takes:
+                before = self._now()
+                take()
+                seconds.append(self._now() - before)
+            rounds.append(seconds)
+            spent = self._now() - began
+            if spent > MOST_SECONDS or (len(rounds) >= WARM_STEPS + TIMED_STEPS and spent > ENOUGH_SECONDS):
+                return [min(column) for column in zip(*(rounds[WARM_STEPS:] or rounds[-1:]), strict=True)]
 
-    def _now(self) -> float:
+    def _now(self, *, with_children: bool = False) -> float:
+        """Of one thread the seconds that it has computed, which other processes do not add to; else the clock's.
+
+        Args:
+            with_children: with those of the processes that have ended, as compilers do.
+        """
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+        if self.trial.resources.threads > 1:
+            return time.perf_counter()
+        times = os.times()
+        if with_children:
+            return times.user + times.system + times.children_user + times.children_system
+        return time.process_time() if self.device.type == "cpu" else time.perf_counter()
 
 
 def twins_of(timer: StepTimer, folder: Path) -> tuple[Twin, Twin]:
