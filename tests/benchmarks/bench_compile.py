@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_compile.py [--batch 64 512] [--networks plain residual ...] [--device cpu]
 
-Of each network on the digits: a plain step and a compiled one (the fastest, one thread), the seconds that compiling takes
-where nothing of it was kept, and the steps after which it has paid for itself. Beside them what `auto` foretells of
-these from its two shallow twins and the plain step.
+Of each network on the digits: a plain step and a compiled one (the fastest, one thread), the seconds that compiling
+takes where nothing of it was kept, and the steps after which it has paid for itself. Beside them what `auto` foretells
+of these from its two shallow twins and the plain step.
 """
 
 import argparse

@@ -6,11 +6,10 @@ its files, `paying` what `auto` decides by. torch._dynamo, whose import costs a 
 something is compiled, and nowhere else.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import nn
 
 from skipray.datasets import Splits
@@ -24,8 +23,8 @@ __all__ = ["CompilationFailed", "forward_of"]
 @contextmanager
 def forward_of(
     trial: TrialSpec, network: nn.Module, splits: Splits, choice: dict[str, Any]
-) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-    """What the steps of a trial call in place of its network.
+) -> Iterator[Compiled | None]:
+    """What the steps of a trial call in place of its network; None where they are not compiled.
 
     Args:
         network: the trial's, on its device.
@@ -38,7 +37,7 @@ def forward_of(
     """
     asked = trial.recipe.compile
     if asked == "none" or not trial.recipe.epochs:
-        yield network
+        yield None
         return
     with compiler_settings(trial.resources.threads) as folder:
         if not choice:
@@ -46,7 +45,7 @@ def forward_of(
             if asked == "auto":
                 choice |= decide(trial, splits, folder)
         if choice["ran"] == "none":
-            yield network
+            yield None
             return
         compiled = Compiled(network, choice["ran"], choice)
         try:

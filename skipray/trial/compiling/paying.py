@@ -174,7 +174,7 @@ class StepTimer:
     def plain_step(self, depth: int) -> float:
         """Seconds of a step of a new network of the family."""
         network = self._network(depth)
-        return self._fastest(self._step(network, network))[0]
+        return self._fastest(self._step(network))[0]
 
     def twin(self, depth: int) -> Twin:
         """A new network of the family measured, plain and compiled for the first time."""
@@ -186,7 +186,7 @@ class StepTimer:
                 began = self._now(with_children=True)
                 take()
                 first = self._now(with_children=True) - began
-            plain, step = self._fastest(self._step(network, network), take)
+            plain, step = self._fastest(self._step(network), take)
         finally:
             compiled.close()
         return Twin(depth, plain, step, max(0.0, first - step))
@@ -225,7 +225,7 @@ class StepTimer:
         network = architectures.build(self._model(depth), shape, classes, seed=self.trial.seed)
         return to_device(network, self.device).train()
 
-    def _step(self, network: nn.Module, forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[], object]:
+    def _step(self, network: nn.Module, forward: Compiled | None = None) -> Callable[[], object]:
         recipe = self.trial.recipe
         taking = Step(network, recipe, make_optimizer(network, recipe), forward=forward)
         inputs = self.inputs.contiguous(memory_format=memory_format(network))

@@ -131,7 +131,7 @@ def test_losses_gradients_and_running_statistics_are_the_plain_ones(name: str) -
         torch.manual_seed(3)
         network = make().train()
         choice = {"compile_seconds": 0.0}
-        forward = Compiled(network, "default", choice) if compiles else network
+        forward = Compiled(network, "default", choice) if compiles else None
         step = Step(network, r, make_optimizer(network, r), forward=forward)
         inputs = x.contiguous(memory_format=memory_format(network)) if x.ndim == 4 else x
         losses = [step.take(inputs, y, y, 0.05, None)[0] for _ in range(3)]

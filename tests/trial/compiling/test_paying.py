@@ -128,7 +128,7 @@ def test_twins_are_measured_once(compiler: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(paying, "ENOUGH_SECONDS", 0.0)
     first = run_trial(trial())
     twins = first.compiling["twins"]
-    assert [twin["depth"] for twin in twins] == [4, 6]
+    assert [twin["depth"] for twin in twins] == [4, 8]
     assert all(twin[key] > 0 for twin in twins for key in ("step", "compiled_step", "compiling"))
     assert [e.metrics for e in first.epochs] == [e.metrics for e in run_trial(trial(compile="none")).epochs]
     (kept,) = compiler.glob("skipray-twins-*.json")
