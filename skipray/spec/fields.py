@@ -247,7 +247,7 @@ class Resources(Section):
     """How often an attempt that ended in an error is repeated. Lost nodes do not count."""
     stall_seconds: PositiveFloat | None = None
     """A trial that makes no step, evaluation or probe for so long is ended, and counts as an error; it is waited for
-    when left out, and the launch says for how long."""
+    when left out, and the launch says for how long. Compiling is part of a step."""
     checkpoint_seconds: PositiveFloat = 60.0
     """A trial saves its state about this often: what a killed attempt can lose."""
 

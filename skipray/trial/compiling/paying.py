@@ -129,7 +129,9 @@ def decide(trial: TrialSpec, splits: Splits, folder: Path) -> dict[str, Any]:
     steps = trial.recipe.epochs * -(-samples // trial.recipe.batch_size)
     with _random_kept(trial):
         timer = StepTimer(trial, splits)
-        step = timer.plain_step(trial.model.depth)
+        step = timer.early_step(trial.model.depth)
+        if steps * step >= LEAST_SECONDS:
+            step = timer.plain_step(trial.model.depth)
         if steps * step < LEAST_SECONDS:
             why = f"its {steps} steps take {steps * step:.3g} s, less than {LEAST_SECONDS:g}"
             return {"ran": "none", "why": why, "steps": steps, "step_seconds": step}
@@ -171,10 +173,17 @@ class StepTimer:
         chosen = torch.arange(max(piece_sizes(trial.recipe, samples)) * trial.recipe.gradient_accumulation) % samples
         self.inputs, self.labels = splits.normalise(splits.train_x[chosen]), splits.train_y[chosen]
 
+    def early_step(self, depth: int) -> float:
+        """Seconds of the second step of a new network of the family, which is soon known and hardly too small."""
+        take = self._step(self._network(depth))
+        take()
+        began = self._now()
+        take()
+        return self._now() - began
+
     def plain_step(self, depth: int) -> float:
         """Seconds of a step of a new network of the family."""
-        network = self._network(depth)
-        return self._fastest(self._step(network))[0]
+        return self._fastest(self._step(self._network(depth)))[0]
 
     def twin(self, depth: int) -> Twin:
         """A new network of the family measured, plain and compiled for the first time."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import nn
 
 from skipray import architectures
 from skipray.datasets import gaussian
+from skipray.extension import catalog
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TokenShape, TrialSpec
 from skipray.trial import run_trial
 from skipray.trial.compiling import CompilationFailed
@@ -146,6 +148,35 @@ def test_losses_gradients_and_running_statistics_are_the_plain_ones(name: str) -
     torch.testing.assert_close(its_losses, losses, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(its_gradients, gradients, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(its_buffers, buffers, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.catalog
+def test_every_family_is_taken_whole() -> None:
+    """In one graph: nothing of it goes on as it was between compiled parts. Traced only, which takes little time."""
+    fields = {"residual_scale": 1, "block": "basic", "shortcut": "B", "cardinality": 2, "group_width": 4}
+    fields |= {"growth_rate": 4, "layout": "cifar", "dropout": 0.1, "stochastic_depth": 0.3, "layer_scale": 0.1}
+    taken = []
+    for name in catalog.names("architectures"):
+        family = catalog.find("architectures", name)
+        for kind in architectures.kinds(name) if name != "transformer" else ():
+            read = {key: value for key, value in fields.items() if key in family.fields(kind)}
+            network = shallowest(name, {**MLP, "kind": kind, **read}, IMAGE if kind == "cnn" else ROW).train()
+            torch.compiler.reset()
+            whole = torch.compile(network, backend="eager", dynamic=False, fullgraph=True)
+            whole(torch.randn(6, *(IMAGE if kind == "cnn" else ROW))).sum().backward()
+            taken.append((name, kind))
+    torch.compiler.reset()
+    assert len(taken) > 12
+
+
+def shallowest(architecture: str, fields: dict[str, Any], shape: tuple[int, ...]) -> nn.Module:
+    """A family's smallest network, normalized where it can be."""
+    for normalization, initialisation in (("batch", "he_normal"), ("none", "he_normal"), ("none", "fixup")):
+        for depth in range(3, 20):
+            values = fields | {"normalization": normalization, "initialisation": initialisation, "depth": depth}
+            with suppress(ValueError):
+                return built(architecture, shape, **values)
+    raise AssertionError(f"{architecture} has no depth below 20")
 
 
 class Kept:

@@ -125,10 +125,11 @@ def test_what_was_decided_is_recorded_and_stays(monkeypatch: pytest.MonkeyPatch)
 def test_twins_are_measured_once(compiler: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paying, "LEAST_SECONDS", 0.0)
     monkeypatch.setattr(paying, "SHALLOWEST", 3)
+    monkeypatch.setattr(paying, "DEEPER", 1.2)
     monkeypatch.setattr(paying, "ENOUGH_SECONDS", 0.0)
     first = run_trial(trial())
     twins = first.compiling["twins"]
-    assert [twin["depth"] for twin in twins] == [4, 8]
+    assert [twin["depth"] for twin in twins] == [4, 6]
     assert all(twin[key] > 0 for twin in twins for key in ("step", "compiled_step", "compiling"))
     assert [e.metrics for e in first.epochs] == [e.metrics for e in run_trial(trial(compile="none")).epochs]
     (kept,) = compiler.glob("skipray-twins-*.json")
