@@ -163,14 +163,15 @@ class BackwardKernels:
     convolution: Callable[..., tuple[Tensor, Tensor, Tensor]]
     batch_norm: Callable[..., tuple[Tensor, Tensor, Tensor]]
     layer_norm: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    group_norm: Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
 def backward_kernels() -> BackwardKernels | None:
     """None where this torch lacks one, or one that goes forward and gives what it needs."""
-    forward = ("native_batch_norm", "native_layer_norm")
-    backward = ("convolution_backward", "native_batch_norm_backward", "native_layer_norm_backward")
+    norms = ("native_batch_norm", "native_layer_norm", "native_group_norm")
+    backward = ("convolution_backward", *(f"{name}_backward" for name in norms))
     found = [getattr(operator(name), "default", None) for name in backward]
-    if None in found or not all(hasattr(torch, name) for name in forward):
+    if None in found or not all(hasattr(torch, name) for name in norms):
         return None
     return BackwardKernels(*found)  # type: ignore[arg-type]
 

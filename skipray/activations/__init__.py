@@ -4,9 +4,10 @@ A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARG
 (None where it has to be given); `KEPT`, how many tensors of the output's size autograd keeps of a call besides the
 output; where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square of its
 activations stays; and, where the gradient follows from the output alone, `make_in_place(layers, **arguments)`, which
-gives a function that overwrites its tensor: the same bits, without another tensor of its size, and `make_gradient`,
-with the same arguments, which gives a function of a gradient, the output and a tensor to write into: the input's
-gradient as autograd would give it, bit for bit, or None where this torch has no such kernel. One with arguments has
+gives a function that overwrites its tensor: the same bits, without another tensor of its size. `make_gradient(layers,
+**arguments)` gives a function of the output's gradient, what autograd keeps (the output where KEPT is 0, else the
+input) and a tensor to write into, None for a new one: the input's gradient as autograd would give it, bit for bit. It
+is None where this torch lacks a kernel; without one training is as exact, and slower. One with arguments has
 `pointwise(layers, **arguments)`, itself and its slope of arrays, for theory without torch; `check(arguments)`, which
 yields what is wrong with them; and `EXAMPLE`, a value for each argument without a default, with which the tests make
 it. A user's own `module:name` is a function of a tensor and its arguments.
@@ -30,7 +31,8 @@ Activation = str | Mapping[str, Any]
 """As a model has it: a name, or a mapping with the key name."""
 Function = Callable[["torch.Tensor"], "torch.Tensor"]
 Gradient = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor | None"], "torch.Tensor"]
-"""(gradient of the output, output, what is written into: None for a new tensor) -> gradient of the input."""
+"""(gradient of the output, what autograd keeps, what is written into: None for a new tensor) -> gradient of the input.
+Kept is the output where KEPT is 0, else the input."""
 
 
 def name_of(activation: Activation) -> str:
@@ -71,7 +73,7 @@ def make_in_place(activation: Activation, layers: int) -> "Callable[[torch.Tenso
 
 
 def make_gradient(activation: Activation, layers: int) -> "Gradient | None":
-    """The gradient of its input from its output's and its output; None of one that has no such function."""
+    """The gradient of its input; None of one that has no such function."""
     name = name_of(activation)
     entry: Any = None if ":" in name else catalog.find("activations", name)
     if not hasattr(entry, "make_gradient"):

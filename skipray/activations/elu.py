@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from skipray.activations import Gradient
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"alpha": 1.0}
@@ -20,6 +21,12 @@ def make(layers: int, alpha: float) -> Callable[[torch.Tensor], torch.Tensor]:
     from torch.nn.functional import elu
 
     return partial(elu, alpha=float(alpha))
+
+
+def make_gradient(layers: int, alpha: float) -> Gradient | None:
+    from skipray.activations._gradients import of_kernel
+
+    return of_kernel("elu_backward", before=(float(alpha), 1, 1, False))
 
 
 def pointwise(layers: int, alpha: float) -> Pointwise:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from skipray.activations import Gradient
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"slope": 0.01}
@@ -20,6 +21,12 @@ def make(layers: int, slope: float) -> Callable[[torch.Tensor], torch.Tensor]:
     from torch.nn.functional import leaky_relu
 
     return partial(leaky_relu, negative_slope=float(slope))
+
+
+def make_gradient(layers: int, slope: float) -> Gradient | None:
+    from skipray.activations._gradients import of_kernel
+
+    return of_kernel("leaky_relu_backward", float(slope), False)
 
 
 def gain(slope: float) -> float:

@@ -26,20 +26,11 @@ def make_in_place(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return torch.relu_
 
 
+def make_gradient(layers: int) -> Gradient | None:
+    from skipray.activations._gradients import of_kernel
+
+    return of_kernel("threshold_backward", 0)
+
+
 def gain() -> float:
     return 2**0.5  # it halves the mean square
-
-
-def make_gradient(layers: int) -> Gradient | None:
-    from skipray.torch_private import operator
-
-    kernel = operator("threshold_backward")
-    if kernel is None:
-        return None
-
-    def gradient(of_output: torch.Tensor, output: torch.Tensor, into: torch.Tensor | None) -> torch.Tensor:
-        if into is None:
-            return kernel.default(of_output, output, 0)
-        return kernel.grad_input(of_output, output, 0, grad_input=into)
-
-    return gradient

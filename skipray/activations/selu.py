@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from skipray.activations import Gradient
+
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 1
+ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805
+"""Klambauer et al. 2017, equation 14."""
 
 
 def make(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     from torch.nn.functional import selu
 
     return selu
+
+
+def make_gradient(layers: int) -> Gradient | None:
+    from skipray.activations._gradients import of_kernel
+
+    return of_kernel("elu_backward", before=(ALPHA, SCALE, 1, False))

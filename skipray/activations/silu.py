@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from skipray.activations import Gradient
+
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 1
 
@@ -16,3 +18,9 @@ def make(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     from torch.nn.functional import silu
 
     return silu
+
+
+def make_gradient(layers: int) -> Gradient | None:
+    from skipray.activations._gradients import of_kernel
+
+    return of_kernel("silu_backward")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from skipray.activations import Gradient
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"frequency": 1.0}
@@ -21,6 +22,17 @@ def make(layers: int, frequency: float) -> Callable[[torch.Tensor], torch.Tensor
         return torch.sin(x if frequency == 1 else frequency * x)
 
     return sine
+
+
+def make_gradient(layers: int, frequency: float) -> Gradient:
+    import torch
+
+    def gradient(of_output: torch.Tensor, x: torch.Tensor, into: torch.Tensor | None) -> torch.Tensor:
+        if frequency == 1:
+            return of_output * torch.cos(x)
+        return of_output * torch.cos(frequency * x) * frequency
+
+    return gradient
 
 
 def pointwise(layers: int, frequency: float) -> Pointwise:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from skipray.activations import Gradient
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"eta": None}
@@ -45,6 +46,17 @@ def make(layers: int, eta: float) -> Callable[[torch.Tensor], torch.Tensor]:
         return leaky_relu(x, a) * scale
 
     return tailored
+
+
+def make_gradient(layers: int, eta: float) -> Gradient | None:
+    from skipray.activations._gradients import of_kernel
+
+    a = slope(layers, eta)
+    scale = math.sqrt(2 / (1 + a * a))
+    leaky = of_kernel("leaky_relu_backward", a, False)
+    if leaky is None:
+        return None
+    return lambda of_output, x, into: leaky(of_output * scale, x, None)
 
 
 def pointwise(layers: int, eta: float) -> Pointwise:

@@ -27,15 +27,6 @@ def make_in_place(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def make_gradient(layers: int) -> Gradient | None:
-    from skipray.torch_private import operator
+    from skipray.activations._gradients import of_kernel
 
-    kernel = operator("tanh_backward")
-    if kernel is None:
-        return None
-
-    def gradient(of_output: torch.Tensor, output: torch.Tensor, into: torch.Tensor | None) -> torch.Tensor:
-        if into is None:
-            return kernel.default(of_output, output)
-        return kernel.grad_input(of_output, output, grad_input=into)
-
-    return gradient
+    return of_kernel("tanh_backward")

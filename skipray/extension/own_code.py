@@ -6,12 +6,14 @@ A module is the user's where it lies outside skipray, the standard library and w
 import ast
 import hashlib
 import importlib.util
+import platform
 import re
 import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 _INSTALLED = [sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -62,6 +64,14 @@ def is_foreign(top: str) -> bool:
     except (ImportError, AttributeError, ValueError):
         return False
     return spec is not None and bool(spec.origin) and not is_users(str(spec.origin))
+
+
+@lru_cache(maxsize=64)
+def version_of(top: str) -> str:
+    """Version of the installed package that a top-level module belongs to; Python's for the standard library's."""
+    for distribution in packages_distributions().get(top, ()):
+        return version(distribution)
+    return platform.python_version()
 
 
 def said(error: BaseException) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 from skipray.extension import own_code
 from skipray.extension.statements import Chain, Statement, statements
 
+LARGEST_PACKAGE = 100
+"""Files of an installed package that are followed; one that needs more of them, such as torch, is its version."""
 LARGEST_FILE = 16 * 2**20
 """Bytes of a data file that is hashed; larger ones are data sets, which their fingerprint pins."""
 
@@ -43,12 +45,21 @@ def source_of(name: str, *, reads_data: bool = True) -> Source:
         reads_data: whether files that the code names count; those of a data set are pinned by its fingerprint.
     """
     module, _, attribute = name.partition(":")
-    walk = _Walk(module.partition(".")[0], reads_data)
+    package = module.partition(".")[0]
+    walk = _Walk(package, reads_data)
     walk.reach(module, attribute.partition(".")[0])
-    walk.run()
-    parts = dict(sorted(walk.parts.items()))
+    try:
+        walk.run()
+        parts, files = dict(sorted(walk.parts.items())), own_code.source_hash(module)
+    except _TooLarge:
+        parts = {f"{package} {own_code.version_of(package)}": hashlib.sha256(name.encode()).hexdigest()}
+        files = ""  # skipray 0.1 made no trials with it
     text = "\n".join(f"{part} {digest}" for part, digest in parts.items())
-    return Source(hashlib.sha256(text.encode()).hexdigest(), own_code.source_hash(module), parts)
+    return Source(hashlib.sha256(text.encode()).hexdigest(), files, parts)
+
+
+class _TooLarge(Exception):
+    """An installed package of many files."""
 
 
 def changed_parts(before: dict[str, str], now: dict[str, str]) -> list[str]:
@@ -91,6 +102,8 @@ class _Walk:
             if path is None:
                 continue
             self._enter(module)
+            if len(self._entered) > LARGEST_PACKAGE and own_code.is_foreign(self.package):
+                raise _TooLarge
             try:
                 found = statements(path.read_bytes())
             except SyntaxError:  # of a module that is imported late, or never
@@ -155,7 +168,8 @@ class _Walk:
                 else:
                     self.reach(module, chain.root)
             elif "*" in statement.binds:
-                self._import(module, path, statement.node, chain.root, chain.attributes)
+                for star in _stars(statement):
+                    self._import(module, path, star, chain.root, chain.attributes)
 
     def _inner_import(self, module: str, path: Path, node: Any, statement: Statement) -> None:
         """An import inside a function: its names are used in the same statement."""
@@ -200,7 +214,8 @@ class _Walk:
     def _through_stars(self, module: str, path: Path, found: Iterable[Statement], name: str) -> None:
         for statement in found:
             if "*" in statement.binds:
-                self._import(module, path, statement.node, name, ())
+                for star in _stars(statement):
+                    self._import(module, path, star, name, ())
 
     def _texts(self, path: Path, texts: Iterable[str], imports: bool) -> None:
         """Modules and files that code names in a text, as `importlib` and `open` take them."""
@@ -227,3 +242,10 @@ def _files_named(beside: Path, text: str) -> Iterator[Path]:
                 return
         except OSError:
             continue
+
+
+def _stars(statement: Statement) -> Iterator[ast.ImportFrom]:
+    """Imports of all names; they may stand within an `if` or a `try`."""
+    for node in ast.walk(statement.node):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            yield node

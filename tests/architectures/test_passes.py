@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from skipray import architectures, torch_private
 from skipray.architectures.building.passes.network import passes_of
+from skipray.extension import catalog
 from skipray.spec import Recipe
 from skipray.trial.training import make_optimizer, to_device
 from skipray.trial.training.step import Step
@@ -24,7 +25,7 @@ def networks():
     """Families, kinds and what a model may have, with each value of each field at least once."""
     for family, kind, norm, activation in itertools.product(
         ("plainnet", "resnet", "preresnet", "resnext"), ("mlp", "cnn"), ("batch", "layer", "none"),
-        ("relu", "tanh", "gelu", "linear"),
+        ("relu", "tanh", "gelu"),
     ):  # fmt: skip
         fields = dict(MLP if kind == "mlp" else CNN) | {"normalization": norm, "activation": activation}
         fields["depth"] = 8 if kind == "mlp" else 14
@@ -47,14 +48,21 @@ def networks():
         yield family, mlp | {"dropout": 0.3, "stochastic_depth": 0.4}
         yield family, cnn | {"dropout": 0.3}
         yield family, cnn | {"block": "bottleneck", "depth": 20, "shortcut": "B"}
+    for name in catalog.names("activations"):
+        given = {"name": name, **getattr(catalog.find("activations", name), "EXAMPLE", {})}
+        for arguments in ({}, {"frequency": 2.5} if name == "sine" else {}):
+            for norm in ("none", "batch")[: 1 if name == "tailored_leaky_relu" else 2]:
+                fields = {"depth": 6, "normalization": norm, "activation": given | arguments}
+                scheme = {"initialisation": "lecun_normal"} if name == "tailored_leaky_relu" else {}
+                yield "plainnet", MLP | fields | scheme
     imagenet = {"layout": "imagenet", "depth": 18, "normalization": "batch", "activation": "relu"}
     yield "resnet", CNN | imagenet | {"residual_scale": 1, "shortcut": "B"}
-    yield "plainnet", MLP | {"depth": 6, "normalization": "none", "activation": "relu", "initialisation": "dirac"}
 
 
 def name_of(given):
     family, fields = given
-    return "-".join(str(v) for v in (family, *fields.values()))
+    told = (v["name"] if isinstance(v, dict) else v for v in fields.values())
+    return "-".join(str(v) for v in (family, *told))
 
 
 def pair(make_model, family, fields):
@@ -166,34 +174,55 @@ def test_so_are_other_networks_and_a_torch_without_the_kernels(make_model, monke
     assert passes_of(net) is None
 
 
-def test_another_module_in_a_place_of_ours_is_done_by_autograd(make_model):
-    """A layer that was replaced is called as it is, and so is a block."""
-
+def doubled(network):
     class Doubled(nn.Linear):
         def forward(self, x):
             return 2 * super().forward(x)
 
-    class Own(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.scale = nn.Parameter(torch.ones(8))
+    network.classifier = Doubled(8, CLASSES)
 
-        def forward(self, x):
-            return torch.sin(x) * self.scale
 
-    torch.manual_seed(0)
-    net, _, _ = pair(make_model, "preresnet", MLP | {
-        "depth": 8, "normalization": "batch", "activation": "relu", "residual_scale": 1,
-    })  # fmt: skip
-    net.head = nn.GELU()
-    net.blocks[1] = Own()
-    net.classifier = Doubled(8, CLASSES)
-    net.stem = nn.Sequential(nn.Linear(192, 8), nn.Tanh())
-    twin = copy.deepcopy(net)
-    passes = passes_of(twin)
-    x, y = batch()
-    assert gradients(net, x, y) == gradients(passes, x, y)
-    assert_same(net, twin)
+def another_block(network):
+    network.blocks[1] = nn.Sequential(nn.Linear(8, 8))
+
+
+def another_stem(network):
+    network.stem = nn.Sequential(nn.Linear(192, 8), nn.ReLU())
+
+
+def another_head(network):
+    network.head = nn.GELU()
+
+
+def another_norm(network):
+    norm = nn.BatchNorm1d(8, affine=False)
+    network.blocks[0].norm1 = norm
+    network.blocks[0].first = (norm, network.blocks[0].first[1])
+
+
+def another_skip(network):
+    network.blocks[0].shortcut = nn.Sequential()
+
+
+def another_scale(network):
+    network.blocks[0].scale = nn.Sequential()
+
+
+@pytest.mark.parametrize(
+    "change", [doubled, another_block, another_stem, another_head, another_norm, another_skip, another_scale]
+)
+def test_so_is_a_network_with_a_part_of_anothers(make_model, change):
+    fields = {"depth": 8, "normalization": "batch", "activation": "relu", "residual_scale": 1}
+    net, _, passes = pair(make_model, "preresnet", MLP | fields)
+    assert passes is not None
+    change(net)
+    assert passes_of(net) is None
+
+
+def test_so_are_dirac_layers_and_activations_of_ones_own(make_model):
+    fields = {"depth": 6, "normalization": "none", "activation": "relu"}
+    assert pair(make_model, "plainnet", MLP | fields | {"initialisation": "dirac"})[2] is None
+    assert pair(make_model, "plainnet", MLP | fields | {"activation": "torch.nn.functional:mish"})[2] is None
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["sgd", "lbfgs"])

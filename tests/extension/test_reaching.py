@@ -1,12 +1,15 @@
 """What a user's object reaches: an edit of it changes the hash, an edit beside it does not."""
 
 import importlib
+import platform
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from skipray.extension.own_code import version_of
 from skipray.extension.reaching import changed_parts, source_of
 from skipray.extension.statements import statements
 
@@ -157,3 +160,36 @@ def test_data_of_a_data_set_is_pinned_by_its_fingerprint(edit: Edit) -> None:
     before = source_of("mine_nets:vit", reads_data=False).hash
     edit("tables/widths.json", "2", "3")
     assert source_of("mine_nets:vit", reads_data=False).hash == before
+
+
+def test_an_import_of_all_names_within_an_if_is_followed(edit: Edit) -> None:
+    edit("mine_nets.py", "from mine_star import *", "if True:\n    from mine_star import *")
+    before = source_of("mine_nets:vit").parts
+    assert "mine_star: starred" in before
+    assert source_of("mine_nets:starred").parts.keys() == {"mine_star: starred"}
+    edit("mine_star.py", "return 5", "return 7")
+    assert changed_parts(before, source_of("mine_nets:vit").parts) == ["starred"]
+
+
+@pytest.mark.parametrize("name", ["torch:sin", "torch.nn.functional:mish"])
+def test_of_an_installed_package_of_many_files_the_version_counts(name: str) -> None:
+    source = source_of(name)
+    (part,) = source.parts
+    assert part == f"torch {version('torch')}"
+    assert source.hash != source_of("torch.nn.functional:softsign").hash
+
+
+def test_an_installed_package_of_few_files_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "mine_installed.py").write_text("def f(x):\n    return x\n")
+    monkeypatch.syspath_prepend(folder)
+    importlib.invalidate_caches()
+    before = source_of("mine_installed:f")
+    (folder / "mine_installed.py").write_text("def f(x):\n    return 2 * x\n")
+    assert source_of("mine_installed:f").hash != before.hash
+
+
+def test_versions_of_what_is_installed() -> None:
+    assert version_of("torch") == version("torch")
+    assert version_of("math") == platform.python_version()

@@ -2,8 +2,8 @@
 
 Half of a step of a deep, narrow network on a CPU is spent around its kernels: on modules that are called and on nodes
 of autograd that are made, walked and freed. A pass keeps what its layer's gradient needs and calls the kernels itself,
-with the arguments that autograd gives them, so that every bit stays. What has no pass of its own is done by autograd,
-for itself alone.
+with the arguments that autograd gives them, so that every bit stays. Of skipray's own parts a few that are small
+(dropout, the pooling of a stem) are done by autograd, for themselves alone.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +11,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+
+
+class NoPass(Exception):
+    """A part is left to autograd, and so the whole network."""
 
 
 class Pass(Protocol):
@@ -56,7 +60,7 @@ class ChainPass:
 
 
 class ByAutograd:
-    """What has no pass of its own: a module, or a function without parameters."""
+    """A module, or a function without parameters, that overwrites nothing."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]):
         self.function = function

@@ -4,29 +4,28 @@ from torch import Tensor, nn
 
 from skipray import activations
 from skipray.architectures.building.blocks import PostActivationBlock, PreActivationBlock, ProjectionShortcut
-from skipray.architectures.building.layers import FixedScale
+from skipray.architectures.building.layers import ChannelScale, FixedScale, LearnedScale, PadShortcut
 from skipray.architectures.building.outline import Outline
-from skipray.architectures.building.passes import ByAutograd, ChainPass, Pass
+from skipray.architectures.building.passes import ByAutograd, ChainPass, NoPass, Pass
 from skipray.architectures.building.passes.norms import norm_pass
 from skipray.architectures.building.passes.weight_layers import weight_layer_pass
 from skipray.torch_private import BackwardKernels
 
 
 class ActivationPass:
-    """One whose gradient follows from its output alone."""
-
-    def __init__(self, function: activations.Function, gradient: activations.Gradient):
-        self.function, self.gradient = function, gradient
+    def __init__(self, function: activations.Function, gradient: activations.Gradient, *, keeps_input: bool):
+        self.function, self.gradient, self.keeps_input = function, gradient, keeps_input
 
     def forward(self, x: Tensor) -> Tensor:
-        self._output = self.function(x)
-        return self._output
+        y = self.function(x)
+        self._kept = x if self.keeps_input else y
+        return y
 
     def backward(self, gradient: Tensor) -> Tensor:
         # Written over the gradient where a new tensor would lie in memory as it does: else kernels take another way.
-        same = gradient.stride() == self._output.stride()
-        found = self.gradient(gradient, self._output, gradient if same else None)
-        del self._output
+        same = gradient.stride() == self._kept.stride()
+        found = self.gradient(gradient, self._kept, gradient if same else None)
+        del self._kept
         return found
 
 
@@ -41,12 +40,19 @@ class ScalePass:
         return gradient * self.factor
 
 
-class Passes:
-    """Makes the passes of one network's parts."""
+class Maker:
+    """Makes the passes of one network's parts.
+
+    Raises:
+        NoPass: a part is none of skipray's, or one for which autograd is as fast.
+    """
 
     def __init__(self, outline: Outline, kernels: BackwardKernels):
         self.outline, self.kernels = outline, kernels
-        self._gradient = activations.make_gradient(outline.activation, outline.activations)
+        gradient = activations.make_gradient(outline.activation, outline.activations)
+        if gradient is None:
+            raise NoPass
+        self._gradient = gradient
 
     def layer(self, layer: nn.Module, *, first: bool = False) -> Pass:
         return weight_layer_pass(layer, self.kernels, first=first)
@@ -60,17 +66,16 @@ class Passes:
         Args:
             in_place: nothing else reads its input.
         """
-        chosen = (self.outline.activation, self.outline.activations)
-        if self._gradient is None:
-            return ByAutograd(activations.make(*chosen))
-        return ActivationPass((activations.make_in_place if in_place else activations.make)(*chosen), self._gradient)
+        make = activations.make_in_place if in_place else activations.make
+        function = make(self.outline.activation, self.outline.activations)
+        return ActivationPass(function, self._gradient, keeps_input=activations.kept(self.outline.activation) > 0)
 
     def block(self, block: nn.Module) -> Pass:
         if type(block) is PostActivationBlock:
             return PostActivationPass(block, self)
         if type(block) is PreActivationBlock:
             return PreActivationPass(block, self)
-        return ByAutograd(block)
+        raise NoPass
 
     def shortcut(self, shortcut: nn.Module) -> Pass | None:
         """None of the identity."""
@@ -78,13 +83,20 @@ class Passes:
             return None
         if type(shortcut) is ProjectionShortcut:
             return ChainPass([self.layer(shortcut.conv), *self.norm(shortcut.norm)])
-        return ByAutograd(shortcut)
+        if type(shortcut) is PadShortcut:
+            return ByAutograd(shortcut)
+        raise NoPass
 
     def behind(self, block: PostActivationBlock | PreActivationBlock) -> list[Pass]:
         """What follows the layers of a branch."""
-        scale = [] if block.scale is None else [block.scale]
-        made: list[Pass] = [ScalePass(s) if type(s) is FixedScale else ByAutograd(s) for s in scale]
-        return made if block.drop is None else [*made, ByAutograd(block.drop)]
+        scale, parts = block.scale, list[Pass]()
+        if type(scale) is FixedScale:
+            parts.append(ScalePass(scale))
+        elif scale is not None:
+            if type(scale) not in (LearnedScale, ChannelScale):
+                raise NoPass
+            parts.append(ByAutograd(scale))
+        return parts if block.drop is None else [*parts, ByAutograd(block.drop)]
 
 
 def added(skipped: Tensor, found: Tensor) -> Tensor:
@@ -94,7 +106,7 @@ def added(skipped: Tensor, found: Tensor) -> Tensor:
 
 
 class PostActivationPass:
-    def __init__(self, block: PostActivationBlock, make: Passes):
+    def __init__(self, block: PostActivationBlock, make: Maker):
         parts: list[Pass] = []
         for layer, norm in block.inner:
             parts += [make.layer(layer), *make.norm(norm), make.activation(in_place=True)]
@@ -120,7 +132,7 @@ class PostActivationPass:
 
 
 class PreActivationPass:
-    def __init__(self, block: PreActivationBlock, make: Passes):
+    def __init__(self, block: PreActivationBlock, make: Maker):
         norm, layer = block.first
         # Without a normalization the activation reads the block's input, which the skip reads too.
         self.before = ChainPass([*make.norm(norm), make.activation(in_place=norm is not None)])

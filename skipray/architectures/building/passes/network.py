@@ -1,14 +1,14 @@
 """The passes of a whole network, as a function that autograd can differentiate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skipray.architectures.building.network import Activated, Network, Stem
-from skipray.architectures.building.passes import ByAutograd, ChainPass, Pass
-from skipray.architectures.building.passes.blocks import Passes
+from skipray.architectures.building.passes import ByAutograd, ChainPass, NoPass, Pass
+from skipray.architectures.building.passes.blocks import Maker
 from skipray.torch_private import backward_kernels, is_watched
 
 ORDERS = ("post", "pre")
@@ -18,36 +18,44 @@ ORDERS = ("post", "pre")
 def passes_of(network: nn.Module) -> Callable[[Tensor], Tensor] | None:
     """Inputs to logits as the network has them in training, with the same gradients, for one step at a time.
 
-    None where it would be no faster or something else: for a network that is not of skipray's blocks, on another device
-    than a CPU, whose parameters are not all trained, or which has hooks; for a torch without these kernels.
+    None where it would be no faster or something else: for a network that is not of skipray's blocks, or has a part or
+    an activation of another kind, on another device than a CPU, whose parameters are not all trained, or which has
+    hooks; for a torch without these kernels.
     """
     kernels = backward_kernels()
     if type(network) is not Network or network.outline.order not in ORDERS or kernels is None:
         return None
     if any(p.device.type != "cpu" or not p.requires_grad for p in network.parameters()) or is_watched(network):
         return None
-    make = Passes(network.outline, kernels)
-    parts = _of_stem(network.stem, make) + [make.block(block) for block in network.blocks]
+    try:
+        return _Whole(ChainPass(_parts(network, Maker(network.outline, kernels))), flat=network.is_flat)
+    except NoPass:
+        return None
+
+
+def _parts(network: Network, make: Maker) -> Iterator[Pass]:
+    yield from _of_stem(network.stem, make)
+    for block in network.blocks:
+        yield make.block(block)
     if network.head is not None:
-        parts += _of_activated(network.head, make)
+        yield from _of_activated(network.head, make)
     if not network.is_flat:
-        parts.append(ByAutograd(network.over_space))
-    parts.append(make.layer(network.classifier))
-    return _Whole(ChainPass(parts), flat=network.is_flat)
+        yield ByAutograd(network.over_space)
+    yield make.layer(network.classifier)
 
 
-def _of_stem(stem: nn.Module, make: Passes) -> list[Pass]:
+def _of_stem(stem: nn.Module, make: Maker) -> list[Pass]:
     if type(stem) is not Stem:
-        return [ByAutograd(stem)]
+        raise NoPass
     parts = [make.layer(stem.layer, first=True)]
     if stem.activated is not None:
         parts += _of_activated(stem.activated, make)
     return [*parts, ByAutograd(stem.pooled)] if stem.pool else parts
 
 
-def _of_activated(activated: nn.Module, make: Passes) -> list[Pass]:
+def _of_activated(activated: nn.Module, make: Maker) -> list[Pass]:
     if type(activated) is not Activated:
-        return [ByAutograd(activated)]
+        raise NoPass
     return [*make.norm(activated.norm), make.activation(in_place=activated.norm is not None)]
 
 

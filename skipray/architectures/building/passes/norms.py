@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from skipray.architectures.building.layers import LightBatchNorm1d, LightBatchNorm2d
-from skipray.architectures.building.passes import ByAutograd, Pass, give
+from skipray.architectures.building.passes import NoPass, Pass, give
 from skipray.torch_private import BackwardKernels
 
 
@@ -53,11 +53,40 @@ class LayerNormPass:
         return found
 
 
+class GroupNormPass:
+    def __init__(self, norm: nn.GroupNorm, kernels: BackwardKernels):
+        self.weight, self.bias, self.groups, self.eps = norm.weight, norm.bias, norm.num_groups, norm.eps
+        self.kernel = kernels.group_norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, height, width = x.shape
+        self._sizes = (n, c, height * width, self.groups)
+        y, *self._statistics = torch.native_group_norm(x, self.weight, self.bias, *self._sizes, self.eps)
+        self._input = x
+        return y
+
+    def backward(self, gradient: Tensor) -> Tensor:
+        found, of_weight, of_bias = self.kernel(
+            gradient, self._input, *self._statistics, self.weight, *self._sizes, (True, True, True)
+        )
+        del self._input, self._statistics
+        give(self.weight, of_weight)
+        give(self.bias, of_bias)
+        return found
+
+
 def norm_pass(norm: nn.Module, kernels: BackwardKernels) -> Pass:
-    affine = getattr(norm, "weight", None) is not None and getattr(norm, "bias", None) is not None
-    if type(norm) in (LightBatchNorm1d, LightBatchNorm2d) and affine and norm.running_mean is not None:
+    """
+    Raises:
+        NoPass: it is another one, or has no scale and shift.
+    """
+    if getattr(norm, "weight", None) is None or getattr(norm, "bias", None) is None:
+        raise NoPass
+    if type(norm) in (LightBatchNorm1d, LightBatchNorm2d) and norm.running_mean is not None:
         if norm.momentum is not None:
             return BatchNormPass(norm, kernels)  # type: ignore[arg-type]
-    elif type(norm) is nn.LayerNorm and affine:
+    elif type(norm) is nn.LayerNorm:
         return LayerNormPass(norm, kernels)
-    return ByAutograd(norm)
+    elif type(norm) is nn.GroupNorm:
+        return GroupNormPass(norm, kernels)
+    raise NoPass

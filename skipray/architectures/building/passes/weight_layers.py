@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skipray.architectures.building.linear_maps import GroupedLinear
-from skipray.architectures.building.passes import ByAutograd, Pass, give
+from skipray.architectures.building.passes import NoPass, Pass, give
 from skipray.torch_private import BackwardKernels
 
 
@@ -76,6 +76,9 @@ def weight_layer_pass(layer: nn.Module, kernels: BackwardKernels, *, first: bool
     """
     Args:
         first: it reads the network's input, whose gradient nobody wants; its `backward` gives something else.
+
+    Raises:
+        NoPass: it is another one.
     """
     if type(layer) is nn.Linear:
         return LinearPass(layer, first=first)
@@ -83,4 +86,4 @@ def weight_layer_pass(layer: nn.Module, kernels: BackwardKernels, *, first: bool
         return GroupedLinearPass(layer, first=first)
     if type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
         return ConvolutionPass(layer, kernels, first=first)
-    return ByAutograd(layer)
+    raise NoPass
