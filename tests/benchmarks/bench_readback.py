@@ -4,9 +4,10 @@ much memory.
 The store is filled through MLflow's own tables, in bulk: runs, tags, params, latest metrics, and metrics of two epochs.
 
     python tests/benchmarks/bench_readback.py [--trials 1000 10000 100000] [--uri sqlite:///FILE | postgresql://...]
-                                              [--http]
+                                              [--http [--workers 2]]
 
-With --http the same store is read through an MLflow server on this machine, started as `skipray ui` starts it.
+With --http the same store is read through an MLflow server on this machine, started as `skipray ui` starts it, or with
+more processes (`mlflow server` has four by itself).
 """
 
 import argparse
@@ -213,6 +214,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--uri", help="an empty database; a SQLite file in a temporary folder when left out")
     parser.add_argument("--http", action="store_true", help="read through a server")
+    parser.add_argument("--workers", type=int, default=1, help="processes of that server")
     parser.add_argument("--read", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.read:
@@ -226,7 +228,7 @@ def main() -> None:
             started = time.perf_counter()
             fill(uri, count)
             filled = time.perf_counter() - started
-            with server(uri) if arguments.http else nullcontext(uri) as address:
+            with server(uri, arguments.workers) if arguments.http else nullcontext(uri) as address:
                 for what in ("cold", "next"):
                     done = subprocess.run(
                         [sys.executable, str(HERE), "--uri", address, "--read", str(count)],
@@ -245,7 +247,7 @@ def main() -> None:
 
 
 @contextmanager
-def server(uri: str) -> Iterator[str]:
+def server(uri: str, workers: int = 1) -> Iterator[str]:
     """An MLflow server over a database; its address."""
     from skipray import tracking
 
@@ -253,6 +255,7 @@ def server(uri: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command, environment = tracking.ui_command(uri, port), tracking.ui_environment(uri)
+    command[command.index("--workers") + 1] = str(workers)
     with Path(os.devnull).open("wb") as silent:
         process = subprocess.Popen(command, env=environment, stdout=silent, stderr=silent, start_new_session=True)
     try:
