@@ -18,15 +18,21 @@ from _figures import print_figure
 from bench_step import NETWORKS, recipe, spec
 
 from skipray.datasets import digits, open_dataset
-from skipray.spec import DatasetSpec, ProbeSpec, Resources, TrialSpec
+from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Resources, TrialSpec
 from skipray.trial.compiling.paying import StepTimer, estimate
+
+TRANSFORMER = ModelSpec(
+    architecture="transformer", depth=6, width=32, initialisation="xavier", activation="gelu",
+    options={"norm": "pre", "heads": 2, "mlp_ratio": 2, "patch": 2},
+)  # fmt: skip
 
 
 def measure(name: str, batch: int, device: str) -> None:
     data = DatasetSpec(name="digits")
+    model = TRANSFORMER if name == "transformer" else spec(*NETWORKS[name])
     trial = TrialSpec(
-        sweep="bench", dataset=data, fingerprint=digits.FINGERPRINT, model=spec(*NETWORKS[name]), recipe=recipe(batch),
-        seed=0, probe=ProbeSpec(), resources=Resources(device=device),
+        sweep="bench", dataset=data, fingerprint=digits.FINGERPRINT, model=model, recipe=recipe(batch), seed=0,
+        probe=ProbeSpec(), resources=Resources(device=device),
     )  # fmt: skip
     timer = StepTimer(trial, open_dataset(data, digits.FINGERPRINT).to(torch.device(device)))
     timer.warm_up()
@@ -51,7 +57,8 @@ def _columns(compiled_step: float, compiling: float, step: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, nargs="+", default=[128, 512])
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["plain", "residual", "convolutional"])
+    names = [*NETWORKS, "transformer"]
+    parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     chosen = parser.parse_args()
     torch.set_num_threads(1)

@@ -38,16 +38,20 @@ LEAST_SECONDS = 180.0
 same again, once for each family and machine."""
 MARGIN = 0.1
 """Share of the steps' time that compiling has to save at least: the estimate is no better than that."""
-SHALLOWEST, DEEPER = 8, 1.75
-"""The first twin has at least so many layers, the second so many times the first's."""
+LEAST_RATIO = 0.9
+"""The whole network's compiled step takes at least so much of its plain one, as a share of what the twins' do: lines
+through times that are a little off can be far off at a depth ten times as large."""
+SHALLOWEST, SHARE, DEEPER = 8, 4, 1.75
+"""The first twin is at least so deep; where the network is shallow, a fourth of its depth is enough. The second is so
+many times deeper. Families that count blocks are deep at small numbers."""
 TRIED = 200
 """Depths at which a twin is looked for."""
 TIMED_FIELDS = ("precision", "gradient_clip_norm", "gradient_accumulation", "optimizer", "loss")
 """Of a recipe, what a step's time follows from, besides the batch."""
 WARM_STEPS, TIMED_STEPS = 3, 5
 """Before the timed steps; how many of these there are at least."""
-ENOUGH_SECONDS, MOST_SECONDS = 0.5, 5.0
-"""Steps are timed for so long; no step is begun after the longer time, timed or not, but for the first."""
+ENOUGH_SECONDS, MOST_SECONDS = 2.0, 10.0
+"""Steps are timed for so long; none is begun after the longer time, timed or not."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,9 @@ def estimate(depth: int, step: float, twins: tuple[Twin, Twin], steps: int, size
     depths = first.depth, second.depth
     plain = line(depths, (first.step, second.step), depth)
     compiled = line(depths, (first.compiled_step, second.compiled_step), depth)
+    least = LEAST_RATIO * min(first.compiled_step / first.step, second.compiled_step / second.step)
     compiling = line(depths, (first.compiling, second.compiling), depth)
-    return Forecast(steps, sizes, step, step * compiled / plain, sizes * compiling)
+    return Forecast(steps, sizes, step, step * max(compiled / plain, least), sizes * compiling)
 
 
 def decide(trial: TrialSpec, splits: Splits, folder: Path) -> dict[str, Any]:
@@ -207,12 +212,14 @@ class StepTimer:
             ValueError: there are none.
         """
         found: list[int] = []
-        for depth in range(SHALLOWEST, TRIED):
-            if found and depth < DEEPER * found[0]:
+        least: float = max(1, min(SHALLOWEST, self.trial.model.depth // SHARE))
+        for depth in range(1, TRIED):
+            if depth < least:
                 continue
-            with suppress(ValueError):  # which a depth rule leaves out
+            with suppress(Exception):  # which the family does not have
                 architectures.sizes(self._model(depth), *shape_and_classes(self.trial.dataset))
                 found.append(depth)
+                least = DEEPER * depth
             if len(found) == 2:
                 return found[0], found[1]
         raise ValueError(f"found no two depths of {self.trial.model.architecture} below {TRIED}")
@@ -277,13 +284,13 @@ def twins_of(timer: StepTimer, folder: Path) -> tuple[Twin, Twin]:
     Args:
         folder: the compiler's, where they are kept.
     """
-    path = folder / f"skipray-twins-{_key(timer)}.json"
+    depths = timer.depths()
+    path = folder / f"skipray-twins-{_key(timer, depths)}.json"
     with suppress(OSError, ValueError, TypeError):
         first, second = (Twin(**found) for found in json.loads(path.read_text()))
         return first, second
-    shallow, deeper = timer.depths()
     timer.warm_up()
-    twins = timer.twin(shallow), timer.twin(deeper)
+    twins = timer.twin(depths[0]), timer.twin(depths[1])
     fresh = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
         fresh.write_text(json.dumps([asdict(twin) for twin in twins]))
@@ -291,13 +298,14 @@ def twins_of(timer: StepTimer, folder: Path) -> tuple[Twin, Twin]:
     return twins
 
 
-def _key(timer: StepTimer) -> str:
-    """What a twin's times follow from."""
+def _key(timer: StepTimer, depths: tuple[int, int]) -> str:
+    """What the times of twins follow from."""
     trial, cuda = timer.trial, timer.device.type == "cuda"
     told = {
         "versions": [__version__, torch.__version__],
         "device": torch.cuda.get_device_name(timer.device) if cuda else torch.backends.cpu.get_cpu_capability(),
         "threads": trial.resources.threads,
+        "depths": depths,
         "model": trial.model.model_copy(update={"depth": 1}).model_dump(),
         "recipe": {name: getattr(trial.recipe, name) for name in TIMED_FIELDS},
         "data": [list(timer.inputs.shape), str(timer.inputs.dtype), shape_and_classes(trial.dataset)[1]],

@@ -2,13 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from skipray.datasets import gaussian
+from skipray.datasets import gaussian, open_dataset
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec
 from skipray.spec.recipes import piece_sizes
 from skipray.trial import run_trial
@@ -56,6 +57,12 @@ def test_the_estimate_by_hand() -> None:
     assert found.compiled_seconds == pytest.approx(72)
     assert found.pays
     assert not estimate(32, 10.0, twins, steps=5, sizes=2).pays, "36 + 22 of 50 seconds"
+
+
+def test_a_gain_that_only_deep_networks_would_have_is_not_believed() -> None:
+    twins = (Twin(8, 1.0, 0.9, 5.0), Twin(12, 1.5, 1.2, 6.0))  # along the lines 0.28 of the plain step at 100 layers
+    found = estimate(100, 10.0, twins, steps=10, sizes=1)
+    assert found.compiled_step == pytest.approx(10 * 0.9 * 1.2 / 1.5)
 
 
 @pytest.mark.parametrize(("saved", "pays"), [(MARGIN - 0.01, False), (MARGIN + 0.01, True), (-0.2, False)])
@@ -124,7 +131,6 @@ def test_what_was_decided_is_recorded_and_stays(monkeypatch: pytest.MonkeyPatch)
 
 def test_twins_are_measured_once(compiler: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paying, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(paying, "SHALLOWEST", 3)
     monkeypatch.setattr(paying, "DEEPER", 1.2)
     monkeypatch.setattr(paying, "ENOUGH_SECONDS", 0.0)
     first = run_trial(trial())
@@ -139,7 +145,15 @@ def test_twins_are_measured_once(compiler: Path, monkeypatch: pytest.MonkeyPatch
     assert "twin cannot be measured" in run_trial(trial()).compiling["why"]
 
 
+@pytest.mark.parametrize(("depth", "twins"), [(4, (4, 8)), (8, (4, 8)), (20, (6, 12)), (56, (8, 14)), (1000, (8, 14))])
+def test_depths_of_twins(depth: int, twins: tuple[int, int]) -> None:
+    deep = trial()
+    deep = replace(deep, model=deep.model.model_copy(update={"depth": depth}))
+    splits = open_dataset(DATA, gaussian.FINGERPRINT)
+    assert paying.StepTimer(deep, splits).depths() == twins
+
+
 def test_a_family_without_twins_stays_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paying, "LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(paying, "TRIED", 9)
-    assert "found no two depths of plainnet below 9" in run_trial(trial()).compiling["why"]
+    monkeypatch.setattr(paying, "TRIED", 4)
+    assert "found no two depths of plainnet below 4" in run_trial(trial()).compiling["why"]
