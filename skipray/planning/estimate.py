@@ -58,7 +58,7 @@ GRADIENTS_FACTOR, FULL_FACTOR = 2, 6
 """How much more than the default probe these cost."""
 TRIAL_SECONDS, LAYER_START_SECONDS = 0.06, 3.5e-4
 """Opening and recording a trial; building and initialising one layer."""
-COMPILE_SECONDS, LAYER_COMPILE_SECONDS = 8.0, MappingProxyType({"mlp": 0.4, "cnn": 2.2})
+COMPILE_SECONDS, LAYER_COMPILE_SECONDS = 4.0, MappingProxyType({"mlp": 0.3, "cnn": 1.2})
 """Compiling the steps of a network with batches of one size, and of each of its layers, by kind, on the same machine:
 what is compiled for the first time there."""
 OPTIMISER_COPIES = 3

@@ -102,7 +102,7 @@ def test_what_is_compiled_costs_by_its_depth_and_by_the_sizes_of_its_batches() -
 
     samples = train_samples(cell)
     one = compiled(batch_size=samples)
-    assert one == pytest.approx(8.0 + 0.4 * cell.model.depth)
+    assert one == pytest.approx(4.0 + 0.3 * cell.model.depth)
     assert compiled(batch_size=samples - 1) == pytest.approx((1 + samples % 2) * one)
     assert compiled(epochs=0) == 0
     auto = replace(cell, recipe=cell.recipe.model_copy(update={"compile": "auto"}))
