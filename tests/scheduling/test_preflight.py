@@ -1,15 +1,20 @@
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
 
+from skipray.scheduling.ray import preflight, resources
 from skipray.scheduling.ray.attempt import WorkerContext
 from skipray.scheduling.ray.cluster import Cluster, ClusterError, connect
 from skipray.scheduling.ray.nodes import Node
 from skipray.scheduling.ray.preflight import PreflightFailed, check_feasible, check_nodes
 from skipray.scheduling.ray.resources import Shares, fraction_of, memory_key
 from skipray.scheduling.ray.settings import code_paths, runtime_env
-from skipray.spec import SpecError, SweepSpec, load_sweep
+from skipray.spec import SpecError, SweepSpec, TrialSpec, load_sweep
+from skipray.trial.compiling import CompilationFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = "sqlite:////tmp/skipray.db"
@@ -37,6 +42,16 @@ def test_steps_that_cannot_be_compiled_here_are_refused(monkeypatch: pytest.Monk
     with pytest.raises(PreflightFailed, match=words):
         check_nodes(sweep_with("recipe.compile=default"), here, WorkerContext(None, "/nonexistent"))
     check_nodes(sweep_with("recipe.compile=auto"), here, WorkerContext(None, "/nonexistent"))
+
+
+def test_a_node_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(preflight, "_try_tracking", lambda address: None)
+    monkeypatch.setattr(preflight, "_shared_folders", lambda context: {})
+    context: Any = SimpleNamespace(credentials={}, address="there", data_root=None)
+    (said,) = preflight.look_around("node", "sweep", (), context, "preflight", (), "cpu").mistakes
+    assert said.startswith("recipe.compile: found no working C++ compiler")
+    assert not preflight.look_around("node", "sweep", (), context, "preflight", (), None).mistakes
 
 
 @pytest.mark.parametrize(
@@ -105,6 +120,36 @@ def test_memory_key_ignores_what_takes_no_memory() -> None:
     sweep = load_sweep(ROOT / "sweeps" / "quickstart.yaml")
     keys = [memory_key(t) for t in sweep.trials()]
     assert len(set(keys)) == len(keys) / len(sweep.seeds)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fails", "ran"),
+    [
+        ("none", False, ["none"]),
+        ("default", False, ["default"]),
+        ("default", True, ["default", "none"]),
+        ("auto", False, ["reduce-overhead"]),
+        ("auto", True, ["reduce-overhead", "none"]),
+    ],
+)
+def test_memory_is_measured_as_a_trial_may_be_compiled(
+    asked: str, fails: bool, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def run(trial: TrialSpec, data_root: str | None = None) -> None:
+        seen.append(trial.recipe.compile)
+        if fails and trial.recipe.compile != "none":
+            raise CompilationFailed("found no compiler")
+
+    monkeypatch.setattr("skipray.trial.run_trial", run)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 7)
+    trial = sweep_with("resources.device=cuda", f"recipe.compile={asked}").trials()[0]
+    assert resources._peak_memory(trial, None) == (7, 80)
+    assert seen == ran
+    assert (memory_key(trial) == memory_key(sweep_with("resources.device=cuda").trials()[0])) == (asked == "none")
 
 
 def test_fractions_leave_room() -> None:

@@ -47,13 +47,15 @@ class Shares:
 
 
 def memory_key(trial: TrialSpec) -> str:
-    """Trials with the same key need the same memory: the network, the batch, the precision and what is probed."""
+    """Trials with the same key need the same memory: the network, the batch, the precision, how it is compiled and what
+    is probed."""
     return canonical_json(
         {
             "dataset": {"name": trial.dataset.name, "options": trial.dataset.options},
             "model": trial.model.model_dump(),
             "batch_size": trial.recipe.batch_size,
             "precision": trial.recipe.precision,
+            "compile": trial.recipe.compile,
             "probe": trial.probe.model_dump(),
         }
     )
@@ -95,6 +97,7 @@ def _peak_memory(trial: TrialSpec, data_root: str | None) -> tuple[int, int]:
     import torch
 
     from skipray.trial import run_trial
+    from skipray.trial.compiling import CompilationFailed
 
     total = int(torch.cuda.get_device_properties(0).total_memory)
     torch.cuda.reset_peak_memory_stats()
@@ -104,8 +107,17 @@ def _peak_memory(trial: TrialSpec, data_root: str | None) -> tuple[int, int]:
         recipe=trial.recipe.model_copy(update={"epochs": 1, "warmup_epochs": 0.0}),
         save_weights=False,
     )
+    # So short a trial auto leaves plain, where a whole one may become graphs, which take more.
+    mode = "reduce-overhead" if trial.recipe.compile == "auto" else trial.recipe.compile
     try:
-        run_trial(short, data_root=data_root)
+        try:
+            run_trial(_compiled_as(short, mode), data_root=data_root)
+        except CompilationFailed:  # which the trials say themselves, or under auto run plain
+            run_trial(_compiled_as(short, "none"), data_root=data_root)
     except torch.OutOfMemoryError:
         return total, total
     return int(torch.cuda.max_memory_reserved()), total
+
+
+def _compiled_as(trial: TrialSpec, mode: str) -> TrialSpec:
+    return replace(trial, recipe=trial.recipe.model_copy(update={"compile": mode}))
