@@ -34,8 +34,8 @@ from skipray.trial.training import make_optimizer, memory_format, to_device
 from skipray.trial.training.step import Step
 
 LEAST_SECONDS = 300.0
-"""Of a trial's steps: a shorter one is not worth finding out for. Compiling takes tens of seconds, and finding out about a
-minute, once for each family and machine."""
+"""Of a trial's steps: a shorter one is not worth finding out for. Compiling takes tens of seconds, and finding out
+about a minute, once for each family and machine."""
 MARGIN = 0.1
 """Share of the steps' time that compiling has to save at least: the estimate is no better than that."""
 LEAST_RATIO = 0.9
