@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import expit
 
 from skipray.curves import Array
@@ -89,6 +88,8 @@ class Shift:
         if not self.bounded[side] or cut(LEAST_P, self.effect, self.freedom) < fallen:
             tail = 0.5 if not self.bounded[side] else LEAST_P
         else:
+            from scipy.optimize import brentq  # a sixth of a second, which a launch waits for too
+
             # The tail whose bound is the margin; on a log scale, as tails are.
             solved = brentq(
                 lambda log_tail: cut(np.exp(log_tail), self.effect, self.freedom) - fallen,
