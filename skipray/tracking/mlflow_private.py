@@ -12,10 +12,13 @@ No other module uses such a name (a test looks). MLflow's own tables are another
   compared with it.
 - `mlflow_tables`: the names of its tables. Publicly: they are not known, and no database is taken for another
   application's.
+- `server_app`: what MLflow's server serves. Publicly: `mlflow server` alone knows it, which then serves it without
+  skipray's settings.
 - `import_stores`: what any client needs, imported while there is time. Publicly: it is imported when it is needed.
 """
 
 import base64
+import importlib.util
 import inspect
 import json
 import re
@@ -167,3 +170,17 @@ def import_stores() -> None:
     with suppress(ImportError):
         import mlflow.store.tracking.rest_store
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+
+def has_server_app() -> bool:
+    """Whether MLflow's server has its application where `server_app` takes it from; imports nothing of it."""
+    with suppress(ImportError, ValueError):
+        return importlib.util.find_spec("mlflow.server.fastapi_app") is not None
+    return False
+
+
+def server_app() -> Any:
+    """The application that `mlflow server` hands to uvicorn."""
+    from mlflow.server.fastapi_app import app
+
+    return app

@@ -2,12 +2,16 @@
 
 import os
 import sys
+from importlib.metadata import entry_points
 
 from skipray.tracking.address import DEFAULT_URI, Address, is_sql, redact, resolve_uri, store_folder
+from skipray.tracking.mlflow_private import has_server_app
 from skipray.tracking.read.sweep_run import find_sweep_run
 from skipray.tracking.read.sweeps import tracked_sweeps
 from skipray.tracking.write.views import TRAINING, VIEW
 
+APP = "skipray"
+"""MLflow's name for `skipray.tracking.mlflow_app`."""
 PORT = 5000
 """Where `skipray ui` serves, if not told otherwise."""
 
@@ -29,7 +33,14 @@ def ui_command(uri: str, port: int = PORT, *, host: str = "127.0.0.1") -> list[s
         "--allowed-hosts": f"{host}:{port},localhost:{port}",
         "--uvicorn-opts": "--log-level warning",  # else a line for each file that a page loads
     }
+    if _is_plugged_in():
+        arguments["--app-name"] = APP
     return [sys.executable, "-m", "mlflow", "server", *(word for pair in arguments.items() for word in pair)]
+
+
+def _is_plugged_in() -> bool:
+    """Whether MLflow finds skipray's application: where skipray is installed, rather than on a path alone."""
+    return bool(entry_points(group="mlflow.app", name=APP)) and has_server_app()
 
 
 def ui_environment(uri: str) -> dict[str, str]:
