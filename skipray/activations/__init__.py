@@ -82,6 +82,27 @@ def make_gradient(activation: Activation, layers: int) -> "Gradient | None":
     return gradient
 
 
+def gradient_of_kernel(name: str, *behind: Any, before: tuple[Any, ...] = ()) -> "Gradient | None":
+    """The gradient by one of autograd's kernels, for a file's `make_gradient`; None where this torch has none such.
+
+    Args:
+        before, behind: the kernel's arguments between the output's gradient and what is kept, and after them.
+    """
+    from skipray.torch_private import operator
+
+    kernel = operator(name)
+    if kernel is None:
+        return None
+    new, written = kernel.default, kernel.grad_input
+
+    def gradient(of_output: "torch.Tensor", kept: "torch.Tensor", into: "torch.Tensor | None") -> "torch.Tensor":
+        if into is None:
+            return new(of_output, *before, kept, *behind)
+        return written(of_output, *before, kept, *behind, grad_input=into)
+
+    return gradient
+
+
 def pointwise(activation: Activation, layers: int) -> "Pointwise":
     """It and its slope as functions of arrays, for `skipray.theory`; a user's own and an unknown file's by torch.
 

@@ -24,9 +24,9 @@ def make(layers: int, alpha: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def make_gradient(layers: int, alpha: float) -> Gradient | None:
-    from skipray.activations._gradients import of_kernel
+    from skipray.activations import gradient_of_kernel
 
-    return of_kernel("elu_backward", before=(float(alpha), 1, 1, False))
+    return gradient_of_kernel("elu_backward", before=(float(alpha), 1, 1, False))
 
 
 def pointwise(layers: int, alpha: float) -> Pointwise:

@@ -21,6 +21,6 @@ def make(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def make_gradient(layers: int) -> Gradient | None:
-    from skipray.activations._gradients import of_kernel
+    from skipray.activations import gradient_of_kernel
 
-    return of_kernel("gelu_backward")
+    return gradient_of_kernel("gelu_backward")

@@ -24,9 +24,9 @@ def make(layers: int, slope: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def make_gradient(layers: int, slope: float) -> Gradient | None:
-    from skipray.activations._gradients import of_kernel
+    from skipray.activations import gradient_of_kernel
 
-    return of_kernel("leaky_relu_backward", float(slope), False)
+    return gradient_of_kernel("leaky_relu_backward", float(slope), False)
 
 
 def gain(slope: float) -> float:

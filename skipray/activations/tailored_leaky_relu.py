@@ -49,11 +49,11 @@ def make(layers: int, eta: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def make_gradient(layers: int, eta: float) -> Gradient | None:
-    from skipray.activations._gradients import of_kernel
+    from skipray.activations import gradient_of_kernel
 
     a = slope(layers, eta)
     scale = math.sqrt(2 / (1 + a * a))
-    leaky = of_kernel("leaky_relu_backward", a, False)
+    leaky = gradient_of_kernel("leaky_relu_backward", a, False)
     if leaky is None:
         return None
     return lambda of_output, x, into: leaky(of_output * scale, x, None)

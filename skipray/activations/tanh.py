@@ -27,6 +27,6 @@ def make_in_place(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def make_gradient(layers: int) -> Gradient | None:
-    from skipray.activations._gradients import of_kernel
+    from skipray.activations import gradient_of_kernel
 
-    return of_kernel("tanh_backward")
+    return gradient_of_kernel("tanh_backward")

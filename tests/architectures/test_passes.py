@@ -243,7 +243,7 @@ def test_a_step_takes_them(make_model, monkeypatch, closed):
             if not written_out:
                 patch.setattr("skipray.trial.training.step.passes_of", lambda network: None)
             step = Step(network, recipe, make_optimizer(network, recipe))
-        assert (step.network is network) == (not written_out)
+        assert (step.forward is network) == (not written_out)
         losses.append([float(step.take(x, y, y, 0.1, None)[0]) for _ in range(4)])
     assert losses[0] == losses[1]
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), twin.parameters(), strict=True))
@@ -255,4 +255,4 @@ def test_bfloat16_is_left_to_autograd(make_model):
         epochs=1, batch_size=4, learning_rate=0.1, momentum=0.9, weight_decay=0, schedule="constant",
         augmentation="none", precision="bfloat16",
     )  # fmt: skip
-    assert Step(net, recipe, make_optimizer(net, recipe)).network is net
+    assert Step(net, recipe, make_optimizer(net, recipe)).forward is net

@@ -100,14 +100,12 @@ def built(architecture: str, shape: tuple[int, ...], **fields: Any) -> nn.Module
 def transformer() -> nn.Module:
     options = {"heads": 2, "mlp_ratio": 2}
     return built(
-        "transformer", TokenShape(5, 7), depth=2, width=8, initialisation="xavier", activation="gelu", options=options
+        "transformer", TokenShape(5, 7), depth=1, width=8, initialisation="xavier", activation="gelu", options=options
     )
 
 
 ROW, IMAGE = (1, 4, 4), (3, 8, 8)
 NETWORKS: dict[str, tuple[Any, tuple[int, ...]]] = {
-    "plain": (lambda: built("plainnet", ROW, **MLP), ROW),
-    "residual": (lambda: built("resnet", ROW, residual_scale=1, **MLP), ROW),
     "aggregated": (
         lambda: built("resnext", ROW, residual_scale=1, cardinality=2, group_width=4, **MLP | {"depth": 5}),
         ROW,
