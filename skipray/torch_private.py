@@ -156,14 +156,18 @@ def operator(name: str) -> Any:
     return getattr(torch.ops.aten, name, None)
 
 
+Kernel = Callable[..., tuple[Tensor, Tensor, Tensor]]
+"""Gives the gradients of a layer's input, weight and bias."""
+
+
 @dataclass(frozen=True)
 class BackwardKernels:
     """Operators that give the gradients of one layer's input and parameters."""
 
-    convolution: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    batch_norm: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    layer_norm: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    group_norm: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    convolution: Kernel
+    batch_norm: Kernel
+    layer_norm: Kernel
+    group_norm: Kernel
 
 
 def backward_kernels() -> BackwardKernels | None:

@@ -48,11 +48,14 @@ class Maker:
     """
 
     def __init__(self, outline: Outline, kernels: BackwardKernels):
-        self.outline, self.kernels = outline, kernels
-        gradient = activations.make_gradient(outline.activation, outline.activations)
+        self.kernels = kernels
+        chosen = (outline.activation, outline.activations)
+        gradient = activations.make_gradient(*chosen)
         if gradient is None:
             raise NoPass
         self._gradient = gradient
+        self._function, self._in_place = activations.make(*chosen), activations.make_in_place(*chosen)
+        self._keeps_input = activations.kept(outline.activation) > 0
 
     def layer(self, layer: nn.Module, *, first: bool = False) -> Pass:
         return weight_layer_pass(layer, self.kernels, first=first)
@@ -66,9 +69,12 @@ class Maker:
         Args:
             in_place: nothing else reads its input.
         """
-        make = activations.make_in_place if in_place else activations.make
-        function = make(self.outline.activation, self.outline.activations)
-        return ActivationPass(function, self._gradient, keeps_input=activations.kept(self.outline.activation) > 0)
+        function = self._in_place if in_place else self._function
+        return ActivationPass(function, self._gradient, keeps_input=self._keeps_input)
+
+    def drawn(self, module: nn.Module | None) -> list[Pass]:
+        """Of dropout or stochastic depth; none of what is not there."""
+        return [] if module is None else [ByAutograd(module)]
 
     def block(self, block: nn.Module) -> Pass:
         if type(block) is PostActivationBlock:
@@ -96,7 +102,7 @@ class Maker:
             if type(scale) not in (LearnedScale, ChannelScale):
                 raise NoPass
             parts.append(ByAutograd(scale))
-        return parts if block.drop is None else [*parts, ByAutograd(block.drop)]
+        return [*parts, *self.drawn(block.drop)]
 
 
 def added(skipped: Tensor, found: Tensor) -> Tensor:
@@ -111,8 +117,8 @@ class PostActivationPass:
         for layer, norm in block.inner:
             parts += [make.layer(layer), *make.norm(norm), make.activation(in_place=True)]
         layer, norm = block.last
-        dropout = [] if block.dropout is None else [ByAutograd(block.dropout)]
-        self.branch = ChainPass([*parts, *dropout, make.layer(layer), *make.norm(norm), *make.behind(block)])
+        parts += [*make.drawn(block.dropout), make.layer(layer), *make.norm(norm), *make.behind(block)]
+        self.branch = ChainPass(parts)
         self.skips = block.shortcut is not None
         self.shortcut = make.shortcut(block.shortcut) if block.shortcut is not None else None
         self.activation = make.activation(in_place=True)
@@ -140,8 +146,8 @@ class PreActivationPass:
         for norm, layer in block.inner:
             parts += [*make.norm(norm), make.activation(in_place=True), make.layer(layer)]
         norm, layer = block.last
-        dropout = [] if block.dropout is None else [ByAutograd(block.dropout)]
-        parts += [*make.norm(norm), make.activation(in_place=True), *dropout, make.layer(layer), *make.behind(block)]
+        parts += [*make.norm(norm), make.activation(in_place=True), *make.drawn(block.dropout)]
+        parts += [make.layer(layer), *make.behind(block)]
         self.branch = ChainPass(parts)
         self.shortcut = make.shortcut(block.shortcut)
         self.projects = block.projects
