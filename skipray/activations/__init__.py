@@ -46,7 +46,7 @@ def arguments_of(activation: Activation) -> dict[str, Any]:
     return given if ":" in name else dict(catalog.find("activations", name).ARGUMENTS) | given
 
 
-def make(activation: Activation, layers: int) -> "Callable[[torch.Tensor], torch.Tensor]":
+def make(activation: Activation, layers: int) -> Function:
     """The function.
 
     Args:
@@ -59,7 +59,7 @@ def make(activation: Activation, layers: int) -> "Callable[[torch.Tensor], torch
     return entry.make(layers, **options)
 
 
-def make_in_place(activation: Activation, layers: int) -> "Callable[[torch.Tensor], torch.Tensor]":
+def make_in_place(activation: Activation, layers: int) -> Function:
     """The function for tensors that nothing else reads, which it may overwrite: the bits are those of `make`.
 
     A user's own overwrites nothing.
@@ -68,11 +68,11 @@ def make_in_place(activation: Activation, layers: int) -> "Callable[[torch.Tenso
     entry: Any = None if ":" in name else catalog.find("activations", name)
     if not hasattr(entry, "make_in_place"):
         return make(activation, layers)
-    overwriting: Callable[[torch.Tensor], torch.Tensor] = entry.make_in_place(layers, **arguments_of(activation))
+    overwriting: Function = entry.make_in_place(layers, **arguments_of(activation))
     return overwriting
 
 
-def make_gradient(activation: Activation, layers: int) -> "Gradient | None":
+def make_gradient(activation: Activation, layers: int) -> Gradient | None:
     """The gradient of its input; None of one that has no such function."""
     name = name_of(activation)
     entry: Any = None if ":" in name else catalog.find("activations", name)
@@ -82,7 +82,7 @@ def make_gradient(activation: Activation, layers: int) -> "Gradient | None":
     return gradient
 
 
-def gradient_of_kernel(name: str, *behind: Any, before: tuple[Any, ...] = ()) -> "Gradient | None":
+def gradient_of_kernel(name: str, *behind: Any, before: tuple[Any, ...] = ()) -> Gradient | None:
     """The gradient by one of autograd's kernels, for a file's `make_gradient`; None where this torch has none such.
 
     Args:

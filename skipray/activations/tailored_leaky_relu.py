@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def pointwise(layers: int, eta: float) -> Pointwise:
     return Pointwise(lambda x: scale * leaky.value(x), lambda x: scale * leaky.slope(x))
 
 
+@lru_cache(maxsize=256)
 def slope(layers: int, eta: float) -> float:
     """The slope with which `layers` maps take the cosine 0 to eta; 0, a ReLU, where even that does not reach it.
 
