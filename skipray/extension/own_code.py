@@ -13,7 +13,6 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 _INSTALLED = [sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -69,6 +68,8 @@ def is_foreign(top: str) -> bool:
 @lru_cache(maxsize=64)
 def version_of(top: str) -> str:
     """Version of the installed package that a top-level module belongs to; Python's for the standard library's."""
+    from importlib.metadata import packages_distributions, version  # which no other command waits for
+
     for distribution in packages_distributions().get(top, ()):
         return version(distribution)
     return platform.python_version()

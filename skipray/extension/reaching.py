@@ -19,6 +19,9 @@ from skipray.extension.statements import Chain, Statement, statements
 
 LARGEST_PACKAGE = 100
 """Files of an installed package that are followed; one that needs more of them, such as torch, is its version."""
+_AS_VERSION: set[str] = set()
+"""What is known to be told so: an installed package stays as it is, and to follow a hundred files takes a second, which
+each trial would wait for."""
 LARGEST_FILE = 16 * 2**20
 """Bytes of a data file that is hashed; larger ones are data sets, which their fingerprint pins."""
 
@@ -49,9 +52,12 @@ def source_of(name: str, *, reads_data: bool = True) -> Source:
     walk = _Walk(package, reads_data)
     walk.reach(module, attribute.partition(".")[0])
     try:
+        if name in _AS_VERSION:
+            raise _TooLarge
         walk.run()
         parts, files = dict(sorted(walk.parts.items())), own_code.source_hash(module)
     except _TooLarge:
+        _AS_VERSION.add(name)
         parts = {f"{package} {own_code.version_of(package)}": hashlib.sha256(name.encode()).hexdigest()}
         files = ""  # skipray 0.1 made no trials with it
     text = "\n".join(f"{part} {digest}" for part, digest in parts.items())
