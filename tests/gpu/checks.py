@@ -76,20 +76,25 @@ class Kept:
             raise Interrupted
 
 
-def resume(device: str) -> str:
-    """A trial that is stopped in the middle and goes on ends like one that was not."""
-    calm, kept = run_trial(trial(device)), Kept(steps=20)
+def resumed_like(calm: TrialRecord, spec: TrialSpec) -> str:
+    """A trial that is stopped in the middle and goes on ends like one that was not, which is given."""
+    kept = Kept(steps=20)
     try:
-        run_trial(trial(device), checkpoints=kept, interrupted=kept.step)
+        run_trial(spec, checkpoints=kept, interrupted=kept.step)
         raise AssertionError("the trial was to be interrupted")
     except Interrupted:
         assert kept.state is not None
     kept.left = math.inf
-    resumed = run_trial(trial(device), checkpoints=kept, interrupted=kept.step)
+    resumed = run_trial(spec, checkpoints=kept, interrupted=kept.step)
     same = resumed.weights == calm.weights
-    assert same or device != "cpu", "on a CPU every bit is the same"
+    assert same or spec.resources.device != "cpu", "on a CPU every bit is the same"
     close(resumed, calm, 0.01)
     return "the same bits" if same else "within 1 %"
+
+
+def resume(device: str) -> str:
+    """A trial that is stopped in the middle and goes on ends like one that was not."""
+    return resumed_like(run_trial(trial(device)), trial(device))
 
 
 def probes(device: str) -> str:
@@ -151,20 +156,9 @@ def compiled(device: str, mode: str = "default") -> str:
     plain, here = run_trial(trial(device)), run_trial(trial(device, compile=mode))
     assert here.environment["compile"] == here.compiling["ran"] == mode
     close(here, plain, 0.05)
-    close(run_trial(trial(device, compile=mode, gradient_accumulation=2)), run_trial(trial(device)), 0.25)
-    kept = Kept(steps=20)
-    try:
-        run_trial(trial(device, compile=mode), checkpoints=kept, interrupted=kept.step)
-        raise AssertionError("the trial was to be interrupted")
-    except Interrupted:
-        assert kept.state is not None
-    kept.left = math.inf
-    resumed = run_trial(trial(device, compile=mode), checkpoints=kept, interrupted=kept.step)
-    same = resumed.weights == here.weights
-    assert same or device != "cpu", "on a CPU every bit is the same"
-    close(resumed, here, 0.01)
+    close(run_trial(trial(device, compile=mode, gradient_accumulation=2)), plain, 0.25)
+    how = resumed_like(here, trial(device, compile=mode))
     losses = [record.epochs[-1].metrics["train.loss"] for record in (here, plain)]
-    how = "the same bits" if same else "within 1 %"
     seconds = here.compiling["compile_seconds"]
     return f"train loss {losses[0]:.4f}, plain {losses[1]:.4f}; {seconds:.1f} s to compile; resumed {how}"
 
