@@ -78,13 +78,8 @@ def launch_sweep(
     ray_address = ray_address or os.environ.get("RAY_ADDRESS") or None
     here = ray_address in (None, "local")
     check_limits(trains=here)
-    for note in rehearse(sweep):
-        say(note)
-    check_data(sweep)
-    say("starting Ray on this machine" if here else f"joining Ray at {ray_address}")
 
-    from skipray.scheduling.ray.pending_connection import PendingConnection
-    from skipray.scheduling.ray.preflight import check_feasible
+    from skipray.scheduling.ray.cluster import begin
 
     ended: LaunchEnd | None = None
 
@@ -93,8 +88,19 @@ def launch_sweep(
             at_end()
 
     with tracking.looking_anew(), ExitStack() as stack:
+        start = begin(sweep, ray_address)
+        if start is not None:
+            stack.callback(start.end)
+        for note in rehearse(sweep):
+            say(note)
+        check_data(sweep)
+        say("starting Ray on this machine" if here else f"joining Ray at {ray_address}")
+
+        from skipray.scheduling.ray.pending_connection import PendingConnection
+        from skipray.scheduling.ray.preflight import check_feasible
+
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
-        connecting = PendingConnection(sweep, address=ray_address, trials=missing)
+        connecting = PendingConnection(sweep, address=ray_address, trials=missing, start=start)
         stack.callback(connecting.end, meanwhile)
         catalog.check_all("claims")  # pandas and scipy are imported meanwhile
         if here:

@@ -48,8 +48,8 @@ def allowed(action: Callable[[], Any]) -> bool:
 @pytest.mark.cluster
 @pytest.mark.xdist_group("ray")
 def test_it_can_neither_read_nor_plant_nor_connect(cluster: Cluster) -> None:
-    assert cluster.folder is not None
-    folder = cluster.folder.path
+    assert cluster.start is not None
+    folder = cluster.start.folder.path
     token = (folder / "token").read_text()
     files = [path for path in folder.rglob("*") if not path.is_symlink()]
     sockets = [path for path in files if stat.S_ISSOCK(path.stat().st_mode)]

@@ -37,9 +37,9 @@ def cluster(sweep: SweepSpec) -> Iterator[Cluster]:
 @pytest.mark.xdist_group("ray")
 def test_nothing_runs_that_no_trial_needs(cluster: Cluster) -> None:
     assert cluster.address is None
-    assert cluster.folder is not None
+    assert cluster.start is not None
     lines = [" ".join(p.cmdline()) for p in psutil.Process().children(recursive=True)]
-    lines = [line for line in lines if str(cluster.folder.path) in line]  # and not another test's cluster
+    lines = [line for line in lines if str(cluster.start.folder.path) in line]  # and not another test's cluster
     for needed in ("gcs_server", "raylet"):
         assert any(needed in line for line in lines)
     for spared in ("monitor.py", "dashboard.py", "log_monitor.py"):
@@ -55,13 +55,14 @@ def test_trials_find_everything_imported_and_their_threads_set(
 
     def execute(attempt: TrialAttempt, interrupted: Callable[[], None]) -> TrialResult:
         ready = "skipray.scheduling.ray.worker_imports" in sys.modules and "torch" in sys.modules
-        said = f"{ready} {os.environ['OMP_NUM_THREADS']} {os.environ.get('TUNE_DISABLE_AUTO_INIT')}"
+        forked = "skipray.scheduling.ray.forking.serve" in sys.modules
+        said = f"{ready} {forked} {os.environ['OMP_NUM_THREADS']} {os.environ.get('TUNE_DISABLE_AUTO_INIT')}"
         (Path(folder) / attempt.trial.label).write_text(said)
         return TrialResult(attempt.trial.trial_id, "finished", attempt.number)
 
     trials = sweep.trials()
     run(FixedWork(trials, [1.0] * len(trials)), sweep, context, cluster, execute=execute)
-    assert {path.read_text() for path in tmp_path.iterdir()} == {"True 1 1"}
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"True True 1 1"}
 
 
 @pytest.mark.parametrize(
@@ -131,10 +132,10 @@ def test_a_ray_without_these_places_starts_as_ever(monkeypatch: pytest.MonkeyPat
         assert not hasattr(utils, "get_dashboard_dependency_error")
         assert not hasattr(services, "get_node")
     found = departures()
-    for what in ("monitors", "dashboard (Node.start_api_server takes self, dashboard)", "agents", "node"):
+    for what in ("monitors", "workers", "dashboard (Node.start_api_server takes self, dashboard)", "agents", "node"):
         # what stands in for a function here is named by where it stands
         assert any(what.partition(" (")[0] in line for line in found), found
-    assert len(found) == 4
+    assert len(found) == 5
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from typing import Any
 from skipray.planning.cores import usable_cores
 from skipray.scheduling.ray import private
 from skipray.scheduling.ray.head import check_reachable
-from skipray.scheduling.ray.local_folder import SessionFolder
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
+from skipray.scheduling.ray.local_start import LocalStart
 from skipray.scheduling.ray.nodes import Node, connected_nodes
-from skipray.scheduling.ray.settings import apply_settings, runtime_env, worker_variables, workers_ahead
+from skipray.scheduling.ray.settings import apply_settings, runtime_env
 from skipray.spec import SpecError, SweepSpec
 
 LEAVE_SECONDS = 15.0
@@ -44,7 +44,7 @@ class Cluster:
     nodes: tuple[Node, ...]
     joined: bool = True
     """By skipray, which leaves it at the end; a connection that the user's own code had made stays."""
-    folder: SessionFolder | None = field(default=None, repr=False)
+    start: LocalStart | None = field(default=None, repr=False)
     processes: LocalProcesses | None = field(default=None, repr=False)
     """Of a cluster that this process has started."""
 
@@ -80,7 +80,21 @@ def local_address(address: str | None) -> str | None:
     return None if address == "local" else address
 
 
-def connect(sweep: SweepSpec, *, address: str | None = None, trials: int | None = None) -> Cluster:
+def begin(sweep: SweepSpec, address: str | None = None) -> LocalStart | None:
+    """Begin what takes longest of a cluster of this machine alone, for `connect`; None where it is to be another one.
+
+    Raises:
+        skipray.errors.InputRefused: there is no room for Ray's files.
+    """
+    ray = sys.modules.get("ray")
+    return (
+        None if (ray is not None and ray.is_initialized()) or local_address(address) is not None else LocalStart(sweep)
+    )
+
+
+def connect(
+    sweep: SweepSpec, *, address: str | None = None, trials: int | None = None, start: LocalStart | None = None
+) -> Cluster:
     """Join a cluster, or start one on this machine.
 
     Args:
@@ -88,6 +102,7 @@ def connect(sweep: SweepSpec, *, address: str | None = None, trials: int | None 
         address: `host:port` or `auto`; else RAY_ADDRESS; else, or with `local`, a cluster of this machine alone, which
             listens on the loopback interface only and asks for Ray's token.
         trials: how many are to be run; as many as the sweep has when left out.
+        start: of a cluster of this machine alone, where it has been begun; it ends with the cluster.
 
     Raises:
         ClusterError: it cannot be reached, refuses the token, or is an address of another kind.
@@ -96,15 +111,16 @@ def connect(sweep: SweepSpec, *, address: str | None = None, trials: int | None 
     if sys.flags.optimize > 1:  # the docstrings that Ray edits as it is imported
         raise ClusterError(_NO_DOCSTRINGS)
     apply_settings(local=address is None)
+    start = start or begin(sweep, address)
     import ray
 
-    if ray.is_initialized():
+    if start is None and ray.is_initialized():
         return Cluster(address or "auto", connected_nodes(), joined=False)
     _quiet()
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "skipray"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _start(sweep, trials, options) if address is None else _join(sweep, address, options)
+        return _start(sweep, trials, start, options) if address is None else _join(sweep, address, options)
 
 
 def _join(sweep: SweepSpec, address: str, options: dict[str, Any]) -> Cluster:
@@ -122,18 +138,21 @@ def _join(sweep: SweepSpec, address: str, options: dict[str, Any]) -> Cluster:
     return Cluster(address, connected_nodes())
 
 
-def _start(sweep: SweepSpec, trials: int | None, options: dict[str, Any]) -> Cluster:
+def _start(sweep: SweepSpec, trials: int | None, start: LocalStart | None, options: dict[str, Any]) -> Cluster:
     import ray
 
+    assert start is not None, "begun, where nothing is joined"
     os.environ.pop("RAY_ADDRESS", None)
-    folder, before = SessionFolder(), descendants()
+    before = descendants()
     try:
-        with private.lean_start(worker_variables(sweep) | workers_ahead(sweep, trials)):
-            ray.init(**options, **folder.options(), address="local", include_dashboard=False, num_cpus=usable_cores())
-        return Cluster(None, connected_nodes(), folder=folder, processes=LocalProcesses(before))
+        with private.lean_start(start.variables(sweep, trials), start.worker):
+            ray.init(
+                **options, **start.folder.options(), address="local", include_dashboard=False, num_cpus=usable_cores()
+            )
+        return Cluster(None, connected_nodes(), start=start, processes=LocalProcesses(before))
     except Exception as error:
         LocalProcesses(before).end()
-        folder.remove()
+        start.end()
         raise ClusterError(_unreachable(None, error)) from error
 
 
@@ -172,8 +191,8 @@ def disconnect(cluster: Cluster, meanwhile: Callable[[], None] = lambda: None) -
             gc.enable()
         if cluster.processes is not None:
             cluster.processes.end()
-        if cluster.folder is not None:
-            cluster.folder.remove()
+        if cluster.start is not None:
+            cluster.start.end()
 
 
 def _quiet() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from skipray.errors import InputRefused
 from skipray.scheduling.ray.cluster import Cluster, ClusterError, connect, disconnect, local_address
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
+from skipray.scheduling.ray.local_start import LocalStart
 from skipray.spec import SweepSpec
 
 LOOK_SECONDS = 0.2
@@ -19,7 +20,14 @@ _at_work: list[int] = []
 class PendingConnection:
     """To a cluster, which `result` waits for."""
 
-    def __init__(self, sweep: SweepSpec, *, address: str | None = None, trials: int | None = None):
+    def __init__(
+        self,
+        sweep: SweepSpec,
+        *,
+        address: str | None = None,
+        trials: int | None = None,
+        start: LocalStart | None = None,
+    ):
         """Arguments as `connect` has them.
 
         Raises:
@@ -37,13 +45,14 @@ class PendingConnection:
         self._ready = threading.Event()
         self._local = local_address(address) is None
         self._before = descendants()
-        threading.Thread(target=self._connect, args=(sweep, address, trials), name="skipray-ray", daemon=True).start()
+        arguments = (sweep, address, trials, start)
+        threading.Thread(target=self._connect, args=arguments, name="skipray-ray", daemon=True).start()
         if self._local:
             threading.Thread(target=self._look_after, name="skipray-ray-start", daemon=True).start()
 
-    def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None) -> None:
+    def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None, start: LocalStart | None) -> None:
         try:
-            self._made = connect(sweep, address=address, trials=trials)
+            self._made = connect(sweep, address=address, trials=trials, start=start)
         except BaseException as error:
             self._error = error
         self._ready.set()

@@ -38,6 +38,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 READY_SECONDS, LOOK_SECONDS = 20.0, 0.02
@@ -76,6 +77,24 @@ def _look_monitors() -> None:
     missing = set(_MONITORS_OFF) - set(inspect.signature(parameter.RayParams).parameters)
     if missing:
         raise TypeError(f"RayParams has no {', '.join(sorted(missing))}")
+
+
+def _look_workers() -> None:
+    import ray
+    from ray._private import parameter
+
+    inspect.signature(parameter.RayParams).bind(worker_path="")
+    if not Path(ray.__file__).with_name("_private").joinpath("workers", "default_worker.py").is_file():
+        raise ValueError("no workers/default_worker.py")
+    _look_environment()
+
+
+def _look_environment() -> None:
+    # Compiled; Ray's own Python calls it so.
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    getattr(Config, "initialize")  # noqa: B009
+    AuthenticationTokenLoader.instance().reset_cache  # noqa: B018
 
 
 def _look_dashboard() -> None:
@@ -193,6 +212,7 @@ _ENDED_TRIALS = ("_stopped_trials", "_failed_trials", "_live_trials", "_trials_t
 _MONITORS_OFF = {"no_monitor": True, "include_log_monitor": False}
 _LOOKS: dict[str, Callable[[], None]] = {
     "the monitors that it starts": _look_monitors,
+    "the workers that it starts": _look_workers,
     "the dashboard that it starts": _look_dashboard,
     "the agents that it starts": _look_agents,
     "how it waits for its node": _look_node,
@@ -224,22 +244,30 @@ UNFIT = {"PYTHONOPTIMIZE": "", "PYTHONWARNINGS": "error"}
 """Variables that Ray's processes are started without, where they hold the word: its agents need docstrings."""
 
 
+def unfit() -> dict[str, None]:
+    """The variables of this process that Ray's processes are started without."""
+    return {key: None for key, word in UNFIT.items() if word in os.environ.get(key, "")}
+
+
 @contextmanager
-def lean_start(environment: Mapping[str, str]) -> Iterator[None]:
+def lean_start(environment: Mapping[str, str], worker: Path | None = None) -> Iterator[None]:
     """Within, `ray.init` starts the control service, a raylet and its two agents alone.
 
     Args:
         environment: variables that all of them, and so every worker, have: sparing a runtime environment spares each
             worker an interpreter, and lets Ray start the workers ahead.
+        worker: the script that the raylet starts for a worker; Ray's own when left out.
     """
     with ExitStack() as stack:
-        unfit = {key: None for key, word in UNFIT.items() if word in os.environ.get(key, "")}
-        for key, value in (unfit | dict(environment)).items():
+        for key, value in (unfit() | dict(environment)).items():
             stack.enter_context(_variable(key, value))
-        if _known("the monitors that it starts"):
+        chosen: dict[str, Any] = _MONITORS_OFF if _known("the monitors that it starts") else {}
+        if worker is not None and starts_workers_of_ours():
+            chosen = chosen | {"worker_path": str(worker)}
+        if chosen:
             from ray._private import parameter
 
-            params = functools.partial(parameter.RayParams, **_MONITORS_OFF)  # type: ignore[arg-type]
+            params = functools.partial(parameter.RayParams, **chosen)
             stack.enter_context(replaced(parameter, "RayParams", params))
         if _known("the dashboard that it starts"):
             from ray._private.node import Node
@@ -302,6 +330,26 @@ def forget_token() -> None:
         from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
         AuthenticationTokenLoader.instance().reset_cache()
+
+
+def of_forks(parent: int) -> dict[str, str]:
+    """The two variables that Ray reads as it is imported, and never again: of its job, as workers have it that are
+    started ahead, which learn of their job with their first work; and of the process with which a worker ends."""
+    return {"RAY_JOB_ID": "ffffffff", "RAY_RAYLET_PID": str(parent)}
+
+
+def take_environment_anew() -> None:
+    """Ray's compiled part keeps the variables and the token that it finds when it is imported; a fork that has been
+    given others lets it read them as a fresh process would, all but those of `of_forks`."""
+    from ray._raylet import Config  # type: ignore[attr-defined]
+
+    Config.initialize("")
+    forget_token()
+
+
+def starts_workers_of_ours() -> bool:
+    """Whether `lean_start` has the raylet start the worker that it is given."""
+    return _known("the workers that it starts")
 
 
 def silence_worker_logs() -> None:

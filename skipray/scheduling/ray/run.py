@@ -170,8 +170,8 @@ def _summary(
 
 def _notes_folder(cluster: Cluster, context: WorkerContext, launch_id: str) -> Path | None:
     """Of the launch's own folder, or of the storage where all nodes have it as a folder."""
-    if cluster.folder is not None:
-        return cluster.folder.path / "notes"
+    if cluster.start is not None:
+        return cluster.start.folder.path / "notes"
     storage = local_path(context.storage)
     return None if storage is None else Path(storage) / NOTES / launch_id
 

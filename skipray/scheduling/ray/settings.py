@@ -84,18 +84,20 @@ def allocator_variables() -> dict[str, str]:
     return {_ALLOCATOR: ":".join(f"glibc.malloc.{key}={value}" for key, value in _TUNABLES.items())}
 
 
-def workers_ahead(sweep: SweepSpec, trials: int | None) -> dict[str, str]:
+def workers_ahead(sweep: SweepSpec, trials: int | None, *, forks: bool = False) -> dict[str, str]:
     """Whether Ray starts a worker a core before it is asked for one: only where trials will take every core. What the
     user has set stays.
 
     Args:
         trials: how many are to be run; as many as the sweep has when left out.
+        forks: workers are forks, which start in a moment when they are asked for; a driver that connects would wait for
+            those that are started ahead.
     """
     if _AHEAD in os.environ:
         return {}
     resources, cores = sweep.resources, usable_cores()
     at_once = min(resources.max_concurrent or cores, len(sweep.trials()) if trials is None else trials)
-    every = resources.device == "cpu" and resources.threads == 1 and at_once >= cores
+    every = not forks and resources.device == "cpu" and resources.threads == 1 and at_once >= cores
     return {_AHEAD: "1" if every else "0"}
 
 

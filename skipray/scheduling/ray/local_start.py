@@ -1,0 +1,50 @@
+"""What a cluster of this machine alone begins with: its folder, and the process that its workers are forks of."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from skipray.scheduling.ray import private
+from skipray.scheduling.ray.forking.server import ForkServer
+from skipray.scheduling.ray.local_folder import SessionFolder
+from skipray.scheduling.ray.settings import apply_settings, worker_variables, workers_ahead
+from skipray.spec import SweepSpec
+
+
+class LocalStart:
+    """Begun as soon as it is known that a cluster will be started here: workers' imports are what takes longest."""
+
+    def __init__(self, sweep: SweepSpec):
+        """
+        Args:
+            sweep: whose threads the workers use.
+
+        Raises:
+            InputRefused: there is no room for Ray's files.
+            OSError: no temporary folder can be written.
+        """
+        apply_settings(local=True)
+        self._ended = False
+        self.folder = SessionFolder()
+        self._workers = worker_variables(sweep)
+        self._server: ForkServer | None = None
+        with suppress(OSError):
+            self._server = ForkServer(self.folder.path, {**private.unfit(), **self._workers})
+
+    @property
+    def worker(self) -> Path | None:
+        """The script that the raylet is to start for a worker; None: Ray's own. Asked once Ray is imported."""
+        return self._server.worker if self._server is not None and private.starts_workers_of_ours() else None
+
+    def variables(self, sweep: SweepSpec, trials: int | None) -> dict[str, str]:
+        """What Ray's processes have in their environment."""
+        ahead = workers_ahead(sweep, trials, forks=self.worker is not None)
+        return self._workers | ahead | (self._server.variables if self._server is not None else {})
+
+    def end(self) -> None:
+        """End what is left of it; again does nothing."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._server is not None:
+            self._server.end()
+        self.folder.remove()
