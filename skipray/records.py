@@ -16,6 +16,8 @@ State = Literal["finished", "running", "failed", "missing"]
 """Where a trial stands."""
 STATES: tuple[State, ...] = get_args(State)
 
+DEFAULT_STORE = "skipray.db"
+"""The file in the working directory in which is tracked where no address is named."""
 CHANCE_SCORE, CHANCE_LOSS = "chance.accuracy", "chance.loss"
 """Logged with a trial's last epoch: share of the most frequent class in the training split, and the cross-entropy of
 naming each class with its frequency, in nats."""

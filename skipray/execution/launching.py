@@ -29,6 +29,7 @@ from skipray.terminal.waiting import waiting_for
 if TYPE_CHECKING:
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.cluster import Cluster
+    from skipray.scheduling.ray.local_start import LocalStart
     from skipray.scheduling.ray.resources import Shares
     from skipray.scheduling.work.events import Event, Summary
     from skipray.tracking import Address, KnownTrials, Ledger
@@ -43,6 +44,7 @@ def launch_sweep(
     *,
     tracking_uri: str | None = None,
     ray_address: str | None = None,
+    start: "LocalStart | None" = None,
     budget: Budget | None = None,
     on_fit: Callable[[BudgetFit], None] = lambda fit: None,
     say: Callable[[str], None] = lambda text: None,
@@ -52,6 +54,7 @@ def launch_sweep(
     """Run the missing trials of a sweep.
 
     Args:
+        start: of a cluster of this machine, where it has been begun already.
         budget: how much may be spent; what tells least is left out.
         on_fit: told what fits into the budget, before the first trial starts.
         say: told in words what is being waited for: the first trial starts seconds, on a cluster minutes, later.
@@ -79,7 +82,7 @@ def launch_sweep(
     here = ray_address in (None, "local")
     check_limits(trains=here)
 
-    from skipray.scheduling.ray.cluster import begin
+    from skipray.scheduling.ray.local_start import begin
 
     ended: LaunchEnd | None = None
 
@@ -88,7 +91,7 @@ def launch_sweep(
             at_end()
 
     with tracking.looking_anew(), ExitStack() as stack:
-        start = begin(sweep, ray_address)
+        start = start or begin(sweep, ray_address)
         if start is not None:
             stack.callback(start.end)
         for note in rehearse(sweep):

@@ -124,8 +124,9 @@ def _run(
     ray_address: str | None,
 ) -> tuple["Summary", list[str]]:
     """Measure these runs on the cluster. Returns also the labels of trials whose runs have kept no weights."""
+    from skipray.scheduling.ray.addresses import local_address
     from skipray.scheduling.ray.attempt import WorkerContext
-    from skipray.scheduling.ray.cluster import connect, disconnect, local_address
+    from skipray.scheduling.ray.cluster import connect, disconnect
     from skipray.scheduling.ray.preflight import check_nodes
     from skipray.scheduling.ray.run import run
     from skipray.scheduling.work.protocol import FixedWork

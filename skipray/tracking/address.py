@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from skipray.errors import SkiprayError
+from skipray.records import DEFAULT_STORE
 from skipray.spec import SweepSpec
 
-DEFAULT_URI = "sqlite:///skipray.db"
+DEFAULT_URI = f"sqlite:///{DEFAULT_STORE}"
 """In the working directory, when neither the caller, the environment nor the sweep names an address."""
 STORE_FOLDER = "skipray-store"
 """Beside the SQLite file, or in the working directory: artifacts, checkpoints, the cache of what was read back."""

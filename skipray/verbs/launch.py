@@ -1,12 +1,13 @@
 """Run what is missing of a sweep, then report."""
 
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skipray.results.kept import FewerTrials
+from skipray.verbs.shared.beginning import begin_first
 from skipray.verbs.shared.code import AcceptOption, check_code
 from skipray.verbs.shared.loading import budget_of, load, report_folder, use_data
 from skipray.verbs.shared.notifying import NotifyOption, check_notify, notifying
@@ -66,8 +67,6 @@ def launch(
     ] = None,
 ) -> None:
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
-    from skipray import tracking
-    from skipray.execution.launching import launch_sweep
     from skipray.execution.limits import check_limits
     from skipray.execution.metrics_file import MetricsFile, check_metrics
 
@@ -77,7 +76,15 @@ def launch(
     use_data(data)
     check_limits(draws=with_report)
     where = report_folder(folder, spec, force=force or not with_report)
-    with tracking.one_look(tell):
+    with ExitStack() as stack:
+        start = begin_first(spec, tracking_uri, address)
+        if start is not None:
+            stack.callback(start.end)
+
+        from skipray import tracking
+        from skipray.execution.launching import launch_sweep
+
+        stack.enter_context(tracking.one_look(tell))
         if tracking.exists(spec, tracking_uri):
             check_code(spec, tracking_uri, accept=accept)
         watched = nullcontext() if metrics is None else MetricsFile(metrics, spec.name, tell)
@@ -86,6 +93,7 @@ def launch(
                 spec,
                 tracking_uri=tracking_uri,
                 ray_address=address,
+                start=start,
                 budget=budget_of(budget),
                 on_fit=_say_fit,
                 say=tell,

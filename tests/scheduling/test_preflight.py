@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from skipray.scheduling.ray import preflight, resources
+from skipray.scheduling.ray.addresses import ClusterError
 from skipray.scheduling.ray.attempt import WorkerContext
-from skipray.scheduling.ray.cluster import Cluster, ClusterError, connect
+from skipray.scheduling.ray.cluster import Cluster, connect
 from skipray.scheduling.ray.nodes import Node
 from skipray.scheduling.ray.preflight import PreflightFailed, check_feasible, check_nodes
 from skipray.scheduling.ray.resources import Shares, fraction_of, memory_key

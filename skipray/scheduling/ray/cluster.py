@@ -15,24 +15,18 @@ from typing import Any
 
 from skipray.planning.cores import usable_cores
 from skipray.scheduling.ray import private
+from skipray.scheduling.ray.addresses import ClusterError, local_address
 from skipray.scheduling.ray.head import check_reachable
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
-from skipray.scheduling.ray.local_start import LocalStart
+from skipray.scheduling.ray.local_start import LocalStart, begin
 from skipray.scheduling.ray.nodes import Node, connected_nodes
 from skipray.scheduling.ray.settings import apply_settings, runtime_env
-from skipray.spec import SpecError, SweepSpec
+from skipray.spec import SweepSpec
 
 LEAVE_SECONDS = 15.0
 """So long Ray's own end is waited for."""
 LEAVE_DEAD_SECONDS = 2.0
 """The same where there is nobody left to end."""
-
-
-class ClusterError(SpecError):
-    """The cluster cannot be reached or cannot be used: bad input, of which the message names the remedy."""
-
-    def __init__(self, message: str):
-        super().__init__([message])
 
 
 @dataclass(frozen=True)
@@ -63,33 +57,6 @@ class Cluster:
 
 
 _NO_DOCSTRINGS = "found Python without docstrings (PYTHONOPTIMIZE=2 or -OO), in which Ray does not run; allowed: 0 or 1"
-
-
-def local_address(address: str | None) -> str | None:
-    """The address of the cluster to join; None for a cluster of this machine alone.
-
-    Args:
-        address: `host:port`, `auto` or `local`; else RAY_ADDRESS.
-
-    Raises:
-        ClusterError: an address of another kind.
-    """
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    if address and "://" in address:
-        raise ClusterError(_WRONG_KIND.format(address=address))
-    return None if address == "local" else address
-
-
-def begin(sweep: SweepSpec, address: str | None = None) -> LocalStart | None:
-    """Begin what takes longest of a cluster of this machine alone, for `connect`; None where it is to be another one.
-
-    Raises:
-        skipray.errors.InputRefused: there is no room for Ray's files.
-    """
-    ray = sys.modules.get("ray")
-    return (
-        None if (ray is not None and ray.is_initialized()) or local_address(address) is not None else LocalStart(sweep)
-    )
 
 
 def connect(
@@ -199,12 +166,6 @@ def _quiet() -> None:
     for name in ("ray", "ray.tune", "ray.train", "ray.data", "ray._private"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     private.silence_worker_logs()
-
-
-_WRONG_KIND = (
-    "found the Ray address {address}; allowed: host:port of the cluster's head, or auto on one of its nodes. To start "
-    "from outside: ray job submit --address http://HEAD:8265 --working-dir . -- python -m skipray.launch SWEEP"
-)
 
 
 def _unreachable(address: str | None, error: Exception) -> str:

@@ -1,9 +1,11 @@
 """What a cluster of this machine alone begins with: its folder, and the process that its workers are forks of."""
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from skipray.scheduling.ray import private
+from skipray.scheduling.ray.addresses import local_address
 from skipray.scheduling.ray.forking.server import ForkServer
 from skipray.scheduling.ray.local_folder import SessionFolder
 from skipray.scheduling.ray.settings import apply_settings, worker_variables, workers_ahead
@@ -48,3 +50,15 @@ class LocalStart:
         if self._server is not None:
             self._server.end()
         self.folder.remove()
+
+
+def begin(sweep: SweepSpec, address: str | None = None) -> LocalStart | None:
+    """Begin what takes longest of a cluster of this machine alone, for `connect`; None where it is to be another one.
+
+    Raises:
+        skipray.errors.InputRefused: there is no room for Ray's files.
+    """
+    ray = sys.modules.get("ray")
+    return (
+        None if (ray is not None and ray.is_initialized()) or local_address(address) is not None else LocalStart(sweep)
+    )

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 
 from skipray.errors import InputRefused
-from skipray.scheduling.ray.cluster import Cluster, ClusterError, connect, disconnect, local_address
+from skipray.scheduling.ray.addresses import ClusterError, local_address
+from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
 from skipray.scheduling.ray.local_start import LocalStart
 from skipray.spec import SweepSpec

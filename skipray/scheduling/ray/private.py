@@ -11,6 +11,8 @@ same publicly. This file is longer than others so that it is the only one which 
   which it waits for even when told to have no dashboard, and agents with all that a dashboard would ask them: half of
   the seconds that Ray takes to start and end on a laptop (infra/decisions/2026-11-25-launch.md), and 300 MB.
   Publicly: all of them are started.
+  In their place the raylet starts workers of ours (`forking/`), which need Ray's compiled part to read its environment
+  anew (`take_environment_anew`), and an agent that does nothing (`idle_agent.py`).
 - `adjusted_loop`: Tune tells an actor's death from a task's error by two classes of exceptions, and ends the whole run
   at any other: also at `OutOfMemoryError`, with which Ray's memory monitor reports the worker that it killed. Here
   every error of Ray's own is the death of the worker that it concerns. Publicly: the loop is begun anew (tune_loop.py).
@@ -35,11 +37,15 @@ same publicly. This file is longer than others so that it is the only one which 
 import functools
 import inspect
 import os
+import shlex
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from skipray.scheduling.ray import idle_agent
 
 READY_SECONDS, LOOK_SECONDS = 20.0, 0.02
 OTHERWISE = (ImportError, AttributeError, TypeError, ValueError)
@@ -107,6 +113,16 @@ def _look_agents() -> None:
     from ray._private import utils
 
     _expect(utils.get_dashboard_dependency_error)
+
+
+def _look_processes() -> None:
+    import ray._raylet as core
+    from ray._private import services
+
+    if next(iter(inspect.signature(services.start_ray_process).parameters)) != "command":
+        raise TypeError("start_ray_process does not take the command first")
+    for name in ("persist_port", *_AGENT_PORTS):
+        getattr(core, name)
 
 
 def _look_node() -> None:
@@ -210,11 +226,16 @@ def _names_in(function: Any) -> tuple[str, ...]:
 _ENDED_TRIALS = ("_stopped_trials", "_failed_trials", "_live_trials", "_trials_to_cache")
 """Sets of TuneController in which trials that have ended stay; those that failed also among the live ones."""
 _MONITORS_OFF = {"no_monitor": True, "include_log_monitor": False}
+_AGENT_OPTION = "--dashboard_agent_command"
+_AGENT_PORTS = ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME")
+NO_PORT = -1
+"""How an agent says that it serves nothing."""
 _LOOKS: dict[str, Callable[[], None]] = {
     "the monitors that it starts": _look_monitors,
     "the workers that it starts": _look_workers,
     "the dashboard that it starts": _look_dashboard,
     "the agents that it starts": _look_agents,
+    "the processes that it starts": _look_processes,
     "how it waits for its node": _look_node,
     "the head's client": _look_gcs_client,
     "how it finds a cluster": _look_bootstrap,
@@ -278,6 +299,10 @@ def lean_start(environment: Mapping[str, str], worker: Path | None = None) -> It
 
             # As where Ray was installed without its dashboard: the agents import nothing that only it asks for.
             stack.enter_context(replaced(utils, "get_dashboard_dependency_error", _not_asked_for))
+        if _known("the agents that it starts") and _known("the processes that it starts"):
+            from ray._private import services
+
+            stack.enter_context(replaced(services, "start_ray_process", _with_idle_agent(services.start_ray_process)))
         if _known("how it waits for its node"):
             from ray._private import services
 
@@ -287,6 +312,29 @@ def lean_start(environment: Mapping[str, str], worker: Path | None = None) -> It
 
 def _not_asked_for() -> ImportError:
     return ImportError("no dashboard was asked for")
+
+
+def _with_idle_agent(start: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(start)
+    def started(command: list[str], *args: Any, **kwargs: Any) -> Any:
+        return start([_with_idle(word) for word in command], *args, **kwargs)
+
+    return started
+
+
+def _with_idle(word: str) -> str:
+    """Of the raylet's command, the agent of a dashboard that there is not: it would import Ray, tell the raylet that it
+    serves at no port, and wait for the raylet's end. Ray's own function tells it; what waits imports nothing."""
+    option, _, command = word.partition("=")
+    words = shlex.split(command) if option == _AGENT_OPTION else []
+    said = dict(each.removeprefix("--").split("=", 1) for each in words if each.startswith("--") and "=" in each)
+    if "--minimal" not in words or not {"session-dir", "node-id"} <= set(said):
+        return word
+    import ray._raylet as core
+
+    for name in _AGENT_PORTS:
+        core.persist_port(said["session-dir"], said["node-id"], getattr(core, name), NO_PORT)  # type: ignore[attr-defined]
+    return f"{option}={shlex.join([sys.executable, '-I', '-S', idle_agent.__file__])}"
 
 
 def _prompt(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
