@@ -14,7 +14,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-ADDRESS = "SKIPRAY_FORK_SERVER"
+ADDRESS = "FORK_SERVER_OF_SKIPRAY"
 """The variable that holds the path of the server's socket."""
 LENGTH = struct.Struct("!I")
 """Before what is asked for: its bytes."""

@@ -26,7 +26,7 @@ MODULES, MODULES_OPTION = "RAY_preload_python_modules", "--worker-preload-module
 WHEN_CONNECTED = "skipray.scheduling.ray.forking.connected"
 
 
-class Asked(NamedTuple):
+class ForkRequest(NamedTuple):
     """What a fork begins with; see `ask.asking`."""
 
     request: dict[str, Any]
@@ -56,7 +56,7 @@ class Server:
         self._asking: dict[int, socket.socket] = {}
         """Process id of a fork -> who has asked for it, and waits."""
 
-    def serve(self) -> Asked | None:
+    def serve(self) -> ForkRequest | None:
         """Serve until the launch is over.
 
         Returns:
@@ -87,7 +87,7 @@ class Server:
                 elif key.data in self._asking:
                     os.kill(key.data, signal.SIGKILL)  # who has asked is no more: Ray has ended it, or has ended itself
 
-    def _fork(self) -> Asked | None:
+    def _fork(self) -> ForkRequest | None:
         """In a fork, what was asked for; None in this process."""
         asking, _ = self._listener.accept()
         asked = read(asking)
@@ -120,17 +120,17 @@ class Server:
             asking.close()
 
 
-def read(asking: socket.socket) -> Asked | None:
+def read(asking: socket.socket) -> ForkRequest | None:
     """What is asked for; None where it was not said to its end."""
     descriptors: list[int] = []
     with suppress(OSError, ValueError), asking.makefile("rb") as file:
         head, descriptors, *_ = socket.recv_fds(asking, LENGTH.size, 3)
-        return Asked(json.loads(file.read(*LENGTH.unpack(head))), descriptors)
-    Asked({}, descriptors).close()
+        return ForkRequest(json.loads(file.read(*LENGTH.unpack(head))), descriptors)
+    ForkRequest({}, descriptors).close()
     return None
 
 
-def become(asked: Asked) -> None:
+def become(asked: ForkRequest) -> None:
     """Be the process that has asked."""
     request = asked.request
     for own, descriptor in enumerate(asked.descriptors):
