@@ -4,6 +4,7 @@ Its argument is the descriptor of a socket that listens. Its standard input is a
 server ends, with all its forks.
 """
 
+import ctypes
 import json
 import os
 import runpy
@@ -23,6 +24,8 @@ ASKING: list[socket.socket] = []
 LAUNCH, CHILD, LISTENER = "launch", "child", "listener"
 MODULES, MODULES_OPTION = "RAY_preload_python_modules", "--worker-preload-modules="
 """Ray's variable for what workers import once they are connected, and what its raylet makes of it."""
+NUMBER_OF_PDEATHSIG = 1
+"""prctl(2)"""
 WHEN_CONNECTED = "skipray.scheduling.ray.forking.connected"
 
 
@@ -99,6 +102,7 @@ class Server:
             for other in (self._listener, *self._asking.values()):
                 other.close()
             ASKING.append(asking)
+            end_with_parent()
             return asked
         if child is None or asked is None:
             asking.close()
@@ -118,6 +122,14 @@ class Server:
             with suppress(OSError):
                 asking.sendall(ENDED + STATUS.pack(status))
             asking.close()
+
+
+def end_with_parent() -> None:
+    """Be killed where the server is; else Ray sees, in some seconds, that it is no more."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(NUMBER_OF_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != int(os.environ["RAY_RAYLET_PID"]):
+            os._exit(1)
 
 
 def read(asking: socket.socket) -> ForkRequest | None:

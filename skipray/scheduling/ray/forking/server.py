@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,8 @@ class ForkServer:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
             )
+        # Forks look whether it lives, as workers look for their raylet; one that has died has to be gone for that.
+        threading.Thread(target=self._process.wait, name="skipray-forks", daemon=True).start()
 
     @property
     def pid(self) -> int:
