@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from skipray import tracking
+from skipray.execution.ahead import Ahead
 from skipray.execution.data_checks import check_data, verify_data
 from skipray.execution.delivery import PATIENCE_SECONDS, DeliveryThread, deliver_rest, deliverable, known_by_now
 from skipray.execution.ended import LaunchEnd
@@ -58,7 +59,8 @@ def launch_sweep(
         budget: how much may be spent; what tells least is left out.
         on_fit: told what fits into the budget, before the first trial starts.
         say: told in words what is being waited for: the first trial starts seconds, on a cluster minutes, later.
-        at_end: called while Ray ends, in which time something useful can be done; not after an interruption.
+        at_end: what can be made ready for the end, such as imports: called in a thread when the last trials run, and
+            while Ray ends, where it finds done what it has done before; not after an interruption.
         on_standing: given, after each event and now and then while there is none, what says where the launch stands.
 
     Raises:
@@ -85,10 +87,11 @@ def launch_sweep(
     from skipray.scheduling.ray.local_start import begin
 
     ended: LaunchEnd | None = None
+    ahead = Ahead(at_end)
 
     def meanwhile() -> None:
         if ended is not None and not ended.interrupted:
-            at_end()
+            ahead.finish()
 
     with tracking.looking_anew(), ExitStack() as stack:
         start = start or begin(sweep, ray_address)
@@ -119,7 +122,7 @@ def launch_sweep(
         say(f"runs: {tracking.where_to_look(address)}")
         with waiting_for(CLUSTER, say):
             cluster = connecting.result()
-        ended = _run(sweep, cluster, address, storage_url, ownership, budget, on_fit, say, on_standing)
+        ended = _run(sweep, cluster, address, storage_url, ownership, budget, on_fit, say, on_standing, ahead)
         return ended
 
 
@@ -163,6 +166,7 @@ def _run(
     on_fit: Callable[[BudgetFit], None],
     say: Callable[[str], None],
     on_standing: Callable[[Callable[[], Standing]], None],
+    ahead: Ahead,
 ) -> LaunchEnd:
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.capacity import Capacity
@@ -204,7 +208,7 @@ def _run(
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
     estimates = {p.trial.trial_id: p.seconds for p in plan.unfinished}
     with Progress(known.trials, states, estimates, sweep.depth_words) as progress, delivery, live:
-        listeners = _Listeners(progress, (progress, tally, live), on_standing)
+        listeners = _Listeners(progress, (progress, tally, live), on_standing, ahead)
         summary = run(
             work,
             sweep,
@@ -235,6 +239,7 @@ class _Listeners:
     progress: Progress
     others: tuple[_Listener, ...]
     on_standing: Callable[[Callable[[], Standing]], None]
+    ahead: Ahead
 
     def on_event(self, event: "Event") -> None:
         for one in self.others:
@@ -243,6 +248,9 @@ class _Listeners:
 
     def on_wait(self) -> None:
         self.progress.on_wait()
+        states = self.progress.standing().states
+        if states.get("running") and not states.get("missing"):
+            self.ahead.begin()
         self.on_standing(self.progress.standing)
 
 

@@ -7,8 +7,9 @@ next report, and ends with this one. Where it cannot be started, or has ended, c
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any
 
@@ -43,6 +44,13 @@ def _draw(spec: dict[str, Any], paths: list[Path]) -> None:
         drawing.draw(spec, paths)
 
 
+@cache
+def make_ready() -> None:
+    """Start the process, once and where there is a core for it: its first chart takes most of a second."""
+    Thread(target=_drawn_there, args=(_FIRST, []), name="drawing", daemon=True).start()
+
+
+_FIRST = {"data": {"values": []}, "mark": "point"}
 _LOCK = Lock()
 PROCESS = KeptProcess([drawing.__file__])
 

@@ -45,9 +45,10 @@ def main() -> None:
         with suppress(ImportError, ValueError):  # the worker says so
             import_module(name)
     asked = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
-    if asked is not None:
-        become(asked)
-        runpy.run_path(sys.argv[0], run_name="__main__")
+    if asked is None:
+        os._exit(0)  # to take torch and MLflow apart would take half a second, for which the launch waits
+    become(asked)
+    runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 class Server:
