@@ -173,7 +173,10 @@ def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
 
 def _provenance(sweep: SweepSpec) -> dict[str, str | bytes]:
     """What is needed to run the sweep again: its file, the installed versions, the source's state."""
-    installed = sorted(f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions() if d.metadata["Name"])
+    found = [
+        distribution.metadata for distribution in metadata.distributions()
+    ]  # parsed each time that it is asked for
+    installed = sorted(f"{each['Name']}=={each['Version']}" for each in found if each["Name"])
     machine = {"skipray": __version__, "python": platform.python_version(), "platform": platform.platform()}
     files: dict[str, str | bytes] = {
         f"sweep/{sweep.path.name if sweep.path.suffix else sweep.name + '.yaml'}": sweep.text,

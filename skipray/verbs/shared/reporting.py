@@ -1,5 +1,6 @@
 """A report made by a verb: read, judge, write, log."""
 
+import gc
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,17 @@ QUICK_TRIALS_SQL, QUICK_TRIALS_HTTP = 5000, 500
 
 
 def import_report() -> None:
-    """What a report needs: two seconds, in which the process that draws gets ready beside this one."""
+    """What a report needs: two seconds, in which the process that draws gets ready beside this one.
+
+    What has been imported until then is no garbage: to look through it as Ray ends would take half a second.
+    """
     from skipray.report import beside
 
     beside.make_ready()
     import skipray.analysis.aggregation
     import skipray.terminal.display  # noqa: F401
+
+    gc.freeze()
 
 
 @dataclass(frozen=True)
