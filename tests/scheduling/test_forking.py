@@ -17,6 +17,11 @@ from skipray.scheduling.ray.forking import ask
 from skipray.scheduling.ray.forking.server import ForkServer
 
 SECONDS = 30.0
+SETS_VARIABLES = """
+import os
+os.environ.setdefault("SKIPRAY_SET", "by an import")
+del os.environ["SKIPRAY_UNSET"]
+"""
 WORKER = """
 import json, os, sys, time
 from pathlib import Path
@@ -38,6 +43,9 @@ print(json.dumps({
     "niceness": os.getpriority(os.PRIO_PROCESS, 0),
     "out_of_memory": Path("/proc/self/oom_score_adj").read_text().strip(),
     "variable": os.environ.get("SKIPRAY_TESTED"),
+    "set": os.environ.get("SKIPRAY_SET"),
+    "unset": os.environ.get("SKIPRAY_UNSET"),
+    "job": os.environ.get("RAY_JOB_ID"),
     "numbers": [float(numpy.random.random()), random.random()],
     "said": sys.stdin.read(),
     "imported": "colorsys" in sys.modules,
@@ -53,7 +61,12 @@ sys.exit(7)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    made = ForkServer(tmp_path_factory.mktemp("forks"), {"RAY_preload_python_modules": "colorsys,no_such_module"})
+    folder = tmp_path_factory.mktemp("forks")
+    (folder / "sets_variables.py").write_text(SETS_VARIABLES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setenv("SKIPRAY_UNSET", "there")
+        made = ForkServer(folder, {"RAY_preload_python_modules": "colorsys,no_such_module,sets_variables"})
     yield made
     made.end()
 
@@ -72,7 +85,7 @@ def ray_in_its_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def started(server: ForkServer, ray_in_its_place: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     def start(*arguments: str, of: ForkServer | None = server, before: str = "") -> subprocess.Popen[str]:
-        variables = {"PYTHONPATH": str(ray_in_its_place), "SKIPRAY_TESTED": "yes"}
+        variables = {"PYTHONPATH": str(ray_in_its_place), "SKIPRAY_TESTED": "yes", "SKIPRAY_UNSET": "there"}
         command = [
             sys.executable,
             "-c",
@@ -131,6 +144,7 @@ def test_a_fork_is_the_process_that_was_asked_for(
     expected = {"forked": True, "name": "__main__", "folder": str(tmp_path), "group": process.pid, "niceness": 3}
     expected |= {"out_of_memory": "77", "variable": "yes", "said": "hello", "imported": True}
     assert expected.items() <= found.items()
+    assert (found["set"], found["unset"], found["job"]) == ("by an import", None, "ffffffff")
 
 
 def test_what_the_raylet_asked_to_have_imported_stays_asked_for(started: Callable[..., subprocess.Popen[str]]) -> None:

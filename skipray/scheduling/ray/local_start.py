@@ -12,6 +12,10 @@ from skipray.scheduling.ray.settings import apply_settings, worker_variables, wo
 from skipray.spec import SweepSpec
 
 
+FORKS = sys.platform == "linux"
+"""Elsewhere a process that has loaded the system's libraries cannot be forked safely."""
+
+
 class LocalStart:
     """Begun as soon as it is known that a cluster will be started here: workers' imports are what takes longest."""
 
@@ -29,8 +33,9 @@ class LocalStart:
         self.folder = SessionFolder()
         self._workers = worker_variables(sweep)
         self._server: ForkServer | None = None
-        with suppress(OSError):
-            self._server = ForkServer(self.folder.path, {**private.unfit(), **self._workers})
+        if FORKS and sweep.resources.device == "cpu":
+            with suppress(OSError):
+                self._server = ForkServer(self.folder.path, {**private.unfit(), **self._workers})
 
     @property
     def worker(self) -> Path | None:

@@ -41,14 +41,22 @@ class ForkRequest(NamedTuple):
 
 
 def main() -> None:
-    for name in os.environ.get(MODULES, "").split(","):
-        with suppress(ImportError, ValueError):  # the worker says so
-            import_module(name)
+    changed = imported()
     asked = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
     if asked is None:
         os._exit(0)  # to take torch and MLflow apart would take half a second, for which the launch waits
-    become(asked)
+    become(asked, changed)
     runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def imported() -> dict[str, str | None]:
+    """Import what workers do. Returns what that has changed in the environment; None: unset."""
+    before = dict(os.environ)
+    for name in os.environ.get(MODULES, "").split(","):
+        with suppress(ImportError, ValueError):  # the worker says so
+            import_module(name)
+    names = before.keys() | os.environ.keys()
+    return {name: os.environ.get(name) for name in names if os.environ.get(name) != before.get(name)}
 
 
 class Server:
@@ -143,8 +151,12 @@ def read(asking: socket.socket) -> ForkRequest | None:
     return None
 
 
-def become(asked: ForkRequest) -> None:
-    """Be the process that has asked."""
+def become(asked: ForkRequest, changed: dict[str, str | None]) -> None:
+    """Be the process that has asked, once that has imported what is imported here.
+
+    Args:
+        changed: by the imports, in the environment.
+    """
     request = asked.request
     for own, descriptor in enumerate(asked.descriptors):
         os.dup2(descriptor, own)
@@ -156,8 +168,9 @@ def become(asked: ForkRequest) -> None:
     with suppress(OSError):
         OUT_OF_MEMORY.write_text(request["out_of_memory"])
     os.chdir(request["folder"])
+    environment = request["environment"] | private.of_forks(os.getppid()) | changed
     os.environ.clear()
-    os.environ.update(request["environment"] | private.of_forks(os.getppid()))
+    os.environ.update({name: value for name, value in environment.items() if value is not None})
     modules = [word.removeprefix(MODULES_OPTION) for word in request["arguments"] if word.startswith(MODULES_OPTION)]
     sys.argv[:] = [*request["arguments"], MODULES_OPTION + ",".join([*modules, WHEN_CONNECTED])]
     private.take_environment_anew()
