@@ -12,6 +12,7 @@ from skipray import architectures, torch_private
 from skipray.architectures.building.passes.network import passes_of
 from skipray.extension import catalog
 from skipray.spec import Recipe
+from skipray.trial.channels_last import memory_format
 from skipray.trial.training import make_optimizer, to_device
 from skipray.trial.training.step import Step
 
@@ -84,10 +85,10 @@ def gradients(function, x, y, *, pieces=1):
     return losses
 
 
-def batch(samples=12, *, channels_last=False):
+def batch(samples=12, *, layout=torch.contiguous_format):
     made = torch.Generator().manual_seed(0)
     x, y = torch.randn(samples, *IMAGE, generator=made), torch.randint(CLASSES, (samples,), generator=made)
-    return (x.contiguous(memory_format=torch.channels_last) if channels_last else x), y
+    return x.contiguous(memory_format=layout), y
 
 
 def assert_same(net, twin):
@@ -103,7 +104,7 @@ def test_the_bits_are_those_of_autograd(make_model, given):
     family, fields = given
     net, twin, passes = pair(make_model, family, fields)
     assert passes is not None
-    x, y = batch(channels_last=fields["kind"] == "cnn")
+    x, y = batch(layout=memory_format(net))
     for _ in range(2):  # gradients are added to those that are there
         assert gradients(net, x, y) == gradients(passes, x, y)
         assert_same(net, twin)
@@ -111,7 +112,7 @@ def test_the_bits_are_those_of_autograd(make_model, given):
     assert_same(net, twin)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_the_bits_stay_at_the_sizes_of_a_sweep(make_model, layout):
     """Wide enough for every vectorised way through the kernels, in a layout that is not the network's own too."""
     for family, fields in (
@@ -120,7 +121,7 @@ def test_the_bits_stay_at_the_sizes_of_a_sweep(make_model, layout):
     ):
         fields |= {"residual_scale": 1, "normalization": "batch", "activation": "relu"}
         net, twin, passes = pair(make_model, family, fields)
-        x, y = batch(130, channels_last=layout == "channels last")
+        x, y = batch(130, layout=layout)
         assert gradients(net, x, y) == gradients(passes, x, y)
         assert_same(net, twin)
 

@@ -22,6 +22,7 @@ from skipray.extension import catalog
 from skipray.planning.estimate import CPU, PROBE_SECONDS_PER_KEPT_BYTE, PROBE_SECONDS_PER_PARAMETER
 from skipray.probe import measure
 from skipray.spec import ModelSpec, ProbeSpec, Recipe
+from skipray.trial.channels_last import memory_format
 from skipray.trial.training import to_device
 from skipray.trial.training.sgd import SGD
 
@@ -77,7 +78,7 @@ def timed(model: ModelSpec, shape: tuple[int, int, int], batch: int) -> tuple[fl
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(batch, *shape, generator=generator)
     y = torch.randint(0, 10, (batch,), generator=generator)
-    x = x.contiguous(memory_format=torch.channels_last) if model.kind == "cnn" else x
+    x = x.contiguous(memory_format=memory_format(network))
 
     def step() -> None:
         loss = cross_entropy(network(x), y)

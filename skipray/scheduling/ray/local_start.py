@@ -11,7 +11,6 @@ from skipray.scheduling.ray.local_folder import SessionFolder
 from skipray.scheduling.ray.settings import apply_settings, worker_variables, workers_ahead
 from skipray.spec import SweepSpec
 
-
 FORKS = sys.platform == "linux"
 """Elsewhere a process that has loaded the system's libraries cannot be forked safely."""
 

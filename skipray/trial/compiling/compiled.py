@@ -19,6 +19,7 @@ from torch import nn
 
 from skipray.errors import SkiprayError
 from skipray.torch_private import from_compiler, import_compiler
+from skipray.trial.channels_last import overruns
 from skipray.trial.compiling.folder import VARIABLE, compiler_folder
 
 THREADS_VARIABLE = "TORCHINDUCTOR_COMPILE_THREADS"
@@ -59,6 +60,16 @@ def compiler_settings(threads: int) -> Iterator[Path]:
                 os.environ[name] = value
 
 
+def _how(network: nn.Module, mode: str) -> dict[str, Any]:
+    """The mode, for torch.compile; where a convolution must not read channels last, as the compiler would have it, the
+    options that the mode stands for and that one."""
+    if not overruns(network):
+        return {"mode": mode}
+    from torch._inductor import list_mode_options  # documented so, with torch.compile
+
+    return {"options": list_mode_options(mode, dynamic=False) | {"layout_optimization": False}}
+
+
 class Compiled:
     """A network's pass, compiled at the first batch of each size."""
 
@@ -78,7 +89,7 @@ class Compiled:
         try:
             # What a process has compiled before counts against torch's limit for a function, beyond which it stops.
             torch.compiler.reset()
-            self._pass = torch.compile(network, mode=mode, dynamic=False)
+            self._pass = torch.compile(network, dynamic=False, **_how(network, mode))
         except RuntimeError as error:
             raise self._failed(error) from error
 

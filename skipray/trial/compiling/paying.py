@@ -29,8 +29,9 @@ from skipray import __version__, architectures
 from skipray.datasets import Splits, shape_and_classes
 from skipray.spec import TrialSpec, canonical_json
 from skipray.spec.recipes import piece_sizes
+from skipray.trial.channels_last import memory_format
 from skipray.trial.compiling.compiled import Compiled
-from skipray.trial.training import make_optimizer, memory_format, to_device
+from skipray.trial.training import make_optimizer, to_device
 from skipray.trial.training.step import Step
 
 LEAST_SECONDS = 300.0

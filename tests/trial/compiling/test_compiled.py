@@ -19,10 +19,11 @@ from skipray.datasets import gaussian
 from skipray.extension import catalog
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TokenShape, TrialSpec
 from skipray.trial import run_trial
+from skipray.trial.channels_last import memory_format
 from skipray.trial.compiling import CompilationFailed
 from skipray.trial.compiling.compiled import FREE_CALLS, Compiled, compiler_settings
 from skipray.trial.kept import LEFT
-from skipray.trial.training import make_optimizer, memory_format, to_device
+from skipray.trial.training import make_optimizer, to_device
 from skipray.trial.training.step import Step
 
 pytestmark = [pytest.mark.xdist_group("compiler"), pytest.mark.timeout(600)]
