@@ -84,7 +84,7 @@ def launch_sweep(
     here = ray_address in (None, "local")
     check_limits(trains=here)
 
-    from skipray.scheduling.ray.local_start import begin
+    from skipray.scheduling.ray.pending_connection import PendingConnection
 
     ended: LaunchEnd | None = None
     ahead = Ahead(at_end)
@@ -94,20 +94,17 @@ def launch_sweep(
             ahead.finish()
 
     with tracking.looking_anew(), ExitStack() as stack:
-        start = start or begin(sweep, ray_address)
-        if start is not None:
-            stack.callback(start.end)
+        connecting = PendingConnection(sweep, address=ray_address, trials=missing, start=start)
+        stack.callback(connecting.end, meanwhile)
         for note in rehearse(sweep):
             say(note)
         check_data(sweep)
         say("starting Ray on this machine" if here else f"joining Ray at {ray_address}")
 
-        from skipray.scheduling.ray.pending_connection import PendingConnection
         from skipray.scheduling.ray.preflight import check_feasible
 
         # Ray starts while the tracking store is made ready: together they are most of the time before the first trial.
-        connecting = PendingConnection(sweep, address=ray_address, trials=missing, start=start)
-        stack.callback(connecting.end, meanwhile)
+        connecting.begin()
         catalog.check_all("claims")  # pandas and scipy are imported meanwhile
         if here:
             verify_data(sweep)
@@ -244,13 +241,12 @@ class _Listeners:
     def on_event(self, event: "Event") -> None:
         for one in self.others:
             one.on_event(event)
+        if self.progress.last_ones_run():
+            self.ahead.begin()
         self.on_standing(self.progress.standing)
 
     def on_wait(self) -> None:
         self.progress.on_wait()
-        states = self.progress.standing().states
-        if states.get("running") and not states.get("missing"):
-            self.ahead.begin()
         self.on_standing(self.progress.standing)
 
 

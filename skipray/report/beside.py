@@ -44,15 +44,15 @@ def _draw(spec: dict[str, Any], paths: list[Path]) -> None:
         drawing.draw(spec, paths)
 
 
+_FIRST: dict[str, Any] = {"data": {"values": []}, "mark": "point"}
+_LOCK = Lock()
+PROCESS = KeptProcess([drawing.__file__])
+
+
 @cache
 def make_ready() -> None:
     """Start the process, once and where there is a core for it: its first chart takes most of a second."""
     Thread(target=_drawn_there, args=(_FIRST, []), name="drawing", daemon=True).start()
-
-
-_FIRST = {"data": {"values": []}, "mark": "point"}
-_LOCK = Lock()
-PROCESS = KeptProcess([drawing.__file__])
 
 
 def _drawn_there(spec: dict[str, Any], paths: list[Path]) -> bool:

@@ -147,6 +147,10 @@ class Progress:
         left = self._seconds_left() if self._left() else 0.0
         return Standing(Counter(self.states.values()), Counter(self._attempts_failed), left)
 
+    def last_ones_run(self) -> bool:
+        """Whether trials run, and none is left that waits for a worker."""
+        return bool(self._running) and self._left() == len(self._running)
+
     def _awaited(self, now: float) -> str:
         if not self._running:
             return f"a worker to start and import what it needs{busy_machine()}"

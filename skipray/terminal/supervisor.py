@@ -25,6 +25,7 @@ from types import FrameType
 from typing import NoReturn
 
 from skipray.extension.readable import readable
+from skipray.scheduling.work.parent import end_with_parent
 from skipray.scheduling.work.stopping import ONE_SIGNAL_SECONDS, SIGNALS
 
 INTERRUPTED = 130
@@ -36,8 +37,6 @@ LEAVE_SECONDS = 5.0
 """From the child's last word until it is killed: libraries may hang while a process ends, when all is done."""
 LOOK_SECONDS = 0.5
 CRASH_BYTES = 100_000
-
-_NUMBER_OF_PDEATHSIG = 1  # prctl(2)
 
 
 def supervised(work: Callable[[], int], on_death: Callable[[str, str], int]) -> int:
@@ -87,13 +86,7 @@ def _become_child(parent: int, crash: int) -> None:
     os.setsid()
     faulthandler.enable(crash)
     _trace_exits(crash)
-    if sys.platform == "linux":
-        import ctypes
-
-        # Who kills a launch means all of it.
-        ctypes.CDLL(None).prctl(_NUMBER_OF_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(INTERRUPTED)
+    end_with_parent(parent, INTERRUPTED)  # who kills a launch means all of it
 
 
 def _leave_at_once() -> NoReturn:

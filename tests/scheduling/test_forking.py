@@ -17,6 +17,18 @@ from skipray.scheduling.ray.forking import ask
 from skipray.scheduling.ray.forking.server import ForkServer
 
 SECONDS = 30.0
+DECLARES_AN_ACTOR = """
+import ray
+
+@ray.remote
+class Actor:
+    pass
+"""
+DRAWS = """
+import ray
+
+ray.ObjectRef.from_random()
+"""
 SETS_VARIABLES = """
 import os
 os.environ.setdefault("SKIPRAY_SET", "by an import")
@@ -32,6 +44,8 @@ if forked and "--unfit" in sys.argv:
 if forked:
     import skipray.scheduling.ray.forking.connected
 import numpy, random
+if forked:
+    import ray, signal
 print(json.dumps({
     "forked": forked,
     "name": __name__,
@@ -46,7 +60,8 @@ print(json.dumps({
     "set": os.environ.get("SKIPRAY_SET"),
     "unset": os.environ.get("SKIPRAY_UNSET"),
     "job": os.environ.get("RAY_JOB_ID"),
-    "numbers": [float(numpy.random.random()), random.random()],
+    "numbers": [float(numpy.random.random()), random.random(), ray.ObjectRef.from_random().hex() if forked else ""],
+    "blocked": [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])] if forked else [],
     "said": sys.stdin.read(),
     "imported": "colorsys" in sys.modules,
 }), flush=True)
@@ -63,10 +78,13 @@ sys.exit(7)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
     folder = tmp_path_factory.mktemp("forks")
     (folder / "sets_variables.py").write_text(SETS_VARIABLES)
+    (folder / "declares_an_actor.py").write_text(DECLARES_AN_ACTOR)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         patch.setenv("SKIPRAY_UNSET", "there")
-        made = ForkServer(folder, {"RAY_preload_python_modules": "colorsys,no_such_module,sets_variables"})
+        made = ForkServer(
+            folder, {"RAY_preload_python_modules": "colorsys,no_such_module,sets_variables,declares_an_actor"}
+        )
     yield made
     made.end()
 
@@ -130,7 +148,8 @@ def gone(pid: object) -> bool:
 def test_a_fork_is_the_process_that_was_asked_for(
     started: Callable[..., subprocess.Popen[str]], server: ForkServer, tmp_path: Path
 ) -> None:
-    before = "import os, pathlib; os.nice(3); pathlib.Path('/proc/self/oom_score_adj').write_text('77')"
+    before = "import os, pathlib, signal; os.nice(3); pathlib.Path('/proc/self/oom_score_adj').write_text('77')"
+    before += "; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])"
     process = started("--a=1", "b", before=before)
     found = first_line(process)
     assert process.stderr is not None
@@ -144,6 +163,7 @@ def test_a_fork_is_the_process_that_was_asked_for(
     expected = {"forked": True, "name": "__main__", "folder": str(tmp_path), "group": process.pid, "niceness": 3}
     expected |= {"out_of_memory": "77", "variable": "yes", "said": "hello", "imported": True}
     assert expected.items() <= found.items()
+    assert found["blocked"] == [signal.SIGINT], "as Ray blocks it in its processes"
     assert (found["set"], found["unset"], found["job"]) == ("by an import", None, "ffffffff")
 
 
@@ -184,18 +204,32 @@ def test_a_fork_ends_with_its_raylet(started: Callable[..., subprocess.Popen[str
     assert gone(found["pid"])
 
 
-@pytest.mark.parametrize("why", ["no server", "a server that is gone", "a fork that Ray never had"])
+@pytest.mark.parametrize(
+    "why", ["no server", "a server that is gone", "a fork that Ray never had", "forks that would draw the same"]
+)
 def test_without_a_fork_the_worker_is_rays_own(
-    why: str, started: Callable[..., subprocess.Popen[str]], server: ForkServer, tmp_path: Path
+    why: str,
+    started: Callable[..., subprocess.Popen[str]],
+    server: ForkServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     of: ForkServer | None = server if why == "a fork that Ray never had" else None
     if why == "a server that is gone":
         of = ForkServer(tmp_path, {})
         of.end()
-    process = started("--unfit", of=of)
+    if why == "forks that would draw the same":
+        (tmp_path / "draws.py").write_text(DRAWS)
+        monkeypatch.syspath_prepend(tmp_path)
+        of = ForkServer(tmp_path, {"RAY_preload_python_modules": "draws"})
+    process = started(*([] if why == "forks that would draw the same" else ["--unfit"]), of=of)
     found = first_line(process)
     assert process.wait(SECONDS) == 7
     assert (found["forked"], found["pid"], found["arguments"]) == (False, process.pid, ["--unfit"])
+
+
+def test_a_signal_to_the_launch_and_its_group_leaves_the_server_to_the_launch(server: ForkServer) -> None:
+    assert os.getpgid(server.pid) == server.pid != os.getpgrp()
 
 
 def test_the_server_and_its_forks_end_with_the_launch(

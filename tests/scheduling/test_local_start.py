@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from skipray.errors import InputRefused
-from skipray.scheduling.ray import local_folder, pending_connection, private, settings
+from skipray.scheduling.ray import idle_agent, local_folder, pending_connection, private, settings
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.private import departures, lean_start
@@ -44,6 +44,16 @@ def test_nothing_runs_that_no_trial_needs(cluster: Cluster) -> None:
         assert any(needed in line for line in lines)
     for spared in ("monitor.py", "dashboard.py", "log_monitor.py"):
         assert not any(spared in line for line in lines), lines
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("ray")
+def test_in_place_of_an_agent_that_serves_nothing_one_waits_that_imports_nothing(cluster: Cluster) -> None:
+    assert cluster.processes is not None
+    (raylet,) = [process for process in cluster.processes._vital if process.name() == "raylet"]
+    lines = [" ".join(process.cmdline()) for process in raylet.children()]
+    assert sum(idle_agent.__file__ in line for line in lines) == 1, lines
+    assert not any("DashboardAgent" in line or "dashboard" in line for line in lines), lines
 
 
 @pytest.mark.cluster
@@ -162,12 +172,15 @@ def test_two_launches_of_one_process_are_not_at_work_at_once(sweep: SweepSpec, m
     made: list[str] = []
     monkeypatch.setattr(pending_connection, "connect", lambda sweep, **_: made.append(sweep.name))
     monkeypatch.setattr(pending_connection, "local_address", lambda _: "a cluster")
+    monkeypatch.setattr(pending_connection, "begin", lambda *_: None)
     first = pending_connection.PendingConnection(sweep)
     with pytest.raises(InputRefused, match="found another launch at work in this Python process"):
         pending_connection.PendingConnection(sweep)
+    first.begin()
     first._ready.wait()
     first.end(lambda: None)
     again = pending_connection.PendingConnection(sweep)
+    again.begin()
     again._ready.wait()
     again.end(lambda: None)
     assert made == [sweep.name] * 2

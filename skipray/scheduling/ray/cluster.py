@@ -87,7 +87,10 @@ def connect(
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "skipray"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _start(sweep, trials, start, options) if address is None else _join(sweep, address, options)
+        if start is not None:
+            return _start(start, trials, options)
+        assert address is not None, "where none is named, and Ray is not connected, one has been begun"
+        return _join(sweep, address, options)
 
 
 def _join(sweep: SweepSpec, address: str, options: dict[str, Any]) -> Cluster:
@@ -105,14 +108,13 @@ def _join(sweep: SweepSpec, address: str, options: dict[str, Any]) -> Cluster:
     return Cluster(address, connected_nodes())
 
 
-def _start(sweep: SweepSpec, trials: int | None, start: LocalStart | None, options: dict[str, Any]) -> Cluster:
+def _start(start: LocalStart, trials: int | None, options: dict[str, Any]) -> Cluster:
     import ray
 
-    assert start is not None, "begun, where nothing is joined"
     os.environ.pop("RAY_ADDRESS", None)
     before = descendants()
     try:
-        with private.lean_start(start.variables(sweep, trials), start.worker):
+        with private.lean_start(start.variables(trials), start.worker):
             ray.init(
                 **options, **start.folder.options(), address="local", include_dashboard=False, num_cpus=usable_cores()
             )

@@ -30,7 +30,7 @@ class LocalStart:
         apply_settings(local=True)
         self._ended = False
         self.folder = SessionFolder()
-        self._workers = worker_variables(sweep)
+        self._sweep, self._workers = sweep, worker_variables(sweep)
         self._server: ForkServer | None = None
         if FORKS and sweep.resources.device == "cpu":
             with suppress(OSError):
@@ -41,9 +41,13 @@ class LocalStart:
         """The script that the raylet is to start for a worker; None: Ray's own. Asked once Ray is imported."""
         return self._server.worker if self._server is not None and private.starts_workers_of_ours() else None
 
-    def variables(self, sweep: SweepSpec, trials: int | None) -> dict[str, str]:
-        """What Ray's processes have in their environment."""
-        ahead = workers_ahead(sweep, trials, forks=self.worker is not None)
+    def variables(self, trials: int | None) -> dict[str, str]:
+        """What Ray's processes have in their environment.
+
+        Args:
+            trials: how many are to be run; as many as the sweep has when left out.
+        """
+        ahead = workers_ahead(self._sweep, trials, forks=self.worker is not None)
         return self._workers | ahead | (self._server.variables if self._server is not None else {})
 
     def end(self) -> None:
@@ -63,6 +67,6 @@ def begin(sweep: SweepSpec, address: str | None = None) -> LocalStart | None:
         skipray.errors.InputRefused: there is no room for Ray's files.
     """
     ray = sys.modules.get("ray")
-    return (
-        None if (ray is not None and ray.is_initialized()) or local_address(address) is not None else LocalStart(sweep)
-    )
+    if local_address(address) is not None or (ray is not None and ray.is_initialized()):
+        return None
+    return LocalStart(sweep)

@@ -8,7 +8,7 @@ from skipray.errors import InputRefused
 from skipray.scheduling.ray.addresses import ClusterError, local_address
 from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
-from skipray.scheduling.ray.local_start import LocalStart
+from skipray.scheduling.ray.local_start import LocalStart, begin
 from skipray.spec import SweepSpec
 
 LOOK_SECONDS = 0.2
@@ -29,11 +29,13 @@ class PendingConnection:
         trials: int | None = None,
         start: LocalStart | None = None,
     ):
-        """Arguments as `connect` has them.
+        """Begin what takes longest of it; `begin` goes on. Arguments as `connect` has them.
 
         Raises:
-            InputRefused: another launch of this process has one.
+            ClusterError: an address of another kind.
+            InputRefused: another launch of this process has one, or there is no room for Ray's files.
         """
+        self._local = local_address(address) is None
         with _turn:
             if os.getpid() in _at_work:
                 raise InputRefused(
@@ -44,16 +46,23 @@ class PendingConnection:
         self._made: Cluster | None = None
         self._error: BaseException | None = None
         self._ready = threading.Event()
-        self._local = local_address(address) is None
         self._before = descendants()
-        arguments = (sweep, address, trials, start)
-        threading.Thread(target=self._connect, args=arguments, name="skipray-ray", daemon=True).start()
+        try:
+            self._start = start or begin(sweep, address)
+        except BaseException:
+            _at_work.clear()
+            raise
+        self._arguments = (sweep, address, trials)
+
+    def begin(self) -> None:
+        """Connect, in a thread."""
+        threading.Thread(target=self._connect, args=self._arguments, name="skipray-ray", daemon=True).start()
         if self._local:
             threading.Thread(target=self._look_after, name="skipray-ray-start", daemon=True).start()
 
-    def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None, start: LocalStart | None) -> None:
+    def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None) -> None:
         try:
-            self._made = connect(sweep, address=address, trials=trials, start=start)
+            self._made = connect(sweep, address=address, trials=trials, start=self._start)
         except BaseException as error:
             self._error = error
         self._ready.set()
@@ -91,4 +100,6 @@ class PendingConnection:
             elif self._local:
                 LocalProcesses(self._before).end()
         finally:
+            if self._start is not None:
+                self._start.end()
             _at_work.clear()

@@ -11,8 +11,9 @@ same publicly. This file is longer than others so that it is the only one which 
   which it waits for even when told to have no dashboard, and agents with all that a dashboard would ask them: half of
   the seconds that Ray takes to start and end on a laptop (infra/decisions/2026-11-25-launch.md), and 300 MB.
   Publicly: all of them are started.
-  In their place the raylet starts workers of ours (`forking/`), which need Ray's compiled part to read its environment
-  anew (`take_environment_anew`), and an agent that does nothing (`idle_agent.py`).
+  In their place the raylet starts workers of ours (`forking/`), for which Ray's compiled part reads its environment
+  anew (`take_environment_anew`) and draws nothing before a fork (`nothing_drawn`), and an agent that does nothing
+  (`idle_agent.py`).
 - `adjusted_loop`: Tune tells an actor's death from a task's error by two classes of exceptions, and ends the whole run
   at any other: also at `OutOfMemoryError`, with which Ray's memory monitor reports the worker that it killed. Here
   every error of Ray's own is the death of the worker that it concerns. Publicly: the loop is begun anew (tune_loop.py).
@@ -92,14 +93,17 @@ def _look_workers() -> None:
     inspect.signature(parameter.RayParams).bind(worker_path="")
     if not Path(ray.__file__).with_name("_private").joinpath("workers", "default_worker.py").is_file():
         raise ValueError("no workers/default_worker.py")
-    _look_environment()
+    _look_forks()
 
 
-def _look_environment() -> None:
+def _look_forks() -> None:
     # Compiled; Ray's own Python calls it so.
+    from ray import ObjectRef, actor
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
     getattr(Config, "initialize")  # noqa: B009
+    for kind, name in ((vars(actor)["ActorClassID"], "size"), (ObjectRef, "from_random")):
+        getattr(kind, name)
     AuthenticationTokenLoader.instance().reset_cache  # noqa: B018
 
 
@@ -374,16 +378,57 @@ def local_options(temp_dir: str, plasma_dir: str | None) -> dict[str, Any]:
 
 def forget_token() -> None:
     """Ray reads a token once and keeps it; the next cluster may have another one. Before 2.52 it had none."""
-    with suppress(*OTHERWISE):
-        from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
-
-        AuthenticationTokenLoader.instance().reset_cache()
+    core: Any = sys.modules.get("ray._raylet")
+    if core is not None:  # else it has read none
+        with suppress(*OTHERWISE):
+            core.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def of_forks(parent: int) -> dict[str, str]:
     """The two variables that Ray reads as it is imported, and never again: of its job, as workers have it that are
     started ahead, which learn of their job with their first work; and of the process with which a worker ends."""
     return {"RAY_JOB_ID": "ffffffff", "RAY_RAYLET_PID": str(parent)}
+
+
+@contextmanager
+def nothing_drawn() -> Iterator[None]:
+    """Within, importing Ray's libraries draws nothing from its compiled part's generator, which forks would then have
+    in common: classes that are declared as actors have their ids from the system."""
+    from ray import actor
+
+    class ClassId:
+        @staticmethod
+        def from_random() -> Any:
+            return _class_id()(os.urandom(_class_id().size()))
+
+    with replaced(actor, "ActorClassID", ClassId):
+        yield
+
+
+def forks_draw_apart() -> bool:
+    """Whether forks of this process draw other ids than each other, as they must: two of them tell."""
+    return len({_drawn_by_fork() for _ in range(2)}) == 2
+
+
+def _drawn_by_fork() -> bytes:
+    from ray import ObjectRef
+
+    told, tells = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(tells, ObjectRef.from_random().binary())
+        os._exit(0)
+    os.close(tells)
+    with os.fdopen(told, "rb") as answer:
+        drawn = answer.read()
+    os.waitpid(child, 0)
+    return drawn
+
+
+def _class_id() -> Any:
+    from ray import ActorClassID
+
+    return ActorClassID
 
 
 def take_environment_anew() -> None:

@@ -173,9 +173,8 @@ def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
 
 def _provenance(sweep: SweepSpec) -> dict[str, str | bytes]:
     """What is needed to run the sweep again: its file, the installed versions, the source's state."""
-    found = [
-        distribution.metadata for distribution in metadata.distributions()
-    ]  # parsed each time that it is asked for
+    # Taken once of each: it is parsed whenever it is asked for.
+    found = (each.metadata for each in metadata.distributions())
     installed = sorted(f"{each['Name']}=={each['Version']}" for each in found if each["Name"])
     machine = {"skipray": __version__, "python": platform.python_version(), "platform": platform.platform()}
     files: dict[str, str | bytes] = {

@@ -46,27 +46,35 @@ def asked(address: str) -> int | None:
     """
     if not address:
         return None
-    raylet = os.getppid()
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        server.connect(address)
-        request = json.dumps(asking()).encode()
-        socket.send_fds(server, [LENGTH.pack(len(request))], [0, 1, 2])
-        server.sendall(request)
-        answer, connected = b"", False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        try:
+            server.connect(address)
+            request = json.dumps(asking()).encode()
+            socket.send_fds(server, [LENGTH.pack(len(request))], [0, 1, 2])
+            server.sendall(request)
+        except OSError:
+            return None
+        answer = all_said(server)
+    if not answer.startswith(CONNECTED):
+        return None
+    ended = answer.removeprefix(CONNECTED + ENDED)
+    return int(STATUS.unpack(ended)[0] if len(ended) == STATUS.size else signal.SIGKILL)
+
+
+def all_said(server: socket.socket) -> bytes:
+    """What the server and the fork say until both are through. A worker ends with its raylet, which is this process's
+    parent, and not the fork's."""
+    raylet, said = os.getppid(), b""
+    with contextlib.suppress(OSError):  # the server has been killed
         while True:
             readable, _, _ = select.select([server], [], [], LOOK_SECONDS)
             if os.getppid() != raylet:
-                return int(signal.SIGKILL)  # a worker ends with its raylet, which looks for this process
-            if readable:
-                said = server.recv(len(CONNECTED + ENDED) + STATUS.size)
-                answer += said
-                connected = answer.startswith(CONNECTED)
-                if not said:
-                    break
-        if connected:
-            ended = answer.removeprefix(CONNECTED + ENDED)
-            return int(STATUS.unpack(ended)[0]) if len(ended) == STATUS.size else int(signal.SIGKILL)
-    return None
+                sys.exit(1)
+            more = server.recv(len(CONNECTED + ENDED) + STATUS.size) if readable else b""
+            if readable and not more:
+                break
+            said += more
+    return said
 
 
 def asking() -> dict[str, object]:
@@ -76,6 +84,7 @@ def asking() -> dict[str, object]:
         "environment": dict(os.environ),
         "folder": str(Path.cwd()),
         "group": os.getpgrp(),
+        "blocked_signals": [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
         "niceness": os.getpriority(os.PRIO_PROCESS, 0),
         "out_of_memory": out_of_memory_score(),
     }

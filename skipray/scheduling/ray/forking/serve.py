@@ -4,7 +4,6 @@ Its argument is the descriptor of a socket that listens. Its standard input is a
 server ends, with all its forks.
 """
 
-import ctypes
 import json
 import os
 import runpy
@@ -18,14 +17,13 @@ from typing import Any, NamedTuple
 
 from skipray.scheduling.ray import private
 from skipray.scheduling.ray.forking.ask import ENDED, LENGTH, OUT_OF_MEMORY, STATUS
+from skipray.scheduling.work.parent import end_with_parent
 
 ASKING: list[socket.socket] = []
 """In a fork, who has asked for it, until that knows that Ray has its worker."""
 LAUNCH, CHILD, LISTENER = "launch", "child", "listener"
 MODULES, MODULES_OPTION = "RAY_preload_python_modules", "--worker-preload-modules="
 """Ray's variable for what workers import once they are connected, and what its raylet makes of it."""
-NUMBER_OF_PDEATHSIG = 1
-"""prctl(2)"""
 WHEN_CONNECTED = "skipray.scheduling.ray.forking.connected"
 
 
@@ -42,6 +40,8 @@ class ForkRequest(NamedTuple):
 
 def main() -> None:
     changed = imported()
+    if not private.forks_draw_apart():
+        os._exit(1)  # workers are Ray's own
     asked = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
     if asked is None:
         os._exit(0)  # to take torch and MLflow apart would take half a second, for which the launch waits
@@ -52,9 +52,10 @@ def main() -> None:
 def imported() -> dict[str, str | None]:
     """Import what workers do. Returns what that has changed in the environment; None: unset."""
     before = dict(os.environ)
-    for name in os.environ.get(MODULES, "").split(","):
-        with suppress(ImportError, ValueError):  # the worker says so
-            import_module(name)
+    with private.nothing_drawn():
+        for name in os.environ.get(MODULES, "").split(","):
+            with suppress(ImportError, ValueError):  # the worker says so
+                import_module(name)
     names = before.keys() | os.environ.keys()
     return {name: os.environ.get(name) for name in names if os.environ.get(name) != before.get(name)}
 
@@ -111,7 +112,7 @@ class Server:
             for other in (self._listener, *self._asking.values()):
                 other.close()
             ASKING.append(asking)
-            end_with_parent()
+            end_with_parent(int(os.environ["RAY_RAYLET_PID"]), 1)
             return asked
         if child is None or asked is None:
             asking.close()
@@ -133,21 +134,14 @@ class Server:
             asking.close()
 
 
-def end_with_parent() -> None:
-    """Be killed where the server is; else Ray sees, in some seconds, that it is no more."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(NUMBER_OF_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(os.environ["RAY_RAYLET_PID"]):
-            os._exit(1)
-
-
 def read(asking: socket.socket) -> ForkRequest | None:
     """What is asked for; None where it was not said to its end."""
     descriptors: list[int] = []
     with suppress(OSError, ValueError), asking.makefile("rb") as file:
         head, descriptors, *_ = socket.recv_fds(asking, LENGTH.size, 3)
         return ForkRequest(json.loads(file.read(*LENGTH.unpack(head))), descriptors)
-    ForkRequest({}, descriptors).close()
+    for descriptor in descriptors:
+        os.close(descriptor)
     return None
 
 
@@ -163,6 +157,7 @@ def become(asked: ForkRequest, changed: dict[str, str | None]) -> None:
     asked.close()
     with suppress(OSError):
         os.setpgid(0, request["group"])
+    signal.pthread_sigmask(signal.SIG_SETMASK, request["blocked_signals"])
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, request["niceness"])
     with suppress(OSError):

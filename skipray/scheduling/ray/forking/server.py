@@ -40,6 +40,7 @@ class ForkServer:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
+                process_group=0,  # Ctrl-C is for the launch, which ends it
             )
         # Forks look whether it lives, as workers look for their raylet; one that has died has to be gone for that.
         threading.Thread(target=self._process.wait, name="skipray-forks", daemon=True).start()
