@@ -222,10 +222,11 @@ def test_without_a_fork_the_worker_is_rays_own(
         (tmp_path / "draws.py").write_text(DRAWS)
         monkeypatch.syspath_prepend(tmp_path)
         of = ForkServer(tmp_path, {"RAY_preload_python_modules": "draws"})
-    process = started(*([] if why == "forks that would draw the same" else ["--unfit"]), of=of)
+    arguments = ["--its-own"] if why == "forks that would draw the same" else ["--unfit"]
+    process = started(*arguments, of=of)
     found = first_line(process)
     assert process.wait(SECONDS) == 7
-    assert (found["forked"], found["pid"], found["arguments"]) == (False, process.pid, ["--unfit"])
+    assert (found["forked"], found["pid"], found["arguments"]) == (False, process.pid, arguments)
 
 
 def test_a_signal_to_the_launch_and_its_group_leaves_the_server_to_the_launch(server: ForkServer) -> None:
