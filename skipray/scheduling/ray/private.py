@@ -276,7 +276,7 @@ def unfit() -> dict[str, None]:
 
 @contextmanager
 def lean_start(environment: Mapping[str, str], worker: Path | None = None) -> Iterator[None]:
-    """Within, `ray.init` starts the control service, a raylet and its two agents alone.
+    """Within, `ray.init` starts the control service, a raylet and its agent of environments alone.
 
     Args:
         environment: variables that all of them, and so every worker, have: sparing a runtime environment spares each
