@@ -54,12 +54,17 @@ VARIES = ("_seconds", "_bytes")
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("launches")]
 
 
-def run(folder: Path, *arguments: str, wait: bool = True) -> subprocess.Popen[str]:
+def run(folder: Path, *arguments: str, wait: bool = True, by: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    """
+    Args:
+        by: how the program is called that calls it, which has its name from there and does nothing else.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "RAY_"))}
     process = subprocess.Popen(
-        [sys.executable, "-m", "skipray.launch", *arguments]
+        [*by, sys.executable, "-m", "skipray.launch", *arguments]
         if arguments[0].endswith(".yaml")
         else [sys.executable, "-c", "from skipray.launch import main; main()", *arguments],
+        executable=sys.executable,
         cwd=folder,
         env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
@@ -101,10 +106,14 @@ def table(folder: Path, name: str = "small.yaml") -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """A folder with an undisturbed sweep."""
+    """A folder with an undisturbed sweep, by `uv run`: Ray would copy the folder, up to half a gigabyte, and have uv
+    run workers in the copy."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "small.yaml").write_text(SWEEP)
-    done = run(folder, "small.yaml")
+    (folder / "run").write_text("import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))")
+    with (folder / "data").open("wb") as data:
+        data.truncate(1 << 30)
+    done = run(folder, "small.yaml", by=("uv", "run"))
     assert done.returncode == 0, done.err
     assert "C1a" in done.out
     assert (folder / done.out.rpartition("report: ")[2].strip()).exists()

@@ -29,6 +29,7 @@ from skipray.storage import (
     open_folder,
     still_owns,
 )
+from skipray.storage.cache import cache_folder
 from skipray.storage.folder import ObjectFolder
 from skipray.tracking.schema import result_tags
 
@@ -398,3 +399,14 @@ def test_a_failure_that_is_none_is_passed_over(tmp_path: Path, text: str) -> Non
     (tmp_path / "sweep" / place.trial_id / "attempt-000001.json").write_text(text)
     with pytest.raises(Fenced):
         lease.check()
+
+
+def test_where_what_can_be_made_again_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKIPRAY_CACHE", str(tmp_path / "cache"))
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("SKIPRAY_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "skipray"
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert cache_folder().name == f"skipray-{os.getuid()}"

@@ -36,6 +36,7 @@ from skipray.extension.contract import Attribute, Contract
 from skipray.extension.field_docs import show_fields
 from skipray.spec import DatasetSpec, TokenShape
 from skipray.spec.samples import TASKS, Task, shape_and_outputs, task_of
+from skipray.storage.cache import cache_folder
 
 __all__ = [
     "DataCorrupt",
@@ -93,7 +94,7 @@ def open_dataset(dataset: DatasetSpec, fingerprint: str, root: str | None = None
         DataMissing: the files are not there; the message says how to get them.
         DataCorrupt: they are not the data that the fingerprint names.
     """
-    return _open(dataset.model_dump_json(), fingerprint, str(data_root(root)), str(prepared.cache_folder()))
+    return _open(dataset.model_dump_json(), fingerprint, str(data_root(root)), str(cache_folder()))
 
 
 def prepare(dataset: DatasetSpec, fingerprint: str, root: str | None = None) -> None:
@@ -103,7 +104,7 @@ def prepare(dataset: DatasetSpec, fingerprint: str, root: str | None = None) -> 
         DataMissing, DataCorrupt: as open_dataset, before any trial has started.
         Exception: whatever a user's own `load` raises.
     """
-    entry, cache = catalog.find("datasets", dataset.name), prepared.cache_folder()
+    entry, cache = catalog.find("datasets", dataset.name), cache_folder()
     if hasattr(entry, "open_splits"):
         if hasattr(entry, "prepare"):
             entry.prepare(dataset, fingerprint, data_root(root), cache)

@@ -14,7 +14,6 @@ import torch
 
 from skipray import datasets
 from skipray.datasets import DataCorrupt, Raw, fingerprint_of, gaussian, open_dataset
-from skipray.datasets.preparing import cache
 from skipray.spec import DatasetSpec
 
 DIGITS = DatasetSpec(name="digits")
@@ -218,16 +217,6 @@ def test_processes_that_start_at_once_share_one_cache(tmp_path, locks):
     assert results == [[4999950000, [1.0]]] * 2
     assert len((tmp_path / "made").read_text()) == (1 if locks else 2)
     assert [p.name for p in (tmp_path / "c").iterdir() if p.is_dir()] == ["data"]
-
-
-def test_the_cache_folder(tmp_path, monkeypatch):
-    assert cache.cache_folder() == tmp_path / "cache"
-    monkeypatch.delenv("SKIPRAY_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.cache_folder() == tmp_path / "xdg" / "skipray"
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert cache.cache_folder().name == f"skipray-{os.getuid()}"
 
 
 def test_what_is_wrong_is_said_before_any_trial_and_without_torch(user_module, tmp_path):

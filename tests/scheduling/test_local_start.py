@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from skipray.errors import InputRefused
-from skipray.scheduling.ray import idle_agent, local_folder, pending_connection, private, settings
+from skipray.scheduling.ray import idle_agent, late_agent, local_folder, pending_connection, private, settings
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.private import departures, lean_start
@@ -54,6 +54,26 @@ def test_in_place_of_an_agent_that_serves_nothing_one_waits_that_imports_nothing
     lines = [" ".join(process.cmdline()) for process in raylet.children()]
     assert sum(idle_agent.__file__ in line for line in lines) == 1, lines
     assert not any("DashboardAgent" in line or "dashboard" in line for line in lines), lines
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("ray")
+def test_the_agent_of_environments_is_started_once_it_is_asked(cluster: Cluster) -> None:
+    import ray
+
+    assert cluster.processes is not None
+    (raylet,) = [process for process in cluster.processes._vital if process.name() == "raylet"]
+    (late,) = [process for process in raylet.children() if late_agent.__file__ in process.cmdline()]
+    assert not late.children()
+
+    @ray.remote
+    def variable() -> str | None:
+        return os.environ.get("ASKED")
+
+    for word in ("yes", "no"):  # the first starts it
+        asked = variable.options(runtime_env={"env_vars": {"ASKED": word}}).remote()  # type: ignore[attr-defined]
+        assert ray.get(asked, timeout=60) == word
+        assert len(late.children()) == 1
 
 
 @pytest.mark.cluster

@@ -9,8 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,22 +23,6 @@ from skipray.spec import NUMERICS_VERSION, DatasetSpec, canonical_json
 META = "meta.json"
 VERSION = 2
 """Of what is prepared; part of the folder's name."""
-
-
-def cache_folder() -> Path:
-    """SKIPRAY_CACHE, else skipray in the system's cache folder, else (not writable) in the one for temporary files."""
-    if os.environ.get("SKIPRAY_CACHE"):
-        return Path(os.environ["SKIPRAY_CACHE"]).expanduser()
-    if os.environ.get("XDG_CACHE_HOME"):
-        base = Path(os.environ["XDG_CACHE_HOME"])
-    else:
-        base = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()
-    folder = base / "skipray"
-    with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    return Path(tempfile.gettempdir()) / f"skipray-{os.getuid()}"
 
 
 def folder_of(cache: Path, dataset: DatasetSpec, fingerprint: str) -> Path:

@@ -12,8 +12,8 @@ same publicly. This file is longer than others so that it is the only one which 
   the seconds that Ray takes to start and end on a laptop (infra/decisions/2026-11-25-launch.md), and 300 MB.
   Publicly: all of them are started.
   In their place the raylet starts workers of ours (`forking/`), for which Ray's compiled part reads its environment
-  anew (`take_environment_anew`) and draws nothing before a fork (`nothing_drawn`), and an agent that does nothing
-  (`idle_agent.py`).
+  anew (`take_environment_anew`) and draws nothing before a fork (`nothing_drawn`), an agent that does nothing
+  (`idle_agent.py`), and one that starts Ray's own once it is asked (`late_agent.py`).
 - `adjusted_loop`: Tune tells an actor's death from a task's error by two classes of exceptions, and ends the whole run
   at any other: also at `OutOfMemoryError`, with which Ray's memory monitor reports the worker that it killed. Here
   every error of Ray's own is the death of the worker that it concerns. Publicly: the loop is begun anew (tune_loop.py).
@@ -39,14 +39,17 @@ import functools
 import inspect
 import os
 import shlex
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skipray.scheduling.ray import idle_agent
+from skipray.scheduling.ray import idle_agent, late_agent
 
 READY_SECONDS, LOOK_SECONDS = 20.0, 0.02
 OTHERWISE = (ImportError, AttributeError, TypeError, ValueError)
@@ -125,7 +128,7 @@ def _look_processes() -> None:
 
     if next(iter(inspect.signature(services.start_ray_process).parameters)) != "command":
         raise TypeError("start_ray_process does not take the command first")
-    for name in ("persist_port", *_AGENT_PORTS):
+    for name in ("persist_port", *chain.from_iterable(_AGENT_PORTS.values())):
         getattr(core, name)
 
 
@@ -230,8 +233,11 @@ def _names_in(function: Any) -> tuple[str, ...]:
 _ENDED_TRIALS = ("_stopped_trials", "_failed_trials", "_live_trials", "_trials_to_cache")
 """Sets of TuneController in which trials that have ended stay; those that failed also among the live ones."""
 _MONITORS_OFF = {"no_monitor": True, "include_log_monitor": False}
-_AGENT_OPTION = "--dashboard_agent_command"
-_AGENT_PORTS = ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME")
+_DASHBOARD_AGENT = "--dashboard_agent_command"
+_AGENT_PORTS = {
+    _DASHBOARD_AGENT: ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME"),
+    "--runtime_env_agent_command": ("RUNTIME_ENV_AGENT_PORT_NAME",),
+}
 NO_PORT = -1
 """How an agent says that it serves nothing."""
 _LOOKS: dict[str, Callable[[], None]] = {
@@ -276,7 +282,7 @@ def unfit() -> dict[str, None]:
 
 @contextmanager
 def lean_start(environment: Mapping[str, str], worker: Path | None = None) -> Iterator[None]:
-    """Within, `ray.init` starts the control service, a raylet and its agent of environments alone.
+    """Within, `ray.init` starts the control service and a raylet alone.
 
     Args:
         environment: variables that all of them, and so every worker, have: sparing a runtime environment spares each
@@ -306,7 +312,7 @@ def lean_start(environment: Mapping[str, str], worker: Path | None = None) -> It
         if _known("the agents that it starts") and _known("the processes that it starts"):
             from ray._private import services
 
-            stack.enter_context(replaced(services, "start_ray_process", _with_idle_agent(services.start_ray_process)))
+            stack.enter_context(replaced(services, "start_ray_process", _with_light_agents(services.start_ray_process)))
         if _known("how it waits for its node"):
             from ray._private import services
 
@@ -318,27 +324,39 @@ def _not_asked_for() -> ImportError:
     return ImportError("no dashboard was asked for")
 
 
-def _with_idle_agent(start: Callable[..., Any]) -> Callable[..., Any]:
+def _with_light_agents(start: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(start)
     def started(command: list[str], *args: Any, **kwargs: Any) -> Any:
-        return start([_with_idle(word) for word in command], *args, **kwargs)
+        return start([_with_light_agent(word) for word in command], *args, **kwargs)
 
     return started
 
 
-def _with_idle(word: str) -> str:
-    """Of the raylet's command, the agent of a dashboard that there is not: it would import Ray, tell the raylet that it
-    serves at no port, and wait for the raylet's end. Ray's own function tells it; what waits imports nothing."""
+def _with_light_agent(word: str) -> str:
+    """Of the raylet's command, that of one of its agents, each of which would import Ray and tell the raylet its ports;
+    Ray's own function tells them, and what takes the agent's place imports nothing.
+
+    A dashboard that there is not has no port, and nothing to do. The agent of environments is started once it is asked.
+    """
     option, _, command = word.partition("=")
-    words = shlex.split(command) if option == _AGENT_OPTION else []
+    words = shlex.split(command) if option in _AGENT_PORTS else []
     said = dict(each.removeprefix("--").split("=", 1) for each in words if each.startswith("--") and "=" in each)
-    if "--minimal" not in words or not {"session-dir", "node-id"} <= set(said):
+    dashboard = option == _DASHBOARD_AGENT
+    if not {"session-dir", "node-id", "node-ip-address"} <= set(said) or (dashboard and "--minimal" not in words):
         return word
     import ray._raylet as core
 
-    for name in _AGENT_PORTS:
-        core.persist_port(said["session-dir"], said["node-id"], getattr(core, name), NO_PORT)  # type: ignore[attr-defined]
-    return f"{option}={shlex.join([sys.executable, '-I', '-S', idle_agent.__file__])}"
+    host = said["node-ip-address"]
+    port = NO_PORT if dashboard else _free_port(host)
+    for name in _AGENT_PORTS[option]:
+        core.persist_port(said["session-dir"], said["node-id"], getattr(core, name), port)  # type: ignore[attr-defined]
+    takes_its_place = [idle_agent.__file__] if dashboard else [late_agent.__file__, host, str(port), *words]
+    return f"{option}={subprocess.list2cmdline([sys.executable, '-I', '-S', *takes_its_place])}"
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def _prompt(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:

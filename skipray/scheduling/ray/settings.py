@@ -14,6 +14,8 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default; else a warning a start
     # Else Ray ends this process, in mid-sentence, when the head was away for a minute; see head_watch.py.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+    # Else a launch under `uv run` has Ray copy its folder, data and all, and run workers by `uv run` in the copy.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # prints tables of its own even when told to be quiet
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they write every result, and keep every configuration
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # see stopping.py

@@ -32,6 +32,7 @@ from skipray.tracking.client import reach
 from skipray.tracking.files import read_file, write_files
 from skipray.tracking.read.sweep_run import deleted_words
 from skipray.tracking.schema import KIND, SWEEP, list_tag
+from skipray.tracking.write.empty_store import begun_from_empty
 from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note, view_tags
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def open_sweep(sweep: SweepSpec, tracking_uri: str | None = None) -> Address:
     # It says at each new store that it makes its tables.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     with _schema_lock(uri):
-        reach(uri, lambda c: c.get_experiment_by_name(sweep.name))
+        with begun_from_empty(uri):
+            reach(uri, lambda c: c.get_experiment_by_name(sweep.name))
         _use_write_ahead_log(uri)
     experiment = _experiment(uri, sweep)
     parent = _parent(uri, experiment.experiment_id, sweep)

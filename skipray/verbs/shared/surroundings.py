@@ -11,7 +11,7 @@ ENVIRONMENT = {
     "SKIPRAY_DATA": "the folder of data sets, as --data; else `data` in the working directory",
     "MLFLOW_TRACKING_URI": "where runs are tracked; before the sweep's own tracking.uri, after --tracking-uri",
     "RAY_ADDRESS": "the Ray cluster to join, as --address",
-    "SKIPRAY_CACHE": "the folder in which prepared data and tables are kept; `off` keeps none",
+    "SKIPRAY_CACHE": "the folder of what can be made again: prepared data, tables, an empty tracking store",
     "SKIPRAY_STORAGE": "the folder of checkpoints and leases, where the sweep names none; else beside the store",
     "SKIPRAY_SWEEP": "given to the command of `launch --notify`: the sweep's name",
     "SKIPRAY_STATUS": "likewise: how the launch ended",
