@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +14,12 @@ import pytest
 from mlflow import MlflowClient
 
 from skipray import launch, tracking
+from skipray.spec import load_sweep
 from skipray.storage import TrialPlace, local_path
 from skipray.tracking.checksums import read_checksums
+from skipray.tracking.write import experiment
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -228,3 +233,10 @@ def test_postgresql_as_the_store(postgresql: str, toys: SimpleNamespace) -> None
     table = tracking.read_trials(sweep, postgresql)
     assert table["train.loss"].tolist() == [toys.record(trial).epochs[-1].metrics["train.loss"]]
     assert len(tracking.read_layers(sweep, postgresql)) == 12
+
+
+def test_the_lock_names_each_installed_release_once() -> None:
+    sweep = load_sweep(ROOT / "sweeps" / "quickstart.yaml")
+    lines = experiment._provenance(sweep)["environment/requirements.lock"]
+    assert isinstance(lines, str)
+    assert lines.splitlines() == sorted({f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions()})

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import platform
+import re
 import subprocess
 import time
 import uuid
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
+_NAMED = re.compile(r"^(Name|Version):[ \t]*(\S+)", re.MULTILINE)
 MADE_BY = "skipray.made_by"
 """Tag of the sweep's run: which request made it. Two runs of one value are one request that arrived twice."""
 
@@ -175,9 +177,7 @@ def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
 
 def _provenance(sweep: SweepSpec) -> dict[str, str | bytes]:
     """What is needed to run the sweep again: its file, the installed versions, the source's state."""
-    # Taken once of each: it is parsed whenever it is asked for.
-    found = (each.metadata for each in metadata.distributions())
-    installed = sorted(f"{each['Name']}=={each['Version']}" for each in found if each["Name"])
+    installed = sorted(release for each in metadata.distributions() if (release := _release(each)))
     machine = {"skipray": __version__, "python": platform.python_version(), "platform": platform.platform()}
     files: dict[str, str | bytes] = {
         f"sweep/{sweep.path.name if sweep.path.suffix else sweep.name + '.yaml'}": sweep.text,
@@ -190,6 +190,13 @@ def _provenance(sweep: SweepSpec) -> dict[str, str | bytes]:
     if git:
         files["environment/git.txt"] = git
     return files
+
+
+def _release(installed: metadata.Distribution) -> str:
+    """`name==version`; empty where it does not say them. Of its metadata the first lines: they hold its readme too."""
+    head, _, _ = (installed.read_text("METADATA") or installed.read_text("PKG-INFO") or "").partition("\n\n")
+    said = dict(_NAMED.findall(head))
+    return f"{said['Name']}=={said['Version']}" if {"Name", "Version"} <= set(said) else ""
 
 
 def git_state(folder: Path) -> str:
