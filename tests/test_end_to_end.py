@@ -251,7 +251,7 @@ def test_a_driver_killed_twice_and_interrupted_loses_and_doubles_nothing(finishe
     assert json.loads(asked(tmp_path, "status", "small.yaml", "--json"))["running"] == 0
     _ended(tmp_path, "small.yaml", 9, signal.SIGKILL)
     done_before = _finished_runs(store)
-    assert 9 <= done_before < 12
+    assert 9 <= done_before <= 12, "on busy cores its last trials end before the signal has reached it"
     again = launched(tmp_path, "small.yaml")
     assert again["ran"] <= 12 - done_before
     assert again["total"] == _finished_runs(store) == 12

@@ -76,6 +76,9 @@ def test_a_launch_that_runs_trials_looks_anew(
         def __init__(self, *_: object, **__: object):
             pass
 
+        def begin(self) -> None:
+            pass
+
         def result(self) -> None:
             for _ in range(2):
                 seen.append(len(tracking.read_ledger(finished, uri).finished))
