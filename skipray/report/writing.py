@@ -1,10 +1,10 @@
 """Writes a report's files."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -74,16 +74,14 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
     metrics = metric_figures.by_depth(aggregate, layout)
     profiles = layer_figures.profiles(aggregate, layout)
     compared = prediction_figures.compare(aggregate, layout, profiles)
-    leading = _leading(aggregate, layout)
-    charts: list[Chart] = []
-    drawn: list[Path] = []
-    tabled: list[Path] = []
+    found: dict[int, list[_Saved]] = {}
     with Beside() as beside:
-        for chart in _charts(aggregate, layout, leading, metrics, profiles, compared):
-            charts.append(marked(chart, words))
-            drawn += paper.save(charts[-1], figures, beside)
-            tabled.append(data / f"{chart.name}.csv")
-            chart.data.to_csv(tabled[-1], index=False)
+        parts = _parts(aggregate, layout, metrics, profiles, compared)
+        for place in sorted(range(len(parts)), key=lambda place: parts[place].late):
+            present = (chart for chart in parts[place].charts() if chart is not None)
+            found[place] = [_save(marked(chart, words), figures, data, beside) for chart in present]
+        saved = [one for place in range(len(parts)) for one in found[place]]
+        charts = [one.chart for one in saved]
         trends = folder / "trends.parquet"
         fits.trends_frame(aggregate).to_parquet(trends, index=False)
         claims = folder / CLAIMS
@@ -92,7 +90,7 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
             encoding="utf-8",
         )
         main = charts[0] if charts else None
-        if leading is None and charts:
+        if not found[LEADING] and charts:
             # Of networks at initialisation there is no accuracy to show: the predictions come first.
             main = next((chart for chart in charts if chart.name == "predictions-at-initialisation"), main)
         html = folder / PAGE
@@ -102,7 +100,8 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
         unfinished.write_text(page, encoding="utf-8")
     # A reader never sees half a page, nor one without its figures.
     unfinished.replace(html)
-    return ReportFiles(html, trends, claims, tuple(drawn), tuple(tabled))
+    drawn = tuple(path for one in saved for path in one.drawn)
+    return ReportFiles(html, trends, claims, drawn, tuple(one.table for one in saved))
 
 
 def _leading(aggregate: "Aggregate", layout: Layout) -> Chart | None:
@@ -112,30 +111,51 @@ def _leading(aggregate: "Aggregate", layout: Layout) -> Chart | None:
     return accuracy or main_figure.loss_by_depth(aggregate, layout)
 
 
-def _charts(
+class _Saved(NamedTuple):
+    chart: Chart
+    drawn: tuple[Path, ...]
+    table: Path
+
+
+def _save(chart: Chart, figures: Path, data: Path, beside: Beside) -> _Saved:
+    drawn, table = paper.save(chart, figures, beside), data / f"{chart.name}.csv"
+    chart.data.to_csv(table, index=False)
+    return _Saved(chart, tuple(drawn), table)
+
+
+class _Part(NamedTuple):
+    """Figures that stand together on the page."""
+
+    charts: Callable[[], Iterable[Chart | None]]
+    late: bool = False
+    """Takes long, or waits for bands that are searched for elsewhere: others are drawn meanwhile."""
+
+
+LEADING = 0
+"""The place of the page's main figure."""
+
+
+def _parts(
     aggregate: "Aggregate",
     layout: Layout,
-    leading: Chart | None,
     metrics: Callable[[], Iterator[Chart | None]],
     profiles: pd.DataFrame,
     compared: list[prediction_figures.Compared],
-) -> Iterator[Chart]:
-    """All figures that these results have, in the order of the page, each as soon as it is known."""
-    yield from _present(leading)
-    yield from _present(limit_figures.limits_chart(aggregate, layout))
-    yield from _present(phase_diagram.phase_diagram(aggregate, layout))
-    yield from _present(tuning_figures.default_beside_tuned(aggregate, layout))
-    yield from _present(tuning_figures.stability(aggregate, layout))
-    for chart in metrics():
-        yield from _present(chart)
-    yield from _present(prediction_figures.predictions_chart(layout, profiles, compared))
-    yield from _present(layer_figures.condition_profiles(layout, profiles, layer_figures.null_level(aggregate)))
-    yield from _present(layer_figures.every_depth(layout, profiles))
-    yield from _present(epoch_figures.by_epoch(aggregate, layout))
-    yield from histogram_figures.by_value(layout, histogram_figures.histograms(aggregate, layout))
-    yield from _present(layer_figures.distributions(layout, profiles))
-    yield from _present(scatter.association(aggregate, layout))
-
-
-def _present(chart: Chart | None) -> tuple[Chart, ...]:
-    return () if chart is None else (chart,)
+) -> tuple[_Part, ...]:
+    """All figures that these results may have, in the order of the page."""
+    null = layer_figures.null_level(aggregate)
+    return (
+        _Part(lambda: [_leading(aggregate, layout)], late=True),
+        _Part(lambda: [limit_figures.limits_chart(aggregate, layout)]),
+        _Part(lambda: [phase_diagram.phase_diagram(aggregate, layout)]),
+        _Part(lambda: [tuning_figures.default_beside_tuned(aggregate, layout)]),
+        _Part(lambda: [tuning_figures.stability(aggregate, layout)]),
+        _Part(metrics, late=True),
+        _Part(lambda: [prediction_figures.predictions_chart(layout, profiles, compared)]),
+        _Part(lambda: [layer_figures.condition_profiles(layout, profiles, null)]),
+        _Part(lambda: [layer_figures.every_depth(layout, profiles)]),
+        _Part(lambda: [epoch_figures.by_epoch(aggregate, layout)]),
+        _Part(lambda: histogram_figures.by_value(layout, histogram_figures.histograms(aggregate, layout))),
+        _Part(lambda: [layer_figures.distributions(layout, profiles)]),
+        _Part(lambda: [scatter.association(aggregate, layout)]),
+    )

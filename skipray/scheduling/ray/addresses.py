@@ -1,6 +1,7 @@
 """Which cluster is meant."""
 
 import os
+import sys
 
 from skipray.spec import SpecError
 
@@ -8,6 +9,9 @@ _WRONG_KIND = (
     "found the Ray address {address}; allowed: host:port of the cluster's head, or auto on one of its nodes. To start "
     "from outside: ray job submit --address http://HEAD:8265 --working-dir . -- python -m skipray.launch SWEEP"
 )
+
+
+_NO_DOCSTRINGS = "found Python without docstrings (PYTHONOPTIMIZE=2 or -OO), in which Ray does not run; allowed: 0 or 1"
 
 
 class ClusterError(SpecError):
@@ -24,8 +28,10 @@ def local_address(address: str | None) -> str | None:
         address: `host:port`, `auto` or `local`; else RAY_ADDRESS.
 
     Raises:
-        ClusterError: an address of another kind.
+        ClusterError: an address of another kind, or a Python in which Ray cannot be imported.
     """
+    if sys.flags.optimize > 1:  # Ray edits docstrings as it is imported
+        raise ClusterError(_NO_DOCSTRINGS)
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address and "://" in address:
         raise ClusterError(_WRONG_KIND.format(address=address))

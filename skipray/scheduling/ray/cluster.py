@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import socket
-import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -56,9 +55,6 @@ class Cluster:
         return self.processes.dead() if self.processes is not None else ""
 
 
-_NO_DOCSTRINGS = "found Python without docstrings (PYTHONOPTIMIZE=2 or -OO), in which Ray does not run; allowed: 0 or 1"
-
-
 def connect(
     sweep: SweepSpec, *, address: str | None = None, trials: int | None = None, start: LocalStart | None = None
 ) -> Cluster:
@@ -72,11 +68,10 @@ def connect(
         start: of a cluster of this machine alone, where it has been begun; it ends with the cluster.
 
     Raises:
-        ClusterError: it cannot be reached, refuses the token, or is an address of another kind.
+        ClusterError: it cannot be reached, refuses the token, or is an address of another kind; or Ray cannot be
+            imported.
     """
     address = local_address(address)
-    if sys.flags.optimize > 1:  # the docstrings that Ray edits as it is imported
-        raise ClusterError(_NO_DOCSTRINGS)
     apply_settings(local=address is None)
     start = start or begin(sweep, address)
     import ray

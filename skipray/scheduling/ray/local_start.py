@@ -64,6 +64,7 @@ def begin(sweep: SweepSpec, address: str | None = None) -> LocalStart | None:
     """Begin what takes longest of a cluster of this machine alone, for `connect`; None where it is to be another one.
 
     Raises:
+        ClusterError: as `local_address`.
         skipray.errors.InputRefused: there is no room for Ray's files.
     """
     ray = sys.modules.get("ray")

@@ -32,7 +32,7 @@ class PendingConnection:
         """Begin what takes longest of it; `begin` goes on. Arguments as `connect` has them.
 
         Raises:
-            ClusterError: an address of another kind.
+            ClusterError: as `local_address`.
             InputRefused: another launch of this process has one, or there is no room for Ray's files.
         """
         self._local = local_address(address) is None
