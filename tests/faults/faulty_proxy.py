@@ -50,6 +50,8 @@ class FaultyProxy(ThreadingHTTPServer):
 
 class _Passing(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    """Else an answer's content waits for 40 ms, until the client has acknowledged its headers."""
     server: FaultyProxy
 
     def _pass(self) -> None:
