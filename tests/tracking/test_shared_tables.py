@@ -112,36 +112,48 @@ def test_many_tables_become_one(proxy: Any, toys: SimpleNamespace, monkeypatch: 
     same(everything(sweep, proxy.uri), slow)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "truncated", "foreign", "other table"])
+def flipped(data: bytes, other: bytes) -> bytes:
+    return data[:100] + bytes([data[100] ^ 1]) + data[101:]
+
+
+def truncated(data: bytes, other: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def foreign(data: bytes, other: bytes) -> bytes:
+    return b"PAR1 or so"
+
+
+def of_another_kind(data: bytes, other: bytes) -> bytes:
+    return other
+
+
 def test_a_damaged_table_is_passed_over_named_and_made_anew(
-    damage: str, proxy: Any, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    proxy: Any, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sweep = recorded(toys, f"damaged-{damage.replace(' ', '-')}", proxy.uri)
+    sweep = recorded(toys, "damaged", proxy.uri)
     slow = slowly(sweep, proxy.uri, monkeypatch)
     share(sweep, proxy.uri)
-    forget(proxy.uri)
-    run = tracking.find_sweep_run(proxy.uri, sweep.name)
-    assert run is not None
-    tables = {table.kind: table for table in shared_tables.shared_tables(run.tags)}
-    place = (proxy.uri, run.artifact_uri, run.run_id)
-    data = read_file(*place, tables["layers"].file)
-    assert data is not None
-    other = read_file(*place, tables["histories None"].file)
-    content = {
-        "flipped": data[:100] + bytes([data[100] ^ 1]) + data[101:],
-        "truncated": data[: len(data) // 2],
-        "foreign": b"PAR1 or so",
-        "other table": other or b"",
-    }[damage]
-    write_files(*place, {tables["layers"].file: content})
-    with caplog.at_level(logging.WARNING):
-        same(everything(sweep, proxy.uri), slow)
-    assert len([r for r in caplog.records if "passed over" in r.getMessage()]) == 1
-    findings = tracking.examine(sweep, proxy.uri)
-    assert [f.kind for f in findings] == ["truncated"]
-    assert tables["layers"].file in findings[0].what
-    assert share(sweep, proxy.uri) == 1
-    assert tracking.examine(sweep, proxy.uri) == []
+    for damage in (flipped, truncated, foreign, of_another_kind):
+        forget(proxy.uri)
+        run = tracking.find_sweep_run(proxy.uri, sweep.name)
+        assert run is not None
+        tables = {table.kind: table for table in shared_tables.shared_tables(run.tags)}
+        place = (proxy.uri, run.artifact_uri, run.run_id)
+        data = read_file(*place, tables["layers"].file)
+        other = read_file(*place, tables["histories None"].file)
+        assert data is not None
+        assert other is not None
+        write_files(*place, {tables["layers"].file: damage(data, other)})
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            same(everything(sweep, proxy.uri), slow)
+        assert len([r for r in caplog.records if "passed over" in r.getMessage()]) == 1, damage
+        findings = tracking.examine(sweep, proxy.uri)
+        assert [f.kind for f in findings] == ["truncated"], damage
+        assert tables["layers"].file in findings[0].what
+        assert share(sweep, proxy.uri) == 1, damage
+        assert tracking.examine(sweep, proxy.uri) == [], damage
 
 
 def test_a_launch_that_is_killed_between_file_and_tag_leaves_nothing(
