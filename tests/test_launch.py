@@ -51,6 +51,14 @@ def test_the_installed_command_finds_code_in_the_working_directory(tmp_path):
     assert "1.75 k" in done.stdout
 
 
+def test_the_command_line_imports_nothing_that_takes_long():
+    """A launch waits for it before it begins anything, and so does `--help`."""
+    heavy = {"fsspec", "mlflow", "pandas", "pyarrow", "ray", "scipy", "sqlalchemy", "torch"}
+    program = f"import sys; import skipray.launch; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 INTERRUPTED_MEASURING = measuring.Measuring("0123abcd", 3, 0, 0, (), (), True, 1.0, "the head is lost; start it again")
 
 

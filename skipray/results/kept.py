@@ -13,7 +13,6 @@ from typing import Any
 
 from skipray.errors import InputRefused
 from skipray.spec.seal import is_sealed, sealed
-from skipray.storage import open_folder
 
 PAGE, CLAIMS = "report.html", "claims.json"
 """Files of every report: the page, and what `skipray aggregate --json` prints."""
@@ -81,6 +80,8 @@ def keep(folder: Path, made_from: str, files: Iterable[Path], shown: Sequence[Ma
         made_from: hash of what it was made from (`skipray.analysis.made_from`).
         shown: what the terminal shows of it, as values of JSON.
     """
+    from skipray.storage import open_folder  # pyarrow and fsspec, for which no verb waits that writes no report
+
     record = {
         "format": FORMAT,
         "made_from": made_from,
