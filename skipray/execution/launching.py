@@ -119,7 +119,11 @@ def launch_sweep(
         say(f"runs: {tracking.where_to_look(address)}")
         with waiting_for(CLUSTER, say):
             cluster = connecting.result()
-        ended = _run(sweep, cluster, address, storage_url, ownership, budget, on_fit, say, on_standing, ahead)
+        runs = None
+        if cluster.start is not None:
+            runs = tracking.RunServer(cluster.start.folder.path)
+            stack.callback(runs.end)
+        ended = _run(sweep, cluster, address, storage_url, ownership, runs, budget, on_fit, say, on_standing, ahead)
         return ended
 
 
@@ -159,6 +163,7 @@ def _run(
     address: "Address",
     storage_url: str,
     ownership: Ownership,
+    runs: tracking.RunServer | None,
     budget: Budget | None,
     on_fit: Callable[[BudgetFit], None],
     say: Callable[[str], None],
@@ -176,6 +181,7 @@ def _run(
         data_root=os.environ.get("SKIPRAY_DATA"),
         launch_mark=ownership.mark,
         sources=sweep.sources,
+        runs=runs.place if runs is not None else None,
     )
     _check_cluster(sweep, cluster, context, say)
     known, ledger = _up_to_date(sweep, address, storage_url)

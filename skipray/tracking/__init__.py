@@ -73,6 +73,7 @@ from skipray.tracking.write.measurement import (
     why_no_weights,
 )
 from skipray.tracking.write.recorder import Recorder
+from skipray.tracking.write.run_server import RunServer
 from skipray.tracking.write.sharing import share_tables
 from skipray.tracking.write.store_lease import StoreLease
 from skipray.tracking.write.views import TRAINING
@@ -94,6 +95,7 @@ __all__ = [
     "Pending",
     "Problem",
     "Recorder",
+    "RunServer",
     "StoreLease",
     "SweepRun",
     "TrackingAway",

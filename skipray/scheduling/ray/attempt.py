@@ -46,6 +46,8 @@ class WorkerContext:
     stop_poll_seconds: float = 1.0
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """`module:name` of the user's own code -> what it was made of when the launch read it."""
+    runs: str | None = None
+    """Where the launch writes runs for workers of its machine (`skipray.tracking.RunServer`); None: they do."""
     notes_folder: str | None = None
     """Where a worker that dies leaves word, and the driver looks; None where they share no folder."""
 

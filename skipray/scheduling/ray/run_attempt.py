@@ -1,6 +1,6 @@
 """One attempt of one trial in a worker: lease, checkpoints, training, delivery. Wires storage, tracking and trial.
 
-Importing this module imports torch and mlflow: once per process.
+Importing this module imports torch: once per process.
 """
 
 import logging
@@ -50,7 +50,12 @@ def run_attempt(attempt: TrialAttempt, interrupted: Callable[[], None]) -> Trial
         return failure_of(attempt, error)
     try:
         recorder = Recorder(
-            _address(attempt.context), trial, lease, run_id=attempt.run_id, look_first=_may_have_a_run(attempt)
+            _address(attempt.context),
+            trial,
+            lease,
+            run_id=attempt.run_id,
+            look_first=_may_have_a_run(attempt),
+            through=attempt.context.runs,
         )
     except Exception as error:
         return failure_of(attempt, error)

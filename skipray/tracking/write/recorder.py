@@ -9,6 +9,7 @@ from skipray.spec import TrialSpec
 from skipray.storage import Failure, Lease, artifacts_of
 from skipray.tracking.address import Address, TrackingAway
 from skipray.tracking.write.run import TrialRun
+from skipray.tracking.write.run_server import RemoteRun
 
 PAUSE_SECONDS = 20.0
 """After the store was found away, a process leaves it alone for so long: results wait in the storage meanwhile."""
@@ -30,21 +31,27 @@ class Recorder:
         lease: the attempt's; its fence is checked before each write, and what cannot be delivered waits in its place.
         run_id: the trial's run, where the ledger knows one.
         look_first: whether a run may be there that the ledger does not know; of a later attempt by its lease it may.
+        through: of the launch's `RunServer`, which then writes the run; None: this process does.
     """
 
     def __init__(
-        self, address: Address, trial: TrialSpec, lease: Lease, *, run_id: str | None = None, look_first: bool = False
+        self,
+        address: Address,
+        trial: TrialSpec,
+        lease: Lease,
+        *,
+        run_id: str | None = None,
+        look_first: bool = False,
+        through: str | None = None,
     ):
         self.address = address
         self.trial = trial
         self.lease = lease
-        self._run = TrialRun(
-            address,
-            trial,
-            attempt=lease.attempt,
-            guard=lease.check,
-            run_id=run_id,
-            look_first=look_first or lease.attempt > 1,
+        look_first = look_first or lease.attempt > 1
+        self._run: TrialRun | RemoteRun = (
+            TrialRun(address, trial, attempt=lease.attempt, guard=lease.check, run_id=run_id, look_first=look_first)
+            if through is None
+            else RemoteRun(through, address, trial, lease, run_id=run_id, look_first=look_first)
         )
 
     @property
