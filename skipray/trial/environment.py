@@ -19,7 +19,7 @@ def environment(device: torch.device) -> dict[str, str]:
     return {
         "skipray": __version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of torch's own, which whoever reads it would import
         "numpy": np.__version__,
         "platform": sys.platform,
         "device": name,

@@ -4,6 +4,7 @@ A worker says what is to be done to the run of its attempt (`RemoteRun`), this p
 says what became of it. Where nobody answers the store counts as away: the result waits in the storage, as always.
 """
 
+import logging
 import pickle
 import threading
 from collections import defaultdict
@@ -18,6 +19,8 @@ from skipray.spec import TrialSpec
 from skipray.storage import Failure, Lease
 from skipray.tracking.address import Address, TrackingAway
 from skipray.tracking.write.run import TrialRun
+
+log = logging.getLogger(__name__)
 
 FAMILY, BACKLOG = "AF_UNIX", 128
 STEPS = ("open", "log_epochs", "finish", "fail")
@@ -75,21 +78,30 @@ class RunServer:
                 threading.Thread(target=self._serve, args=(connection,), name="skipray-run", daemon=True).start()
 
     def _serve(self, connection: "Connection[Any, Any]") -> None:
-        with suppress(EOFError, OSError), connection:
-            begin: Begin = connection.recv()
-            run = TrialRun(
-                begin.address,
-                begin.trial,
-                attempt=begin.lease.attempt,
-                guard=begin.lease.check,
-                run_id=begin.run_id,
-                look_first=begin.look_first,
-            )
-            while not self._ended:
-                step, arguments = connection.recv()
-                with self._turns[begin.trial.trial_id]:
-                    done = _done(run, step, arguments)
-                connection.send(done)
+        """Until the worker hangs up. Where what it says cannot be read it gets no answer."""
+        try:
+            with connection:
+                self._answer(connection)
+        except (EOFError, OSError):
+            pass
+        except Exception as error:
+            log.warning("a worker of this machine cannot be understood: %s: %s", type(error).__name__, error)
+
+    def _answer(self, connection: "Connection[Any, Any]") -> None:
+        begin: Begin = connection.recv()
+        run = TrialRun(
+            begin.address,
+            begin.trial,
+            attempt=begin.lease.attempt,
+            guard=begin.lease.check,
+            run_id=begin.run_id,
+            look_first=begin.look_first,
+        )
+        while not self._ended:
+            step, arguments = connection.recv()
+            with self._turns[begin.trial.trial_id]:
+                done = _done(run, step, arguments)
+            connection.send(done)
 
 
 def _done(run: TrialRun, step: str, arguments: tuple[Any, ...]) -> Done:
@@ -102,8 +114,10 @@ def _done(run: TrialRun, step: str, arguments: tuple[Any, ...]) -> Done:
 
 
 def _sendable(error: Exception) -> Exception:
+    """The error, or what can be told of it where it cannot be sent."""
     try:
-        return pickle.loads(pickle.dumps(error)) and error
+        pickle.loads(pickle.dumps(error))
+        return error
     except Exception:
         return TrackingAway(f"{type(error).__name__}: {error}")
 
