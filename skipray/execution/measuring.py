@@ -127,6 +127,7 @@ def _run(
     from skipray.scheduling.ray.addresses import local_address
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.cluster import connect, disconnect
+    from skipray.scheduling.ray.local_start import begin
     from skipray.scheduling.ray.preflight import check_nodes
     from skipray.scheduling.ray.run import run
     from skipray.scheduling.work.protocol import FixedWork
@@ -134,7 +135,8 @@ def _run(
     check_limits(trains=local_address(ray_address) is None)
     without: list[str] = []
     with ExitStack() as stack:
-        cluster = connect(sweep, address=ray_address, trials=len(missing))
+        start = begin(sweep, ray_address, imports="skipray.scheduling.ray.store_imports")
+        cluster = connect(sweep, address=ray_address, trials=len(missing), start=start)
         stack.callback(disconnect, cluster)
         stored = tracking.storage_url(sweep, tracking_uri)
         address = tracking.address_of(tracking.resolve_uri(sweep, tracking_uri), next(iter(run_ids.values())))

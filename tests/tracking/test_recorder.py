@@ -4,6 +4,8 @@ import dataclasses
 import json
 import math
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,11 +15,30 @@ from mlflow import MlflowClient
 
 from skipray import tracking
 from skipray.records import EpochRecord
+from skipray.spec import TrialSpec
 from skipray.storage import Failure, Fenced, TrialPlace, awaiting_delivery, layers_from_parquet
 from skipray.tracking.several import several
 from skipray.tracking.write import recorder as recorder_module
+from skipray.tracking.write.run_server import RemoteRun
 
 ATTRIBUTES = ("kind", "sweep", "trial_id", "architecture", "depth", "seed", "phase", "attempt", "outcome", "version")
+
+
+@pytest.fixture(autouse=True, params=["by the worker", "by the launch"])
+def written(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A worker writes its run, or has it written by the launch of its machine. Part of a name, on a shared server."""
+    name = request.param.replace(" ", "-")
+    if request.param == "by the worker":
+        yield name
+        return
+    server = tracking.RunServer(tmp_path)
+
+    def remote(address: tracking.Address, trial: TrialSpec, *, attempt: int, guard: Any, **known: Any) -> RemoteRun:
+        return RemoteRun(server.place, address, trial, guard.__self__, **known)
+
+    monkeypatch.setattr(recorder_module, "TrialRun", remote)
+    yield name
+    server.end()
 
 
 def children(uri: str, name: str = "toy") -> list[Any]:
@@ -233,15 +254,15 @@ def test_a_run_deleted_by_hand_in_mid_trial_is_made_again(sqlite: str, toys: Sim
     assert [m.step for m in MlflowClient(sqlite).get_metric_history(run.info.run_id, "train.loss")] == [0, 1, 2]
 
 
-def test_over_http_a_trial_takes_at_most_ten_requests(proxy: Any, toys: SimpleNamespace) -> None:
-    sweep = toys.sweep("requests")
+def test_over_http_a_trial_takes_at_most_ten_requests(proxy: Any, toys: SimpleNamespace, written: str) -> None:
+    sweep = toys.sweep(f"requests-{written}")
     trial = sweep.trials()[0]
     made = attempt(tracking.prepare(sweep, proxy.uri), sweep, trial)
     proxy.requests.clear()
     made.start()
     assert made.finish(toys.record(trial))
     assert len(proxy.requests) <= 10, proxy.requests
-    (run,) = children(proxy.uri, "requests")
+    (run,) = children(proxy.uri, f"requests-{written}")
     assert run.info.status == "FINISHED"
     files = MlflowClient(proxy.uri).list_artifacts(run.info.run_id)
     assert {f.path for f in files} == {"layers.parquet", "spectra.npz", "weights.safetensors"}
@@ -249,13 +270,18 @@ def test_over_http_a_trial_takes_at_most_ten_requests(proxy: Any, toys: SimpleNa
 
 @pytest.mark.parametrize("fault", ["500", "403", "drop"])
 def test_while_the_server_is_away_results_wait_and_are_delivered_once(
-    proxy: Any, toys: SimpleNamespace, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    proxy: Any,
+    toys: SimpleNamespace,
+    fault: str,
+    written: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("skipray.tracking.client.RETRY_SECONDS_HTTP", (0.05,))
     monkeypatch.setattr(
         recorder_module, "PAUSE_SECONDS", 0.0
     )  # each is tried, and what was found said once all the same
-    name = f"away-{fault}"
+    name = f"away-{fault}-{written}"
     sweep = toys.sweep(name, depths=(8,))
     address = tracking.prepare(sweep, proxy.uri)
     storage = tracking.storage_url(sweep, proxy.uri)
@@ -296,11 +322,11 @@ def test_while_the_server_is_away_results_wait_and_are_delivered_once(
 
 
 def test_a_create_whose_answer_was_lost_makes_no_second_run(
-    proxy: Any, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    proxy: Any, toys: SimpleNamespace, written: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("skipray.tracking.client.RETRY_SECONDS_HTTP", (0.05,))
     monkeypatch.setattr(recorder_module, "PAUSE_SECONDS", 0.0)
-    sweep = toys.sweep("lost-answer")
+    sweep = toys.sweep(f"lost-answer-{written}")
     trial = sweep.trials()[0]
     address = tracking.prepare(sweep, proxy.uri)
     made = attempt(address, sweep, trial)
@@ -308,11 +334,11 @@ def test_a_create_whose_answer_was_lost_makes_no_second_run(
     made.start()
     proxy.fault = None
     assert made.finish(toys.record(trial))
-    assert [r.info.status for r in children(proxy.uri, "lost-answer")] == ["FINISHED"]
+    assert [r.info.status for r in children(proxy.uri, f"lost-answer-{written}")] == ["FINISHED"]
 
 
-def test_a_slow_server_only_takes_time(proxy: Any, toys: SimpleNamespace) -> None:
-    sweep = toys.sweep("slow")
+def test_a_slow_server_only_takes_time(proxy: Any, toys: SimpleNamespace, written: str) -> None:
+    sweep = toys.sweep(f"slow-{written}")
     trial = sweep.trials()[0]
     made = attempt(tracking.prepare(sweep, proxy.uri), sweep, trial)
     made.start()

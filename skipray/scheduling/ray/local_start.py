@@ -1,5 +1,6 @@
 """What a cluster of this machine alone begins with: its folder, and the process that its workers are forks of."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +19,11 @@ FORKS = sys.platform == "linux"
 class LocalStart:
     """Begun as soon as it is known that a cluster will be started here: workers' imports are what takes longest."""
 
-    def __init__(self, sweep: SweepSpec):
+    def __init__(self, sweep: SweepSpec, *, imports: str = ""):
         """
         Args:
             sweep: whose threads the workers use.
+            imports: a module that workers import besides what a trial needs.
 
         Raises:
             InputRefused: there is no room for Ray's files.
@@ -31,6 +33,8 @@ class LocalStart:
         self._ended = False
         self.folder = SessionFolder()
         self._sweep, self._workers = sweep, worker_variables(sweep)
+        if imports:
+            self._workers |= {private.MODULES: f"{os.environ[private.MODULES]},{imports}"}
         self._server: ForkServer | None = None
         if FORKS and sweep.resources.device == "cpu":
             with suppress(OSError):
@@ -60,8 +64,11 @@ class LocalStart:
         self.folder.remove()
 
 
-def begin(sweep: SweepSpec, address: str | None = None) -> LocalStart | None:
+def begin(sweep: SweepSpec, address: str | None = None, *, imports: str = "") -> LocalStart | None:
     """Begin what takes longest of a cluster of this machine alone, for `connect`; None where it is to be another one.
+
+    Args:
+        imports: as of `LocalStart`.
 
     Raises:
         ClusterError: as `local_address`.
@@ -70,4 +77,4 @@ def begin(sweep: SweepSpec, address: str | None = None) -> LocalStart | None:
     ray = sys.modules.get("ray")
     if local_address(address) is not None or (ray is not None and ray.is_initialized()):
         return None
-    return LocalStart(sweep)
+    return LocalStart(sweep, imports=imports)

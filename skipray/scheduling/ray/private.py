@@ -238,6 +238,8 @@ _AGENT_PORTS = {
     _DASHBOARD_AGENT: ("METRICS_AGENT_PORT_NAME", "METRICS_EXPORT_PORT_NAME", "DASHBOARD_AGENT_LISTEN_PORT_NAME"),
     "--runtime_env_agent_command": ("RUNTIME_ENV_AGENT_PORT_NAME",),
 }
+MODULES = "RAY_preload_python_modules"
+"""Ray's variable for what workers import once they are connected."""
 NO_PORT = -1
 """How an agent says that it serves nothing."""
 _LOOKS: dict[str, Callable[[], None]] = {

@@ -10,9 +10,10 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from skipray.records import EpochRecord, TrialRecord
 from skipray.spec import TrialSpec
@@ -27,7 +28,8 @@ STEPS = ("open", "log_epochs", "finish", "fail")
 """What a worker can have done: methods of `TrialRun`."""
 
 
-class Begin(NamedTuple):
+@dataclass(frozen=True)
+class Begin:
     """Of whose run a connection is."""
 
     address: Address
@@ -37,7 +39,8 @@ class Begin(NamedTuple):
     look_first: bool
 
 
-class Done(NamedTuple):
+@dataclass(frozen=True)
+class Done:
     """What became of a step."""
 
     value: Any
@@ -160,7 +163,7 @@ class RemoteRun:
         except (OSError, EOFError):
             self._connection = None
             # What was asked may have been done all the same.
-            self._begin = self._begin._replace(run_id=self.run_id, look_first=True)
+            self._begin = replace(self._begin, run_id=self.run_id, look_first=True)
             raise TrackingAway("the launch, which writes the runs of its machine, does not answer") from None
         self.run_id, self.finished = done.run_id, done.finished
         if done.error is not None:

@@ -22,8 +22,8 @@ from skipray.scheduling.work.parent import end_with_parent
 ASKING: list[socket.socket] = []
 """In a fork, who has asked for it, until that knows that Ray has its worker."""
 LAUNCH, CHILD, LISTENER = "launch", "child", "listener"
-MODULES, MODULES_OPTION = "RAY_preload_python_modules", "--worker-preload-modules="
-"""Ray's variable for what workers import once they are connected, and what its raylet makes of it."""
+MODULES_OPTION = "--worker-preload-modules="
+"""What the raylet makes of `private.MODULES`."""
 WHEN_CONNECTED = "skipray.scheduling.ray.forking.connected"
 
 
@@ -53,7 +53,7 @@ def imported() -> dict[str, str | None]:
     """Import what workers do. Returns what that has changed in the environment; None: unset."""
     before = dict(os.environ)
     with private.nothing_drawn():
-        for name in os.environ.get(MODULES, "").split(","):
+        for name in os.environ.get(private.MODULES, "").split(","):
             with suppress(ImportError, ValueError):  # the worker says so
                 import_module(name)
     names = before.keys() | os.environ.keys()
