@@ -121,8 +121,9 @@ def launch_sweep(
             cluster = connecting.result()
         runs = None
         if cluster.start is not None:
-            runs = tracking.RunServer(cluster.start.folder.path)
-            stack.callback(runs.end)
+            with suppress(OSError):  # workers write themselves
+                runs = tracking.RunServer(cluster.start.folder.path)
+                stack.callback(runs.end)
         ended = _run(sweep, cluster, address, storage_url, ownership, runs, budget, on_fit, say, on_standing, ahead)
         return ended
 

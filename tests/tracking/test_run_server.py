@@ -75,6 +75,30 @@ def test_what_the_launch_did_without_an_answer_is_not_done_twice(
     server.end()
 
 
+def test_an_answer_that_comes_too_late_is_none_to_the_next_question(
+    sqlite: str, toys: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = toys.sweep()
+    trial = sweep.trials()[0]
+    server = tracking.RunServer(tmp_path)
+    made = recorded(server, sweep, trial, sqlite)
+    receive = run_server.Connection.recv
+
+    def interrupted(self: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            raise MemoryError
+        return receive(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_server.Connection, "recv", interrupted)
+        with pytest.raises(MemoryError):
+            made.start()
+    assert made.finish(toys.record(trial)) is True
+    (run,) = runs(sqlite)
+    assert (run.info.run_id, run.info.status) == (made.run_id, "FINISHED")
+    server.end()
+
+
 def test_a_step_whose_worker_has_died_is_over_before_the_next_attempt_looks(
     sqlite: str, toys: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -154,17 +154,19 @@ class RemoteRun:
         self._ask("fail", failure)
 
     def _ask(self, step: str, *arguments: Any) -> Any:
+        begin, connection = self._begin, self._connection
+        # Until it has answered: it is not to be mistaken for the answer to the next question. What was asked may have
+        # been done all the same.
+        self._begin, self._connection = replace(begin, run_id=self.run_id, look_first=True), None
         try:
-            if self._connection is None:
-                self._connection = Client(self._place, FAMILY)
-                self._connection.send(self._begin)
-            self._connection.send((step, arguments))
-            done: Done = self._connection.recv()
+            if connection is None:
+                connection = Client(self._place, FAMILY)
+                connection.send(begin)
+            connection.send((step, arguments))
+            done: Done = connection.recv()
         except (OSError, EOFError):
-            self._connection = None
-            # What was asked may have been done all the same.
-            self._begin = replace(self._begin, run_id=self.run_id, look_first=True)
             raise TrackingAway("the launch, which writes the runs of its machine, does not answer") from None
+        self._connection = connection
         self.run_id, self.finished = done.run_id, done.finished
         if done.error is not None:
             raise done.error
