@@ -7,6 +7,8 @@ import os
 import pickle
 import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skipray import launch
 from skipray.datasets import cifar10, cifar100, fingerprint_of, mnist
 from skipray.datasets.preparing.raw import fingerprint_of_md5s
 from skipray.spec import DatasetSpec, load_sweep
@@ -95,22 +96,23 @@ SHRUNKEN: dict[str, tuple[Callable[[Path], str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", SHRUNKEN)
-def test_one_shrunken_epoch_from_launch_to_report(
-    name: str, empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_shrunken_epoch_from_launch_to_report(name: str, empty_database: Path, tmp_path: Path) -> None:
     write, changes = SHRUNKEN[name]
     fingerprint = write(tmp_path / "data")
     overrides = [*COMMON, *changes, f"dataset.fingerprint={fingerprint}"]
     shutil.copy(empty_database, tmp_path / "skipray.db")
-    for variable in [k for k in os.environ if k.startswith(("MLFLOW_", "RAY_", "SKIPRAY_"))]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("SKIPRAY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    words = [word for override in overrides for word in ("--set", override)]
-    code = launch.run(["launch", str(SWEEPS / f"{name}.yaml"), "--json", *words])
-    printed = capsys.readouterr()
-    assert code == 0, printed.err
-    assert json.loads(printed.out)["ran"] == 3
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "RAY_", "SKIPRAY_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "skipray.launch", str(SWEEPS / f"{name}.yaml"), "--json"]
+        + [word for override in overrides for word in ("--set", override)],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path), "SKIPRAY_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ran"] == 3
     read = read_trials(load_sweep(SWEEPS / f"{name}.yaml", overrides), f"sqlite:///{tmp_path}/skipray.db")
     assert set(read["architecture"]) == {"plainnet", "resnet", "resnext"}
     assert read["train.loss"].notna().all()
