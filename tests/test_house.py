@@ -84,6 +84,15 @@ def test_no_two_public_types_have_one_name() -> None:
     assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
+def test_no_behaviour_hangs_on_a_warning() -> None:
+    """Filters of warnings are one list for all threads of a process, put back by whichever of them is done last: a
+    warning turned into an error is one only where no other thread is about to restore its own list."""
+    calls = [(path, node) for path, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    filters = [(path, ast.unparse(node)) for path, node in calls if "warnings." in ast.unparse(node.func)]
+    assert len(filters) > 5
+    assert not [text for text in filters if "'error'" in text[1] or "record=True" in text[1]]
+
+
 def test_the_words_of_our_own_are_used() -> None:
     """A word that the code no longer has goes from the glossary too."""
     glossary = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Words of our own")[2]

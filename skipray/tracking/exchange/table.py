@@ -4,10 +4,10 @@ What would be read as something else than it says is refused: columns told twice
 in percent, texts among numbers.
 """
 
+import csv
 import math
 import posixpath
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,19 +89,15 @@ def is_number(value: Any) -> bool:
 
 def _frame(path: Path) -> pd.DataFrame:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row that is longer than the header
-            if path.suffix.lower() != ".parquet":
-                return _csv(path)
+        if path.suffix.lower() != ".parquet":
+            return _csv(path)
         frame = pd.read_parquet(path)
         return frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     except BadTable:
         raise
     except UnicodeDecodeError:
         raise BadTable(f"{path}: cannot be read as a table: found other letters than UTF-8; allowed: UTF-8") from None
-    except pd.errors.ParserWarning:
-        raise BadTable(f"{path}: found a row with more values than the header has columns; allowed: as many") from None
-    except (OSError, ValueError, OverflowError, pd.errors.ParserError, pa.ArrowException) as error:
+    except (OSError, ValueError, OverflowError, csv.Error, pd.errors.ParserError, pa.ArrowException) as error:
         text = (str(error).splitlines() or [""])[0]
         raise BadTable(f"{path}: cannot be read as a table: {type(error).__name__}: {text}") from None
 
@@ -112,12 +108,25 @@ def _csv(path: Path) -> pd.DataFrame:
     separator = next((mark for mark in (";", "\t") if len(names) == 1 and mark in names[0]), None)
     if separator is not None:
         raise BadTable(f"{path}: found columns separated by {separator!r}; allowed: by commas, with decimal points")
+    longer = _longer(path, len(names))
+    if longer is not None:
+        raise BadTable(f"{path}: row {longer}: found more values than the header has columns; allowed: as many")
     frame = pd.read_csv(path, header=0, names=range(len(names)), index_col=False, skipinitialspace=True)
     # What pandas writes without a name is the number of the row.
     counted = [i for i, name in enumerate(names) if not name and frame[i].tolist() == list(range(len(frame)))]
     frame = frame.drop(columns=counted)
     frame.columns = pd.Index([name for i, name in enumerate(names) if i not in counted])
     return frame
+
+
+def _longer(path: Path, columns: int) -> int | None:
+    """The first row with more values than there are columns; commas at its end are none.
+
+    pandas only warns of some such rows, and what becomes of a warning is decided by all threads of a process.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = (row for row in csv.reader(file, skipinitialspace=True) if row)
+        return next((i for i, row in enumerate(rows) if any(value.strip() for value in row[columns:])), None)
 
 
 def column_name(column: str) -> str:
