@@ -119,13 +119,21 @@ def launch_sweep(
         say(f"runs: {tracking.where_to_look(address)}")
         with waiting_for(CLUSTER, say):
             cluster = connecting.result()
-        runs = None
-        if cluster.start is not None:
-            with suppress(OSError):  # workers write themselves
-                runs = tracking.RunServer(cluster.start.folder.path)
-                stack.callback(runs.end)
+        runs = _runs_written_here(cluster, stack)
         ended = _run(sweep, cluster, address, storage_url, ownership, runs, budget, on_fit, say, on_standing, ahead)
         return ended
+
+
+def _runs_written_here(cluster: "Cluster", stack: ExitStack) -> str | None:
+    """Where this process writes runs for workers of its machine, until the stack ends; None: they write themselves."""
+    if cluster.start is None:
+        return None
+    try:
+        runs = tracking.RunServer(cluster.start.folder.path)
+    except OSError:
+        return None
+    stack.callback(runs.end)
+    return runs.place
 
 
 def _ended_before(
@@ -164,7 +172,7 @@ def _run(
     address: "Address",
     storage_url: str,
     ownership: Ownership,
-    runs: tracking.RunServer | None,
+    runs: str | None,
     budget: Budget | None,
     on_fit: Callable[[BudgetFit], None],
     say: Callable[[str], None],
@@ -182,7 +190,7 @@ def _run(
         data_root=os.environ.get("SKIPRAY_DATA"),
         launch_mark=ownership.mark,
         sources=sweep.sources,
-        runs=runs.place if runs is not None else None,
+        runs=runs,
     )
     _check_cluster(sweep, cluster, context, say)
     known, ledger = _up_to_date(sweep, address, storage_url)

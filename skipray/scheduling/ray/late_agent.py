@@ -37,10 +37,14 @@ def main(host: str, port: int, command: list[str]) -> None:
 
 def started(host: str, command: list[str]) -> tuple[subprocess.Popen[bytes], int]:
     """The agent, and the port at which it will answer."""
-    with socket.create_server((host, 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port(host)
     words = [f"{PORT_OPTION}{port}" if word.startswith(PORT_OPTION) else word for word in command]
     return subprocess.Popen(words), port
+
+
+def free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def hand_on(asked: socket.socket, address: tuple[str, int]) -> None:

@@ -39,7 +39,6 @@ import functools
 import inspect
 import os
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -349,16 +348,11 @@ def _with_light_agent(word: str) -> str:
     import ray._raylet as core
 
     host = said["node-ip-address"]
-    port = NO_PORT if dashboard else _free_port(host)
+    port = NO_PORT if dashboard else late_agent.free_port(host)
     for name in _AGENT_PORTS[option]:
         core.persist_port(said["session-dir"], said["node-id"], getattr(core, name), port)  # type: ignore[attr-defined]
     takes_its_place = [idle_agent.__file__] if dashboard else [late_agent.__file__, host, str(port), *words]
     return f"{option}={subprocess.list2cmdline([sys.executable, '-I', '-S', *takes_its_place])}"
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _prompt(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:

@@ -6,15 +6,15 @@ into a new store that names its place (the experiment `Default`) is left out: ML
 Where a copy cannot be kept or read, or has rows that were not looked for, MLflow makes the store in place.
 """
 
-import os
 import sqlite3
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from skipray.storage.cache import cache_folder
+from skipray.storage.folder import LocalFolder
 from skipray.tracking.address import sqlite_path
 from skipray.tracking.mlflow_private import newest_schema
 
@@ -50,35 +50,26 @@ def _kept() -> Path | None:
 
 def _copied(kept: Path, path: Path) -> bool:
     """Whether there is a whole store at `path` now."""
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        content = kept.read_bytes()
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:  # as SQLite makes it
-            file.write(content)
-        with closing(sqlite3.connect(fresh)) as database:
+        with closing(sqlite3.connect(f"{kept.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
             if not _is_empty(database):
                 return False
-        os.link(fresh, path)  # never over a store that another program has just made
-        return True
-    except (OSError, sqlite3.Error):
+        # Never over a store that another program has just made.
+        return LocalFolder(path.parent).create(path.name, kept.read_bytes())
+    except (OSError, ValueError, sqlite3.Error):
         return False
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _keep(path: Path, kept: Path) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}")
-    try:
-        with closing(sqlite3.connect(path)) as made, closing(sqlite3.connect(fresh)) as database:
+    with TemporaryDirectory() as folder:
+        aside = Path(folder, path.name)
+        with closing(sqlite3.connect(path)) as made, closing(sqlite3.connect(aside)) as database:
             made.backup(database)
             database.execute(f"DELETE FROM {_OF_A_PLACE}")
             database.commit()
             if not _is_empty(database):
                 return
-        fresh.replace(kept)
-    finally:
-        fresh.unlink(missing_ok=True)
+        LocalFolder(kept.parent).write(kept.name, aside.read_bytes())
 
 
 def _is_empty(database: sqlite3.Connection) -> bool:

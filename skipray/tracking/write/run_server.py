@@ -7,6 +7,7 @@ says what became of it. Where nobody answers the store counts as away: the resul
 import logging
 import pickle
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from skipray.tracking.write.run import TrialRun
 log = logging.getLogger(__name__)
 
 FAMILY, BACKLOG = "AF_UNIX", 128
+PAUSE_SECONDS = 0.1
 STEPS = ("open", "log_epochs", "finish", "fail")
 """What a worker can have done: methods of `TrialRun`."""
 
@@ -76,9 +78,12 @@ class RunServer:
 
     def _accept(self) -> None:
         while not self._ended:
-            with suppress(OSError):
+            try:
                 connection = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), name="skipray-run", daemon=True).start()
+            except OSError:
+                time.sleep(PAUSE_SECONDS)  # as many files are open as may be; others end
+                continue
+            threading.Thread(target=self._serve, args=(connection,), name="skipray-run", daemon=True).start()
 
     def _serve(self, connection: "Connection[Any, Any]") -> None:
         """Until the worker hangs up. Where what it says cannot be read it gets no answer."""
