@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,20 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def _group(item: pytest.Item) -> str | None:
     marker = item.get_closest_marker("xdist_group")
     return None if marker is None else str(marker.args[0])
+
+
+@pytest.fixture(autouse=True)
+def no_ray_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Several of Ray's functions start a cluster where there is none; a launch of a later test would take it for its
+    user's own. One that a module's fixture has started is that fixture's to end."""
+    before = _has_ray()
+    yield
+    assert before or not _has_ray(), f"{request.node.nodeid} has started Ray, and not ended it"
+
+
+def _has_ray() -> bool:
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
 
 
 @pytest.fixture(scope="session")

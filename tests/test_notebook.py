@@ -32,6 +32,9 @@ sweep.plan()""",
     "again = sweep.launch()\nassert again.ran == 0\nsweep.results()[['architecture', 'depth', 'test.accuracy']]",
     "alike = sweep.twins()\nassert alike['cka'].between(0, 1).all() and len(alike) == 3\nawait asyncio.sleep(0)",
     "page = sweep.report()\nprint(page)",
+    "import threading\nfor thread in threading.enumerate():\n"
+    "    if thread.name.startswith('skipray'):\n"
+    "        thread.join(10)\n        assert not thread.is_alive(), thread.name",
 )
 
 

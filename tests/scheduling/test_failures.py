@@ -102,7 +102,7 @@ def test_a_worker_that_starts_keeps_its_trial(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ray.air.execution import FixedResourceManager
+    from ray.air.execution import PlacementGroupResourceManager
     from ray.air.execution._internal import TrackedActor
     from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
     from ray.exceptions import OutOfMemoryError, RayActorError
@@ -111,7 +111,7 @@ def test_a_worker_that_rays_memory_monitor_killed_does_not_end_tunes_loop(monkey
     from skipray.scheduling.ray.private import adjusted_loop
 
     with adjusted_loop():
-        manager = tune_controller.RayActorManager(FixedResourceManager({"CPU": 1}))
+        manager = tune_controller.RayActorManager(PlacementGroupResourceManager())
     monkeypatch.setattr(manager, "_cleanup_actor", lambda tracked_actor: None)
     told: list[Exception] = []
     actor = TrackedActor(1, on_error=lambda actor, error: told.append(error))

@@ -45,7 +45,7 @@ class PendingConnection:
             _at_work[:] = [os.getpid()]
         self._made: Cluster | None = None
         self._error: BaseException | None = None
-        self._ready = threading.Event()
+        self._ready, self._ended = threading.Event(), threading.Event()
         self._before = descendants()
         try:
             self._start = start or begin(sweep, address)
@@ -66,8 +66,8 @@ class PendingConnection:
         except BaseException as error:
             self._error = error
         self._ready.set()
-        # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it has to live on.
-        threading.Event().wait()
+        # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it lives as long.
+        self._ended.wait()
 
     def _look_after(self) -> None:
         """Ray waits half a minute for a process of its own that has died while it starts."""
@@ -102,4 +102,5 @@ class PendingConnection:
         finally:
             if self._start is not None:
                 self._start.end()
+            self._ended.set()
             _at_work.clear()
