@@ -12,6 +12,8 @@ from skipray.scheduling.ray.local_start import LocalStart, begin
 from skipray.spec import SweepSpec
 
 LOOK_SECONDS = 0.2
+START_SECONDS = 5.0
+"""For a Ray that is still starting when it is left: it is whole within one or two."""
 
 _turn = threading.Lock()
 _at_work: list[int] = []
@@ -39,12 +41,15 @@ class PendingConnection:
         with _turn:
             if os.getpid() in _at_work:
                 raise InputRefused(
-                    f"found another launch at work in this Python process, where {sweep.name} was to be launched; "
-                    "allowed: one after the other, or each in a process of its own"
+                    f"found another launch at work in this Python process, where {sweep.name} was to be launched, or "
+                    "one that was ended while Ray started, which takes a minute at most; allowed: one after the other, "
+                    "or each in a process of its own"
                 )
             _at_work[:] = [os.getpid()]
         self._made: Cluster | None = None
         self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._turn, self._connected, self._left = threading.Lock(), False, False
         self._ready, self._ended = threading.Event(), threading.Event()
         self._before = descendants()
         try:
@@ -56,16 +61,25 @@ class PendingConnection:
 
     def begin(self) -> None:
         """Connect, in a thread."""
-        threading.Thread(target=self._connect, args=self._arguments, name="skipray-ray", daemon=True).start()
+        self._thread = threading.Thread(target=self._connect, args=self._arguments, name="skipray-ray", daemon=True)
+        self._thread.start()
         if self._local:
             threading.Thread(target=self._look_after, name="skipray-ray-start", daemon=True).start()
 
     def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None) -> None:
         try:
-            self._made = connect(sweep, address=address, trials=trials, start=self._start)
+            made = connect(sweep, address=address, trials=trials, start=self._start)
         except BaseException as error:
-            self._error = error
+            made, self._error = None, error
+        with self._turn:
+            self._connected, left = True, self._left
+            self._made = None if left else made
         self._ready.set()
+        if left:
+            if made is not None:
+                disconnect(made)
+            _at_work.clear()
+            return
         # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it lives as long.
         self._ended.wait()
 
@@ -93,7 +107,20 @@ class PendingConnection:
         return self._made
 
     def end(self, meanwhile: Callable[[], None]) -> None:
-        """Leave the cluster, see `disconnect`; a Ray that is still starting on this machine is ended as it stands."""
+        """Leave the cluster, see `disconnect`.
+
+        A Ray that is not there within seconds is ended as it stands, or left as soon as it is there: until then this
+        process launches nothing.
+        """
+        try:
+            if self._thread is not None:
+                self._ready.wait(START_SECONDS)
+        finally:
+            self._leave(meanwhile)
+
+    def _leave(self, meanwhile: Callable[[], None]) -> None:
+        with self._turn:
+            self._left = self._thread is not None and not self._connected
         try:
             if self._made is not None:
                 disconnect(self._made, meanwhile)
@@ -103,4 +130,5 @@ class PendingConnection:
             if self._start is not None:
                 self._start.end()
             self._ended.set()
-            _at_work.clear()
+            if not self._left:
+                _at_work.clear()
