@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skipray.records import State
 from skipray.spec import SweepSpec, TrialSpec, load_sweep, sweep_of
+from skipray.terminal.interrupts import interruptible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ class Sweep:
         made.spec = load_sweep(path, [f"{key}={value}" for key, value in (overrides or {}).items()])
         return made
 
+    @interruptible
     def plan(self, *, tracking_uri: str | None = None) -> "pd.DataFrame":
         """What would run, one row per trial, the longest first. Starts nothing.
 
@@ -92,6 +94,7 @@ class Sweep:
             say(note)
         return table
 
+    @interruptible
     def launch(self, *, tracking_uri: str | None = None, address: str | None = None) -> "LaunchEnd":
         """Run what is missing, here or on a Ray cluster; again after any interruption, nothing is repeated.
 
@@ -110,12 +113,14 @@ class Sweep:
             tracking.finish_sweep(ended.address, ended.sweep_status)
         return ended
 
+    @interruptible
     def results(self, *, tracking_uri: str | None = None) -> "pd.DataFrame":
         """Finished trials, one row each: factors, params, outcome and final metrics under their MLflow keys."""
         from skipray import tracking
 
         return tracking.read_trials(self.spec, tracking_uri)
 
+    @interruptible
     def twins(self, *, tracking_uri: str | None = None) -> "pd.DataFrame":
         """Linear CKA between twins, layer by layer, from the saved weights of finished runs.
 
@@ -131,12 +136,14 @@ class Sweep:
 
         return compare_twins(self.spec, tracking_uri=tracking_uri).table
 
+    @interruptible
     def aggregate(self, *, tracking_uri: str | None = None) -> "Aggregate":
         """Depth series, trends, limits and verdicts on the claims. Partial at any time."""
         from skipray.analysis.aggregation import aggregate
 
         return aggregate(self.spec, tracking_uri)
 
+    @interruptible
     def report(self, folder: str | Path | None = None, *, tracking_uri: str | None = None, force: bool = False) -> Path:
         """Write the report and return its HTML file; to reports/NAME when no folder is given.
 

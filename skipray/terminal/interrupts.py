@@ -1,11 +1,25 @@
-"""SIGTERM, SIGHUP and Ctrl-\\ end a command as Ctrl-C does, at any moment."""
+"""SIGTERM, SIGHUP and Ctrl-\\ end a command as Ctrl-C does, at any moment but in an import or a transaction, whose end
+they wait for; as Ctrl-C does in a process that goes on afterwards, such as a notebook's."""
 
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import wraps
 from types import FrameType
+from typing import ParamSpec, TypeVar
 
 from skipray.scheduling.work.stopping import ONE_SIGNAL_SECONDS, SIGNALS
+
+WHOLE = {"importlib", "sqlalchemy", "alembic"}
+"""Packages whose calls are not left in their midst. Python may drop an exception in an import, and the command goes on;
+what has been imported by half, as parts of MLflow, cannot be imported again; a transaction that SQLAlchemy has lost
+sight of locks the store. Nothing would work in this process any more."""
+LOOK_SECONDS, PATIENCE_SECONDS = 0.05, 10.0
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _last = float("-inf")
 
@@ -17,9 +31,10 @@ def interrupt_on_signals() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
+    between = _BetweenCalls(_interrupt)
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+            signal.signal(number, between.handle)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -28,3 +43,67 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if now - _last > ONE_SIGNAL_SECONDS:
         _last = now
         raise KeyboardInterrupt
+
+
+def interruptible(function: Callable[P, R]) -> Callable[P, R]:
+    """A function of a process that goes on after Ctrl-C, which interrupts it between calls of the packages in WHOLE."""
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(before):
+            return function(*args, **kwargs)
+        between = _BetweenCalls(before)
+        signal.signal(signal.SIGINT, between.handle)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            signal.signal(signal.SIGINT, before)
+            between.end()
+
+    return called
+
+
+class _BetweenCalls:
+    """Hands a signal on once the main thread is in no call that is to be whole, or has been for PATIENCE_SECONDS."""
+
+    def __init__(self, hand_on: Callable[[int, FrameType | None], object]):
+        self._hand_on = hand_on
+        self._outside = _calls(sys._getframe())
+        self._since: float | None = None
+        """When the signal came that waits."""
+        self._timer: threading.Timer | None = None
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        since = self._since = self._since or now
+        if _calls(frame) <= self._outside or now - since > PATIENCE_SECONDS:
+            self._since = None
+            self._hand_on(number, frame)
+        elif self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(LOOK_SECONDS, self._again, [number])
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _again(self, number: int) -> None:
+        self._timer = None
+        if self._since is None:
+            return
+        if signal.getsignal(number) != self.handle:
+            self._since = None  # a launch's own handler hears of it now, and nobody twice
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+    def end(self) -> None:
+        """What still waits comes now."""
+        if self._since is not None:
+            self._since = None
+            signal.raise_signal(signal.SIGINT)
+
+
+def _calls(frame: FrameType | None) -> int:
+    """How many functions of the packages in WHOLE have called where a frame is."""
+    found = 0
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        found, frame = found + (package in WHOLE), frame.f_back
+    return found

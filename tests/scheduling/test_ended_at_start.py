@@ -39,7 +39,7 @@ def test_a_ray_that_is_there_too_late_is_left_at_once(sweep: SweepSpec, monkeypa
         return made
 
     monkeypatch.setattr(pending_connection, "connect", connect)
-    monkeypatch.setattr(pending_connection, "disconnect", lambda cluster: left.set() if cluster is made else None)
+    monkeypatch.setattr(pending_connection, "disconnect", lambda cluster, _: left.set() if cluster is made else None)
     monkeypatch.setattr(pending_connection, "local_address", lambda _: "a cluster")
     monkeypatch.setattr(pending_connection, "begin", lambda *_: None)
     monkeypatch.setattr(pending_connection, "START_SECONDS", 0.05)

@@ -1,5 +1,6 @@
 """A connection that is made in a thread, while the caller reads the ledger: Ray takes several seconds to start."""
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
@@ -76,9 +77,8 @@ class PendingConnection:
             self._made = None if left else made
         self._ready.set()
         if left:
-            if made is not None:
-                disconnect(made)
-            _at_work.clear()
+            self._leave_now(made)
+            atexit.unregister(self._end_as_it_stands)
             return
         # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it lives as long.
         self._ended.wait()
@@ -109,8 +109,8 @@ class PendingConnection:
     def end(self, meanwhile: Callable[[], None]) -> None:
         """Leave the cluster, see `disconnect`.
 
-        A Ray that is not there within seconds is ended as it stands, or left as soon as it is there: until then this
-        process launches nothing.
+        A Ray that is not there within seconds is left as soon as it is; until then this process launches nothing. One
+        that is ended while it starts is waited for by its own code, for a minute or for ever.
         """
         try:
             if self._thread is not None:
@@ -121,14 +121,25 @@ class PendingConnection:
     def _leave(self, meanwhile: Callable[[], None]) -> None:
         with self._turn:
             self._left = self._thread is not None and not self._connected
+        if self._left:
+            atexit.register(self._end_as_it_stands)
+        else:
+            self._leave_now(self._made, meanwhile)
+
+    def _leave_now(self, made: Cluster | None, meanwhile: Callable[[], None] = lambda: None) -> None:
         try:
-            if self._made is not None:
-                disconnect(self._made, meanwhile)
-            elif self._local:
-                LocalProcesses(self._before).end()
+            if made is not None:
+                disconnect(made, meanwhile)
+            else:
+                self._end_as_it_stands()
         finally:
             if self._start is not None:
                 self._start.end()
             self._ended.set()
-            if not self._left:
-                _at_work.clear()
+            _at_work.clear()
+
+    def _end_as_it_stands(self) -> None:
+        if self._local:
+            LocalProcesses(self._before).end()
+        if self._start is not None:
+            self._start.end()

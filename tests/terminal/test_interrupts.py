@@ -1,0 +1,131 @@
+"""Ctrl-C comes between imports and transactions, not in them."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from skipray.scheduling.work.stopping import SIGNALS
+from skipray.terminal import interrupts
+from skipray.terminal.interrupts import interrupt_on_signals, interruptible
+
+AT = 0.2
+Interrupted = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture(params=["a command", "a function of a notebook"])
+def interrupted(request: pytest.FixtureRequest) -> Iterator[Interrupted]:
+    """Calls a function that gets SIGINT after AT seconds, and raises what it raises."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def call(function: Callable[[], object]) -> None:
+        if request.param == "a command":
+            interrupt_on_signals()
+        else:
+            function = interruptible(function)
+        timer = threading.Timer(AT, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+        timer.start()
+        try:
+            function()
+        finally:
+            timer.join()
+
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Writes a module whose import takes so long; its name."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(interrupts, "_last", float("-inf"))
+
+    def write(seconds: float, code: str = "") -> str:
+        (tmp_path / "imported_slowly.py").write_text(f"import time\n{code}\ntime.sleep({seconds})\nwhole = True\n")
+        return "imported_slowly"
+
+    yield write
+    sys.modules.pop("imported_slowly", None)
+
+
+def test_an_import_is_whole(interrupted: Interrupted, slow: Callable[..., str]) -> None:
+    name = slow(3 * AT)
+
+    def work() -> None:
+        __import__(name)
+        time.sleep(30)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(work)
+    assert sys.modules[name].whole
+    assert 3 * AT < time.monotonic() - began < 10
+
+
+def test_an_import_that_does_not_end_is_interrupted(
+    interrupted: Interrupted, slow: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupts, "PATIENCE_SECONDS", AT)
+    name = slow(30)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(lambda: __import__(name))
+    assert time.monotonic() - began < 10
+
+
+def test_a_transaction_is_whole(interrupted: Interrupted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts, "_last", float("-inf"))
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/store.db", connect_args={"timeout": 1})
+    sqlalchemy.event.listen(engine, "connect", lambda made, _: made.create_function("nap", 1, time.sleep))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE runs (id)")
+
+    def write() -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"INSERT INTO runs VALUES (coalesce(nap({3 * AT}), 1))")
+        time.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(write)
+    with engine.begin() as connection:  # which waits for a lock no longer than a second
+        connection.exec_driver_sql("INSERT INTO runs VALUES (2)")
+        assert connection.exec_driver_sql("SELECT count(*) FROM runs WHERE id = 2").scalar() == 1
+    engine.dispose()
+
+
+def test_a_launch_that_begins_meanwhile_hears_of_it_and_nobody_twice(
+    interrupted: Interrupted, slow: Callable[..., str]
+) -> None:
+    """A launch has a handler of its own, which ends it in order."""
+    name = slow(3 * AT, "from skipray.scheduling.work.stopping import Stop\nstop = Stop(lambda: None).__enter__()")
+
+    def work() -> None:
+        __import__(name)
+        stop = sys.modules[name].stop
+        while not stop.requested:
+            time.sleep(0.01)
+        time.sleep(2 * AT)
+        stop.__exit__()
+
+    interrupted(work)
+
+
+def test_elsewhere_it_comes_at_once_and_the_handler_is_as_before(slow: Callable[..., str]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    @interruptible
+    def work() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert signal.getsignal(signal.SIGINT) is before
+    thread = threading.Thread(target=interruptible(lambda: None))  # which has no signals
+    thread.start()
+    thread.join()
