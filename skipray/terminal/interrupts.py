@@ -1,8 +1,8 @@
 """SIGTERM, SIGHUP and Ctrl-\\ end a command as Ctrl-C does, at any moment but in an import or a transaction, whose end
 they wait for; as Ctrl-C does in a process that goes on afterwards, such as a notebook's."""
 
+import inspect
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -51,7 +51,8 @@ def interruptible(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         before = signal.getsignal(signal.SIGINT)
-        if threading.current_thread() is not threading.main_thread() or not callable(before):
+        by_another = isinstance(getattr(before, "__self__", None), _BetweenCalls)
+        if threading.current_thread() is not threading.main_thread() or not callable(before) or by_another:
             return function(*args, **kwargs)
         between = _BetweenCalls(before)
         signal.signal(signal.SIGINT, between.handle)
@@ -69,7 +70,7 @@ class _BetweenCalls:
 
     def __init__(self, hand_on: Callable[[int, FrameType | None], object]):
         self._hand_on = hand_on
-        self._outside = _calls(sys._getframe())
+        self._outside = _calls(inspect.currentframe())
         self._since: float | None = None
         """When the signal came that waits."""
         self._timer: threading.Timer | None = None

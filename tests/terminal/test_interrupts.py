@@ -18,16 +18,17 @@ AT = 0.2
 Interrupted = Callable[[Callable[[], object]], None]
 
 
-@pytest.fixture(params=["a command", "a function of a notebook"])
+@pytest.fixture(params=["a command", "a function of a notebook", "a function of a command"])
 def interrupted(request: pytest.FixtureRequest) -> Iterator[Interrupted]:
     """Calls a function that gets SIGINT after AT seconds, and raises what it raises."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def call(function: Callable[[], object]) -> None:
-        if request.param == "a command":
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if "command" in request.param:
             interrupt_on_signals()
-        else:
-            function = interruptible(function)
+        if "function" in request.param:
+            function = interruptible(interruptible(function))
         timer = threading.Timer(AT, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
         timer.start()
         try:
@@ -116,8 +117,10 @@ def test_a_launch_that_begins_meanwhile_hears_of_it_and_nobody_twice(
     interrupted(work)
 
 
-def test_elsewhere_it_comes_at_once_and_the_handler_is_as_before(slow: Callable[..., str]) -> None:
-    before = signal.getsignal(signal.SIGINT)
+def test_elsewhere_it_comes_at_once_and_the_handler_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.default_int_handler
+    monkeypatch.setattr(interrupts, "_last", float("-inf"))
+    found = signal.signal(signal.SIGINT, before)
 
     @interruptible
     def work() -> None:
@@ -125,7 +128,7 @@ def test_elsewhere_it_comes_at_once_and_the_handler_is_as_before(slow: Callable[
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.signal(signal.SIGINT, found) is before
     thread = threading.Thread(target=interruptible(lambda: None))  # which has no signals
     thread.start()
     thread.join()
