@@ -202,6 +202,11 @@ SETTINGS = {
         "torch.nn.Linear.forward.__code__ = (lambda self, input: 3 * input).__code__",
         "torch.nn.Linear.forward.__code__",
     ),
+    "named defaults": ("torch.meshgrid.__kwdefaults__ = {'indexing': 'xy'}", "torch.meshgrid.__kwdefaults__"),
+    "named defaults in place": (
+        "torch.meshgrid.__kwdefaults__['indexing'] = 'xy'",
+        "dict(torch.meshgrid.__kwdefaults__)",
+    ),
     "decimal": ("decimal.getcontext().rounding = decimal.ROUND_UP", "decimal.getcontext().rounding"),
     "locale": ("locale.setlocale(locale.LC_ALL, 'C.UTF-8' if ON != 'C.UTF-8' else 'C')", "locale.setlocale(0)"),
     "garbage": ("gc.set_threshold(1)", "gc.get_threshold()"),

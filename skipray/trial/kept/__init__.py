@@ -46,14 +46,14 @@ def process_kept() -> Iterator[Restored]:
     settings = [*of_torch.settings(), *of_python.settings()]
     found = [(setting, setting.read()) for setting in settings]
     functions = patches.functions()
-    insides = patches.insides(functions)
+    insides = patches.Insides(functions)
     running = left_running.running()
     what = Restored()
     try:
         yield what
     finally:
         changed, left = patches.unpatch(functions)  # first: what follows calls some of them
-        what.changed += changed + patches.put_back_insides(insides)
+        what.changed += changed + insides.put_back()
         what.left += left
         for setting, before in found:
             _put_back(setting, before, what)
