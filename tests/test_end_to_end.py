@@ -229,7 +229,7 @@ def _ended(folder: Path, sweep: str, moment: int, by: signal.Signals, *more: str
     driver = run(folder, sweep, *more, wait=False)
     deadline = time.monotonic() + 200
     while _finished_runs(folder / "skipray.db") < moment and time.monotonic() < deadline:
-        assert driver.poll() is None, "the driver was to be ended while it runs"
+        assert driver.poll() is None, f"the driver was to be ended while it runs: {driver.communicate()[1]}"
         time.sleep(0.05)
     began = time.monotonic()
     driver.send_signal(by)
