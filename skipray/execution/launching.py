@@ -95,7 +95,8 @@ def launch_sweep(
 
     with tracking.looking_anew(), ExitStack() as stack:
         connecting = PendingConnection(sweep, address=ray_address, trials=missing, start=start)
-        stack.callback(connecting.end, meanwhile)
+        stack.callback(connecting.end, meanwhile)  # before it is at work: Ctrl-C may come at any time
+        connecting.prepare()
         for note in rehearse(sweep):
             say(note)
         check_data(sweep)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from skipray.errors import InputRefused
-from skipray.scheduling.ray import idle_agent, late_agent, local_folder, pending_connection, private, settings
+from skipray.scheduling.ray import idle_agent, late_agent, local_folder, private, settings
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.private import departures, lean_start
@@ -186,24 +186,6 @@ def test_a_full_temporary_folder_is_told_before_ray_dies_of_it(
             local_folder.SessionFolder()
     else:
         local_folder.SessionFolder().remove()
-
-
-def test_two_launches_of_one_process_are_not_at_work_at_once(sweep: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
-    monkeypatch.setattr(pending_connection, "connect", lambda sweep, **_: made.append(sweep.name))
-    monkeypatch.setattr(pending_connection, "local_address", lambda _: "a cluster")
-    monkeypatch.setattr(pending_connection, "begin", lambda *_: None)
-    first = pending_connection.PendingConnection(sweep)
-    with pytest.raises(InputRefused, match="found another launch at work in this Python process"):
-        pending_connection.PendingConnection(sweep)
-    first.begin()
-    first._ready.wait()
-    first.end(lambda: None)
-    again = pending_connection.PendingConnection(sweep)
-    again.begin()
-    again._ready.wait()
-    again.end(lambda: None)
-    assert made == [sweep.name] * 2
 
 
 def test_folders_of_launches_that_were_killed_go_with_the_next_one(

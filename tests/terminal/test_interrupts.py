@@ -19,8 +19,9 @@ Interrupted = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture(params=["a command", "a function of a notebook", "a function of a command"])
-def interrupted(request: pytest.FixtureRequest) -> Iterator[Interrupted]:
+def interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interrupted]:
     """Calls a function that gets SIGINT after AT seconds, and raises what it raises."""
+    monkeypatch.setattr(interrupts, "_last", float("-inf"))
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def call(function: Callable[[], object]) -> None:
@@ -45,7 +46,6 @@ def interrupted(request: pytest.FixtureRequest) -> Iterator[Interrupted]:
 def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     """Writes a module whose import takes so long; its name."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(interrupts, "_last", float("-inf"))
 
     def write(seconds: float, code: str = "") -> str:
         (tmp_path / "imported_slowly.py").write_text(f"import time\n{code}\ntime.sleep({seconds})\nwhole = True\n")
@@ -80,8 +80,7 @@ def test_an_import_that_does_not_end_is_interrupted(
     assert time.monotonic() - began < 10
 
 
-def test_a_transaction_is_whole(interrupted: Interrupted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interrupts, "_last", float("-inf"))
+def test_a_transaction_is_whole(interrupted: Interrupted, tmp_path: Path) -> None:
     engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/store.db", connect_args={"timeout": 1})
     sqlalchemy.event.listen(engine, "connect", lambda made, _: made.create_function("nap", 1, time.sleep))
     with engine.begin() as connection:
@@ -117,9 +116,8 @@ def test_a_launch_that_begins_meanwhile_hears_of_it_and_nobody_twice(
     interrupted(work)
 
 
-def test_elsewhere_it_comes_at_once_and_the_handler_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elsewhere_it_comes_at_once_and_the_handler_is_as_before() -> None:
     before = signal.default_int_handler
-    monkeypatch.setattr(interrupts, "_last", float("-inf"))
     found = signal.signal(signal.SIGINT, before)
 
     @interruptible

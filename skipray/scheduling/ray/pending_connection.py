@@ -17,7 +17,7 @@ START_SECONDS = 5.0
 """For a Ray that is still starting when it is left: it is whole within one or two."""
 
 _turn = threading.Lock()
-_at_work: list[int] = []
+_at_work: "dict[int, PendingConnection]" = {}
 """The process that has a connection, which is this one or the one that it was forked from; Ray has one a process."""
 
 
@@ -32,59 +32,64 @@ class PendingConnection:
         trials: int | None = None,
         start: LocalStart | None = None,
     ):
-        """Begin what takes longest of it; `begin` goes on. Arguments as `connect` has them.
+        """Of which nothing is begun. Arguments as `connect` has them.
 
         Raises:
             ClusterError: as `local_address`.
-            InputRefused: another launch of this process has one, or there is no room for Ray's files.
         """
         self._local = local_address(address) is None
-        with _turn:
-            if os.getpid() in _at_work:
-                raise InputRefused(
-                    f"found another launch at work in this Python process, where {sweep.name} was to be launched, or "
-                    "one that was ended while Ray started, which takes a minute at most; allowed: one after the other, "
-                    "or each in a process of its own"
-                )
-            _at_work[:] = [os.getpid()]
+        self._sweep, self._address, self._trials, self._start = sweep, address, trials, start
         self._made: Cluster | None = None
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
-        self._turn, self._connected, self._left = threading.Lock(), False, False
+        self._leaving, self._connected, self._left = threading.Lock(), False, False
         self._ready, self._ended = threading.Event(), threading.Event()
-        self._before = descendants()
-        try:
-            self._start = start or begin(sweep, address)
-        except BaseException:
+        self._before: set[int] | None = None
+
+    def prepare(self) -> None:
+        """Begin what takes longest of it; `begin` goes on. Who calls it calls `end`, also where it raises.
+
+        Raises:
+            InputRefused: another launch of this process has a connection, or there is no room for Ray's files.
+        """
+        with _turn:
+            if os.getpid() in _at_work:
+                raise InputRefused(
+                    "found another launch at work in this Python process, or one that was ended while Ray started, "
+                    f"which takes a minute at most, where {self._sweep.name} was to be launched; allowed: one after "
+                    "the other, or each in a process of its own"
+                )
             _at_work.clear()
-            raise
-        self._arguments = (sweep, address, trials)
+            _at_work[os.getpid()] = self
+        self._before = descendants()
+        self._start = self._start or begin(self._sweep, self._address)
 
     def begin(self) -> None:
         """Connect, in a thread."""
-        self._thread = threading.Thread(target=self._connect, args=self._arguments, name="skipray-ray", daemon=True)
+        self._thread = threading.Thread(target=self._connect, name="skipray-ray", daemon=True)
         self._thread.start()
         if self._local:
             threading.Thread(target=self._look_after, name="skipray-ray-start", daemon=True).start()
 
-    def _connect(self, sweep: SweepSpec, address: str | None, trials: int | None) -> None:
+    def _connect(self) -> None:
         try:
-            made = connect(sweep, address=address, trials=trials, start=self._start)
+            made = connect(self._sweep, address=self._address, trials=self._trials, start=self._start)
         except BaseException as error:
             made, self._error = None, error
-        with self._turn:
+        with self._leaving:
             self._connected, left = True, self._left
             self._made = None if left else made
         self._ready.set()
         if left:
             self._leave_now(made)
-            atexit.unregister(self._end_as_it_stands)
+            atexit.unregister(self._leave_now)
             return
         # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it lives as long.
         self._ended.wait()
 
     def _look_after(self) -> None:
         """Ray waits half a minute for a process of its own that has died while it starts."""
+        assert self._before is not None
         started = LocalProcesses(self._before)
         while not self._ready.wait(LOOK_SECONDS):
             started.add_new()
@@ -119,10 +124,10 @@ class PendingConnection:
             self._leave(meanwhile)
 
     def _leave(self, meanwhile: Callable[[], None]) -> None:
-        with self._turn:
+        with self._leaving:
             self._left = self._thread is not None and not self._connected
         if self._left:
-            atexit.register(self._end_as_it_stands)
+            atexit.register(self._leave_now, None)
         else:
             self._leave_now(self._made, meanwhile)
 
@@ -130,16 +135,11 @@ class PendingConnection:
         try:
             if made is not None:
                 disconnect(made, meanwhile)
-            else:
-                self._end_as_it_stands()
+            elif self._local and self._before is not None:
+                LocalProcesses(self._before).end()
         finally:
             if self._start is not None:
                 self._start.end()
             self._ended.set()
-            _at_work.clear()
-
-    def _end_as_it_stands(self) -> None:
-        if self._local:
-            LocalProcesses(self._before).end()
-        if self._start is not None:
-            self._start.end()
+            if _at_work.get(os.getpid()) is self:
+                _at_work.clear()

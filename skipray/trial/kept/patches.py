@@ -10,7 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from operator import attrgetter, is_
+from operator import attrgetter
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -27,8 +27,6 @@ WATCHED = (
 )  # fmt: skip
 """Modules and classes whose functions are compared by identity."""
 _METHODS = (FunctionType, classmethod, staticmethod, property)
-_NAMED = "__kwdefaults__"
-_PARTS = ("__code__", "__defaults__", _NAMED)
 
 
 def functions() -> list[tuple[Any, dict[str, Any]]]:
@@ -71,15 +69,19 @@ class Insides:
         self._of = of
         self._functions = list(dict.fromkeys(f for _, k in of for f in k.values() if isinstance(f, FunctionType)))
         # A list of each, and no record of each function: 7000 new objects a trial are 10 ms of collecting garbage.
-        self._found = {part: list(map(attrgetter(part), self._functions)) for part in _PARTS}
-        self._named = {i: named.copy() for i, named in enumerate(self._found[_NAMED]) if named}
+        self._found = {part: self._now(part) for part in ("__code__", "__defaults__", "__kwdefaults__")}
+        # What is named can be written into.
+        self._found["__kwdefaults__"] = [named.copy() if named else named for named in self._found["__kwdefaults__"]]
+
+    def _now(self, part: str) -> list[Any]:
+        return list(map(attrgetter(part), self._functions))
 
     def put_back(self) -> list[str]:
         """Names of the functions whose code or defaults were exchanged."""
-        changed = {i for i, named in self._named.items() if self._found[_NAMED][i] != named}
+        changed: set[int] = set()
         for part, before in self._found.items():
-            now = list(map(attrgetter(part), self._functions))
-            if not all(map(is_, now, before)):
+            now = self._now(part)
+            if now != before:
                 changed |= {i for i, (is_now, was) in enumerate(zip(now, before, strict=True)) if is_now != was}
         names: dict[int, str] = {}
         for owner, known in self._of if changed else ():
@@ -87,7 +89,7 @@ class Insides:
         for i in sorted(changed):
             function = self._functions[i]
             for part, before in self._found.items():
-                setattr(function, part, self._named.get(i, before[i]) if part == _NAMED else before[i])
+                setattr(function, part, before[i])
         return [names[id(self._functions[i])] for i in sorted(changed)]
 
 

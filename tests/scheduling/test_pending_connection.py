@@ -1,0 +1,103 @@
+"""One launch of a process at a time; one that is over while Ray still starts leaves the process as it was."""
+
+import threading
+
+import pytest
+import ray
+
+from skipray.errors import InputRefused
+from skipray.scheduling.ray import pending_connection
+from skipray.scheduling.ray.cluster import Cluster
+from skipray.spec import SweepSpec
+
+
+def prepared(sweep: SweepSpec) -> pending_connection.PendingConnection:
+    made = pending_connection.PendingConnection(sweep)
+    try:
+        made.prepare()
+    except BaseException:
+        made.end(lambda: None)
+        raise
+    return made
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("ray")
+def test_after_a_launch_that_ended_while_ray_started_the_next_one_of_the_process_starts_its_own(
+    sweep: SweepSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, where the first was refused or interrupted."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    first = prepared(sweep)
+    first.begin()
+    first.end(lambda: None)
+    assert not ray.is_initialized()
+    again = prepared(sweep)
+    again.begin()
+    try:
+        assert again.result().joined
+    finally:
+        again.end(lambda: None)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections are to a cluster, of which nothing is asked."""
+    monkeypatch.setattr(pending_connection, "local_address", lambda _: "a cluster")
+    monkeypatch.setattr(pending_connection, "begin", lambda *_: None)
+
+
+def test_two_launches_of_one_process_are_not_at_work_at_once(
+    sweep: SweepSpec, elsewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(pending_connection, "connect", lambda sweep, **_: made.append(sweep.name))
+    first = prepared(sweep)
+    with pytest.raises(InputRefused, match="found another launch at work in this Python process"):
+        prepared(sweep)
+    first.begin()
+    first._ready.wait()
+    first.end(lambda: None)
+    again = prepared(sweep)
+    again.begin()
+    again._ready.wait()
+    again.end(lambda: None)
+    assert made == [sweep.name] * 2
+
+
+def test_a_ray_that_is_there_too_late_is_left_at_once(
+    sweep: SweepSpec, elsewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, left = threading.Event(), threading.Event()
+    made = Cluster("a cluster", ())
+
+    def connect(sweep: SweepSpec, **_: object) -> Cluster:
+        there.wait()
+        return made
+
+    monkeypatch.setattr(pending_connection, "connect", connect)
+    monkeypatch.setattr(pending_connection, "disconnect", lambda cluster, _: left.set() if cluster is made else None)
+    monkeypatch.setattr(pending_connection, "START_SECONDS", 0.05)
+    first = prepared(sweep)
+    first.begin()
+    first.end(lambda: None)
+    with pytest.raises(InputRefused, match="or one that was ended while Ray started"):
+        prepared(sweep)
+    there.set()
+    assert left.wait(10)
+    assert first._thread is not None
+    first._thread.join(10)
+    prepared(sweep).end(lambda: None)
+
+
+def test_one_that_is_interrupted_as_it_begins_is_not_at_work(
+    sweep: SweepSpec, elsewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> set[int]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pending_connection, "descendants", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            prepared(sweep)
+    prepared(sweep).end(lambda: None)
