@@ -47,11 +47,12 @@ image: $(READY)  ## run the Dockerfile's install steps in an empty environment (
 wheel: $(READY)  ## build/dist: what pip installs anywhere, with the sweeps; offline
 	@$(BIN)/python -m hatchling build --target wheel --directory build/dist
 
-check: $(READY)  ## format, lint, types, import contracts, and a plan of every sweep and example
+check: $(READY)  ## format, lint, types, contracts of imports and of the code, and a plan of every sweep and example
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/python -m pytest -qq tests/test_house.py
 	@for sweep in sweeps/*.yaml; do $(BIN)/skipray plan --offline --brief $$sweep || exit 1; done
 	@for sweep in docs/examples/*.yaml; do (cd docs/examples && PYTHONDONTWRITEBYTECODE=1 $(CURDIR)/$(BIN)/skipray plan --offline --brief $${sweep##*/}) || exit 1; done
 

@@ -1,9 +1,9 @@
 """A command that reads asks a server for a sweep's runs once."""
 
 import os
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -72,22 +72,18 @@ def test_a_launch_that_runs_trials_looks_anew(
     uri = os.environ["MLFLOW_TRACKING_URI"]
     seen: list[int] = []
 
-    class Connecting:
-        def __init__(self, *_: object, **__: object):
-            pass
+    def look(*_: object) -> None:
+        seen.append(len(tracking.read_ledger(finished, uri).finished))
 
-        def begin(self) -> None:
-            pass
+    def looks_and_is_interrupted() -> None:
+        look()
+        look()
+        raise KeyboardInterrupt
 
-        def result(self) -> None:
-            for _ in range(2):
-                seen.append(len(tracking.read_ledger(finished, uri).finished))
-            raise KeyboardInterrupt
-
-        def end(self, meanwhile: Callable[[], None]) -> None:
-            seen.append(len(tracking.read_ledger(finished, uri).finished))
-
-    monkeypatch.setattr(pending_connection, "PendingConnection", Connecting)
+    connecting = create_autospec(pending_connection.PendingConnection)
+    connecting.return_value.result.side_effect = looks_and_is_interrupted
+    connecting.return_value.end.side_effect = look
+    monkeypatch.setattr(pending_connection, "PendingConnection", connecting)
     monkeypatch.setattr("skipray.scheduling.work.queue.is_complete", lambda *_: False)
     monkeypatch.setattr(launching, "verify_data", lambda _: None)
     total = len(finished.trials())

@@ -41,8 +41,8 @@ class PendingConnection:
         self._sweep, self._address, self._trials, self._start = sweep, address, trials, start
         self._made: Cluster | None = None
         self._error: BaseException | None = None
-        self._thread: threading.Thread | None = None
-        self._leaving, self._connected, self._left = threading.Lock(), False, False
+        self._thread = threading.Thread(target=self._connect, name="skipray-ray", daemon=True)
+        self._meeting, self._came = threading.Lock(), 0
         self._ready, self._ended = threading.Event(), threading.Event()
         self._before: set[int] | None = None
 
@@ -66,26 +66,29 @@ class PendingConnection:
 
     def begin(self) -> None:
         """Connect, in a thread."""
-        self._thread = threading.Thread(target=self._connect, name="skipray-ray", daemon=True)
         self._thread.start()
         if self._local:
             threading.Thread(target=self._look_after, name="skipray-ray-start", daemon=True).start()
 
     def _connect(self) -> None:
         try:
-            made = connect(self._sweep, address=self._address, trials=self._trials, start=self._start)
+            self._made = connect(self._sweep, address=self._address, trials=self._trials, start=self._start)
         except BaseException as error:
-            made, self._error = None, error
-        with self._leaving:
-            self._connected, left = True, self._left
-            self._made = None if left else made
+            self._error = error
+        over = self._is_second()
         self._ready.set()
-        if left:
-            self._leave_now(made)
+        if over:
+            self._leave_now(self._made)
             atexit.unregister(self._leave_now)
             return
         # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): it lives as long.
         self._ended.wait()
+
+    def _is_second(self) -> bool:
+        """Of the two that come here, the thread once it has connected and the launch once it ends: it leaves Ray."""
+        with self._meeting:
+            self._came += 1
+            return self._came == 2
 
     def _look_after(self) -> None:
         """Ray waits half a minute for a process of its own that has died while it starts."""
@@ -118,18 +121,19 @@ class PendingConnection:
         that is ended while it starts is waited for by its own code, for a minute or for ever.
         """
         try:
-            if self._thread is not None:
+            if self._begun():
                 self._ready.wait(START_SECONDS)
         finally:
             self._leave(meanwhile)
 
     def _leave(self, meanwhile: Callable[[], None]) -> None:
-        with self._leaving:
-            self._left = self._thread is not None and not self._connected
-        if self._left:
+        if self._begun() and not self._is_second():
             atexit.register(self._leave_now, None)
         else:
             self._leave_now(self._made, meanwhile)
+
+    def _begun(self) -> bool:
+        return self._thread.ident is not None
 
     def _leave_now(self, made: Cluster | None, meanwhile: Callable[[], None] = lambda: None) -> None:
         try:
