@@ -126,8 +126,8 @@ def _run(
     """Measure these runs on the cluster. Returns also the labels of trials whose runs have kept no weights."""
     from skipray.scheduling.ray.addresses import local_address
     from skipray.scheduling.ray.attempt import WorkerContext
-    from skipray.scheduling.ray.cluster import connect, disconnect
     from skipray.scheduling.ray.local_start import begin
+    from skipray.scheduling.ray.pending_connection import PendingConnection
     from skipray.scheduling.ray.preflight import check_nodes
     from skipray.scheduling.ray.run import run
     from skipray.scheduling.work.protocol import FixedWork
@@ -136,8 +136,11 @@ def _run(
     without: list[str] = []
     with ExitStack() as stack:
         start = begin(sweep, ray_address, imports="skipray.scheduling.ray.store_imports")
-        cluster = connect(sweep, address=ray_address, trials=len(missing), start=start)
-        stack.callback(disconnect, cluster)
+        connecting = PendingConnection(sweep, address=ray_address, trials=len(missing), start=start)
+        stack.callback(connecting.end, lambda: None)  # before it is at work: Ctrl-C may come at any time
+        connecting.prepare()
+        connecting.begin()
+        cluster = connecting.result()
         stored = tracking.storage_url(sweep, tracking_uri)
         address = tracking.address_of(tracking.resolve_uri(sweep, tracking_uri), next(iter(run_ids.values())))
         stack.enter_context(owned(sweep, address, stored))

@@ -1,5 +1,6 @@
-"""SIGTERM, SIGHUP and Ctrl-\\ end a command as Ctrl-C does, at any moment but in an import or a transaction, whose end
-they wait for; as Ctrl-C does in a process that goes on afterwards, such as a notebook's."""
+"""SIGTERM, SIGHUP and Ctrl-\\ end a command as Ctrl-C does, at any moment but in an import, in a transaction, or while
+something is entered that is to be left again, whose end they wait for; as Ctrl-C does in a process that goes on
+afterwards, such as a notebook's."""
 
 import inspect
 import signal
@@ -12,10 +13,11 @@ from typing import ParamSpec, TypeVar
 
 from skipray.scheduling.work.stopping import ONE_SIGNAL_SECONDS, SIGNALS
 
-WHOLE = {"importlib", "sqlalchemy", "alembic"}
-"""Packages whose calls are not left in their midst. Python may drop an exception in an import, and the command goes on;
-what has been imported by half, as parts of MLflow, cannot be imported again; a transaction that SQLAlchemy has lost
-sight of locks the store. Nothing would work in this process any more."""
+WHOLE = {"importlib", "sqlalchemy", "alembic", "contextlib", "skipray.scheduling.ray.local_start"}
+"""Packages and modules whose calls are not left in their midst, nor are those of any `__enter__`. Python may drop an
+exception in an import, and the command goes on; what has been imported by half, as parts of MLflow, cannot be imported
+again; a transaction that SQLAlchemy has lost sight of locks the store; a lease that is taken, and not yet on the stack
+that gives it up, is held by this process from then on. Nothing would work in it any more."""
 LOOK_SECONDS, PATIENCE_SECONDS = 0.05, 10.0
 
 P = ParamSpec("P")
@@ -46,7 +48,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def interruptible(function: Callable[P, R]) -> Callable[P, R]:
-    """A function of a process that goes on after Ctrl-C, which interrupts it between calls of the packages in WHOLE."""
+    """A function of a process that goes on after Ctrl-C, which interrupts it between calls of what is in WHOLE."""
 
     @wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -102,9 +104,10 @@ class _BetweenCalls:
 
 
 def _calls(frame: FrameType | None) -> int:
-    """How many functions of the packages in WHOLE have called where a frame is."""
+    """How many functions that are not left in their midst have called where a frame is."""
     found = 0
     while frame is not None:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        found, frame = found + (package in WHOLE), frame.f_back
+        module = str(frame.f_globals.get("__name__", ""))
+        whole = module.partition(".")[0] in WHOLE or module in WHOLE or frame.f_code.co_name == "__enter__"
+        found, frame = found + whole, frame.f_back
     return found

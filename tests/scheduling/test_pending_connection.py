@@ -6,7 +6,8 @@ import pytest
 import ray
 
 from skipray.errors import InputRefused
-from skipray.scheduling.ray import pending_connection
+from skipray.scheduling.ray import cluster, pending_connection
+from skipray.scheduling.ray.addresses import ClusterError
 from skipray.scheduling.ray.cluster import Cluster
 from skipray.spec import SweepSpec
 
@@ -76,17 +77,19 @@ def test_a_ray_that_is_there_too_late_is_left_at_once(
         return made
 
     monkeypatch.setattr(pending_connection, "connect", connect)
-    monkeypatch.setattr(pending_connection, "disconnect", lambda cluster, _: left.set() if cluster is made else None)
+    monkeypatch.setattr(pending_connection, "disconnect", lambda given, _: left.set() if given is made else None)
     monkeypatch.setattr(pending_connection, "START_SECONDS", 0.05)
+    monkeypatch.setattr(pending_connection, "LEFT_SECONDS", 0.05)
     first = prepared(sweep)
     first.begin()
     first.end(lambda: None)
-    with pytest.raises(InputRefused, match="or one that was ended while Ray started"):
+    with pytest.raises(InputRefused, match="or the Ray of one that was interrupted while it started"):
         prepared(sweep)
-    there.set()
-    assert left.wait(10)
-    first._thread.join(10)
+    monkeypatch.setattr(pending_connection, "LEFT_SECONDS", 10)
+    threading.Timer(0.2, there.set).start()
     prepared(sweep).end(lambda: None)
+    assert left.is_set(), "the next launch has waited for it"
+    first._thread.join(10)
 
 
 def test_one_that_is_interrupted_as_it_begins_is_not_at_work(
@@ -100,3 +103,41 @@ def test_one_that_is_interrupted_as_it_begins_is_not_at_work(
         with pytest.raises(KeyboardInterrupt):
             prepared(sweep)
     prepared(sweep).end(lambda: None)
+
+
+def test_one_that_is_interrupted_while_its_thread_starts_is_ended(
+    sweep: SweepSpec, elsewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python waits for a thread to run, which Ctrl-C interrupts: the thread connects all the same."""
+    left = threading.Event()
+    made = Cluster("a cluster", ())
+    monkeypatch.setattr(pending_connection, "connect", lambda sweep, **_: made)
+    monkeypatch.setattr(pending_connection, "disconnect", lambda given, _: left.set() if given is made else None)
+
+    class Late(threading.Thread):
+        def start(self) -> None:
+            threading.Timer(0.2, super().start).start()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "Thread", Late)
+    first = prepared(sweep)
+    with pytest.raises(KeyboardInterrupt):
+        first.begin()
+    first.end(lambda: None)
+    assert left.is_set()
+    prepared(sweep).end(lambda: None)
+
+
+def test_a_ray_of_the_users_own_that_gives_no_answer_is_named(
+    sweep: SweepSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself would wait for it without end."""
+    away = threading.Event()
+    monkeypatch.setattr(cluster, "begin", lambda *_: None)
+    monkeypatch.setattr(cluster, "apply_settings", lambda **_: None)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "nodes", away.wait)
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 0.05)
+    with pytest.raises(ClusterError, match=r"gives no answer within 5 s; call `ray.shutdown\(\)`"):
+        cluster.connect(sweep)
+    away.set()

@@ -1,10 +1,11 @@
-"""Ctrl-C comes between imports and transactions, not in them."""
+"""Ctrl-C comes between imports, transactions and what is being entered, not in them."""
 
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,45 @@ def test_a_transaction_is_whole(interrupted: Interrupted, tmp_path: Path) -> Non
         connection.exec_driver_sql("INSERT INTO runs VALUES (2)")
         assert connection.exec_driver_sql("SELECT count(*) FROM runs WHERE id = 2").scalar() == 1
     engine.dispose()
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_what_is_being_entered_is_left_again(interrupted: Interrupted, stacked: bool) -> None:
+    """A lease that is held by a launch that is over keeps the next one out."""
+    held: list[str] = []
+
+    class Lease:
+        def __enter__(self) -> None:
+            held.append("class")
+            time.sleep(3 * AT)
+
+        def __exit__(self, *_: object) -> None:
+            held.remove("class")
+
+    @contextmanager
+    def lease() -> Iterator[None]:
+        with Lease():
+            held.append("function")
+            time.sleep(AT)
+            try:
+                yield
+            finally:
+                held.remove("function")
+
+    def work() -> None:
+        if stacked:
+            with ExitStack() as stack:
+                stack.enter_context(lease())
+                time.sleep(30)
+        else:
+            with lease():
+                time.sleep(30)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(work)
+    assert held == []
+    assert time.monotonic() - began < 10
 
 
 def test_a_launch_that_begins_meanwhile_hears_of_it_and_nobody_twice(

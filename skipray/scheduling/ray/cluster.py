@@ -15,7 +15,7 @@ from typing import Any
 from skipray.planning.cores import usable_cores
 from skipray.scheduling.ray import private
 from skipray.scheduling.ray.addresses import ClusterError, local_address
-from skipray.scheduling.ray.head import check_reachable
+from skipray.scheduling.ray.head import ANSWER_SECONDS, check_reachable, within
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
 from skipray.scheduling.ray.local_start import LocalStart, begin
 from skipray.scheduling.ray.nodes import Node, connected_nodes
@@ -26,6 +26,10 @@ LEAVE_SECONDS = 15.0
 """So long Ray's own end is waited for."""
 LEAVE_DEAD_SECONDS = 2.0
 """The same where there is nobody left to end."""
+_AWAY = (
+    f"found this process connected to a Ray cluster that gives no answer within {ANSWER_SECONDS:g} s; call "
+    "`ray.shutdown()`, and launch again"
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,8 @@ def connect(
         start: of a cluster of this machine alone, where it has been begun; it ends with the cluster.
 
     Raises:
-        ClusterError: it cannot be reached, refuses the token, or is an address of another kind; or Ray cannot be
-            imported.
+        ClusterError: it cannot be reached, gives no answer, refuses the token, or is an address of another kind; or Ray
+            cannot be imported.
     """
     address = local_address(address)
     apply_settings(local=address is None)
@@ -77,7 +81,10 @@ def connect(
     import ray
 
     if start is None and ray.is_initialized():
-        return Cluster(address or "auto", connected_nodes(), joined=False)
+        nodes = within(ANSWER_SECONDS, connected_nodes)
+        if nodes is None:
+            raise ClusterError(_AWAY)
+        return Cluster(address or "auto", nodes, joined=False)
     _quiet()
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "skipray"}
     with warnings.catch_warnings():

@@ -15,6 +15,8 @@ from skipray.spec import SweepSpec
 LOOK_SECONDS = 0.2
 START_SECONDS = 5.0
 """For a Ray that is still starting when it is left: it is whole within one or two."""
+LEFT_SECONDS = 60.0
+"""For the same, when the next launch of the process is to begin."""
 
 _turn = threading.Lock()
 _at_work: "dict[int, PendingConnection]" = {}
@@ -37,27 +39,33 @@ class PendingConnection:
         Raises:
             ClusterError: as `local_address`.
         """
-        self._local = local_address(address) is None
-        self._sweep, self._address, self._trials, self._start = sweep, address, trials, start
+        self._sweep, self._address = sweep, local_address(address) or "local"
+        self._trials, self._start = trials, start
         self._made: Cluster | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._connect, name="skipray-ray", daemon=True)
         self._meeting, self._came = threading.Lock(), 0
-        self._ready, self._ended = threading.Event(), threading.Event()
+        self._ready, self._over, self._ended = threading.Event(), threading.Event(), threading.Event()
+        self._ready.set()  # until it begins nobody waits for it
         self._before: set[int] | None = None
 
     def prepare(self) -> None:
         """Begin what takes longest of it; `begin` goes on. Who calls it calls `end`, also where it raises.
 
+        Waits for a Ray that an earlier launch of this process has left while it started, a minute at most.
+
         Raises:
             InputRefused: another launch of this process has a connection, or there is no room for Ray's files.
         """
+        other = _at_work.get(os.getpid())
+        if other is not None and other._over.is_set():
+            other._ended.wait(LEFT_SECONDS)
         with _turn:
             if os.getpid() in _at_work:
                 raise InputRefused(
-                    "found another launch at work in this Python process, or one that was ended while Ray started, "
-                    f"which takes a minute at most, where {self._sweep.name} was to be launched; allowed: one after "
-                    "the other, or each in a process of its own"
+                    "found another launch at work in this Python process, or the Ray of one that was interrupted while "
+                    f"it started, where {self._sweep.name} was to be launched; allowed: one after the other, or each "
+                    "in a process of its own"
                 )
             _at_work.clear()
             _at_work[os.getpid()] = self
@@ -66,8 +74,9 @@ class PendingConnection:
 
     def begin(self) -> None:
         """Connect, in a thread."""
+        self._ready.clear()  # before it has begun: Ctrl-C leaves a thread that starts starting
         self._thread.start()
-        if self._local:
+        if self._address == "local":
             threading.Thread(target=self._look_after, name="skipray-ray-start", daemon=True).start()
 
     def _connect(self) -> None:
@@ -120,30 +129,28 @@ class PendingConnection:
         A Ray that is not there within seconds is left as soon as it is; until then this process launches nothing. One
         that is ended while it starts is waited for by its own code, for a minute or for ever.
         """
+        self._over.set()
         try:
-            if self._begun():
-                self._ready.wait(START_SECONDS)
+            self._ready.wait(START_SECONDS)
         finally:
             self._leave(meanwhile)
 
     def _leave(self, meanwhile: Callable[[], None]) -> None:
-        if self._begun() and not self._is_second():
+        has_started = self._thread.ident is not None
+        if has_started and not self._is_second():
             atexit.register(self._leave_now, None)
         else:
             self._leave_now(self._made, meanwhile)
-
-    def _begun(self) -> bool:
-        return self._thread.ident is not None
 
     def _leave_now(self, made: Cluster | None, meanwhile: Callable[[], None] = lambda: None) -> None:
         try:
             if made is not None:
                 disconnect(made, meanwhile)
-            elif self._local and self._before is not None:
+            elif self._address == "local" and self._before is not None:
                 LocalProcesses(self._before).end()
         finally:
             if self._start is not None:
                 self._start.end()
-            self._ended.set()
             if _at_work.get(os.getpid()) is self:
                 _at_work.clear()
+            self._ended.set()
