@@ -3,6 +3,7 @@ something is entered that is to be left again, whose end they wait for; as Ctrl-
 afterwards, such as a notebook's."""
 
 import inspect
+import re
 import signal
 import threading
 import time
@@ -18,6 +19,11 @@ WHOLE = {"importlib", "sqlalchemy", "alembic", "contextlib", "skipray.scheduling
 exception in an import, and the command goes on; what has been imported by half, as parts of MLflow, cannot be imported
 again; a transaction that SQLAlchemy has lost sight of locks the store; a lease that is taken, and not yet on the stack
 that gives it up, is held by this process from then on. Nothing would work in it any more."""
+NETWORK = {"requests", "urllib3", "http"}
+"""Packages that wait for others, and are left at once."""
+LIBRARY = re.compile(r"[/\\](site|dist)-packages[/\\](?!skipray[/\\])")
+"""Files of installed packages. In a process that goes on their calls are not left in their midst either: what one makes
+when it is first called, as sqlparse its lexer, would stay half made."""
 LOOK_SECONDS, PATIENCE_SECONDS = 0.05, 10.0
 
 P = ParamSpec("P")
@@ -48,7 +54,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def interruptible(function: Callable[P, R]) -> Callable[P, R]:
-    """A function of a process that goes on after Ctrl-C, which interrupts it between calls of what is in WHOLE."""
+    """A function of a process that goes on after Ctrl-C, which interrupts it between calls of what is in WHOLE and of
+    installed packages."""
 
     @wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -56,7 +63,7 @@ def interruptible(function: Callable[P, R]) -> Callable[P, R]:
         by_another = isinstance(getattr(before, "__self__", None), _BetweenCalls)
         if threading.current_thread() is not threading.main_thread() or not callable(before) or by_another:
             return function(*args, **kwargs)
-        between = _BetweenCalls(before)
+        between = _BetweenCalls(before, libraries=True)
         signal.signal(signal.SIGINT, between.handle)
         try:
             return function(*args, **kwargs)
@@ -70,9 +77,9 @@ def interruptible(function: Callable[P, R]) -> Callable[P, R]:
 class _BetweenCalls:
     """Hands a signal on once the main thread is in no call that is to be whole, or has been for PATIENCE_SECONDS."""
 
-    def __init__(self, hand_on: Callable[[int, FrameType | None], object]):
-        self._hand_on = hand_on
-        self._outside = _calls(inspect.currentframe())
+    def __init__(self, hand_on: Callable[[int, FrameType | None], object], *, libraries: bool = False):
+        self._hand_on, self._libraries = hand_on, libraries
+        self._outside = self._calls(inspect.currentframe())
         self._since: float | None = None
         """When the signal came that waits."""
         self._timer: threading.Timer | None = None
@@ -80,7 +87,7 @@ class _BetweenCalls:
     def handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         since = self._since = self._since or now
-        if _calls(frame) <= self._outside or now - since > PATIENCE_SECONDS:
+        if self._calls(frame) <= self._outside or now - since > PATIENCE_SECONDS:
             self._since = None
             self._hand_on(number, frame)
         elif self._timer is None or not self._timer.is_alive():
@@ -96,6 +103,15 @@ class _BetweenCalls:
             self._since = None  # a launch's own handler hears of it now, and nobody twice
         signal.pthread_kill(threading.main_thread().ident or 0, number)
 
+    def _calls(self, frame: FrameType | None) -> int:
+        """How many functions that are not left in their midst have called where a frame is."""
+        found = 0
+        while frame is not None:
+            if str(frame.f_globals.get("__name__", "")).partition(".")[0] in NETWORK:
+                return 0
+            found, frame = found + _is_whole(frame, libraries=self._libraries), frame.f_back
+        return found
+
     def end(self) -> None:
         """What still waits comes now."""
         if self._since is not None:
@@ -103,11 +119,9 @@ class _BetweenCalls:
             signal.raise_signal(signal.SIGINT)
 
 
-def _calls(frame: FrameType | None) -> int:
-    """How many functions that are not left in their midst have called where a frame is."""
-    found = 0
-    while frame is not None:
-        module = str(frame.f_globals.get("__name__", ""))
-        whole = module.partition(".")[0] in WHOLE or module in WHOLE or frame.f_code.co_name == "__enter__"
-        found, frame = found + whole, frame.f_back
-    return found
+def _is_whole(frame: FrameType, *, libraries: bool) -> bool:
+    """A function that is not left in its midst."""
+    module = str(frame.f_globals.get("__name__", ""))
+    if module.partition(".")[0] in WHOLE or module in WHOLE or frame.f_code.co_name == "__enter__":
+        return True
+    return libraries and LIBRARY.search(frame.f_code.co_filename) is not None

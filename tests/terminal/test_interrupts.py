@@ -1,6 +1,8 @@
-"""Ctrl-C comes between imports, transactions and what is being entered, not in them."""
+"""Ctrl-C comes between imports, transactions, entries and, in a notebook, calls of libraries, not in their midst."""
 
+import importlib
 import signal
+import socket
 import sys
 import threading
 import time
@@ -9,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 import sqlalchemy
 
 from skipray.scheduling.work.stopping import SIGNALS
@@ -98,6 +101,36 @@ def test_a_transaction_is_whole(interrupted: Interrupted, tmp_path: Path) -> Non
         connection.exec_driver_sql("INSERT INTO runs VALUES (2)")
         assert connection.exec_driver_sql("SELECT count(*) FROM runs WHERE id = 2").scalar() == 1
     engine.dispose()
+
+
+@pytest.mark.parametrize("interrupted", ["a function of a notebook"], indirect=True)
+def test_what_a_library_makes_when_it_is_first_called_is_made(
+    interrupted: Interrupted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process that goes on: half a lexer of sqlparse's could parse no filter of MLflow's any more."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "made_lazily.py").write_text(
+        f"import time\nmade = []\n"
+        f"def use():\n    made.append('half')\n    time.sleep({3 * AT})\n    made.append('whole')\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    module = importlib.import_module("made_lazily")
+
+    def work() -> None:
+        module.use()
+        time.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(work)
+    assert module.made == ["half", "whole"]
+
+
+def test_what_waits_for_a_server_is_left_at_once(interrupted: Interrupted) -> None:
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(KeyboardInterrupt):
+        interrupted(lambda: requests.get(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=30))
+    assert time.monotonic() - began < interrupts.PATIENCE_SECONDS / 2
 
 
 @pytest.mark.parametrize("stacked", [False, True])
