@@ -24,7 +24,7 @@ NETWORK = {"requests", "urllib3", "http"}
 LIBRARY = re.compile(r"[/\\](site|dist)-packages[/\\](?!skipray[/\\])")
 """Files of installed packages. In a process that goes on their calls are not left in their midst either: what one makes
 when it is first called, as sqlparse its lexer, would stay half made."""
-LOOK_SECONDS, PATIENCE_SECONDS = 0.05, 10.0
+LOOK_SECONDS, PATIENCE_SECONDS = 0.01, 10.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,7 +75,8 @@ def interruptible(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class _BetweenCalls:
-    """Hands a signal on once the main thread is in no call that is to be whole, or has been for PATIENCE_SECONDS."""
+    """Hands a signal on once the main thread is in no call that is to be whole, or has been for PATIENCE_SECONDS; never
+    in the machinery of imports itself."""
 
     def __init__(self, hand_on: Callable[[int, FrameType | None], object], *, libraries: bool = False):
         self._hand_on, self._libraries = hand_on, libraries
@@ -87,7 +88,7 @@ class _BetweenCalls:
     def handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         since = self._since = self._since or now
-        if self._calls(frame) <= self._outside or now - since > PATIENCE_SECONDS:
+        if self._calls(frame) <= self._outside or (now - since > PATIENCE_SECONDS and not _holds_imports(frame)):
             self._since = None
             self._hand_on(number, frame)
         elif self._timer is None or not self._timer.is_alive():
@@ -117,6 +118,11 @@ class _BetweenCalls:
         if self._since is not None:
             self._since = None
             signal.raise_signal(signal.SIGINT)
+
+
+def _holds_imports(frame: FrameType | None) -> bool:
+    """Whether it may hold the lock of all imports, which no other thread would get any more."""
+    return frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "importlib"
 
 
 def _is_whole(frame: FrameType, *, libraries: bool) -> bool:

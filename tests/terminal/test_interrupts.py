@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 import requests
@@ -82,6 +83,30 @@ def test_an_import_that_does_not_end_is_interrupted(
     with pytest.raises(KeyboardInterrupt):
         interrupted(lambda: __import__(name))
     assert time.monotonic() - began < 10
+
+
+def test_no_patience_ends_in_the_machinery_of_imports(
+    interrupted: Interrupted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a lock of all imports may be held, for which each import of another thread would wait for ever."""
+    monkeypatch.setattr(interrupts, "PATIENCE_SECONDS", 0)
+    done: list[str] = []
+
+    def holds() -> None:
+        time.sleep(3 * AT)
+        done.append("whole")
+
+    machinery = FunctionType(
+        holds.__code__, {"__name__": "importlib._bootstrap", "time": time}, closure=holds.__closure__
+    )
+
+    def work() -> None:
+        machinery()
+        time.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(work)
+    assert done == ["whole"]
 
 
 def test_a_transaction_is_whole(interrupted: Interrupted, tmp_path: Path) -> None:
