@@ -97,7 +97,7 @@ def test_no_patience_ends_in_the_machinery_of_imports(
         done.append("whole")
 
     machinery = FunctionType(
-        holds.__code__, {"__name__": "importlib._bootstrap", "time": time}, closure=holds.__closure__
+        holds.__code__, {"__name__": "importlib._bootstrap", "time": time, "AT": AT}, closure=holds.__closure__
     )
 
     def work() -> None:
