@@ -58,7 +58,7 @@ def test_whenever_ctrl_c_comes_the_next_launch_owns_the_sweep(tmp_path: Path, ct
     whole = AtCall(sys.maxsize)
     own(sweep, address, storage_url, whole)
     assert whole.calls > 50
-    for number in range(1, whole.calls, max(1, whole.calls // 40)):
+    for number in range(1, whole.calls, max(1, whole.calls // 20)):
         with pytest.raises(KeyboardInterrupt):
             own(sweep, address, storage_url, AtCall(number))
     own(sweep, address, storage_url, AtCall(sys.maxsize))
