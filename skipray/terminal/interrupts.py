@@ -1,6 +1,6 @@
 """SIGTERM, SIGHUP and Ctrl-\\ end a command as Ctrl-C does, at any moment but in an import, in a transaction, or while
 something is entered that is to be left again, whose end they wait for; as Ctrl-C does in a process that goes on
-afterwards, such as a notebook's."""
+afterwards, such as a notebook's, where it waits for calls of libraries too."""
 
 import inspect
 import re
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import wraps
+from operator import sub
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
@@ -19,11 +20,11 @@ WHOLE = {"importlib", "sqlalchemy", "alembic", "contextlib", "skipray.scheduling
 exception in an import, and the command goes on; what has been imported by half, as parts of MLflow, cannot be imported
 again; a transaction that SQLAlchemy has lost sight of locks the store; a lease that is taken, and not yet on the stack
 that gives it up, is held by this process from then on. Nothing would work in it any more."""
-NETWORK = {"requests", "urllib3", "http"}
-"""Packages that wait for others, and are left at once."""
 LIBRARY = re.compile(r"[/\\](site|dist)-packages[/\\](?!skipray[/\\])")
 """Files of installed packages. In a process that goes on their calls are not left in their midst either: what one makes
 when it is first called, as sqlparse its lexer, would stay half made."""
+NETWORK = {"requests", "urllib3", "http"}
+"""Packages by which libraries wait for others: then these are left at once."""
 LOOK_SECONDS, PATIENCE_SECONDS = 0.01, 10.0
 
 P = ParamSpec("P")
@@ -80,7 +81,7 @@ class _BetweenCalls:
 
     def __init__(self, hand_on: Callable[[int, FrameType | None], object], *, libraries: bool = False):
         self._hand_on, self._libraries = hand_on, libraries
-        self._outside = self._calls(inspect.currentframe())
+        self._outside = _calls(inspect.currentframe())
         self._since: float | None = None
         """When the signal came that waits."""
         self._timer: threading.Timer | None = None
@@ -88,7 +89,7 @@ class _BetweenCalls:
     def handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         since = self._since = self._since or now
-        if self._calls(frame) <= self._outside or (now - since > PATIENCE_SECONDS and not _holds_imports(frame)):
+        if not self._within(frame) or (now - since > PATIENCE_SECONDS and not _holds_imports(frame)):
             self._since = None
             self._hand_on(number, frame)
         elif self._timer is None or not self._timer.is_alive():
@@ -104,14 +105,10 @@ class _BetweenCalls:
             self._since = None  # a launch's own handler hears of it now, and nobody twice
         signal.pthread_kill(threading.main_thread().ident or 0, number)
 
-    def _calls(self, frame: FrameType | None) -> int:
-        """How many functions that are not left in their midst have called where a frame is."""
-        found = 0
-        while frame is not None:
-            if str(frame.f_globals.get("__name__", "")).partition(".")[0] in NETWORK:
-                return 0
-            found, frame = found + _is_whole(frame, libraries=self._libraries), frame.f_back
-        return found
+    def _within(self, frame: FrameType | None) -> bool:
+        """Whether a frame is in a call that is to be whole."""
+        of_whole, of_libraries, of_network = map(sub, _calls(frame), self._outside)
+        return of_whole > 0 or (self._libraries and of_libraries > 0 and of_network == 0)
 
     def end(self) -> None:
         """What still waits comes now."""
@@ -122,12 +119,23 @@ class _BetweenCalls:
 
 def _holds_imports(frame: FrameType | None) -> bool:
     """Whether it may hold the lock of all imports, which no other thread would get any more."""
-    return frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "importlib"
+    return frame is not None and _package(frame) == "importlib"
 
 
-def _is_whole(frame: FrameType, *, libraries: bool) -> bool:
-    """A function that is not left in its midst."""
-    module = str(frame.f_globals.get("__name__", ""))
-    if module.partition(".")[0] in WHOLE or module in WHOLE or frame.f_code.co_name == "__enter__":
-        return True
-    return libraries and LIBRARY.search(frame.f_code.co_filename) is not None
+def _calls(frame: FrameType | None) -> tuple[int, int, int]:
+    """How many functions of what is in WHOLE, of libraries and of what is in NETWORK have called where a frame is."""
+    of_whole = of_libraries = of_network = 0
+    while frame is not None:
+        of_whole += _package(frame) in WHOLE or _module(frame) in WHOLE or frame.f_code.co_name == "__enter__"
+        of_libraries += LIBRARY.search(frame.f_code.co_filename) is not None
+        of_network += _package(frame) in NETWORK
+        frame = frame.f_back
+    return of_whole, of_libraries, of_network
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _package(frame: FrameType) -> str:
+    return _module(frame).partition(".")[0]

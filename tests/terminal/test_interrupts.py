@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FunctionType
+from typing import Any
 
 import pytest
 import requests
@@ -60,8 +60,16 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     sys.modules.pop("imported_slowly", None)
 
 
-def test_an_import_is_whole(interrupted: Interrupted, slow: Callable[..., str]) -> None:
-    name = slow(3 * AT)
+def sleep_in(module: str, then: Callable[[], object] = lambda: None) -> None:
+    """Three times as long as it takes until SIGINT comes, in a function of that module."""
+    scope: dict[str, Any] = {"__name__": module}
+    exec("def call(sleep, seconds, then):\n    sleep(seconds)\n    then()", scope)
+    scope["call"](time.sleep, 3 * AT, then)
+
+
+@pytest.mark.parametrize("module", ["imported_slowly", "requests.sessions"])
+def test_an_import_is_whole(interrupted: Interrupted, slow: Callable[..., str], module: str) -> None:
+    name = slow(3 * AT, f"__name__ = {module!r}")
 
     def work() -> None:
         __import__(name)
@@ -92,16 +100,8 @@ def test_no_patience_ends_in_the_machinery_of_imports(
     monkeypatch.setattr(interrupts, "PATIENCE_SECONDS", 0)
     done: list[str] = []
 
-    def holds() -> None:
-        time.sleep(3 * AT)
-        done.append("whole")
-
-    machinery = FunctionType(
-        holds.__code__, {"__name__": "importlib._bootstrap", "time": time, "AT": AT}, closure=holds.__closure__
-    )
-
     def work() -> None:
-        machinery()
+        sleep_in("importlib._bootstrap", lambda: done.append("whole"))
         time.sleep(30)
 
     with pytest.raises(KeyboardInterrupt):
@@ -158,15 +158,16 @@ def test_what_waits_for_a_server_is_left_at_once(interrupted: Interrupted) -> No
     assert time.monotonic() - began < interrupts.PATIENCE_SECONDS / 2
 
 
+@pytest.mark.parametrize("module", ["of_a_file", "urllib3.connection"])
 @pytest.mark.parametrize("stacked", [False, True])
-def test_what_is_being_entered_is_left_again(interrupted: Interrupted, stacked: bool) -> None:
-    """A lease that is held by a launch that is over keeps the next one out."""
+def test_what_is_being_entered_is_left_again(interrupted: Interrupted, stacked: bool, module: str) -> None:
+    """A lease that is held by a launch that is over keeps the next one out, also one that a server gives."""
     held: list[str] = []
 
     class Lease:
         def __enter__(self) -> None:
             held.append("class")
-            time.sleep(3 * AT)
+            sleep_in(module)
 
         def __exit__(self, *_: object) -> None:
             held.remove("class")
