@@ -1,13 +1,12 @@
 """Launches of one process, as by a notebook's cells: after some that were interrupted the next one ends as ever."""
 
 import json
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 SCRIPT = """
 import json, os, signal, sys, threading
@@ -46,9 +45,10 @@ def test_launches_that_were_interrupted_as_they_began_cost_the_next_one_nothing(
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [0, False, 4, 4]
     # By the runs, for no launch counts a trial whose worker finishes after it was interrupted.
-    with closing(sqlite3.connect(tmp_path / "skipray.db")) as store:
-        finished = store.execute(
-            "select count(*), count(distinct r.name) from runs r join tags t on t.run_uuid = r.run_uuid "
-            "where r.status = 'FINISHED' and t.key = 'skipray.kind' and t.value = 'trial'"
-        ).fetchone()
-    assert finished == (4, 4)
+    client = MlflowClient(f"sqlite:///{tmp_path}/skipray.db")
+    experiment = client.get_experiment_by_name("cells")
+    assert experiment is not None
+    runs = client.search_runs(
+        [experiment.experiment_id], "attributes.status = 'FINISHED' and tags.`skipray.kind` = 'trial'"
+    )
+    assert len(runs) == len({r.data.tags["skipray.trial_id"] for r in runs}) == 4
