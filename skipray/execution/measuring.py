@@ -137,7 +137,7 @@ def _run(
     with ExitStack() as stack:
         start = begin(sweep, ray_address, imports="skipray.scheduling.ray.store_imports")
         connecting = PendingConnection(sweep, address=ray_address, trials=len(missing), start=start)
-        stack.callback(connecting.end, lambda: None)  # before it is at work: Ctrl-C may come at any time
+        stack.callback(connecting.end)  # before it is at work: Ctrl-C may come at any time
         connecting.prepare()
         connecting.begin()
         cluster = connecting.result()

@@ -17,7 +17,7 @@ def prepared(sweep: SweepSpec) -> pending_connection.PendingConnection:
     try:
         made.prepare()
     except BaseException:
-        made.end(lambda: None)
+        made.end()
         raise
     return made
 
@@ -31,14 +31,14 @@ def test_after_a_launch_that_ended_while_ray_started_the_next_one_of_the_process
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     first = prepared(sweep)
     first.begin()
-    first.end(lambda: None)
+    first.end()
     assert not ray.is_initialized()
     again = prepared(sweep)
     again.begin()
     try:
         assert again.result().joined
     finally:
-        again.end(lambda: None)
+        again.end()
 
 
 @pytest.fixture
@@ -58,11 +58,11 @@ def test_two_launches_of_one_process_are_not_at_work_at_once(
         prepared(sweep)
     first.begin()
     first._ready.wait()
-    first.end(lambda: None)
+    first.end()
     again = prepared(sweep)
     again.begin()
     again._ready.wait()
-    again.end(lambda: None)
+    again.end()
     assert made == [sweep.name] * 2
 
 
@@ -82,12 +82,12 @@ def test_a_ray_that_is_there_too_late_is_left_at_once(
     monkeypatch.setattr(pending_connection, "LEFT_SECONDS", 0.05)
     first = prepared(sweep)
     first.begin()
-    first.end(lambda: None)
+    first.end()
     with pytest.raises(InputRefused, match="or the Ray of one that was interrupted while it started"):
         prepared(sweep)
     monkeypatch.setattr(pending_connection, "LEFT_SECONDS", 10)
     threading.Timer(0.2, there.set).start()
-    prepared(sweep).end(lambda: None)
+    prepared(sweep).end()
     assert left.is_set(), "the next launch has waited for it"
     first._thread.join(10)
 
@@ -102,7 +102,7 @@ def test_one_that_is_interrupted_as_it_begins_is_not_at_work(
         patch.setattr(pending_connection, "descendants", interrupted)
         with pytest.raises(KeyboardInterrupt):
             prepared(sweep)
-    prepared(sweep).end(lambda: None)
+    prepared(sweep).end()
 
 
 def test_one_that_is_interrupted_while_its_thread_starts_is_ended(
@@ -123,9 +123,9 @@ def test_one_that_is_interrupted_while_its_thread_starts_is_ended(
     first = prepared(sweep)
     with pytest.raises(KeyboardInterrupt):
         first.begin()
-    first.end(lambda: None)
+    first.end()
     assert left.is_set()
-    prepared(sweep).end(lambda: None)
+    prepared(sweep).end()
 
 
 def test_a_ray_of_the_users_own_that_gives_no_answer_is_named(

@@ -45,8 +45,9 @@ class PendingConnection:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._connect, name="skipray-ray", daemon=True)
         self._meeting, self._came = threading.Lock(), 0
-        self._ready, self._over, self._ended = threading.Event(), threading.Event(), threading.Event()
+        self._ready, self._ended = threading.Event(), threading.Event()
         self._ready.set()  # until it begins nobody waits for it
+        self._over = False
         self._before: set[int] | None = None
 
     def prepare(self) -> None:
@@ -58,7 +59,7 @@ class PendingConnection:
             InputRefused: another launch of this process has a connection, or there is no room for Ray's files.
         """
         other = _at_work.get(os.getpid())
-        if other is not None and other._over.is_set():
+        if other is not None and other._over:
             other._ended.wait(LEFT_SECONDS)
         with _turn:
             if os.getpid() in _at_work:
@@ -123,21 +124,20 @@ class PendingConnection:
         assert self._made is not None
         return self._made
 
-    def end(self, meanwhile: Callable[[], None]) -> None:
+    def end(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Leave the cluster, see `disconnect`.
 
-        A Ray that is not there within seconds is left as soon as it is; until then this process launches nothing. One
-        that is ended while it starts is waited for by its own code, for a minute or for ever.
+        A Ray that is not there within seconds is left as soon as it is; until then the next launch of this process
+        waits. One that is ended while it starts is waited for by its own code, for a minute or for ever.
         """
-        self._over.set()
+        self._over = True
         try:
             self._ready.wait(START_SECONDS)
         finally:
             self._leave(meanwhile)
 
     def _leave(self, meanwhile: Callable[[], None]) -> None:
-        has_started = self._thread.ident is not None
-        if has_started and not self._is_second():
+        if self._thread.ident is not None and not self._is_second():
             atexit.register(self._leave_now, None)
         else:
             self._leave_now(self._made, meanwhile)
