@@ -18,7 +18,9 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
 - `global_hooks`: torch's hooks on all modules and optimizers, which a user's code may have set. Publicly: they stay.
 - `own_kernels`: kernels of torch's own operators that were registered from Python. Publicly: they are not seen.
 - `open_modes`: modes and hooks on saved tensors that were entered and not left. Publicly: they are not seen.
-- `operator`, `backward_kernels`: what autograd calls for a layer's gradients. Publicly: autograd calls it.
+- `operator`: what autograd calls for a layer's gradients. Publicly: autograd calls it.
+- `interpreted`: lists that torch's interpreter does not copy for each call, which `torch.jit.script` makes with a
+  warning each. Publicly: Python's interpreter runs the same text.
 - `is_watched`: hooks of modules and parameters have to be called, which only their own calls do. Publicly: whatever
   cannot be seen is taken for watched.
 """
@@ -156,28 +158,25 @@ def operator(name: str) -> Any:
     return getattr(torch.ops.aten, name, None)
 
 
-Kernel = Callable[..., tuple[Tensor, Tensor, Tensor]]
-"""Gives the gradients of a layer's input, weight and bias."""
-
-
 @dataclass(frozen=True)
-class BackwardKernels:
-    """Operators that give the gradients of one layer's input and parameters."""
+class Interpreted:
+    """Functions that torch's own interpreter runs, without Python's around each operator."""
 
-    convolution: Kernel
-    batch_norm: Kernel
-    layer_norm: Kernel
-    group_norm: Kernel
+    functions: Any
+    """Has each function of the text by its name."""
+    shared: Callable[[list[Tensor]], Any]
+    """A list of tensors that they read and write as it is: of any other each call makes a copy."""
 
 
-def backward_kernels() -> BackwardKernels | None:
-    """None where this torch lacks one, or one that goes forward and gives what it needs."""
-    norms = ("native_batch_norm", "native_layer_norm", "native_group_norm")
-    backward = ("convolution_backward", *(f"{name}_backward" for name in norms))
-    found = [getattr(operator(name), "default", None) for name in backward]
-    if None in found or not all(hasattr(torch, name) for name in norms):
+def interpreted(text: str) -> Interpreted | None:
+    """None where this torch has no such interpreter, or it does not know the text."""
+    shared = getattr(torch._C, "ScriptList", None)
+    if shared is None:
         return None
-    return BackwardKernels(*found)  # type: ignore[arg-type]
+    try:
+        return Interpreted(torch.jit.CompilationUnit(text), shared)
+    except (AttributeError, RuntimeError):
+        return None
 
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

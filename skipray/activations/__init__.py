@@ -4,10 +4,8 @@ A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARG
 (None where it has to be given); `KEPT`, how many tensors of the output's size autograd keeps of a call besides the
 output; where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square of its
 activations stays; and, where the gradient follows from the output alone, `make_in_place(layers, **arguments)`, which
-gives a function that overwrites its tensor: the same bits, without another tensor of its size. `make_gradient(layers,
-**arguments)` gives a function of the output's gradient, what autograd keeps (the output where KEPT is 0, else the
-input) and a tensor to write into, None for a new one: the input's gradient as autograd would give it, bit for bit. It
-is None where this torch lacks a kernel; without one training is as exact, and slower. One with arguments has
+gives a function that overwrites its tensor: the same bits, without another tensor of its size. `write(layers, **arguments)`
+gives it and its gradient as text (`Written`); without it training is as exact, and slower. One with arguments has
 `pointwise(layers, **arguments)`, itself and its slope of arrays, for theory without torch; `check(arguments)`, which
 yields what is wrong with them; and `EXAMPLE`, a value for each argument without a default, with which the tests make
 it. A user's own `module:name` is a function of a tensor and its arguments.
@@ -15,6 +13,7 @@ it. A user's own `module:name` is a function of a tensor and its arguments.
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +29,39 @@ if TYPE_CHECKING:
 Activation = str | Mapping[str, Any]
 """As a model has it: a name, or a mapping with the key name."""
 Function = Callable[["torch.Tensor"], "torch.Tensor"]
-Gradient = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor | None"], "torch.Tensor"]
-"""(gradient of the output, what autograd keeps, what is written into: None for a new tensor) -> gradient of the input.
-Kept is the output where KEPT is 0, else the input."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """An activation and its gradient as expressions of torch's operators, by the names that autograd calls them by.
+
+    `{x}` is the input, `{g}` the output's gradient, `{kept}` what autograd keeps: the output where KEPT is 0, else the
+    input. Values and gradients have the bits of `make` and of autograd.
+    """
+
+    forward: str
+    backward: str
+    in_place: str | None = None
+    """What `make_in_place` does."""
+    backward_in_place: str | None = None
+    """Writes into the output's gradient."""
+
+    @classmethod
+    def of(
+        cls, name: str, backward: str, *behind: object, before: tuple[object, ...] = (), forward: tuple[object, ...] = ()
+    ) -> "Written":
+        """Of an operator, and of that which autograd calls for its gradient.
+
+        Args:
+            before, behind: the latter's arguments between the output's gradient and what is kept, and after them.
+            forward: the former's arguments behind the input.
+        """
+        gradient = ", ".join(map(str, ("{g}", *before, "{kept}", *behind)))
+        return cls(
+            f"torch.ops.aten.{name}({', '.join(map(str, ('{x}', *forward)))})",
+            f"torch.ops.aten.{backward}({gradient})",
+            backward_in_place=f"torch.ops.aten.{backward}({gradient}, grad_input={{g}})",
+        )
 
 
 def name_of(activation: Activation) -> str:
@@ -72,35 +101,14 @@ def make_in_place(activation: Activation, layers: int) -> Function:
     return overwriting
 
 
-def make_gradient(activation: Activation, layers: int) -> Gradient | None:
-    """The gradient of its input; None of one that has no such function."""
+def write(activation: Activation, layers: int) -> Written | None:
+    """It and its gradient as text; None of one that has no such text."""
     name = name_of(activation)
     entry: Any = None if ":" in name else catalog.find("activations", name)
-    if not hasattr(entry, "make_gradient"):
+    if not hasattr(entry, "write"):
         return None
-    gradient: Gradient | None = entry.make_gradient(layers, **arguments_of(activation))
-    return gradient
-
-
-def gradient_of_kernel(name: str, *behind: Any, before: tuple[Any, ...] = ()) -> Gradient | None:
-    """The gradient by one of autograd's kernels, for a file's `make_gradient`; None where this torch has none such.
-
-    Args:
-        before, behind: the kernel's arguments between the output's gradient and what is kept, and after them.
-    """
-    from skipray.torch_private import operator
-
-    kernel = operator(name)
-    if kernel is None:
-        return None
-    new, written = kernel.default, kernel.grad_input
-
-    def gradient(of_output: "torch.Tensor", kept: "torch.Tensor", into: "torch.Tensor | None") -> "torch.Tensor":
-        if into is None:
-            return new(of_output, *before, kept, *behind)
-        return written(of_output, *before, kept, *behind, grad_input=into)
-
-    return gradient
+    found: Written = entry.write(layers, **arguments_of(activation))
+    return found
 
 
 def pointwise(activation: Activation, layers: int) -> "Pointwise":
@@ -167,7 +175,7 @@ def _arguments(name: str, entry: Any) -> Iterator[str]:
     for function, before in (
         ("make", 1),
         ("make_in_place", 1),
-        ("make_gradient", 1),
+        ("write", 1),
         ("pointwise", 1),
         ("gain", 0),
     ):
@@ -189,7 +197,7 @@ CONTRACT = Contract(
         Attribute(("KEPT",), of="files", kind=int),
         Attribute(("gain",), of="none", call=("...",), loose=True),
         Attribute(("make_in_place",), of="none", call=("layers", "..."), loose=True),
-        Attribute(("make_gradient",), of="none", call=("layers", "..."), loose=True),
+        Attribute(("write",), of="none", call=("layers", "..."), loose=True),
         Attribute(("pointwise",), of="none", call=("layers", "..."), loose=True),
         Attribute(("check",), of="none", call=("arguments",)),
         Attribute(("EXAMPLE",), of="none", values=lambda entry: tuple(getattr(entry, "ARGUMENTS", ()))),

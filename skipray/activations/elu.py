@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Gradient
+    from skipray.activations import Written
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"alpha": 1.0}
@@ -23,10 +23,10 @@ def make(layers: int, alpha: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return partial(elu, alpha=float(alpha))
 
 
-def make_gradient(layers: int, alpha: float) -> Gradient | None:
-    from skipray.activations import gradient_of_kernel
+def write(layers: int, alpha: float) -> Written:
+    from skipray.activations import Written
 
-    return gradient_of_kernel("elu_backward", before=(float(alpha), 1, 1, False))
+    return Written.of("elu", "elu_backward", before=(float(alpha), 1, 1, False), forward=(float(alpha),))
 
 
 def pointwise(layers: int, alpha: float) -> Pointwise:

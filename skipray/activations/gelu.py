@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Gradient
+    from skipray.activations import Written
 
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 1
@@ -20,7 +20,7 @@ def make(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return gelu
 
 
-def make_gradient(layers: int) -> Gradient | None:
-    from skipray.activations import gradient_of_kernel
+def write(layers: int) -> Written:
+    from skipray.activations import Written
 
-    return gradient_of_kernel("gelu_backward")
+    return Written.of("gelu", "gelu_backward")

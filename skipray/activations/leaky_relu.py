@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Gradient
+    from skipray.activations import Written
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"slope": 0.01}
@@ -23,10 +23,10 @@ def make(layers: int, slope: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return partial(leaky_relu, negative_slope=float(slope))
 
 
-def make_gradient(layers: int, slope: float) -> Gradient | None:
-    from skipray.activations import gradient_of_kernel
+def write(layers: int, slope: float) -> Written:
+    from skipray.activations import Written
 
-    return gradient_of_kernel("leaky_relu_backward", float(slope), False)
+    return Written.of("leaky_relu", "leaky_relu_backward", float(slope), False, forward=(float(slope),))
 
 
 def gain(slope: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Gradient
+    from skipray.activations import Written
 
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 0
@@ -26,10 +26,12 @@ def make_in_place(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return torch.relu_
 
 
-def make_gradient(layers: int) -> Gradient | None:
-    from skipray.activations import gradient_of_kernel
+def write(layers: int) -> Written:
+    from dataclasses import replace
 
-    return gradient_of_kernel("threshold_backward", 0)
+    from skipray.activations import Written
+
+    return replace(Written.of("relu", "threshold_backward", 0), in_place="torch.ops.aten.relu_({x})")
 
 
 def gain() -> float:

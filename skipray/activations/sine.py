@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Gradient
+    from skipray.activations import Written
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"frequency": 1.0}
@@ -24,15 +24,13 @@ def make(layers: int, frequency: float) -> Callable[[torch.Tensor], torch.Tensor
     return sine
 
 
-def make_gradient(layers: int, frequency: float) -> Gradient:
-    import torch
+def write(layers: int, frequency: float) -> Written:
+    from skipray.activations import Written
 
-    def gradient(of_output: torch.Tensor, x: torch.Tensor, into: torch.Tensor | None) -> torch.Tensor:
-        if frequency == 1:
-            return of_output * torch.cos(x)
-        return of_output * torch.cos(frequency * x) * frequency
-
-    return gradient
+    if frequency == 1:
+        return Written("torch.ops.aten.sin({x})", "{g} * torch.ops.aten.cos({kept})")
+    inner = f"torch.ops.aten.cos({float(frequency)} * {{kept}})"
+    return Written(f"torch.ops.aten.sin({float(frequency)} * {{x}})", f"{{g}} * {inner} * {float(frequency)}")
 
 
 def pointwise(layers: int, frequency: float) -> Pointwise:

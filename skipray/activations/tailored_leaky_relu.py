@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Gradient
+    from skipray.activations import Written
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"eta": None}
@@ -49,15 +49,15 @@ def make(layers: int, eta: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return tailored
 
 
-def make_gradient(layers: int, eta: float) -> Gradient | None:
-    from skipray.activations import gradient_of_kernel
+def write(layers: int, eta: float) -> Written:
+    from skipray.activations import Written
 
     a = slope(layers, eta)
     scale = math.sqrt(2 / (1 + a * a))
-    leaky = gradient_of_kernel("leaky_relu_backward", a, False)
-    if leaky is None:
-        return None
-    return lambda of_output, x, into: leaky(of_output * scale, x, None)
+    return Written(
+        f"torch.ops.aten.leaky_relu({{x}}, {a}) * {scale}",
+        f"torch.ops.aten.leaky_relu_backward({{g}} * {scale}, {{kept}}, {a}, False)",
+    )
 
 
 def pointwise(layers: int, eta: float) -> Pointwise:

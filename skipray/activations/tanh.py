@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Gradient
+    from skipray.activations import Written
 
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 0
@@ -26,7 +26,9 @@ def make_in_place(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return torch.tanh_
 
 
-def make_gradient(layers: int) -> Gradient | None:
-    from skipray.activations import gradient_of_kernel
+def write(layers: int) -> Written:
+    from dataclasses import replace
 
-    return gradient_of_kernel("tanh_backward")
+    from skipray.activations import Written
+
+    return replace(Written.of("tanh", "tanh_backward"), in_place="torch.ops.aten.tanh_({x})")

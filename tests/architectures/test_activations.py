@@ -92,6 +92,10 @@ def test_a_wrong_kept_is_named(monkeypatch):
         check_kept("gelu")
 
 
+def read(text, **tensors):
+    return eval(text.format(**{name: name for name in tensors}), {"torch": torch, **tensors})
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_activation_keeps_its_promises(name):
     """Finite, of its tensor's type; the same bits in place; autograd's gradient; a gain that keeps mean squares."""
@@ -103,10 +107,13 @@ def test_an_activation_keeps_its_promises(name):
     output = activations.make(given(name), 7)(x)
     (wanted,) = torch.autograd.grad(output, x, X)
     kept = (x if activations.kept(given(name)) else output).detach()
-    gradient = activations.make_gradient(given(name), 7)
-    if gradient is not None:
-        assert torch.equal(gradient(X, kept, None), wanted)
-        assert torch.equal(gradient(written := X.clone(), kept, written), wanted)
+    written = activations.write(given(name), 7)
+    if written is not None:
+        assert torch.equal(read(written.forward, x=X), found)
+        assert torch.equal(read(written.in_place or written.forward, x=X.clone()), found)
+        assert torch.equal(read(written.backward, g=X, kept=kept), wanted)
+        over = X.clone()
+        assert torch.equal(read(written.backward_in_place or written.backward, g=over, kept=kept), wanted)
     if hasattr(catalog.find("activations", name), "gain"):
         z = torch.linspace(-12, 12, 240_001, dtype=torch.float64)
         density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)

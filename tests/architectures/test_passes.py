@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skipray import architectures, torch_private
+from skipray.architectures.building.passes import functions, network
 from skipray.architectures.building.passes.network import passes_of
 from skipray.extension import catalog
 from skipray.spec import Recipe
@@ -112,6 +113,82 @@ def test_the_bits_are_those_of_autograd(make_model, given):
     assert_same(net, twin)
 
 
+@pytest.mark.parametrize("given", networks(), ids=name_of)
+def test_so_are_those_of_loss_and_gradients_at_once(make_model, given):
+    """Of a piece of a batch, with a label that counts nowhere; the second piece's gradients are added."""
+    family, fields = given
+    net, twin, passes = pair(make_model, family, fields)
+    x, y = batch(layout=memory_format(net))
+    y[3] = -100
+    for network_or_passes in (net, passes):
+        torch.manual_seed(7)
+        found = []
+        for part, labels, share in zip(x.split([8, 4]), y.split([8, 4]), (8 / 12, 1.0), strict=True):
+            if network_or_passes is net:
+                scores = net(part)
+                loss = F.cross_entropy(scores, labels) * share
+                loss.backward()
+            else:
+                loss, scores = passes.cross_entropy(part, labels, share)
+            found += [loss.detach(), scores.detach()]
+        if network_or_passes is net:
+            wanted = found
+    assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))
+    assert_same(net, twin)
+
+
+def interpreters(make_model, monkeypatch, family, fields):
+    """The passes of one network, run by torch's interpreter and by Python's."""
+    made = []
+    for without in (False, True):
+        functions.functions.cache_clear()
+        with monkeypatch.context() as patch:
+            if without:
+                patch.setattr(functions, "interpreted", lambda text: None)
+            made.append(pair(make_model, family, fields)[1:])
+    functions.functions.cache_clear()
+    return made
+
+
+@pytest.mark.parametrize("family", ["plainnet", "resnet", "preresnet", "resnext"])
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+def test_pythons_interpreter_reads_them_as_torchs_does(make_model, monkeypatch, family, kind):
+    fields = (MLP if kind == "mlp" else CNN) | {"normalization": "batch", "activation": "relu"}
+    fields["depth"] = 20 if kind == "cnn" else 8
+    if family in SKIPS:
+        fields |= {"residual_scale": 0.5} | ({"shortcut": "B"} if kind == "cnn" else {})
+    if family == "resnext":
+        fields |= {"cardinality": 2, "group_width": 3}
+        fields.pop("block", None)
+    (ours, torchs), (theirs, pythons) = interpreters(make_model, monkeypatch, family, fields)
+    assert "ScriptFunction" in type(torchs.functions.forward).__name__, "torch's own, where it has one"
+    assert not hasattr(pythons.functions.forward, "graph")
+    x, y = batch(layout=memory_format(ours))
+    assert torch.equal(torchs.cross_entropy(x, y, 0.5)[0], pythons.cross_entropy(x, y, 0.5)[0])
+    assert gradients(torchs, x, y) == gradients(pythons, x, y)
+    assert_same(ours, theirs)
+
+
+def test_networks_of_all_depths_share_one_text(make_model, monkeypatch):
+    """So that a process reads it once, and a network of 1,000 layers costs no more."""
+    texts = set()
+    monkeypatch.setattr(network, "functions", texts.add)
+    for depth in (8, 20, 110):
+        pair(make_model, "resnet", MLP | {"depth": depth, "normalization": "batch", "activation": "relu"})
+    assert len(texts) == 1
+    assert len(texts.pop().splitlines()) < 150
+
+
+def test_a_step_without_its_way_back_leaves_nothing_to_the_next(make_model):
+    net, twin, passes = pair(make_model, "plainnet", MLP | {
+        "depth": 6, "normalization": "batch", "activation": "relu"
+    })  # fmt: skip
+    x, y = batch()
+    assert torch.equal(net(x[:5]), passes(x[:5]))
+    assert gradients(net, x, y) == gradients(passes, x, y)
+    assert_same(net, twin)
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
 def test_the_bits_stay_at_the_sizes_of_a_sweep(make_model, layout):
     """Wide enough for every vectorised way through the kernels, in a layout that is not the network's own too."""
@@ -171,8 +248,10 @@ def test_so_are_other_networks_and_a_torch_without_the_kernels(make_model, monke
     assert passes_of(nn.Linear(2, 2)) is None
     net, _, passes = pair(make_model, "plainnet", MLP | fields)
     assert passes is not None
-    monkeypatch.setattr(torch_private, "operator", lambda name: None)
+    functions.functions.cache_clear()
+    monkeypatch.setattr(functions, "operator", lambda name: None if name == "mm" else torch_private.operator(name))
     assert passes_of(net) is None
+    functions.functions.cache_clear()
 
 
 def doubled(network):
@@ -242,7 +321,7 @@ def test_a_step_takes_them(make_model, monkeypatch, closed):
     for network, written_out in ((net, False), (twin, True)):
         with monkeypatch.context() as patch:
             if not written_out:
-                patch.setattr("skipray.trial.training.step.passes_of", lambda network: None)
+                patch.setattr("skipray.trial.training.step.passes_of", lambda network, ignored: None)
             step = Step(network, recipe, make_optimizer(network, recipe))
         assert (step.forward is network) == (not written_out)
         losses.append([float(step.take(x, y, y, 0.1, None)[0]) for _ in range(4)])

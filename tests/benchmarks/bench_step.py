@@ -1,6 +1,6 @@
 """A training step beside a plain torch loop over the same network, and beside the network's matrix products alone.
 
-    python tests/benchmarks/bench_step.py [--rounds 5] [--steps 12] [--batch 64 128 512] [--networks plain residual ...]
+    python tests/benchmarks/bench_step.py [--rounds 5] [--steps 48] [--batch 64 128 512] [--networks plain residual ...]
 
 skipray: `skipray.trial.training.train` over data in memory, as a trial calls it, with the draw of the batches, the
 learning rate and the check of the loss. Loop: what one would write, nn.Sequential blocks of nn.Linear, nn.BatchNorm1d
@@ -284,7 +284,7 @@ def measure(name: str, batch: int, rounds: int, steps: int, device: torch.device
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=48)
     parser.add_argument("--batch", type=int, nargs="+", default=[64, 128, 512])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))

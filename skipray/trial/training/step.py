@@ -8,7 +8,7 @@ from torch import nn
 from skipray.architectures.building.passes.network import passes_of
 from skipray.metrics.accuracy import right
 from skipray.spec import Recipe
-from skipray.trial.training.losses import training_loss
+from skipray.trial.training.losses import IGNORED, mean_cross_entropy, training_loss
 from skipray.trial.training.optimizers import Optimizer
 from skipray.trial.training.precision import autocast
 
@@ -35,11 +35,12 @@ class Step:
                 passes written out where it has them.
         """
         self.recipe, self.optimizer = recipe, optimizer
-        if forward is None:
-            forward = (passes_of(network) if recipe.precision == "float32" else None) or network
-        self.forward = forward
+        passes = passes_of(network, ignored=IGNORED) if forward is None and recipe.precision == "float32" else None
+        self.forward = forward or passes or network
         self.parameters = list(network.parameters())
         self.objective = training_loss(recipe)
+        self._whole = passes if self.objective is mean_cross_entropy else None
+        """What gives loss and gradients at once."""
         self.counts_correct = counts_correct
 
     def take(
@@ -93,18 +94,25 @@ class Step:
         loss: torch.Tensor | None = None
         correct: torch.Tensor | None = None
         for x, y, named, share in self._pieces(inputs, targets, labels):
-            with autocast(self.recipe, inputs.device):
-                scores = self.forward(x)
-                piece = self.objective(scores, y)
-            if share != 1:
-                piece = piece * share
-            piece.backward()
-            loss = piece.detach() if loss is None else loss + piece.detach()
+            piece, scores = self._back(x, y, share)
+            loss = piece if loss is None else loss + piece
             if self.counts_correct:
-                hits = right(scores.detach(), named)
+                hits = right(scores, named)
                 correct = hits if correct is None else correct + hits
         assert loss is not None
         return loss, correct
+
+    def _back(self, x: torch.Tensor, y: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Adds the gradients of one piece's mean loss times `share`; what they are of, and the scores."""
+        if self._whole is not None and y.ndim == 1 and not y.is_floating_point():
+            return self._whole.cross_entropy(x, y, share)
+        with autocast(self.recipe, x.device):
+            scores = self.forward(x)
+            piece = self.objective(scores, y)
+        if share != 1:
+            piece = piece * share
+        piece.backward()
+        return piece.detach(), scores.detach()
 
     def _pieces(
         self, inputs: torch.Tensor, targets: torch.Tensor, labels: torch.Tensor

@@ -1,16 +1,15 @@
 """Training's forward and backward pass, written out: the kernels that autograd calls, without its graph.
 
-Half of a step of a deep, narrow network on a CPU is spent around its kernels: on modules that are called and on nodes
-of autograd that are made, walked and freed. A pass keeps what its layer's gradient needs and calls the kernels itself,
-with the arguments that autograd gives them, so that every bit stays. Of skipray's own parts a few that are small
-(dropout, the pooling of a stem) are done by autograd, for themselves alone.
+More than half of a step of a deep, narrow network on a CPU is spent around its kernels: on modules that are called, on
+nodes of autograd that are made, walked and freed, and on Python itself. A pass writes what its layer does, forward and
+back, as text: the kernels that autograd calls, with the arguments that it gives them, so that every bit stays. The text
+of a network is run by torch's own interpreter.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
-import torch
-from torch import Tensor, nn
+from skipray.architectures.building.passes.source import Source
 
 
 class NoPass(Exception):
@@ -18,27 +17,26 @@ class NoPass(Exception):
 
 
 class Pass(Protocol):
-    """A layer's part of a step. It keeps what `backward` needs from `forward` until then."""
+    """A layer's part of a step. It writes to keep what `backward` needs, and `backward` takes it in reverse order."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The layer's output, as in training."""
-        ...
-
-    def backward(self, gradient: Tensor) -> Tensor:
-        """Add the parameters' gradients to theirs; the input's gradient.
+    def forward(self, source: Source, x: str) -> str:
+        """Write the layer's output, as in training.
 
         Args:
-            gradient: of the output. An activation overwrites it.
+            x: the name of the input.
+
+        Returns:
+            The name of the output.
         """
         ...
 
+    def backward(self, source: Source, gradient: str) -> str:
+        """Write the gradients of the parameters, and that of the input, whose name it gives.
 
-def give(parameter: Tensor, gradient: Tensor) -> None:
-    """Leave a gradient as autograd does: a new one, or added to what an earlier piece of the batch has left."""
-    if parameter.grad is None:
-        parameter.grad = gradient
-    else:
-        parameter.grad += gradient
+        Args:
+            gradient: the name of the output's. An activation overwrites it.
+        """
+        ...
 
 
 class ChainPass:
@@ -46,38 +44,13 @@ class ChainPass:
 
     def __init__(self, parts: Iterable[Pass]):
         self.parts = tuple(parts)
-        self._back = self.parts[::-1]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, source: Source, x: str) -> str:
         for part in self.parts:
-            x = part.forward(x)
+            x = part.forward(source, x)
         return x
 
-    def backward(self, gradient: Tensor) -> Tensor:
-        for part in self._back:
-            gradient = part.backward(gradient)
+    def backward(self, source: Source, gradient: str) -> str:
+        for part in reversed(self.parts):
+            gradient = part.backward(source, gradient)
         return gradient
-
-
-class ByAutograd:
-    """A module, or a function without parameters, that overwrites nothing."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]):
-        self.function = function
-        self.parameters = list(function.parameters()) if isinstance(function, nn.Module) else []
-
-    def forward(self, x: Tensor) -> Tensor:
-        self._input = x.detach().requires_grad_()
-        with torch.enable_grad():
-            self._output = self.function(self._input)
-        return self._output.detach()
-
-    def backward(self, gradient: Tensor) -> Tensor:
-        wanted = (self._input, *self.parameters)
-        found, *gradients = torch.autograd.grad(self._output, wanted, gradient)
-        del self._input, self._output
-        for parameter, given in zip(self.parameters, gradients, strict=True):
-            # In memory as the parameter is, which autograd sees to where it leaves a gradient.
-            same = given.stride() == parameter.stride()
-            give(parameter, given if same else torch.empty_like(parameter).copy_(given))
-        return found

@@ -1,36 +1,42 @@
-"""The passes of a whole network, as a function that autograd can differentiate."""
+"""The passes of a whole network."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from skipray.architectures.building.network import Activated, Network, Stem
-from skipray.architectures.building.passes import ByAutograd, ChainPass, NoPass, Pass
+from skipray.architectures.building.passes import ChainPass, NoPass, Pass
 from skipray.architectures.building.passes.blocks import Maker
-from skipray.torch_private import backward_kernels, is_watched
+from skipray.architectures.building.passes.functions import functions
+from skipray.architectures.building.passes.loss import cross_entropy
+from skipray.architectures.building.passes.running import Passes
+from skipray.architectures.building.passes.small import MeanPass, PoolPass
+from skipray.architectures.building.passes.source import segment, written
+from skipray.architectures.building.passes.weight_layers import weight_layer_pass
+from skipray.torch_private import is_watched
 
 ORDERS = ("post", "pre")
 """Whose blocks have passes of their own."""
 
 
-def passes_of(network: nn.Module) -> Callable[[Tensor], Tensor] | None:
-    """Inputs to logits as the network has them in training, with the same gradients, for one step at a time.
+def passes_of(network: nn.Module, *, ignored: int = -100) -> Passes | None:
+    """What a step of training runs in place of the network; `ignored` is the label that counts nowhere.
 
     None where it would be no faster or something else: for a network that is not of skipray's blocks, or has a part or
     an activation of another kind, on another device than a CPU, whose parameters are not all trained, or which has
     hooks; for a torch without these kernels.
     """
-    kernels = backward_kernels()
-    if type(network) is not Network or network.outline.order not in ORDERS or kernels is None:
+    if type(network) is not Network or network.outline.order not in ORDERS:
         return None
     if any(p.device.type != "cpu" or not p.requires_grad for p in network.parameters()) or is_watched(network):
         return None
     try:
-        return _Whole(ChainPass(_parts(network, Maker(network.outline, kernels))), flat=network.is_flat)
+        parts = [segment(part.forward, part.backward) for part in _parts(network, Maker(network.outline))]
     except NoPass:
         return None
+    whole = written(parts, cross_entropy(ignored))
+    found = functions(whole.text)
+    return None if found is None else Passes(whole, found, flat=network.is_flat)
 
 
 def _parts(network: Network, make: Maker) -> Iterator[Pass]:
@@ -38,47 +44,23 @@ def _parts(network: Network, make: Maker) -> Iterator[Pass]:
     for block in network.blocks:
         yield make.block(block)
     if network.head is not None:
-        yield from _of_activated(network.head, make)
+        yield _of_activated(network.head, make)
     if not network.is_flat:
-        yield ByAutograd(network.over_space)
-    yield make.layer(network.classifier)
+        yield MeanPass()
+    yield weight_layer_pass(network.classifier)
 
 
-def _of_stem(stem: nn.Module, make: Maker) -> list[Pass]:
+def _of_stem(stem: nn.Module, make: Maker) -> Iterator[Pass]:
     if type(stem) is not Stem:
         raise NoPass
-    parts = [make.layer(stem.layer, first=True)]
+    yield weight_layer_pass(stem.layer, first=True)
     if stem.activated is not None:
-        parts += _of_activated(stem.activated, make)
-    return [*parts, ByAutograd(stem.pooled)] if stem.pool else parts
+        yield _of_activated(stem.activated, make)
+    if stem.pool:
+        yield PoolPass()
 
 
-def _of_activated(activated: nn.Module, make: Maker) -> list[Pass]:
+def _of_activated(activated: nn.Module, make: Maker) -> Pass:
     if type(activated) is not Activated:
         raise NoPass
-    return [*make.norm(activated.norm), make.activation(in_place=activated.norm is not None)]
-
-
-class _Whole:
-    def __init__(self, chain: ChainPass, *, flat: bool):
-        self.chain, self.flat = chain, flat
-        self._anchor = torch.zeros((), requires_grad=True)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        scores: Tensor = _Run.apply(self._anchor, x.flatten(1) if self.flat else x, self.chain)
-        return scores
-
-
-class _Run(torch.autograd.Function):
-    """One node of autograd's graph for the whole network; the anchor is what makes its output need a gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, anchor: Tensor, x: Tensor, chain: ChainPass) -> Tensor:
-        ctx.chain = chain
-        return chain.forward(x)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, None]:
-        with torch.no_grad():
-            ctx.chain.backward(gradients[0])
-        return None, None, None
+    return ChainPass([*make.norm(activated.norm), make.activation(in_place=activated.norm is not None)])

@@ -2,85 +2,100 @@
 
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from skipray.architectures.building.layers import LightBatchNorm1d, LightBatchNorm2d
-from skipray.architectures.building.passes import NoPass, Pass, give
-from skipray.torch_private import BackwardKernels, Kernel
+from skipray.architectures.building.passes import NoPass, Pass
+from skipray.architectures.building.passes.source import Source
 
-ALL = (True, True, True)
-"""Which gradients a kernel gives: of input, scale and shift."""
+ALL = [True, True, True]
+"""Which gradients an operator gives: of input, scale and shift."""
 
 
 class NormPass:
-    """Keeps its input and the statistics that it was normalized by. Subclasses call the kernels, forward and back."""
+    """Keeps its input and the two statistics that it was normalized by.
 
-    def __init__(self, norm: Any, kernel: Kernel):
-        self.weight, self.bias, self.eps, self.kernel = norm.weight, norm.bias, norm.eps, kernel
+    Subclasses say the operators' arguments: forward behind the input, back in the place of the statistics.
+    """
 
-    def forward(self, x: Tensor) -> Tensor:
-        y, *self._statistics = self._normalized(x)
-        self._input = x
-        return y
+    operator: str
 
-    def backward(self, gradient: Tensor) -> Tensor:
-        found, of_weight, of_bias = self._gradients(gradient, self._input, self._statistics)
-        del self._input, self._statistics
-        give(self.weight, of_weight)
-        give(self.bias, of_bias)
+    def __init__(self, norm: Any):
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, source: Source, x: str) -> str:
+        found, *statistics = source.calls(self.operator, x, *self._forward(source, x), results=3)
+        source.keep(x, *statistics)
         return found
 
-    def _normalized(self, x: Tensor) -> tuple[Tensor, ...]:
+    def backward(self, source: Source, gradient: str) -> str:
+        x, *statistics = source.kept(3)
+        arguments = self._backward(source, x, statistics)
+        found, of_weight, of_bias = source.calls(
+            f"{self.operator}_backward", gradient, x, *arguments, ALL, results=3
+        )  # fmt: skip
+        source.give(self.weight, of_weight)
+        source.give(self.bias, of_bias)
+        return found
+
+    def _forward(self, source: Source, x: str) -> tuple[object, ...]:
         raise NotImplementedError
 
-    def _gradients(self, gradient: Tensor, x: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Of the input, the scale and the shift."""
+    def _backward(self, source: Source, x: str, statistics: list[str]) -> tuple[object, ...]:
         raise NotImplementedError
+
+    def _parameters(self, source: Source) -> tuple[str, str]:
+        return source.tensor(self.weight), source.tensor(self.bias)
 
 
 class BatchNormPass(NormPass):
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, kernel: Kernel):
-        super().__init__(norm, kernel)
-        assert norm.momentum is not None
+    operator = "native_batch_norm"
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d):
+        super().__init__(norm)
         self.running, self.momentum = (norm.running_mean, norm.running_var), norm.momentum
 
-    def _normalized(self, x: Tensor) -> tuple[Tensor, ...]:
-        return torch.native_batch_norm(x, self.weight, self.bias, *self.running, True, self.momentum, self.eps)
+    def _forward(self, source: Source, x: str) -> tuple[object, ...]:
+        running = map(source.tensor, self.running)
+        return (*self._parameters(source), *running, True, self.momentum, self.eps)
 
-    def _gradients(self, gradient: Tensor, x: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        return self.kernel(gradient, x, self.weight, *self.running, *statistics, True, self.eps, ALL)
+    def _backward(self, source: Source, x: str, statistics: list[str]) -> tuple[object, ...]:
+        running = map(source.tensor, self.running)
+        return (source.tensor(self.weight), *running, *statistics, True, self.eps)
 
 
 class LayerNormPass(NormPass):
-    def __init__(self, norm: nn.LayerNorm, kernel: Kernel):
-        super().__init__(norm, kernel)
-        self.shape = norm.normalized_shape
+    operator = "native_layer_norm"
 
-    def _normalized(self, x: Tensor) -> tuple[Tensor, ...]:
-        return torch.native_layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+    def __init__(self, norm: nn.LayerNorm):
+        super().__init__(norm)
+        self.shape = list(norm.normalized_shape)
 
-    def _gradients(self, gradient: Tensor, x: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        return self.kernel(gradient, x, self.shape, *statistics, self.weight, self.bias, ALL)
+    def _forward(self, source: Source, x: str) -> tuple[object, ...]:
+        return (self.shape, *self._parameters(source), self.eps)
+
+    def _backward(self, source: Source, x: str, statistics: list[str]) -> tuple[object, ...]:
+        return (self.shape, *statistics, *self._parameters(source))
 
 
 class GroupNormPass(NormPass):
-    def __init__(self, norm: nn.GroupNorm, kernel: Kernel):
-        super().__init__(norm, kernel)
+    operator = "native_group_norm"
+
+    def __init__(self, norm: nn.GroupNorm):
+        super().__init__(norm)
         self.groups = norm.num_groups
 
-    def _normalized(self, x: Tensor) -> tuple[Tensor, ...]:
-        return torch.native_group_norm(x, self.weight, self.bias, *self._sizes(x), self.eps)
+    def _forward(self, source: Source, x: str) -> tuple[object, ...]:
+        return (*self._parameters(source), *self._sizes(x), self.eps)
 
-    def _gradients(self, gradient: Tensor, x: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        return self.kernel(gradient, x, *statistics, self.weight, *self._sizes(x), ALL)
+    def _backward(self, source: Source, x: str, statistics: list[str]) -> tuple[object, ...]:
+        return (*statistics, source.tensor(self.weight), *self._sizes(x))
 
-    def _sizes(self, x: Tensor) -> tuple[int, int, int, int]:
-        n, c, height, width = x.shape
-        return n, c, height * width, self.groups
+    def _sizes(self, x: str) -> tuple[object, ...]:
+        return f"{x}.size(0)", f"{x}.size(1)", f"{x}.size(2) * {x}.size(3)", self.groups
 
 
-def norm_pass(norm: nn.Module, kernels: BackwardKernels) -> Pass:
+def norm_pass(norm: nn.Module) -> Pass:
     """
     Raises:
         NoPass: it is another one, or has no scale and shift.
@@ -89,9 +104,9 @@ def norm_pass(norm: nn.Module, kernels: BackwardKernels) -> Pass:
         raise NoPass
     if type(norm) in (LightBatchNorm1d, LightBatchNorm2d) and norm.running_mean is not None:
         if norm.momentum is not None:
-            return BatchNormPass(norm, kernels.batch_norm)  # type: ignore[arg-type]
+            return BatchNormPass(norm)  # type: ignore[arg-type]
     elif type(norm) is nn.LayerNorm:
-        return LayerNormPass(norm, kernels.layer_norm)
+        return LayerNormPass(norm)
     elif type(norm) is nn.GroupNorm:
-        return GroupNormPass(norm, kernels.group_norm)
+        return GroupNormPass(norm)
     raise NoPass

@@ -1,28 +1,25 @@
 """Passes of weight layers. Axes as in `building.layers`."""
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from skipray.architectures.building.linear_maps import GroupedLinear
-from skipray.architectures.building.passes import NoPass, Pass, give
-from skipray.torch_private import BackwardKernels
+from skipray.architectures.building.passes import NoPass, Pass
+from skipray.architectures.building.passes.source import Source, called
 
 
 class LinearPass:
     def __init__(self, layer: nn.Linear, *, first: bool):
         self.weight, self.bias, self.first = layer.weight, layer.bias, first
 
-    def forward(self, x: Tensor) -> Tensor:
-        self._input = x
-        return F.linear(x, self.weight, self.bias)
+    def forward(self, source: Source, x: str) -> str:
+        source.keep(x)
+        return source.call("linear", x, source.tensor(self.weight), source.tensor(self.bias))
 
-    def backward(self, gradient: Tensor) -> Tensor:
-        give(self.weight, gradient.t().mm(self._input))
-        if self.bias is not None:
-            give(self.bias, gradient.sum(0))
-        del self._input
-        return gradient if self.first else gradient.mm(self.weight)
+    def backward(self, source: Source, gradient: str) -> str:
+        (x,) = source.kept(1)
+        source.give(self.weight, called("mm", f"{gradient}.t()", x))
+        source.give(self.bias, f"{gradient}.sum(0)")
+        return gradient if self.first else source.call("mm", gradient, source.tensor(self.weight))
 
 
 class GroupedLinearPass:
@@ -31,48 +28,56 @@ class GroupedLinearPass:
     def __init__(self, layer: GroupedLinear, *, first: bool):
         self.weight, self.bias, self.groups, self.first = layer.weight, layer.bias, layer.groups, first
 
-    def forward(self, x: Tensor) -> Tensor:
-        self._split = x.view(len(x), self.groups, -1).transpose(0, 1)
-        self._maps = self.weight.view(self.groups, -1, self.weight.shape[1]).transpose(1, 2)
-        flat = torch.bmm(self._split, self._maps).transpose(0, 1).reshape(len(x), -1)
-        return flat if self.bias is None else flat + self.bias
+    def forward(self, source: Source, x: str) -> str:
+        split = source.new(self._split(x))
+        source.keep(split)
+        found = source.new(f"{called('bmm', split, self._maps(source))}.transpose(0, 1).reshape({x}.size(0), -1)")
+        return found if self.bias is None else source.new(f"{found} + {source.tensor(self.bias)}")
 
-    def backward(self, gradient: Tensor) -> Tensor:
-        samples = len(gradient)
-        if self.bias is not None:
-            give(self.bias, gradient.sum(0))
-        split = gradient.view(samples, self.groups, -1).transpose(0, 1)
-        give(self.weight, self._split.transpose(1, 2).bmm(split).transpose(1, 2).reshape(self.weight.shape))
-        found = gradient if self.first else split.bmm(self._maps.transpose(1, 2)).transpose(0, 1).reshape(samples, -1)
-        del self._split, self._maps
-        return found
+    def backward(self, source: Source, gradient: str) -> str:
+        (inputs,) = source.kept(1)
+        source.give(self.bias, f"{gradient}.sum(0)")
+        split, shape = source.new(self._split(gradient)), list(self.weight.shape)
+        products = called("bmm", f"{inputs}.transpose(1, 2)", split)
+        source.give(self.weight, f"{products}.transpose(1, 2).reshape({shape})")
+        if self.first:
+            return gradient
+        found = called("bmm", split, f"{self._maps(source)}.transpose(1, 2)")
+        return source.new(f"{found}.transpose(0, 1).reshape({gradient}.size(0), -1)")
+
+    def _split(self, name: str) -> str:
+        return f"{name}.view({name}.size(0), {self.groups}, -1).transpose(0, 1)"
+
+    def _maps(self, source: Source) -> str:
+        return f"{source.tensor(self.weight)}.view({self.groups}, -1, {self.weight.shape[1]}).transpose(1, 2)"
 
 
 class ConvolutionPass:
-    def __init__(self, layer: nn.Conv2d, kernels: BackwardKernels, *, first: bool):
-        self.layer, self.weight, self.bias, self.first = layer, layer.weight, layer.bias, first
+    def __init__(self, layer: nn.Conv2d, *, first: bool):
+        self.weight, self.bias, self.groups, self.first = layer.weight, layer.bias, layer.groups, first
         assert not isinstance(layer.padding, str)
-        self.sizes = (layer.stride, layer.padding, layer.dilation)
-        self.kernel = kernels.convolution
-        self.wanted = (not first, True, layer.bias is not None)
-        self.biases = None if layer.bias is None else [layer.out_channels]
+        self.sizes = [list(size) for size in (layer.stride, layer.padding, layer.dilation)]
 
-    def forward(self, x: Tensor) -> Tensor:
-        self._input = x
-        return torch.conv2d(x, self.weight, self.bias, *self.sizes, self.layer.groups)
+    def forward(self, source: Source, x: str) -> str:
+        source.keep(x)
+        return source.call(
+            "conv2d", x, source.tensor(self.weight), source.tensor(self.bias), *self.sizes, self.groups
+        )  # fmt: skip
 
-    def backward(self, gradient: Tensor) -> Tensor:
-        found, of_weight, of_bias = self.kernel(
-            gradient, self._input, self.weight, self.biases, *self.sizes, False, (0, 0), self.layer.groups, self.wanted
-        )
-        del self._input
-        give(self.weight, of_weight)
-        if self.bias is not None:
-            give(self.bias, of_bias)
+    def backward(self, source: Source, gradient: str) -> str:
+        (x,) = source.kept(1)
+        biases = None if self.bias is None else [len(self.bias)]
+        wanted = [not self.first, True, self.bias is not None]
+        found, of_weight, of_bias = source.calls(
+            "convolution_backward", gradient, x, source.tensor(self.weight), biases, *self.sizes, False, [0, 0],
+            self.groups, wanted, results=3,
+        )  # fmt: skip
+        source.give(self.weight, of_weight)
+        source.give(self.bias, of_bias)
         return gradient if self.first else found
 
 
-def weight_layer_pass(layer: nn.Module, kernels: BackwardKernels, *, first: bool = False) -> Pass:
+def weight_layer_pass(layer: nn.Module, *, first: bool = False) -> Pass:
     """
     Args:
         first: it reads the network's input, whose gradient nobody wants; its `backward` gives something else.
@@ -85,5 +90,5 @@ def weight_layer_pass(layer: nn.Module, kernels: BackwardKernels, *, first: bool
     if type(layer) is GroupedLinear:
         return GroupedLinearPass(layer, first=first)
     if type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
-        return ConvolutionPass(layer, kernels, first=first)
+        return ConvolutionPass(layer, first=first)
     raise NoPass
