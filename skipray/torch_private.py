@@ -21,6 +21,7 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
 - `operator`: what autograd calls for a layer's gradients. Publicly: autograd calls it.
 - `interpreted`: lists that torch's interpreter does not copy for each call, which `torch.jit.script` makes with a
   warning each. Publicly: Python's interpreter runs the same text.
+- `fused_sgd`: the kernel of a step of SGD. Publicly: `torch.optim.sgd.sgd`, which sorts the tensors before each.
 - `is_watched`: hooks of modules and parameters have to be called, which only their own calls do. Publicly: whatever
   cannot be seen is taken for watched.
 """
@@ -156,6 +157,11 @@ def own_kernels() -> frozenset[str]:
 def operator(name: str) -> Any:
     """An operator of torch's by the name that autograd calls it by, with its overloads; None where there is none."""
     return getattr(torch.ops.aten, name, None)
+
+
+def fused_sgd() -> Callable[..., None] | None:
+    """The kernel of a step of SGD over tensors of one type and device; None where there is none."""
+    return getattr(torch, "_fused_sgd_", None)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ A file has `make(layers, **arguments)`, which gives a function of a tensor; `ARG
 (None where it has to be given); `KEPT`, how many tensors of the output's size autograd keeps of a call besides the
 output; where it is not 1, `gain(**arguments)`: by what an orthogonal layer is multiplied so that the mean square of its
 activations stays; and, where the gradient follows from the output alone, `make_in_place(layers, **arguments)`, which
-gives a function that overwrites its tensor: the same bits, without another tensor of its size. `write(layers, **arguments)`
-gives it and its gradient as text (`Written`); without it training is as exact, and slower. One with arguments has
-`pointwise(layers, **arguments)`, itself and its slope of arrays, for theory without torch; `check(arguments)`, which
-yields what is wrong with them; and `EXAMPLE`, a value for each argument without a default, with which the tests make
-it. A user's own `module:name` is a function of a tensor and its arguments.
+gives a function that overwrites its tensor: the same bits, without another tensor of its size. `write(layers,
+**arguments)` gives it and its gradient as text (`Expressions`); without it training is as exact, and slower. One with
+arguments has `pointwise(layers, **arguments)`, itself and its slope of arrays, for theory without torch;
+`check(arguments)`, which yields what is wrong with them; and `EXAMPLE`, a value for each argument without a default,
+with which the tests make it. A user's own `module:name` is a function of a tensor and its arguments.
 """
 
 import inspect
@@ -32,7 +32,7 @@ Function = Callable[["torch.Tensor"], "torch.Tensor"]
 
 
 @dataclass(frozen=True)
-class Written:
+class Expressions:
     """An activation and its gradient as expressions of torch's operators, by the names that autograd calls them by.
 
     `{x}` is the input, `{g}` the output's gradient, `{kept}` what autograd keeps: the output where KEPT is 0, else the
@@ -48,8 +48,13 @@ class Written:
 
     @classmethod
     def of(
-        cls, name: str, backward: str, *behind: object, before: tuple[object, ...] = (), forward: tuple[object, ...] = ()
-    ) -> "Written":
+        cls,
+        name: str,
+        backward: str,
+        *behind: object,
+        before: tuple[object, ...] = (),
+        forward: tuple[object, ...] = (),
+    ) -> "Expressions":
         """Of an operator, and of that which autograd calls for its gradient.
 
         Args:
@@ -101,13 +106,13 @@ def make_in_place(activation: Activation, layers: int) -> Function:
     return overwriting
 
 
-def write(activation: Activation, layers: int) -> Written | None:
+def write(activation: Activation, layers: int) -> Expressions | None:
     """It and its gradient as text; None of one that has no such text."""
     name = name_of(activation)
     entry: Any = None if ":" in name else catalog.find("activations", name)
     if not hasattr(entry, "write"):
         return None
-    found: Written = entry.write(layers, **arguments_of(activation))
+    found: Expressions = entry.write(layers, **arguments_of(activation))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"alpha": 1.0}
@@ -23,10 +23,10 @@ def make(layers: int, alpha: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return partial(elu, alpha=float(alpha))
 
 
-def write(layers: int, alpha: float) -> Written:
-    from skipray.activations import Written
+def write(layers: int, alpha: float) -> Expressions:
+    from skipray.activations import Expressions
 
-    return Written.of("elu", "elu_backward", before=(float(alpha), 1, 1, False), forward=(float(alpha),))
+    return Expressions.of("elu", "elu_backward", before=(float(alpha), 1, 1, False), forward=(float(alpha),))
 
 
 def pointwise(layers: int, alpha: float) -> Pointwise:

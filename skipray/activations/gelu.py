@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
 
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 1
@@ -20,7 +20,7 @@ def make(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return gelu
 
 
-def write(layers: int) -> Written:
-    from skipray.activations import Written
+def write(layers: int) -> Expressions:
+    from skipray.activations import Expressions
 
-    return Written.of("gelu", "gelu_backward")
+    return Expressions.of("gelu", "gelu_backward")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"slope": 0.01}
@@ -23,10 +23,10 @@ def make(layers: int, slope: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return partial(leaky_relu, negative_slope=float(slope))
 
 
-def write(layers: int, slope: float) -> Written:
-    from skipray.activations import Written
+def write(layers: int, slope: float) -> Expressions:
+    from skipray.activations import Expressions
 
-    return Written.of("leaky_relu", "leaky_relu_backward", float(slope), False, forward=(float(slope),))
+    return Expressions.of("leaky_relu", "leaky_relu_backward", float(slope), False, forward=(float(slope),))
 
 
 def gain(slope: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
 
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 0
@@ -18,10 +18,10 @@ def make(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return identity
 
 
-def write(layers: int) -> Written:
-    from skipray.activations import Written
+def write(layers: int) -> Expressions:
+    from skipray.activations import Expressions
 
-    return Written("{x}", "{g}")
+    return Expressions("{x}", "{g}")
 
 
 def identity(x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
 
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 1
@@ -22,7 +22,7 @@ def make(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return selu
 
 
-def write(layers: int) -> Written:
-    from skipray.activations import Written
+def write(layers: int) -> Expressions:
+    from skipray.activations import Expressions
 
-    return Written.of("selu", "elu_backward", before=(ALPHA, SCALE, 1, False))
+    return Expressions.of("selu", "elu_backward", before=(ALPHA, SCALE, 1, False))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"frequency": 1.0}
@@ -24,13 +24,13 @@ def make(layers: int, frequency: float) -> Callable[[torch.Tensor], torch.Tensor
     return sine
 
 
-def write(layers: int, frequency: float) -> Written:
-    from skipray.activations import Written
+def write(layers: int, frequency: float) -> Expressions:
+    from skipray.activations import Expressions
 
     if frequency == 1:
-        return Written("torch.ops.aten.sin({x})", "{g} * torch.ops.aten.cos({kept})")
+        return Expressions("torch.ops.aten.sin({x})", "{g} * torch.ops.aten.cos({kept})")
     inner = f"torch.ops.aten.cos({float(frequency)} * {{kept}})"
-    return Written(f"torch.ops.aten.sin({float(frequency)} * {{x}})", f"{{g}} * {inner} * {float(frequency)}")
+    return Expressions(f"torch.ops.aten.sin({float(frequency)} * {{x}})", f"{{g}} * {inner} * {float(frequency)}")
 
 
 def pointwise(layers: int, frequency: float) -> Pointwise:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
     from skipray.theory.activations import Pointwise
 
 ARGUMENTS: dict[str, float | None] = {"eta": None}
@@ -49,12 +49,12 @@ def make(layers: int, eta: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return tailored
 
 
-def write(layers: int, eta: float) -> Written:
-    from skipray.activations import Written
+def write(layers: int, eta: float) -> Expressions:
+    from skipray.activations import Expressions
 
     a = slope(layers, eta)
     scale = math.sqrt(2 / (1 + a * a))
-    return Written(
+    return Expressions(
         f"torch.ops.aten.leaky_relu({{x}}, {a}) * {scale}",
         f"torch.ops.aten.leaky_relu_backward({{g}} * {scale}, {{kept}}, {a}, False)",
     )

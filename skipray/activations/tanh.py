@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
 
 ARGUMENTS: dict[str, float | None] = {}
 KEPT = 0
@@ -26,9 +26,9 @@ def make_in_place(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return torch.tanh_
 
 
-def write(layers: int) -> Written:
+def write(layers: int) -> Expressions:
     from dataclasses import replace
 
-    from skipray.activations import Written
+    from skipray.activations import Expressions
 
-    return replace(Written.of("tanh", "tanh_backward"), in_place="torch.ops.aten.tanh_({x})")
+    return replace(Expressions.of("tanh", "tanh_backward"), in_place="torch.ops.aten.tanh_({x})")

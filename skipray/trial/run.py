@@ -18,11 +18,13 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from safetensors.torch import save as save_tensors
 
 from skipray import architectures
+from skipray.architectures.building.passes.running import Passes
 from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes, subset_size
 from skipray.extension import as_launched
 from skipray.metrics.computing.as_found import as_found
@@ -52,6 +54,7 @@ from skipray.trial.training.state import (
     saved_tensors,
     unpack,
 )  # fmt: skip
+from skipray.trial.training.step import written_out
 
 __all__ = ["CheckpointRefused", "Checkpoints", "run_trial"]
 
@@ -234,11 +237,17 @@ class _Attempt:
         self.found.records.append(EpochRecord(epoch, time.time_ns() // 1_000_000, finite))
         self.final = judged["train"]
 
+    @cached_property
+    def _passes(self) -> Passes | None:
+        return written_out(self.network, self.trial.recipe)
+
     def _evaluate(self, epoch: int, *, whole: bool) -> dict[str, Evaluation]:
+        # Before the first step normalizations are not in evaluation mode.
+        forward = self._passes.evaluated if epoch and self._passes else self.network
         with evaluation_mode(self.network, batch_statistics=epoch == 0):
             return {
                 part: evaluate(
-                    self.network,
+                    forward,
                     self.splits,
                     part,
                     whole=whole,

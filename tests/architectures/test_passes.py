@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from skipray import architectures, torch_private
-from skipray.architectures.building.passes import functions, network
+from skipray.architectures.building.passes import functions
+from skipray.architectures.building.passes import network as whole_network
 from skipray.architectures.building.passes.network import passes_of
 from skipray.extension import catalog
 from skipray.spec import Recipe
@@ -137,6 +138,22 @@ def test_so_are_those_of_loss_and_gradients_at_once(make_model, given):
     assert_same(net, twin)
 
 
+@pytest.mark.parametrize("given", networks(), ids=name_of)
+def test_so_are_those_of_evaluation(make_model, given):
+    """With running statistics of one step; of another number of samples than that step's."""
+    family, fields = given
+    net, twin, passes = pair(make_model, family, fields)
+    x, y = batch(layout=memory_format(net))
+    gradients(net, x, y)
+    gradients(passes, x, y)
+    net.eval()
+    before = {name: buffer.clone() for name, buffer in twin.named_buffers()}
+    with torch.no_grad():
+        assert torch.equal(net(x[:7]), passes.evaluated(x[:7]))
+        assert torch.equal(net(x[:7]), passes.evaluated(x[:7])), "and the inputs are as they were"
+    assert all(torch.equal(buffer, before[name]) for name, buffer in twin.named_buffers())
+
+
 def interpreters(make_model, monkeypatch, family, fields):
     """The passes of one network, run by torch's interpreter and by Python's."""
     made = []
@@ -165,6 +182,7 @@ def test_pythons_interpreter_reads_them_as_torchs_does(make_model, monkeypatch, 
     assert not hasattr(pythons.functions.forward, "graph")
     x, y = batch(layout=memory_format(ours))
     assert torch.equal(torchs.cross_entropy(x, y, 0.5)[0], pythons.cross_entropy(x, y, 0.5)[0])
+    assert torch.equal(torchs.evaluated(x), pythons.evaluated(x))
     assert gradients(torchs, x, y) == gradients(pythons, x, y)
     assert_same(ours, theirs)
 
@@ -172,11 +190,11 @@ def test_pythons_interpreter_reads_them_as_torchs_does(make_model, monkeypatch, 
 def test_networks_of_all_depths_share_one_text(make_model, monkeypatch):
     """So that a process reads it once, and a network of 1,000 layers costs no more."""
     texts = set()
-    monkeypatch.setattr(network, "functions", texts.add)
+    monkeypatch.setattr(whole_network, "functions", texts.add)
     for depth in (8, 20, 110):
         pair(make_model, "resnet", MLP | {"depth": depth, "normalization": "batch", "activation": "relu"})
     assert len(texts) == 1
-    assert len(texts.pop().splitlines()) < 150
+    assert len(texts.pop().splitlines()) < 200
 
 
 def test_a_step_without_its_way_back_leaves_nothing_to_the_next(make_model):

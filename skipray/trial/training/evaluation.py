@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -36,7 +37,7 @@ class Evaluation:
 
 
 def evaluate(
-    network: nn.Module,
+    network: Callable[[torch.Tensor], torch.Tensor],
     splits: Splits,
     part: str,
     *,
@@ -50,6 +51,7 @@ def evaluate(
     """Loss, accuracy and metrics of the user's own on `train`, `validation` or `test`, in the network's present mode.
 
     Args:
+        network: gives the scores of normalised inputs.
         objective: mean loss of a batch.
         whole: all samples; else at most `subset_size` of them, the same in every trial.
         tick: called before each batch; may raise.
@@ -58,10 +60,7 @@ def evaluate(
     """
     images: Images = getattr(splits, f"{part}_x")
     labels: torch.Tensor = getattr(splits, f"{part}_y")
-    index = torch.arange(len(labels))
-    if not whole:
-        chosen = fixed_order("evaluation", len(labels))[: subset_size(len(splits.train_y))]
-        index = torch.from_numpy(chosen).sort().values
+    index = torch.arange(len(labels)) if whole else _part(len(labels), subset_size(len(splits.train_y)))
     index = index.to(labels.device)
     size = max(64, INPUTS_PER_BATCH // images[index[:1]].numel())
     metrics = _split_metrics(names, has_classes=not labels.is_floating_point())
@@ -91,6 +90,12 @@ def evaluate(
                 wide = found.double() if found.is_floating_point() else found
                 sums[key] = sums[key] + wide if key in sums else wide
     return Evaluation({key: total.item() / count for key, total in sums.items() if key not in absent})
+
+
+@lru_cache(maxsize=8)
+def _part(samples: int, wanted: int) -> torch.Tensor:
+    """Which samples are judged, in rising order; every epoch of every trial of a process asks for the same few."""
+    return torch.from_numpy(fixed_order("evaluation", samples)[:wanted]).sort().values
 
 
 def _split_metrics(names: Sequence[str], *, has_classes: bool) -> list[Entry]:

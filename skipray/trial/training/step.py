@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skipray.architectures.building.passes.network import passes_of
+from skipray.architectures.building.passes.running import Passes
 from skipray.metrics.accuracy import right
 from skipray.spec import Recipe
 from skipray.trial.training.losses import IGNORED, mean_cross_entropy, training_loss
@@ -14,6 +15,11 @@ from skipray.trial.training.precision import autocast
 
 BeforeUpdate = Callable[[], None]
 Forward = Callable[[torch.Tensor], torch.Tensor]
+
+
+def written_out(network: nn.Module, recipe: Recipe) -> Passes | None:
+    """The network's passes, where it has them, with its present parameters."""
+    return passes_of(network, ignored=IGNORED) if recipe.precision == "float32" else None
 
 
 class Step:
@@ -35,7 +41,7 @@ class Step:
                 passes written out where it has them.
         """
         self.recipe, self.optimizer = recipe, optimizer
-        passes = passes_of(network, ignored=IGNORED) if forward is None and recipe.precision == "float32" else None
+        passes = written_out(network, recipe) if forward is None else None
         self.forward = forward or passes or network
         self.parameters = list(network.parameters())
         self.objective = training_loss(recipe)

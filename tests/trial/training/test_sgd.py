@@ -89,3 +89,35 @@ def test_a_parameter_without_a_gradient_is_left_alone():
     net[0](torch.ones(1, 2)).sum().backward()
     optimizer.step(0.1)
     assert torch.equal(net[1].weight, before)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_kernel_takes_the_steps_of_torchs_function_bit_for_bit(momentum, monkeypatch):
+    """Where a parameter has no gradient too; and a network of two types is left to the function, which sorts them."""
+    recipe = Recipe(
+        epochs=1, batch_size=1, learning_rate=0.1, momentum=momentum, weight_decay=0.1, schedule="constant",
+        augmentation="none", weight_decay_on="weights",
+    )  # fmt: skip
+    nets = [nn.Sequential(nn.Linear(5, 7), nn.BatchNorm1d(7), nn.Linear(7, 2)) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    kernel = SGD(nets[0], recipe)
+    with monkeypatch.context() as patch:
+        patch.setattr("skipray.trial.training.sgd.fused_sgd", lambda: None)
+        function = SGD(nets[1], recipe)
+    x = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
+    for step in range(4):
+        for net, optimizer in zip(nets, (kernel, function), strict=True):
+            optimizer.zero_grad()
+            (net(x) ** 2).mean().backward()
+            if step == 2:
+                net[1].bias.grad = net[2].weight.grad = None
+            optimizer.step(0.1)
+    assert all(torch.equal(p, q) for p, q in zip(nets[0].parameters(), nets[1].parameters(), strict=True))
+    mixed = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).double())
+    wanted = copy.deepcopy(mixed)
+    steps = SGD(mixed, recipe)
+    for p, q in zip(mixed.parameters(), wanted.parameters(), strict=True):
+        p.grad = torch.ones_like(p)
+        q.data -= 0.1 * (1 + (0.1 * q.data if q.ndim == 2 else 0))
+    steps.step(0.1)
+    assert all(torch.allclose(p, q, rtol=1e-6) for p, q in zip(mixed.parameters(), wanted.parameters(), strict=True))

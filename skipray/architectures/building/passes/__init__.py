@@ -9,7 +9,7 @@ of a network is run by torch's own interpreter.
 from collections.abc import Iterable
 from typing import Protocol
 
-from skipray.architectures.building.passes.source import Source
+from skipray.architectures.building.passes.text import Text
 
 
 class NoPass(Exception):
@@ -19,8 +19,8 @@ class NoPass(Exception):
 class Pass(Protocol):
     """A layer's part of a step. It writes to keep what `backward` needs, and `backward` takes it in reverse order."""
 
-    def forward(self, source: Source, x: str) -> str:
-        """Write the layer's output, as in training.
+    def forward(self, text: Text, x: str) -> str:
+        """Write the layer's output, in training or evaluation as the text is.
 
         Args:
             x: the name of the input.
@@ -30,7 +30,7 @@ class Pass(Protocol):
         """
         ...
 
-    def backward(self, source: Source, gradient: str) -> str:
+    def backward(self, text: Text, gradient: str) -> str:
         """Write the gradients of the parameters, and that of the input, whose name it gives.
 
         Args:
@@ -45,12 +45,12 @@ class ChainPass:
     def __init__(self, parts: Iterable[Pass]):
         self.parts = tuple(parts)
 
-    def forward(self, source: Source, x: str) -> str:
+    def forward(self, text: Text, x: str) -> str:
         for part in self.parts:
-            x = part.forward(source, x)
+            x = part.forward(text, x)
         return x
 
-    def backward(self, source: Source, gradient: str) -> str:
+    def backward(self, text: Text, gradient: str) -> str:
         for part in reversed(self.parts):
-            gradient = part.backward(source, gradient)
+            gradient = part.backward(text, gradient)
         return gradient

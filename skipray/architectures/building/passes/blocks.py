@@ -9,7 +9,7 @@ from skipray.architectures.building.outline import Outline
 from skipray.architectures.building.passes import ChainPass, NoPass, Pass
 from skipray.architectures.building.passes.norms import norm_pass
 from skipray.architectures.building.passes.small import ActivationPass, PadPass, drop_pass, scale_pass
-from skipray.architectures.building.passes.source import Source
+from skipray.architectures.building.passes.text import Text
 from skipray.architectures.building.passes.weight_layers import weight_layer_pass
 
 
@@ -64,10 +64,10 @@ class Maker:
         return [*([] if block.scale is None else [scale_pass(block.scale)]), *self.drawn(block.drop)]
 
 
-def added(source: Source, skipped: str, found: str) -> str:
+def added(text: Text, skipped: str, found: str) -> str:
     """The gradient of what branch and skip both read. Autograd adds to the skip's, which is there first: where the two
     lie in memory differently, the kernels that read the sum take the way that its layout asks for."""
-    return source.new(f"{skipped}.add_({found})")
+    return text.new(f"{skipped}.add_({found})")
 
 
 class PostActivationPass:
@@ -81,18 +81,18 @@ class PostActivationPass:
         self.shortcut = make.shortcut(block.shortcut) if block.shortcut is not None else None
         self.activation = make.activation(in_place=True)
 
-    def forward(self, source: Source, x: str) -> str:
-        h = self.branch.forward(source, x)
+    def forward(self, text: Text, x: str) -> str:
+        h = self.branch.forward(text, x)
         if self.shortcut is not None:
-            h = source.new(f"{h} + {self.shortcut.forward(source, x)}")
-        return self.activation.forward(source, h)
+            h = text.new(f"{h} + {self.shortcut.forward(text, x)}")
+        return self.activation.forward(text, h)
 
-    def backward(self, source: Source, gradient: str) -> str:
-        gradient = self.activation.backward(source, gradient)
+    def backward(self, text: Text, gradient: str) -> str:
+        gradient = self.activation.backward(text, gradient)
         if self.shortcut is None:
-            return self.branch.backward(source, gradient)
-        skipped = self.shortcut.backward(source, gradient)
-        return added(source, skipped, self.branch.backward(source, gradient))
+            return self.branch.backward(text, gradient)
+        skipped = self.shortcut.backward(text, gradient)
+        return added(text, skipped, self.branch.backward(text, gradient))
 
 
 class PreActivationPass:
@@ -110,14 +110,14 @@ class PreActivationPass:
         self.shortcut = make.shortcut(block.shortcut)
         self.projects = block.projects
 
-    def forward(self, source: Source, x: str) -> str:
-        first = self.before.forward(source, x)
-        h = self.branch.forward(source, first)
-        return source.new(f"{h} + {self.shortcut.forward(source, first if self.projects else x)}")
+    def forward(self, text: Text, x: str) -> str:
+        first = self.before.forward(text, x)
+        h = self.branch.forward(text, first)
+        return text.new(f"{h} + {self.shortcut.forward(text, first if self.projects else x)}")
 
-    def backward(self, source: Source, gradient: str) -> str:
-        skipped = self.shortcut.backward(source, gradient)
-        found = self.branch.backward(source, gradient)
+    def backward(self, text: Text, gradient: str) -> str:
+        skipped = self.shortcut.backward(text, gradient)
+        found = self.branch.backward(text, gradient)
         if self.projects:
-            return self.before.backward(source, added(source, skipped, found))
-        return added(source, skipped, self.before.backward(source, found))
+            return self.before.backward(text, added(text, skipped, found))
+        return added(text, skipped, self.before.backward(text, found))

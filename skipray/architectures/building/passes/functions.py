@@ -16,10 +16,11 @@ OPERATOR = re.compile(r"torch\.ops\.aten\.(\w+)\(")
 
 @dataclass(frozen=True)
 class Functions:
-    """`forward` and `backward` as `source.written` describes them, `cross_entropy` as `loss` does."""
+    """`cross_entropy` as `loss` describes it, the others as `text.written` does."""
 
     forward: Callable[..., Tensor]
     backward: Callable[..., list[Tensor]]
+    evaluated: Callable[..., Tensor]
     cross_entropy: Callable[..., tuple[Tensor, Tensor, list[Tensor]]]
     shared: Callable[[list[Tensor]], list[Tensor]]
     """A list as they take it without a copy for each call."""
@@ -36,8 +37,11 @@ def functions(text: str) -> Functions | None:
         return None
     made = interpreted(text)
     if made is not None:
-        found, shared = made.functions, made.shared
-        return Functions(found.forward, found.backward, found.cross_entropy, shared)
+        return _named(lambda name: getattr(made.functions, name), made.shared)
     names: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "List": list, "Tuple": tuple}
     exec(compile(text, "<passes>", "exec"), names)
-    return Functions(names["forward"], names["backward"], names["cross_entropy"], list)
+    return _named(names.__getitem__, list)
+
+
+def _named(found: Callable[[str], Any], shared: Callable[[list[Tensor]], list[Tensor]]) -> Functions:
+    return Functions(found("forward"), found("backward"), found("evaluated"), found("cross_entropy"), shared)

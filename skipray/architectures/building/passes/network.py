@@ -11,7 +11,7 @@ from skipray.architectures.building.passes.functions import functions
 from skipray.architectures.building.passes.loss import cross_entropy
 from skipray.architectures.building.passes.running import Passes
 from skipray.architectures.building.passes.small import MeanPass, PoolPass
-from skipray.architectures.building.passes.source import segment, written
+from skipray.architectures.building.passes.text import segment, written
 from skipray.architectures.building.passes.weight_layers import weight_layer_pass
 from skipray.torch_private import is_watched
 

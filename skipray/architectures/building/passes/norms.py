@@ -1,4 +1,4 @@
-"""Passes of normalizations, in training: batch normalization takes the batch's statistics and keeps running ones."""
+"""Passes of normalizations. Batch normalization takes the batch's statistics in training and keeps running ones."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from torch import nn
 
 from skipray.architectures.building.layers import LightBatchNorm1d, LightBatchNorm2d
 from skipray.architectures.building.passes import NoPass, Pass
-from skipray.architectures.building.passes.source import Source
+from skipray.architectures.building.passes.text import Text
 
 ALL = [True, True, True]
 """Which gradients an operator gives: of input, scale and shift."""
@@ -23,29 +23,29 @@ class NormPass:
     def __init__(self, norm: Any):
         self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
 
-    def forward(self, source: Source, x: str) -> str:
-        found, *statistics = source.calls(self.operator, x, *self._forward(source, x), results=3)
-        source.keep(x, *statistics)
+    def forward(self, text: Text, x: str) -> str:
+        found, *statistics = text.calls(self.operator, x, *self._forward(text, x), results=3)
+        text.keep(x, *statistics)
         return found
 
-    def backward(self, source: Source, gradient: str) -> str:
-        x, *statistics = source.kept(3)
-        arguments = self._backward(source, x, statistics)
-        found, of_weight, of_bias = source.calls(
+    def backward(self, text: Text, gradient: str) -> str:
+        x, *statistics = text.kept(3)
+        arguments = self._backward(text, x, statistics)
+        found, of_weight, of_bias = text.calls(
             f"{self.operator}_backward", gradient, x, *arguments, ALL, results=3
         )  # fmt: skip
-        source.give(self.weight, of_weight)
-        source.give(self.bias, of_bias)
+        text.give(self.weight, of_weight)
+        text.give(self.bias, of_bias)
         return found
 
-    def _forward(self, source: Source, x: str) -> tuple[object, ...]:
+    def _forward(self, text: Text, x: str) -> tuple[object, ...]:
         raise NotImplementedError
 
-    def _backward(self, source: Source, x: str, statistics: list[str]) -> tuple[object, ...]:
+    def _backward(self, text: Text, x: str, statistics: list[str]) -> tuple[object, ...]:
         raise NotImplementedError
 
-    def _parameters(self, source: Source) -> tuple[str, str]:
-        return source.tensor(self.weight), source.tensor(self.bias)
+    def _parameters(self, text: Text) -> tuple[str, str]:
+        return text.tensor(self.weight), text.tensor(self.bias)
 
 
 class BatchNormPass(NormPass):
@@ -55,13 +55,13 @@ class BatchNormPass(NormPass):
         super().__init__(norm)
         self.running, self.momentum = (norm.running_mean, norm.running_var), norm.momentum
 
-    def _forward(self, source: Source, x: str) -> tuple[object, ...]:
-        running = map(source.tensor, self.running)
-        return (*self._parameters(source), *running, True, self.momentum, self.eps)
+    def _forward(self, text: Text, x: str) -> tuple[object, ...]:
+        running = map(text.tensor, self.running)
+        return (*self._parameters(text), *running, text.training, self.momentum, self.eps)
 
-    def _backward(self, source: Source, x: str, statistics: list[str]) -> tuple[object, ...]:
-        running = map(source.tensor, self.running)
-        return (source.tensor(self.weight), *running, *statistics, True, self.eps)
+    def _backward(self, text: Text, x: str, statistics: list[str]) -> tuple[object, ...]:
+        running = map(text.tensor, self.running)
+        return (text.tensor(self.weight), *running, *statistics, True, self.eps)
 
 
 class LayerNormPass(NormPass):
@@ -71,11 +71,11 @@ class LayerNormPass(NormPass):
         super().__init__(norm)
         self.shape = list(norm.normalized_shape)
 
-    def _forward(self, source: Source, x: str) -> tuple[object, ...]:
-        return (self.shape, *self._parameters(source), self.eps)
+    def _forward(self, text: Text, x: str) -> tuple[object, ...]:
+        return (self.shape, *self._parameters(text), self.eps)
 
-    def _backward(self, source: Source, x: str, statistics: list[str]) -> tuple[object, ...]:
-        return (self.shape, *statistics, *self._parameters(source))
+    def _backward(self, text: Text, x: str, statistics: list[str]) -> tuple[object, ...]:
+        return (self.shape, *statistics, *self._parameters(text))
 
 
 class GroupNormPass(NormPass):
@@ -85,11 +85,11 @@ class GroupNormPass(NormPass):
         super().__init__(norm)
         self.groups = norm.num_groups
 
-    def _forward(self, source: Source, x: str) -> tuple[object, ...]:
-        return (*self._parameters(source), *self._sizes(x), self.eps)
+    def _forward(self, text: Text, x: str) -> tuple[object, ...]:
+        return (*self._parameters(text), *self._sizes(x), self.eps)
 
-    def _backward(self, source: Source, x: str, statistics: list[str]) -> tuple[object, ...]:
-        return (*statistics, source.tensor(self.weight), *self._sizes(x))
+    def _backward(self, text: Text, x: str, statistics: list[str]) -> tuple[object, ...]:
+        return (*statistics, text.tensor(self.weight), *self._sizes(x))
 
     def _sizes(self, x: str) -> tuple[object, ...]:
         return f"{x}.size(0)", f"{x}.size(1)", f"{x}.size(2) * {x}.size(3)", self.groups

@@ -5,47 +5,47 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from skipray.activations import Written
+from skipray.activations import Expressions
 from skipray.architectures.building.layers import ChannelScale, FixedScale, LearnedScale, PadShortcut
 from skipray.architectures.building.passes import NoPass, Pass
-from skipray.architectures.building.passes.source import Source, called
+from skipray.architectures.building.passes.text import Text, called
 
 
 class ActivationPass:
-    def __init__(self, activation: Written, *, keeps_input: bool, in_place: bool):
+    def __init__(self, activation: Expressions, *, keeps_input: bool, in_place: bool):
         """
         Args:
             in_place: nothing else reads its input.
         """
         self.activation, self.keeps_input, self.in_place = activation, keeps_input, in_place
 
-    def forward(self, source: Source, x: str) -> str:
+    def forward(self, text: Text, x: str) -> str:
         written = self.activation
-        text = written.forward if written.in_place is None or not self.in_place else written.in_place
-        y = source.new(text.format(x=x))
-        source.keep(x if self.keeps_input else y)
+        function = written.forward if written.in_place is None or not self.in_place else written.in_place
+        y = text.new(function.format(x=x))
+        text.keep(x if self.keeps_input else y)
         return y
 
-    def backward(self, source: Source, gradient: str) -> str:
-        (kept,) = source.kept(1)
+    def backward(self, text: Text, gradient: str) -> str:
+        (kept,) = text.kept(1)
         written = self.activation
         new = written.backward.format(g=gradient, kept=kept)
         if written.backward_in_place is None:
-            return source.new(new)
+            return text.new(new)
         # Written over the gradient where a new tensor would lie in memory as it does: else kernels take another way.
         over = written.backward_in_place.format(g=gradient, kept=kept)
-        return source.chosen(f"{gradient}.stride() == {kept}.stride()", over, new)
+        return text.chosen(f"{gradient}.stride() == {kept}.stride()", over, new)
 
 
 class ScalePass:
     def __init__(self, scale: FixedScale):
         self.factor = scale.factor
 
-    def forward(self, source: Source, x: str) -> str:
-        return source.new(f"{x} * {source.number(self.factor)}")
+    def forward(self, text: Text, x: str) -> str:
+        return text.new(f"{x} * {text.number(self.factor)}")
 
-    def backward(self, source: Source, gradient: str) -> str:
-        return source.new(f"{gradient} * {source.number(self.factor)}")
+    def backward(self, text: Text, gradient: str) -> str:
+        return text.new(f"{gradient} * {text.number(self.factor)}")
 
 
 class LearnedScalePass:
@@ -54,18 +54,18 @@ class LearnedScalePass:
     def __init__(self, factors: Tensor):
         self.factors = factors
 
-    def forward(self, source: Source, x: str) -> str:
-        source.keep(x)
-        return source.new(f"{x} * {source.tensor(self.factors)}")
+    def forward(self, text: Text, x: str) -> str:
+        text.keep(x)
+        return text.new(f"{x} * {text.tensor(self.factors)}")
 
-    def backward(self, source: Source, gradient: str) -> str:
-        (x,) = source.kept(1)
-        factors = source.tensor(self.factors)
-        found = source.call("sum_to_size", source.new(f"{gradient} * {x}"), list(self.factors.shape))
+    def backward(self, text: Text, gradient: str) -> str:
+        (x,) = text.kept(1)
+        factors = text.tensor(self.factors)
+        found = text.call("sum_to_size", text.new(f"{gradient} * {x}"), list(self.factors.shape))
         # In memory as the parameter is, which autograd sees to where it leaves a gradient.
         same = f"{found}.stride() == {factors}.stride()"
-        source.give(self.factors, source.chosen(same, found, f"torch.empty_like({factors}).copy_({found})"))
-        return source.new(f"{gradient} * {factors}")
+        text.give(self.factors, text.chosen(same, found, f"torch.empty_like({factors}).copy_({found})"))
+        return text.new(f"{gradient} * {factors}")
 
 
 class DropPass:
@@ -79,63 +79,65 @@ class DropPass:
         """
         self.share, self.whole_batch = kept, whole_batch
 
-    def forward(self, source: Source, x: str) -> str:
+    def forward(self, text: Text, x: str) -> str:
+        if not text.training:
+            return x
         empty = called("new_empty", x, f"[1] * {x}.dim()") if self.whole_batch else called("empty_like", x)
-        share = source.number(self.share)
-        noise = source.new(f"{empty}.bernoulli_({share}).div_({share})")
-        source.keep(noise)
-        return source.new(f"{x} * {noise}")
+        share = text.number(self.share)
+        noise = text.new(f"{empty}.bernoulli_({share}).div_({share})")
+        text.keep(noise)
+        return text.new(f"{x} * {noise}")
 
-    def backward(self, source: Source, gradient: str) -> str:
-        (noise,) = source.kept(1)
-        return source.new(f"{gradient} * {noise}")
+    def backward(self, text: Text, gradient: str) -> str:
+        (noise,) = text.kept(1)
+        return text.new(f"{gradient} * {noise}")
 
 
 class PadPass:
     def __init__(self, shortcut: PadShortcut):
         self.padding, self.stride = list(shortcut.padding), shortcut.stride
 
-    def forward(self, source: Source, x: str) -> str:
-        source.keep(x)
-        pixels = source.new(f"{x}[:, :, ::{self.stride}, ::{self.stride}]" if self.stride > 1 else x)
-        return source.call("constant_pad_nd", pixels, self.padding, 0)
+    def forward(self, text: Text, x: str) -> str:
+        text.keep(x)
+        pixels = text.new(f"{x}[:, :, ::{self.stride}, ::{self.stride}]" if self.stride > 1 else x)
+        return text.call("constant_pad_nd", pixels, self.padding, 0)
 
-    def backward(self, source: Source, gradient: str) -> str:
-        (x,) = source.kept(1)
-        found = source.call("constant_pad_nd", gradient, [-n for n in self.padding], 0)
+    def backward(self, text: Text, gradient: str) -> str:
+        (x,) = text.kept(1)
+        found = text.call("constant_pad_nd", gradient, [-n for n in self.padding], 0)
         if self.stride == 1:
             return found
         rows = f"[{x}.size(0), {x}.size(1), {found}.size(2), {x}.size(3)]"
-        found = source.call("slice_backward", found, rows, 3, 0, f"{x}.size(3)", self.stride)
-        return source.call("slice_backward", found, f"{x}.size()", 2, 0, f"{x}.size(2)", self.stride)
+        found = text.call("slice_backward", found, rows, 3, 0, f"{x}.size(3)", self.stride)
+        return text.call("slice_backward", found, f"{x}.size()", 2, 0, f"{x}.size(2)", self.stride)
 
 
 class PoolPass:
     """The maxima of 3 x 3 pixels, every second one: the stem's of the ImageNet layout."""
 
-    sizes = [[3, 3], [2, 2], [1, 1], [1, 1], False]
+    sizes = ([3, 3], [2, 2], [1, 1], [1, 1], False)
 
-    def forward(self, source: Source, x: str) -> str:
-        found, places = source.calls("max_pool2d_with_indices", x, *self.sizes, results=2)
-        source.keep(x, places)
+    def forward(self, text: Text, x: str) -> str:
+        found, places = text.calls("max_pool2d_with_indices", x, *self.sizes, results=2)
+        text.keep(x, places)
         return found
 
-    def backward(self, source: Source, gradient: str) -> str:
-        x, places = source.kept(2)
-        return source.call("max_pool2d_with_indices_backward", gradient, x, *self.sizes, places)
+    def backward(self, text: Text, gradient: str) -> str:
+        x, places = text.kept(2)
+        return text.call("max_pool2d_with_indices_backward", gradient, x, *self.sizes, places)
 
 
 class MeanPass:
     """Over space."""
 
-    def forward(self, source: Source, x: str) -> str:
-        source.keep(x)
-        return source.call("mean", x, [2, 3])
+    def forward(self, text: Text, x: str) -> str:
+        text.keep(x)
+        return text.call("mean", x, [2, 3])
 
-    def backward(self, source: Source, gradient: str) -> str:
-        (x,) = source.kept(1)
+    def backward(self, text: Text, gradient: str) -> str:
+        (x,) = text.kept(1)
         spread = f"{gradient}.unsqueeze(2).unsqueeze(3).expand({x}.size())"
-        return source.new(f"{spread} / ({x}.size(2) * {x}.size(3))")
+        return text.new(f"{spread} / ({x}.size(2) * {x}.size(3))")
 
 
 def scale_pass(scale: nn.Module) -> Pass:

@@ -4,22 +4,22 @@ from torch import nn
 
 from skipray.architectures.building.linear_maps import GroupedLinear
 from skipray.architectures.building.passes import NoPass, Pass
-from skipray.architectures.building.passes.source import Source, called
+from skipray.architectures.building.passes.text import Text, called
 
 
 class LinearPass:
     def __init__(self, layer: nn.Linear, *, first: bool):
         self.weight, self.bias, self.first = layer.weight, layer.bias, first
 
-    def forward(self, source: Source, x: str) -> str:
-        source.keep(x)
-        return source.call("linear", x, source.tensor(self.weight), source.tensor(self.bias))
+    def forward(self, text: Text, x: str) -> str:
+        text.keep(x)
+        return text.call("linear", x, text.tensor(self.weight), text.tensor(self.bias))
 
-    def backward(self, source: Source, gradient: str) -> str:
-        (x,) = source.kept(1)
-        source.give(self.weight, called("mm", f"{gradient}.t()", x))
-        source.give(self.bias, f"{gradient}.sum(0)")
-        return gradient if self.first else source.call("mm", gradient, source.tensor(self.weight))
+    def backward(self, text: Text, gradient: str) -> str:
+        (x,) = text.kept(1)
+        text.give(self.weight, called("mm", f"{gradient}.t()", x))
+        text.give(self.bias, f"{gradient}.sum(0)")
+        return gradient if self.first else text.call("mm", gradient, text.tensor(self.weight))
 
 
 class GroupedLinearPass:
@@ -28,28 +28,28 @@ class GroupedLinearPass:
     def __init__(self, layer: GroupedLinear, *, first: bool):
         self.weight, self.bias, self.groups, self.first = layer.weight, layer.bias, layer.groups, first
 
-    def forward(self, source: Source, x: str) -> str:
-        split = source.new(self._split(x))
-        source.keep(split)
-        found = source.new(f"{called('bmm', split, self._maps(source))}.transpose(0, 1).reshape({x}.size(0), -1)")
-        return found if self.bias is None else source.new(f"{found} + {source.tensor(self.bias)}")
+    def forward(self, text: Text, x: str) -> str:
+        split = text.new(self._split(x))
+        text.keep(split)
+        found = text.new(f"{called('bmm', split, self._maps(text))}.transpose(0, 1).reshape({x}.size(0), -1)")
+        return found if self.bias is None else text.new(f"{found} + {text.tensor(self.bias)}")
 
-    def backward(self, source: Source, gradient: str) -> str:
-        (inputs,) = source.kept(1)
-        source.give(self.bias, f"{gradient}.sum(0)")
-        split, shape = source.new(self._split(gradient)), list(self.weight.shape)
+    def backward(self, text: Text, gradient: str) -> str:
+        (inputs,) = text.kept(1)
+        text.give(self.bias, f"{gradient}.sum(0)")
+        split, shape = text.new(self._split(gradient)), list(self.weight.shape)
         products = called("bmm", f"{inputs}.transpose(1, 2)", split)
-        source.give(self.weight, f"{products}.transpose(1, 2).reshape({shape})")
+        text.give(self.weight, f"{products}.transpose(1, 2).reshape({shape})")
         if self.first:
             return gradient
-        found = called("bmm", split, f"{self._maps(source)}.transpose(1, 2)")
-        return source.new(f"{found}.transpose(0, 1).reshape({gradient}.size(0), -1)")
+        found = called("bmm", split, f"{self._maps(text)}.transpose(1, 2)")
+        return text.new(f"{found}.transpose(0, 1).reshape({gradient}.size(0), -1)")
 
     def _split(self, name: str) -> str:
         return f"{name}.view({name}.size(0), {self.groups}, -1).transpose(0, 1)"
 
-    def _maps(self, source: Source) -> str:
-        return f"{source.tensor(self.weight)}.view({self.groups}, -1, {self.weight.shape[1]}).transpose(1, 2)"
+    def _maps(self, text: Text) -> str:
+        return f"{text.tensor(self.weight)}.view({self.groups}, -1, {self.weight.shape[1]}).transpose(1, 2)"
 
 
 class ConvolutionPass:
@@ -58,22 +58,22 @@ class ConvolutionPass:
         assert not isinstance(layer.padding, str)
         self.sizes = [list(size) for size in (layer.stride, layer.padding, layer.dilation)]
 
-    def forward(self, source: Source, x: str) -> str:
-        source.keep(x)
-        return source.call(
-            "conv2d", x, source.tensor(self.weight), source.tensor(self.bias), *self.sizes, self.groups
+    def forward(self, text: Text, x: str) -> str:
+        text.keep(x)
+        return text.call(
+            "conv2d", x, text.tensor(self.weight), text.tensor(self.bias), *self.sizes, self.groups
         )  # fmt: skip
 
-    def backward(self, source: Source, gradient: str) -> str:
-        (x,) = source.kept(1)
+    def backward(self, text: Text, gradient: str) -> str:
+        (x,) = text.kept(1)
         biases = None if self.bias is None else [len(self.bias)]
         wanted = [not self.first, True, self.bias is not None]
-        found, of_weight, of_bias = source.calls(
-            "convolution_backward", gradient, x, source.tensor(self.weight), biases, *self.sizes, False, [0, 0],
+        found, of_weight, of_bias = text.calls(
+            "convolution_backward", gradient, x, text.tensor(self.weight), biases, *self.sizes, False, [0, 0],
             self.groups, wanted, results=3,
         )  # fmt: skip
-        source.give(self.weight, of_weight)
-        source.give(self.bias, of_bias)
+        text.give(self.weight, of_weight)
+        text.give(self.bias, of_bias)
         return gradient if self.first else found
 
 

@@ -12,16 +12,24 @@ from itertools import groupby
 
 from torch import Tensor
 
-ARGUMENTS = "t: List[Tensor], c: List[float], n: List[int], k: List[Tensor]"
+ARGUMENTS, KEPT = "t: List[Tensor], c: List[float], n: List[int]", "k: List[Tensor]"
 INDENT = "    "
+Writer = Callable[["Text", str], str]
+"""Writes lines that begin with what the name has; gives the name of what they end with."""
 
 
-class Source:
-    """A segment while it is written. Lines go forward until `turn` is called."""
+class Text:
+    """A segment while it is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, tensors: list[Tensor], *, training: bool):
+        """
+        Args:
+            tensors: its parameters and running statistics, as far as they are known; others are put behind them.
+            training: else nothing is kept, and there is no way back.
+        """
+        self.training = training
         self.lines: list[str] = []
-        self.tensors: list[Tensor] = []
+        self.tensors = tensors
         self.numbers: list[float] = []
         self.given: list[Tensor] = []
         """Parameters in the order in which their gradients are there."""
@@ -63,7 +71,8 @@ class Source:
         return name
 
     def keep(self, *names: str) -> None:
-        self.lines += [f"k.append({name})" for name in names]
+        if self.training:
+            self.lines += [f"k.append({name})" for name in names]
 
     def kept(self, count: int) -> list[str]:
         """What was kept last, in the order in which it was."""
@@ -86,63 +95,81 @@ def called(operator: str, *arguments: object) -> str:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """The lines of both directions, what they read, and the parameters in the order of their gradients."""
+class Lines:
+    """What one function has of a segment, and the numbers that it reads."""
 
-    forward: tuple[str, ...]
-    backward: tuple[str, ...]
-    tensors: tuple[Tensor, ...]
+    text: tuple[str, ...]
     numbers: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What the functions have of it, the tensors that they read, and the parameters in the order of their gradients."""
+
+    forward: Lines
+    backward: Lines
+    evaluated: Lines
+    tensors: tuple[Tensor, ...]
     given: tuple[Tensor, ...]
 
     @property
     def reads(self) -> tuple[object, ...]:
         """What it shares with all that read alike."""
-        return self.forward, self.backward, len(self.tensors), len(self.numbers)
+        parts = (self.forward, self.backward, self.evaluated)
+        return (len(self.tensors), *((part.text, len(part.numbers)) for part in parts))
 
 
-def segment(forward: Callable[[Source, str], str], backward: Callable[[Source, str], str]) -> Segment:
+def segment(forward: Writer, backward: Writer) -> Segment:
     """What the two write."""
-    source = Source()
-    found = forward(source, "x")
-    ahead = [*source.lines, f"x = {found}"]
-    source.lines = []
-    found = backward(source, "g")
-    back = [*source.lines, f"g = {found}"]
-    return Segment(tuple(ahead), tuple(back), tuple(source.tensors), tuple(source.numbers), tuple(source.given))
+    tensors: list[Tensor] = []
+    given: list[Tensor] = []
+
+    def lines(writer: Writer, name: str, *, training: bool) -> Lines:
+        text = Text(tensors, training=training)
+        found = writer(text, name)
+        given.extend(text.given)
+        return Lines((*text.lines, f"{name} = {found}"), tuple(text.numbers))
+
+    ahead, back = lines(forward, "x", training=True), lines(backward, "g", training=True)
+    return Segment(ahead, back, lines(forward, "x", training=False), tuple(tensors), tuple(given))
 
 
 @dataclass(frozen=True)
-class Written:
+class NetworkText:
     """A network's functions and what they are called with."""
 
     text: str
     tensors: list[Tensor]
-    numbers: list[float]
+    numbers: list[list[float]]
+    """Of `forward`, `backward` and `evaluated`."""
     runs: list[int]
     given: list[Tensor]
     """Parameters in the order of the gradients that `backward` gives."""
 
 
-def written(segments: Iterable[Segment], loss: str) -> Written:
+def written(segments: Iterable[Segment], loss: str) -> NetworkText:
     """The functions `forward(x, t, c, n, k)`, which gives the output; `backward(g, t, c, n, k)`, the gradients of all
-    parameters; and what `loss` has in it, which may call them."""
+    parameters; `evaluated(x, t, c, n)`, the output in evaluation; and what `loss` has in it, which may call them."""
     all_of_it = list(segments)
     runs = [list(run) for _, run in groupby(all_of_it, key=lambda one: one.reads)]
-    ahead = [f"def forward(x: Tensor, {ARGUMENTS}) -> Tensor:", "k.clear()", "j = 0", "m = 0"]
-    back = [f"def backward(g: Tensor, {ARGUMENTS}) -> List[Tensor]:", "out: List[Tensor] = []", "j = len(t)"]
-    back.append("m = len(c)")
+    ahead = [f"def forward(x: Tensor, {ARGUMENTS}, {KEPT}) -> Tensor:", "k.clear()", "j = 0", "m = 0"]
+    judged = [f"def evaluated(x: Tensor, {ARGUMENTS}) -> Tensor:", "j = 0", "m = 0"]
+    back = [f"def backward(g: Tensor, {ARGUMENTS}, {KEPT}) -> List[Tensor]:", "out: List[Tensor] = []"]
+    back += ["j = len(t)", "m = len(c)"]
     for i, (first, *_) in enumerate(runs):
-        moved = (f"j += {len(first.tensors)}", f"m += {len(first.numbers)}")
-        ahead += _loop(i, (*first.forward, *moved))
+        for lines, part in ((ahead, first.forward), (judged, first.evaluated)):
+            lines += _loop(i, (*part.text, f"j += {len(first.tensors)}", f"m += {len(part.numbers)}"))
     for i, (first, *_) in reversed(list(enumerate(runs))):
-        moved = (f"j -= {len(first.tensors)}", f"m -= {len(first.numbers)}")
-        back += _loop(i, (*moved, *first.backward))
-    functions = (f"\n{INDENT}".join(lines) + "\n" for lines in ([*ahead, "return x"], [*back, "return out"]))
-    return Written(
-        "\n\n".join((*functions, loss)),
+        moved = (f"j -= {len(first.tensors)}", f"m -= {len(first.backward.numbers)}")
+        back += _loop(i, (*moved, *first.backward.text))
+    all_lines = ([*ahead, "return x"], [*back, "return out"], [*judged, "return x"])
+    return NetworkText(
+        "\n\n".join((*(f"\n{INDENT}".join(lines) + "\n" for lines in all_lines), loss)),
         [tensor for one in all_of_it for tensor in one.tensors],
-        [number for one in all_of_it for number in one.numbers],
+        [
+            [n for part in parts for n in part.numbers]
+            for parts in zip(*((s.forward, s.backward, s.evaluated) for s in all_of_it), strict=True)
+        ],
         [len(run) for run in runs],
         [parameter for one in reversed(all_of_it) for parameter in one.given],
     )
