@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -37,10 +37,18 @@ def functions(text: str) -> Functions | None:
         return None
     made = interpreted(text)
     if made is not None:
-        return _named(lambda name: getattr(made.functions, name), made.shared)
+        return _named(lambda name: partial(_call, getattr(made.functions, name)), made.shared)
     names: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "List": list, "Tuple": tuple}
     exec(compile(text, "<passes>", "exec"), names)
     return _named(names.__getitem__, list)
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What torch's function gives. What it raises is said as its operator does, without the interpreter's own story."""
+    try:
+        return function(*arguments)
+    except RuntimeError as error:
+        raise RuntimeError(str(error).rpartition("\nRuntimeError: ")[2].strip()) from error
 
 
 def _named(found: Callable[[str], Any], shared: Callable[[list[Tensor]], list[Tensor]]) -> Functions:
