@@ -46,6 +46,7 @@ def networks():
         mlp, cnn = MLP | small | {"depth": 8}, CNN | small | {"depth": 14, "shortcut": "A"}
         yield family, cnn
         yield family, mlp | {"residual_scale": 0.5}
+        yield family, mlp | {"residual_scale": 2}
         yield family, mlp | {"residual_scale": "learned"}
         yield family, mlp | {"widths": (8, 6)}
         yield family, mlp | {"layer_scale": 0.1}
@@ -104,6 +105,7 @@ def assert_same(net, twin):
 
 @pytest.mark.parametrize("given", networks(), ids=name_of)
 def test_the_bits_are_those_of_autograd(make_model, given):
+    """As a function that autograd differentiates, with loss and gradients at once, and in evaluation."""
     family, fields = given
     net, twin, passes = pair(make_model, family, fields)
     assert passes is not None
@@ -113,46 +115,34 @@ def test_the_bits_are_those_of_autograd(make_model, given):
         assert_same(net, twin)
     assert gradients(net, x, y, pieces=3) == gradients(passes, x, y, pieces=3)
     assert_same(net, twin)
-
-
-@pytest.mark.parametrize("given", networks(), ids=name_of)
-def test_so_are_those_of_loss_and_gradients_at_once(make_model, given):
-    """Of a piece of a batch, with a label that counts nowhere; the second piece's gradients are added."""
-    family, fields = given
-    net, twin, passes = pair(make_model, family, fields)
-    x, y = batch(layout=memory_format(net))
-    y[3] = -100
-    for network_or_passes in (net, passes):
-        torch.manual_seed(7)
-        found = []
-        for part, labels, share in zip(x.split([8, 4]), y.split([8, 4]), (8 / 12, 1.0), strict=True):
-            if network_or_passes is net:
-                scores = net(part)
-                loss = F.cross_entropy(scores, labels) * share
-                loss.backward()
-            else:
-                loss, scores = passes.cross_entropy(part, labels, share)
-            found += [loss.detach(), scores.detach()]
-        if network_or_passes is net:
-            wanted = found
-    assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))
+    for parameter in (*net.parameters(), *twin.parameters()):
+        parameter.grad = None
+    y[3] = -100  # counts nowhere
+    assert all(map(torch.equal, in_pieces(by_autograd(net), x, y), in_pieces(passes.cross_entropy, x, y)))
     assert_same(net, twin)
-
-
-@pytest.mark.parametrize("given", networks(), ids=name_of)
-def test_so_are_those_of_evaluation(make_model, given):
-    """With running statistics of one step; of another number of samples than that step's."""
-    family, fields = given
-    net, twin, passes = pair(make_model, family, fields)
-    x, y = batch(layout=memory_format(net))
-    gradients(net, x, y)
-    gradients(passes, x, y)
     net.eval()
     before = {name: buffer.clone() for name, buffer in twin.named_buffers()}
     with torch.no_grad():
         assert torch.equal(net(x[:7]), passes.evaluated(x[:7]))
         assert torch.equal(net(x[:7]), passes.evaluated(x[:7])), "and the inputs are as they were"
     assert all(torch.equal(buffer, before[name]) for name, buffer in twin.named_buffers())
+
+
+def by_autograd(net):
+    def cross_entropy(x, y, share):
+        scores = net(x)
+        loss = F.cross_entropy(scores, y) * share
+        loss.backward()
+        return loss.detach(), scores.detach()
+
+    return cross_entropy
+
+
+def in_pieces(cross_entropy, x, y):
+    """Losses and scores of two pieces, the second of which is given its whole share."""
+    torch.manual_seed(7)
+    found = zip(x.split([8, 4]), y.split([8, 4]), (8 / 12, 1.0), strict=True)
+    return [tensor for piece in found for tensor in cross_entropy(*piece)]
 
 
 def interpreters(make_model, monkeypatch, family, fields):
