@@ -3,7 +3,8 @@
     python tests/versions lowest|newest [--python 3.11] [--keep FOLDER]
 
 Installs skipray with what training needs (gigabytes: torch) into a temporary folder, launches a small sweep there with
-every probe, and expects its report, every trial finished, and not a single warning. Exit code 1 where it is otherwise.
+every probe, and expects its report, every trial finished, and not a single warning; then the tests that compare what
+skipray writes out with torch's own: operators change with torch. Exit code 1 where it is otherwise.
 """
 
 import argparse
@@ -30,6 +31,7 @@ factors: {architecture: [plainnet, resnet], depth: [8, 20]}
 seeds: [0, 1]
 probe: {preset: full, samples: 64, hessian: true, jacobian: true}
 """
+BITS = ("architectures/test_passes.py", "architectures/test_activations.py", "trial/training/test_sgd.py")
 SECONDS = 900.0
 
 
@@ -43,7 +45,7 @@ def main() -> int:
         folder = (options.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         python = install(folder, options.which, options.python)
-        wrong = run_sweep(folder, python)
+        wrong = run_sweep(folder, python) + compare_bits(folder, python)
     print(*wrong, sep="\n", file=sys.stderr)
     return 1 if wrong else 0
 
@@ -88,6 +90,22 @@ def run_sweep(folder: Path, python: Path) -> list[str]:
         wrong.append("there is no report")
     print(f"{told['ran']} trials and their report in {time.monotonic() - began:.0f} s", flush=True)
     return wrong
+
+
+def compare_bits(folder: Path, python: Path) -> list[str]:
+    """Run the tests of passes, activations and SGD. Returns what is wrong."""
+    began = time.monotonic()
+    subprocess.run([UV, "pip", "install", "--quiet", "--python", python, "pytest"], check=True)
+    options = ["-q", "-o", "addopts=--import-mode=importlib", "-o", "filterwarnings=default", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [python, "-m", "pytest", *options, *(ROOT / "tests" / test for test in BITS)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    print(f"{done.stdout.splitlines()[-1]} in {time.monotonic() - began:.0f} s", flush=True)
+    return [] if done.returncode == 0 else [done.stdout[-5000:]]
 
 
 if __name__ == "__main__":

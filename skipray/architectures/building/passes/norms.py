@@ -30,6 +30,7 @@ class NormPass:
 
     def backward(self, text: Text, gradient: str) -> str:
         x, *statistics = text.kept(3)
+        gradient = self._laid_out(text, gradient, x)
         arguments = self._backward(text, x, statistics)
         found, of_weight, of_bias = text.calls(
             f"{self.operator}_backward", gradient, x, *arguments, ALL, results=3
@@ -43,6 +44,10 @@ class NormPass:
 
     def _backward(self, text: Text, x: str, statistics: list[str]) -> tuple[object, ...]:
         raise NotImplementedError
+
+    def _laid_out(self, text: Text, gradient: str, x: str) -> str:
+        """The gradient as the operator reads it."""
+        return gradient
 
     def _parameters(self, text: Text) -> tuple[str, str]:
         return text.tensor(self.weight), text.tensor(self.bias)
@@ -90,6 +95,11 @@ class GroupNormPass(NormPass):
 
     def _backward(self, text: Text, x: str, statistics: list[str]) -> tuple[object, ...]:
         return (*statistics, text.tensor(self.weight), *self._sizes(x))
+
+    def _laid_out(self, text: Text, gradient: str, x: str) -> str:
+        """In memory as the input is: autograd sees to it, or the operator; that of torch 2.4 reads it wrongly else."""
+        same = f"{gradient}.stride() == {x}.stride()"
+        return text.chosen(same, gradient, f"torch.empty_like({x}).copy_({gradient})")
 
     def _sizes(self, x: str) -> tuple[object, ...]:
         return f"{x}.size(0)", f"{x}.size(1)", f"{x}.size(2) * {x}.size(3)", self.groups
