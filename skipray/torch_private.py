@@ -20,16 +20,19 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
 - `open_modes`: modes and hooks on saved tensors that were entered and not left. Publicly: they are not seen.
 - `operator`: what autograd calls for a layer's gradients. Publicly: autograd calls it.
 - `interpreted`: lists that torch's interpreter does not copy for each call, which `torch.jit.script` makes with a
-  warning each. Publicly: Python's interpreter runs the same text.
+  warning each, and that it runs what is written. Publicly: Python's interpreter runs the same text.
 - `fused_sgd`: the kernel of a step of SGD. Publicly: `torch.optim.sgd.sgd`, which sorts the tensors before each.
 - `is_watched`: hooks of modules and parameters have to be called, which only their own calls do. Publicly: whatever
   cannot be seen is taken for watched.
 """
 
 import importlib
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,8 @@ from torch import Tensor, UntypedStorage, nn
 from torch.nn.modules import batchnorm, conv, dropout
 from torch.nn.modules import module as modules
 from torch.optim import optimizer as optimizers
+
+logger = logging.getLogger(__name__)
 
 Kinds = tuple[type[nn.Module], ...]
 
@@ -172,16 +177,19 @@ class Interpreted:
     """Has each function of the text by its name."""
     shared: Callable[[list[Tensor]], Any]
     """A list of tensors that they read and write as it is: of any other each call makes a copy."""
+    as_written: Callable[[], AbstractContextManager[None]]
+    """Within it they call the operators that the text names; else the interpreter may put others in their place."""
 
 
 def interpreted(text: str) -> Interpreted | None:
     """None where this torch has no such interpreter, or it does not know the text."""
-    shared = getattr(torch._C, "ScriptList", None)
-    if shared is None:
+    shared, optimized = getattr(torch._C, "ScriptList", None), getattr(torch.jit, "optimized_execution", None)
+    if shared is None or optimized is None:
         return None
     try:
-        return Interpreted(torch.jit.CompilationUnit(text), shared)
-    except (AttributeError, RuntimeError):
+        return Interpreted(torch.jit.CompilationUnit(text), shared, partial(optimized, False))
+    except (AttributeError, RuntimeError) as error:
+        logger.debug("torch's interpreter does not know a network's text: %s", error)
         return None
 
 

@@ -12,6 +12,7 @@ with which the tests make it. A user's own `module:name` is a function of a tens
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -107,10 +108,10 @@ def make_in_place(activation: Activation, layers: int) -> Function:
 
 
 def write(activation: Activation, layers: int) -> Expressions | None:
-    """It and its gradient as text; None of one that has no such text."""
+    """It and its gradient as text; None of one that has no such text, as with an argument that is no finite number."""
     name = name_of(activation)
     entry: Any = None if ":" in name else catalog.find("activations", name)
-    if not hasattr(entry, "write"):
+    if not hasattr(entry, "write") or not all(map(math.isfinite, arguments_of(activation).values())):
         return None
     found: Expressions = entry.write(layers, **arguments_of(activation))
     return found

@@ -32,6 +32,7 @@ from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.records import EpochRecord, Outcome, TrialRecord
 from skipray.spec import TrialSpec
+from skipray.torch_private import is_watched
 from skipray.trial.chance import chance, constant_loss
 from skipray.trial.checkpoints import Checkpoints, Saving
 from skipray.trial.clock import Clock
@@ -242,8 +243,9 @@ class _Attempt:
         return written_out(self.network, self.trial.recipe)
 
     def _evaluate(self, epoch: int, *, whole: bool) -> dict[str, Evaluation]:
-        # Before the first step normalizations are not in evaluation mode.
-        forward = self._passes.evaluated if epoch and self._passes else self.network
+        # Before the first step normalizations are not in evaluation mode. A metric of the user's own may leave hooks.
+        written = self._passes if epoch and not is_watched(self.network) else None
+        forward = written.evaluated if written else self.network
         with evaluation_mode(self.network, batch_statistics=epoch == 0):
             return {
                 part: evaluate(

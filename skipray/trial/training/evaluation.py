@@ -48,10 +48,10 @@ def evaluate(
     workers: int = 1,
     names: Sequence[str] = (),
 ) -> Evaluation:
-    """Loss, accuracy and metrics of the user's own on `train`, `validation` or `test`, in the network's present mode.
+    """Loss, accuracy and metrics of the user's own on `train`, `validation` or `test`.
 
     Args:
-        network: gives the scores of normalised inputs.
+        network: gives the scores of normalised inputs; a module in its present mode.
         objective: mean loss of a batch.
         whole: all samples; else at most `subset_size` of them, the same in every trial.
         tick: called before each batch; may raise.

@@ -34,7 +34,8 @@ class Pass(Protocol):
         """Write the gradients of the parameters, and that of the input, whose name it gives.
 
         Args:
-            gradient: the name of the output's. An activation overwrites it.
+            gradient: the name of the output's. It may be written over by whoever has it, and by the sum of a branch's
+                gradient and its skip's: a pass keeps no name of it, and gives it on only where nothing else reads it.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -37,16 +38,17 @@ def functions(text: str) -> Functions | None:
         return None
     made = interpreted(text)
     if made is not None:
-        return _named(lambda name: partial(_call, getattr(made.functions, name)), made.shared)
+        return _named(lambda name: partial(_call, made.as_written, getattr(made.functions, name)), made.shared)
     names: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "List": list, "Tuple": tuple}
     exec(compile(text, "<passes>", "exec"), names)
     return _named(names.__getitem__, list)
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+def _call(as_written: Callable[[], AbstractContextManager[None]], function: Callable[..., Any], *arguments: Any) -> Any:
     """What torch's function gives. What it raises is said as its operator does, without the interpreter's own story."""
     try:
-        return function(*arguments)
+        with as_written():
+            return function(*arguments)
     except RuntimeError as error:
         raise RuntimeError(str(error).rpartition("\nRuntimeError: ")[2].strip()) from error
 

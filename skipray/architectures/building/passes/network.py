@@ -23,8 +23,8 @@ def passes_of(network: nn.Module, *, ignored: int = -100) -> Passes | None:
     """What a step of training runs in place of the network; `ignored` is the label that counts nowhere.
 
     None where it would be no faster or something else: for a network that is not of skipray's blocks, or has a part or
-    an activation of another kind, on another device than a CPU, whose parameters are not all trained, or which has
-    hooks; for a torch without these kernels.
+    an activation of another kind, on another device than a CPU, whose parameters are not all trained or serve two
+    layers, or which has hooks; for a torch without these kernels.
     """
     if type(network) is not Network or network.outline.order not in ORDERS:
         return None
@@ -35,7 +35,8 @@ def passes_of(network: nn.Module, *, ignored: int = -100) -> Passes | None:
     except NoPass:
         return None
     whole = written(parts, cross_entropy(ignored))
-    found = functions(whole.text)
+    shared = len({id(parameter) for parameter in whole.given}) < len(whole.given)
+    found = None if shared else functions(whole.text)
     return None if found is None else Passes(whole, found, flat=network.is_flat)
 
 

@@ -1,9 +1,9 @@
 """The text of a network's passes: of one of its segments, and of the functions that all of them make.
 
 It is Python, of the part of it that torch's interpreter knows (TorchScript). In it are `t` the parameters and running
-statistics, `c` numbers, `n` how often each kind of segment follows on itself, `k` what the forward pass keeps, the last
-on top; `x` a segment's input and then its output, `g` their gradients. Segments that read alike, one after the other,
-are one loop: the text does not grow with the depth, and networks of all depths share it.
+statistics, `c` numbers, `n` how many segments that read alike follow one another, `k` what the forward pass keeps, the
+last on top; `x` a segment's input and then its output, `g` their gradients. Segments that read alike, one after the
+other, are one loop: the text does not grow with the depth, and networks of all depths share it.
 """
 
 from collections.abc import Callable, Iterable

@@ -13,10 +13,10 @@ class LinearPass:
 
     def forward(self, text: Text, x: str) -> str:
         text.keep(x)
-        weight = f"{text.tensor(self.weight)}.t()"  # as torch's `linear` does it, without the two calls around it
-        return (
-            text.call("mm", x, weight) if self.bias is None else text.call("addmm", text.tensor(self.bias), x, weight)
-        )
+        weight = text.tensor(self.weight)
+        if self.bias is None:  # as torch's `linear` does it, without the two calls around it
+            return text.call("mm", x, f"{weight}.t()")
+        return text.call("linear", x, weight, text.tensor(self.bias))
 
     def backward(self, text: Text, gradient: str) -> str:
         (x,) = text.kept(1)
