@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS
 
 from skipray import launch, tracking
 from skipray.spec import load_sweep
@@ -131,6 +133,19 @@ def test_an_experiment_that_was_deleted_by_hand_is_not_written_to(sqlite: str, t
     with pytest.raises(tracking.TrackingRefused, match="mlflow experiments restore"):
         tracking.prepare(toys.sweep(), sqlite)
     assert not tracking.exists(toys.sweep(), sqlite)
+
+
+def test_another_trouble_of_a_database_is_not_taken_for_a_deleted_experiment(
+    sqlite: str, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow says that an experiment exists already whatever constraint its making breaks."""
+
+    def refuse(*given: Any, **named: Any) -> None:
+        raise MlflowException("Error: NOT NULL constraint failed", error_code=RESOURCE_ALREADY_EXISTS)
+
+    monkeypatch.setattr(MlflowClient, "create_experiment", refuse)
+    with pytest.raises(tracking.TrackingRefused, match="NOT NULL constraint failed"):
+        tracking.prepare(toys.sweep(), sqlite)
 
 
 @pytest.mark.parametrize("verb", ["status", "plan", "aggregate", "report", "launch", "compare"])

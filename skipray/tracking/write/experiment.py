@@ -137,8 +137,10 @@ def _experiment(uri: str, sweep: SweepSpec) -> "Experiment":
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
                 found = mlflow.get_experiment_by_name(name)  # another driver was first
-        if found is None or found.lifecycle_stage != "active":
-            raise TrackingRefused(deleted_words(uri, name, found.experiment_id if found else "?"))
+                if found is None:  # MLflow says so of other troubles of a database too
+                    raise
+        if found.lifecycle_stage != "active":
+            raise TrackingRefused(deleted_words(uri, name, found.experiment_id))
         return found
 
     return reach(uri, find_or_create)
