@@ -55,19 +55,31 @@ class Expressions:
         *behind: object,
         before: tuple[object, ...] = (),
         forward: tuple[object, ...] = (),
+        in_place: bool = False,
     ) -> "Expressions":
         """Of an operator, and of that which autograd calls for its gradient.
 
         Args:
             before, behind: the latter's arguments between the output's gradient and what is kept, and after them.
             forward: the former's arguments behind the input.
+            in_place: there is an operator that overwrites its input, too.
         """
-        gradient = ", ".join(map(str, ("{g}", *before, "{kept}", *behind)))
+        gradient = ("{g}", *before, "{kept}", *behind)
         return cls(
-            f"torch.ops.aten.{name}({', '.join(map(str, ('{x}', *forward)))})",
-            f"torch.ops.aten.{backward}({gradient})",
-            backward_in_place=f"torch.ops.aten.{backward}({gradient}, grad_input={{g}})",
+            called(name, "{x}", *forward),
+            called(backward, *gradient),
+            called(f"{name}_", "{x}", *forward) if in_place else None,
+            called(backward, *gradient, "grad_input={g}"),
         )
+
+
+def called(operator: str, *arguments: object) -> str:
+    """A call of an operator of torch's; text among the arguments is taken as it is, all else as Python writes it.
+
+    >>> called("add", "x", 1.5)
+    'torch.ops.aten.add(x, 1.5)'
+    """
+    return f"torch.ops.aten.{operator}({', '.join(map(str, arguments))})"
 
 
 def name_of(activation: Activation) -> str:

@@ -27,11 +27,9 @@ def make_in_place(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def write(layers: int) -> Expressions:
-    from dataclasses import replace
-
     from skipray.activations import Expressions
 
-    return replace(Expressions.of("relu", "threshold_backward", 0), in_place="torch.ops.aten.relu_({x})")
+    return Expressions.of("relu", "threshold_backward", 0, in_place=True)
 
 
 def gain() -> float:

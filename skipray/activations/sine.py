@@ -25,12 +25,14 @@ def make(layers: int, frequency: float) -> Callable[[torch.Tensor], torch.Tensor
 
 
 def write(layers: int, frequency: float) -> Expressions:
-    from skipray.activations import Expressions
+    from skipray.activations import Expressions, called
 
     if frequency == 1:
-        return Expressions("torch.ops.aten.sin({x})", "{g} * torch.ops.aten.cos({kept})")
-    inner = f"torch.ops.aten.cos({float(frequency)} * {{kept}})"
-    return Expressions(f"torch.ops.aten.sin({float(frequency)} * {{x}})", f"{{g}} * {inner} * {float(frequency)}")
+        return Expressions(called("sin", "{x}"), f"{{g}} * {called('cos', '{kept}')}")
+    factor = float(frequency)
+    return Expressions(
+        called("sin", f"{factor} * {{x}}"), f"{{g}} * {called('cos', f'{factor} * {{kept}}')} * {factor}"
+    )
 
 
 def pointwise(layers: int, frequency: float) -> Pointwise:

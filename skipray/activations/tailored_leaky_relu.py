@@ -50,13 +50,13 @@ def make(layers: int, eta: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def write(layers: int, eta: float) -> Expressions:
-    from skipray.activations import Expressions
+    from skipray.activations import Expressions, called
 
     a = slope(layers, eta)
     scale = math.sqrt(2 / (1 + a * a))
     return Expressions(
-        f"torch.ops.aten.leaky_relu({{x}}, {a}) * {scale}",
-        f"torch.ops.aten.leaky_relu_backward({{g}} * {scale}, {{kept}}, {a}, False)",
+        f"{called('leaky_relu', '{x}', a)} * {scale}",
+        called("leaky_relu_backward", f"{{g}} * {scale}", "{kept}", a, False),
     )
 
 

@@ -27,8 +27,6 @@ def make_in_place(layers: int) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def write(layers: int) -> Expressions:
-    from dataclasses import replace
-
     from skipray.activations import Expressions
 
-    return replace(Expressions.of("tanh", "tanh_backward"), in_place="torch.ops.aten.tanh_({x})")
+    return Expressions.of("tanh", "tanh_backward", in_place=True)

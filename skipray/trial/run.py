@@ -166,7 +166,7 @@ class _Attempt:
                 on_epoch=self._after_epoch,
                 keep_updates=lambda epoch: self.trial.probe.preset == "full" and self._probes(epoch),
                 workers=self.trial.resources.threads,
-                forward=forward,
+                forward=forward or self._passes,
             )
         self.clock.trained()
         outcome = self._outcome() if finite else "diverged"

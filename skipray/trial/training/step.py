@@ -41,11 +41,11 @@ class Step:
                 passes written out where it has them.
         """
         self.recipe, self.optimizer = recipe, optimizer
-        passes = written_out(network, recipe) if forward is None else None
-        self.forward = forward or passes or network
+        self.forward = forward or written_out(network, recipe) or network
         self.parameters = list(network.parameters())
         self.objective = training_loss(recipe)
-        self._whole = passes if self.objective is mean_cross_entropy else None
+        plain = self.objective is mean_cross_entropy
+        self._whole = self.forward if plain and isinstance(self.forward, Passes) else None
         """What gives loss and gradients at once."""
         self.counts_correct = counts_correct
 

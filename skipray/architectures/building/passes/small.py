@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from skipray.activations import Expressions
+from skipray.activations import Expressions, called
 from skipray.architectures.building.layers import ChannelScale, FixedScale, LearnedScale, PadShortcut
 from skipray.architectures.building.passes import NoPass, Pass
-from skipray.architectures.building.passes.text import Text, called
+from skipray.architectures.building.passes.text import Text
 
 
 class ActivationPass:
@@ -63,8 +63,7 @@ class LearnedScalePass:
         factors = text.tensor(self.factors)
         found = text.call("sum_to_size", text.new(f"{gradient} * {x}"), list(self.factors.shape))
         # In memory as the parameter is, which autograd sees to where it leaves a gradient.
-        same = f"{found}.stride() == {factors}.stride()"
-        text.give(self.factors, text.chosen(same, found, f"torch.empty_like({factors}).copy_({found})"))
+        text.give(self.factors, text.laid_out(found, factors))
         return text.new(f"{gradient} * {factors}")
 
 

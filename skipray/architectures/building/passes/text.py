@@ -12,6 +12,8 @@ from itertools import groupby
 
 from torch import Tensor
 
+from skipray.activations import called
+
 ARGUMENTS, KEPT = "t: List[Tensor], c: List[float], n: List[int]", "k: List[Tensor]"
 INDENT = "    "
 Writer = Callable[["Text", str], str]
@@ -70,6 +72,10 @@ class Text:
         self.lines += [f"if {condition}:", f"{INDENT}{name} = {one}", "else:", f"{INDENT}{name} = {other}"]
         return name
 
+    def laid_out(self, name: str, like: str) -> str:
+        """The tensor, in memory as another one is."""
+        return self.chosen(f"{name}.stride() == {like}.stride()", name, f"torch.empty_like({like}).copy_({name})")
+
     def keep(self, *names: str) -> None:
         if self.training:
             self.lines += [f"k.append({name})" for name in names]
@@ -87,11 +93,6 @@ class Text:
     def _name(self) -> str:
         self._names += 1
         return f"v{self._names}"
-
-
-def called(operator: str, *arguments: object) -> str:
-    """A call of an operator; whatever stands among the arguments as text is taken as it is, all else as Python's."""
-    return f"torch.ops.aten.{operator}({', '.join(map(str, arguments))})"
 
 
 @dataclass(frozen=True)
@@ -167,12 +168,17 @@ def written(segments: Iterable[Segment], loss: str) -> NetworkText:
         "\n\n".join((*(f"\n{INDENT}".join(lines) + "\n" for lines in all_lines), loss)),
         [tensor for one in all_of_it for tensor in one.tensors],
         [
-            [n for part in parts for n in part.numbers]
-            for parts in zip(*((s.forward, s.backward, s.evaluated) for s in all_of_it), strict=True)
+            _numbers(one.forward for one in all_of_it),
+            _numbers(one.backward for one in all_of_it),
+            _numbers(one.evaluated for one in all_of_it),
         ],
         [len(run) for run in runs],
         [parameter for one in reversed(all_of_it) for parameter in one.given],
     )
+
+
+def _numbers(parts: Iterable[Lines]) -> list[float]:
+    return [number for part in parts for number in part.numbers]
 
 
 def _loop(run: int, lines: Iterable[str]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from torch import nn
 
+from skipray.activations import called
 from skipray.architectures.building.linear_maps import GroupedLinear
 from skipray.architectures.building.passes import NoPass, Pass
-from skipray.architectures.building.passes.text import Text, called
+from skipray.architectures.building.passes.text import Text
 
 
 class LinearPass:
