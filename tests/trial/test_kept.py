@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import nn
 
+import skipray.trial
 from skipray.datasets import gaussian
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec
 from skipray.trial import kept, run_trial
@@ -342,6 +343,47 @@ def test_torchs_own_wrappers_stay():
     assert set(what.changed) <= {"torch's random numbers"}
     assert what.left == []
     assert hasattr(torch.optim.Adadelta.step, "hooked")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "torch.relu = abs",
+        "del torch.nn.Linear.forward",
+        "method = torch.nn.Linear.forward; del torch.nn.Linear.forward; torch.nn.Linear.forward = lambda self, x: x",
+        "torch.nn.BatchNorm1d.forward = lambda self, x: x",
+        "one, other = torch.tanh, torch.relu; del torch.tanh, torch.relu; torch.relu, torch.tanh = one, other",
+        "torch.nn.Linear.forward.__defaults__ = (1,)",
+        "skipray.trial.run_trial = None",
+    ],
+)
+def test_a_patch_is_put_back_each_time(change, monkeypatch):
+    """Also by a process that has seen these functions before, has put them back, and was given new ones in between."""
+    monkeypatch.setattr(kept, "LEFT", [])
+    names = {"torch": torch, "skipray": skipray}
+    linear, sigmoid = nn.Linear.forward, torch.sigmoid
+    for _ in range(3):
+        with process_kept() as what:
+            exec(change, dict(names))
+        assert what.changed
+        assert not what.left
+        torch.sigmoid = torch.tanh  # what is there before a trial stays
+        with process_kept() as what:
+            pass
+        assert torch.sigmoid is torch.tanh
+        assert what.changed == []
+        torch.sigmoid = sigmoid
+        assert nn.Linear.forward is linear
+        assert linear.__defaults__ is None
+        assert float(torch.relu(torch.tensor(-1.0))) == 0
+        assert skipray.trial.run_trial is run_trial
+        assert "forward" not in vars(nn.BatchNorm1d)
+
+
+def test_a_logger_that_an_import_makes_is_no_change():
+    with process_kept() as what:
+        logging.getLogger("skipray.made_by_a_trial")
+    assert (what.changed, what.left) == ([], [])
 
 
 def test_a_thread_that_goes_on_is_named_so_that_the_process_is_replaced(caplog, monkeypatch):

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,13 @@ from skipray.trial.kept.setting import Setting, attribute, contents, only_seen, 
 
 def settings() -> list[Setting]:
     """All that this system has, in the order in which they are put back."""
-    found = [*_of_numbers(), *_of_the_interpreter(), *_of_logging(), *_of_signals(), *_of_the_system()]
-    return [setting for setting in found if readable(setting)]
+    return [*_of_numbers(), *_of_the_interpreter(), *_of_logging(), *_always_there()]
+
+
+@cache
+def _always_there() -> tuple[Setting, ...]:
+    """What no trial exchanges for another of its kind: listed once for the process."""
+    return tuple(setting for setting in (*_of_signals(), *_of_the_system()) if readable(setting))
 
 
 def _of_numbers() -> list[Setting]:
@@ -101,25 +106,27 @@ def _of_logging() -> list[Setting]:
         Setting("the disabled level of logging", lambda: root.manager.disable, logging.disable),
         Setting("the level of logging", lambda: root.level, root.setLevel),
         contents(root.handlers, "the handlers of logging"),
-        Setting("skipray's loggers", _loggers, _set_loggers),
+        _loggers(),
     ]
 
 
-def _loggers() -> tuple[tuple[str, int, bool, bool], ...]:
-    found = [(name, logging.getLogger(name)) for name in sorted(_logger_names()) if name.split(".")[0] == "skipray"]
-    return tuple((name, one.level, one.disabled, one.propagate) for name, one in found)
+def _loggers() -> Setting:
+    """skipray's loggers that exist; one that a trial's imports make is no change."""
+    known = {
+        name: one
+        for name, one in list(logging.root.manager.loggerDict.items())
+        if name.partition(".")[0] == "skipray" and isinstance(one, logging.Logger)
+    }
 
+    def read() -> dict[str, tuple[int, bool, bool]]:
+        return {name: (one.level, one.disabled, one.propagate) for name, one in known.items()}
 
-def _logger_names() -> list[str]:
-    """Of loggers that exist."""
-    return [name for name, one in logging.root.manager.loggerDict.items() if isinstance(one, logging.Logger)]
+    def write(before: dict[str, tuple[int, bool, bool]]) -> None:
+        for name, (level, disabled, propagate) in before.items():
+            known[name].setLevel(level)
+            known[name].disabled, known[name].propagate = disabled, propagate
 
-
-def _set_loggers(before: tuple[tuple[str, int, bool, bool], ...]) -> None:
-    for name, level, disabled, propagate in before:
-        one = logging.getLogger(name)
-        one.setLevel(level)
-        one.disabled, one.propagate = disabled, propagate
+    return Setting("skipray's loggers", read, write)
 
 
 def _of_signals() -> Iterator[Setting]:

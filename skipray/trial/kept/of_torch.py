@@ -1,6 +1,7 @@
 """Settings of torch that a process has once: they change numbers, or end what follows."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,12 +22,13 @@ _WITH_PRECISION = (
 """Within torch.backends, what has a precision of its own, and hands it to what is within."""
 
 
-def settings() -> list[Setting]:
-    """All that this torch has, in the order in which they are put back."""
+@cache
+def settings() -> tuple[Setting, ...]:
+    """All that this torch has, in the order in which they are put back: listed once for the process."""
     # The matmul precision moves those of the backends, and cannot be read while they differ: they enclose it.
     precisions = _precisions()
     found = [*precisions, *_modes(), *_flags(), *_choices(), *_hooks(), *precisions]
-    return [setting for setting in found if readable(setting)]
+    return tuple(setting for setting in found if readable(setting))
 
 
 def _precisions() -> list[Setting]:

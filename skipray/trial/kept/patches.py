@@ -10,7 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
+from operator import attrgetter, is_
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -29,45 +29,101 @@ WATCHED = (
 _METHODS = (FunctionType, classmethod, staticmethod, property)
 
 
-def functions() -> list[tuple[Any, dict[str, Any]]]:
-    """Each watched module and class, with its functions by name; skipray's own, torch's layers and optimizers too."""
-    found = [(owner, _callables(owner)) for owner in (*WATCHED, *_torchs_classes())]
-    for module in _skiprays_modules():
-        found.append((module, {name: v for name, v in vars(module).items() if isinstance(v, FunctionType)}))
-        kinds = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
-        found += [(kind, _callables(kind)) for kind in kinds]
+class Owner:
+    """A module or class, as it was when it was looked at."""
+
+    def __init__(self, one: Any, *, kinds: tuple[type, ...] | None = None):
+        """
+        Args:
+            kinds: of what is watched; all that can be called where None.
+        """
+        self.one, self._kinds = one, kinds
+        self._names, self._values = list(vars(one)), list(vars(one).values())
+        self.functions = {name: v for name, v in vars(one).items() if self._is_watched(v)}
+        self.inside = [v for v in self.functions.values() if isinstance(v, FunctionType)]
+        self.classes = [v for v in self._values if isinstance(v, type) and v.__module__ == one.__name__]
+        """Those that a module defines."""
+
+    def is_as_it_was(self) -> bool:
+        """Whether it has the very same attributes."""
+        now = vars(self.one)
+        return list(now) == self._names and all(map(is_, now.values(), self._values))
+
+    def _is_watched(self, value: Any) -> bool:
+        return isinstance(value, self._kinds) if self._kinds else callable(value) or isinstance(value, _METHODS)
+
+    def put_back(self) -> tuple[list[str], list[str]]:
+        """Names of what was put back, and of what could not be."""
+        changed: list[str] = []
+        left: list[str] = []
+        now = vars(self.one)
+        for name, function in self.functions.items():
+            if now.get(name) is not function and not _is_torchs_wrapper(now.get(name), function):
+                try:
+                    setattr(self.one, name, function)
+                    changed.append(f"{self.one.__name__}.{name}")
+                except (AttributeError, TypeError):
+                    left.append(f"{self.one.__name__}.{name}")
+        for name in list(self._shadowing()):
+            delattr(self.one, name)
+            changed.append(f"{self.one.__name__}.{name}")
+        return changed, left
+
+    def _shadowing(self) -> Iterator[str]:
+        """Methods that a class did not have itself, and that stand before an inherited one."""
+        if not isinstance(self.one, type):
+            return
+        now = vars(self.one)
+        for name in [name for name, v in now.items() if name not in self.functions and self._is_watched(v)]:
+            inherited = getattr(super(self.one, self.one), name, None)
+            if callable(inherited) and not _is_torchs_wrapper(now[name], inherited):
+                yield name
+
+
+_known: dict[Any, Owner] = {}
+"""Each owner as it was last looked at: a trial leaves thousands of functions as they were, and to list them again for
+the next one would take longer than to see that."""
+
+
+def functions() -> list[Owner]:
+    """Each watched module and class; skipray's own, torch's layers and optimizers too."""
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith("skipray.") or name == "skipray"]
+    found = [_seen(owner) for owner in (*WATCHED, *_torchs_classes())]
+    for module in modules:
+        found.append(_seen(module, kinds=(FunctionType,)))
+        found += map(_seen, found[-1].classes)
     return found
 
 
-def unpatch(before: list[tuple[Any, dict[str, Any]]]) -> tuple[list[str], list[str]]:
+def _seen(one: Any, *, kinds: tuple[type, ...] | None = None) -> Owner:
+    known = _known.get(one)
+    if known is None or not known.is_as_it_was():
+        known = _known[one] = Owner(one, kinds=kinds)
+    return known
+
+
+def unpatch(before: list[Owner]) -> tuple[list[str], list[str]]:
     """Names of what was put back, and of what could not be."""
     changed: list[str] = []
     left: list[str] = []
-    for owner, known in before:
-        now = vars(owner)
-        for name, function in known.items():
-            if now.get(name) is not function and not _is_torchs_wrapper(now.get(name), function):
-                try:
-                    setattr(owner, name, function)
-                    changed.append(f"{owner.__name__}.{name}")
-                except (AttributeError, TypeError):
-                    left.append(f"{owner.__name__}.{name}")
-        for name in list(_shadowing(owner, known)):
-            delattr(owner, name)
-            changed.append(f"{owner.__name__}.{name}")
+    for owner in before:
+        if not owner.is_as_it_was():
+            put_back, stays = owner.put_back()
+            changed += put_back
+            left += stays
     return changed, left
 
 
 class Insides:
     """Code and defaults of functions, which can be exchanged within them."""
 
-    def __init__(self, of: list[tuple[Any, dict[str, Any]]]):
+    def __init__(self, of: list[Owner]):
         """
         Args:
             of: as `functions` returns it.
         """
         self._of = of
-        self._functions = list(dict.fromkeys(f for _, k in of for f in k.values() if isinstance(f, FunctionType)))
+        self._functions = list(dict.fromkeys(f for owner in of for f in owner.inside))
         # A list of each, and no record of each function: 7000 new objects a trial are 10 ms of collecting garbage.
         self._found = {part: self._now(part) for part in ("__code__", "__defaults__", "__kwdefaults__")}
         # What is named can be written into.
@@ -84,8 +140,8 @@ class Insides:
             if now != before:
                 changed |= {i for i, (is_now, was) in enumerate(zip(now, before, strict=True)) if is_now != was}
         names: dict[int, str] = {}
-        for owner, known in self._of if changed else ():
-            names |= {id(f): f"{owner.__name__}.{name} (within)" for name, f in known.items()}
+        for owner in self._of if changed else ():
+            names |= {id(f): f"{owner.one.__name__}.{name} (within)" for name, f in owner.functions.items()}
         for i in sorted(changed):
             function = self._functions[i]
             for part, before in self._found.items():
@@ -93,29 +149,11 @@ class Insides:
         return [names[id(self._functions[i])] for i in sorted(changed)]
 
 
-def _callables(owner: Any) -> dict[str, Any]:
-    return {name: v for name, v in vars(owner).items() if callable(v) or isinstance(v, _METHODS)}
-
-
-def _shadowing(owner: Any, known: dict[str, Any]) -> Iterator[str]:
-    """Methods that a class did not have itself, and that stand before an inherited one."""
-    if not isinstance(owner, type):
-        return
-    for name in _callables(owner).keys() - known.keys():
-        inherited = getattr(super(owner, owner), name, None)
-        if callable(inherited) and not _is_torchs_wrapper(vars(owner)[name], inherited):
-            yield name
-
-
 def _torchs_classes() -> Iterable[type]:
     """Layers, optimizers, their schedules, and what these derive from."""
     homes = (torch.nn, torch.optim, torch.optim.lr_scheduler)
     public = [v for home in homes for v in vars(home).values() if isinstance(v, type)]
     return dict.fromkeys(base for kind in public for base in kind.__mro__ if base.__module__.startswith("torch."))
-
-
-def _skiprays_modules() -> list[Any]:
-    return [module for name, module in list(sys.modules.items()) if name.split(".")[0] == "skipray"]
 
 
 def _is_torchs_wrapper(now: Any, function: Any) -> bool:
