@@ -201,8 +201,13 @@ def is_watched(network: nn.Module) -> bool:
     """Whether a module or parameter of it has hooks, all modules have, or a module's `forward` was replaced."""
     if any(contents for _, contents in global_hooks()):
         return True
-    for module in network.modules():
-        if "forward" in vars(module) or any(vars(module).get(name, True) for name in HOOKS):
-            return True
     of_tensors = ("_backward_hooks", "_post_accumulate_grad_hooks")
-    return any(getattr(p, name, True) for p in network.parameters() for name in of_tensors)
+    for module in network.modules():
+        own = vars(module)
+        if "forward" in own or any(own.get(name, True) for name in HOOKS):
+            return True
+        if any(
+            p is not None and any(getattr(p, name, True) for name in of_tensors) for p in own[OWN_STATE[0]].values()
+        ):
+            return True
+    return False

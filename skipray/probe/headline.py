@@ -50,22 +50,16 @@ def last_blocks(table: pd.DataFrame, phase: str, metrics: Sequence[Entry]) -> di
     asked = [(m, h) for m, h in _headlines(metrics) if "last_block" in h.aggregates]
     if not asked:
         return {}
-    hidden = table.loc[table["tensor"] == "hidden", "layer_index"]
-    if hidden.empty:
-        return {}
-    rows = table[
-        (table["layer_index"] == hidden.max())
-        & (table["phase"] == phase)
-        & table["unfolding"].isin(HEADLINE_UNFOLDINGS)
-        & np.isfinite(table["value"].to_numpy(dtype=float))
-    ]
-    out: dict[str, float] = {}
-    for metric, headline in asked:
-        here = (rows["tensor"] == headline.tensor) & (rows["centred"].astype(bool) == headline.centred)
-        values = rows.loc[here & (rows["statistic"] == metric.key), "value"]
-        if len(values):
-            out[f"{metric.name_of(headline)}.last_block"] = float(values.max())
-    return out
+    columns = ("tensor", "centred", "statistic", "unfolding", "phase", "layer_index", "value")
+    rows = list(zip(*(table[c].to_list() for c in columns), strict=True))
+    last = max((index for tensor, *_, index, _ in rows if tensor == "hidden"), default=None)
+    largest: dict[tuple[str, bool, str], float] = {}
+    for tensor, centred, statistic, unfolding, where, index, value in rows:
+        if index == last and where == phase and unfolding in HEADLINE_UNFOLDINGS and np.isfinite(value):
+            key = tensor, bool(centred), statistic
+            largest[key] = max(value, largest.get(key, value))
+    found = {m.name_of(h): largest.get((h.tensor, h.centred, m.key)) for m, h in asked}
+    return {f"{name}.last_block": float(value) for name, value in found.items() if value is not None}
 
 
 def _headlines(metrics: Sequence[Entry]) -> list[tuple[LayerMetric, Headline]]:

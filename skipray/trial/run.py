@@ -18,6 +18,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 
 import torch
@@ -246,7 +247,7 @@ class _Attempt:
         # Before the first step normalizations are not in evaluation mode. A metric of the user's own may leave hooks.
         written = self._passes if epoch and not is_watched(self.network) else None
         forward = written.evaluated if written else self.network
-        with evaluation_mode(self.network, batch_statistics=epoch == 0):
+        with nullcontext() if written else evaluation_mode(self.network, batch_statistics=epoch == 0):
             return {
                 part: evaluate(
                     forward,

@@ -34,12 +34,12 @@ def batches(
         streamed = cast("StreamedImages", images)
         stream = streamed.stream(chosen, augmentation_seed=augmentation_seed, workers=workers)
         for x, index in zip(stream, chosen, strict=True):
-            yield x.to(labels.device, non_blocking=True), labels[index]
+            yield x.to(labels.device, non_blocking=True), labels.index_select(0, index)
         return
     drawn = None
     if augmentation_seed is not None:
         generator = torch.Generator().manual_seed(augmentation_seed)
         drawn = augmentation.draw(generator, len(labels), flip).to(images.device)
     for index in chosen:
-        x = images[index]
-        yield (x if drawn is None else augmentation.standard(x, drawn[index])), labels[index]
+        x = images.index_select(0, index)
+        yield (x if drawn is None else augmentation.standard(x, drawn[index])), labels.index_select(0, index)

@@ -21,17 +21,18 @@ def as_found(network: nn.Module) -> Iterator[None]:
     not. Inside, float32 products are done in float32 (no TF32, no autocast), and the network is given copies: one that
     writes into its input would be measured on another input in each pass.
     """
+    modules, parameters = list(network.modules()), list(network.parameters())
     buffers = [
         (module, name, buffer, None if buffer is None else buffer.clone())
-        for module in network.modules()
+        for module in modules
         for name, buffer in buffers_of(module).items()
     ]
-    attributes = [(module, *_plain_attributes(module)) for module in network.modules()]
-    requires = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
-    devices = sorted({p.device.index or 0 for p in network.parameters() if p.device.type == "cuda"})
+    attributes = [(module, *_plain_attributes(module)) for module in modules]
+    requires = [(parameter, parameter.requires_grad) for parameter in parameters]
+    devices = sorted({p.device.index or 0 for p in parameters if p.device.type == "cuda"})
     matmul, convolution = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    kind = next((p.device.type for p in network.parameters()), "cpu")
+    kind = next((p.device.type for p in parameters), "cpu")
     given = network.register_forward_pre_hook(_copies, with_kwargs=True, prepend=True)
     try:
         torch.backends.cuda.matmul.allow_tf32 = False

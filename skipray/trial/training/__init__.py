@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from skipray.datasets import Splits, batches
+from skipray.datasets import Images, Splits, batches
 from skipray.spec import Recipe
 from skipray.trial.channels_last import memory_format
 from skipray.trial.training.mixing import mixing_of
@@ -35,6 +35,8 @@ __all__ = [
 
 CUDA_CHECK_STEPS = 50
 """How often the loss is looked at on a GPU, which has to be waited for. A CPU's is looked at every step."""
+NORMALISED_AT_ONCE = 2**24
+"""Numbers in a training split's inputs, at most, that are standardised once for a training and not batch by batch."""
 
 
 @dataclass
@@ -110,16 +112,17 @@ def train(
     taking = Step(network, recipe, optimizer, counts_correct=counts_correct, forward=forward)
     mix = mixing_of(recipe, splits.classes)
     progress.loss, progress.correct = progress.loss.to(device), progress.correct.to(device)
+    augment = recipe.augmentation == "standard"
+    images, normalise = (splits.train_x, splits.normalise) if augment else _normalised(splits)
     network.train()
 
     while progress.epoch <= recipe.epochs:
         order = torch.randperm(samples, generator=generator(seed, f"order/{progress.epoch}")).to(device)
         chosen = order.tensor_split(steps_per_epoch)[progress.step :]
-        augment = recipe.augmentation == "standard"
         augmentation_seed = derived_seed(seed, f"augmentation/{progress.epoch}") if augment else None
         updates = None
         for x, y in batches(
-            splits.train_x,
+            images,
             splits.train_y,
             chosen,
             augmentation_seed=augmentation_seed,
@@ -128,7 +131,7 @@ def train(
         ):
             step = (progress.epoch - 1) * steps_per_epoch + progress.step
             rate = learning_rate(recipe, step, steps, steps_per_epoch, warm=progress.warm)
-            inputs = splits.normalise(x).contiguous(memory_format=image_format)
+            inputs = normalise(x).contiguous(memory_format=image_format)
             targets = y
             if mix is not None:
                 inputs, targets = mix(inputs, y, derived_seed(seed, f"mixing/{step}"))
@@ -154,6 +157,13 @@ def train(
         progress.loss.zero_()
         progress.correct.zero_()
     return True
+
+
+def _normalised(splits: Splits) -> tuple[Images, Callable[[torch.Tensor], torch.Tensor]]:
+    """The training split's inputs, and what is still to be done to a batch of them."""
+    if not isinstance(splits.train_x, torch.Tensor) or splits.train_x.numel() > NORMALISED_AT_ONCE:
+        return splits.train_x, splits.normalise
+    return splits.normalise(splits.train_x), lambda batch: batch
 
 
 def _keep_weights(network: nn.Module, kept: dict[str, torch.Tensor]) -> None:
