@@ -29,7 +29,7 @@ WATCHED = (
 _METHODS = (FunctionType, classmethod, staticmethod, property)
 
 
-class Owner:
+class Patchable:
     """A module or class, as it was when it was looked at."""
 
     def __init__(self, one: Any, *, kinds: tuple[type, ...] | None = None):
@@ -80,12 +80,12 @@ class Owner:
                 yield name
 
 
-_known: dict[Any, Owner] = {}
+_known: dict[Any, Patchable] = {}
 """Each owner as it was last looked at: a trial leaves thousands of functions as they were, and to list them again for
 the next one would take longer than to see that."""
 
 
-def functions() -> list[Owner]:
+def functions() -> list[Patchable]:
     """Each watched module and class; skipray's own, torch's layers and optimizers too."""
     modules = [module for name, module in list(sys.modules.items()) if name.startswith("skipray.") or name == "skipray"]
     found = [_seen(owner) for owner in (*WATCHED, *_torchs_classes())]
@@ -95,14 +95,14 @@ def functions() -> list[Owner]:
     return found
 
 
-def _seen(one: Any, *, kinds: tuple[type, ...] | None = None) -> Owner:
+def _seen(one: Any, *, kinds: tuple[type, ...] | None = None) -> Patchable:
     known = _known.get(one)
     if known is None or not known.is_as_it_was():
-        known = _known[one] = Owner(one, kinds=kinds)
+        known = _known[one] = Patchable(one, kinds=kinds)
     return known
 
 
-def unpatch(before: list[Owner]) -> tuple[list[str], list[str]]:
+def unpatch(before: list[Patchable]) -> tuple[list[str], list[str]]:
     """Names of what was put back, and of what could not be."""
     changed: list[str] = []
     left: list[str] = []
@@ -117,7 +117,7 @@ def unpatch(before: list[Owner]) -> tuple[list[str], list[str]]:
 class Insides:
     """Code and defaults of functions, which can be exchanged within them."""
 
-    def __init__(self, of: list[Owner]):
+    def __init__(self, of: list[Patchable]):
         """
         Args:
             of: as `functions` returns it.
