@@ -175,8 +175,8 @@ class Interpreted:
 
     functions: Any
     """Has each function of the text by its name."""
-    shared: Callable[[list[Tensor]], Any]
-    """A list of tensors that they read and write as it is: of any other each call makes a copy."""
+    shared: Callable[[list[list[Tensor]]], Any]
+    """A list of lists of tensors that they read and write as it is: of any other each call makes a copy."""
     as_written: Callable[[], AbstractContextManager[None]]
     """Within it they call the operators that the text names; else the interpreter may put others in their place."""
 

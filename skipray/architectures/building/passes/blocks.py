@@ -20,11 +20,15 @@ class Maker:
         NoPass: a part is none of skipray's, or one for which autograd is as fast.
     """
 
-    def __init__(self, outline: Outline):
+    def __init__(self, outline: Outline, *, flat: bool):
+        """
+        Args:
+            flat: what is between its layers is (samples, units), row by row in memory.
+        """
         written = activations.write(outline.activation, outline.activations)
         if written is None:
             raise NoPass
-        self._activation = written
+        self._activation, self._flat = written, flat
         self._keeps_input = activations.kept(outline.activation) > 0
 
     def norm(self, norm: nn.Module | None) -> list[Pass]:
@@ -36,7 +40,7 @@ class Maker:
         Args:
             in_place: nothing else reads its input.
         """
-        return ActivationPass(self._activation, keeps_input=self._keeps_input, in_place=in_place)
+        return ActivationPass(self._activation, keeps_input=self._keeps_input, in_place=in_place, flat=self._flat)
 
     def drawn(self, module: nn.Module | None) -> list[Pass]:
         """Of dropout or stochastic depth; none of what is not there."""
@@ -63,6 +67,11 @@ class Maker:
         """What follows the layers of a branch."""
         return [*([] if block.scale is None else [scale_pass(block.scale)]), *self.drawn(block.drop)]
 
+    def joined(self, text: Text, found: str, skipped: str) -> str:
+        """The sum of a branch, whose end nothing else reads, and its skip. Written over the branch's end where the two
+        lie in memory alike for certain."""
+        return text.new(f"{found}.add_({skipped})" if self._flat else f"{found} + {skipped}")
+
 
 def added(text: Text, skipped: str, found: str) -> str:
     """The gradient of what branch and skip both read. Autograd adds to the skip's, which is there first: where the two
@@ -72,6 +81,7 @@ def added(text: Text, skipped: str, found: str) -> str:
 
 class PostActivationPass:
     def __init__(self, block: PostActivationBlock, make: Maker):
+        self.make = make
         parts: list[Pass] = []
         for layer, norm in block.inner:
             parts += [weight_layer_pass(layer), *make.norm(norm), make.activation(in_place=True)]
@@ -84,7 +94,7 @@ class PostActivationPass:
     def forward(self, text: Text, x: str) -> str:
         h = self.branch.forward(text, x)
         if self.shortcut is not None:
-            h = text.new(f"{h} + {self.shortcut.forward(text, x)}")
+            h = self.make.joined(text, h, self.shortcut.forward(text, x))
         return self.activation.forward(text, h)
 
     def backward(self, text: Text, gradient: str) -> str:
@@ -97,6 +107,7 @@ class PostActivationPass:
 
 class PreActivationPass:
     def __init__(self, block: PreActivationBlock, make: Maker):
+        self.make = make
         norm, layer = block.first
         # Without a normalization the activation reads the block's input, which the skip reads too.
         self.before = ChainPass([*make.norm(norm), make.activation(in_place=norm is not None)])
@@ -113,7 +124,7 @@ class PreActivationPass:
     def forward(self, text: Text, x: str) -> str:
         first = self.before.forward(text, x)
         h = self.branch.forward(text, first)
-        return text.new(f"{h} + {self.shortcut.forward(text, first if self.projects else x)}")
+        return self.make.joined(text, h, self.shortcut.forward(text, first if self.projects else x))
 
     def backward(self, text: Text, gradient: str) -> str:
         skipped = self.shortcut.backward(text, gradient)

@@ -23,7 +23,7 @@ class Functions:
     backward: Callable[..., list[Tensor]]
     evaluated: Callable[..., Tensor]
     cross_entropy: Callable[..., tuple[Tensor, Tensor, list[Tensor]]]
-    shared: Callable[[list[Tensor]], list[Tensor]]
+    shared: Callable[[list[list[Tensor]]], list[list[Tensor]]]
     """A list as they take it without a copy for each call."""
 
 
@@ -53,5 +53,5 @@ def _call(as_written: Callable[[], AbstractContextManager[None]], function: Call
         raise RuntimeError(str(error).rpartition("\nRuntimeError: ")[2].strip()) from error
 
 
-def _named(found: Callable[[str], Any], shared: Callable[[list[Tensor]], list[Tensor]]) -> Functions:
+def _named(found: Callable[[str], Any], shared: Callable[[list[list[Tensor]]], list[list[Tensor]]]) -> Functions:
     return Functions(found("forward"), found("backward"), found("evaluated"), found("cross_entropy"), shared)

@@ -31,7 +31,10 @@ def passes_of(network: nn.Module, *, ignored: int = -100) -> Passes | None:
     if any(p.device.type != "cpu" or not p.requires_grad for p in network.parameters()) or is_watched(network):
         return None
     try:
-        parts = [segment(part.forward, part.backward) for part in _parts(network, Maker(network.outline))]
+        parts = [
+            segment(part.forward, part.backward)
+            for part in _parts(network, Maker(network.outline, flat=network.is_flat))
+        ]
     except NoPass:
         return None
     whole = written(parts, cross_entropy(ignored))

@@ -14,7 +14,8 @@ class Passes:
 
     def __init__(self, whole: NetworkText, found: Functions, *, flat: bool):
         self.functions, self.flat = found, flat
-        tensors, kept = found.shared(whole.tensors), found.shared([])
+        # Each pass forward empties what was kept; by what is in a list at first its type is known.
+        tensors, kept = found.shared(whole.tensors), found.shared([[torch.zeros(())]])
         ahead, self._numbers_back, evaluated = whole.numbers
         self._ahead = (tensors, ahead, whole.runs, kept)
         self._back = (tensors, self._numbers_back, whole.runs, kept)

@@ -12,12 +12,13 @@ from skipray.architectures.building.passes.text import Text
 
 
 class ActivationPass:
-    def __init__(self, activation: Expressions, *, keeps_input: bool, in_place: bool):
+    def __init__(self, activation: Expressions, *, keeps_input: bool, in_place: bool, flat: bool):
         """
         Args:
             in_place: nothing else reads its input.
+            flat: its input is (samples, units), row by row in memory, and so is the gradient.
         """
-        self.activation, self.keeps_input, self.in_place = activation, keeps_input, in_place
+        self.activation, self.keeps_input, self.in_place, self.flat = activation, keeps_input, in_place, flat
 
     def forward(self, text: Text, x: str) -> str:
         written = self.activation
@@ -34,6 +35,8 @@ class ActivationPass:
             return text.new(new)
         # Written over the gradient where a new tensor would lie in memory as it does: else kernels take another way.
         over = written.backward_in_place.format(g=gradient, kept=kept)
+        if self.flat:
+            return text.new(over)
         return text.chosen(f"{gradient}.stride() == {kept}.stride()", over, new)
 
 

@@ -1,9 +1,11 @@
 """The text of a network's passes: of one of its segments, and of the functions that all of them make.
 
 It is Python, of the part of it that torch's interpreter knows (TorchScript). In it are `t` the parameters and running
-statistics, `c` numbers, `n` how many segments that read alike follow one another, `k` what the forward pass keeps, the
-last on top; `x` a segment's input and then its output, `g` their gradients. Segments that read alike, one after the
-other, are one loop: the text does not grow with the depth, and networks of all depths share it.
+statistics of each segment, `c` numbers, `n` how many segments that read alike follow one another, `k` what the forward
+pass keeps of each segment, the last on top; `x` a segment's input and then its output, `g` their gradients. Segments
+that read alike, one after the other, are one loop: the text does not grow with the depth, and networks of all depths
+share it. What a segment reads it takes out of its list at once: each step of the interpreter costs as much as the
+additions of a narrow layer.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from skipray.activations import called
 
-ARGUMENTS, KEPT = "t: List[Tensor], c: List[float], n: List[int]", "k: List[Tensor]"
+ARGUMENTS, KEPT = "t: List[List[Tensor]], c: List[float], n: List[int]", "k: List[List[Tensor]]"
 INDENT = "    "
 Writer = Callable[["Text", str], str]
 """Writes lines that begin with what the name has; gives the name of what they end with."""
@@ -23,10 +25,11 @@ Writer = Callable[["Text", str], str]
 class Text:
     """A segment while it is written."""
 
-    def __init__(self, tensors: list[Tensor], *, training: bool):
+    def __init__(self, tensors: list[Tensor], kept: list[str], *, training: bool):
         """
         Args:
             tensors: its parameters and running statistics, as far as they are known; others are put behind them.
+            kept: names of what the forward pass keeps of it; one that is written forward adds to them.
             training: else nothing is kept, and there is no way back.
         """
         self.training = training
@@ -35,6 +38,9 @@ class Text:
         self.numbers: list[float] = []
         self.given: list[Tensor] = []
         """Parameters in the order in which their gradients are there."""
+        self.gradients: list[str] = []
+        """Their names, in this order."""
+        self._kept = kept
         self._names = 0
 
     def tensor(self, tensor: Tensor | None) -> str:
@@ -44,7 +50,7 @@ class Text:
         place = next((i for i, known in enumerate(self.tensors) if known is tensor), len(self.tensors))
         if place == len(self.tensors):
             self.tensors.append(tensor)
-        return f"t[j + {place}]"
+        return f"t{place}"
 
     def number(self, number: float) -> str:
         """One that differs between segments which read alike."""
@@ -78,17 +84,19 @@ class Text:
 
     def keep(self, *names: str) -> None:
         if self.training:
-            self.lines += [f"k.append({name})" for name in names]
+            self._kept += names
 
     def kept(self, count: int) -> list[str]:
         """What was kept last, in the order in which it was."""
-        return [self.new("k.pop()") for _ in range(count)][::-1]
+        names = self._kept[-count:]
+        del self._kept[-count:]
+        return names
 
     def give(self, parameter: Tensor | None, expression: str) -> None:
         """Write a parameter's gradient; nothing of one that is not there."""
         if parameter is not None:
             self.given.append(parameter)
-            self.lines.append(f"out.append({expression})")
+            self.gradients.append(self.new(expression))
 
     def _name(self) -> str:
         self._names += 1
@@ -123,16 +131,28 @@ class Segment:
 def segment(forward: Writer, backward: Writer) -> Segment:
     """What the two write."""
     tensors: list[Tensor] = []
-    given: list[Tensor] = []
+    kept: list[str] = []
+    ahead, judged = Text(tensors, kept, training=True), Text(tensors, [], training=False)
+    output, score = forward(ahead, "x"), forward(judged, "x")
+    names = list(dict.fromkeys(kept))
+    back = Text(tensors, [f"k{names.index(name)}" for name in kept], training=True)
+    gradient = backward(back, "g")
+    read = _taken([f"t{i}" for i in range(len(tensors))], "t[j]")
+    keeping = [f"k.append([{', '.join(names)}])"] if names else []
+    taking = _taken([f"k{i}" for i in range(len(names))], "k.pop()")
+    giving = [f"out.extend([{', '.join(back.gradients)}])"] if back.gradients else []
+    return Segment(
+        Lines((*read, *ahead.lines, *keeping, f"x = {output}"), tuple(ahead.numbers)),
+        Lines((*read, *taking, *back.lines, *giving, f"g = {gradient}"), tuple(back.numbers)),
+        Lines((*read, *judged.lines, f"x = {score}"), tuple(judged.numbers)),
+        tuple(tensors),
+        tuple(back.given),
+    )
 
-    def lines(writer: Writer, name: str, *, training: bool) -> Lines:
-        text = Text(tensors, training=training)
-        found = writer(text, name)
-        given.extend(text.given)
-        return Lines((*text.lines, f"{name} = {found}"), tuple(text.numbers))
 
-    ahead, back = lines(forward, "x", training=True), lines(backward, "g", training=True)
-    return Segment(ahead, back, lines(forward, "x", training=False), tuple(tensors), tuple(given))
+def _taken(names: list[str], whole: str) -> list[str]:
+    """The tensors of a list by names of their own."""
+    return [] if not names else [f"{', '.join(names)} = {whole}" if names[1:] else f"{names[0]} = {whole}[0]"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +160,8 @@ class NetworkText:
     """A network's functions and what they are called with."""
 
     text: str
-    tensors: list[Tensor]
+    tensors: list[list[Tensor]]
+    """Of each segment."""
     numbers: list[list[float]]
     """Of `forward`, `backward` and `evaluated`."""
     runs: list[int]
@@ -159,14 +180,14 @@ def written(segments: Iterable[Segment], loss: str) -> NetworkText:
     back += ["j = len(t)", "m = len(c)"]
     for i, (first, *_) in enumerate(runs):
         for lines, part in ((ahead, first.forward), (judged, first.evaluated)):
-            lines += _loop(i, (*part.text, f"j += {len(first.tensors)}", f"m += {len(part.numbers)}"))
+            lines += _loop(i, (*part.text, "j += 1", *_by("m +=", len(part.numbers))))
     for i, (first, *_) in reversed(list(enumerate(runs))):
-        moved = (f"j -= {len(first.tensors)}", f"m -= {len(first.backward.numbers)}")
-        back += _loop(i, (*moved, *first.backward.text))
+        moved = _by("m -=", len(first.backward.numbers))
+        back += _loop(i, ("j -= 1", *moved, *first.backward.text))
     all_lines = ([*ahead, "return x"], [*back, "return out"], [*judged, "return x"])
     return NetworkText(
         "\n\n".join((*(f"\n{INDENT}".join(lines) + "\n" for lines in all_lines), loss)),
-        [tensor for one in all_of_it for tensor in one.tensors],
+        [list(one.tensors) for one in all_of_it],
         [
             _numbers(one.forward for one in all_of_it),
             _numbers(one.backward for one in all_of_it),
@@ -175,6 +196,10 @@ def written(segments: Iterable[Segment], loss: str) -> NetworkText:
         [len(run) for run in runs],
         [parameter for one in reversed(all_of_it) for parameter in one.given],
     )
+
+
+def _by(moved: str, count: int) -> list[str]:
+    return [f"{moved} {count}"] if count else []
 
 
 def _numbers(parts: Iterable[Lines]) -> list[float]:
