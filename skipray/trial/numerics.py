@@ -4,11 +4,12 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from skipray.extension import catalog
 from skipray.spec import TrialSpec
@@ -36,7 +37,7 @@ def numerics(trial: TrialSpec) -> Iterator[None]:
     found = [getattr(backend, name) for backend, name in backends]
     threads = torch.get_num_threads()
     forked = torch.random.fork_rng(devices=[torch.cuda.current_device()] if cuda else [])
-    with process_kept(), threadpool_limits(trial.resources.threads), forked:
+    with process_kept(), _pools(len(sys.modules)).limit(limits=trial.resources.threads), forked:
         try:
             torch.set_num_threads(trial.resources.threads)
             for backend, name in backends:
@@ -50,6 +51,17 @@ def numerics(trial: TrialSpec) -> Iterator[None]:
             torch.set_num_threads(threads)
             for (backend, name), value in zip(backends, found, strict=True):
                 setattr(backend, name, value)
+
+
+@lru_cache(maxsize=1)
+def _pools(imported: int) -> ThreadpoolController:
+    """The pools of threads of the libraries that this process has loaded: to look for them is hundredths of a second,
+    and only an import brings more.
+
+    Args:
+        imported: number of modules.
+    """
+    return ThreadpoolController()
 
 
 def own_names(trial: TrialSpec) -> tuple[str, ...]:
