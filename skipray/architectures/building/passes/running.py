@@ -14,8 +14,9 @@ class Passes:
 
     def __init__(self, whole: NetworkText, found: Functions, *, flat: bool):
         self.functions, self.flat = found, flat
-        # Each pass forward empties what was kept; by what is in a list at first its type is known.
-        tensors, kept = found.shared(whole.tensors), found.shared([[torch.zeros(())]])
+        # A list's type is known by what is in it. Each pass forward empties that of what was kept.
+        nothing = [torch.zeros(())]
+        tensors, kept = found.shared([one or nothing for one in whole.tensors]), found.shared([nothing])
         ahead, self._numbers_back, evaluated = whole.numbers
         self._ahead = (tensors, ahead, whole.runs, kept)
         self._back = (tensors, self._numbers_back, whole.runs, kept)
