@@ -30,6 +30,7 @@ class DeliveryThread(threading.Thread):
     Args:
         running: trial_ids of this moment.
         finished: trial_ids, as they come; they are taken out.
+        in_hand: trial_ids of this moment whose results are just being delivered.
         say: told how many results wait, whenever that is another number.
     """
 
@@ -41,22 +42,25 @@ class DeliveryThread(threading.Thread):
         storage_url: str,
         running: set[str],
         finished: deque[str],
+        in_hand: Callable[[], frozenset[str]],
         say: Callable[[str], None],
     ):
         super().__init__(name="skipray-delivery", daemon=True)
         self._address, self._trials, self._sweep_name = address, trials, sweep_name
         self._storage_url, self._running, self._finished = storage_url, running, finished
-        self._ended = threading.Event()
+        self._in_hand, self._ended = in_hand, threading.Event()
         self._say, self._left, self._away = say, 0, ""
 
     def run(self) -> None:
         while not self._ended.wait(RETRY_SECONDS if self._away else DELIVERY_SECONDS):
             self._forget()
-            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - set(self._running)
+            busy = set(self._running) | self._in_hand()  # in this order: from one it goes to the other
+            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - busy
             left, self._away = 0, ""
             if waiting:
                 trials = [t for t in self._trials() if t.trial_id in waiting]
-                pending = tracking.deliver_pending(self._address, trials, self._storage_url, skip=set(self._running))
+                busy = set(self._running) | self._in_hand()
+                pending = tracking.deliver_pending(self._address, trials, self._storage_url, skip=busy)
                 left, self._away = len(pending.left), pending.away
             self._tell(left)
 
@@ -81,6 +85,7 @@ class DeliveryThread(threading.Thread):
                 # One that waits is known as finished too, but not to the tracking store.
                 waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name))
                 tracking.forget_finished(known - waiting, self._storage_url, self._sweep_name)
+                self._finished.extend(known & waiting)
 
 
 def waiting_words(results: int, away: str = "") -> str:

@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     from skipray.scheduling.ray.local_start import LocalStart
     from skipray.scheduling.ray.resources import Shares
     from skipray.scheduling.work.events import Event, Summary
-    from skipray.tracking import Address, KnownTrials, Ledger
+    from skipray.tracking import Address, KnownTrials, Ledger, RunServer
 
 
+RESULTS_IN_HAND = 4
+"""Written by the launch at once, at most, while their workers go on with their next trials."""
+IN_HAND_SECONDS = 30.0
+"""How long the end of a launch waits for these; then they are delivered like all that waits."""
 CLUSTER = "Ray"
 """What is waited for while a cluster starts or is joined."""
 
@@ -125,16 +129,16 @@ def launch_sweep(
         return ended
 
 
-def _runs_written_here(cluster: "Cluster", stack: ExitStack) -> str | None:
-    """Where this process writes runs for workers of its machine, until the stack ends; None: they write themselves."""
+def _runs_written_here(cluster: "Cluster", stack: ExitStack) -> "RunServer | None":
+    """What writes runs here for workers of this machine, until the stack ends; None: they write themselves."""
     if cluster.start is None:
         return None
     try:
-        runs = tracking.RunServer(cluster.start.folder.path)
+        runs = tracking.RunServer(cluster.start.folder.path, ahead=RESULTS_IN_HAND)
     except OSError:
         return None
     stack.callback(runs.end)
-    return runs.place
+    return runs
 
 
 def _ended_before(
@@ -173,7 +177,7 @@ def _run(
     address: "Address",
     storage_url: str,
     ownership: Ownership,
-    runs: str | None,
+    runs: "RunServer | None",
     budget: Budget | None,
     on_fit: Callable[[BudgetFit], None],
     say: Callable[[str], None],
@@ -191,7 +195,7 @@ def _run(
         data_root=os.environ.get("SKIPRAY_DATA"),
         launch_mark=ownership.mark,
         sources=sweep.sources,
-        runs=runs,
+        runs=runs.place if runs else None,
     )
     _check_cluster(sweep, cluster, context, say)
     known, ledger = _up_to_date(sweep, address, storage_url)
@@ -216,6 +220,7 @@ def _run(
         storage_url,
         tally.running,
         tally.finished,
+        lambda: runs.in_hand if runs else frozenset(),
         say,
     )
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
@@ -233,12 +238,16 @@ def _run(
             on_wait=listeners.on_wait,
             taken_over=ownership.taken_over,
         )
+        if runs is not None:
+            runs.drain(IN_HAND_SECONDS)
     ended = _ended(len(known.trials), summary, tally, address, reached)
     if ownership.taken_over():
         # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
         why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
         return replace(ended, interrupted=True, address=None, why=why)
-    return _delivered(ended, sweep, address, storage_url, known, say)
+    failed = {result.trial_id for result in summary.failed}
+    refused = runs.refused if runs else frozenset()
+    return _delivered(ended, sweep, address, storage_url, known, failed, refused, say)
 
 
 class _Listener(Protocol):
@@ -288,16 +297,32 @@ def _delivered(
     address: "Address",
     storage_url: str,
     known: "KnownTrials",
+    failed: set[str],
+    refused: frozenset[str],
     say: Callable[[str], None],
 ) -> LaunchEnd:
-    """The end, once what waited in the storage is delivered as far as the tracking store takes it."""
+    """The end, once what waited in the storage is delivered as far as the tracking store takes it.
+
+    Args:
+        failed: trial_ids.
+        refused: of those that ended well and whose results the store has refused so far; they fail if it still does.
+    """
     patience = 0 if ended.interrupted else PATIENCE_SECONDS
     pending = deliver_rest(sweep, address, known, storage_url, patience, say)
     known = known_by_now(sweep, address, known)
     if sweep.tune is not None or sweep.adaptive is not None:  # what follows from results was not known at the start
         with suppress(tracking.TrackingAway):
             tracking.write_manifest(address, sweep, known.trials, _sizes(known.trials))
-    return replace(ended, total=len(known.trials), undelivered=len(pending.left))
+    late = {trial_id: why for trial_id, why in pending.refused if trial_id in refused - failed}
+    for trial_id, why in late.items():
+        say(f"the tracking store refuses the result of trial {trial_id}: {why}")
+    return replace(
+        ended,
+        total=len(known.trials),
+        ran=ended.ran - len(late),
+        failed=ended.failed + len(late),
+        undelivered=len(pending.left),
+    )
 
 
 def _check_cluster(sweep: SweepSpec, cluster: "Cluster", context: "WorkerContext", say: Callable[[str], None]) -> None:

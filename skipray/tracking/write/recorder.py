@@ -90,7 +90,8 @@ class Recorder:
         """Keep the result in the storage, deliver it, remove it from there.
 
         Returns:
-            Whether it was delivered. Otherwise it waits for `deliver_pending`, or for the trial's next attempt.
+            Whether it was delivered, or is in the hands of the launch, which delivers it. Otherwise it waits for
+            `deliver_pending`, or for the trial's next attempt.
 
         Raises:
             Fenced: a newer attempt owns the trial.
@@ -107,14 +108,19 @@ class Recorder:
         if self._resting() and storage_error is None:
             return False
         try:
-            self._note_absent(self._run.finish(record, artifacts))
+            if isinstance(self._run, RemoteRun) and storage_error is None:
+                absent = self._run.hand_over(record, artifacts)
+            else:
+                absent = self._run.finish(record, artifacts)
             self._there()
         except (TrackingAway, OSError) as error:
             self._away(error)
             if storage_error is not None:
                 raise storage_error from error
             return False
-        self._forget()
+        if absent is not None:
+            self._note_absent(absent)
+            self._forget()
         return True
 
     def fail(self, failure: Failure) -> bool:

@@ -2,12 +2,16 @@
 
 A worker says what is to be done to the run of its attempt (`RemoteRun`), this process does it with a `TrialRun`, and
 says what became of it. Where nobody answers the store counts as away: the result waits in the storage, as always.
+
+A result that is in the storage already may be left in this process's hands: the worker trains on while it is written.
+What is in hand when the launch is killed waits in the storage like any other.
 """
 
 import logging
 import pickle
 import threading
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +22,7 @@ from typing import Any
 
 from skipray.records import EpochRecord, TrialRecord
 from skipray.spec import TrialSpec
-from skipray.storage import Failure, Lease
+from skipray.storage import Failure, Fenced, Lease
 from skipray.tracking.address import Address, TrackingAway
 from skipray.tracking.write.run import TrialRun
 
@@ -28,6 +32,10 @@ FAMILY, BACKLOG = "AF_UNIX", 128
 PAUSE_SECONDS = 0.1
 STEPS = ("open", "log_epochs", "finish", "fail")
 """What a worker can have done: methods of `TrialRun`."""
+HAND_OVER = "hand_over"
+"""As `finish`, of a result that is in the storage."""
+BYTES_IN_HAND = 2**26
+"""Of results, at most; larger ones are waited for."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,11 @@ class RunServer:
     """Does in this process what workers ask for. Several trials at once; of one trial a step at a time, so that a step
     whose worker has died is over before its next attempt looks."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, ahead: int = 0):
         """
         Args:
             folder: its user's alone, for the socket.
+            ahead: so many results at once, at most, are in hand while their workers go on.
 
         Raises:
             OSError: no socket can be made.
@@ -67,7 +76,27 @@ class RunServer:
         self._listener = Listener(self.place, FAMILY, BACKLOG)
         self._ended = False
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._ahead, self._hand = ahead, dict[str, int]()
+        """trial_id -> bytes of its result."""
+        self._refused: set[str] = set()
+        self._changed = threading.Condition()
         threading.Thread(target=self._accept, name="skipray-runs", daemon=True).start()
+
+    @property
+    def in_hand(self) -> frozenset[str]:
+        """Trial_ids whose results are being written while their workers go on."""
+        with self._changed:
+            return frozenset(self._hand)
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """Trial_ids whose results the store did not take when they were in hand: they wait in the storage."""
+        return frozenset(self._refused)
+
+    def drain(self, seconds: float) -> None:
+        """Wait until nothing is in hand, at most so long. What still is waits in the storage."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._hand, seconds)
 
     def end(self) -> None:
         """Answer nobody any more."""
@@ -108,8 +137,44 @@ class RunServer:
         while not self._ended:
             step, arguments = connection.recv()
             with self._turns[begin.trial.trial_id]:
-                done = _done(run, step, arguments)
+                if step == HAND_OVER and self._takes(begin.trial.trial_id, *arguments):
+                    try:
+                        connection.send(Done(None, None, run.run_id, run.finished))
+                        self._write(run, begin, *arguments)
+                    finally:
+                        self._lets_go(begin.trial.trial_id)
+                    continue
+                done = _done(run, "finish" if step == HAND_OVER else step, arguments)
             connection.send(done)
+
+    def _takes(self, trial_id: str, record: TrialRecord, artifacts: dict[str, bytes]) -> bool:
+        size = sum(map(len, artifacts.values()))
+        with self._changed:
+            if len(self._hand) >= self._ahead or sum(self._hand.values()) + size > BYTES_IN_HAND:
+                return False
+            self._hand[trial_id] = size
+            return True
+
+    def _lets_go(self, trial_id: str) -> None:
+        with self._changed:
+            del self._hand[trial_id]
+            self._changed.notify_all()
+
+    def _write(self, run: TrialRun, begin: Begin, record: TrialRecord, artifacts: dict[str, bytes]) -> None:
+        """Write a result that is in hand. What is not written waits in the storage."""
+        try:
+            for key in run.finish(record, artifacts):
+                log.info("a value of %s that is not finite was not sent: %s", begin.trial.label, key)
+            begin.lease.remove_delivered()
+        except (TrackingAway, Fenced, OSError) as error:
+            log.info("the result of %s waits in the storage: %s", begin.trial.label, error)
+        except Exception as error:
+            self._refused.add(begin.trial.trial_id)
+            self._ahead = 0  # those that follow are waited for, so that what is refused is a failure of its trial
+            log.warning("the result of %s is refused, and waits in the storage: %s", begin.trial.label, error)
+            text = "".join(traceback.format_exception(error))
+            with suppress(Exception):
+                run.fail(Failure("error", str(error), text, time.time_ns() // 1_000_000, begin.lease.attempt))
 
 
 def _done(run: TrialRun, step: str, arguments: tuple[Any, ...]) -> Done:
@@ -154,6 +219,11 @@ class RemoteRun:
 
     def finish(self, record: TrialRecord, artifacts: dict[str, bytes]) -> list[str]:
         return list(self._ask("finish", record, artifacts))
+
+    def hand_over(self, record: TrialRecord, artifacts: dict[str, bytes]) -> list[str] | None:
+        """As `finish`, of a result that is in the storage. None: the launch has it in hand, and takes it from there."""
+        found = self._ask(HAND_OVER, record, artifacts)
+        return None if found is None else list(found)
 
     def fail(self, failure: Failure) -> None:
         self._ask("fail", failure)
