@@ -16,22 +16,23 @@ BEYOND = 30
 FOUND_AT_MOST = 10
 
 
-def explore(trial: TrialSpec, most: int, seed: int) -> list[str]:
+def explore(trial: TrialSpec, most: int, seed: int, *, in_hand: bool = False) -> list[str]:
     """Play so many runs; what was found, each as its fewest disturbances, also printed."""
-    calm = Run(trial).play()
+    calm = Run(trial, in_hand=in_hand).play()
     assert not calm.wrong, calm.wrong
     began, runs, steps = time.monotonic(), 0, 0
     found: list[str] = []
     for disturbing in cases(calm.world.steps + BEYOND, random.Random(seed)):
         if runs >= most or len(found) >= FOUND_AT_MOST:
             break
-        run = Run(trial, disturbing).play()
+        run = Run(trial, disturbing, in_hand=in_hand).play()
         runs, steps = runs + 1, steps + run.world.steps
         if run.wrong:
-            least = shrink(trial, disturbing)
+            least = shrink(trial, disturbing, in_hand=in_hand)
             words = " ".join(map(str, least))
             if words not in found:
-                print(f'python tests/protocol --repeat "{words}"', *Run(trial, least).play().wrong, sep="\n    ")
+                command = f'python tests/protocol --repeat "{words}"' + (" --in-hand" if in_hand else "")
+                print(command, *Run(trial, least, in_hand=in_hand).play().wrong, sep="\n    ")
                 found.append(words)
     print(f"{runs} interleavings of {steps / max(runs, 1):.0f} steps, seed {seed}, ", end="")
     print(f"{(time.monotonic() - began) / 60:.1f} min: {len(found) or 'none'} lost, doubled or changed something")
@@ -53,10 +54,10 @@ def _each(kind: str, step: int) -> list[Disturbance]:
     return [Disturbance(step, kind, step + span) for span in SPANS] if kind in LASTING else [Disturbance(step, kind)]
 
 
-def shrink(trial: TrialSpec, disturbing: Sequence[Disturbance]) -> Sequence[Disturbance]:
+def shrink(trial: TrialSpec, disturbing: Sequence[Disturbance], *, in_hand: bool = False) -> Sequence[Disturbance]:
     """The fewest of them that still show that something is wrong."""
     for one in disturbing:
         fewer = tuple(other for other in disturbing if other is not one)
-        if fewer and Run(trial, fewer).play().wrong:
-            return shrink(trial, fewer)
+        if fewer and Run(trial, fewer, in_hand=in_hand).play().wrong:
+            return shrink(trial, fewer, in_hand=in_hand)
     return disturbing

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
+import greenlet
 import pandas as pd
 from leases import Held, held, of_processes
 from stores import SWEEP_RUN, Files, MemoryFolder, MemoryServer
@@ -23,12 +24,14 @@ from skipray.records import LAYER_COLUMNS, EpochRecord, TrialRecord
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.run_attempt import run_attempt
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
-from skipray.storage import AlreadyRunning, trials_kept
+from skipray.storage import AlreadyRunning, Lease, trials_kept
 from skipray.tracking import Address, TrackingAway, deliver_pending, forget_finished, take_back_doubles
 from skipray.tracking.client import reach
 from skipray.tracking.read.ledger import Ledger, http_runs, ledger_of
 from skipray.tracking.read.row import row_of
 from skipray.tracking.schema import OUTCOME, run_params
+from skipray.tracking.write.run import TrialRun
+from skipray.tracking.write.run_server import write_in_hand
 
 EPOCHS = 2
 ADDRESS = Address("http://in-memory", "1", SWEEP_RUN, "mlflow-artifacts:/1")
@@ -37,6 +40,7 @@ LAUNCHES_AT_MOST = 12
 ATTEMPTS_AT_MOST = 8
 MAX_FAILURES = 1
 ARTIFACTS = {"layers.parquet": b"layers", "spectra.npz": b"spectra", "weights.safetensors": b"weights"}
+HAND = "the launch's hand"
 LAYERS = pd.DataFrame(columns=list(LAYER_COLUMNS))
 
 
@@ -54,10 +58,15 @@ def measured(epoch: int) -> dict[str, float]:
 
 
 class Run:
-    """One run. `wrong` is what was not as it must be at its end."""
+    """One run. `wrong` is what was not as it must be at its end.
 
-    def __init__(self, trial: TrialSpec, disturbing: Sequence[Disturbance] = ()):
-        self.trial = trial
+    Args:
+        in_hand: a worker leaves its result in the hands of its launch, which writes it while the trial counts as
+            finished, as on one machine. Else the worker writes it, as on a cluster.
+    """
+
+    def __init__(self, trial: TrialSpec, disturbing: Sequence[Disturbance] = (), *, in_hand: bool = False):
+        self.trial, self.in_hand = trial, in_hand
         self.world = World(tuple(disturbing))
         self.files: Files = {}
         self.server = MemoryServer(self.world)
@@ -130,6 +139,8 @@ class Run:
             failures += result == "failed"
             if result == "finished":
                 break
+        hands = [p for p in self.world.processes if p.name == HAND and p.launch is driver]
+        self.world.wait(lambda: all(one.ended or one.given_up for one in hands))
         if lease.taken_over():
             return "taken over"
         pending = deliver_pending(ADDRESS, [self.trial], STORAGE)
@@ -142,7 +153,8 @@ class Run:
     def _attempt(self, mark: str, number: int, run_id: str | None, driver: Process | None) -> str:
         """A worker's, as its launch hears of it: finished, failed or lost."""
         self._numbers += 1
-        context = WorkerContext(ADDRESS, STORAGE, credentials={}, launch_mark=mark)
+        runs = "of the launch" if self.in_hand else None
+        context = WorkerContext(ADDRESS, STORAGE, credentials={}, launch_mark=mark, runs=runs)
         attempt = TrialAttempt(self.trial, number, 1, 1.0, 0.0, context, run_attempt, run_id)
         worker = self.world.start(
             f"worker {self._numbers}", lambda: run_attempt(attempt, lambda: None).status, launch=driver
@@ -201,6 +213,7 @@ class Run:
             "skipray.tracking.write.run.artifacts_of": lambda record: ARTIFACTS,
             "skipray.tracking.write.recorder.artifacts_of": lambda record: ARTIFACTS,
             "skipray.tracking.write.recorder._away_until": _OfEachProcess(world),
+            "skipray.tracking.write.recorder.RemoteRun": _Handed,
             **of_processes(world),
             "skipray.scheduling.ray.run_attempt.run_trial": self._train,
             "time.sleep": world.sleep,
@@ -239,6 +252,21 @@ class Run:
             found = sorted((step, value) for step, _, value in run.points.get(key, ()))
             if found != [(epoch, measured(epoch)[key]) for epoch in range(EPOCHS + 1)]:
                 self.wrong.append(f"{key} is {found}")
+
+
+class _Handed(TrialRun):
+    """A run that the launch writes: the result beside what the worker does next, all else while the worker waits."""
+
+    def __init__(
+        self, place: str, address: Address, trial: TrialSpec, lease: Lease, *, run_id: str | None, look_first: bool
+    ):
+        super().__init__(address, trial, attempt=lease.attempt, guard=lease.check, run_id=run_id, look_first=look_first)
+        self._lease = lease
+
+    def hand_over(self, record: TrialRecord, artifacts: dict[str, bytes]) -> None:
+        worker = greenlet.getcurrent()
+        assert isinstance(worker, Process)
+        worker.world.start(HAND, lambda: write_in_hand(self, self._lease, record, artifacts), launch=worker.launch)
 
 
 class _OfEachProcess(dict):  # type: ignore[type-arg]

@@ -17,8 +17,18 @@ CALM = Run(TRIAL).play()
 ONES = list(itertools.takewhile(lambda case: len(case) == 1, cases(CALM.world.steps + BEYOND, random.Random(0))))
 
 
-def wrong(disturbing: tuple[Disturbance, ...]) -> list[str]:
-    return Run(TRIAL, disturbing).play().wrong
+def wrong(disturbing: tuple[Disturbance, ...], *, in_hand: bool = False) -> list[str]:
+    return Run(TRIAL, disturbing, in_hand=in_hand).play().wrong
+
+
+def test_what_is_in_the_hands_of_a_launch_is_neither_lost_nor_doubled_nor_changed() -> None:
+    calm = Run(TRIAL, in_hand=True).play()
+    assert calm.wrong == []
+    assert any("the launch's hand" in line for line in calm.world.trace)
+    rng = random.Random(20261130)
+    several = itertools.islice(cases(CALM.world.steps + BEYOND, rng), len(ONES), len(ONES) + 150)
+    for disturbing in [*rng.sample(ONES, 300), *several]:
+        assert wrong(tuple(disturbing), in_hand=True) == [], " ".join(map(str, disturbing))
 
 
 def test_nothing_is_lost_doubled_or_changed() -> None:

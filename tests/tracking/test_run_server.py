@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from multiprocessing.connection import Client
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from mlflow import MlflowClient
 from skipray import tracking
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.spec import SweepSpec, TrialSpec, load_sweep
-from skipray.storage import TrialPlace, awaiting_delivery
+from skipray.storage import Lease, TrialPlace, awaiting_delivery
 from skipray.tracking.write import recorder, run_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,6 +146,126 @@ def test_who_is_not_understood_gets_no_answer_and_costs_nobody_else_one(
     made = recorded(server, sweep, trial, sqlite)
     assert made.start() is True
     assert made.finish(toys.record(trial)) is True
+    server.end()
+
+
+@pytest.fixture
+def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """Before the first run is ended `reached` is set, and `goes_on` waited for."""
+    reached, goes_on, first = threading.Event(), threading.Event(), threading.Lock()
+    end = MlflowClient.set_terminated
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        if first.acquire(blocking=False):
+            reached.set()
+            assert goes_on.wait(30)
+        return end(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "set_terminated", slowly)
+    yield SimpleNamespace(reached=reached, goes_on=goes_on)
+    goes_on.set()
+
+
+def test_a_worker_goes_on_while_its_result_is_written(
+    sqlite: str, toys: SimpleNamespace, tmp_path: Path, held_up: SimpleNamespace
+) -> None:
+    sweep = toys.sweep()
+    first, second = sweep.trials()[:2]
+    storage = tracking.storage_url(sweep, sqlite)
+    server = tracking.RunServer(tmp_path, ahead=1)
+    made = recorded(server, sweep, first, sqlite)
+    assert made.start() is True
+    assert made.finish(toys.record(first)) is True
+    assert held_up.reached.wait(30)
+    assert server.in_hand == {first.trial_id}
+    assert awaiting_delivery(storage, sweep.name) == [first.trial_id], "where it waits if the launch is killed"
+    server.drain(0.01)
+    assert server.in_hand == {first.trial_id}
+    assert recorded(server, sweep, second, sqlite).finish(toys.record(second)) is True
+    assert server.in_hand == {first.trial_id}, "no more than one"
+    assert sorted(run.info.status for run in runs(sqlite)) == ["FINISHED", "RUNNING"]
+    held_up.goes_on.set()
+    server.drain(30)
+    assert server.in_hand == server.refused == frozenset()
+    assert sorted(run.info.status for run in runs(sqlite)) == ["FINISHED", "FINISHED"]
+    assert awaiting_delivery(storage, sweep.name) == []
+    server.end()
+
+
+def test_large_results_are_waited_for(
+    sqlite: str, toys: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_server, "BYTES_IN_HAND", 10)
+    sweep = toys.sweep()
+    trial = sweep.trials()[0]
+    server = tracking.RunServer(tmp_path, ahead=4)
+    assert recorded(server, sweep, trial, sqlite).finish(toys.record(trial)) is True
+    assert server.in_hand == frozenset()
+    assert [run.info.status for run in runs(sqlite)] == ["FINISHED"]
+    server.end()
+
+
+def test_what_no_storage_has_is_not_left_to_the_launch(
+    sqlite: str, toys: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left on the device")
+
+    sweep = toys.sweep()
+    trial = sweep.trials()[0]
+    server = tracking.RunServer(tmp_path, ahead=4)
+    made = recorded(server, sweep, trial, sqlite)
+    monkeypatch.setattr(Lease, "save_result", full)
+    monkeypatch.setattr(run_server.RunServer, "_takes", lambda *_: pytest.fail("it is taken"))
+    assert made.finish(toys.record(trial)) is True
+    assert [run.info.status for run in runs(sqlite)] == ["FINISHED"]
+    server.end()
+
+
+def test_what_is_refused_while_it_is_in_hand_fails_waits_and_ends_the_going_on(
+    sqlite: str, toys: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = toys.sweep()
+    first, second = sweep.trials()[:2]
+    server = tracking.RunServer(tmp_path, ahead=4)
+    made, other = (recorded(server, sweep, trial, sqlite) for trial in (first, second))
+    with monkeypatch.context() as patch:
+        patch.setattr(run_server.TrialRun, "_log_dataset", refusing)
+        assert made.finish(toys.record(first)) is True
+        server.drain(30)
+        assert server.refused == {first.trial_id}
+        (run,) = runs(sqlite)
+        assert run.info.status == "FAILED"
+        assert run.data.tags["skipray.failure.message"] == "too large"
+        with pytest.raises(tracking.TrackingRefused, match="too large"):
+            other.finish(toys.record(second))
+    storage = tracking.storage_url(sweep, sqlite)
+    done = tracking.deliver_pending(made.address, sweep.trials(), storage)
+    assert sorted(done.delivered) == sorted([first.trial_id, second.trial_id])
+    assert [run.info.status for run in runs(sqlite)] == ["FINISHED", "FINISHED"]
+    server.end()
+
+
+def refusing(*_: Any) -> None:
+    raise tracking.TrackingRefused("too large")
+
+
+def test_a_newer_attempt_ends_what_is_in_hand(
+    sqlite: str, toys: SimpleNamespace, tmp_path: Path, held_up: SimpleNamespace
+) -> None:
+    sweep = toys.sweep()
+    trial = sweep.trials()[0]
+    server = tracking.RunServer(tmp_path, ahead=4)
+    made = recorded(server, sweep, trial, sqlite)
+    assert made.finish(toys.record(trial)) is True
+    assert held_up.reached.wait(30)
+    assert server.in_hand == {trial.trial_id}
+    storage = tracking.storage_url(sweep, sqlite)
+    assert tracking.deliver_pending(made.address, sweep.trials(), storage).delivered == (trial.trial_id,)
+    held_up.goes_on.set()
+    server.drain(30)
+    assert [run.info.status for run in runs(sqlite)] == ["FINISHED"]
+    assert awaiting_delivery(storage, sweep.name) == []
     server.end()
 
 

@@ -161,20 +161,31 @@ class RunServer:
             self._changed.notify_all()
 
     def _write(self, run: TrialRun, begin: Begin, record: TrialRecord, artifacts: dict[str, bytes]) -> None:
-        """Write a result that is in hand. What is not written waits in the storage."""
-        try:
-            for key in run.finish(record, artifacts):
-                log.info("a value of %s that is not finite was not sent: %s", begin.trial.label, key)
-            begin.lease.remove_delivered()
-        except (TrackingAway, Fenced, OSError) as error:
-            log.info("the result of %s waits in the storage: %s", begin.trial.label, error)
-        except Exception as error:
+        error = write_in_hand(run, begin.lease, record, artifacts)
+        if error is not None:
             self._refused.add(begin.trial.trial_id)
             self._ahead = 0  # those that follow are waited for, so that what is refused is a failure of its trial
             log.warning("the result of %s is refused, and waits in the storage: %s", begin.trial.label, error)
-            text = "".join(traceback.format_exception(error))
-            with suppress(Exception):
-                run.fail(Failure("error", str(error), text, time.time_ns() // 1_000_000, begin.lease.attempt))
+
+
+def write_in_hand(run: TrialRun, lease: Lease, record: TrialRecord, artifacts: dict[str, bytes]) -> Exception | None:
+    """Write a result that is in the storage, and take it from there. What cannot be written now waits in it.
+
+    Returns:
+        Why the store refuses it, which its run says too; None where it does not.
+    """
+    try:
+        for key in run.finish(record, artifacts):
+            log.info("a value of %s that is not finite was not sent: %s", run.trial.label, key)
+        lease.remove_delivered()
+    except (TrackingAway, Fenced, OSError) as error:
+        log.info("the result of %s waits in the storage: %s", run.trial.label, error)
+    except Exception as error:
+        text = "".join(traceback.format_exception(error))
+        with suppress(Exception):
+            run.fail(Failure("error", str(error), text, time.time_ns() // 1_000_000, lease.attempt))
+        return error
+    return None
 
 
 def _done(run: TrialRun, step: str, arguments: tuple[Any, ...]) -> Done:
