@@ -12,10 +12,12 @@ from skipray import storage, tracking
 from skipray.spec import SweepSpec, TrialSpec
 
 if TYPE_CHECKING:
-    from skipray.tracking import Address, KnownTrials, Pending
+    from skipray.tracking import Address, KnownTrials, Pending, RunServer
 
 DELIVERY_SECONDS = 30.0
 """How often a launch looks for results that could not be delivered."""
+IN_HAND_SECONDS = 30.0
+"""How long the end of a launch waits for results that it has in hand; then they are delivered like all that waits."""
 PATIENCE_SECONDS = 120.0
 """How long a launch that has run everything waits for a tracking store that takes nothing."""
 RETRY_SECONDS = 5.0
@@ -30,8 +32,8 @@ class DeliveryThread(threading.Thread):
     Args:
         running: trial_ids of this moment.
         finished: trial_ids, as they come; they are taken out.
-        in_hand: trial_ids of this moment whose results are just being delivered.
         say: told how many results wait, whenever that is another number.
+        hands: of this process, which may still have results of finished trials in hand.
     """
 
     def __init__(
@@ -42,27 +44,30 @@ class DeliveryThread(threading.Thread):
         storage_url: str,
         running: set[str],
         finished: deque[str],
-        in_hand: Callable[[], frozenset[str]],
         say: Callable[[str], None],
+        hands: "RunServer | None" = None,
     ):
         super().__init__(name="skipray-delivery", daemon=True)
         self._address, self._trials, self._sweep_name = address, trials, sweep_name
         self._storage_url, self._running, self._finished = storage_url, running, finished
-        self._in_hand, self._ended = in_hand, threading.Event()
+        self._hands, self._ended = hands, threading.Event()
         self._say, self._left, self._away = say, 0, ""
 
     def run(self) -> None:
         while not self._ended.wait(RETRY_SECONDS if self._away else DELIVERY_SECONDS):
             self._forget()
-            busy = set(self._running) | self._in_hand()  # in this order: from one it goes to the other
-            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - busy
+            waiting = set(storage.awaiting_delivery(self._storage_url, self._sweep_name)) - self._busy()
             left, self._away = 0, ""
             if waiting:
                 trials = [t for t in self._trials() if t.trial_id in waiting]
-                busy = set(self._running) | self._in_hand()
-                pending = tracking.deliver_pending(self._address, trials, self._storage_url, skip=busy)
+                pending = tracking.deliver_pending(self._address, trials, self._storage_url, skip=self._busy())
                 left, self._away = len(pending.left), pending.away
             self._tell(left)
+
+    def _busy(self) -> set[str]:
+        """Trial_ids that are not to be taken over. Asked in this order: from the one they go to the other."""
+        running = set(self._running)
+        return running | self._hands.in_hand if self._hands else running
 
     def _tell(self, left: int) -> None:
         if left != self._left:
@@ -76,6 +81,8 @@ class DeliveryThread(threading.Thread):
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self.join(DELIVERY_SECONDS)
+        if self._hands:
+            self._hands.drain(IN_HAND_SECONDS)
         self._forget()
 
     def _forget(self) -> None:

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 RESULTS_IN_HAND = 4
 """Written by the launch at once, at most, while their workers go on with their next trials."""
-IN_HAND_SECONDS = 30.0
-"""How long the end of a launch waits for these; then they are delivered like all that waits."""
 CLUSTER = "Ray"
 """What is waited for while a cluster starts or is joined."""
 
@@ -220,8 +218,8 @@ def _run(
         storage_url,
         tally.running,
         tally.finished,
-        lambda: runs.in_hand if runs else frozenset(),
         say,
+        runs,
     )
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
     estimates = {p.trial.trial_id: p.seconds for p in plan.unfinished}
@@ -238,16 +236,12 @@ def _run(
             on_wait=listeners.on_wait,
             taken_over=ownership.taken_over,
         )
-        if runs is not None:
-            runs.drain(IN_HAND_SECONDS)
     ended = _ended(len(known.trials), summary, tally, address, reached)
     if ownership.taken_over():
         # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
         why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
         return replace(ended, interrupted=True, address=None, why=why)
-    failed = {result.trial_id for result in summary.failed}
-    refused = runs.refused if runs else frozenset()
-    return _delivered(ended, sweep, address, storage_url, known, failed, refused, say)
+    return _delivered(ended, sweep, address, storage_url, known, runs.refused if runs else frozenset(), say)
 
 
 class _Listener(Protocol):
@@ -297,15 +291,13 @@ def _delivered(
     address: "Address",
     storage_url: str,
     known: "KnownTrials",
-    failed: set[str],
     refused: frozenset[str],
     say: Callable[[str], None],
 ) -> LaunchEnd:
     """The end, once what waited in the storage is delivered as far as the tracking store takes it.
 
     Args:
-        failed: trial_ids.
-        refused: of those that ended well and whose results the store has refused so far; they fail if it still does.
+        refused: trial_ids that ended well and whose results the store has refused so far; they fail if it still does.
     """
     patience = 0 if ended.interrupted else PATIENCE_SECONDS
     pending = deliver_rest(sweep, address, known, storage_url, patience, say)
@@ -313,7 +305,7 @@ def _delivered(
     if sweep.tune is not None or sweep.adaptive is not None:  # what follows from results was not known at the start
         with suppress(tracking.TrackingAway):
             tracking.write_manifest(address, sweep, known.trials, _sizes(known.trials))
-    late = {trial_id: why for trial_id, why in pending.refused if trial_id in refused - failed}
+    late = {trial_id: why for trial_id, why in pending.refused if trial_id in refused}
     for trial_id, why in late.items():
         say(f"the tracking store refuses the result of trial {trial_id}: {why}")
     return replace(

@@ -1,7 +1,8 @@
 """What a launch says of results that wait: how many, whenever that is another number, and why."""
 
+import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from skipray import storage, tracking
-from skipray.execution import delivery
+from skipray.execution import delivery, launching
+from skipray.execution.ended import LaunchEnd
 
 
 def test_how_many_wait_is_said_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +41,53 @@ def test_how_many_wait_is_said_when_it_changes(monkeypatch: pytest.MonkeyPatch) 
         "2 results wait for the tracking store (no connection (refused))",
         "nothing waits any more",
     ]
+
+
+def test_what_is_in_hand_is_left_alone_and_waited_for_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, delivered, drained = threading.Event(), list[set[str]](), list[float]()
+
+    def awaiting(url: str, sweep: str) -> tuple[str, ...]:
+        looked.set()
+        return ("in hand", "runs", "waits")
+
+    def deliver(address: Any, trials: Any, url: str, *, skip: set[str]) -> tracking.Pending:
+        delivered.append({trial.trial_id for trial in trials})
+        assert skip == {"in hand", "runs"}
+        return tracking.Pending((), (), (), ())
+
+    monkeypatch.setattr(delivery, "DELIVERY_SECONDS", 0.001)
+    monkeypatch.setattr(storage, "awaiting_delivery", awaiting)
+    monkeypatch.setattr(tracking, "deliver_pending", deliver)
+    trials = tuple(SimpleNamespace(trial_id=name) for name in ("in hand", "runs", "waits"))
+    hands = SimpleNamespace(in_hand=frozenset({"in hand"}), drain=drained.append)
+    monkeypatch.setattr(delivery, "IN_HAND_SECONDS", 7.0)
+    with delivery.DeliveryThread(None, lambda: trials, "s", "u", {"runs"}, deque(), lambda _: None, hands):  # type: ignore[arg-type]
+        assert looked.wait(30)
+    assert delivered[0] == {"waits"}
+    assert drained == [7.0]
+
+
+def test_what_is_in_hand_is_forgotten_once_it_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[set[str]] = []
+    waiting = {"a"}
+    monkeypatch.setattr(storage, "awaiting_delivery", lambda url, sweep: tuple(waiting))
+    monkeypatch.setattr(tracking, "forget_finished", lambda known, url, sweep: forgotten.append(set(known)))
+    thread = delivery.DeliveryThread(None, tuple, "s", "u", set(), deque(["a", "b"]), lambda _: None)  # type: ignore[arg-type]
+    with thread:
+        thread._forget()
+        waiting.clear()
+    assert forgotten == [{"b"}, {"a"}]
+
+
+def test_a_result_that_is_refused_once_its_trial_has_ended_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    pending = tracking.Pending(("b",), (), (("a", "too large"), ("of an earlier launch", "too large")), ())
+    monkeypatch.setattr(launching, "deliver_rest", lambda *_: pending)
+    monkeypatch.setattr(launching, "known_by_now", lambda *_: SimpleNamespace(trials=(1, 2, 3)))
+    ended, said = LaunchEnd(3, 3, 0, False, 1.0, Counter(), None), list[str]()
+    sweep: Any = SimpleNamespace(tune=None, adaptive=None)
+    found = launching._delivered(ended, sweep, None, "", None, frozenset({"a", "b"}), said.append)  # type: ignore[arg-type]
+    assert (found.ran, found.failed, found.undelivered) == (2, 1, 0)
+    assert said == ["the tracking store refuses the result of trial a: too large"]
 
 
 def test_a_store_that_comes_and_goes_is_waited_for_while_it_takes_some(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Leaves a network as found: weights, buffers, mode, gradients, hooks, random numbers, precision settings."""
 
-import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,19 +62,23 @@ def _copies(network: nn.Module, arguments: Any, named: dict[str, Any]) -> tuple[
     )
 
 
+_HOLDERS = frozenset((list, dict, set))
 Contents = dict[str, list[Any] | dict[Any, Any] | set[Any]]
 
 
 def _plain_attributes(module: nn.Module) -> tuple[dict[str, Any], Contents]:
     """The attributes that a forward pass may set, the mode among them, and what their lists, mappings and sets hold."""
-    plain = {name: value for name, value in vars(module).items() if name not in OWN_STATE}
-    return plain, {n: copy.copy(v) for n, v in plain.items() if type(v) in (list, dict, set)}
+    plain = vars(module).copy()
+    for name in OWN_STATE:
+        plain.pop(name, None)
+    return plain, {n: v.copy() for n, v in plain.items() if type(v) in _HOLDERS}
 
 
 def _restore(module: nn.Module, plain: dict[str, Any], contents: Contents) -> None:
     own = vars(module)
-    for name in [n for n in own if n not in plain and n not in OWN_STATE]:
-        del own[name]
+    if own.keys() - plain.keys() - set(OWN_STATE):
+        for name in [n for n in own if n not in plain and n not in OWN_STATE]:
+            del own[name]
     for name, value in plain.items():
         if own.get(name) is not value or name not in own:
             own[name] = value
