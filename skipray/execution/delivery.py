@@ -18,6 +18,8 @@ DELIVERY_SECONDS = 30.0
 """How often a launch looks for results that could not be delivered."""
 IN_HAND_SECONDS = 30.0
 """How long the end of a launch waits for results that it has in hand; then they are delivered like all that waits."""
+QUIET_SECONDS = 2.0
+"""How long that is not mentioned, and all that is waited after an interruption."""
 PATIENCE_SECONDS = 120.0
 """How long a launch that has run everything waits for a tracking store that takes nothing."""
 RETRY_SECONDS = 5.0
@@ -78,11 +80,19 @@ class DeliveryThread(threading.Thread):
         self.start()
         return self
 
+    def wait_for_hands(self, *, hurry: bool) -> None:
+        """Until nothing is in hand.
+
+        Args:
+            hurry: who has pressed Ctrl-C wants the prompt back.
+        """
+        if self._hands and not self._hands.drain(QUIET_SECONDS) and not hurry:
+            self._say(f"{waiting_words(len(self._hands.in_hand))}; for {IN_HAND_SECONDS:g} s at most (Ctrl-C)")
+            self._hands.drain(IN_HAND_SECONDS)
+
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self.join(DELIVERY_SECONDS)
-        if self._hands:
-            self._hands.drain(IN_HAND_SECONDS)
         self._forget()
 
     def _forget(self) -> None:

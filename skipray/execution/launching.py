@@ -197,14 +197,13 @@ def _run(
     )
     _check_cluster(sweep, cluster, context, say)
     known, ledger = _up_to_date(sweep, address, storage_url)
-    missing = [t for t in known.trials if t.trial_id not in ledger.finished]
-    shares = _shares(sweep, known, ledger, context.data_root)
+    shares = _shares(sweep, _missing(known, ledger), context.data_root)
     concurrency = Capacity(lambda: cluster, sweep, shares).concurrency()
     timed = timed_seconds(sweep, budget, context.data_root, say)
     seconds = timed or GuessedSeconds(sweep)
     reached = None
     if budget is not None and sweep.adaptive is None:
-        reached = _reached(sweep, missing, seconds, budget, concurrency)
+        reached = _reached(sweep, _missing(known, ledger), seconds, budget, concurrency)
         on_fit(reached)
     work = work_of(sweep, address.uri, ledger, known, seconds, fit=reached, budget=budget, concurrency=concurrency)
     states: dict[str, State] = dict.fromkeys(ledger.finished, "finished")
@@ -236,12 +235,13 @@ def _run(
             on_wait=listeners.on_wait,
             taken_over=ownership.taken_over,
         )
+        delivery.wait_for_hands(hurry=summary.interrupted or ownership.taken_over())
     ended = _ended(len(known.trials), summary, tally, address, reached)
     if ownership.taken_over():
         # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
         why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
         return replace(ended, interrupted=True, address=None, why=why)
-    return _delivered(ended, sweep, address, storage_url, known, runs.refused if runs else frozenset(), say)
+    return _delivered(ended, sweep, address, storage_url, known, tally.ended_well, say)
 
 
 class _Listener(Protocol):
@@ -291,13 +291,13 @@ def _delivered(
     address: "Address",
     storage_url: str,
     known: "KnownTrials",
-    refused: frozenset[str],
+    ended_well: set[str],
     say: Callable[[str], None],
 ) -> LaunchEnd:
     """The end, once what waited in the storage is delivered as far as the tracking store takes it.
 
     Args:
-        refused: trial_ids that ended well and whose results the store has refused so far; they fail if it still does.
+        ended_well: trial_ids, as their workers have it; one whose result the store refuses has failed all the same.
     """
     patience = 0 if ended.interrupted else PATIENCE_SECONDS
     pending = deliver_rest(sweep, address, known, storage_url, patience, say)
@@ -305,7 +305,7 @@ def _delivered(
     if sweep.tune is not None or sweep.adaptive is not None:  # what follows from results was not known at the start
         with suppress(tracking.TrackingAway):
             tracking.write_manifest(address, sweep, known.trials, _sizes(known.trials))
-    late = {trial_id: why for trial_id, why in pending.refused if trial_id in refused}
+    late = {trial_id: why for trial_id, why in pending.refused if trial_id in ended_well}
     for trial_id, why in late.items():
         say(f"the tracking store refuses the result of trial {trial_id}: {why}")
     return replace(
@@ -354,7 +354,11 @@ def _reached(
     return reached
 
 
-def _shares(sweep: SweepSpec, known: "KnownTrials", ledger: "Ledger", data_root: str | None) -> "Shares":
+def _missing(known: "KnownTrials", ledger: "Ledger") -> list[TrialSpec]:
+    return [trial for trial in known.trials if trial.trial_id not in ledger.finished]
+
+
+def _shares(sweep: SweepSpec, missing: list[TrialSpec], data_root: str | None) -> "Shares":
     """What each trial gets of a machine; GPU fractions are measured where the sweep does not give them."""
     from skipray.scheduling.ray.resources import Shares, measure_fractions, memory_key
     from skipray.scheduling.ray.timing import deepest
@@ -362,7 +366,6 @@ def _shares(sweep: SweepSpec, known: "KnownTrials", ledger: "Ledger", data_root:
     if sweep.resources.device != "cuda" or sweep.resources.gpu_fraction is not None:
         return Shares(sweep)
     if sweep.adaptive is None:
-        missing = [t for t in known.trials if t.trial_id not in ledger.finished]
         return Shares(sweep, measure_fractions([*missing, *sweep.cells], data_root))
     # Hundreds of candidates: what the deepest of a group needs is enough for the others.
     fractions: dict[str, float] = {}

@@ -41,6 +41,8 @@ class Tally:
         """trial_ids whose results are their workers' to deliver."""
         self.finished: deque[str] = deque()
         """trial_ids, as their ends are heard of."""
+        self.ended_well: set[str] = set()
+        """The same, of the whole launch."""
         self.estimated = self.measured = 0.0
         """Seconds of training and probing of the trials that ended."""
 
@@ -48,6 +50,7 @@ class Tally:
         (self.running.add if event.kind == "started" else self.running.discard)(event.trial.trial_id)
         if event.kind == "finished":
             self.finished.append(event.trial.trial_id)
+            self.ended_well.add(event.trial.trial_id)
         if event.kind == "finished" and event.result is not None and event.result.outcome:
             self.outcomes[event.result.outcome] += 1
             if self._timed is not None and event.result.train_seconds > 0:

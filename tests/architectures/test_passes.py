@@ -42,6 +42,9 @@ def networks():
             if kind == "cnn":
                 fields["shortcut"] = "B"
         yield family, fields
+    for norm, activation, width in itertools.product(("batch", "layer", "none"), ("relu", "tanh", "gelu"), (1, 2)):
+        narrow = {"normalization": norm, "activation": activation, "cardinality": 4, "group_width": width, "width": 8}
+        yield "resnext", MLP | {"depth": 8, "residual_scale": 1} | narrow
     for family in ("resnet", "preresnet"):
         small = {"normalization": "batch", "activation": "relu", "residual_scale": 1}
         mlp, cnn = MLP | small | {"depth": 8}, CNN | small | {"depth": 14, "shortcut": "A"}

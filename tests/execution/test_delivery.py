@@ -44,27 +44,28 @@ def test_how_many_wait_is_said_when_it_changes(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_is_in_hand_is_left_alone_and_waited_for_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked, delivered, drained = threading.Event(), list[set[str]](), list[float]()
-
-    def awaiting(url: str, sweep: str) -> tuple[str, ...]:
-        looked.set()
-        return ("in hand", "runs", "waits")
+    looked, delivered, drained, said = threading.Event(), list[tuple[set[str], set[str]]](), list[float](), list[str]()
 
     def deliver(address: Any, trials: Any, url: str, *, skip: set[str]) -> tracking.Pending:
-        delivered.append({trial.trial_id for trial in trials})
-        assert skip == {"in hand", "runs"}
+        delivered.append(({trial.trial_id for trial in trials}, skip))
+        looked.set()
         return tracking.Pending((), (), (), ())
 
-    monkeypatch.setattr(delivery, "DELIVERY_SECONDS", 0.001)
-    monkeypatch.setattr(storage, "awaiting_delivery", awaiting)
+    monkeypatch.setattr(delivery, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(storage, "awaiting_delivery", lambda url, sweep: ("in hand", "runs", "waits"))
     monkeypatch.setattr(tracking, "deliver_pending", deliver)
     trials = tuple(SimpleNamespace(trial_id=name) for name in ("in hand", "runs", "waits"))
-    hands = SimpleNamespace(in_hand=frozenset({"in hand"}), drain=drained.append)
-    monkeypatch.setattr(delivery, "IN_HAND_SECONDS", 7.0)
-    with delivery.DeliveryThread(None, lambda: trials, "s", "u", {"runs"}, deque(), lambda _: None, hands):  # type: ignore[arg-type]
+    hands: Any = SimpleNamespace(in_hand=frozenset({"in hand"}), drain=drained.append)
+    thread = delivery.DeliveryThread(None, lambda: trials, "s", "u", {"runs"}, deque(), said.append, hands)  # type: ignore[arg-type]
+    thread._away = "so that it looks soon"
+    with thread:
         assert looked.wait(30)
-    assert delivered[0] == {"waits"}
-    assert drained == [7.0]
+        thread.wait_for_hands(hurry=True)
+        assert (drained, said) == ([delivery.QUIET_SECONDS], []), "who has pressed Ctrl-C wants the prompt back"
+        thread.wait_for_hands(hurry=False)
+    assert delivered[0] == ({"waits"}, {"in hand", "runs"})
+    assert drained[1:] == [delivery.QUIET_SECONDS, delivery.IN_HAND_SECONDS]
+    assert said == ["1 result waits for the tracking store; for 30 s at most (Ctrl-C)"]
 
 
 def test_what_is_in_hand_is_forgotten_once_it_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +86,7 @@ def test_a_result_that_is_refused_once_its_trial_has_ended_is_a_failure(monkeypa
     monkeypatch.setattr(launching, "known_by_now", lambda *_: SimpleNamespace(trials=(1, 2, 3)))
     ended, said = LaunchEnd(3, 3, 0, False, 1.0, Counter(), None), list[str]()
     sweep: Any = SimpleNamespace(tune=None, adaptive=None)
-    found = launching._delivered(ended, sweep, None, "", None, frozenset({"a", "b"}), said.append)  # type: ignore[arg-type]
+    found = launching._delivered(ended, sweep, None, "", None, {"a", "b"}, said.append)  # type: ignore[arg-type]
     assert (found.ran, found.failed, found.undelivered) == (2, 1, 0)
     assert said == ["the tracking store refuses the result of trial a: too large"]
 

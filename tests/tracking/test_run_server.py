@@ -151,17 +151,17 @@ def test_who_is_not_understood_gets_no_answer_and_costs_nobody_else_one(
 
 @pytest.fixture
 def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """Before the first run is ended `reached` is set, and `goes_on` waited for."""
+    """Before the first run is told its data `reached` is set, and `goes_on` waited for."""
     reached, goes_on, first = threading.Event(), threading.Event(), threading.Lock()
-    end = MlflowClient.set_terminated
+    tell = MlflowClient.log_inputs
 
     def slowly(*arguments: Any, **named: Any) -> Any:
         if first.acquire(blocking=False):
             reached.set()
             assert goes_on.wait(30)
-        return end(*arguments, **named)
+        return tell(*arguments, **named)
 
-    monkeypatch.setattr(MlflowClient, "set_terminated", slowly)
+    monkeypatch.setattr(MlflowClient, "log_inputs", slowly)
     yield SimpleNamespace(reached=reached, goes_on=goes_on)
     goes_on.set()
 
@@ -179,14 +179,14 @@ def test_a_worker_goes_on_while_its_result_is_written(
     assert held_up.reached.wait(30)
     assert server.in_hand == {first.trial_id}
     assert awaiting_delivery(storage, sweep.name) == [first.trial_id], "where it waits if the launch is killed"
-    server.drain(0.01)
+    assert server.drain(0.01) is False
     assert server.in_hand == {first.trial_id}
     assert recorded(server, sweep, second, sqlite).finish(toys.record(second)) is True
     assert server.in_hand == {first.trial_id}, "no more than one"
     assert sorted(run.info.status for run in runs(sqlite)) == ["FINISHED", "RUNNING"]
     held_up.goes_on.set()
-    server.drain(30)
-    assert server.in_hand == server.refused == frozenset()
+    assert server.drain(30) is True
+    assert server.in_hand == frozenset()
     assert sorted(run.info.status for run in runs(sqlite)) == ["FINISHED", "FINISHED"]
     assert awaiting_delivery(storage, sweep.name) == []
     server.end()
@@ -232,14 +232,15 @@ def test_what_is_refused_while_it_is_in_hand_fails_waits_and_ends_the_going_on(
     with monkeypatch.context() as patch:
         patch.setattr(run_server.TrialRun, "_log_dataset", refusing)
         assert made.finish(toys.record(first)) is True
-        server.drain(30)
-        assert server.refused == {first.trial_id}
+        assert server.drain(30) is True
+        storage = tracking.storage_url(sweep, sqlite)
+        offered = tracking.deliver_pending(made.address, sweep.trials(), storage)
+        assert offered.refused == ((first.trial_id, "too large"),)
         (run,) = runs(sqlite)
         assert run.info.status == "FAILED"
         assert run.data.tags["skipray.failure.message"] == "too large"
         with pytest.raises(tracking.TrackingRefused, match="too large"):
             other.finish(toys.record(second))
-    storage = tracking.storage_url(sweep, sqlite)
     done = tracking.deliver_pending(made.address, sweep.trials(), storage)
     assert sorted(done.delivered) == sorted([first.trial_id, second.trial_id])
     assert [run.info.status for run in runs(sqlite)] == ["FINISHED", "FINISHED"]
@@ -251,7 +252,7 @@ def refusing(*_: Any) -> None:
 
 
 def test_a_newer_attempt_ends_what_is_in_hand(
-    sqlite: str, toys: SimpleNamespace, tmp_path: Path, held_up: SimpleNamespace
+    sqlite: str, toys: SimpleNamespace, tmp_path: Path, held_up: SimpleNamespace, caplog: pytest.LogCaptureFixture
 ) -> None:
     sweep = toys.sweep()
     trial = sweep.trials()[0]
@@ -262,8 +263,10 @@ def test_a_newer_attempt_ends_what_is_in_hand(
     assert server.in_hand == {trial.trial_id}
     storage = tracking.storage_url(sweep, sqlite)
     assert tracking.deliver_pending(made.address, sweep.trials(), storage).delivered == (trial.trial_id,)
-    held_up.goes_on.set()
-    server.drain(30)
+    with caplog.at_level(logging.INFO, run_server.__name__):
+        held_up.goes_on.set()
+        assert server.drain(30) is True
+    assert "waits in the storage" in caplog.text, "whose hand it was has not ended the run"
     assert [run.info.status for run in runs(sqlite)] == ["FINISHED"]
     assert awaiting_delivery(storage, sweep.name) == []
     server.end()

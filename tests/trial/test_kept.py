@@ -361,18 +361,18 @@ def test_a_patch_is_put_back_each_time(change, monkeypatch):
     """Also by a process that has seen these functions before, has put them back, and was given new ones in between."""
     monkeypatch.setattr(kept, "LEFT", [])
     names = {"torch": torch, "skipray": skipray}
-    linear, sigmoid = nn.Linear.forward, torch.sigmoid
+    linear = nn.Linear.forward
     for _ in range(3):
         with process_kept() as what:
             exec(change, dict(names))
         assert what.changed
         assert not what.left
-        torch.sigmoid = torch.tanh  # what is there before a trial stays
-        with process_kept() as what:
-            pass
-        assert torch.sigmoid is torch.tanh
-        assert what.changed == []
-        torch.sigmoid = sigmoid
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "sigmoid", torch.tanh)  # what is there before a trial stays
+            with process_kept() as what:
+                pass
+            assert torch.sigmoid is torch.tanh
+            assert what.changed == []
         assert nn.Linear.forward is linear
         assert linear.__defaults__ is None
         assert float(torch.relu(torch.tensor(-1.0))) == 0
@@ -384,6 +384,13 @@ def test_a_logger_that_an_import_makes_is_no_change():
     with process_kept() as what:
         logging.getLogger("skipray.made_by_a_trial")
     assert (what.changed, what.left) == ([], [])
+
+
+def test_a_logger_that_a_trial_makes_and_silences_is_set_back():
+    with process_kept() as what:
+        logging.getLogger("skipray.silenced_by_a_trial").setLevel(logging.CRITICAL)
+    assert (what.changed, what.left) == (["skipray's loggers"], [])
+    assert logging.getLogger("skipray.silenced_by_a_trial").level == logging.NOTSET
 
 
 def test_a_thread_that_goes_on_is_named_so_that_the_process_is_replaced(caplog, monkeypatch):

@@ -4,12 +4,14 @@ import logging
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from skipray.spec import TrialSpec
 from skipray.storage import Fenced, TrialPlace, awaiting_delivery, trials_kept
 from skipray.tracking.address import Address, TrackingAway, TrackingRefused, is_sql
 from skipray.tracking.several import several
+from skipray.tracking.write.refusal import refusal
 from skipray.tracking.write.run import TrialRun
 
 AT_ONCE = 4
@@ -107,7 +109,12 @@ def _deliver(address: Address, trial: TrialSpec, place: TrialPlace) -> bool:
     attempt = found[1] if found is not None else failure.attempt if failure is not None else lease.attempt
     run = TrialRun(address, trial, attempt=attempt, guard=lease.check, look_first=True)
     if found is not None:
-        run.finish(found[0])
+        try:
+            run.finish(found[0])
+        except TrackingRefused as error:
+            with suppress(Exception):
+                run.fail(refusal(error, attempt))  # else it would look as if it were running
+            raise
         lease.remove_delivered()
     elif failure is not None:
         run.fail(failure)

@@ -112,13 +112,13 @@ class Recorder:
                 absent = self._run.hand_over(record, artifacts)
             else:
                 absent = self._run.finish(record, artifacts)
-            self._there()
         except (TrackingAway, OSError) as error:
             self._away(error)
             if storage_error is not None:
                 raise storage_error from error
             return False
-        if absent is not None:
+        if absent is not None:  # else the launch has it, and has not said that the store is there
+            self._there()
             self._note_absent(absent)
             self._forget()
         return True

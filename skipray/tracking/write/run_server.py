@@ -11,7 +11,6 @@ import logging
 import pickle
 import threading
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from skipray.records import EpochRecord, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.storage import Failure, Fenced, Lease
 from skipray.tracking.address import Address, TrackingAway
+from skipray.tracking.write.refusal import refusal
 from skipray.tracking.write.run import TrialRun
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,6 @@ class RunServer:
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._ahead, self._hand = ahead, dict[str, int]()
         """trial_id -> bytes of its result."""
-        self._refused: set[str] = set()
         self._changed = threading.Condition()
         threading.Thread(target=self._accept, name="skipray-runs", daemon=True).start()
 
@@ -88,15 +87,10 @@ class RunServer:
         with self._changed:
             return frozenset(self._hand)
 
-    @property
-    def refused(self) -> frozenset[str]:
-        """Trial_ids whose results the store did not take when they were in hand: they wait in the storage."""
-        return frozenset(self._refused)
-
-    def drain(self, seconds: float) -> None:
-        """Wait until nothing is in hand, at most so long. What still is waits in the storage."""
+    def drain(self, seconds: float) -> bool:
+        """Wait until nothing is in hand, at most so long. Returns whether that is so; what is waits in the storage."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._hand, seconds)
+            return self._changed.wait_for(lambda: not self._hand, seconds)
 
     def end(self) -> None:
         """Answer nobody any more."""
@@ -163,7 +157,6 @@ class RunServer:
     def _write(self, run: TrialRun, begin: Begin, record: TrialRecord, artifacts: dict[str, bytes]) -> None:
         error = write_in_hand(run, begin.lease, record, artifacts)
         if error is not None:
-            self._refused.add(begin.trial.trial_id)
             self._ahead = 0  # those that follow are waited for, so that what is refused is a failure of its trial
             log.warning("the result of %s is refused, and waits in the storage: %s", begin.trial.label, error)
 
@@ -177,14 +170,15 @@ def write_in_hand(run: TrialRun, lease: Lease, record: TrialRecord, artifacts: d
     try:
         for key in run.finish(record, artifacts):
             log.info("a value of %s that is not finite was not sent: %s", run.trial.label, key)
-        lease.remove_delivered()
     except (TrackingAway, Fenced, OSError) as error:
         log.info("the result of %s waits in the storage: %s", run.trial.label, error)
+        return None
     except Exception as error:
-        text = "".join(traceback.format_exception(error))
         with suppress(Exception):
-            run.fail(Failure("error", str(error), text, time.time_ns() // 1_000_000, lease.attempt))
+            run.fail(refusal(error, lease.attempt))
         return error
+    with suppress(OSError, Fenced):  # what is left is found to be delivered, and removed, by the next launch
+        lease.remove_delivered()
     return None
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skipray.trial.kept import left_running, of_python, of_torch, patches
-from skipray.trial.kept.setting import Setting, same
+from skipray.trial.kept.setting import Setting, found, same
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +43,7 @@ class Restored:
 @contextmanager
 def process_kept() -> Iterator[Restored]:
     """Around what may change the process; on leaving, everything is as it was, or named in the value's `left`."""
-    settings = [*of_torch.settings(), *of_python.settings()]
-    found = [(setting, setting.read()) for setting in settings]
+    settings = found([*of_torch.settings(), *of_python.settings()])
     functions = patches.functions()
     insides = patches.Insides(functions)
     running = left_running.running()
@@ -55,7 +54,7 @@ def process_kept() -> Iterator[Restored]:
         changed, left = patches.unpatch(functions)  # first: what follows calls some of them
         what.changed += changed + insides.put_back()
         what.left += left
-        for setting, before in found:
+        for setting, before in settings:
             _put_back(setting, before, what)
         what.left += left_running.since(running)
         LEFT.extend(what.left)

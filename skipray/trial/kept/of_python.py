@@ -25,18 +25,21 @@ from typing import Any
 import numpy as np
 
 from skipray.extension import own_code
-from skipray.trial.kept.setting import Setting, attribute, contents, only_seen, readable
+from skipray.trial.kept.setting import Setting, attribute, contents, only_seen
+
+AS_MADE = (logging.NOTSET, False, True)
+"""Level of a new logger, whether it is disabled, whether it hands on."""
 
 
 def settings() -> list[Setting]:
-    """All that this system has, in the order in which they are put back."""
+    """In the order in which they are put back; a system need not have all."""
     return [*_of_numbers(), *_of_the_interpreter(), *_of_logging(), *_always_there()]
 
 
 @cache
 def _always_there() -> tuple[Setting, ...]:
     """What no trial exchanges for another of its kind: listed once for the process."""
-    return tuple(setting for setting in (*_of_signals(), *_of_the_system()) if readable(setting))
+    return (*_of_signals(), *_of_the_system())
 
 
 def _of_numbers() -> list[Setting]:
@@ -111,22 +114,27 @@ def _of_logging() -> list[Setting]:
 
 
 def _loggers() -> Setting:
-    """skipray's loggers that exist; one that a trial's imports make is no change."""
-    known = {
+    """skipray's loggers. One that is made meanwhile and is as loggers are made, as imports do it, is no change."""
+    before = _skiprays_loggers()
+
+    def read() -> dict[str, tuple[int, bool, bool]]:
+        found = {name: (one.level, one.disabled, one.propagate) for name, one in _skiprays_loggers().items()}
+        return {name: how for name, how in found.items() if name in before or how != AS_MADE}
+
+    def write(known: dict[str, tuple[int, bool, bool]]) -> None:
+        for name, one in _skiprays_loggers().items():
+            level, one.disabled, one.propagate = known.get(name, AS_MADE)
+            one.setLevel(level)
+
+    return Setting("skipray's loggers", read, write)
+
+
+def _skiprays_loggers() -> dict[str, logging.Logger]:
+    return {
         name: one
         for name, one in list(logging.root.manager.loggerDict.items())
         if name.partition(".")[0] == "skipray" and isinstance(one, logging.Logger)
     }
-
-    def read() -> dict[str, tuple[int, bool, bool]]:
-        return {name: (one.level, one.disabled, one.propagate) for name, one in known.items()}
-
-    def write(before: dict[str, tuple[int, bool, bool]]) -> None:
-        for name, (level, disabled, propagate) in before.items():
-            known[name].setLevel(level)
-            known[name].disabled, known[name].propagate = disabled, propagate
-
-    return Setting("skipray's loggers", read, write)
 
 
 def _of_signals() -> Iterator[Setting]:

@@ -8,7 +8,7 @@ import torch
 import torch.backends.opt_einsum  # torch 2.4 does not by itself
 
 from skipray.torch_private import GLOBAL_HOOK_KIND, global_hooks, open_modes, own_kernels
-from skipray.trial.kept.setting import Setting, attribute, only_seen, readable
+from skipray.trial.kept.setting import Setting, attribute, only_seen
 
 _MATMUL = (
     "allow_tf32",
@@ -24,11 +24,11 @@ _WITH_PRECISION = (
 
 @cache
 def settings() -> tuple[Setting, ...]:
-    """All that this torch has, in the order in which they are put back: listed once for the process."""
+    """In the order in which they are put back, listed once for the process; a torch need not have all."""
     # The matmul precision moves those of the backends, and cannot be read while they differ: they enclose it.
     precisions = _precisions()
     found = [*precisions, *_modes(), *_flags(), *_choices(), *_hooks(), *precisions]
-    return tuple(setting for setting in found if readable(setting))
+    return tuple(found)
 
 
 def _precisions() -> list[Setting]:

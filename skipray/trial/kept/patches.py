@@ -41,8 +41,9 @@ class Patchable:
         self._names, self._values = list(vars(one)), list(vars(one).values())
         self.functions = {name: v for name, v in vars(one).items() if self._is_watched(v)}
         self.inside = [v for v in self.functions.values() if isinstance(v, FunctionType)]
-        self.classes = [v for v in self._values if isinstance(v, type) and v.__module__ == one.__name__]
-        """Those that a module defines."""
+        own = [v for v in self._values if isinstance(v, type)] if kinds else []
+        self.classes = [v for v in own if v.__module__ == one.__name__]
+        """Those that a module of skipray's defines."""
 
     def is_as_it_was(self) -> bool:
         """Whether it has the very same attributes."""

@@ -1,6 +1,7 @@
 """One thing that a process has once: how it is read, written and compared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +33,13 @@ def only_seen(name: str, read: Callable[[], Any]) -> Setting:
     return Setting(name, read, lambda before: None)
 
 
-def readable(setting: Setting) -> bool:
-    """Whether this version of a library has it."""
-    try:
-        setting.read()
-    except Exception:
-        return False
-    return True
+def found(settings: Iterable[Setting]) -> list[tuple[Setting, Any]]:
+    """What they are now; those that this version of a library does not have are left out."""
+    there = []
+    for setting in settings:
+        with suppress(Exception):
+            there.append((setting, setting.read()))
+    return there
 
 
 def same(a: Any, b: Any) -> bool:

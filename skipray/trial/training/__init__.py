@@ -35,7 +35,7 @@ __all__ = [
 
 CUDA_CHECK_STEPS = 50
 """How often the loss is looked at on a GPU, which has to be waited for. A CPU's is looked at every step."""
-NORMALISED_AT_ONCE = 2**24
+NORMALISED_AT_ONCE = 2**22
 """Numbers in a training split's inputs, at most, that are standardised once for a training and not batch by batch."""
 
 

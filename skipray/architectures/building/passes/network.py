@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from skipray.architectures.building.linear_maps import GroupedLinear
 from skipray.architectures.building.network import Activated, Network, Stem
 from skipray.architectures.building.passes import ChainPass, NoPass, Pass
 from skipray.architectures.building.passes.blocks import Maker
@@ -33,7 +34,7 @@ def passes_of(network: nn.Module, *, ignored: int = -100) -> Passes | None:
     try:
         parts = [
             segment(part.forward, part.backward)
-            for part in _parts(network, Maker(network.outline, flat=network.is_flat))
+            for part in _parts(network, Maker(network.outline, flat=_lies_in_rows(network)))
         ]
     except NoPass:
         return None
@@ -41,6 +42,16 @@ def passes_of(network: nn.Module, *, ignored: int = -100) -> Passes | None:
     shared = len({id(parameter) for parameter in whole.given}) < len(whole.given)
     found = None if shared else functions(whole.text)
     return None if found is None else Passes(whole, found, flat=network.is_flat)
+
+
+def _lies_in_rows(network: Network) -> bool:
+    """Whether all that its layers give, forward and back, lies row by row in memory: (samples, units).
+
+    Where a group has one unit, its batched products put units before samples.
+    """
+    groups = [module for module in network.modules() if isinstance(module, GroupedLinear)]
+    narrow = any(1 in (g.weight.shape[1], g.weight.shape[0] // g.groups) for g in groups)
+    return network.is_flat and not narrow
 
 
 def _parts(network: Network, make: Maker) -> Iterator[Pass]:
