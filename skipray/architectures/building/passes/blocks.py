@@ -20,16 +20,23 @@ class Maker:
         NoPass: a part is none of skipray's, or one for which autograd is as fast.
     """
 
-    def __init__(self, outline: Outline, *, flat: bool):
+    def __init__(self, outline: Outline, *, in_rows: bool):
         """
         Args:
-            flat: what is between its layers is (samples, units), row by row in memory.
+            in_rows: what is between its layers is (samples, units), row by row in memory.
         """
         written = activations.write(outline.activation, outline.activations)
         if written is None:
             raise NoPass
-        self._activation, self._flat = written, flat
+        self._activation, self._in_rows = written, in_rows
         self._keeps_input = activations.kept(outline.activation) > 0
+
+    def layer(self, layer: nn.Module, *, first: bool = False) -> Pass:
+        """
+        Args:
+            first: it reads the network's input.
+        """
+        return weight_layer_pass(layer, first=first, in_rows=self._in_rows)
 
     def norm(self, norm: nn.Module | None) -> list[Pass]:
         """None of one that is not there."""
@@ -40,7 +47,7 @@ class Maker:
         Args:
             in_place: nothing else reads its input.
         """
-        return ActivationPass(self._activation, keeps_input=self._keeps_input, in_place=in_place, flat=self._flat)
+        return ActivationPass(self._activation, keeps_input=self._keeps_input, in_place=in_place, in_rows=self._in_rows)
 
     def drawn(self, module: nn.Module | None) -> list[Pass]:
         """Of dropout or stochastic depth; none of what is not there."""
@@ -58,7 +65,7 @@ class Maker:
         if type(shortcut) is nn.Identity:
             return ChainPass([])
         if type(shortcut) is ProjectionShortcut:
-            return ChainPass([weight_layer_pass(shortcut.conv), *self.norm(shortcut.norm)])
+            return ChainPass([self.layer(shortcut.conv), *self.norm(shortcut.norm)])
         if type(shortcut) is PadShortcut:
             return ChainPass([PadPass(shortcut)])
         raise NoPass
@@ -70,7 +77,7 @@ class Maker:
     def joined(self, text: Text, found: str, skipped: str) -> str:
         """The sum of a branch, whose end nothing else reads, and its skip. Written over the branch's end where the two
         lie in memory alike for certain."""
-        return text.new(f"{found}.add_({skipped})" if self._flat else f"{found} + {skipped}")
+        return text.new(f"{found}.add_({skipped})" if self._in_rows else f"{found} + {skipped}")
 
 
 def added(text: Text, skipped: str, found: str) -> str:
@@ -84,9 +91,9 @@ class PostActivationPass:
         self.make = make
         parts: list[Pass] = []
         for layer, norm in block.inner:
-            parts += [weight_layer_pass(layer), *make.norm(norm), make.activation(in_place=True)]
+            parts += [make.layer(layer), *make.norm(norm), make.activation(in_place=True)]
         layer, norm = block.last
-        parts += [*make.drawn(block.dropout), weight_layer_pass(layer), *make.norm(norm), *make.behind(block)]
+        parts += [*make.drawn(block.dropout), make.layer(layer), *make.norm(norm), *make.behind(block)]
         self.branch = ChainPass(parts)
         self.shortcut = make.shortcut(block.shortcut) if block.shortcut is not None else None
         self.activation = make.activation(in_place=True)
@@ -111,12 +118,12 @@ class PreActivationPass:
         norm, layer = block.first
         # Without a normalization the activation reads the block's input, which the skip reads too.
         self.before = ChainPass([*make.norm(norm), make.activation(in_place=norm is not None)])
-        parts: list[Pass] = [weight_layer_pass(layer)]
+        parts: list[Pass] = [make.layer(layer)]
         for norm, layer in block.inner:
-            parts += [*make.norm(norm), make.activation(in_place=True), weight_layer_pass(layer)]
+            parts += [*make.norm(norm), make.activation(in_place=True), make.layer(layer)]
         norm, layer = block.last
         parts += [*make.norm(norm), make.activation(in_place=True), *make.drawn(block.dropout)]
-        parts += [weight_layer_pass(layer), *make.behind(block)]
+        parts += [make.layer(layer), *make.behind(block)]
         self.branch = ChainPass(parts)
         self.shortcut = make.shortcut(block.shortcut)
         self.projects = block.projects

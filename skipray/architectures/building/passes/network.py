@@ -13,7 +13,6 @@ from skipray.architectures.building.passes.loss import cross_entropy
 from skipray.architectures.building.passes.running import Passes
 from skipray.architectures.building.passes.small import MeanPass, PoolPass
 from skipray.architectures.building.passes.text import segment, written
-from skipray.architectures.building.passes.weight_layers import weight_layer_pass
 from skipray.torch_private import is_watched
 
 ORDERS = ("post", "pre")
@@ -34,7 +33,7 @@ def passes_of(network: nn.Module, *, ignored: int = -100) -> Passes | None:
     try:
         parts = [
             segment(part.forward, part.backward)
-            for part in _parts(network, Maker(network.outline, flat=_lies_in_rows(network)))
+            for part in _parts(network, Maker(network.outline, in_rows=_lies_in_rows(network)))
         ]
     except NoPass:
         return None
@@ -62,13 +61,13 @@ def _parts(network: Network, make: Maker) -> Iterator[Pass]:
         yield _of_activated(network.head, make)
     if not network.is_flat:
         yield MeanPass()
-    yield weight_layer_pass(network.classifier)
+    yield make.layer(network.classifier)
 
 
 def _of_stem(stem: nn.Module, make: Maker) -> Iterator[Pass]:
     if type(stem) is not Stem:
         raise NoPass
-    yield weight_layer_pass(stem.layer, first=True)
+    yield make.layer(stem.layer, first=True)
     if stem.activated is not None:
         yield _of_activated(stem.activated, make)
     if stem.pool:

@@ -12,13 +12,14 @@ from skipray.architectures.building.passes.text import Text
 
 
 class ActivationPass:
-    def __init__(self, activation: Expressions, *, keeps_input: bool, in_place: bool, flat: bool):
+    def __init__(self, activation: Expressions, *, keeps_input: bool, in_place: bool, in_rows: bool):
         """
         Args:
             in_place: nothing else reads its input.
-            flat: its input is (samples, units), row by row in memory, and so is the gradient.
+            in_rows: its input is (samples, units), row by row in memory, and so is the gradient.
         """
-        self.activation, self.keeps_input, self.in_place, self.flat = activation, keeps_input, in_place, flat
+        self.activation, self.keeps_input = activation, keeps_input
+        self.in_place, self.in_rows = in_place, in_rows
 
     def forward(self, text: Text, x: str) -> str:
         written = self.activation
@@ -35,7 +36,7 @@ class ActivationPass:
             return text.new(new)
         # Written over the gradient where a new tensor would lie in memory as it does: else kernels take another way.
         over = written.backward_in_place.format(g=gradient, kept=kept)
-        if self.flat:
+        if self.in_rows:
             return text.new(over)
         return text.chosen(f"{gradient}.stride() == {kept}.stride()", over, new)
 

@@ -9,8 +9,8 @@ from skipray.architectures.building.passes.text import Text
 
 
 class LinearPass:
-    def __init__(self, layer: nn.Linear, *, first: bool):
-        self.weight, self.bias, self.first = layer.weight, layer.bias, first
+    def __init__(self, layer: nn.Linear, *, first: bool, in_rows: bool):
+        self.weight, self.bias, self.first, self.in_rows = layer.weight, layer.bias, first, in_rows
 
     def forward(self, text: Text, x: str) -> str:
         text.keep(x)
@@ -23,7 +23,15 @@ class LinearPass:
         (x,) = text.kept(1)
         text.give(self.weight, called("mm", f"{gradient}.t()", x))
         text.give(self.bias, f"{gradient}.sum(0)")
-        return gradient if self.first else text.call("mm", gradient, text.tensor(self.weight))
+        if self.first:
+            return gradient
+        weight = text.tensor(self.weight)
+        product = called("mm", gradient, weight)
+        if self.in_rows:
+            return text.new(product)
+        # Of an input that lies column by column autograd gives a gradient that does too.
+        turned = called("mm", f"{weight}.t()", f"{gradient}.t()")
+        return text.chosen(f"{x}.stride(0) == 1 and {x}.stride(1) == {x}.size(0)", f"{turned}.t()", product)
 
 
 class GroupedLinearPass:
@@ -81,16 +89,17 @@ class ConvolutionPass:
         return gradient if self.first else found
 
 
-def weight_layer_pass(layer: nn.Module, *, first: bool = False) -> Pass:
+def weight_layer_pass(layer: nn.Module, *, first: bool = False, in_rows: bool) -> Pass:
     """
     Args:
         first: it reads the network's input, whose gradient nobody wants; its `backward` gives something else.
+        in_rows: the input of one that is fully connected lies row by row in memory.
 
     Raises:
         NoPass: it is another one.
     """
     if type(layer) is nn.Linear:
-        return LinearPass(layer, first=first)
+        return LinearPass(layer, first=first, in_rows=in_rows)
     if type(layer) is GroupedLinear:
         return GroupedLinearPass(layer, first=first)
     if type(layer) is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
