@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -93,6 +94,48 @@ def test_an_unreachable_store_is_said_without_its_password(
             tracking.exists(toys.sweep(), tracking.resolve_uri(None, uri))
         assert "s3cret" not in str(raised.value)
         assert raised.value.__suppress_context__
+
+
+def test_of_two_at_once_both_have_one_run_though_the_first_is_slow(
+    sqlite: str, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run is the older one by its start, and comes to the store after the other has looked."""
+    create, begun = MlflowClient.create_run, threading.Event()
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        now = int(1000 * time.time())
+        if threading.current_thread() is first:
+            begun.set()
+            time.sleep(1.0)
+        return create(*arguments, **named, start_time=now)
+
+    monkeypatch.setattr(MlflowClient, "create_run", slowly)
+    found: list[tracking.Address] = []
+    first = threading.Thread(target=lambda: found.append(tracking.open_sweep(toys.sweep(), sqlite)))
+    first.start()
+    assert begun.wait(30)
+    second = tracking.open_sweep(toys.sweep(), sqlite)
+    first.join()
+    assert found == [second]
+    assert len(tracking.sweep_runs(sqlite, "toy")) == 1
+
+
+def test_a_run_that_its_maker_never_made_is_made_by_the_next(
+    sqlite: str, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment, "MAKER_SECONDS", 0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "create_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tracking.open_sweep(toys.sweep(), sqlite)
+    began = time.monotonic()
+    tracking.open_sweep(toys.sweep(), sqlite)
+    assert time.monotonic() - began > 0.3
+    assert len(tracking.sweep_runs(sqlite, "toy")) == 1
+
+
+def interrupted(*_: Any, **__: Any) -> Any:
+    raise KeyboardInterrupt
 
 
 def test_one_parent_a_sweep_with_what_is_needed_to_run_it_again(sqlite: str, toys: SimpleNamespace) -> None:

@@ -42,7 +42,12 @@ if TYPE_CHECKING:
 
 _NAMED = re.compile(r"^(Name|Version):[ \t]*(\S+)", re.MULTILINE)
 MADE_BY = "skipray.made_by"
-"""Tag of the sweep's run: which request made it. Two runs of one value are one request that arrived twice."""
+"""Tag of the experiment and of the sweep's run: which launch's request made it. Two runs of one value are one request
+that arrived twice."""
+MAKER_SECONDS = 10.0
+"""How long a launch waits for the sweep's run of the launch that has made the experiment."""
+JUST_MADE_SECONDS = 60.0
+"""Of an experiment that is older nobody is making the run any more."""
 
 
 def open_sweep(sweep: SweepSpec, tracking_uri: str | None = None) -> Address:
@@ -59,8 +64,9 @@ def open_sweep(sweep: SweepSpec, tracking_uri: str | None = None) -> Address:
         with begun_from_empty(uri):
             reach(uri, lambda c: c.get_experiment_by_name(sweep.name))
         _use_write_ahead_log(uri)
-    experiment = _experiment(uri, sweep)
-    parent = _parent(uri, experiment.experiment_id, sweep)
+    mine = uuid.uuid4().hex
+    experiment = _experiment(uri, sweep, mine)
+    parent = _parent(uri, experiment, sweep, mine)
     colours = family_colours(cell.model.architecture for cell in sweep.cells)
     return Address(uri, experiment.experiment_id, parent, experiment.artifact_location, tuple(sorted(colours.items())))
 
@@ -120,11 +126,11 @@ def finish_sweep(address: Address, status: str = "FINISHED", *, tags: Mapping[st
     reach(address.uri, end)
 
 
-def _experiment(uri: str, sweep: SweepSpec) -> "Experiment":
+def _experiment(uri: str, sweep: SweepSpec, mine: str) -> "Experiment":
     name = sweep.name
     location = str((store_folder(uri) / "artifacts").absolute()) if is_sql(uri) else None
 
-    tags = {SWEEP: name} | experiment_tags(sweep.question)
+    tags = {SWEEP: name, MADE_BY: mine} | experiment_tags(sweep.question)
 
     def find_or_create(mlflow: "MlflowClient") -> "Experiment":
         from mlflow.exceptions import MlflowException
@@ -146,10 +152,16 @@ def _experiment(uri: str, sweep: SweepSpec) -> "Experiment":
     return reach(uri, find_or_create)
 
 
-def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
+def _parent(uri: str, experiment: "Experiment", sweep: SweepSpec, mine: str) -> str:
     """The sweep's run: the oldest there is, or a new one. Of two that are made at once the later is taken back, and so
-    is what a proxy makes of one request by sending it twice."""
-    mine = uuid.uuid4().hex
+    is what a proxy makes of one request by sending it twice.
+
+    Which of two is the oldest cannot be told as long as one is on its way. But of one name a store makes one experiment:
+    of launches that begin a sweep at once, that one makes the run which has made the experiment.
+    """
+    experiment_id, maker = experiment.experiment_id, experiment.tags.get(MADE_BY, mine)
+    age = time.time() - (experiment.creation_time or 0) / 1000
+    end = time.monotonic() + (MAKER_SECONDS if maker != mine and abs(age) < JUST_MADE_SECONDS else 0)
 
     def all_of(mlflow: "MlflowClient") -> list["Run"]:
         found = mlflow.search_runs([experiment_id], f"tags.`{KIND}` = 'sweep'")
@@ -157,6 +169,9 @@ def _parent(uri: str, experiment_id: str, sweep: SweepSpec) -> str:
 
     def find_or_create(mlflow: "MlflowClient") -> str:
         found = all_of(mlflow)
+        while not found and time.monotonic() < end:
+            time.sleep(0.1)
+            found = all_of(mlflow)
         if not found:
             tags = {
                 KIND: "sweep",
