@@ -156,7 +156,7 @@ def _parent(uri: str, experiment: "Experiment", sweep: SweepSpec, mine: str) -> 
     """The sweep's run: the oldest there is, or a new one. Of two that are made at once the later is taken back, and so
     is what a proxy makes of one request by sending it twice.
 
-    Which of two is the oldest cannot be told as long as one is on its way. But of one name a store makes one experiment:
+    Which of two is the oldest cannot be told while one is on its way. But of one name a store makes one experiment:
     of launches that begin a sweep at once, that one makes the run which has made the experiment.
     """
     experiment_id, maker = experiment.experiment_id, experiment.tags.get(MADE_BY, mine)
