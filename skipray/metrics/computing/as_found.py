@@ -76,9 +76,8 @@ def _plain_attributes(module: nn.Module) -> tuple[dict[str, Any], Contents]:
 
 def _restore(module: nn.Module, plain: dict[str, Any], contents: Contents) -> None:
     own = vars(module)
-    if own.keys() - plain.keys() - set(OWN_STATE):
-        for name in [n for n in own if n not in plain and n not in OWN_STATE]:
-            del own[name]
+    for name in own.keys() - plain.keys() - set(OWN_STATE):
+        del own[name]
     for name, value in plain.items():
         if own.get(name) is not value or name not in own:
             own[name] = value

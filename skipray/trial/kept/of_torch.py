@@ -27,8 +27,7 @@ def settings() -> tuple[Setting, ...]:
     """In the order in which they are put back, listed once for the process; a torch need not have all."""
     # The matmul precision moves those of the backends, and cannot be read while they differ: they enclose it.
     precisions = _precisions()
-    found = [*precisions, *_modes(), *_flags(), *_choices(), *_hooks(), *precisions]
-    return tuple(found)
+    return (*precisions, *_modes(), *_flags(), *_choices(), *_hooks(), *precisions)
 
 
 def _precisions() -> list[Setting]:
