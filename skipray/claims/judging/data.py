@@ -107,7 +107,9 @@ class SweepData:
             # A factor may be written with its section; its column may not be.
             names = [n for f in factors for n in (f, bare_name(f)) if n in trials.columns]
             names = [n for n in dict.fromkeys(names) if n not in _NEEDED]
-        return cls(trials.reset_index(drop=True), layers, _varied(trials, names), PAPER if roles is None else roles)
+        # A copy joins the blocks that a table of many columns was made of, each of which costs every choice of rows.
+        joined = trials.reset_index(drop=True).copy()
+        return cls(joined, layers, _varied(trials, names), PAPER if roles is None else roles)
 
     @property
     def data_sets(self) -> list[str]:
@@ -175,13 +177,11 @@ class SweepData:
         value = pd.to_numeric(table[metric], errors="coerce")
         twin = f"{metric}.censored"
         sign = pd.to_numeric(table[twin], errors="coerce").fillna(0) if twin in table.columns else 0
-        out = table.assign(value=value, censored=sign)
-        lost = (out["outcome"] == "diverged").to_numpy(dtype=bool)
-        out.loc[lost, "value"] = np.nan if diverged is None else diverged.value
-        out.loc[lost, "censored"] = 0 if diverged is None else diverged.censored
-        kept = out[np.isfinite(out["value"].to_numpy(dtype=float))]
-        # `astype` leaves a block for each column, of which pandas warns where there are a hundred; a copy joins them.
-        return kept.astype({"censored": int}).copy()
+        lost = (table["outcome"] == "diverged").to_numpy(dtype=bool)
+        values = np.where(lost, np.nan if diverged is None else diverged.value, value.to_numpy(dtype=float))
+        signs = np.where(lost, 0 if diverged is None else diverged.censored, sign).astype(int)
+        kept = np.isfinite(values)
+        return table[kept].assign(value=values[kept], censored=signs[kept])
 
     def pairs(
         self, metric: str, first: str, second: str, *, diverged: dict[str, DivergedValue] | None = None
