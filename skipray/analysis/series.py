@@ -61,7 +61,10 @@ def series_of(
 def begin_series(
     groups: list[tuple[Group, pd.DataFrame]], metrics: Sequence[str], known: Mapping[str, Tracked]
 ) -> Callable[[], list[Series]]:
-    """As `series_of`: returns what waits for the trends. Those of censored series are fitted beside this process."""
+    """As `series_of`: returns what waits for the trends. Those of censored series are fitted beside this process.
+
+    The last values of a network that diverged are those of the network before: no trend has them.
+    """
     found: list[tuple[str, Group, pd.DataFrame]] = []
     pooled: list[tuple[DepthSeries, tuple[str, ...]]] = []
     for metric in metrics:
@@ -70,6 +73,8 @@ def begin_series(
             if metric not in rows:
                 continue
             kept = rows[np.isfinite(rows[metric].astype(float))]
+            lost = kept["outcome"].eq("diverged") if "outcome" in kept else pd.Series(False, index=kept.index)
+            kept = kept[~lost]
             if kept.empty:
                 continue
             values = pd.DataFrame(
@@ -81,7 +86,9 @@ def begin_series(
                 }
             )
             found.append((metric, group, values))
-            pooled.append(_pooled(values, bounds))
+            series, notes = _pooled(values, bounds)
+            note = (f"{lost.sum()} of {len(lost)} networks diverged and are left out",) if lost.any() else ()
+            pooled.append((series, (*notes, *note)))
     trends = _begin_trends([series for series, _ in pooled])
 
     def fitted() -> list[Series]:

@@ -141,7 +141,8 @@ def _keeps_up(
         theirs = [rows[h, depth, seed] for h in twins[group] if (h, depth, seed) in rows]
         theirs = [j for j in theirs if learns[j] and np.isfinite(value[j])]
         if theirs and np.isfinite(value[i]):
-            out[i] = float(max(value[j] for j in theirs) - value[i] < margin)
+            lag = max(value[j] for j in theirs) - value[i]
+            out[i] = float(lag < margin and not np.isclose(lag, margin, rtol=1e-9))
     return out
 
 

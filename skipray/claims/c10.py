@@ -30,7 +30,8 @@ def judge(data: SweepData) -> Finding:
     pairs = data.pairs(NEEDS[0], "plain", "skip", diverged={"skip": WHOLLY_CHANGED})
     own = data.measured(NEEDS[0], data.of("skip"), diverged=WHOLLY_CHANGED)
     change, more = mean_of(own.assign(cell=data.cells(own)), "value"), mean_of(pairs, "difference")
-    if change is None or more is None:
+    plains = mean_of(pairs, "value_first")
+    if change is None or more is None or plains is None:
         names = f"{plain.lower()} and {skip.lower()}"
         return untested(
             statement,
@@ -47,7 +48,7 @@ def judge(data: SweepData) -> Finding:
             f"a {plain} does not change more than a {skip}",
         ),
     ]  # fmt: skip
-    words = f"{skip}'s logits change by {change.effect:.2g}, {plain}'s by {change.effect + more.effect:.2g}"
+    words = f"{skip}'s logits change by {change.effect:.2g}, {plain}'s by {plains.effect:.2g}"
     return finding(
         statement, parts, pairs["seed"], pairs["depth"],
         supported=f"A {skip} hardly notices a deleted block, a {plain} does: {words}.",

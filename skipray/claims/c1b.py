@@ -9,7 +9,13 @@ import pandas as pd
 
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims.judging.data import NOTHING_RIGHT, SweepData, diverged_remark
-from skipray.claims.judging.estimates import change_over_depths, difference_within, line_over_depths
+from skipray.claims.judging.estimates import (
+    change_over_depths,
+    difference_within,
+    line_over_depths,
+    over_depths,
+    without_diverged_start,
+)
 from skipray.claims.judging.evidence import excluded_rate
 
 ID = "C1b"
@@ -27,17 +33,21 @@ def judge(data: SweepData) -> Finding:
     parts: list[Comparison] = []
     used: list[pd.DataFrame] = []
     words: list[str] = []
+    counted = "their train error counts as 100 %"
     for role in data.twins:
         table = data.measured("train.accuracy", data.of(role), diverged=NOTHING_RIGHT)
         if table.empty:
             continue
+        whole, table = table, without_diverged_start(table, data.strata(table))
+        if len(table) < len(whole):
+            counted = "their train error counts as 100 %, and is left out at the shallowest depth"
         table = table.assign(value=100.0 * (1.0 - table["value"]))
         rise = change_over_depths(table, data.strata(table))
         if rise is None:
             continue
         rise = difference_within(rise, "train.accuracy", 100.0)
         name = data.name(role)
-        ends = f"from depth {table['depth'].min()} to {table['depth'].max()}"
+        ends = over_depths(table, data.strata(table))
         parts.append(
             Comparison(
                 f"rise of {name}'s train error {ends}", rise, "points", f"{name}'s train error does not rise",
@@ -60,7 +70,7 @@ def judge(data: SweepData) -> Finding:
         refuted=f"Train error rises with depth here: {told}.",
         open=f"Whether train error rises with depth is open: {told}.",
         facts=told,
-        remark=diverged_remark(data.of(*ROLES), "their train error counts as 100 %"),
+        remark=diverged_remark(data.of(*ROLES), counted),
     )  # fmt: skip
 
 

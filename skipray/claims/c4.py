@@ -49,7 +49,7 @@ def judge(data: SweepData) -> Finding:
             )
         )  # fmt: skip
         used.append(deepest)
-        words.append(f"log10 kappa of {name} {bound.effect:.2g} {at}")
+        words.append(f"log10 kappa of {name} {bound.at}{bound.effect:.2g} {at}")
         fall = _fall_over_layers(data, role)
         if fall is not None:
             parts.append(

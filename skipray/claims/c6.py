@@ -9,6 +9,7 @@ import pandas as pd
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims.judging.data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
 from skipray.claims.judging.estimates import censored_mean
+from skipray.claims.judging.evidence import Mean
 from skipray.claims.judging.unpaired import unpaired
 
 ID = "C6"
@@ -50,7 +51,7 @@ def judge(data: SweepData) -> Finding:
             f"{plain} and {aggregated} differ by less than tenfold",
         ),
     ]  # fmt: skip
-    words = f"{_away(first.effect, skip)}, {_away(second.effect, aggregated)}"
+    words = f"{_away(first, skip)}, {_away(second, aggregated)}"
     rows = pd.concat([far, near])
     return finding(
         statement, parts, rows["seed"], rows["depth"],
@@ -62,5 +63,5 @@ def judge(data: SweepData) -> Finding:
     )  # fmt: skip
 
 
-def _away(decades: float, twin: str) -> str:
-    return f"{abs(decades):.2g} decades {'above' if decades >= 0 else 'below'} {twin}"
+def _away(decades: Mean, twin: str) -> str:
+    return f"{decades.size_at}{abs(decades.effect):.2g} decades {'above' if decades.effect >= 0 else 'below'} {twin}"

@@ -53,7 +53,8 @@ def judge(data: SweepData) -> Finding:
     estimate = censored_mean(pairs, "difference")
     if estimate is None:
         return untested(statement, "Run at least two shared seeds.", "fewer than two shared seeds")
-    words = f"{abs(estimate.effect):.2g} decades {'below' if estimate.effect > 0 else 'above'} {skip}'s"
+    size = f"{estimate.size_at}{abs(estimate.effect):.2g}"
+    words = f"{size} decades {'below' if estimate.effect > 0 else 'above'} {skip}'s"
     parts = [
         Comparison(
             f"{skip} above {aggregated}", estimate, "decades", f"{aggregated}'s kappa is below {skip}'s",

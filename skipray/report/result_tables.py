@@ -98,10 +98,13 @@ def _table(caption: str, what: str, rows: list[tuple[str, ...]], layout: Layout)
 def _by_cell(
     aggregate: "Aggregate", layout: Layout, keys: tuple[str, ...]
 ) -> "dict[tuple[int, int, str], np.ndarray[Any, Any]]":
-    """(position of the group, depth, key) -> the finite values of its trials."""
+    """(position of the group, depth, key) -> the finite values of its trials; no scores of those that diverged, whose
+    last ones are of the network before."""
     trials = aggregate.trials
     if trials.empty:
         return {}
+    if keys != (SECONDS,):
+        trials = trials[trials["outcome"] != "diverged"]
     place = trials["trial_id"].map(positions(aggregate, layout))
     out = {}
     for key in (k for k in keys if k in trials):

@@ -7,7 +7,7 @@ of the profile of the penalised likelihood (Heinze & Schemper 2002), which holds
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -37,7 +37,8 @@ class Shift:
     """log2 of the second family's trainability limit over the first's, with the profile of its likelihood."""
 
     doublings: float
-    """Within the depths tried: a limit beyond the deepest counts as the deepest, and so this as a lower bound."""
+    """Within the depths tried: a limit beyond the deepest counts as the deepest, and so this as a lower bound; the
+    interval's nearer end where that lies outside of it."""
     at: Array = field(repr=False)
     """(shifts,) doublings, ascending."""
     fall: Array = field(repr=False)
@@ -65,6 +66,11 @@ class Shift:
 
     def bound(self, tail: float, side: Literal[-1, 1]) -> float:
         """The bound below (-1) or above (1) that the truth lies beyond with this probability."""
+        found = self._crossing(tail, side)
+        return min(found, self.doublings) if side < 0 else max(found, self.doublings)
+
+    def _crossing(self, tail: float, side: Literal[-1, 1]) -> float:
+        """Where the profile has fallen by as much as the tail allows."""
         if not self.bounded[side > 0]:
             return side * np.inf
         allowed = cut(tail, self.effect, self.freedom)
@@ -75,8 +81,7 @@ class Shift:
             return side * np.inf
         outer, inner = places[beyond[0]], places[beyond[0]] - side
         part = (allowed - self.fall[inner]) / (self.fall[outer] - self.fall[inner])
-        found = float(self.at[inner] + part * (self.at[outer] - self.at[inner]))
-        return min(found, self.doublings) if side < 0 else max(found, self.doublings)
+        return float(self.at[inner] + part * (self.at[outer] - self.at[inner]))
 
     def p_above(self, margin: float) -> float:
         """One-sided: the chance of so clear a lead beyond the margin were the truth at most the margin."""
@@ -145,7 +150,7 @@ def trainability_shift(
     away = limit[index] + log_shift * twin - log_depth
     slopes = np.vstack([*(slope * (index == c) for c in range(len(limit))), away, slope * twin])
     seen = np.clip(limit + log_shift, depths[0], depths[-1]) - np.clip(limit, depths[0], depths[-1])
-    return Shift(
+    found = Shift(
         doublings=float(seen.mean() / np.log(2)),
         at=surface.shift / np.log(2),
         fall=2 * (profile.max() - profile),
@@ -153,6 +158,9 @@ def trainability_shift(
         freedom=1 if seeds is None else max(1, len(np.unique(seeds)) - 1),
         bounded=(not (y[~twin].all() or not y[twin].any()), not (y[twin].all() or not y[~twin].any())),
     )
+    # Limits that both lie beyond the depths tried may differ all the same: by no less than the interval says.
+    away, ends = found.doublings, (found._crossing(0.025, -1), found._crossing(0.025, 1))
+    return replace(found, doublings=min(max(away, ends[0]), ends[1]))
 
 
 class _Surface:

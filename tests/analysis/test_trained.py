@@ -91,6 +91,12 @@ def test_lagging_is_paired_by_depth_and_seed_where_a_twin_learns() -> None:
     assert judged(sweep("trained.lags.margin=0.2"), frame, groups)[KEEPS_UP].tolist()[:2] == [1, 1]
 
 
+@pytest.mark.parametrize("best", [0.95, 1.0, 0.9, 0.8])
+def test_who_lags_by_the_margin_itself_does_not_keep_up_however_it_is_rounded(best: float) -> None:
+    frame, groups = table([("plainnet", 8, 0, round(best - 0.05, 2)), ("resnet", 8, 0, best)])
+    assert judged(sweep(), frame, groups)[KEEPS_UP].tolist() == [0, 1]
+
+
 def test_exploded_is_an_outcome_of_its_own() -> None:
     bad, fine = {"train.loss": 20.0}, {"train.loss": 2.5}
     frame, groups = table(

@@ -166,7 +166,9 @@ def test_trend_limit_and_correlation(table) -> None:
         "up": "supported", "flat": "refuted", "more": "supported", "deep": "leaning", "not": "leaning",
         "with": "supported",
     }  # fmt: skip
-    assert found["deep"].sentence.endswith("Open: 6 of 6 vits train at depth 110.")
+    assert found["deep"].sentence.endswith(
+        "Open: 6 of 6 vits train at depth 110, the nearest to 100 that could settle it."
+    )
     assert found["not"].parts[0].leans == "against"
 
 

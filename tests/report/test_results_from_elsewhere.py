@@ -91,6 +91,27 @@ def test_what_diverged_is_no_gap_in_the_table(uri: str, tmp_path: Path) -> None:
     assert {row[0]: row[-1] for row in table.rows} == {"plain": DIVERGED, "skip": "0.980 ± 0.010"}
 
 
+def test_what_a_network_reached_before_it_diverged_is_no_result(uri: str, tmp_path: Path) -> None:
+    rows = [row | {"outcome": "trained"} for row in rows_of({"plain": 99})]
+    for row in rows:
+        if row["depth"] == DEPTHS[-1] and row["seed"] != 2:
+            row["outcome"] = "diverged"
+    made, layout = judged_table(rows, tmp_path, uri)
+    table = accuracy_table(made, layout)
+    assert table is not None
+    assert table.rows[0][-2:] == ("0.980 ± 0.010", "0.970 (1 of 3)")
+    series = next(s for s in made.series if s.metric == "train.accuracy")
+    assert series.depth.count(DEPTHS[-1]) == 1
+    assert "2 of 12 networks diverged and are left out" in series.trend.notes
+
+
+def test_the_line_of_chance_is_what_limits_are_counted_from(uri: str, tmp_path: Path) -> None:
+    made, layout = judged_table([row | {"dataset": "cifar100"} for row in rows_of({"plain": 30})], tmp_path, uri)
+    chart = accuracy_by_depth(made, layout)
+    assert chart is not None
+    assert [level.text for panel in chart.panels for level in panel.levels] == ["chance 0.1"]
+
+
 @pytest.mark.parametrize("widths", [(64,), (32, 64)])
 def test_the_answer_on_many_families_is_a_sentence(uri: str, tmp_path: Path, widths: tuple[int, ...]) -> None:
     reach = {f"family-{i}": 10 + 4 * i for i in range(12)}

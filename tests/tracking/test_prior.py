@@ -123,6 +123,8 @@ def test_what_is_assumed_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     read_rows(table(tmp_path / "x.csv"), "x", "unknown", None, said.append)
     assert "every row counts as trained" in said[0]
+    read_rows(table(tmp_path / "x.csv"), "x", "cifar10", None, said.append)
+    assert "by the chance of cifar10" in said[1], "which limits are counted from"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def on_each_data_set(judge: Callable[[SweepData], Finding], data: SweepData, apa
         facts="; ".join(f"on {name}: {one.facts}" for name, one in tested.items() if one.facts),
         remark=missing + "".join(f" On {name}:{one.remark}" for name, one in tested.items() if one.remark),
         reason=_each(tested, lambda one: one.reason),
+        several=True,
     )
 
 

@@ -1,7 +1,7 @@
 """A claim and the things that it says: before its verdict (Comparison, Finding) and after it (Part, Claim)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from skipray.claims.judging.evidence import Evidence
@@ -118,6 +118,8 @@ class Finding:
     what_to_run: str = ""
     """Of a claim that was not tested."""
     reason: str = ""
+    several: bool = False
+    """The sentences are those of several data sets, each of which would be refuted where `refuted` is said."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +164,10 @@ def finding(
     statement: str, parts: Sequence[Comparison], seeds: Iterable[int], depths: Iterable[int], **words: str
 ) -> Finding:
     """What a claim found; words are the sentences of `Finding`."""
-    return Finding(
-        statement,
-        tuple(parts),
-        tuple(sorted({int(s) for s in seeds})),
-        tuple(sorted({int(d) for d in depths})),
-        **words,
+    found = Finding(
+        statement, tuple(parts), tuple(sorted({int(s) for s in seeds})), tuple(sorted({int(d) for d in depths}))
     )
+    return replace(found, **words)  # type: ignore[arg-type]
 
 
 def untested(statement: str, what_to_run: str, reason: str) -> Finding:

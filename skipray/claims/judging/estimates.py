@@ -1,40 +1,62 @@
-"""Means and changes whose intervals hold at 3 to 10 seeds: clustered by seed, t on seeds - 1 degrees of freedom."""
+"""Means and changes whose intervals hold at 3 to 10 seeds: clustered by seed, t on seeds - 1 degrees of freedom or
+less."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from skipray.claims.judging.evidence import Mean, Ratio, Share
 from skipray.metrics import describe
-from skipray.trends import fit_depth_trend
 
 ROUNDING = float(np.finfo(np.float32).eps)
 """Of what was measured: a standard deviation below it, as a share of the values, is no knowledge."""
 
 
 def mean_over_cells(value: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Mean | None:
-    """Mean over cells of the cell means, its standard error clustered by seed, seeds - 1 degrees of freedom.
+    """Mean over cells of the cell means, its standard error clustered by seed.
+
+    A seed's residual is scaled by what its cell's mean took of it (Bell & McCaffrey 2002). Degrees of freedom are
+    seeds - 1 where cells have the same seeds; else fewer, of the errors that count most, cells and seeds by themselves
+    (Satterthwaite 1946). A cell of one seed says nothing of its own spread: it is given the largest spread of any other
+    cell, as if its error went the way of all that its seed has.
 
     Args:
         value, cell, seed: (values,). Values of one seed may have anything in common.
 
     Returns:
-        None with fewer than two seeds.
+        None with fewer than two seeds, or with no cell of two.
     """
     names, seeds = np.unique(seed, return_inverse=True)
     if len(names) < 2:
         return None
     _, cells = np.unique(cell, return_inverse=True)
     counts = np.bincount(cells)
+    pairs, pair, sizes = np.unique(cells * len(names) + seeds, return_inverse=True, return_counts=True)
+    pair_cell, pair_seed = pairs // len(names), pairs % len(names)
+    own = np.bincount(pair_cell)
+    several = own > 1
+    if not several.any():
+        return None
     means = np.bincount(cells, value) / counts
-    share = 1.0 / (counts[cells] * len(counts))
-    moves = np.bincount(seeds, share * (value - means[cells]))
-    error = float(np.sqrt(len(names) / (len(names) - 1) * np.sum(moves**2)))
+    left = 1.0 - sizes / counts[pair_cell]
+    scale = np.divide(1.0, np.sqrt(left), out=np.zeros(len(left)), where=several[pair_cell])
+    residual = scale * np.bincount(pair, value - means[cells]) / counts[pair_cell]
+    spread = own * np.bincount(pair_cell, residual**2)
+    widest = int(np.argmax(spread))
+    lone = np.bincount(pair_seed[~several[pair_cell]], minlength=len(names))
+    moves = np.abs(np.bincount(pair_seed, residual)) + lone * np.sqrt(spread[widest])
+    error = float(np.sqrt(np.sum(moves**2))) / len(counts)
     least = ROUNDING * max(1.0, float(np.abs(value).max())) / np.sqrt(len(names))
-    return Mean(float(means.mean()), max(error, float(least)), len(names) - 1)
+    weight = np.where(several, 1.0 / own, 0.0)
+    weight[widest] += lone.sum()
+    by_cell = weight.sum() ** 2 / np.sum(weight[several] ** 2 / (own[several] - 1))
+    weight = np.bincount(pair_seed[several[pair_cell]], 1.0 / own[pair_cell[several[pair_cell]]] ** 2)
+    by_seed = max(1.0, weight.sum() ** 2 / np.sum(weight**2) - 1)
+    freedom = float(min(by_cell, by_seed))
+    whole = len(names) - 1
+    return Mean(float(means.mean()), max(error, float(least)), whole if freedom > whole - 1e-9 else freedom)
 
 
 def ratio_over_cells(above: np.ndarray, below: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Ratio | None:
@@ -42,7 +64,9 @@ def ratio_over_cells(above: np.ndarray, below: np.ndarray, cell: np.ndarray, see
     first, second, both = (mean_over_cells(value, cell, seed) for value in (above, below, above + below))
     if first is None or second is None or both is None:
         return None
-    return Ratio(first, second, 0.5 * (both.error**2 - first.error**2 - second.error**2))
+    covariance = 0.5 * (both.error**2 - first.error**2 - second.error**2)
+    lone = pd.Series(seed).groupby(np.asarray(cell)).nunique().min() < 2  # whose errors are guessed: they share nothing
+    return Ratio(first, second, min(covariance, 0.0) if lone else covariance)
 
 
 def mean_of(table: pd.DataFrame, column: str) -> Mean | None:
@@ -78,49 +102,63 @@ def _bounds(metric: str) -> tuple[float, float]:
 
 
 def censored_mean(table: pd.DataFrame, column: str) -> Mean | None:
-    """Mean of a column over cells, clustered by seed; by likelihood where values are censored."""
-    seeds = table["seed"].to_numpy()
-    if len(np.unique(seeds)) < 2:
-        return None
+    """Mean of a column over cells, clustered by seed, with `censored` (-1, 0, 1).
+
+    A value of which only a bound is known counts as the bound: the mean lies beyond, at no known distance, and the
+    interval is open to that side. No distribution is assumed; a bound never narrows an interval.
+
+    Returns:
+        None with fewer than two seeds or no cell of two, or where there are bounds to both sides alone.
+    """
     value, signs = table[column].to_numpy(dtype=float), table["censored"].to_numpy(dtype=int)
-    if not signs.any():
-        return mean_over_cells(value, table["cell"].to_numpy(), seeds)
-    _, cell = np.unique(table["cell"], return_inverse=True)
-    freedom = len(np.unique(seeds)) - 1
-    if np.all(signs != 0):
-        # Only bounds: the mean lies beyond theirs, at no known distance, if all are on one side.
-        bounds = mean_over_cells(value, cell, seeds)
-        if bounds is None or len(set(signs)) > 1:
-            return None
-        inf = float("inf")
-        ends = (bounds.error, inf) if signs[0] > 0 else (inf, bounds.error)
-        return Mean(bounds.effect, ends[0], freedom, ends[1])
-    # The cells take the place of depths: a constant over them is their mean.
-    trend = fit_depth_trend(cell + 1.0, value, censored=signs, seed=seeds, curves=["constant"])
-    if not trend.parameters:
+    if len(value) == 0 or (np.all(signs != 0) and len(set(signs)) > 1):
         return None
-    mean, low, high = trend.parameters["level"]
-    quantile = float(stdtrit(freedom, 0.975))
-    return Mean(mean, (mean - low) / quantile, freedom, (high - mean) / quantile)
+    bounds = mean_over_cells(value, table["cell"].to_numpy(), table["seed"].to_numpy())
+    if bounds is None or not signs.any():
+        return bounds
+    above, below = (math.inf if (signs * side > 0).any() else bounds.error for side in (1, -1))
+    return Mean(bounds.effect, below, bounds.freedom, above)
 
 
 def change_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Mean | None:
     """`value` at the deepest depth less that at the shallowest, seed by seed, mean over the strata.
 
     Args:
-        table: `depth, seed, value`.
+        table: `depth, seed, value`, and `censored` where some are bounds. Where both ends are bounds to the same side
+            their change is not known, and the seed is left out.
         stratum: (rows,) the combination of the other factors.
 
     Returns:
         None with fewer than two depths, or fewer than two seeds that have both.
     """
     rows = []
-    for name, one in table.assign(cell=stratum).groupby("cell", sort=False):
-        shallow, deep = (one[one["depth"] == end].set_index("seed")["value"] for end in _ends(one["depth"]))
+    known = table.assign(cell=stratum, censored=table["censored"] if "censored" in table.columns else 0)
+    for name, one in known.groupby("cell", sort=False):
         if one["depth"].nunique() > 1:
-            both = (deep - shallow).dropna()
-            rows += [(name, seed, value) for seed, value in both.items()]
-    return mean_of(pd.DataFrame(rows, columns=["cell", "seed", "change"]), "change")
+            ends = (one.loc[one["depth"] == end, ["seed", "value", "censored"]] for end in _ends(one["depth"]))
+            both = next(ends).merge(next(ends), on="seed", suffixes=("", "_deep"))
+            blind = (both["censored"] == both["censored_deep"]) & (both["censored"] != 0)
+            signs = np.sign(both["censored_deep"] - both["censored"]).astype(int)
+            change = both["value_deep"] - both["value"]
+            rows.append(both.assign(cell=name, change=change, censored=signs)[~blind])
+    return censored_mean(pd.concat(rows), "change") if rows else None
+
+
+def without_diverged_start(table: pd.DataFrame, stratum: np.ndarray) -> pd.DataFrame:
+    """The rows of `change_over_depths` without the diverged networks at its shallowest depth: counted as wholly wrong
+    there, they would make the change with depth a good one. Where all diverged, the next depth is the shallowest."""
+    well = (table["outcome"] != "diverged").to_numpy(dtype=bool)
+    first = table["depth"].where(well).groupby(stratum).transform("min")
+    return table[well | (table["depth"] > first).to_numpy(dtype=bool)]
+
+
+def over_depths(table: pd.DataFrame, stratum: np.ndarray) -> str:
+    """`from depth 8 to 110`: what `change_over_depths` spans; in other words where strata have other ends."""
+    ends = table.groupby(stratum)["depth"].agg(["min", "max"])
+    ends = ends[ends["min"] < ends["max"]].drop_duplicates()
+    if len(ends) == 1:
+        return f"from depth {ends['min'].iloc[0]} to {ends['max'].iloc[0]}"
+    return "from the shallowest depth to the deepest of each combination of factors"
 
 
 def _ends(depth: pd.Series) -> tuple[int, int]:
@@ -141,11 +179,16 @@ def line_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> float:
 def share_of_seeds(succeeds: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Share | None:
     """Share of networks that succeed, mean over cells; the seeds are what is independent.
 
+    Where cells lack some of the seeds, fewer are counted: as many as would say as much if all had the same weight
+    (Kish 1965).
+
     Returns:
         None with fewer than two seeds.
     """
-    names = np.unique(seed)
-    if len(names) < 2:
-        return None
     frame = pd.DataFrame({"cell": cell, "seed": seed, "succeeds": np.asarray(succeeds, dtype=float)})
-    return Share(float(frame.groupby("cell")["succeeds"].mean().mean()) * len(names), len(names))
+    frame["weight"] = 1.0 / (frame.groupby("cell")["seed"].transform("size") * frame["cell"].nunique())
+    weights = frame.groupby("seed")["weight"].sum()
+    count = int(1.0 / float(np.sum(weights**2)) + 1e-9) if len(weights) else 0
+    if count < 2:
+        return None
+    return Share(float(np.sum(frame["weight"] * frame["succeeds"])) * count, count)

@@ -45,7 +45,8 @@ class Mean:
     effect: float
     error: float
     """Standard error, as it tells the mean from what lies below it."""
-    freedom: int
+    freedom: float
+    """Degrees of freedom of t."""
     error_above: float | None = None
     """The same towards what lies above, where that differs: censored values leave one side open (infinite)."""
     least: float = -math.inf
@@ -55,6 +56,18 @@ class Mean:
     @property
     def _above(self) -> float:
         return self.error if self.error_above is None else self.error_above
+
+    @property
+    def at(self) -> str:
+        """`at least ` or `at most ` before an effect that is a bound; else empty."""
+        open_ends = math.isinf(self.error), math.isinf(self._above)
+        return {(False, True): "at least ", (True, False): "at most "}.get(open_ends, "")
+
+    @property
+    def size_at(self) -> str:
+        """The same before the effect without its sign."""
+        flipped = {"at least ": "at most ", "at most ": "at least "}
+        return flipped.get(self.at, "") if self.effect < 0 else self.at
 
     def low(self, tail: float) -> float:
         return max(self.least, self.effect - float(stdtrit(self.freedom, 1 - tail)) * self.error)
@@ -148,6 +161,31 @@ class Share:
 
     def p_below(self, margin: float) -> float:
         return float(bdtr(math.ceil(self.successes - 1e-9), self.count, margin))
+
+
+@dataclass(frozen=True)
+class OneWay:
+    """A share that can lie surely above a margin, or surely below it, and says nothing of the other side: seen at a
+    place that settles a question one way alone."""
+
+    share: Share
+    above: bool
+
+    @property
+    def effect(self) -> float:
+        return self.share.effect
+
+    def low(self, tail: float) -> float:
+        return self.share.low(tail) if self.above else 0.0
+
+    def high(self, tail: float) -> float:
+        return 1.0 if self.above else self.share.high(tail)
+
+    def p_above(self, margin: float) -> float:
+        return self.share.p_above(margin) if self.above else 1.0
+
+    def p_below(self, margin: float) -> float:
+        return 1.0 if self.above else self.share.p_below(margin)
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,8 @@ def _sentence(found: Finding, parts: Sequence[Part], verdict: Verdict) -> str:
     numbers = f" ({found.facts})" if found.facts else ""
     if verdict == "in part":
         return f"In part: {listed(parts)}{numbers}."
+    if verdict == "refuted" and found.several:
+        return f"Not on every data set: {listed(parts)}{numbers}."
     if verdict == "refuted":
         return f"{found.refuted} Of its parts: {listed(parts)}."
     if verdict == "leaning":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from skipray.extension import catalog
 from skipray.metrics import tracked
 from skipray.records import CHANCE_LOSS, CHANCE_SCORE, LAYER_COLUMNS, EpochRecord, TrialRecord
 from skipray.spec import SweepSpec, Tracking
@@ -123,7 +124,10 @@ def _assumed(table: ResultTable, rows: Sequence[Row], chance: float | None) -> l
     said = []
     told = any(values.get("outcome") is not None for values in table.rows)
     if not told and chance is None and CHANCE_SCORE not in table.metrics:
-        said.append("no column outcome: every row counts as trained; --chance tells what did not train")
+        known = sorted({row.trial.dataset.name for row in rows} & {*catalog.names("datasets")})
+        judged = f"rows count as trained by the chance of {', '.join(known)}, one class of as many as there are"
+        every = "every row counts as trained; --chance tells what did not train"
+        said.append(f"no column outcome: {f'{judged}; --chance tells another' if known else every}")
     silent_rows = [
         values.get("outcome") is None and row.outcome == "diverged"
         for values, row in zip(table.rows, rows, strict=True)

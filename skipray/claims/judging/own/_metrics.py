@@ -6,10 +6,13 @@ import pandas as pd
 
 from skipray.claims.judging.data import NOTHING_RIGHT, DivergedValue, SweepData
 
+ACCURACIES = ("train.accuracy", "test.accuracy")
+"""Of which a network with a non-finite loss has none. A gap between two is no accuracy: 0 would be a good one."""
+
 
 def diverged_as(metric: str, speaks_well: bool) -> DivergedValue | None:
     """What a diverged network counts as where a claim speaks well of its family: accuracy 0; else it is left out."""
-    return NOTHING_RIGHT if speaks_well and metric.endswith(".accuracy") else None
+    return NOTHING_RIGHT if speaks_well and metric in ACCURACIES else None
 
 
 def of_family(data: SweepData, metric: str, family: str, diverged: DivergedValue | None = None) -> pd.DataFrame:

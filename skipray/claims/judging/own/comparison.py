@@ -5,7 +5,7 @@ import pandas as pd
 from skipray.claims.judging.claim import Comparison, Finding, finding, untested
 from skipray.claims.judging.data import SweepData, diverged_remark
 from skipray.claims.judging.estimates import censored_mean, difference_within
-from skipray.claims.judging.own._metrics import diverged_as, missing
+from skipray.claims.judging.own._metrics import ACCURACIES, diverged_as, missing
 from skipray.claims.judging.unpaired import unpaired
 from skipray.spec.claims import ComparisonClaim
 
@@ -36,7 +36,7 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
     if estimate is None:
         return untested(statement, what, _lacking(data, claim, pairs))
     estimate = difference_within(estimate, claim.metric)
-    words = f"{name} less {than}: {estimate.effect:+.3g} in {claim.metric}, {len(pairs)} pairs"
+    words = f"{name} less {than}: {estimate.at}{estimate.effect:+.3g} in {claim.metric}, {len(pairs)} pairs"
     part = Comparison(
         f"{claim.metric} of {name} less {than}'s", estimate, "", "the difference is as claimed",
         "the difference is not as claimed", -claim.margin if claim.direction == "below" else claim.margin,
@@ -52,7 +52,9 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
 def _lacking(data: SweepData, claim: ComparisonClaim, pairs: pd.DataFrame) -> str:
     """Why there is nothing to compare."""
     if len(pairs):
-        return f"{len(pairs)} pairs of twins, of {pairs['seed'].nunique()} seed, or bounds to both sides alone"
+        if pairs.groupby("cell")["seed"].nunique().max() < 2:
+            return f"{len(pairs)} pairs of twins, and no two of one depth: nothing tells how far seeds differ"
+        return f"{len(pairs)} pairs of twins, with bounds to both sides alone"
     blind = pairs.attrs["uninformative"]
     if blind:
         return f"{blind} pairs of twins, each beyond the same bound: their difference is not known"
@@ -61,6 +63,6 @@ def _lacking(data: SweepData, claim: ComparisonClaim, pairs: pd.DataFrame) -> st
 
 def _counted(claim: ComparisonClaim) -> str:
     good = {"above": claim.family, "below": claim.than}.get(claim.direction)
-    if good is None or not claim.metric.endswith(".accuracy"):
+    if good is None or claim.metric not in ACCURACIES:
         return "they are left out, with their twins"
     return f"those of {good.rpartition(':')[2]} count as all wrong, the others are left out with their twins"

@@ -1,16 +1,18 @@
 """A declared claim about a trainability limit: against another family's, or against a depth.
 
 Against a family: doublings of depth from one logistic regression of both, as C1a. Against a depth: whether more
-(above) or fewer (below) than half of the seeds train there, judged exactly; at the nearest depth tried that settles
-it where that depth was not: of a limit that is above, one that is deeper. Six seeds are the fewest that can show it.
+(above) or fewer (below) than half of the seeds train there, judged exactly; at the nearest depth tried that can
+show it where that depth was not: most train at a deeper one, or most do not at a shallower one. Six seeds are the
+fewest that can show it.
 """
 
 import numpy as np
+import pandas as pd
 
-from skipray.claims.judging.claim import Comparison, Finding, finding, untested
+from skipray.claims.judging.claim import Comparison, Finding, Side, finding, untested
 from skipray.claims.judging.data import SweepData, combinations
 from skipray.claims.judging.estimates import share_of_seeds
-from skipray.claims.judging.evidence import Lead
+from skipray.claims.judging.evidence import Lead, OneWay, Share
 from skipray.claims.judging.unpaired import unpaired
 from skipray.spec.claims import LimitClaim
 from skipray.trends import trainability_shift
@@ -66,25 +68,51 @@ def _against_depth(claim: LimitClaim, data: SweepData) -> Finding:
     name = data.name(claim.family)
     statement = claim.statement or f"The trainability limit of {name} lies {claim.direction} depth {claim.than}"
     table = data.of(claim.family)
-    tried = np.unique(table["depth"].to_numpy(dtype=int))
-    settles = tried[tried >= claim.than] if claim.direction == "above" else tried[tried <= claim.than][::-1]
-    there = table[table["depth"] == settles[0]] if len(settles) else table.iloc[:0]
-    share = (
-        share_of_seeds((there["outcome"] == "trained").to_numpy(), data.cells(there), there["seed"].to_numpy())
-        if len(there)
-        else None
-    )
-    if share is None:
+    seen = _settling(table, data, int(claim.than), claim.direction)
+    if seen is None:
         way = "deeper" if claim.direction == "above" else "shallower"
         what = f"Run {claim.family} at depth {claim.than} or a {way} one with two or more seeds."
         return untested(statement, what, "no such depth with two seeds")
+    depth, share = seen
+    there = table[table["depth"] == depth]
     trains = int((there["outcome"] == "trained").sum())
-    words = f"{trains} of {len(there)} {name}s train at depth {settles[0]}"
+    words = f"{trains} of {len(there)} {name}s train at depth {depth}"
+    words += "" if depth == claim.than else f", the nearest to {claim.than} that could settle it"
+    count = share.share.count if isinstance(share, OneWay) else share.count
     part = Comparison(
-        f"share of {name}s that train at depth {settles[0]}", share, f"of {share.count} seeds",
+        f"share of {name}s that train at depth {depth}", share, f"of {count} seeds",
         "the limit lies as claimed", "the limit does not lie as claimed", 0.5, claim.direction,
     )  # fmt: skip
     return finding(
         statement, [part], there["seed"], there["depth"],
         supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
     )  # fmt: skip
+
+
+def _settling(table: pd.DataFrame, data: SweepData, than: int, direction: Side) -> tuple[int, Share | OneWay] | None:
+    """The depth that says most about a limit against a depth, and the share that trains there.
+
+    Where the depth itself was not tried, the next deeper one can show that the limit lies above it (most train there),
+    the next shallower one that it lies below (most do not), and neither can show the opposite.
+    """
+
+    def trained_at(depth: int) -> Share | None:
+        there = table[table["depth"] == depth]
+        return share_of_seeds((there["outcome"] == "trained").to_numpy(), data.cells(there), there["seed"].to_numpy())
+
+    tried = np.unique(table["depth"].to_numpy(dtype=int))
+    if than in tried:
+        share = trained_at(than)
+        return None if share is None else (than, share)
+    sides = {"above": tried[tried > than][:1], "below": tried[tried < than][-1:]}
+    found: dict[str, tuple[int, OneWay]] = {}
+    for side, depths in sides.items():
+        for depth in depths:
+            if (share := trained_at(int(depth))) is not None:
+                found[side] = int(depth), OneWay(share, side == "above")
+    speaks = {side: (one.effect > 0.5) == one.above and one.effect != 0.5 for side, (_, one) in found.items()}
+    other = "below" if direction == "above" else "above"
+    for side in (direction, other):
+        if speaks.get(side):
+            return found[side]
+    return found.get(direction)

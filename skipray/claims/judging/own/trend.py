@@ -1,8 +1,16 @@
 """A declared trend: how a metric of a family changes from its shallowest depth to its deepest, seed by seed."""
 
+import numpy as np
+
 from skipray.claims.judging.claim import Comparison, Finding, Side, finding, untested
 from skipray.claims.judging.data import SweepData, diverged_remark
-from skipray.claims.judging.estimates import change_over_depths, difference_within, line_over_depths
+from skipray.claims.judging.estimates import (
+    change_over_depths,
+    difference_within,
+    line_over_depths,
+    over_depths,
+    without_diverged_start,
+)
 from skipray.claims.judging.own._metrics import diverged_as, missing, of_family
 from skipray.spec.claims import TrendClaim
 
@@ -20,21 +28,25 @@ def judge(claim: TrendClaim, data: SweepData) -> Finding:
     absent = missing(data, claim.metric)
     if absent:
         return untested(statement, what, absent)
-    table = of_family(data, claim.metric, claim.family, lost)
-    table = table[table["censored"] == 0] if len(table) else table
-    change = change_over_depths(table, table["stratum"].to_numpy()) if len(table) else None
+    whole = of_family(data, claim.metric, claim.family, lost)
+    table = without_diverged_start(whole, whole["stratum"].to_numpy()) if len(whole) else whole
+    strata = table["stratum"].to_numpy() if len(table) else np.zeros(0)
+    change = change_over_depths(table, strata) if len(table) else None
+    bounds = int((table["censored"] != 0).sum())
     if change is None:
-        return untested(statement, what, "fewer than two depths or seeds")
+        known = f", or {bounds} values of which only a bound is known" if bounds else ""
+        return untested(statement, what, f"fewer than two depths or seeds{known}")
     change = difference_within(change, claim.metric)
-    words = (
-        f"{change.effect:+.3g} from depth {table['depth'].min()} to {table['depth'].max()} "
-        f"(along a line {line_over_depths(table, table['stratum'].to_numpy()):+.3g})"
-    )
+    line = "" if bounds else f" (along a line {line_over_depths(table, strata):+.3g})"
+    words = f"{change.at}{change.effect:+.3g} {over_depths(table, strata)}{line}"
+    words += f"; {bounds} values are bounds" if bounds else ""
     part = Comparison(
         f"change of {claim.metric} of {name}", change, "", "it changes as claimed", "it does not change as claimed",
         -claim.margin if claim.direction == "falling" else claim.margin, _WANTED[claim.direction],
     )  # fmt: skip
     counted = "they count as all wrong" if lost else "they are left out"
+    if len(table) < len(whole):
+        counted += ", and are left out at the shallowest depth"
     return finding(
         statement, [part], table["seed"], table["depth"],
         supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
