@@ -138,6 +138,12 @@ def test_a_network_that_diverged_where_it_is_shallow_makes_no_rise(table) -> Non
     assert "left out at the shallowest depth" in found["C1b"].sentence
 
 
+def test_what_is_rounding_is_no_rise(table) -> None:
+    trials = table(lambda *_: {"train.accuracy": 1.0 - 0.1 * 3}, families=("resnet",), depths=(8, 20, 56))
+    found = {c.id: c for c in judge(trials)}["C1b"]
+    assert "along a line +0)" in found.sentence
+
+
 def test_a_diverged_network_has_no_gap(table) -> None:
     def measure(family, depth, seed):
         return {

@@ -173,7 +173,8 @@ def line_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> float:
     level = log_depth - pd.Series(log_depth).groupby(stratum).transform("mean").to_numpy()
     about = value - pd.Series(value).groupby(stratum).transform("mean").to_numpy()
     spread = float(np.sum(level**2))
-    return float(np.ptp(log_depth) * (level @ about) / spread) if spread > 0 else float("nan")
+    rise = float(np.ptp(log_depth) * (level @ about) / spread) if spread > 0 else float("nan")
+    return 0.0 if abs(rise) < ROUNDING * max(1.0, float(np.abs(value).max())) else rise
 
 
 def share_of_seeds(succeeds: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Share | None:
