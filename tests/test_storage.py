@@ -4,6 +4,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -286,6 +287,14 @@ def test_a_silent_launch_of_another_machine_is_replaced(tmp_path: Path, seconds_
     new.release()
     old.lost.set()
     old.release()
+
+
+def test_a_lease_whose_storage_was_removed_is_lost_to_nobody(tmp_path):
+    lease = SweepLease(tmp_path, "sweep", heartbeat_seconds=0.05)
+    with lease:
+        shutil.rmtree(tmp_path / "sweep")
+        assert lease.lost.wait(10)
+        assert lease.gone
 
 
 def test_a_recent_launch_of_another_machine_is_living(tmp_path: Path) -> None:

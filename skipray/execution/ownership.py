@@ -26,6 +26,8 @@ class Ownership:
     """Whether another launch has taken over."""
     mark: str
     """By which workers see in the storage that it is held still; empty where a launch before has not given it up."""
+    storage_gone: Callable[[], bool] = lambda: False
+    """Whether the storage was removed meanwhile, which takes the sweep from everybody."""
 
 
 @contextmanager
@@ -49,7 +51,9 @@ def owned(sweep: SweepSpec, address: Address, storage_url: str) -> Iterator[Owne
         except OSError as error:
             said = f"storage: {storage_url} cannot be written: {error}; mend its rights or its room"
             raise SpecError([said]) from error
-        yield Ownership(lambda: first.lost.is_set() or second.lost.is_set(), mark_of(first, second))
+        yield Ownership(
+            lambda: first.lost.is_set() or second.lost.is_set(), mark_of(first, second), lambda: second.gone
+        )
 
 
 def mark_of(first: tracking.StoreLease, second: storage.SweepLease) -> str:

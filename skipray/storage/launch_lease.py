@@ -47,7 +47,9 @@ class SweepLease:
     ):
         self.sweep = sweep
         self.lost = threading.Event()
-        """Set when another launch has taken over, having found this one silent for too long."""
+        """Set when another launch has taken over, having found this one silent for too long, or when it is gone."""
+        self.gone = False
+        """Whether nothing is left of it: somebody has removed the storage."""
         self._folder = open_folder(storage, sweep)
         self._heartbeat_seconds = heartbeat_seconds
         self._stale_seconds = stale_seconds
@@ -111,6 +113,7 @@ class SweepLease:
             try:
                 number, owner = _newest(self._folder)
                 if number != self._number or owner is None or owner.token != self._me.token:
+                    self.gone = number == 0
                     self.lost.set()
                     return
                 self._folder.write(_file(self._number), self._content())

@@ -1,9 +1,10 @@
 """A new SQLite store begins as a copy of an empty one that MLflow has made before.
 
-MLflow makes an empty one with its first release's tables and all migrations since: a second or two of a launch's start.
-So one is kept with what else can be made again, told by the release and the revision of its tables. What MLflow writes
-into a new store that names its place (the experiment `Default`) is left out: MLflow writes it when it opens the copy.
-Where a copy cannot be kept or read, or has rows that were not looked for, MLflow makes the store in place.
+MLflow makes an empty one with its first release's tables and all migrations since: a second or two of a launch's start,
+and a process that ends meanwhile, or a disk that is full, leaves a store that MLflow takes for one of another version.
+So it is made aside, and kept with what else can be made again, told by the release and the revision of its tables. What
+MLflow writes into a new store that names its place (the experiment `Default`) is left out: MLflow writes it when it
+opens the copy. Where an empty store has rows that were not looked for, MLflow makes it in place.
 """
 
 import sqlite3
@@ -26,50 +27,57 @@ _FILLED = {"alembic_version", "workspaces"}
 
 @contextmanager
 def begun_from_empty(uri: str) -> Iterator[None]:
-    """Within, MLflow opens a store for the first time; the file is there already where a copy of an empty one is kept.
-    One process at a time."""
+    """Within, MLflow opens a store for the first time; the file is there already, whole, where it is a SQLite file. One
+    process at a time.
+
+    Raises:
+        OSError: the store has no room, or no place.
+    """
     path = sqlite_path(uri)
-    kept = None if path is None or path.exists() else _kept()
-    if path is None or kept is None:
-        yield
-        return
-    if _copied(kept, path):
-        yield
-        return
+    content = None if path is None or path.exists() else _empty()
+    if path is not None and content is not None:
+        # Never over a store that another program has just made.
+        LocalFolder(path.parent).create(path.name, content)
     yield
-    with suppress(OSError, sqlite3.Error):
-        _keep(path, kept)
 
 
-def _kept() -> Path | None:
+def _empty() -> bytes | None:
+    """An empty store, kept or made aside; None where MLflow makes one that was not looked for."""
     revision = newest_schema()
     if revision is None:
         return None
-    return cache_folder() / f"empty-store-mlflow-{metadata.version('mlflow')}-{revision}.db"
+    kept = cache_folder() / f"empty-store-mlflow-{metadata.version('mlflow')}-{revision}.db"
+    if _is_whole(kept):
+        return kept.read_bytes()
+    with TemporaryDirectory() as folder:
+        content = _made(Path(folder))
+    if content is not None:
+        with suppress(OSError):
+            LocalFolder(kept.parent).write(kept.name, content)
+    return content
 
 
-def _copied(kept: Path, path: Path) -> bool:
-    """Whether there is a whole store at `path` now."""
+def _is_whole(kept: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"{kept.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
-            if not _is_empty(database):
-                return False
-        # Never over a store that another program has just made.
-        return LocalFolder(path.parent).create(path.name, kept.read_bytes())
+            return _is_empty(database)
     except (OSError, ValueError, sqlite3.Error):
         return False
 
 
-def _keep(path: Path, kept: Path) -> None:
-    with TemporaryDirectory() as folder:
-        aside = Path(folder, path.name)
-        with closing(sqlite3.connect(path)) as made, closing(sqlite3.connect(aside)) as database:
-            made.backup(database)
-            database.execute(f"DELETE FROM {_OF_A_PLACE}")
-            database.commit()
-            if not _is_empty(database):
-                return
-        LocalFolder(kept.parent).write(kept.name, aside.read_bytes())
+def _made(folder: Path) -> bytes | None:
+    """What MLflow makes in a folder that is nobody's: killed meanwhile, no store is left half made."""
+    from mlflow import MlflowClient
+
+    made, aside = folder / "made.db", folder / "aside.db"
+    MlflowClient(f"sqlite:///{made}").get_experiment_by_name("Default")
+    with closing(sqlite3.connect(made)) as database, closing(sqlite3.connect(aside)) as copy:
+        database.backup(copy)
+        copy.execute(f"DELETE FROM {_OF_A_PLACE}")
+        copy.commit()
+        if not _is_empty(copy):
+            return None
+    return aside.read_bytes()
 
 
 def _is_empty(database: sqlite3.Connection) -> bool:
