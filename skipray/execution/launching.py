@@ -239,10 +239,7 @@ def _run(
     ended = _ended(len(known.trials), summary, tally, address, reached)
     if ownership.taken_over():
         # What waits is the other launch's to deliver now: taking a trial over would stop its attempt.
-        why = f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
-        if ownership.storage_gone():
-            why = f"the storage of sweep {sweep.name} was removed meanwhile ({storage_url}); launch the same file again"
-        return replace(ended, interrupted=True, address=None, why=why)
+        return replace(ended, interrupted=True, address=None, why=ownership.why())
     return _delivered(ended, sweep, address, storage_url, known, tally.ended_well, say)
 
 

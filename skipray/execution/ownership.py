@@ -26,8 +26,8 @@ class Ownership:
     """Whether another launch has taken over."""
     mark: str
     """By which workers see in the storage that it is held still; empty where a launch before has not given it up."""
-    storage_gone: Callable[[], bool] = lambda: False
-    """Whether the storage was removed meanwhile, which takes the sweep from everybody."""
+    why: Callable[[], str]
+    """What has taken it over, in words."""
 
 
 @contextmanager
@@ -51,9 +51,13 @@ def owned(sweep: SweepSpec, address: Address, storage_url: str) -> Iterator[Owne
         except OSError as error:
             said = f"storage: {storage_url} cannot be written: {error}; mend its rights or its room"
             raise SpecError([said]) from error
-        yield Ownership(
-            lambda: first.lost.is_set() or second.lost.is_set(), mark_of(first, second), lambda: second.gone
-        )
+
+        def why() -> str:
+            if second.gone:
+                return f"the storage of sweep {sweep.name} was removed ({storage_url}); launch the same file again"
+            return f"another launch has taken sweep {sweep.name} over while this one was silent; it goes on"
+
+        yield Ownership(lambda: first.lost.is_set() or second.lost.is_set(), mark_of(first, second), why)
 
 
 def mark_of(first: tracking.StoreLease, second: storage.SweepLease) -> str:
