@@ -92,6 +92,18 @@ def mistakes(choice: Mapping[str, Any], weight_decay: float) -> Iterator[tuple[s
         yield "weight_decay", f"found {weight_decay} with {name}, which has no weight decay; allowed: 0"
 
 
+def takes(made: Any, argument: str) -> bool | None:
+    """Whether an optimizer of the user's own takes an argument; None where its signature does not say, as with
+    `**kwargs`."""
+    try:
+        parameters = inspect.signature(made).parameters
+    except (TypeError, ValueError):
+        return None
+    if argument in parameters:
+        return True
+    return None if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()) else False
+
+
 def _own_mistakes(choice: Mapping[str, Any], weight_decay: float) -> Iterator[tuple[str, str]]:
     name = choice["name"]
     try:
@@ -112,9 +124,9 @@ def _own_mistakes(choice: Mapping[str, Any], weight_decay: float) -> Iterator[tu
         if key in DROPPED or not (takes_any or key in known):
             allowed = ", ".join(known) or "no arguments"
             yield "optimizer", f"found the argument {key}{_where_instead(key)}; allowed for {name}: {allowed}"
-    if weight_decay and not takes_any and "weight_decay" not in parameters:
+    if weight_decay and takes(made, "weight_decay") is False:
         yield "weight_decay", f"found {weight_decay} with {name}, which takes no weight_decay; allowed: 0"
-    if not takes_any and "lr" not in parameters:
+    if takes(made, "lr") is False:
         yield "optimizer", f"found {name!r}, which takes no lr; allowed: what takes the recipe's learning_rate as lr"
 
 

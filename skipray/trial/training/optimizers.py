@@ -5,6 +5,7 @@ other value in a JSON text that keeps each bit of a float.
 """
 
 import json
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from torch import nn
 
 from skipray.extension import catalog
 from skipray.spec import Recipe
-from skipray.spec.optimizers import WITHOUT_DECAY
+from skipray.spec.optimizers import WITHOUT_DECAY, takes
 from skipray.spec.values import arguments
 from skipray.trial.training.sgd import SGD
 from skipray.trial.training.weights import is_decayed
@@ -70,15 +71,19 @@ class TorchOptimizer:
             others = [(name, p) for name, p in trained if not is_matrix[name]]
             parts = [(self.name, parts[0][1], matrices), (PARTNER, {}, others)]
         self.parts = [_made(network, recipe, *part) for part in parts if part[2]]
+        self.peak = recipe.learning_rate
+        self.own_rates = [[_own_rate(group, self.peak) for group in part.param_groups] for part in self.parts]
+        """As they were made, so that a state that is put back does not change what follows from them."""
 
     def zero_grad(self) -> None:
         for part in self.parts:
             part.zero_grad(set_to_none=True)
 
     def step(self, learning_rate: float, closure: Callable[[], torch.Tensor] | None = None) -> None:
-        for part in self.parts:
-            for group in part.param_groups:
-                group["lr"] = learning_rate
+        for part, rates in zip(self.parts, self.own_rates, strict=True):
+            for i, group in enumerate(part.param_groups):
+                rate = rates[i] if i < len(rates) else None  # one that the user's own has added since
+                group["lr"] = learning_rate if rate is None else rate * (learning_rate / self.peak)
             if self.closed and closure is not None:
                 part.step(closure)  # type: ignore[arg-type]
             else:
@@ -128,18 +133,44 @@ def _made(
     if name in FUSED:
         options = options | {"fused": True}
     decay = {} if name in WITHOUT_DECAY else {"weight_decay": recipe.weight_decay}
-    if ":" in name and not recipe.weight_decay:
-        decay = {}  # the user's own may take none
+    takes_decay = takes(cls, "weight_decay") if ":" in name and not recipe.weight_decay else True
+    if takes_decay is False:
+        decay = {}
     parameters: Any = [p for _, p in trained]
     if recipe.weight_decay_on == "weights" and decay:
         decayed = [p for key, p in trained if is_decayed(network, key, p)]
         spared = [p for key, p in trained if not is_decayed(network, key, p)]
         groups = [{"params": decayed, **decay}, {"params": spared, "weight_decay": 0.0}]
         parameters, decay = [group for group in groups if group["params"]], {}
+    options = options | {"lr": recipe.learning_rate}
     try:
-        return cls(parameters, lr=recipe.learning_rate, **options, **decay)
+        return _called(cls, parameters, options, decay, may_refuse=takes_decay is None)
     except Exception as error:
         raise ValueError(f"{name} refuses its arguments: {type(error).__name__}: {error}") from error
+
+
+def _called(
+    cls: Any, parameters: Any, options: dict[str, Any], decay: dict[str, float], *, may_refuse: bool
+) -> torch.optim.Optimizer:
+    """The optimizer; without `decay` where it `may_refuse` that, which its signature does not say, and does."""
+    made: torch.optim.Optimizer
+    try:
+        made = cls(parameters, **options, **decay)
+    except TypeError as error:
+        if not (may_refuse and decay and "'weight_decay'" in str(error)):
+            raise
+        made = cls(parameters, **options)
+    return made
+
+
+def _own_rate(group: Mapping[str, Any], rate: float) -> float | None:
+    """The learning rate of a group that was made with another than the recipe's; None of any other group."""
+    given = group.get("lr")
+    if isinstance(given, torch.Tensor) and given.numel() == 1:
+        return None if bool(given == given.new_tensor(rate)) else float(given)
+    if not isinstance(given, numbers.Real) or isinstance(given, bool) or given == rate:
+        return None
+    return float(given)
 
 
 def _taken_apart(value: Any, name: str, found: dict[str, torch.Tensor]) -> Any:

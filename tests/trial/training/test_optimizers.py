@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import sys
 
 import pytest
 import torch
@@ -125,6 +126,116 @@ def test_no_decay_on_norms_biases_and_scales(optimizer):
     made.step(0.5)
     moved = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {"0.0.weight", "1.weight"}
+
+
+OWN = """
+import torch
+
+class Layerwise(torch.optim.SGD):
+    def __init__(self, params, lr=0.1, weight_decay=0.0):
+        groups = [{"params": [p], "lr": lr * 0.5**i} for i, p in enumerate(params)]
+        super().__init__(groups, lr=lr, weight_decay=weight_decay)
+
+class Twice(torch.optim.SGD):
+    def __init__(self, params, lr=0.1, weight_decay=0.0):
+        super().__init__(params, lr=torch.tensor(2 * lr), weight_decay=weight_decay)
+
+class Tensor(torch.optim.Adam):
+    def __init__(self, params, lr=0.1, weight_decay=0.0):
+        super().__init__(params, lr=torch.tensor(lr), weight_decay=weight_decay, foreach=False)
+
+class Unsaid(torch.optim.Optimizer):
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": None})
+    def step(self):
+        pass
+
+class Rateless(torch.optim.Optimizer):
+    def __init__(self, params, lr):
+        super().__init__(params, {})
+    def step(self):
+        pass
+
+class Decays(torch.optim.AdamW):
+    pass
+
+class PassesOn(torch.optim.AdamW):
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+
+class Keeps(torch.optim.Rprop):
+    def __init__(self, params, **options):
+        super().__init__(params, **options)
+
+class None_(torch.optim.AdamW):
+    def __init__(self, params, lr):
+        super().__init__(params, lr=lr, weight_decay=0.3)
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_optimizers.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("own_optimizers", None)
+
+
+def rates(made, rate):
+    made.step(rate)
+    return [group["lr"] for part in made.parts for group in part.param_groups]
+
+
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    [("Layerwise", [1, 0.5]), ("Twice", [2]), ("Tensor", [1]), ("Unsaid", [1]), ("Rateless", [1]), ("Decays", [1])],
+)
+def test_groups_of_ones_own_optimizer_keep_their_ratio_to_the_recipes_rate(own, name, factors):
+    r = recipe(f"own_optimizers:{name}", weight_decay=0, learning_rate=0.1)
+    made = make_optimizer(nn.Linear(3, 2), r)
+    for rate in (0.1, 0.03, 0.0, 0.07):
+        found = rates(made, rate)
+        assert found == pytest.approx([rate * factor for factor in factors], rel=1e-6)
+        assert [f for f, factor in zip(found, factors, strict=True) if factor == 1] == [rate] * factors.count(1)
+
+
+def test_the_ratios_are_those_of_a_new_optimizer_after_a_state_is_put_back(own):
+    r = recipe("own_optimizers:Layerwise", weight_decay=0)
+    saved, resumed = (make_optimizer(nn.Linear(3, 2), r) for _ in range(2))
+    rates(saved, 0.0)  # the end of a schedule, from which no ratio can be told
+    resumed.restore(saved.tensors())
+    assert rates(resumed, 0.004) == [0.004, 0.002]
+
+
+def test_layer_wise_rates_are_what_a_step_takes(own):
+    net = nn.Linear(3, 2)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    made = make_optimizer(net, recipe("own_optimizers:Layerwise", weight_decay=0))
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    made.step(0.5)
+    moves = {name: before[name] - p.detach() for name, p in net.named_parameters()}
+    assert torch.allclose(moves["weight"], torch.tensor(0.5))
+    assert torch.allclose(moves["bias"], torch.tensor(0.25))
+
+
+@pytest.mark.parametrize("on", ["all", "weights"])
+@pytest.mark.parametrize("name", ["Decays", "PassesOn"])
+@pytest.mark.parametrize("decay", [0.0, 0.2])
+def test_a_weight_decay_of_0_is_told_to_ones_own_optimizer(own, name, on, decay):
+    net = nn.Linear(3, 2)
+    made = make_optimizer(net, recipe(f"own_optimizers:{name}", weight_decay=decay, weight_decay_on=on))
+    found = [(len(group["params"]), group["weight_decay"]) for group in made.parts[0].param_groups]
+    assert found == ([(2, decay)] if on == "all" else [(1, decay), (1, 0.0)])
+
+
+def test_what_takes_no_weight_decay_is_told_none(own):
+    (group,) = make_optimizer(nn.Linear(3, 2), recipe("own_optimizers:None_", weight_decay=0)).parts[0].param_groups
+    assert group["weight_decay"] == 0.3
+    (group,) = make_optimizer(nn.Linear(3, 2), recipe("own_optimizers:Keeps", weight_decay=0)).parts[0].param_groups
+    assert "weight_decay" not in group
+    with pytest.raises(ValueError, match=r"refuses its arguments: TypeError: .*unexpected keyword argument"):
+        make_optimizer(nn.Linear(3, 2), recipe("own_optimizers:Keeps", weight_decay=0.1))
 
 
 def test_muon_trains_matrices_and_adamw_the_rest():
