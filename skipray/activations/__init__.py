@@ -173,6 +173,8 @@ def mistakes(activation: Activation) -> Iterator[str]:
     if ":" in name:
         if not callable(entry):
             yield f"found {name!r}, which cannot be called; allowed: a function of a tensor"
+        elif isinstance(entry, type):  # such as a module's, of which a call makes one
+            yield f"found {name!r}, which is a class; allowed: a function of a tensor, such as torch:tanh"
         return
     for key, value in ({} if isinstance(activation, str) else arguments(activation)).items():
         if key not in entry.ARGUMENTS:

@@ -139,6 +139,10 @@ def test_an_activation_of_ones_own(make_model, tmp_path, monkeypatch):
     assert activations.make("my_activations:cube", 3)(torch.tensor(2.0)) == 8
     model = make_model("plainnet", kind="mlp", depth=6, activation={"name": "my_activations:cube", "factor": 0.5})
     assert architectures.build(model, SHAPE, 10, seed=0)(torch.randn(2, *SHAPE)).shape == (2, 10)
+    assert list(activations.mistakes("torch:tanh")) == []
+    assert list(activations.mistakes("torch.nn:Tanh")) == [
+        "found 'torch.nn:Tanh', which is a class; allowed: a function of a tensor, such as torch:tanh"
+    ]
 
 
 @pytest.mark.parametrize(("scheme", "gain"), [("lecun_normal", 1.7), ("orthogonal", 0.8)])
