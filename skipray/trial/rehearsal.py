@@ -10,6 +10,7 @@ from torch import nn
 
 from skipray import architectures
 from skipray.errors import SkiprayError
+from skipray.extension import own_code
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe import layers_of
 from skipray.probe.batch import Batch
@@ -22,7 +23,11 @@ from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state
 from skipray.trial.training import make_optimizer
 from skipray.trial.training.losses import training_loss
+from skipray.trial.training.schedule import FACTOR, learning_rate
 from skipray.trial.training.step import Step
+
+SCHEDULE_STEPS = 2000
+"""At so many steps a schedule of the user's own is tried: of a longer training evenly, from the first to the last."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ def rehearse(
         found = Rehearsed(left, layers_rule(network, two(input_shape), trial.probe.layers, lone))
         if not trial.recipe.epochs:
             return found
+        check_schedule(trial, samples)
         check_trainable(network, who)
         optimizer = make_optimizer(network, trial.recipe)
         x = two(input_shape)
@@ -153,6 +159,26 @@ def check_loss(network: nn.Module, samples: torch.Tensor, labels: torch.Tensor, 
         if isinstance(found, torch.Tensor):
             kind = f"tensor of {tuple(found.shape)}" if found.ndim else "number that no gradient comes from"
         raise Untrainable(f"{name}: found a {kind}; allowed: a tensor of one number, the batch's mean loss", "loss")
+
+
+def check_schedule(trial: TrialSpec, samples: int) -> None:
+    """Refuse a schedule of the user's own that raises, or gives no finite rate of 0 or more, at a step of the trial."""
+    recipe, name = trial.recipe, trial.recipe.schedule
+    if ":" not in name:
+        return
+    steps_per_epoch = -(-samples // recipe.batch_size)
+    steps = recipe.epochs * steps_per_epoch
+    last, count = steps - 1, min(steps, SCHEDULE_STEPS)
+    step = 0
+    try:
+        for i in range(count):
+            step = i * last // max(1, count - 1)
+            learning_rate(recipe, step, steps, steps_per_epoch)
+    except Exception as error:
+        said = str(error)
+        if own_code.place_of(error) is not None or not isinstance(error, ValueError):
+            said = f"{name}: found {own_code.said(error)} at step {step} of {steps}; allowed: {FACTOR}"
+        raise Untrainable(said, "schedule") from error
 
 
 def check_trainable(network: nn.Module, who: str) -> None:

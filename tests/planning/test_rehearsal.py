@@ -204,11 +204,33 @@ deep_fails = family(lambda m, c: flat(nn.Linear(16, c)) if m.depth < 3 else flat
 """
 
 
+SCHEDULES = """
+def not_a_number(step, steps):
+    return float("nan")
+
+def negative_at_last(step, steps):
+    return -0.5 if step == steps - 1 else 1
+
+def infinite(step, steps):
+    return 1e308 * 10
+
+def fails(step, steps):
+    return 1 / (steps - 1 - step)
+
+def refuses(step, steps):
+    raise ValueError("no rate for me")
+
+def falls(step, steps):
+    return 1 - step / steps
+"""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def own_nets(tmp_path_factory):
     """One folder for all tests: the process that tries own code is kept as long as the path is the same."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "own_nets.py").write_text(NETS)
+    (folder / "own_schedules.py").write_text(SCHEDULES)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         patch.delitem(sys.modules, "own_nets", raising=False)
@@ -216,6 +238,7 @@ def own_nets(tmp_path_factory):
         yield
         apart._child().end()
     sys.modules.pop("own_nets", None)
+    sys.modules.pop("own_schedules", None)
 
 
 def load(folder, name, *overrides):
@@ -305,6 +328,44 @@ def test_a_loss_that_gives_no_number_to_lower_is_refused_at_its_line(tmp_path, l
         rehearse(load(tmp_path, "plain", f"recipe.loss=own_nets:{loss}"))
     (line,) = caught.value.mistakes
     assert f"recipe.loss: own_nets:{loss}: found {found}; allowed: a tensor of one number" in line
+
+
+@pytest.mark.parametrize("epochs", [2, 3000])
+@pytest.mark.parametrize(
+    ("schedule", "found"),
+    [
+        ("not_a_number", "found nan at step 0 of {steps}"),
+        ("negative_at_last", "found -0.5 at step {last} of {steps}"),
+        ("infinite", "found inf at step 0 of {steps}"),
+        ("fails", "own_schedules.py:12: ZeroDivisionError: division by zero at step {last} of {steps}"),
+        ("refuses", "own_schedules.py:15: ValueError: no rate for me at step 0 of {steps}"),
+    ],
+)
+def test_a_schedule_that_gives_no_rate_is_refused_at_its_line(tmp_path, schedule, found, epochs):
+    """Of a short training at every step, of a long one at the last one at least."""
+    sweep = load(tmp_path, "plain", f"recipe.schedule=own_schedules:{schedule}", f"recipe.epochs={epochs}")
+    with pytest.raises(SpecError) as caught:
+        rehearse(sweep)
+    (line,) = caught.value.mistakes
+    assert f"recipe.schedule: own_schedules:{schedule}: found " in line
+    assert found.format(steps=3 * epochs, last=3 * epochs - 1) in line
+    assert "allowed: a number at least 0 that gives a finite rate" in line
+
+
+def test_a_schedule_that_gives_rates_is_not_refused(tmp_path):
+    for epochs in (0, 1, 3000):
+        rehearse(load(tmp_path, "plain", "recipe.schedule=own_schedules:falls", f"recipe.epochs={epochs}"))
+
+
+def test_an_activation_that_is_a_class_is_refused_at_its_line(tmp_path):
+    for name in ("torch.nn:Tanh", "torch.nn:ReLU"):
+        path = tmp_path / "activation.yaml"
+        text = SWEEP.replace("model: {}", MODEL.replace("activation: relu", f"activation: '{name}'"))
+        path.write_text(text.replace('"own_nets:NAME"', "plainnet").replace("[2, 3]\nseeds", "[6]\nseeds"))
+        with pytest.raises(SpecError) as caught:
+            rehearse(load_sweep(path))
+        (line,) = caught.value.mistakes
+        assert f"model.activation: found '{name}', which is a class; allowed: a function of a tensor" in line
 
 
 def test_the_layers_that_are_measured_are_said_before_anything_starts(tmp_path):

@@ -9,6 +9,8 @@ WARM_ACCURACY = 0.2
 """He et al. 2015, section 4.2: ResNet-110 warms up until the training error is below 80 %."""
 ONE_CYCLE_RISE, ONE_CYCLE_FACTOR = 0.3, 25.0
 """Share of the steps that one_cycle rises for, and the peak over its first rate: fastai's, and torch's, choice."""
+FACTOR = "a number at least 0 that gives a finite rate"
+"""What a schedule of the user's own may give."""
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int, *, warm: bool = True) -> float:
@@ -28,7 +30,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int, *
     Warm-up: linear from a tenth of the rate; he2015: a tenth until warm.
 
     Raises:
-        ValueError: a user's own schedule gives no rate of 0 or more.
+        ValueError: a user's own schedule gives no finite rate of 0 or more.
     """
     warmup_steps = recipe.warmup_epochs * steps_per_epoch
     peak = recipe.learning_rate
@@ -55,7 +57,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int, steps_per_epoch: int, *
     if recipe.schedule == "inverse_sqrt" and step >= warmup_steps:
         return peak * math.sqrt(warmup_steps / step)
     if ":" in recipe.schedule:
-        return peak * _own_factor(recipe.schedule, step, steps)
+        return _own(recipe.schedule, peak, step, steps)
     return peak
 
 
@@ -64,8 +66,9 @@ def _cosine(start: float, end: float, done: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
 
 
-def _own_factor(name: str, step: int, steps: int) -> float:
+def _own(name: str, peak: float, step: int, steps: int) -> float:
     factor = catalog.find("schedule", name)(step, steps)
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor < math.inf:
-        raise ValueError(f"{name}: found {factor!r} at step {step} of {steps}; allowed: a number at least 0")
-    return float(factor)
+    is_number = isinstance(factor, int | float) and not isinstance(factor, bool)
+    if not (is_number and 0 <= factor < math.inf and peak * float(factor) < math.inf):
+        raise ValueError(f"{name}: found {factor!r} at step {step} of {steps}; allowed: {FACTOR}")
+    return peak * float(factor)

@@ -109,5 +109,7 @@ def test_a_schedule_of_ones_own(tmp_path, monkeypatch):
     assert rates(recipe(schedule="my_schedules:halves")) == pytest.approx(
         [0.1 * f for f in (1, 0.5, 0.25, 0.125) for _ in range(25)]
     )
-    with pytest.raises(ValueError, match="my_schedules:wrong: found -1 at step 0 of 100; allowed: a number at least 0"):
+    with pytest.raises(
+        ValueError, match="my_schedules:wrong: found -1 at step 0 of 100; allowed: a number at least 0 that"
+    ):
         rates(recipe(schedule="my_schedules:wrong"))
