@@ -78,8 +78,8 @@ class ModelSpec(Section):
     """A file of skipray/initialisations/, or `module:name`; as_built keeps what the family itself has set, which is
     what a user's own family has where it is left out."""
     activation: ActivationChoice = _UNREAD
-    """A file of skipray/activations/ with its arguments, `{name: leaky_relu, slope: 0.2}`, or `module:name`. Behind
-    every normalization, or every weight layer where there is none."""
+    """A file of skipray/activations/ with its arguments, `{name: leaky_relu, slope: 0.2}`, or `module:name`, a function
+    of a tensor. Behind every normalization, or every weight layer where there is none."""
     residual_scale: Literal[1, "inverse_sqrt_depth", "learned"] | PositiveFloat | None = None
     """Factor on the branch before the addition: a number, 1/sqrt(number of blocks), or learned from 0 (SkipInit,
     ReZero)."""
@@ -156,7 +156,7 @@ class Recipe(Section):
     """step: times `gamma` at each of `milestones`; cosine, linear: to `final_learning_rate`; he2015: times 0.1 after
     1/2 and 3/4 of the steps (32k and 48k of 64k); one_cycle: up for 30 % of the steps, then down to
     `final_learning_rate` (Smith and Topin 2018); inverse_sqrt: as 1/sqrt(step) from the warm-up's end (Vaswani et al.
-    2017); `module:name`: a function of (step, steps) whose value is a factor on the rate."""
+    2017); `module:name`: a function of (step, steps) whose value is a factor on the rate, at least 0."""
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
     """step: fractions of all steps, rising."""
     gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -174,7 +174,7 @@ class Recipe(Section):
     """Gradients are scaled down to this norm where theirs is larger."""
     optimizer: Choice | None = None
     """Of torch.optim by its name in lower case with its arguments, `{name: adamw, betas: [0.9, 0.95]}`, or
-    `module:name`; SGD when left out."""
+    `module:name`, whose groups keep their ratios to `learning_rate`; SGD when left out."""
     weight_decay_on: Literal["all", "weights"] = "all"
     """all: every parameter. weights: matrices and kernels only, not biases, scales and normalizations (He et al. 2019,
     Bag of Tricks, section 3.1)."""
