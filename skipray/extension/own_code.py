@@ -120,6 +120,9 @@ def _shown(filename: str) -> str:
 
 def file_of(name: str) -> Path | None:
     """The source of a module; None for what has none, or is no module."""
+    above = file_of(name.rpartition(".")[0]) if "." in name.strip(".") else None
+    if above is not None and above.name != "__init__.py":
+        return None  # to look there would import it, and ask its own `__getattr__` for a `__path__`
     try:
         spec = getattr(sys.modules.get(name), "__spec__", None) or importlib.util.find_spec(name)
     except (ImportError, AttributeError, ValueError):

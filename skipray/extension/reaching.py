@@ -3,19 +3,21 @@
 The whole file is not what a result depends on: an unrelated class beside the family changes nothing. From the named
 object the names that its code uses are followed, through the user's own modules. What cannot be followed is taken
 whole: a module that is handed around, one whose names are looked up as texts. Statements that act at import
-(`register(X)`) always count, and so do files whose literal names the code holds.
+(`register(X)`, `@register`) always count, those of modules that are imported along with a reached one too; so do
+subclasses that their base knows of, and files whose literal names the code holds.
 """
 
 import ast
 import hashlib
-import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from skipray.extension import own_code
-from skipray.extension.statements import Chain, Statement, statements
+from skipray.extension.imported import absolute, imported, package_of
+from skipray.extension.statements import Chain, Statement, at_import, statements
+from skipray.extension.subclassing import Subclasses
 
 LARGEST_PACKAGE = 100
 """Files of an installed package that are followed; one that needs more of them, such as torch, is its version."""
@@ -90,18 +92,30 @@ class _Walk:
         self.package = package
         self.reads_data = reads_data
         self.parts: dict[str, str] = {}
-        self._waiting: list[tuple[str, str]] = []
-        """Module and name; an empty name is the whole module."""
-        self._seen: set[tuple[str, str]] = set()
+        self._waiting: list[tuple[str, str | None]] = []
+        """Module and name; an empty name is the whole module, None what its import does."""
+        self._seen: set[tuple[str, str | None]] = set()
         self._taken: set[tuple[str, int, int]] = set()
         self._entered: set[str] = set()
+        self._files: dict[str, Path | None] = {}
+        self._subclasses = Subclasses(self._file)
 
-    def reach(self, module: str, name: str) -> None:
+    def reach(self, module: str, name: str | None) -> None:
         if (module, name) not in self._seen:
             self._seen.add((module, name))
             self._waiting.append((module, name))
 
     def run(self) -> None:
+        before = -1
+        while before < len(self._taken):
+            self._follow_names()
+            before = len(self._taken)
+            for module, statement in list(self._subclasses.known()):
+                path = self._file(module)
+                if path is not None:
+                    self._take(module, path, statement, "")
+
+    def _follow_names(self) -> None:
         while self._waiting:
             module, name = self._waiting.pop()
             path = self._file(module)
@@ -110,6 +124,8 @@ class _Walk:
             self._enter(module)
             if len(self._entered) > LARGEST_PACKAGE and own_code.is_foreign(self.package):
                 raise _TooLarge
+            if name is None:
+                continue
             try:
                 found = statements(path.read_bytes())
             except SyntaxError:  # of a module that is imported late, or never
@@ -120,16 +136,20 @@ class _Walk:
                 self._through_stars(module, path, found, name)
                 if self._file(f"{module}.{name}") is not None:
                     self.reach(f"{module}.{name}", "")
+                if any("__getattr__" in s.binds for s in found):
+                    self.reach(module, "__getattr__")
             for statement in chosen:
                 self._take(module, path, statement, name)
 
     def _file(self, module: str) -> Path | None:
         """The source of a module that is the user's; None for others."""
-        top = module.partition(".")[0]
-        if top != self.package and own_code.is_foreign(top):
-            return None  # to ask for a submodule of torch would import torch
-        path = own_code.file_of(module)
-        return path if path is not None and (own_code.is_users(path) or top == self.package) else None
+        if module not in self._files:
+            top = module.partition(".")[0]
+            # To ask for a submodule of torch would import torch.
+            path = None if top != self.package and own_code.is_foreign(top) else own_code.file_of(module)
+            theirs = path is not None and (own_code.is_users(path) or top == self.package)
+            self._files[module] = path if theirs else None
+        return self._files[module]
 
     def _enter(self, module: str) -> None:
         """What an import of the module does beside binding names: its own and that of the packages it lies in."""
@@ -139,9 +159,27 @@ class _Walk:
             self._entered.add(name)
             if path is None:
                 continue
-            for statement in statements(path.read_bytes()):
-                if statement.acts:
+            try:
+                found = statements(path.read_bytes())
+            except SyntaxError:  # of a module that is imported late, or never
+                continue
+            theirs = own_code.is_users(path)
+            if theirs:
+                self._subclasses.enter(name)
+            for statement in found:
+                # An installed package changes with its version: what it registers counts where it is used.
+                if statement.acts and (theirs or not statement.defines):
                     self._take(name, path, statement, "")
+                if theirs:
+                    self._import_along(name, path, statement)
+
+    def _import_along(self, module: str, path: Path, statement: Statement) -> None:
+        """Modules that an import of this one imports too, whether or not their names are used."""
+        for node in at_import(statement.node):
+            for _, base, name in imported(node, package_of(module, path)):
+                self.reach(base, None)
+                if name not in ("", "*") and self._file(base) is not None and self._file(f"{base}.{name}") is not None:
+                    self.reach(f"{base}.{name}", None)
 
     def _take(self, module: str, path: Path, statement: Statement, asked: str) -> None:
         if isinstance(statement.node, ast.Import | ast.ImportFrom):
@@ -162,8 +200,11 @@ class _Walk:
         for inner in ast.walk(statement.node):
             if isinstance(inner, ast.Import | ast.ImportFrom):
                 self._inner_import(module, path, inner, statement)
-        imports = any({"import_module", "__import__"} & {c.root, *c.attributes} for c in statement.uses)
-        self._texts(path, statement.texts, imports)
+        self._subclasses.note(module, statement)
+        if any({"import_module", "__import__"} & {c.root, *c.attributes} for c in statement.uses):
+            self._modules_named(package_of(module, path), statement.texts)
+        if self.reads_data:
+            self._files_named(path, statement.texts)
 
     def _use(self, module: str, path: Path, chain: Chain) -> None:
         """A name of the module itself, or of one that it has imported."""
@@ -186,7 +227,6 @@ class _Walk:
                 self._import(module, path, node, bound, chain.attributes)
 
     def _import(self, module: str, path: Path, node: Any, asked: str, attributes: tuple[str, ...]) -> None:
-        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         for alias in node.names:
             bound = alias.asname or (alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name)
             if asked and bound not in (asked, "*"):
@@ -197,9 +237,8 @@ class _Walk:
                 self._enter(alias.name)
                 self._follow(start, attributes, dotted)
                 continue
-            try:
-                base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            except ImportError:
+            base = absolute("." * node.level + (node.module or ""), package_of(module, path))
+            if base is None:
                 continue
             name = asked if alias.name == "*" else alias.name
             if self._file(f"{base}.{name}") is not None:
@@ -223,12 +262,21 @@ class _Walk:
                 for star in _stars(statement):
                     self._import(module, path, star, name, ())
 
-    def _texts(self, path: Path, texts: Iterable[str], imports: bool) -> None:
-        """Modules and files that code names in a text, as `importlib` and `open` take them."""
+    def _modules_named(self, package: str, texts: Iterable[str]) -> None:
+        """Modules that code names in a text, as `importlib` takes them; `.parts` of its package, or of one named."""
+        names = [text for text in texts if text.replace(".", "").isidentifier()]
+        whole = [name for name in names if not name.startswith(".")]
+        for name in whole:
+            self.reach(name, "")
+        for name in names:
+            for found in (absolute(name, base) for base in (package, *whole) if name.startswith(".") and base):
+                if found is not None:
+                    self.reach(found, "")
+
+    def _files_named(self, path: Path, texts: Iterable[str]) -> None:
+        """Files that code names in a text, as `open` takes them."""
         for text in texts:
-            if imports and text.replace(".", "").isidentifier():
-                self.reach(text, "")
-            for file in _files_named(path, text) if self.reads_data else ():
+            for file in _files_named(path, text):
                 self.parts[text] = hashlib.sha256(file.read_bytes()).hexdigest()
 
 

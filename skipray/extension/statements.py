@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from skipray.extension.decorators import Decorators
+
 LEFT_OUT = {"ctx", "kind", "type_comment", "type_ignores"}
 """Fields of Python's syntax tree that say nothing about what runs."""
 DYNAMIC = {"globals", "locals", "vars", "eval", "exec", "compile", "__import__", "getattr", "setattr"}
@@ -33,9 +35,14 @@ class Statement:
     texts: tuple[str, ...]
     """Literal texts in it, those of a path joined."""
     acts: bool
-    """It does something when the module is imported, beside binding names."""
+    """It does something when the module is imported, beside binding names, or a decorator in it may."""
     sees_all: bool
     """It finds names that are not written in it (`globals()[name]`): anything of its module may be used."""
+
+    @property
+    def defines(self) -> bool:
+        """Whether it is a function or a class."""
+        return isinstance(self.node, (*_FUNCTIONS, ast.ClassDef))
 
     @property
     def parts(self) -> dict[str, str]:
@@ -56,8 +63,27 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 @lru_cache(maxsize=256)
 def statements(source: bytes) -> tuple[Statement, ...]:
     """The top-level statements of a module's source, but for its docstring and what only runs as a script."""
-    tree = ast.parse(source)
-    return tuple(_statement(node) for node in _without_docstring(tree.body) if not _is_script(node))
+    body = [node for node in _without_docstring(ast.parse(source).body) if not _is_script(node)]
+    decorators = Decorators(inner for node in body for inner in at_import(node))
+    return tuple(_statement(node, decorators) for node in body)
+
+
+def at_import(node: ast.AST) -> Iterator[ast.stmt]:
+    """A statement and those in its blocks, a class's included, that an import may run; no function's inside."""
+    if isinstance(node, ast.stmt):
+        yield node
+    if isinstance(node, _FUNCTIONS):
+        return
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case) and not _is_for_checkers(node, child):
+            yield from at_import(child)
+
+
+def chains(node: ast.AST) -> frozenset[Chain]:
+    """The names that a piece of code reads, with the attributes behind them."""
+    found = _Chains()
+    found.visit(node)
+    return frozenset(found.found)
 
 
 def digest(node: ast.AST) -> str:
@@ -94,17 +120,24 @@ def _is_script(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and "__name__" in {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
 
 
-def _statement(node: ast.stmt) -> Statement:
-    chains = _Chains()
-    chains.visit(node)
+def _is_for_checkers(node: ast.AST, child: ast.AST) -> bool:
+    """What stands under `if TYPE_CHECKING:`, which no import runs."""
+    if not isinstance(node, ast.If) or child in node.orelse:
+        return False
+    return isinstance(node.test, ast.Name | ast.Attribute) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def _statement(node: ast.stmt, decorators: Decorators) -> Statement:
+    names = _Chains()
+    names.visit(node)
     bound = frozenset(_bound(node))
     return Statement(
         node,
         bound,
-        frozenset(chains.found),
+        frozenset(names.found),
         tuple(dict.fromkeys(_texts(node))),
-        _acts(node),
-        chains.sees_all,
+        any(_acts(inner, decorators) for inner in at_import(node)),
+        names.sees_all,
     )
 
 
@@ -158,17 +191,16 @@ def _bound(node: ast.stmt) -> Iterator[str]:
                     yield name.id
 
 
-def _acts(node: ast.stmt) -> bool:
-    if isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)):
-        return False
+def _acts(node: ast.stmt, decorators: Decorators) -> bool:
+    """Whether a statement does something by itself, what stands in its blocks apart."""
+    if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+        return any(decorators.may_act(decorator) for decorator in node.decorator_list)
     if isinstance(node, ast.Expr):
         return not isinstance(node.value, ast.Constant)
     if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete):
         targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
         return any(isinstance(t, ast.Attribute | ast.Subscript) for t in targets)
-    blocks = [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)]
-    blocks += [n for h in ast.iter_child_nodes(node) if isinstance(h, ast.ExceptHandler) for n in h.body]
-    return any(_acts(inner) for inner in blocks) or isinstance(node, ast.Assert | ast.Raise)
+    return isinstance(node, ast.Assert | ast.Raise)
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
