@@ -30,6 +30,7 @@ from skipray.extension.contract import Attribute, Contract, unknown_words
 from skipray.extension.field_docs import show_fields
 from skipray.spec import ModelSpec
 from skipray.spec.fields import COMMON_FIELDS, OPTIONAL_FIELDS
+from skipray.spec.words import written_fields
 
 if TYPE_CHECKING:
     from torch import nn
@@ -130,7 +131,7 @@ def kinds(architecture: str) -> tuple[str, ...]:
 def _unknown_fields(name: str, family: Any) -> Iterator[str]:
     """Names in a file's `fields` that no model has; those of a user's own are read when its kind is known."""
     for kind in () if ":" in name else getattr(family, "KINDS", KINDS):
-        yield from unknown_words(f"fields({kind!r})", family.fields(kind), tuple(ModelSpec.model_fields))
+        yield from unknown_words(f"fields({kind!r})", family.fields(kind), written_fields(ModelSpec))
 
 
 KINDS = ("mlp", "cnn")

@@ -6,7 +6,7 @@ from typing import Any
 from skipray.extension.contract import unknown_words
 from skipray.spec.fields import COMMON_FIELDS, OPTIONAL_FIELDS, ModelSpec
 from skipray.spec.values import Frozen, as_text
-from skipray.spec.words import allowed_words
+from skipray.spec.words import allowed_words, written_fields
 
 OPTION = "options."
 """What a factor's name begins with that is an option of the model."""
@@ -32,7 +32,7 @@ def value_of(model: ModelSpec, key: str) -> Any:
 
 def is_factor(bare: str) -> bool:
     """Whether the model has a field, or may have an option, of a factor's name."""
-    return bare in ModelSpec.model_fields or (bare.startswith(OPTION) and len(bare) > len(OPTION))
+    return bare in written_fields(ModelSpec) or (bare.startswith(OPTION) and len(bare) > len(OPTION))
 
 
 def activation_names(model: ModelSpec) -> list[str]:
@@ -50,7 +50,7 @@ def missing(model: ModelSpec, family: Any) -> Iterator[tuple[str, str]]:
     """
     own = ":" in model.architecture
     read = family.fields(model.kind) if hasattr(family, "fields") and (own or model.kind is not None) else set()
-    for mistake in unknown_words("fields", tuple(read), tuple(ModelSpec.model_fields)):
+    for mistake in unknown_words("fields", tuple(read), written_fields(ModelSpec)):
         raise ValueError(f"found {model.architecture!r}, {mistake}")
     needed = (set(read) if own else set(read) | set(COMMON_FIELDS) - unread_common(family)) - set(OPTIONAL_FIELDS)
     for key in sorted(needed, key=list(ModelSpec.model_fields).index):

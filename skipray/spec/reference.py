@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from skipray.spec import claims, fields
 from skipray.spec.data_factors import DATASET, FIELDS
 from skipray.spec.fields import DatasetSpec, FactorRange, ModelSpec, Recipe, Section, SweepFile
-from skipray.spec.words import allowed_words
+from skipray.spec.words import allowed_words, written_fields
 
 OPEN_SECTIONS: dict[str, type[Section]] = {"dataset": DatasetSpec, "model": ModelSpec, "recipe": Recipe}
 """Sections that are checked cell by cell, since any of their fields may be a factor."""
@@ -104,6 +104,7 @@ def json_schema() -> dict[str, Any]:
         inner = part.model_json_schema()
         definitions |= inner.pop("$defs", {})
         inner.pop("required", None)  # any field of it may be a factor instead
+        inner["properties"].pop("rules", None)  # which is not written
         definitions[part.__name__] = inner
         schema["properties"][name] = {"$ref": f"#/$defs/{part.__name__}"}
     named: list[type[Section]] = [*_parts(SweepFile), *OPEN_SECTIONS.values(), *APART.values(), *claims.KINDS.values()]
@@ -113,7 +114,7 @@ def json_schema() -> dict[str, Any]:
     for name, definition in definitions.items():
         if name in by_name:
             _describe(definition, by_name[name])
-    names = [DATASET, *FIELDS, *(f for part in (ModelSpec, Recipe) for f in part.model_fields)]
+    names = [DATASET, *FIELDS, *written_fields(ModelSpec), *written_fields(Recipe)]
     definitions["FactorRange"] = FactorRange.model_json_schema()
     _describe(definitions["FactorRange"], FactorRange)
     values = {"anyOf": [{"type": "array", "minItems": 1}, {"$ref": "#/$defs/FactorRange"}]}

@@ -44,6 +44,11 @@ def is_number(annotation: Any) -> bool:
     return here is float or (typing.get_origin(here) is Annotated and typing.get_args(here)[0] is float)
 
 
+def written_fields(part: type[Section]) -> tuple[str, ...]:
+    """The fields of a network or a recipe that a file may have: all but the rules, which stand in the fields."""
+    return tuple(name for name in part.model_fields if name != "rules")
+
+
 @dataclass(frozen=True)
 class NumberLimits:
     """Of a number's field; None where there is none."""

@@ -3,6 +3,7 @@
 import pytest
 
 from skipray.spec import SpecError, load_sweep
+from skipray.spec.reference import json_schema
 
 SWEEP = """\
 name: small
@@ -87,3 +88,17 @@ def test_what_is_no_rule_is_refused(tmp_path, line, said):
         load(tmp_path, line)
     assert said in str(caught.value)
     assert "small.yaml:" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["rules", "model.rules", "recipe.rules"])
+def test_rules_are_no_factor_of_their_own_and_not_said_to_be_one(tmp_path, name):
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, "nesterov: false", f"factors.{name}=[{{a: 1}}]")
+    said = str(caught.value)
+    assert f"factors.{name}: found an unknown factor" in said
+    assert "rules" not in said.partition("allowed: ")[2]
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, "nesterov: false", f"include=[{{{name}: {{a: 1}}}}]")
+    assert f"include.0.{name}: found an unknown factor" in str(caught.value)
+    schema = json_schema()
+    assert "rules" not in schema["$defs"]["Recipe"]["properties"] | schema["properties"]["factors"]["properties"]

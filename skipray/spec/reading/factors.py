@@ -8,7 +8,7 @@ from skipray.spec import data_factors, models, ranges
 from skipray.spec.cell import bare_name
 from skipray.spec.fields import FactorRange, ModelSpec, Recipe, SweepFile
 from skipray.spec.reading.mistakes import Mistakes
-from skipray.spec.words import show
+from skipray.spec.words import show, written_fields
 
 
 def spread_ranges(mistakes: Mistakes) -> None:
@@ -33,7 +33,8 @@ def spread_ranges(mistakes: Mistakes) -> None:
 
 
 def check_factors(file: SweepFile, mistakes: Mistakes) -> None:
-    known = set(ModelSpec.model_fields) | set(Recipe.model_fields)
+    fields = (*written_fields(ModelSpec), *written_fields(Recipe))
+    known = set(fields)
     known |= {bare_name(key) for key in file.factors if models.is_factor(bare_name(key))}
     known |= {bare_name(key) for row in file.include for key in row if models.is_factor(bare_name(key))}
     named = [*file.factors, *(key for row in file.include for key in row)]
@@ -46,9 +47,7 @@ def check_factors(file: SweepFile, mistakes: Mistakes) -> None:
         if bare not in known or not _is_of_its_section(key):
             near = difflib.get_close_matches(bare, sorted(known), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            allowed = ", ".join(
-                [*ModelSpec.model_fields, *Recipe.model_fields, data_factors.DATASET, *data_factors.FIELDS]
-            )
+            allowed = ", ".join([*fields, data_factors.DATASET, *data_factors.FIELDS])
             mistakes.add(("factors", key), f"found an unknown factor{hint}; allowed: {allowed}")
         elif not values:
             mistakes.add(("factors", key), "found an empty list; allowed: at least one value")
@@ -89,11 +88,12 @@ def _check_sections(file: SweepFile, mistakes: Mistakes) -> None:
     for seed in {s for s in file.seeds if file.seeds.count(s) > 1}:
         mistakes.add(("seeds",), f"found {seed} twice; allowed: each seed once")
     for section, model in (("model", ModelSpec), ("recipe", Recipe)):
+        allowed = written_fields(model)
         for key in getattr(file, section):
-            if key not in model.model_fields or key == "rules":
-                near = difflib.get_close_matches(key, list(model.model_fields), n=1)
+            if key not in allowed:
+                near = difflib.get_close_matches(key, allowed, n=1)
                 hint = f" (did you mean {near[0]}?)" if near else ""
-                mistakes.add((section, key), f"found an unknown key{hint}; allowed: {', '.join(model.model_fields)}")
+                mistakes.add((section, key), f"found an unknown key{hint}; allowed: {', '.join(allowed)}")
 
 
 def _options(file: SweepFile) -> Mapping[str, Any]:
@@ -106,5 +106,6 @@ def _is_of_its_section(key: str) -> bool:
     section, _, field = key.partition(".")
     if section == "dataset" and field:
         return data_factors.is_factor(bare_name(key))
-    fields = {"model": ModelSpec.model_fields, "recipe": Recipe.model_fields}.get(section)
+    part = {"model": ModelSpec, "recipe": Recipe}.get(section)
+    fields = written_fields(part) if part is not None else None
     return fields is None or not field or field.partition(".")[0] in fields
