@@ -8,7 +8,8 @@ A data set is a module (or, as `module:name`, any object) with
     FINGERPRINT: sha256 that identifies the data (or the spec gives it): `fingerprint_of` unless the file says else
     FLIP: whether a horizontal flip keeps the class, for images
     load(dataset, root) -> Raw, or open_splits(dataset, fingerprint, root, cache) -> Splits where memory is too small
-and optionally check(dataset), raising ValueError, missing(dataset, root) -> str | None, and, beside open_splits,
+and optionally samples_left(dataset): of these the training samples alone, where validation takes whole groups;
+check(dataset), raising ValueError, missing(dataset, root) -> str | None, and, beside open_splits,
 prepare(dataset, fingerprint, root, cache), which verifies without torch, and EXAMPLE: the options that it cannot do
 without, with which the tests plan it. A file of this folder says FLIP. It has a FINGERPRINT unless its data are the
 user's: then EXAMPLE says so with the options that name them.
@@ -219,6 +220,7 @@ CONTRACT = Contract(
         Attribute(("TRAIN_SAMPLES", "train_samples"), kind=object),
         Attribute(("shape_and_classes",), of="none", call=("dataset",)),
         Attribute(("train_samples",), of="none", call=("dataset",)),
+        Attribute(("samples_left",), of="none", call=("dataset",)),
         Attribute(("FLIP",), of="files", kind=bool),
         Attribute(("FINGERPRINT", "EXAMPLE"), of="files", kind=(str, dict), remedy=_HOW_TO_FINGERPRINT),
         Attribute(("TASK",), of="none", kind=str),

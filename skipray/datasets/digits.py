@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skipray.datasets.preparing.partition import held_out
 from skipray.datasets.preparing.raw import Raw
 from skipray.spec import DatasetSpec
 
@@ -26,13 +27,24 @@ FORM_STARTS = (0, 130, 256, 386, 516, 646, 776, 906, 1029, 1157, 1287, 1415, 154
 """First row of each of the 14 forms."""
 
 
+def samples_left(dataset: DatasetSpec) -> int:
+    """Training samples of the forms that validation leaves."""
+    form = _forms(np.arange(TRAIN_SAMPLES))
+    return int(np.sum(~held_out(form, dataset.validation_fraction, form)))
+
+
 def load(dataset: DatasetSpec, root: Path) -> Raw:
     """Forms 1 to 11 for training and validation, 12 to 14 for the test."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
     images = images.reshape(-1, *INPUT_SHAPE).astype(np.uint8)
-    form = np.searchsorted(FORM_STARTS, np.arange(len(labels)), side="right") - 1
+    form = _forms(np.arange(len(labels)))
     train = slice(0, TRAIN_SAMPLES)
     test = slice(TRAIN_SAMPLES, None)
     return Raw(images[train], labels[train], images[test], labels[test], train_groups=form[train])
+
+
+def _forms(rows: np.ndarray) -> np.ndarray:
+    """Which form each row is of, from 0."""
+    return np.searchsorted(FORM_STARTS, rows, side="right") - 1

@@ -15,7 +15,7 @@ from skipray.datasets import evaluated_samples
 from skipray.extension import catalog
 from skipray.spec import ProbeSpec, TrialSpec
 from skipray.spec.recipes import piece_sizes
-from skipray.spec.samples import most_train_samples
+from skipray.spec.samples import samples_left
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,5 @@ def memory_bytes(trial: TrialSpec, sizes: Sizes) -> int:
 def train_samples(trial: TrialSpec) -> int:
     """Training samples of an epoch, after the validation split."""
     entry = catalog.find("datasets", trial.dataset.name)
-    kept = round(most_train_samples(entry, trial.dataset) * (1 - trial.dataset.validation_fraction))
-    return min(kept, trial.dataset.train_samples or kept)
+    left = samples_left(entry, trial.dataset)
+    return min(left, trial.dataset.train_samples or left)

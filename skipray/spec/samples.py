@@ -55,6 +55,13 @@ def most_train_samples(entry: Any, dataset: DatasetSpec) -> int:
     return int(entry.train_samples(dataset) if hasattr(entry, "train_samples") else entry.TRAIN_SAMPLES)
 
 
+def samples_left(entry: Any, dataset: DatasetSpec) -> int:
+    """How many of these are left for training beside the samples that validation holds out."""
+    if hasattr(entry, "samples_left"):
+        return int(entry.samples_left(dataset))
+    return round(most_train_samples(entry, dataset) * (1 - dataset.validation_fraction))
+
+
 def task_of(entry: Any, dataset: DatasetSpec) -> Task:
     """What the labels are.
 

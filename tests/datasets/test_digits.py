@@ -68,3 +68,9 @@ def test_more_validation_takes_more_whole_forms():
 
 def test_the_fingerprint_is_that_of_the_arrays(tmp_path):
     assert fingerprint_of(digits.load(DatasetSpec(name="digits"), tmp_path)) == digits.FINGERPRINT
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.1, 0.3, 0.49])
+def test_how_many_samples_validation_leaves_is_known_without_the_data(fraction):
+    dataset = DatasetSpec(name="digits", validation_fraction=fraction)
+    assert digits.samples_left(dataset) == len(open_dataset(dataset, digits.FINGERPRINT).train_y)

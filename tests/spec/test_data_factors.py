@@ -8,6 +8,8 @@ import pytest
 
 from skipray.analysis.score import score_of
 from skipray.analysis.trained import BAR, definitions, judged
+from skipray.datasets import digits
+from skipray.planning.estimate import train_samples
 from skipray.spec import SpecError, SweepSpec, load_sweep, sweep_of
 from skipray.spec.manifest import manifest_of, read_manifest
 from skipray.spec.stored import missing_code, selected, united
@@ -122,8 +124,17 @@ def test_rows_name_data_sets() -> None:
             "factors.dataset.1: found options of digits",
         ),
         (
-            {"dataset": [{"name": "digits", "train_samples": 1416}, NOISE]},
-            "factors.dataset.0.train_samples: found 1416; allowed for digits: at most 1415",
+            {"dataset": [{"name": "digits", "train_samples": 1286}, NOISE]},
+            "factors.dataset.0.train_samples: found 1286; allowed for digits: at most 1285, which validation_fraction "
+            "0.1 leaves of its 1415",
+        ),
+        (
+            {"dataset": {"name": "digits", "fingerprint": "abc"}},
+            "dataset.fingerprint: found 'abc', which is not that of digits; allowed: left out, or e7b9a1b960aaf3",
+        ),
+        (
+            {"dataset": ["digits", NOISE | {"fingerprint": "abc"}]},
+            "factors.dataset.1.fingerprint: found 'abc', which is not that of gaussian; allowed: left out, or 7bd004ca",
         ),
         ({"dataset": ["digits"], "include": [{"dataset.name": "digits", "dataset": NOISE}]}, "found dataset under two"),
         ({"dataset": ["digits", "sorting"]}, "found data of token numbers; allowed for plainnet: numbers"),
@@ -136,7 +147,12 @@ def test_mistakes_are_named_where_they_stand(changes: dict[str, object], found: 
 @pytest.mark.parametrize(
     ("data", "factors", "found"),
     [
-        (NOISE, {"train_samples": [90, 401]}, "factors.train_samples.1: found 401; allowed for gaussian: at most 400"),
+        (NOISE, {"train_samples": [90, 361]}, "factors.train_samples.1: found 361; allowed for gaussian: at most 360"),
+        (
+            NOISE,
+            {"train_samples": [90, 205], "validation_fraction": [0.1, 0.49]},
+            "train_samples.1: found 205; allowed",
+        ),
         (
             NOISE,
             {"dataset.options.classes": [2, 4]},
@@ -155,6 +171,18 @@ def test_what_is_said_twice_or_of_another_section_is_refused(
 ) -> None:
     both = {"architecture": ["plainnet", "resnet"], "depth": [4, 8]} | factors
     assert found in refused(dataset=data, factors=both)
+
+
+def test_a_factor_may_ask_for_all_training_samples_that_validation_leaves() -> None:
+    factors = {"architecture": ["plainnet"], "depth": [4]}
+    for data, most in ((NOISE, 360), ({"name": "digits"}, 1285)):
+        made = sweep_of(fields(dataset=data, factors=factors | {"train_samples": [9, most]}))
+        assert {train_samples(cell) for cell in made.cells} == {9, most}
+
+
+def test_the_pinned_fingerprint_may_be_written() -> None:
+    written = sweep_of(fields(dataset={"name": "digits", "fingerprint": digits.FINGERPRINT}))
+    assert written.cells[0].fingerprint == digits.FINGERPRINT
 
 
 def test_a_bound_that_data_sets_share_may_be_above_one_of_them() -> None:

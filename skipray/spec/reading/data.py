@@ -114,13 +114,27 @@ class DataReader:
             return None
         if not enough:
             return None
-        fingerprint = spec.fingerprint or getattr(entry, "FINGERPRINT", None)
+        fingerprint = self._fingerprint(spec, entry, chosen, here)
         if fingerprint is None:
+            return None
+        name = self._names[self._chosen.index(chosen)] if chosen in self._chosen else ""
+        return CellData(spec, fingerprint, name, entry, task)
+
+    def _fingerprint(self, spec: DatasetSpec, entry: Any, chosen: Any, here: Location) -> str | None:
+        """What identifies the data; None where it is wrong or missing, which has been said then."""
+        pinned = getattr(entry, "FINGERPRINT", None)
+        # Files may hold another copy of the data; what skipray holds or generates itself is what it is.
+        held = ":" not in spec.name and not hasattr(entry, "missing")
+        if held and spec.fingerprint not in (None, pinned):
+            above = here if isinstance(chosen, Mapping) and "fingerprint" in chosen else ("dataset",)
+            found = f"found {spec.fingerprint!r}, which is not that of {spec.name}"
+            self._mistakes.add((*above, "fingerprint"), f"{found}; allowed: left out, or {pinned}")
+            return None
+        if spec.fingerprint is None and pinned is None:
             how = samples.found_fingerprint(entry, spec)
             self._mistakes.add(here, f"found no fingerprint; allowed: the sha256 of the data of {spec.name}, {how}")
             return None
-        name = self._names[self._chosen.index(chosen)] if chosen in self._chosen else ""
-        return CellData(spec, str(fingerprint), name, entry, task)
+        return str(spec.fingerprint or pinned)
 
     def _has_samples(self, spec: DatasetSpec, entry: Any, asked: Mapping[str, Any], loc: Location) -> bool:
         """Whether a data set has the training samples that a factor asks for: cells that ask for more would train alike
@@ -136,12 +150,14 @@ class DataReader:
             place = (*self.place(data_factors.DATASET, chosen, loc), "train_samples")
         else:
             return True
-        most = samples.most_train_samples(entry, spec)
-        if spec.train_samples <= most:
+        left = samples.samples_left(entry, spec)
+        if spec.train_samples <= left:
             return True
+        most = samples.most_train_samples(entry, spec)
         self._mistakes.add(
             place,
-            f"found {spec.train_samples}; allowed for {spec.name}: at most {most}, its training and validation samples",
+            f"found {spec.train_samples}; allowed for {spec.name}: at most {left}, which validation_fraction "
+            f"{spec.validation_fraction:g} leaves of its {most}",
         )
         return False
 
