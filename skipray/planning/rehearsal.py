@@ -15,6 +15,7 @@ from skipray.errors import SkiprayError
 from skipray.extension import apart, catalog, own_code
 from skipray.planning.estimate import train_samples
 from skipray.spec import SpecError, SweepSpec, TrialSpec
+from skipray.spec.samples import most_train_samples, samples_left
 
 if TYPE_CHECKING:
     from skipray.trial.rehearsal import Rehearsed
@@ -32,6 +33,18 @@ class FewSamples(SkiprayError, ValueError):
 
     def __init__(self, samples: int):
         super().__init__(f"found {samples} training sample beside those for validation; allowed: {FEWEST} or more")
+
+
+class NoValidation(SkiprayError, ValueError):
+    """The validation split has nothing."""
+
+    key = "dataset.validation_fraction"
+
+    def __init__(self, fraction: float, samples: int):
+        super().__init__(
+            f"found {fraction:g} of {samples} training samples, which rounds to none; allowed: a share that holds out "
+            "at least one for validation"
+        )
 
 
 def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
@@ -70,8 +83,7 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
 
     for trial in _kinds(sweep):
         try:
-            if (samples := train_samples(trial)) < FEWEST:
-                raise FewSamples(samples)
+            _check_samples(trial)
             found = _try(trial)
         except Exception as error:
             refuse(trial, error)
@@ -89,6 +101,21 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
             except Exception as error:
                 refuse(trial, error)
     return [f"{mistake} ({_few(labels)})" for mistake, labels in mistakes.items()], list(notes)
+
+
+def _check_samples(trial: TrialSpec) -> None:
+    """Refuse data of which too little is left to train or to select with."""
+    if not _held_out(trial):
+        most = most_train_samples(catalog.find("datasets", trial.dataset.name), trial.dataset)
+        raise NoValidation(trial.dataset.validation_fraction, most)
+    if (samples := train_samples(trial)) < FEWEST:
+        raise FewSamples(samples)
+
+
+def _held_out(trial: TrialSpec) -> int:
+    """Samples of the validation split."""
+    entry = catalog.find("datasets", trial.dataset.name)
+    return most_train_samples(entry, trial.dataset) - samples_left(entry, trial.dataset)
 
 
 def _try(trial: TrialSpec) -> "Rehearsed":
@@ -124,13 +151,15 @@ def _networks(sweep: SweepSpec) -> Iterator[TrialSpec]:
 
 
 def _has_own_code(cell: TrialSpec) -> bool:
-    return any(name != cell.dataset.name for name, _ in cell.source_hashes)
+    """Whether a trial runs code of the user's own; that of metrics is no part of what a trial is."""
+    own = any(name != cell.dataset.name for name, _ in cell.source_hashes)
+    return own or any(":" in name for name in cell.probe.metrics)
 
 
 def _may_fail(cell: TrialSpec) -> bool:
     """Whether a trial of skipray's own parts alone may not train: arguments that torch checks, one sample."""
     recipe, samples = cell.recipe, train_samples(cell)
-    if samples < FEWEST or (recipe.optimizer is not None and len(recipe.optimizer) > 1):
+    if samples < FEWEST or not _held_out(cell) or (recipe.optimizer is not None and len(recipe.optimizer) > 1):
         return True
     return recipe.epochs > 0 and recipe.smallest_piece(samples) == 1
 

@@ -28,6 +28,9 @@ from skipray.trial.training.step import Step
 
 SCHEDULE_STEPS = 2000
 """At so many steps a schedule of the user's own is tried: of a longer training evenly, from the first to the last."""
+PROBED = 256
+"""At most so many made-up samples are measured where a metric is the user's own: as many as a probe has, since such a
+metric may need more than two."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +73,17 @@ def rehearse(
         own, built = ":" in who, [name for name, _ in network.named_parameters()]
         if own:
             own_network.check_repeatable(trial, network, input_shape, outputs, random=random)
-        check_scores(network, two(input_shape), outputs, who, task)
-        lone = lone_blocks(trial, network, two(input_shape), input_shape, outputs)
+        check_scores(network, made_up_samples(input_shape), outputs, who, task)
+        lone = lone_blocks(trial, network, made_up_samples(input_shape), input_shape, outputs)
         if own:
             own_network.check_made(network, built, who)
-        found = Rehearsed(left, layers_rule(network, two(input_shape), trial.probe.layers, lone))
+        found = Rehearsed(left, layers_rule(network, made_up_samples(input_shape), trial.probe.layers, lone))
         if not trial.recipe.epochs:
             return found
         check_schedule(trial, samples)
         check_trainable(network, who)
         optimizer = make_optimizer(network, trial.recipe)
-        x = two(input_shape)
+        x = made_up_samples(input_shape)
         y = made_up_labels(input_shape, outputs, task)
         if own:
             own_network.check_kept(network, optimizer, who)
@@ -91,26 +94,46 @@ def rehearse(
             check_loss(network, x, y, trial)
             Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
         if own:
-            own_network.check_known_weights(network, two(input_shape), who)
-            x, y = two(input_shape), made_up_labels(input_shape, outputs, task)
-            own_network.check_measured(trial, network.eval(), x, y, lone)
+            own_network.check_known_weights(network, made_up_samples(input_shape), who)
+        if own or measures_own(trial):
+            count = min(samples, trial.probe.samples, PROBED) if measures_own(trial) else 2
+            x, y = made_up_samples(input_shape, count), made_up_labels(input_shape, outputs, task, count)
+            check_measured(trial, network.eval(), x, y, lone)
     return found
 
 
-def two(input_shape: tuple[int, ...]) -> torch.Tensor:
-    """Two made-up samples."""
+def made_up_samples(input_shape: tuple[int, ...], count: int = 2) -> torch.Tensor:
+    """Samples of this shape, two where nothing needs more."""
     if isinstance(input_shape, TokenShape):
-        return torch.arange(2 * math.prod(input_shape)).reshape(2, *input_shape) % input_shape.vocabulary
-    return torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0))
+        return torch.arange(count * math.prod(input_shape)).reshape(count, *input_shape) % input_shape.vocabulary
+    return torch.randn(count, *input_shape, generator=torch.Generator().manual_seed(0))
 
 
-def made_up_labels(input_shape: tuple[int, ...], outputs: int, task: Task) -> torch.Tensor:
-    """Labels of two samples."""
+def made_up_labels(input_shape: tuple[int, ...], outputs: int, task: Task, count: int = 2) -> torch.Tensor:
+    """Labels of as many samples."""
     if task == "values":
-        return torch.arange(2.0).reshape(2, 1).expand(2, outputs)
+        return torch.arange(float(count)).reshape(count, 1).expand(count, outputs)
     if task == "positions":
-        return torch.arange(2 * input_shape[0]).reshape(2, -1) % outputs
-    return torch.arange(2) % outputs
+        return torch.arange(count * input_shape[0]).reshape(count, -1) % outputs
+    return torch.arange(count) % outputs
+
+
+def measures_own(trial: TrialSpec) -> bool:
+    """Whether a metric of the user's own is asked for."""
+    return any(":" in name for name in trial.probe.metrics)
+
+
+def check_measured(
+    trial: TrialSpec, network: nn.Module, samples: torch.Tensor, labels: torch.Tensor, lone: Sequence[str]
+) -> None:
+    """Measure as at a trial's end; of what raises with a network of skipray's the user's metrics are to blame."""
+    try:
+        own_network.check_measured(trial, network, samples, labels, lone)
+    except Exception as error:
+        if ":" in trial.model.architecture:
+            raise
+        plain = isinstance(error, ValueError) and own_code.place_of(error) is None
+        raise Untrainable(str(error) if plain else own_code.said(error), "probe.metrics") from error
 
 
 def layers_rule(

@@ -404,10 +404,65 @@ def test_skiprays_own_families_are_held_to_it_too(tmp_path):
         rehearse(single)
 
 
+METRICS = """
+from skipray.metrics import LayerMetric, NetworkMetric
+
+WORDS = {"definition": "d", "source": "s", "axis": "a"}
+
+class breaks:
+    METRIC = NetworkMetric(key="breaks", **WORDS)
+    def measure(network):
+        return network.no_such_thing
+
+class text:
+    METRIC = NetworkMetric(key="text", **WORDS)
+    def measure(network):
+        return "3"
+
+class crowd:
+    METRIC = NetworkMetric(key="crowd", **WORDS)
+    def measure(network):
+        assert len(network.inputs) == len(network.labels) == 50
+        return len(network.labels)
+"""
+OF_SKIPRAY = ("factors.architecture=[plainnet]", "factors.depth=[6]", MODEL.replace("model: ", "model="))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("breaks", "own_metrics.py:9: AttributeError: 'TrainedNetwork' object has no attribute 'no_such_thing'"),
+        ("text", "own_metrics:text (own_metrics.py:13): found '3'; allowed: a number, NaN or raising Absent"),
+    ],
+)
+@pytest.mark.parametrize("own_family", [True, False])
+def test_a_metric_of_ones_own_is_tried_before_anything_is_trained(tmp_path, monkeypatch, name, said, own_family):
+    (tmp_path / "own_metrics.py").write_text(METRICS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    changes = () if own_family else OF_SKIPRAY
+    sweep = load(tmp_path, "plain", *changes, f"probe.metrics=['own_metrics:{name}']")
+    with pytest.raises(SpecError) as caught:
+        rehearse(sweep)
+    (line,) = caught.value.mistakes
+    assert said in line
+    assert own_family or line.startswith(f"--set probe.metrics=['own_metrics:{name}']: probe.metrics: ")
+    rehearse(load(tmp_path, "plain", *changes, "probe.metrics=['own_metrics:crowd']", "probe.samples=50"))
+
+
 def test_one_training_sample_is_refused(tmp_path):
     with pytest.raises(SpecError, match=r"dataset\.train_samples: found 1 training sample beside those for validation"):
         rehearse(load(tmp_path, "plain", "dataset.train_samples=1"))
     rehearse(load(tmp_path, "plain", "dataset.train_samples=2"))
+
+
+def test_a_share_for_validation_that_rounds_to_no_sample_is_refused(tmp_path):
+    found = r"dataset\.validation_fraction: found 0\.008 of 60 training samples, which rounds to none; allowed: a share"
+    with pytest.raises(SpecError, match=found):
+        rehearse(load(tmp_path, "plain", "dataset.validation_fraction=0.008"))
+    rehearse(load(tmp_path, "plain", "dataset.validation_fraction=0.009"))
+    with pytest.raises(SpecError, match=r"validation_fraction: found 0\.1 of 4 training samples, which rounds to none"):
+        rehearse(load(tmp_path, "plain", *OF_SKIPRAY, "dataset.options.samples=4"))
 
 
 @pytest.mark.parametrize("name", ["lazy", "twice", "parametrised", "counts", "draws", "remembers"])
