@@ -18,6 +18,7 @@ from skipray.spec.reading.search import check_adaptive, check_tune
 from skipray.spec.reading.trials import TrialsReader
 from skipray.spec.sweep import SweepSpec
 from skipray.spec.values import plain
+from skipray.spec.words import allowed_words
 
 MAX_TRIALS = 1_000_000
 PYTHON_SOURCE = "Sweep"
@@ -117,6 +118,8 @@ def _sweep(document: Document, path: Path, overrides: tuple[str, ...]) -> SweepS
 def _file(document: Document, mistakes: Mistakes) -> SweepFile:
     """The sections of a document that names what there is, and not too much of it."""
     spread_ranges(mistakes)
+    for key in (k for k in ("tune", "adaptive") if k in document.data and document.data[k] is None):
+        mistakes.add((key,), f"found null; allowed: {allowed_words(SweepFile, (key,), {})}, or left out")
     file: SweepFile | None = mistakes.validate(SweepFile, document.data, ())
     mistakes.stop()
     assert file is not None

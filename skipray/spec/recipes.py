@@ -15,6 +15,8 @@ LOSSES: dict[str, tuple[str, ...]] = {"cross_entropy": ("label_smoothing",), "bi
 """Losses of skipray's own, and the arguments of each."""
 MIXING: dict[str, tuple[str, ...]] = {"mixup": ("alpha",), "cutmix": ("alpha",)}
 """Ways to mix the samples of a batch, from torchvision.transforms.v2, and the arguments of each."""
+ENDING = ("cosine", "linear", "one_cycle")
+"""Schedules that end at `final_learning_rate`."""
 OF_SGD = ("momentum", "nesterov")
 """Fields that only SGD reads."""
 
@@ -94,6 +96,9 @@ def _schedule(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield key, f"found it beside the schedule {name}; allowed: with step only"
     elif recipe.milestones is not None and list(recipe.milestones) != sorted(set(recipe.milestones)):
         yield "milestones", f"found {list(recipe.milestones)}; allowed: fractions of all steps, rising"
+    if name not in ENDING and recipe.final_learning_rate:
+        beside = f"found {recipe.final_learning_rate:g} beside the schedule {name}, which does not end at it"
+        yield "final_learning_rate", f"{beside}; allowed: left out, or with {', '.join(ENDING)}"
     if name == "inverse_sqrt" and recipe.epochs and not recipe.warmup_epochs:
         yield "warmup_epochs", "found 0; allowed with inverse_sqrt, which falls from the warm-up's end: above 0"
     if name == "one_cycle" and recipe.warmup_epochs:

@@ -105,6 +105,32 @@ def test_what_is_refused_is_named_with_its_place(tmp_path, override, said):
     assert f"--set {override}" in found or "small.yaml:" in found
 
 
+@pytest.mark.parametrize("schedule", ["constant", "he2015", "step"])
+def test_a_final_rate_is_refused_beside_schedules_that_do_not_end_at_it(tmp_path, schedule):
+    more = ("recipe.milestones=[0.5]", "recipe.gamma=0.1") if schedule == "step" else ()
+    beside = (f"recipe.schedule={schedule}", *more)
+    found = refused(tmp_path, *beside, "recipe.final_learning_rate=0.01")
+    said = f"found 0.01 beside the schedule {schedule}, which does not end at it; allowed: left out, or with cosine,"
+    assert f"recipe.final_learning_rate: {said} linear, one_cycle" in found
+    assert "factors.final_learning_rate.1: " + said in refused(
+        tmp_path, *beside, "factors.final_learning_rate=[0, 0.01]"
+    )
+    assert only(tmp_path, *beside, "recipe.final_learning_rate=0").trial_id == only(tmp_path, *beside).trial_id
+
+
+def test_a_final_rate_is_a_factor_where_the_schedule_ends_at_it(tmp_path):
+    text = GOOD.replace("  schedule: constant\n", "").replace(
+        "factors:\n", "factors:\n  schedule: [constant, cosine]\n  final_learning_rate: [0, 0.01]\n"
+    )
+    assert "factors.final_learning_rate.1: found 0.01 beside the schedule constant" in refused(tmp_path, text=text)
+    left = load(tmp_path, text, "exclude=[{schedule: constant, final_learning_rate: 0.01}]").trials()
+    assert [(t.recipe.schedule, t.recipe.final_learning_rate) for t in left] == [
+        ("constant", 0.0),
+        ("cosine", 0.0),
+        ("cosine", 0.01),
+    ]
+
+
 @pytest.mark.parametrize("name", [*sorted(ARGUMENTS), *sorted(REFUSED)])
 def test_every_optimizers_wrong_argument_is_refused_with_file_and_line(tmp_path, name):
     text = GOOD.replace("  momentum: 0.9\n", f"  optimizer: {{name: {name}, nonsense: 1}}\n")

@@ -372,6 +372,13 @@ def test_an_adaptive_sweep_has_every_depth_that_a_family_can_have(tmp_path):
         (TUNE, ["tune.space.learning_rate.low=slow"], "found 'slow'; allowed: a number at least 0"),
         (TUNE, ["tune.space.momentum={low: 0.5, high: 1.0, scale: linear}"], "a number at least 0 and below 1"),
         (TUNE, ["tune.space.warmup_epochs={low: 0.5, high: 2, scale: linear}"], r"found 2.0; allowed: below epochs"),
+        (
+            TUNE,
+            ["tune.space.final_learning_rate={low: 0, high: 0.1, scale: linear}"],
+            "tune.space.final_learning_rate: found it beside the schedule constant, which does not end at it; allowed",
+        ),
+        ("tune:\n", [], "tune: found null; allowed: a mapping with the keys space, trials, sampler, seeds, extensions"),
+        ("adaptive:\n", [], "adaptive: found null; allowed: a mapping with the keys low, high, width, max_trials"),
         (TUNE, ["tune.space={}"], "tune.space: found an empty mapping"),
         (TUNE, ["tune.trials=1"], "found 1; allowed: an integer at least 2 and at most 1024"),
         (TUNE, ["tune.sampler=grid"], "found 'grid'; allowed: sobol, tpe"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from skipray.spec import data_factors, models, ranges
 from skipray.spec.cell import bare_name
-from skipray.spec.fields import FactorRange, ModelSpec, Recipe, SweepFile
+from skipray.spec.fields import FactorRange, ModelSpec, Recipe, Section, SweepFile
 from skipray.spec.reading.mistakes import Mistakes
 from skipray.spec.words import show, written_fields
 
@@ -106,6 +106,6 @@ def _is_of_its_section(key: str) -> bool:
     section, _, field = key.partition(".")
     if section == "dataset" and field:
         return data_factors.is_factor(bare_name(key))
-    part = {"model": ModelSpec, "recipe": Recipe}.get(section)
-    fields = written_fields(part) if part is not None else None
+    parts: dict[str, type[Section]] = {"model": ModelSpec, "recipe": Recipe}
+    fields = written_fields(parts[section]) if section in parts else None
     return fields is None or not field or field.partition(".")[0] in fields

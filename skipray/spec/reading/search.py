@@ -2,6 +2,7 @@
 
 import difflib
 
+from skipray.spec import recipes
 from skipray.spec.cell import bare_name
 from skipray.spec.fields import Adaptive, Recipe, SweepFile, Tune
 from skipray.spec.ranges import wrong_end
@@ -21,6 +22,10 @@ def check_tune(file: SweepFile, tune: Tune, mistakes: Mistakes) -> None:
             continue
         if name in factors:
             mistakes.add(here, "found a factor of this sweep; allowed: what is not compared")
+        schedule = file.recipe.get("schedule", recipes.ENDING[0])
+        if name == "final_learning_rate" and schedule not in recipes.ENDING:
+            allowed = f"with {', '.join(recipes.ENDING)}"
+            mistakes.add(here, f"found it beside the schedule {schedule}, which does not end at it; allowed: {allowed}")
         wrong = wrong_end(reach)
         if wrong == "high":
             mistakes.add((*here, "high"), f"found {reach.high}; allowed: above low ({reach.low})")
