@@ -87,7 +87,8 @@ def measure_sweep(sweep: SweepSpec, *, tracking_uri: str | None = None, ray_addr
     known = tracking.known_trials(sweep, uri).trials if tracking.exists(sweep, uri) else ()
     finished = tracking.read_ledger(sweep, uri, trials=known).finished if known else {}
     if not finished:
-        raise SpecError([f"{sweep.path}: found no finished run in {tracking.redact(uri)}; launch the sweep first"])
+        found = f"found no finished run of the sweep as it is now in {tracking.redact(uri)}"
+        raise SpecError([f"{sweep.path}: {found}; launch the sweep first"])
     name = measurement_name(sweep.probe)
     missing = [
         trial

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from skipray.verbs.shared.code import AcceptOption, check_code
 from skipray.verbs.shared.loading import load_to_build, use_data
 from skipray.verbs.shared.options import AddressOption, DataOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs.shared.speaking import print_json, tell
@@ -29,9 +30,11 @@ def measure(
     ] = False,
     jacobian: Annotated[bool, typer.Option("--jacobian", help="Also measure the Jacobian's singular values.")] = False,
     address: AddressOption = None,
+    accept: AcceptOption = False,
     data: DataOption = None,
 ) -> None:
     """Measure the saved final weights of finished runs anew, without training, and add what is found to the runs."""
+    from skipray import tracking
     from skipray.execution.measuring import measure_sweep
 
     asked = [f"probe.preset={preset}"] if preset is not None else []
@@ -39,6 +42,9 @@ def measure(
     asked += ["probe.jacobian=true"] if jacobian else []
     spec = load_to_build(sweep, [*(overrides or ()), *asked], tracking_uri)
     use_data(data)
+    with tracking.one_look(tell):
+        if tracking.exists(spec, tracking_uri):
+            check_code(spec, tracking_uri, accept=accept)
     ended = measure_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
     if as_json:
         print_json("measure", {"sweep": spec.name} | ended.as_json())

@@ -1,6 +1,7 @@
 """Edited code: what counts as the same is found, what does not is named, and what is accepted stays accepted."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from skipray import launch, tracking
+from skipray.scheduling.work.events import Summary
 from skipray.spec import SweepSpec
 from skipray.spec.former import former_ids
 from skipray.tracking.read.ledger import child_runs
@@ -126,6 +128,22 @@ def test_an_older_version_of_the_numerics_is_told_by_the_runs_alone(sqlite: str,
     assert {str(found).split(" of ")[1] for found in tracking.outdated(later, sqlite, later.trials())} == {
         "skipray's numerics; this is version 1"
     }
+
+
+def test_measure_says_what_is_finished_with_other_code(
+    sqlite: str, toys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(toys, with_code(toys, code="a" * 64), sqlite)
+    now = with_code(toys, code="b" * 64, files="e" * 64, parts=PARTS | {"nets: vit.build": "9"})
+    monkeypatch.setattr(sys.modules["skipray.verbs.measure"], "load_to_build", lambda *given: now)
+    assert launch.run(["measure", "toy", "--tracking-uri", sqlite]) == 2
+    said = capsys.readouterr().err
+    assert "4 finished with another nets:vit; changed: vit.build; --accept-code takes them as this code's" in said
+    assert "found no finished run of the sweep as it is now in " in said
+    measured = Summary(4, (), 0, False, 0.0, 0.0, 0.0)
+    monkeypatch.setattr("skipray.execution.measuring._run", lambda *given, **named: (measured, []))
+    assert launch.run(["measure", "toy", "--tracking-uri", sqlite, "--accept-code", "--preset", "full"]) == 0
+    assert "4 trials of another nets:vit are taken as this code's" in capsys.readouterr().err
 
 
 def test_the_store_reads_itself_by_name_after_an_acceptance(sqlite: str, toys: SimpleNamespace) -> None:
