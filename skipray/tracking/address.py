@@ -17,6 +17,8 @@ STORE_FOLDER = "skipray-store"
 
 NO_PLACE = ("?", "#", "%", "\n")
 """What an SQLite address or MLflow's own addresses of files do not take as part of a name."""
+LONGEST = 512 - len("-journal")
+"""Bytes of a SQLite file's path: SQLite takes 512, with the name of the journal that it writes beside the file."""
 
 _SQL = ("sqlite", "postgresql", "mysql", "mssql")
 _OPTIONS = re.compile(r"\?\w+=[^/?]*$")
@@ -104,6 +106,7 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
         path, options = _without_options(uri.removeprefix("sqlite:///"))
         if path in ("", ":memory:"):
             raise BadAddress("found an in-memory SQLite address; allowed: sqlite:///FILE")
+        _refuse_quotes()
         _refuse_place(Path(path).absolute())
         return f"sqlite:///{_usable(Path(path))}{options}"
     scheme, mark, rest = uri.partition("://")
@@ -127,7 +130,7 @@ def _usable(path: Path) -> Path:
     """A SQLite file's real path, whatever symbolic links lead to it: one file is one store.
 
     Raises BadAddress where a name in it means something else in an address, so that everything would be written,
-    without a word, to another place.
+    without a word, to another place, and where it is longer than SQLite takes.
     """
     try:
         real = path.resolve()
@@ -141,7 +144,26 @@ def _usable(path: Path) -> Path:
             f"found {' and '.join(map(repr, found))} in the path {str(real)!r} of the SQLite file, which addresses "
             "read as something else; allowed: a folder without them (--tracking-uri sqlite:////ANOTHER/skipray.db)"
         )
+    if (length := len(os.fsencode(real))) > LONGEST:
+        raise BadAddress(
+            f"found a path of {length} bytes to the SQLite file {str(real)!r}; allowed: {LONGEST} bytes, which is what "
+            "SQLite takes (--tracking-uri sqlite:////SHORTER/skipray.db)"
+        )
     return real
+
+
+def _refuse_quotes() -> None:
+    """MLflow writes the working directory's path into a new store as Python's `repr`, which quotes for SQL as long as
+    there is one kind of quotes in it."""
+    try:
+        folder = Path.cwd()
+    except OSError:
+        return
+    if {"'", '"'} <= set(str(folder)):
+        raise BadAddress(
+            f"found both ' and \" in the path {folder} of the working directory, which MLflow cannot write into a "
+            "SQLite file; allowed: a working directory whose path has no more than one of them"
+        )
 
 
 def _refuse_place(path: Path) -> None:
