@@ -1,10 +1,12 @@
 """Addresses, the parent run, the doctor, and PostgreSQL."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -17,10 +19,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS
 
 from skipray import launch, tracking
+from skipray.errors import InputRefused
 from skipray.spec import load_sweep
 from skipray.storage import TrialPlace, local_path
 from skipray.tracking.checksums import read_checksums
-from skipray.tracking.write import experiment
+from skipray.tracking.write import experiment, schema_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -291,6 +294,66 @@ def test_postgresql_as_the_store(postgresql: str, toys: SimpleNamespace) -> None
     table = tracking.read_trials(sweep, postgresql)
     assert table["train.loss"].tolist() == [toys.record(trial).epochs[-1].metrics["train.loss"]]
     assert len(tracking.read_layers(sweep, postgresql)) == 12
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda store: store.write_text("x"), "skipray-store: found no folder there; .*: move away what is there"),
+        (lambda store: (store / "schema.lock").mkdir(parents=True), "schema.lock: found a folder there; .*: remove"),
+    ],
+)
+def test_what_lies_in_the_stores_place_is_named(
+    damage: Callable[[Path], object], said: str, sqlite: str, toys: SimpleNamespace
+) -> None:
+    damage(tracking.store_folder(sqlite))
+    with pytest.raises(InputRefused, match=said):
+        tracking.prepare(toys.sweep(), sqlite)
+
+
+@pytest.mark.parametrize("left", ["", "abc\n", "1", str(os.getpid())], ids=["empty", "no number", "of init", "own pid"])
+def test_a_lock_that_was_left_behind_costs_nothing(left: str, sqlite: str, toys: SimpleNamespace) -> None:
+    lock = tracking.store_folder(sqlite) / "schema.lock"
+    lock.parent.mkdir()
+    lock.write_text(left)
+    began = time.monotonic()
+    tracking.prepare(toys.sweep(), sqlite)
+    assert time.monotonic() - began < 30
+    assert not lock.exists()
+
+
+def test_the_schema_is_made_by_one_process_at_a_time_until_it_is_killed(sqlite: str) -> None:
+    program = (
+        "import sys, time\nfrom skipray.tracking.write.schema_lock import schema_lock\n"
+        "with schema_lock(sys.argv[1]):\n    print('in', flush=True)\n    time.sleep(100)"
+    )
+    entered = threading.Event()
+
+    def enter() -> None:
+        with schema_lock.schema_lock(sqlite):
+            entered.set()
+
+    second = threading.Thread(target=enter)
+    with subprocess.Popen([sys.executable, "-c", program, sqlite], stdout=subprocess.PIPE, text=True) as first:
+        try:
+            assert first.stdout is not None
+            assert first.stdout.readline() == "in\n"
+            second.start()
+            assert not entered.wait(1)
+        finally:
+            first.kill()
+    assert entered.wait(10)
+    second.join()
+    assert not (tracking.store_folder(sqlite) / "schema.lock").exists()
+
+
+def test_who_stands_still_with_the_lock_is_not_waited_for_forever(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_lock, "WAIT_SECONDS", 0.2)
+    lock = tracking.store_folder(sqlite) / "schema.lock"
+    with schema_lock.schema_lock(sqlite):
+        with schema_lock.schema_lock(sqlite):
+            pass
+        assert lock.exists(), "it is the first one's"
 
 
 def test_the_lock_names_each_installed_release_once() -> None:

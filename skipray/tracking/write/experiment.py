@@ -1,15 +1,13 @@
 """The sweep's experiment and its parent run: made by the driver before any worker starts, ended by it at the end."""
 
-import contextlib
 import json
 import logging
-import os
 import platform
 import re
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +15,6 @@ from typing import TYPE_CHECKING
 from skipray import __version__
 from skipray.palette import family_colours
 from skipray.spec import SweepSpec
-from skipray.storage import open_folder
 from skipray.tracking.address import (
     Address,
     TrackingAway,
@@ -34,6 +31,7 @@ from skipray.tracking.files import read_file, write_files
 from skipray.tracking.read.sweep_run import deleted_words
 from skipray.tracking.schema import KIND, SWEEP, list_tag
 from skipray.tracking.write.empty_store import begun_from_empty
+from skipray.tracking.write.schema_lock import schema_lock
 from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note, view_tags
 
 if TYPE_CHECKING:
@@ -56,11 +54,12 @@ def open_sweep(sweep: SweepSpec, tracking_uri: str | None = None) -> Address:
     Raises:
         TrackingAway: the store cannot be reached.
         TrackingRefused: the experiment was deleted by hand, or the store refuses it.
+        skipray.errors.InputRefused: what lies where the store's folder goes is none.
     """
     uri = resolve_uri(sweep, tracking_uri)
     # It says at each new store that it makes its tables.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    with _schema_lock(uri):
+    with schema_lock(uri):
         with begun_from_empty(uri):
             reach(uri, lambda c: c.get_experiment_by_name(sweep.name))
         _use_write_ahead_log(uri)
@@ -228,37 +227,6 @@ def git_state(folder: Path) -> str:
             return ""
         lines.append(done.stdout)
     return "".join(lines)
-
-
-@contextlib.contextmanager
-def _schema_lock(uri: str) -> Iterator[None]:
-    """One process at a time makes the schema of a SQLite file: several that migrate one file race."""
-    path = sqlite_path(uri)
-    if path is None:
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = open_folder(store_folder(uri))
-    end = time.monotonic() + 60
-    while not folder.create("schema.lock", str(os.getpid()).encode()):
-        owner = folder.read("schema.lock")
-        if time.monotonic() > end or (owner and not _process_exists(int(owner))):
-            folder.remove("schema.lock")
-        time.sleep(0.05)
-    try:
-        yield
-    finally:
-        folder.remove("schema.lock")
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _use_write_ahead_log(uri: str) -> None:
