@@ -1,6 +1,7 @@
 """Ray on this machine alone: only what trials need, and workers that are ready when the first trial is."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -91,7 +92,18 @@ def test_trials_find_everything_imported_and_their_threads_set(
         return TrialResult(attempt.trial.trial_id, "finished", attempt.number)
 
     trials = sweep.trials()
-    run(FixedWork(trials, [1.0] * len(trials)), sweep, context, cluster, execute=execute)
+    assert cluster.start is not None
+    place, seen = cluster.start.folder.path, set[Path]()
+    run(
+        FixedWork(trials, [1.0] * len(trials)),
+        sweep,
+        context,
+        cluster,
+        execute=execute,
+        on_wait=lambda: seen.update(place.glob("*/skipray")),
+    )
+    assert seen, "Tune's files lie in the launch's own folder"
+    assert not any(folder.exists() for folder in seen)
     assert {path.read_text() for path in tmp_path.iterdir()} == {"True True 1 1"}
 
 
@@ -209,3 +221,25 @@ def test_folders_of_launches_that_were_killed_go_with_the_next_one(
     for folder in (third, lives):
         folder.remove()
         assert not folder.path.exists()
+
+
+def test_tunes_files_go_with_the_launch_or_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "the user's own")
+    monkeypatch.setattr(local_folder.os, "access", lambda *_: False)  # to /tmp
+    monkeypatch.setattr(local_folder.tempfile, "tempdir", str(tmp_path))
+    session = local_folder.SessionFolder()
+    with local_folder.folder_within(session) as folder:
+        assert folder.parent == session.path
+    session.remove()
+    with local_folder.folder_within(None) as folder:
+        assert folder.name.startswith(f"skipray-{os.getpid()}-"), "the supervisor looks for this name"
+        with local_folder.folder_within(None) as other:
+            assert folder.exists(), "its launch lives"
+        assert not other.exists()
+    assert list(tmp_path.iterdir()) == []
+    program = "import os\nfrom skipray.scheduling.ray import local_folder as l\nl._place = lambda: l.Path('.')\n"
+    program += "with l.folder_within(None): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False, timeout=60)
+    (killed,) = tmp_path.iterdir()
+    with local_folder.folder_within(None):
+        assert not killed.exists()

@@ -10,7 +10,8 @@ import re
 import secrets
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,10 @@ class SessionFolder:
             InputRefused: it has no room for Ray's files.
             OSError: no temporary folder can be written.
         """
-        root = "/tmp" if os.access("/tmp", os.W_OK) else None
-        place = Path(root or tempfile.gettempdir())
+        place = _place()
         _remove_left(place)
         _check_room(place)
-        self.path = Path(tempfile.mkdtemp(prefix=f"skipray-{os.getpid()}-", dir=root))
-        self._lock = _locked(self.path / LOCK)
+        self.path, self._lock = _new(place)
         self._own_token = not any(name in os.environ for name in TOKEN_VARIABLES)
         if self._own_token:
             token = self.path / "token"
@@ -66,6 +65,39 @@ class SessionFolder:
             private.forget_token()
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
+
+
+@contextmanager
+def folder_within(session: SessionFolder | None) -> Iterator[Path]:
+    """A new folder of this launch for files that nobody reads after it, which goes with it, or where it is killed, with
+    the next one.
+
+    Args:
+        session: of a cluster of this machine alone; a folder of its own where there is none.
+    """
+    lock = None
+    if session is None:
+        place = _place()
+        _remove_left(place)
+        path, lock = _new(place)
+    else:
+        path = Path(tempfile.mkdtemp(dir=session.path))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _place() -> Path:
+    return Path("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir())
+
+
+def _new(place: Path) -> tuple[Path, int]:
+    """A folder that `_remove_left` of later launches and the supervisor of this one know, and its lock."""
+    path = Path(tempfile.mkdtemp(prefix=f"skipray-{os.getpid()}-", dir=place))
+    return path, _locked(path / LOCK)
 
 
 def _locked(path: Path) -> int:

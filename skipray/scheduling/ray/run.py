@@ -1,7 +1,6 @@
 """A launch: Ray Tune drives the trials of a Work on a connected cluster, until none is left or it is stopped."""
 
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from skipray.scheduling.ray.capacity import Capacity
 from skipray.scheduling.ray.cluster import Cluster
 from skipray.scheduling.ray.head import within
 from skipray.scheduling.ray.head_watch import HeadWatch
+from skipray.scheduling.ray.local_folder import folder_within
 from skipray.scheduling.ray.resources import Shares
 from skipray.scheduling.ray.stop_flag import StopFlag
 from skipray.scheduling.work.events import Event, Summary
@@ -106,10 +106,10 @@ def run(
         on_given_up=_record_death if execute is None else _record_nothing,
     )
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="skipray-tune-", ignore_cleanup_errors=True) as folder:
+    with folder_within(None if cluster.start is None else cluster.start.folder) as folder:
         loop = TuneLoop(
             searcher,
-            Path(folder),
+            folder,
             most_at_once=capacity.most(),
             reuse_processes=not fresh_processes,
             own_environment=cluster.address is None,
