@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
 from skipray.errors import InputRefused
-from skipray.scheduling.ray import idle_agent, late_agent, local_folder, private, settings
+from skipray.scheduling.ray import idle_agent, late_agent, local_folder, local_start, private, settings
 from skipray.scheduling.ray.attempt import TrialAttempt, WorkerContext
 from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.private import departures, lean_start
@@ -243,3 +244,22 @@ def test_tunes_files_go_with_the_launch_or_with_the_next_one(tmp_path: Path, mon
     (killed,) = tmp_path.iterdir()
     with local_folder.folder_within(None):
         assert not killed.exists()
+
+
+@pytest.mark.parametrize(
+    ("patched", "by", "said"),
+    [
+        ("LOOPBACK", "192.0.2.1", "Cannot assign requested address"),  # RFC 5737: nobody's own
+        ("socket.create_connection", Mock(side_effect=TimeoutError("timed out")), "timed out"),
+    ],
+)
+def test_without_a_loopback_interface_nothing_is_begun(
+    patched: str, by: object, said: str, sweep: SweepSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(f"skipray.scheduling.ray.loopback.{patched}", by)
+    begun = Mock()
+    monkeypatch.setattr(local_start, "SessionFolder", begun)
+    with pytest.raises(InputRefused, match=f"found no way from this machine to itself .*{said}.*lo up"):
+        local_start.LocalStart(sweep)
+    begun.assert_not_called()

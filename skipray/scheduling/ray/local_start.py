@@ -9,6 +9,7 @@ from skipray.scheduling.ray import private
 from skipray.scheduling.ray.addresses import local_address
 from skipray.scheduling.ray.forking.server import ForkServer
 from skipray.scheduling.ray.local_folder import SessionFolder
+from skipray.scheduling.ray.loopback import check_loopback
 from skipray.scheduling.ray.settings import apply_settings, worker_variables, workers_ahead
 from skipray.spec import SweepSpec
 
@@ -26,9 +27,10 @@ class LocalStart:
             imports: a module that workers import besides what a trial needs.
 
         Raises:
-            InputRefused: there is no room for Ray's files.
+            InputRefused: there is no room for Ray's files, or no loopback interface.
             OSError: no temporary folder can be written.
         """
+        check_loopback()
         apply_settings(local=True)
         self._ended = False
         self.folder = SessionFolder()
@@ -72,7 +74,7 @@ def begin(sweep: SweepSpec, address: str | None = None, *, imports: str = "") ->
 
     Raises:
         ClusterError: as `local_address`.
-        skipray.errors.InputRefused: there is no room for Ray's files.
+        skipray.errors.InputRefused: there is no room for Ray's files, or no loopback interface.
     """
     ray = sys.modules.get("ray")
     if local_address(address) is not None or (ray is not None and ray.is_initialized()):
