@@ -37,7 +37,7 @@ from skipray.extension.contract import Attribute, Contract
 from skipray.extension.field_docs import show_fields
 from skipray.spec import DatasetSpec, TokenShape
 from skipray.spec.samples import TASKS, Task, shape_and_outputs, task_of
-from skipray.storage.cache import cache_folder
+from skipray.storage.cache import CacheUnusable, cache_folder
 
 __all__ = [
     "DataCorrupt",
@@ -94,6 +94,7 @@ def open_dataset(dataset: DatasetSpec, fingerprint: str, root: str | None = None
     Raises:
         DataMissing: the files are not there; the message says how to get them.
         DataCorrupt: they are not the data that the fingerprint names.
+        CacheUnusable: this node's cache cannot be written.
     """
     return _open(dataset.model_dump_json(), fingerprint, str(data_root(root)), str(cache_folder()))
 
@@ -103,6 +104,7 @@ def prepare(dataset: DatasetSpec, fingerprint: str, root: str | None = None) -> 
 
     Raises:
         DataMissing, DataCorrupt: as open_dataset, before any trial has started.
+        CacheUnusable: this node's cache cannot be written.
         Exception: whatever a user's own `load` raises.
     """
     entry, cache = catalog.find("datasets", dataset.name), cache_folder()
@@ -118,6 +120,9 @@ def unusable(dataset: DatasetSpec, fingerprint: str, root: str | None = None, *,
 
     Args:
         listing: whether data that are read while they are used have their files listed, which may take minutes.
+
+    Raises:
+        CacheUnusable: this node's cache cannot be written, whatever the data are.
     """
     try:
         if listing or not hasattr(catalog.find("datasets", dataset.name), "open_splits"):
@@ -125,6 +130,8 @@ def unusable(dataset: DatasetSpec, fingerprint: str, root: str | None = None, *,
         return missing(dataset, root)
     except (DataMissing, DataCorrupt) as error:
         return str(error)
+    except CacheUnusable:
+        raise
     except Exception as error:
         return own_code.said(error)
 

@@ -3,8 +3,15 @@
 import os
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from skipray.errors import SkiprayError
+
+
+class CacheUnusable(SkiprayError, RuntimeError):
+    """The cache folder cannot be written, or has no room."""
 
 
 def cache_folder() -> Path:
@@ -21,3 +28,19 @@ def cache_folder() -> Path:
         if os.access(folder, os.W_OK):
             return folder
     return Path(tempfile.gettempdir()) / f"skipray-{os.getuid()}"
+
+
+@contextmanager
+def in_cache(folder: Path) -> Iterator[None]:
+    """Within, files are made in this folder of the cache.
+
+    Raises:
+        CacheUnusable: an OSError that came of it, with the folder and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CacheUnusable(
+            f"{folder}: found a cache folder that cannot be used ({error.strerror or error}); allowed: a folder that "
+            "can be written and has room; SKIPRAY_CACHE names another one"
+        ) from error

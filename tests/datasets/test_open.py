@@ -1,5 +1,6 @@
 """Opening a data set: prepared once, shared, verified; user's own data; normalisation and the probe batch."""
 
+import errno
 import importlib
 import json
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 import types
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ import torch
 
 from skipray import datasets
 from skipray.datasets import DataCorrupt, Raw, fingerprint_of, gaussian, open_dataset
+from skipray.datasets.preparing import cache
 from skipray.spec import DatasetSpec
+from skipray.storage.cache import CacheUnusable
 
 DIGITS = DatasetSpec(name="digits")
 
@@ -235,6 +239,25 @@ def test_what_is_wrong_is_said_before_any_trial_and_without_torch(user_module, t
     user_module.load = load
     line = f"test_open.py:{load.__code__.co_firstlineno + 1}"
     assert datasets.unusable(MINE, "1" * 64).endswith(f"{line}: KeyError: 'my column'")
+
+
+def test_a_cache_folder_that_cannot_be_used_is_named_and_not_the_data(user_module, tmp_path, monkeypatch):
+    fingerprint = fingerprint_of(user_module.raw)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SKIPRAY_CACHE", str(tmp_path / "file" / "x"))
+    for use in (datasets.unusable, datasets.prepare, open_dataset):
+        with pytest.raises(CacheUnusable, match=r"file/x: found .*\(Not a directory\); allowed: .*SKIPRAY_CACHE"):
+            use(MINE, fingerprint)
+    monkeypatch.setenv("SKIPRAY_CACHE", str(tmp_path / "full"))
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(cache.np, "save", Mock(side_effect=full))
+    with pytest.raises(CacheUnusable, match=r"full: found .*\(No space left on device\)"):
+        datasets.unusable(MINE, fingerprint)
+
+
+def test_what_the_system_refuses_to_a_users_own_load_is_told_as_theirs(user_module, monkeypatch):
+    monkeypatch.setattr(user_module, "load", Mock(side_effect=NotADirectoryError("of mine")))
+    assert datasets.unusable(MINE, "0" * 64) == "NotADirectoryError: of mine"
 
 
 def test_preparing_imports_no_torch(tmp_path):

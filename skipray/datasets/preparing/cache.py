@@ -19,6 +19,7 @@ import numpy as np
 
 from skipray.extension import catalog
 from skipray.spec import NUMERICS_VERSION, DatasetSpec, canonical_json
+from skipray.storage.cache import in_cache
 
 META = "meta.json"
 VERSION = 2
@@ -57,20 +58,27 @@ def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
 def read_or_make(
     folder: Path, make: Callable[[], tuple[dict[str, np.ndarray], dict[str, Any]]]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """What `read` gives, calling `make` (arrays, meta data) first where there is nothing to read."""
+    """What `read` gives, calling `make` (arrays, meta data) first where there is nothing to read.
+
+    Raises:
+        CacheUnusable: it cannot be put there.
+    """
     found = read(folder)
     if found:
         return found
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with in_cache(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     with _lock(folder.with_suffix(".lock")):
         found = read(folder)
         if found:
             return found
         arrays, meta = make()
-        _write(folder, arrays, meta)
-    found = read(folder)
-    if found is None:
-        raise OSError(f"{folder}: written, but cannot be read back")
+        with in_cache(folder.parent):
+            _write(folder, arrays, meta)
+    with in_cache(folder.parent):
+        found = read(folder)
+        if found is None:
+            raise OSError(f"{folder}: written, but cannot be read back")
     return found
 
 
@@ -104,7 +112,9 @@ def _write(folder: Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) ->
 def _lock(path: Path) -> Iterator[None]:
     import fcntl
 
-    with path.open("a") as file:
+    with in_cache(path.parent):
+        file = path.open("a")
+    with file:
         with suppress(OSError):  # no locks here: slower, still correct
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -171,6 +171,7 @@ def look_around(
 
     from skipray import datasets
     from skipray.storage import open_folder
+    from skipray.storage.cache import CacheUnusable
 
     for variable, value in context.credentials.items():
         os.environ.setdefault(variable, value)
@@ -179,8 +180,11 @@ def look_around(
     said = _try_tracking(context.address)
     if said:
         mistakes.append(said)
-    found = [datasets.unusable(*one, context.data_root, listing=False) for one in data]
-    mistakes += dict.fromkeys(f"dataset.name: {unusable}" for unusable in found if unusable)
+    try:
+        found = [datasets.unusable(*one, context.data_root, listing=False) for one in data]
+        mistakes += dict.fromkeys(f"dataset.name: {unusable}" for unusable in found if unusable)
+    except CacheUnusable as error:
+        mistakes.append(str(error))
     if compiled_for is not None and (why := missing_compiler(compiled_for)):
         mistakes.append(why)
     folders = _shared_folders(context)
