@@ -67,14 +67,15 @@ def begin_series(
     """
     found: list[tuple[str, Group, pd.DataFrame]] = []
     pooled: list[tuple[DepthSeries, tuple[str, ...]]] = []
+    # A table of cells has no outcomes.
+    diverged = [np.asarray(rows.get("outcome", np.full(len(rows), "")) == "diverged", dtype=bool) for _, rows in groups]
     for metric in metrics:
         bounds = (known[metric].low, known[metric].high) if metric in known else None
-        for group, rows in groups:
+        for (group, rows), bad in zip(groups, diverged, strict=True):
             if metric not in rows:
                 continue
-            kept = rows[np.isfinite(rows[metric].astype(float))]
-            lost = kept["outcome"].eq("diverged") if "outcome" in kept else pd.Series(False, index=kept.index)
-            kept = kept[~lost]
+            finite = np.isfinite(rows[metric].to_numpy(float))
+            kept, lost = rows[finite & ~bad], int(np.sum(finite & bad))
             if kept.empty:
                 continue
             values = pd.DataFrame(
@@ -87,7 +88,7 @@ def begin_series(
             )
             found.append((metric, group, values))
             series, notes = _pooled(values, bounds)
-            note = (f"{lost.sum()} of {len(lost)} networks diverged and are left out",) if lost.any() else ()
+            note = (f"{lost} of {lost + len(kept)} networks diverged and are left out",) if lost else ()
             pooled.append((series, (*notes, *note)))
     trends = _begin_trends([series for series, _ in pooled])
 

@@ -41,13 +41,13 @@ def judge(data: SweepData) -> Finding:
         whole, table = table, without_diverged_start(table, data.strata(table))
         if len(table) < len(whole):
             counted = "their train error counts as 100 %, and is left out at the shallowest depth"
-        table = table.assign(value=100.0 * (1.0 - table["value"]))
-        rise = change_over_depths(table, data.strata(table))
+        table, strata = table.assign(value=100.0 * (1.0 - table["value"])), data.strata(table)
+        rise = change_over_depths(table, strata)
         if rise is None:
             continue
         rise = difference_within(rise, "train.accuracy", 100.0)
         name = data.name(role)
-        ends = over_depths(table, data.strata(table))
+        ends = over_depths(table, strata)
         parts.append(
             Comparison(
                 f"rise of {name}'s train error {ends}", rise, "points", f"{name}'s train error does not rise",
@@ -55,7 +55,7 @@ def judge(data: SweepData) -> Finding:
             )
         )  # fmt: skip
         used.append(table)
-        line = line_over_depths(table, data.strata(table))
+        line = line_over_depths(table, strata)
         words.append(f"{name} {rise.effect:+.2g} points {ends} (along a line {line:+.2g}), {_good(table)}")
     if not parts:
         names = " or ".join(data.name(r).lower() for r in ROLES)

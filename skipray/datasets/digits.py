@@ -10,6 +10,7 @@ that it has not seen (tests/datasets/test_digits.py). So the last three forms (3
 validation takes whole forms of the others.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,14 @@ FORM_STARTS = (0, 130, 256, 386, 516, 646, 776, 906, 1029, 1157, 1287, 1415, 154
 
 def samples_left(dataset: DatasetSpec) -> int:
     """Training samples of the forms that validation leaves."""
+    return _left(dataset.validation_fraction)
+
+
+@cache
+def _left(validation_fraction: float) -> int:
+    """Asked for each trial of a sweep."""
     form = _forms(np.arange(TRAIN_SAMPLES))
-    return int(np.sum(~held_out(form, dataset.validation_fraction, form)))
+    return int(np.sum(~held_out(form, validation_fraction, form)))
 
 
 def load(dataset: DatasetSpec, root: Path) -> Raw:

@@ -153,7 +153,7 @@ def _networks(sweep: SweepSpec) -> Iterator[TrialSpec]:
 def _has_own_code(cell: TrialSpec) -> bool:
     """Whether a trial runs code of the user's own; that of metrics is no part of what a trial is."""
     own = any(name != cell.dataset.name for name, _ in cell.source_hashes)
-    return own or any(":" in name for name in cell.probe.metrics)
+    return own or cell.probe.has_own_metrics
 
 
 def _may_fail(cell: TrialSpec) -> bool:

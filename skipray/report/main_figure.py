@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from skipray.analysis.score import ACCURACIES, LOSSES, classes_of
+from skipray.analysis.score import ACCURACIES, LOSSES, score_of
 from skipray.metrics import describe
-from skipray.records import CHANCE_LOSS, CHANCE_SCORE
+from skipray.records import CHANCE_LOSS
 from skipray.report.chart import Chart, Level, Table
 from skipray.report.depth_figures import DepthFigure, by_depth
-from skipray.report.groups import Facet, Layout, positions
+from skipray.report.groups import Facet, Layout
 from skipray.report.numbers import number
 from skipray.report.predicted import predicted_table
 from skipray.report.published import Published, published_for
@@ -38,14 +38,15 @@ def accuracy_by_depth(
     """The main figure: train and test accuracy, the limits, measured and predicted, chance, and what was published on
     the data set."""
     cells = aggregate.sweep.group_cells
-    chances = _chances(aggregate, layout)
+    chances = score_of(aggregate.sweep, aggregate.trials).chance
+    groups = [aggregate.groups.get(trial_id) for trial_id in aggregate.trials.get("trial_id", ())]
 
     def levels(facet: Facet) -> tuple[Level, ...]:
-        """Guessing, on the data of a panel: what its trials have logged, which limits are counted from; else one class
-        among equally frequent ones. Of a data set that is not at hand it is not known."""
-        logged = sorted({round(chance, 3) for group in facet.groups for chance in chances.get(group, ())})
-        classes = dict.fromkeys(classes_of(cells[group]) for group in facet.groups if group in cells)
-        return tuple(Level(y, f"chance {number(y)}") for y in logged or [1 / n for n in classes if n == n])
+        """Guessing, on the data of a panel, as limits are counted from it; of a data set that is not at hand, and
+        without a trial that has logged it, it is not known."""
+        here = [chance for chance, group in zip(chances, groups, strict=True) if group in facet.groups]
+        told = sorted({float(f"{chance:.3g}") for chance in here if chance == chance})
+        return tuple(Level(y, f"chance {number(y)}") for y in told)
 
     known = published_for(cells.values())
     figure = DepthFigure(
@@ -69,17 +70,6 @@ def accuracy_by_depth(
         _published_table(aggregate, known) if known else None,
     )
     return replace(chart, summary=pd.DataFrame(), tables=tuple(t for t in tables if t is not None))
-
-
-def _chances(aggregate: "Aggregate", layout: Layout) -> "dict[Group, list[float]]":
-    """Group -> the accuracies of guessing that its trials have logged."""
-    trials = aggregate.trials
-    if CHANCE_SCORE not in trials:
-        return {}
-    place = trials["trial_id"].map(positions(aggregate, layout))
-    logged = pd.to_numeric(trials[CHANCE_SCORE], errors="coerce")
-    rows = pd.DataFrame({"place": place, "chance": logged}).dropna().drop_duplicates()
-    return {layout.groups[int(str(i))]: list(one) for i, one in rows.groupby("place")["chance"]}
 
 
 def loss_by_depth(aggregate: "Aggregate", layout: Layout) -> Chart | None:

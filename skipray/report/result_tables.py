@@ -32,7 +32,10 @@ def accuracy_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
     was trained."""
     keys = judged_by(aggregate.trials)
     what = describe(keys[0]).metric.axis.capitalize()
-    found, lost = _by_cell(aggregate, layout, keys), _diverged(aggregate, layout)
+    trials = aggregate.trials
+    # The last scores of a network that diverged are those of the network before.
+    ended = trials if trials.empty else trials[trials["outcome"] != "diverged"]
+    found, lost = _by_cell(ended, aggregate, layout, keys), _diverged(aggregate, layout)
     asked = {(row["group"], int(row["depth"])): int(row["seeds"]) for row in aggregate.coverage.to_dict("records")}
     rows = []
     for place, group in enumerate(layout.groups[:MOST_GROUPS]):
@@ -56,7 +59,7 @@ def accuracy_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
 def cost_table(aggregate: "Aggregate", layout: Layout) -> Table | None:
     """Parameters, FLOPs of one sample forward, and seconds of training, by group and depth."""
     cells = cells_of(aggregate.sweep, layout)
-    seconds = _by_cell(aggregate, layout, (SECONDS,))
+    seconds = _by_cell(aggregate.trials, aggregate, layout, (SECONDS,))
     rows = []
     for place, group in enumerate(layout.groups[:MOST_GROUPS]):
         sizes = {d: _sizes(aggregate, cells[group, d]) for d in layout.depths if (group, d) in cells}
@@ -96,15 +99,11 @@ def _table(caption: str, what: str, rows: list[tuple[str, ...]], layout: Layout)
 
 
 def _by_cell(
-    aggregate: "Aggregate", layout: Layout, keys: tuple[str, ...]
+    trials: pd.DataFrame, aggregate: "Aggregate", layout: Layout, keys: tuple[str, ...]
 ) -> "dict[tuple[int, int, str], np.ndarray[Any, Any]]":
-    """(position of the group, depth, key) -> the finite values of its trials; no scores of those that diverged, whose
-    last ones are of the network before."""
-    trials = aggregate.trials
+    """(position of the group, depth, key) -> the finite values of its trials."""
     if trials.empty:
         return {}
-    if keys != (SECONDS,):
-        trials = trials[trials["outcome"] != "diverged"]
     place = trials["trial_id"].map(positions(aggregate, layout))
     out = {}
     for key in (k for k in keys if k in trials):

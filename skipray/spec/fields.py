@@ -231,6 +231,11 @@ class ProbeSpec(Section):
     jacobian: bool = False
     """Singular values of the input-output Jacobian."""
 
+    @property
+    def has_own_metrics(self) -> bool:
+        """Whether a metric of the user's own is asked for."""
+        return any(":" in name for name in self.metrics)
+
 
 class Resources(Section):
     """What one trial gets of the machine."""

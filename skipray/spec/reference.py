@@ -104,7 +104,7 @@ def json_schema() -> dict[str, Any]:
         inner = part.model_json_schema()
         definitions |= inner.pop("$defs", {})
         inner.pop("required", None)  # any field of it may be a factor instead
-        inner["properties"].pop("rules", None)  # which is not written
+        inner["properties"] = {key: inner["properties"][key] for key in written_fields(part)}
         definitions[part.__name__] = inner
         schema["properties"][name] = {"$ref": f"#/$defs/{part.__name__}"}
     named: list[type[Section]] = [*_parts(SweepFile), *OPEN_SECTIONS.values(), *APART.values(), *claims.KINDS.values()]

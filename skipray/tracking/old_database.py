@@ -6,7 +6,10 @@ migrated can no longer be opened by the version that made it. In another applica
 beside those that are there.
 """
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
 from skipray.tracking.address import TrackingRefused, redact, sqlite_path
 from skipray.tracking.mlflow_private import mlflow_tables, newest_schema
@@ -35,28 +38,22 @@ def refuse_other_schema(uri: str) -> None:
         return
     path = sqlite_path(uri)
     copy = f"cp {path} {path}.backup" if path is not None else "make a backup of it"
-    half = f"; it holds no run, and may be half made: rm {path}" if path and _holds_no_run(uri, tables) else ""
+    half = f"; it holds no run, and may be half made: rm {path}" if path and _holds_no_run(path, tables) else ""
     raise TrackingRefused(
         f"found a database of another MLflow version at {redact(uri)} (schema {found}; allowed: {expected}); "
         f"to migrate an older one: {copy}, then `mlflow db upgrade {redact(uri)}`{half}"
     )
 
 
-def _holds_no_run(uri: str, tables: Sequence[str]) -> bool:
+def _holds_no_run(path: Path, tables: Sequence[str]) -> bool:
     """Whether its table of runs is not made yet, or empty; not where that cannot be asked."""
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.exc import SQLAlchemyError
-
     if "runs" not in tables:
         return True
-    engine = create_engine(uri)
     try:
-        with engine.connect() as connection:
-            return connection.execute(text("SELECT 1 FROM runs LIMIT 1")).first() is None
-    except SQLAlchemyError:
+        with closing(sqlite3.connect(path)) as database:
+            return database.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None
+    except sqlite3.Error:
         return False
-    finally:
-        engine.dispose()
 
 
 def _foreign(tables: Sequence[str]) -> list[str]:

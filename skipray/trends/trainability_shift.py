@@ -159,8 +159,8 @@ def trainability_shift(
         bounded=(not (y[~twin].all() or not y[twin].any()), not (y[twin].all() or not y[~twin].any())),
     )
     # Limits that both lie beyond the depths tried may differ all the same: by no less than the interval says.
-    away, ends = found.doublings, (found._crossing(0.025, -1), found._crossing(0.025, 1))
-    return replace(found, doublings=min(max(away, ends[0]), ends[1]))
+    ends = found._crossing(0.025, -1), found._crossing(0.025, 1)
+    return replace(found, doublings=float(np.clip(found.doublings, *ends)))
 
 
 class _Surface:

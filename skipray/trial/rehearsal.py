@@ -95,8 +95,8 @@ def rehearse(
             Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
         if own:
             own_network.check_known_weights(network, made_up_samples(input_shape), who)
-        if own or measures_own(trial):
-            count = min(samples, trial.probe.samples, PROBED) if measures_own(trial) else 2
+        if own or trial.probe.has_own_metrics:
+            count = min(samples, trial.probe.samples, PROBED) if trial.probe.has_own_metrics else 2
             x, y = made_up_samples(input_shape, count), made_up_labels(input_shape, outputs, task, count)
             check_measured(trial, network.eval(), x, y, lone)
     return found
@@ -116,11 +116,6 @@ def made_up_labels(input_shape: tuple[int, ...], outputs: int, task: Task, count
     if task == "positions":
         return torch.arange(count * input_shape[0]).reshape(count, -1) % outputs
     return torch.arange(count) % outputs
-
-
-def measures_own(trial: TrialSpec) -> bool:
-    """Whether a metric of the user's own is asked for."""
-    return any(":" in name for name in trial.probe.metrics)
 
 
 def check_measured(

@@ -179,6 +179,16 @@ def test_a_process_that_ends_while_mlflow_makes_the_tables_leaves_no_store(
     assert not (tmp_path / "skipray.db").exists()
 
 
+def test_mlflow_tells_nobody_of_a_store_that_is_made_aside(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is opened as any other store is, which may be the first thing that a process does with MLflow."""
+    next(cache.iterdir()).unlink()
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    with begun_from_empty(f"sqlite:///{tmp_path}/skipray.db"):
+        assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
 def test_a_disk_without_room_is_said_and_leaves_no_store(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """A claim and the things that it says: before its verdict (Comparison, Finding) and after it (Part, Claim)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from skipray.claims.judging.evidence import Evidence
@@ -164,10 +164,13 @@ def finding(
     statement: str, parts: Sequence[Comparison], seeds: Iterable[int], depths: Iterable[int], **words: str
 ) -> Finding:
     """What a claim found; words are the sentences of `Finding`."""
-    found = Finding(
-        statement, tuple(parts), tuple(sorted({int(s) for s in seeds})), tuple(sorted({int(d) for d in depths}))
+    return Finding(
+        statement,
+        tuple(parts),
+        tuple(sorted({int(s) for s in seeds})),
+        tuple(sorted({int(d) for d in depths})),
+        **words,  # type: ignore[arg-type]  # `several` is no sentence
     )
-    return replace(found, **words)  # type: ignore[arg-type]
 
 
 def untested(statement: str, what_to_run: str, reason: str) -> Finding:

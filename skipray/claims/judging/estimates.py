@@ -135,8 +135,9 @@ def change_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Mean | None:
     known = table.assign(cell=stratum, censored=table["censored"] if "censored" in table.columns else 0)
     for name, one in known.groupby("cell", sort=False):
         if one["depth"].nunique() > 1:
-            ends = (one.loc[one["depth"] == end, ["seed", "value", "censored"]] for end in _ends(one["depth"]))
-            both = next(ends).merge(next(ends), on="seed", suffixes=("", "_deep"))
+            seen = ["seed", "value", "censored"]
+            shallow, deep = (one.loc[one["depth"] == end, seen] for end in _ends(one["depth"]))
+            both = shallow.merge(deep, on="seed", suffixes=("", "_deep"))
             blind = (both["censored"] == both["censored_deep"]) & (both["censored"] != 0)
             signs = np.sign(both["censored_deep"] - both["censored"]).astype(int)
             change = both["value_deep"] - both["value"]

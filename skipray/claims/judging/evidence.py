@@ -175,6 +175,10 @@ class OneWay:
     def effect(self) -> float:
         return self.share.effect
 
+    @property
+    def count(self) -> int:
+        return self.share.count
+
     def low(self, tail: float) -> float:
         return self.share.low(tail) if self.above else 0.0
 

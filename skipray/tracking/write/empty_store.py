@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from skipray.storage.cache import cache_folder
 from skipray.storage.folder import LocalFolder
 from skipray.tracking.address import sqlite_path
+from skipray.tracking.client import reach
 from skipray.tracking.mlflow_private import newest_schema
 
 _OF_A_PLACE = "experiments"
@@ -67,10 +68,8 @@ def _is_whole(kept: Path) -> bool:
 
 def _made(folder: Path) -> bytes | None:
     """What MLflow makes in a folder that is nobody's: killed meanwhile, no store is left half made."""
-    from mlflow import MlflowClient
-
     made, aside = folder / "made.db", folder / "aside.db"
-    MlflowClient(f"sqlite:///{made}").get_experiment_by_name("Default")
+    reach(f"sqlite:///{made}", lambda c: c.get_experiment_by_name("Default"))
     with closing(sqlite3.connect(made)) as database, closing(sqlite3.connect(aside)) as copy:
         database.backup(copy)
         copy.execute(f"DELETE FROM {_OF_A_PLACE}")

@@ -78,9 +78,8 @@ def _against_depth(claim: LimitClaim, data: SweepData) -> Finding:
     trains = int((there["outcome"] == "trained").sum())
     words = f"{trains} of {len(there)} {name}s train at depth {depth}"
     words += "" if depth == claim.than else f", the nearest to {claim.than} that could settle it"
-    count = share.share.count if isinstance(share, OneWay) else share.count
     part = Comparison(
-        f"share of {name}s that train at depth {depth}", share, f"of {count} seeds",
+        f"share of {name}s that train at depth {depth}", share, f"of {share.count} seeds",
         "the limit lies as claimed", "the limit does not lie as claimed", 0.5, claim.direction,
     )  # fmt: skip
     return finding(
