@@ -5,14 +5,32 @@ when NUMERICS_VERSION became 1 are hashed with their values, always. A field tha
 value differs from its default, which by then is what every earlier trial has had: an optional field that is added, and
 left alone by a sweep, leaves that sweep's ids as they were. The default of such a field may never change while the
 version stays.
+
+Where skipray itself gives other numbers than before for the same specification, the version of the trials that this
+concerns is raised, and of no others: results that nothing has changed are not hidden.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
 
-NUMERICS_VERSION = 1
-"""Raised when the same specification gives other numbers than before; the CHANGELOG says which."""
+from skipray.spec.fields import Recipe
+
+FIRST_NUMERICS = 1
+REVISIONS: tuple[tuple[int, Callable[[Recipe], bool]], ...] = (
+    # Rates of an own optimizer's groups follow the schedule with their ratios, and it is told a weight decay of 0.
+    (2, lambda recipe: recipe.optimizer is not None and ":" in recipe.optimizer["name"]),
+)
+"""Version, and whether the numbers of a trial with such a recipe are other ones since; the CHANGELOG says which."""
+NUMERICS_VERSION = max(version for version, _ in REVISIONS)
+"""The latest of skipray's numerics."""
+
+
+def numerics_version(recipe: Recipe) -> int:
+    """The version of skipray's numerics at which the numbers of trials with such a recipe last changed."""
+    return max((version for version, concerns in REVISIONS if concerns(recipe)), default=FIRST_NUMERICS)
+
 
 FIRST_FIELDS: dict[str, frozenset[str]] = {
     "DatasetSpec": frozenset(

@@ -24,7 +24,7 @@ from pydantic_core import to_jsonable_python
 from skipray.spec.cell import Cell
 from skipray.spec.depth_rules import own_rules
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
-from skipray.spec.identity import NUMERICS_VERSION
+from skipray.spec.identity import FIRST_NUMERICS, NUMERICS_VERSION
 from skipray.spec.models import activation_names
 from skipray.spec.recipes import own_names
 from skipray.spec.seal import SEAL, digest, is_sealed, sealed
@@ -70,7 +70,7 @@ def manifest_of(
     """
     tables: dict[str, dict[str, int]] = {"datasets": {}, "models": {}, "recipes": {}, "probes": {}, "cells": {}}
     # A probe of its own, because the points of a study are not probed.
-    rows: dict[str, list[Any]] = {name: [] for name in ("id", "label", "cell", "probe", "seed", *_ROW)}
+    rows: dict[str, list[Any]] = {name: [] for name in ("id", "label", "cell", "probe", "seed", *_ROW, NUMERICS)}
     for trial in trials:
         data = {"dataset": trial.dataset.model_dump(mode="json"), "fingerprint": trial.fingerprint, "name": trial.data}
         cell = {
@@ -87,7 +87,7 @@ def manifest_of(
         rows["cell"].append(_place(tables["cells"], cell))
         rows["probe"].append(_place(tables["probes"], trial.probe.model_dump(mode="json")))
         rows["seed"].append(trial.seed)
-        for name in _ROW:
+        for name in (*_ROW, NUMERICS):
             rows[name].append(getattr(trial, name))
     return {
         "format": FORMAT if len(tables["datasets"]) > 1 else FORMAT_OF_ONE_DATA_SET,
@@ -108,8 +108,9 @@ def manifest_of(
     }
 
 
-_ROW = ("phase", "setting", "study", "point", "save_weights", "numerics_version")
+_ROW = ("phase", "setting", "study", "point", "save_weights")
 """Fields of a TrialSpec that stand in a manifest's rows as they are."""
+NUMERICS = "numerics_version"
 
 
 def content_name(manifest: Mapping[str, Any]) -> str:
@@ -177,6 +178,7 @@ def _read(told: Mapping[str, Any]) -> Manifest:
                 family=str(cell.get("family", "")),
                 data=data_name,
                 source_hashes=tuple((name, hashes[name]) for name in code if name in hashes),
+                numerics=rows[NUMERICS][i] if NUMERICS in rows else FIRST_NUMERICS,
                 **{name: rows[name][i] for name in _ROW if name in rows},
             )
         )

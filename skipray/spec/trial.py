@@ -9,7 +9,7 @@ from typing import Any, Literal
 from skipray.spec.cell import MAIN_FACTORS, Cell, Group, Scalar, short_name
 from skipray.spec.data_factors import DATASET, FIELDS, is_factor, value_of
 from skipray.spec.fields import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources
-from skipray.spec.identity import NUMERICS_VERSION, hashed_fields
+from skipray.spec.identity import hashed_fields, numerics_version
 from skipray.spec.models import OPTION
 from skipray.spec.recipes import OF_SGD, UNWRITTEN
 from skipray.spec.values import as_text, canonical_json
@@ -45,8 +45,13 @@ class TrialSpec:
     """What the data set is called where it is a factor (`spec.data_factors.data_names`); its name when left out."""
     source_hashes: tuple[tuple[str, str], ...] = ()
     """module:name and sha256 of its source, for the user's own code."""
-    numerics_version: int = NUMERICS_VERSION
-    """Of the skipray that the numbers follow from; an earlier one of a trial that was read back."""
+    stored_numerics: int | None = None
+    """Of a trial that was read back: the version of skipray's numerics that it was run with, where that is not today's."""
+
+    @property
+    def numerics_version(self) -> int:
+        """The version of skipray's numerics that the numbers follow from; it enters the id."""
+        return numerics_version(self.recipe) if self.stored_numerics is None else self.stored_numerics
 
     @cached_property
     def trial_id(self) -> str:
@@ -137,9 +142,15 @@ class TrialSpec:
         return out
 
 
-def stored_trial(trial_id: str, **fields: Any) -> TrialSpec:
-    """A trial that was read back, known by the id that it was recorded with: today's rules need not give the same."""
+def stored_trial(trial_id: str, numerics: int | None = None, **fields: Any) -> TrialSpec:
+    """A trial that was read back, known by the id that it was recorded with: today's rules need not give the same.
+
+    Args:
+        numerics: the version of skipray's numerics that it was run with, where that is known.
+    """
     made = TrialSpec(**fields)
+    if numerics not in (None, made.numerics_version):
+        made = replace(made, stored_numerics=numerics)
     vars(made)["trial_id"] = trial_id
     return made
 

@@ -25,7 +25,6 @@ FAILURE_MESSAGE = "skipray.failure.message"
 SETTING = "skipray.setting"
 NUMERICS = "skipray.numerics"
 """The version of skipray's numerics that the trial was run with. Runs without it are of FIRST_NUMERICS."""
-FIRST_NUMERICS = 1
 STUDY = "skipray.study"
 """Of a tuning trial's run: its study's key. A sampler's own points are found again by it."""
 POINT = "skipray.point"

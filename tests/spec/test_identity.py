@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import create_model
 
-from skipray.spec import Recipe, SweepSpec, load_sweep
+from skipray.spec import Recipe, SweepSpec, TrialSpec, load_sweep
 from skipray.spec import fields as spec_fields
-from skipray.spec.identity import FIRST_FIELDS, hashed_fields
+from skipray.spec.identity import FIRST_FIELDS, hashed_fields, numerics_version
+from skipray.spec.trial import stored_trial
 
 ROOT = Path(__file__).parents[2]
 PINNED = json.loads((ROOT / "tests" / "golden" / "trial_ids.json").read_text())
@@ -61,3 +63,19 @@ def test_a_field_on_top_of_each_part_leaves_a_shipped_sweeps_ids() -> None:
 def test_fields_that_came_later_are_optional(part: str) -> None:
     fields = getattr(spec_fields, part).model_fields
     assert {name for name, info in fields.items() if info.is_required()} <= FIRST_FIELDS[part]
+
+
+def test_a_revision_moves_the_ids_of_the_trials_that_it_concerns_alone() -> None:
+    """The numbers of optimizers of one's own are other ones since version 2; all other results stay found."""
+    trial = load_sweep(ROOT / "sweeps" / "quickstart.yaml").trials()[0]
+    own = trial.recipe.model_copy(update={"optimizer": {"name": "optimizers:Lion"}})
+    moved = replace(trial, recipe=own)
+    assert (trial.numerics_version, moved.numerics_version) == (1, 2)
+    assert numerics_version(trial.recipe.model_copy(update={"optimizer": {"name": "adamw"}})) == 1
+    before = stored_trial("of-before", numerics=1, **_fields(moved))
+    assert (before.trial_id, before.numerics_version, before.identity["numerics_version"]) == ("of-before", 1, 1)
+    assert stored_trial("of-today", numerics=2, **_fields(moved)).stored_numerics is None
+
+
+def _fields(trial: TrialSpec) -> dict[str, Any]:
+    return {field.name: getattr(trial, field.name) for field in fields(trial) if field.name != "stored_numerics"}

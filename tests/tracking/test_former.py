@@ -89,7 +89,7 @@ def test_results_of_another_recipe_are_not_those_of_other_code(sqlite: str, toys
 
 def test_an_older_version_of_the_numerics_is_told_and_not_accepted(sqlite: str, toys: SimpleNamespace) -> None:
     sweep = toys.sweep()
-    old = replace(sweep, cells=tuple(replace(c, numerics_version=0) for c in sweep.cells))
+    old = replace(sweep, cells=tuple(replace(c, stored_numerics=0) for c in sweep.cells))
     finish(toys, old, sqlite)
     (found,) = tracking.outdated(sweep, sqlite, sweep.trials())
     assert str(found) == "8 finished with version 0 of skipray's numerics; this is version 1"
@@ -101,7 +101,7 @@ def test_what_a_store_says_of_itself_names_an_older_version_of_the_numerics(
 ) -> None:
     """By its name: all its trials are its own, and still they are not what this skipray would compute."""
     sweep = toys.sweep()
-    old = replace(sweep, cells=tuple(replace(c, numerics_version=0) for c in sweep.cells))
+    old = replace(sweep, cells=tuple(replace(c, stored_numerics=0) for c in sweep.cells))
     finish(toys, old, sqlite)
     tracking.write_manifest(tracking.open_sweep(old, sqlite), old, old.trials(), {})
     capsys.readouterr()
@@ -113,9 +113,9 @@ def test_what_a_store_says_of_itself_names_an_older_version_of_the_numerics(
 def test_an_older_version_of_the_numerics_is_told_by_the_runs_alone(sqlite: str, toys: SimpleNamespace) -> None:
     """Without any manifest: a run says its version, and one of a skipray that did not say it yet is of the first."""
     later = toys.sweep()
-    later = replace(later, cells=tuple(replace(c, numerics_version=7) for c in later.cells))
+    later = replace(later, cells=tuple(replace(c, stored_numerics=7) for c in later.cells))
     one, another = toys.sweep(seeds=(0,)), toys.sweep(seeds=(1,))
-    another = replace(another, cells=tuple(replace(c, numerics_version=3) for c in another.cells))
+    another = replace(another, cells=tuple(replace(c, stored_numerics=3) for c in another.cells))
     for sweep in (one, another):
         for trial in sweep.trials():
             toys.record_one(sweep, trial, sqlite)
@@ -126,7 +126,7 @@ def test_an_older_version_of_the_numerics_is_told_by_the_runs_alone(sqlite: str,
     said = {found.old: found.finished for found in tracking.outdated(later, sqlite, later.trials())}
     assert said == {"1": len(one.trials()), "3": len(another.trials())}
     assert {str(found).split(" of ")[1] for found in tracking.outdated(later, sqlite, later.trials())} == {
-        "skipray's numerics; this is version 1"
+        "skipray's numerics; this is version 7"
     }
 
 

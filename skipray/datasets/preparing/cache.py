@@ -18,20 +18,19 @@ from typing import Any
 import numpy as np
 
 from skipray.extension import catalog
-from skipray.spec import NUMERICS_VERSION, DatasetSpec, canonical_json
+from skipray.spec import DatasetSpec, canonical_json
 from skipray.storage.cache import in_cache
 
 META = "meta.json"
-VERSION = 2
-"""Of what is prepared; part of the folder's name."""
+VERSIONS = [2, 1]
+"""Of what is prepared; part of the folder's name. Raise the first."""
 
 
 def folder_of(cache: Path, dataset: DatasetSpec, fingerprint: str) -> Path:
     """The folder of one data set, split as its spec says; of a user's own, as its module's source reads it."""
-    versions = [VERSION, NUMERICS_VERSION]
     source = catalog.source_hash(dataset.name)
     key = canonical_json(
-        {"versions": versions, "dataset": dataset.model_dump(), "fingerprint": fingerprint}
+        {"versions": VERSIONS, "dataset": dataset.model_dump(), "fingerprint": fingerprint}
         | ({} if source is None else {"source": source})
     )
     name = dataset.name.replace(":", "-").replace("/", "-")

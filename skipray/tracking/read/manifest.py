@@ -125,7 +125,7 @@ def _trial(sweep: str, row: RunRow, params: Mapping[str, str]) -> TrialSpec | No
         setting="point" if row.study else row.setting,
         study=row.study or "",
         point=row.point,
-        numerics_version=row.numerics,
+        numerics=row.numerics,
     )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skipray.extension.reaching import changed_parts
-from skipray.spec import NUMERICS_VERSION, SweepSpec, TrialSpec
+from skipray.spec import SweepSpec, TrialSpec
 from skipray.spec.former import apart_from_code, former_ids
+from skipray.spec.identity import numerics_version
 from skipray.spec.manifest import Manifest
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.former import aliases
@@ -56,8 +57,12 @@ def outdated(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialS
     have = {today.get(row.trial_id, row.trial_id) for row in rows} & known
     others = [row for row in rows if today.get(row.trial_id, row.trial_id) not in known]
     run = find_sweep_run(uri, sweep.name)
-    own = Counter(t.numerics_version for t in trials if t.trial_id in have)
-    found = [Outdated(NUMERICS, str(v), str(NUMERICS_VERSION), n, ()) for v, n in own.items() if v != NUMERICS_VERSION]
+    own = Counter(
+        (t.numerics_version, numerics_version(t.recipe))
+        for t in trials
+        if t.trial_id in have and t.stored_numerics is not None
+    )
+    found = [Outdated(NUMERICS, str(old), str(new), n, ()) for (old, new), n in own.items()]
     if not others or run is None:
         return found
     wanted = {apart_from_code(t): t for t in trials if t.trial_id not in have}
@@ -90,7 +95,7 @@ def _specs(manifests: Sequence[Manifest]) -> dict[str, TrialSpec]:
 
 def _differences(spec: TrialSpec, now: TrialSpec) -> list[tuple[str, str, str]]:
     if spec.numerics_version != now.numerics_version:
-        return [(NUMERICS, str(spec.numerics_version), str(NUMERICS_VERSION))]
+        return [(NUMERICS, str(spec.numerics_version), str(now.numerics_version))]
     had: Mapping[str, str] = dict(spec.source_hashes)
     return [(name, had.get(name, ""), h) for name, h in now.source_hashes if had.get(name, "") != h]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from skipray.spec.identity import FIRST_NUMERICS
 from skipray.tracking.schema import (
     ARTIFACTS,
     ATTEMPT,
     FAILURE_CLASS,
     FAILURE_MESSAGE,
-    FIRST_NUMERICS,
     MEASURED,
     NUMERICS,
     OUTCOME,
