@@ -110,10 +110,7 @@ def option_names(family: Any, *, own: bool) -> frozenset[str] | None:
 
 
 def unknown_options(model: ModelSpec, family: Any, cell: Mapping[str, Any]) -> Iterator[str]:
-    """Messages of options that the family does not take and no factor gives (a factor is dropped, as a field is)."""
+    """Options that the family does not take and no factor gives (a factor is dropped, as a field is)."""
     taken = option_names(family, own=":" in model.architecture)
-    if not taken:
-        return
-    for key in model.options:
-        if key not in taken and OPTION + key not in cell:
-            yield f"found the option {key}; allowed for {model.architecture}: {', '.join(sorted(taken))}"
+    if taken is not None:
+        yield from (key for key in model.options if key not in taken and OPTION + key not in cell)

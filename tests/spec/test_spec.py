@@ -73,6 +73,30 @@ def test_include_and_exclude(tmp_path):
     assert cells == {("plainnet", 8), ("plainnet", 20), ("resnet", 8), ("resnet", 20), ("resnet", 38)}
 
 
+def test_a_name_and_the_mapping_of_a_name_are_one_value_where_cells_are_excluded(tmp_path):
+    for written, excluded in (
+        ("adamw", "{name: adamw}"),
+        ("{name: adamw}", "adamw"),
+        ("adamw", "[{name: adamw}, sgd]"),
+    ):
+        text = GOOD.replace("  momentum: 0.9\n", "").replace(
+            "  depth: [8", f"  optimizer: [rmsprop, {written}]\n  depth: [8"
+        )
+        cells = load(tmp_path, f"{text}exclude:\n- {{optimizer: {excluded}}}\n").cells
+        assert {c.recipe.optimizer["name"] for c in cells} == {"rmsprop"}, excluded
+
+
+def test_an_option_that_one_family_takes_is_dropped_from_the_others(tmp_path):
+    text = GOOD.replace("[plainnet, resnet, resnext]", "[plainnet, transformer]").replace(
+        "cardinality: 4", "options: {heads: 2}"
+    )
+    sweep = load(tmp_path, text.replace("  kind: mlp\n", "").replace("group_width: 20", "kind: mlp"))
+    assert {c.model.architecture: dict(c.model.options) for c in sweep.cells} == {
+        "plainnet": {},
+        "transformer": {"heads": 2},
+    }
+
+
 def test_what_a_row_of_include_varies_is_a_factor_of_every_cell(tmp_path):
     """Else a network with another activation, say, would share the plain one's trend."""
     text = GOOD + "include:\n- {architecture: resnet, depth: 8, activation: tanh, recipe.learning_rate: 0.01}\n"
@@ -206,6 +230,11 @@ def line_of(text: str, part: str) -> int:
             "residual_scale: 1",
             "residual_scale: -0.5",
             r"residual_scale: found -0\.5; allowed: 1, inverse_sqrt_depth, learned or a number above 0",
+        ),
+        (
+            "  group_width: 20",
+            "  group_width: 20\n  options: {heads: 2}",
+            r"options\.heads: found .* heads; allowed .*: none",
         ),
         ("name: small", "name: ../small", r"name: found '\.\./small'; allowed: a name of"),
         ("name: small", "name: [small]", r"name: found \['small'\]"),

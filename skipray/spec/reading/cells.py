@@ -75,8 +75,12 @@ def architectures(file: SweepFile) -> list[str]:
 def _matches(cell: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """A row's value is one value or a list of them; a data set with options of its own is also matched by its name."""
 
+    def bare(value: Any) -> Any:
+        """`{name: adam}` is `adam`."""
+        return value["name"] if isinstance(value, Mapping) and set(value) == {"name"} else value
+
     def holds(own: Any, value: Any) -> bool:
-        several = value if isinstance(value, list) else [value]
-        return own in several or (isinstance(own, Mapping) and own.get("name") in several)
+        several = [bare(v) for v in value] if isinstance(value, list) else [bare(value)]
+        return bare(own) in several or (isinstance(own, Mapping) and own.get("name") in several)
 
     return all(holds(cell[bare_name(key)], value) for key, value in row.items())

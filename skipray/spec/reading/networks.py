@@ -1,11 +1,12 @@
 """The network of one cell: its family's fields and options, its initialisation, and whether its family builds it."""
 
+from contextlib import suppress
 from typing import Any
 
 from skipray.extension import catalog
 from skipray.spec import depth_rules, models, samples
 from skipray.spec.fields import ModelSpec
-from skipray.spec.reading.cells import WrittenCell
+from skipray.spec.reading.cells import WrittenCell, architectures
 from skipray.spec.reading.data import CellData
 from skipray.spec.reading.mistakes import Mistakes
 from skipray.spec.reading.parts import add_wrong_rules, validate_part
@@ -54,9 +55,23 @@ def _with_fields_of(
     impossible = list(models.senseless(written, family))
     for name, message in impossible:
         mistakes.add(cell.place(name, data[name], "model"), message)
-    for found in models.unknown_options(written, family, cell.values):
-        mistakes.add(("model", "options"), found)
-    return None if lacking or impossible else model
+    unknown = [key for key in models.unknown_options(written, family, cell.values) if not _is_taken(key, cell)]
+    for key in unknown:
+        allowed = ", ".join(sorted(models.option_names(family, own=False) or ())) or "none"
+        mistakes.add(
+            ("model", "options", key), f"found the option {key}; allowed for {written.architecture}: {allowed}"
+        )
+    return None if lacking or impossible or unknown else model
+
+
+def _is_taken(option: str, cell: WrittenCell) -> bool:
+    """Whether some family of the sweep takes an option: from the others it is dropped, as a field is."""
+    for name in architectures(cell.file):
+        with suppress(ValueError):  # a name that there is not has its own mistake
+            taken = models.option_names(catalog.find("architectures", name), own=":" in name)
+            if taken is None or option in taken:
+                return True
+    return False
 
 
 def _is_accepted(
