@@ -31,6 +31,7 @@ from skipray.tracking.read.launches import Launches, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, exists, read_ledger
 from skipray.tracking.read.look import looking_anew, one_look
 from skipray.tracking.read.manifest import stored_sweep
+from skipray.tracking.read.other_probes import other_probes
 from skipray.tracking.read.other_settings import other_settings
 from skipray.tracking.read.outdated import Outdated, outdated
 from skipray.tracking.read.readback import read_histograms, read_histories, read_layers, read_trials, winning_runs
@@ -133,6 +134,7 @@ __all__ = [
     "measurement_of",
     "one_look",
     "open_sweep",
+    "other_probes",
     "other_settings",
     "outdated",
     "prepare",

@@ -1,5 +1,5 @@
-"""Code and settings that have changed since some of a sweep's trials were run: said before all else; code is accepted
-where that is asked."""
+"""Code, settings and probes that have changed since some of a sweep's trials were run: said before all else; code is
+accepted where that is asked."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -19,7 +19,7 @@ AcceptOption = Annotated[
 
 
 def check_code(spec: SweepSpec, tracking_uri: str | None, *, accept: bool = False) -> list[str]:
-    """What is finished with other code or other settings than today's, in sentences, said on stderr.
+    """What is finished with other code, settings or probes than today's, in sentences, said on stderr.
 
     Args:
         accept: whether those results are taken for today's code's, which the sweep's run then records.
@@ -31,7 +31,8 @@ def check_code(spec: SweepSpec, tracking_uri: str | None, *, accept: bool = Fals
     accepted = tracking.accept_code(spec, tracking_uri, found) if accept else []
     for one in accepted:
         tell(f"{one.finished} trials of another {one.name} are taken as this code's")
-    left = [str(one) for one in found if one not in accepted] + tracking.other_settings(spec, tracking_uri, trials)
+    left = [str(one) for one in found if one not in accepted]
+    left += tracking.other_settings(spec, tracking_uri, trials) + tracking.other_probes(spec, tracking_uri, trials)
     for sentence in left:
         tell(sentence)
     return left
