@@ -4,6 +4,10 @@ Exit codes: 0 all done; 1 an internal error; 2 bad input, or surroundings that r
 interrupted, resumable.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class SkiprayError(Exception):
     """What a person can mend. The message says what was found, where, and what is allowed, one line per mistake."""
@@ -14,3 +18,14 @@ class SkiprayError(Exception):
 
 class InputRefused(SkiprayError, ValueError):
     """An argument, an option, or a file or folder that one of them names."""
+
+
+@contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Within, a file or folder is written: an OSError that names none, such as that of a full disk, names this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise

@@ -4,6 +4,7 @@ import ast
 import builtins
 import errno
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import skipray
 from skipray import verbs
 from skipray.launch import app, run
 from skipray.spec import SpecError, load_sweep
+from skipray.storage.folder import LocalFolder
 from skipray.tracking import read_trials
 
 NOBODY = 65534
@@ -270,6 +272,17 @@ def test_every_error_of_ours_has_one_root() -> None:
         "Unpredictable",
     }  # fmt: skip
     assert derives("ClusterError", {"SkiprayError"})
+
+
+def test_a_full_disk_is_told_with_the_file_that_did_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a write that fails the system names no file."""
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=re.escape(str(tmp_path / "folder" / "state.bin"))):
+        LocalFolder(tmp_path / "folder").write("state.bin", b"1")
 
 
 @pytest.mark.parametrize(("number", "remedy"), [(errno.ENOSPC, "make room"), (errno.EMFILE, "ulimit -n")])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from skipray.analysis import predicted_limit
+from skipray.errors import written_to
 from skipray.report import (
     epoch_figures,
     fits,
@@ -75,7 +76,7 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
     profiles = layer_figures.profiles(aggregate, layout)
     compared = prediction_figures.compare(aggregate, layout, profiles)
     found: dict[int, list[_Saved]] = {}
-    with Beside() as beside:
+    with written_to(folder), Beside() as beside:
         parts = _parts(aggregate, layout, metrics, profiles, compared)
         for place in sorted(range(len(parts)), key=lambda place: parts[place].late):
             present = (chart for chart in parts[place].charts() if chart is not None)

@@ -46,7 +46,7 @@ class TrialSpec:
     source_hashes: tuple[tuple[str, str], ...] = ()
     """module:name and sha256 of its source, for the user's own code."""
     stored_numerics: int | None = None
-    """Of a trial that was read back: the version of skipray's numerics that it was run with, where that is not today's."""
+    """Of a trial that was read back: the version of the numerics that it was run with, where that is not today's."""
 
     @property
     def numerics_version(self) -> int:

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import fsspec
 
+from skipray.errors import written_to
+
 _ASIDE = re.compile(r"^\.(.+)\.[0-9a-f]{12}$")
 """What a file is called while it is written."""
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -99,7 +101,7 @@ class LocalFolder:
     def _create_directly(self, name: str, data: bytes) -> bool:
         """For file systems without hard links: exclusive too, but a reader may meet the file before its bytes."""
         try:
-            with (self.path / name).open("xb") as file:
+            with written_to(self.path / name), (self.path / name).open("xb") as file:
                 file.write(data)
         except FileExistsError:
             return False
@@ -114,7 +116,7 @@ class LocalFolder:
             except FileNotFoundError:
                 self.path.mkdir(parents=True, exist_ok=True)
                 handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            with os.fdopen(handle, "wb") as file:
+            with written_to(self.path / name), os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -24,7 +24,7 @@ def with_probe(sweep: SweepSpec, **fields: Any) -> SweepSpec:
         ({"preset": "full"}, {"gradients": True}, None),
         ({"preset": "none"}, {}, "(probe.preset none, now default): skipray measure toy"),
         ({}, {"preset": "none", "samples": 9}, None),
-        ({"samples": 64}, {"samples": 128, "hessian": True}, "(probe.samples 64, now 128; probe.hessian false, now true):"),
+        ({"samples": 64}, {"samples": 9, "hessian": True}, "(probe.samples 64, now 9; probe.hessian false, now true)"),
         ({"hessian": True, "jacobian": True}, {}, None),
         ({"metrics": ("a", "b")}, {"metrics": ("b",)}, None),
         ({"metrics": ("b",)}, {"metrics": ("b", "m:c")}, "(probe.metrics b, now b m:c)"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from skipray.errors import written_to
 from skipray.tracking.address import TrackingRefused, redact, resolve_uri
 from skipray.tracking.exchange.prior import UNKNOWN, read_rows
 from skipray.tracking.exchange.table import (
@@ -60,10 +61,11 @@ def export_table(name: str, path: Path, tracking_uri: str | None = None) -> Expo
         raise TrackingRefused(f"{redact(uri)}: found no finished trial of {name}; allowed: at least one")
     aside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        if path.suffix.lower() == ".parquet":
-            table.to_parquet(aside, index=False)
-        else:
-            table.to_csv(aside, index=False, lineterminator="\n")
+        with written_to(path):
+            if path.suffix.lower() == ".parquet":
+                table.to_parquet(aside, index=False)
+            else:
+                table.to_csv(aside, index=False, lineterminator="\n")
         _refuse_what_is_read_otherwise(aside, name)
         aside.replace(path)
     finally:
