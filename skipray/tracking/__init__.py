@@ -25,6 +25,7 @@ from skipray.tracking.read.code_at_hand import lacking, lacks
 from skipray.tracking.read.damage import measurement_of
 from skipray.tracking.read.declared import declarations
 from skipray.tracking.read.former import accepted_code
+from skipray.tracking.read.former_names import finished_elsewhere
 from skipray.tracking.read.integrity import Damage, damaged, damaged_beside, store_damage
 from skipray.tracking.read.known import KnownTrials, known_trials, read_study
 from skipray.tracking.read.launches import Launches, living_owner, read_launches
@@ -116,6 +117,7 @@ __all__ = [
     "exists",
     "find_sweep_run",
     "finish_sweep",
+    "finished_elsewhere",
     "finished_run",
     "forget_finished",
     "forget_storage",

@@ -85,8 +85,7 @@ def launch(
         from skipray.execution.launching import launch_sweep
 
         stack.enter_context(tracking.one_look(tell))
-        if tracking.exists(spec, tracking_uri):
-            check_code(spec, tracking_uri, accept=accept)
+        check_code(spec, tracking_uri, accept=accept)
         watched = nullcontext() if metrics is None else MetricsFile(metrics, spec.name, tell)
         with notifying(notify, spec.name) as counts, watched as file:
             ended = launch_sweep(

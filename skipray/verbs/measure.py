@@ -43,8 +43,7 @@ def measure(
     spec = load_to_build(sweep, [*(overrides or ()), *asked], tracking_uri)
     use_data(data)
     with tracking.one_look(tell):
-        if tracking.exists(spec, tracking_uri):
-            check_code(spec, tracking_uri, accept=accept)
+        check_code(spec, tracking_uri, accept=accept)
     ended = measure_sweep(spec, tracking_uri=tracking_uri, ray_address=address)
     if as_json:
         print_json("measure", {"sweep": spec.name} | ended.as_json())

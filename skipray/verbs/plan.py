@@ -44,8 +44,8 @@ def plan(
 
         refuse_deleted(spec.name, spec, tracking_uri)
         with tracking.one_look(tell):
+            check_code(spec, tracking_uri)
             if tracking.exists(spec, tracking_uri):
-                check_code(spec, tracking_uri)
                 trials = tracking.known_trials(spec, tracking_uri).trials
                 states = tracking.states(spec, tracking_uri, trials=trials)
     seconds = None

@@ -35,8 +35,8 @@ def status(
     with tracking.one_look(tell):
         spec = load_to_read(sweep, overrides, tracking_uri)
         trials = () if spec.adaptive else spec.trials()
+        said = check_code(spec, tracking_uri, accept=accept)
         if tracking.exists(spec, tracking_uri):
-            said = check_code(spec, tracking_uri, accept=accept)
             known = tracking.known_trials(spec, tracking_uri)
             trials, to_come = known.trials, known.to_come
             ledger = tracking.read_ledger(spec, tracking_uri, trials=trials)

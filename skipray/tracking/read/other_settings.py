@@ -1,12 +1,11 @@
 """Finished trials of a sweep's cells and seeds with other settings than its file has now: they will be run again."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.spec.cell import value_text
-from skipray.spec.values import canonical_json
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.former import aliases
 from skipray.tracking.read.ledger import child_runs
@@ -38,12 +37,20 @@ def other_settings(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[
         return []
     today = aliases(sweep, uri, trials)
     finished = {today.get(row.trial_id, row.trial_id) for row in child_runs(uri, sweep.name) if row.is_finished}
-    missing = {_place(t): t for t in trials if t.trial_id not in finished}
+    missing: defaultdict[tuple[str, int, int], list[TrialSpec]] = defaultdict(list)
+    for trial in trials:
+        if trial.trial_id not in finished:
+            missing[_place(trial)].append(trial)
+    told: defaultdict[tuple[str, int, int], list[dict[str, str]]] = defaultdict(list)
+    for trial_id in sorted(finished & former.keys()):
+        then = former[trial_id]
+        place = _place(then)
+        told[place].append(_changes(then, [t for t in missing.get(place, ()) if _is_same_cell(then, t)]))
     changes: Counter[str] = Counter()
-    for trial_id in finished & former.keys():
-        now = missing.get(_place(former[trial_id]))
-        words = ", ".join(_changes(former[trial_id], now)) if now is not None else ""
-        changes.update([words] if words else [])
+    for of_place in told.values():
+        # What differs in more than another trial does was another trial's already.
+        nearest = [one for one in of_place if one and not any(o and o.keys() < one.keys() for o in of_place)]
+        changes.update("; ".join(f"{name} {words}" for name, words in one.items()) for one in nearest)
     return [
         f"{count} finished with other settings ({words}): they stay in the store, and are no part of the sweep as its "
         "file is now, which runs them again"
@@ -51,18 +58,31 @@ def other_settings(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[
     ]
 
 
-def _place(trial: TrialSpec) -> str:
-    """Cell and seed, by the factors' values."""
-    return canonical_json({"cell": dict(trial.cell.values), "seed": trial.seed})
+def _place(trial: TrialSpec) -> tuple[str, int, int]:
+    return (trial.model.architecture, trial.model.depth, trial.seed)
 
 
-def _changes(then: TrialSpec, now: TrialSpec) -> Iterator[str]:
-    """`recipe.epochs 10, now 20` for each setting that differs."""
-    had, has = dict(_flat(then.identity)), dict(_flat(now.identity))
-    for name in sorted(had.keys() | has.keys()):
-        if had.get(name) != has.get(name):
-            old, new = (value_text(x[name]) if name in x else ABSENT for x in (had, has))
-            yield f"{name} {old}, now {new}"
+def _is_same_cell(then: TrialSpec, now: TrialSpec) -> bool:
+    """By the factors that both have: what became a factor since, or is none any more, is a setting of the other."""
+    had, has = dict(then.cell.values), dict(now.cell.values)
+    return all(had[name] == has[name] for name in had.keys() & has.keys())
+
+
+def _changes(then: TrialSpec, now: Sequence[TrialSpec]) -> dict[str, str]:
+    """`recipe.epochs` -> `10, now 20` of each setting that differs from those of the trials that differ least."""
+    had = dict(_flat(then.identity))
+    found: list[dict[str, Any]] = []
+    for trial in now:
+        has = dict(_flat(trial.identity))
+        names = sorted(had.keys() | has.keys())
+        found.append({n: has.get(n, ABSENT) for n in names if had.get(n, ABSENT) != has.get(n, ABSENT)})
+    least = min(map(len, found), default=0)
+    nearest = [differing for differing in found if len(differing) == least]
+    return {
+        name: f"{value_text(had.get(name, ABSENT))}, now "
+        + " or ".join(dict.fromkeys(value_text(differing[name]) for differing in nearest if name in differing))
+        for name in sorted(set().union(*nearest))
+    }
 
 
 def _flat(identity: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ def tracked_sweeps(tracking_uri: str | None = None) -> list[str]:
         TrackingAway: the store cannot be reached.
     """
     uri = resolve_uri(None, tracking_uri)
-    return sorted(_from_sql(uri) if is_sql(uri) else _from_server(uri))
+    return sorted(_from_sql(uri) if is_sql(uri) else http_sweeps(uri).values())
 
 
 def _from_sql(uri: str) -> list[str]:
@@ -38,14 +38,15 @@ def _from_sql(uri: str) -> list[str]:
         raise away(uri, error) from None
 
 
-def _from_server(uri: str) -> list[str]:
+def http_sweeps(uri: str) -> dict[str, str]:
+    """Experiment id -> name of a server's sweeps, through MLflow's client."""
     from skipray.tracking.client import reach
 
-    found: list[str] = []
+    found: dict[str, str] = {}
     token: str | None = None
     while True:
         page = reach(uri, lambda c, token=token: c.search_experiments(page_token=token))  # type: ignore[misc]
-        found += [e.name for e in page if SWEEP in e.tags]
+        found |= {str(e.experiment_id): e.name for e in page if SWEEP in e.tags}
         token = page.token
         if not token:
             return found

@@ -19,13 +19,19 @@ AcceptOption = Annotated[
 
 
 def check_code(spec: SweepSpec, tracking_uri: str | None, *, accept: bool = False) -> list[str]:
-    """What is finished with other code, settings or probes than today's, in sentences, said on stderr.
+    """What is finished with other code, settings or probes than today's, or under another name where the sweep is new,
+    in sentences, said on stderr.
 
     Args:
         accept: whether those results are taken for today's code's, which the sweep's run then records.
     """
     from skipray import tracking
 
+    if not tracking.exists(spec, tracking_uri):
+        left = tracking.finished_elsewhere(spec, tracking_uri)
+        for sentence in left:
+            tell(sentence)
+        return left
     trials: Sequence[TrialSpec] = spec.trials()
     found = tracking.outdated(spec, tracking_uri, trials)
     accepted = tracking.accept_code(spec, tracking_uri, found) if accept else []
