@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skipray.records import State
 from skipray.spec import SweepSpec, TrialSpec, load_sweep, sweep_of
+from skipray.spec.document import in_yaml
 from skipray.terminal.interrupts import interruptible
 
 if TYPE_CHECKING:
@@ -50,13 +51,14 @@ class Sweep:
         """The sweep of a YAML file.
 
         Args:
-            overrides: dotted key -> value in YAML, such as `{"recipe.epochs": 2}`.
+            overrides: dotted key -> value, such as `{"recipe.epochs": 2}`. A text that is a number, a list or the like
+                in YAML is that, as on the command line.
 
         Raises:
             skipray.spec.SpecError: with one line for each mistake.
         """
         made = cls.__new__(cls)
-        made.spec = load_sweep(path, [f"{key}={value}" for key, value in (overrides or {}).items()])
+        made.spec = load_sweep(path, [f"{key}={in_yaml(value)}" for key, value in (overrides or {}).items()])
         return made
 
     @interruptible

@@ -1,6 +1,7 @@
 """A sweep in Python is the YAML file's sweep: the same trials, the same checks, the same messages."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,3 +65,31 @@ def test_a_plan_says_what_the_verb_says(
     assert note.startswith("not on this machine yet: found no Fashion-MNIST files")
     assert note in capsys.readouterr().err
     assert skipray.Sweep.from_file(ROOT / "sweeps" / "quickstart.yaml").plan().attrs["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("tracking.uri", None, None),
+        ("tracking.storage", None, None),
+        ("recipe.gradient_clip_norm", None, None),
+        ("question", "does a # c hold: yes", "does a # c hold: yes"),
+        ("question", "null: x", "null: x"),
+        ("question", "two\nlines, ünï 😀", "two\nlines, ünï 😀"),
+        ("recipe.learning_rate", np.float64(1e-5), 1e-5),
+        ("recipe.learning_rate", "0.2", 0.2),
+        ("seeds", np.array([3, 4]), (3, 4)),
+        ("seeds", [np.int64(3)], (3,)),
+        ("seeds", "[3, 4]", (3, 4)),
+    ],
+)
+def test_an_override_is_the_value_itself(key: str, value: Any, found: Any) -> None:
+    """Not its text read as YAML, of which a comment is no part, and None is a name."""
+    spec: Any = skipray.Sweep.from_file(ROOT / "sweeps" / "quickstart.yaml", {key: value}).spec
+    part, _, name = key.rpartition(".")
+    assert getattr(spec.cells[0].recipe if part == "recipe" else getattr(spec, part) if part else spec, name) == found
+
+
+def test_an_override_that_no_file_could_hold_is_refused() -> None:
+    with pytest.raises(SpecError, match="found a set; allowed: text, numbers"):
+        skipray.Sweep.from_file(ROOT / "sweeps" / "quickstart.yaml", {"seeds": {1}})

@@ -1,8 +1,10 @@
 """A YAML 1.2 text as plain values, with the line of every key, and the overrides of the command line."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -15,10 +17,13 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from skipray.errors import InputRefused, SkiprayError
 from skipray.spec.fields import SweepFile
 from skipray.spec.finding import read_text
+from skipray.spec.values import plain
 from skipray.spec.words import kind_words
 
 Location = tuple[str | int, ...]
 """Where something stands in a file: the keys, and positions in lists, that lead to it."""
+STANDARD = "tag:yaml.org,2002:"
+"""What YAML's own tags begin with; a file has `!!` there."""
 MAX_NODES = 100_000
 """A sweep file holds at most so many values, aliases expanded: no YAML text can fill the memory."""
 MAX_LEVELS = 100
@@ -156,6 +161,22 @@ class Document:
         return f"{self.where(loc)}: {key + ': ' if key else ''}{found}"
 
 
+def in_yaml(value: Any) -> str:
+    """A Python value as the text of an override. A text stays as it is where YAML reads it as something else, such as
+    the list `[8, 14]`.
+
+    Raises:
+        SpecError: it is nothing that a sweep file can hold.
+    """
+    made = _plain(plain(value), (), {}, Path("overrides"))
+    if isinstance(made, str):
+        with suppress(YAMLError, ValueError, RecursionError):
+            read = _parsed(made)
+            if read == made or not isinstance(read, str | dict | list) or made.lstrip()[:1] in ("[", "{"):
+                return made
+    return json.dumps(made, ensure_ascii=False)
+
+
 def _parsed(text: str) -> Any:
     """ruamel's tree of a text.
 
@@ -175,20 +196,27 @@ def _plain(node: Any, loc: Location, lines: dict[Location, int], path: Path) -> 
     """ruamel's tree as plain Python values, noting the line of every key and item."""
     if len(lines) > MAX_NODES:
         raise SpecError([f"{path}: found more than {MAX_NODES:,} values; allowed: fewer"])
+    tag = getattr(getattr(node, "tag", None), "value", None)
+    if tag is not None and not isinstance(node, str | int | float):
+        tag = tag.replace(STANDARD, "!!")
+        if tag == "!!str":
+            return str(node.value)
+        place = _place(loc, lines.get(loc, 0), path)
+        raise SpecError([f"{place}found the tag {tag}; allowed: text, numbers, booleans, lists and mappings"])
     if isinstance(node, dict):
         out = {}
         for key, value in node.items():
             here = (*loc, str(key))
-            lines[here] = _line(node, key) or lines.get(loc, 1)
+            lines[here] = _line(node, key) or lines.get(loc, 0)
             if not isinstance(key, str):
-                raise SpecError([f"{path}:{lines[here]}: found the key {key!r}; allowed: text"])
+                raise SpecError([f"{_place(loc, lines[here], path)}found the key {key!r}; allowed: text"])
             out[str(key)] = _plain(value, here, lines, path)
         return out
     if isinstance(node, list):
         items = []
         for i, value in enumerate(node):
             here = (*loc, i)
-            lines[here] = _line(node, i) or lines.get(loc, 1)
+            lines[here] = _line(node, i) or lines.get(loc, 0)
             items.append(_plain(value, here, lines, path))
         return items
     if isinstance(node, bool) or node is None:
@@ -199,9 +227,14 @@ def _plain(node: Any, loc: Location, lines: dict[Location, int], path: Path) -> 
         return float(node)
     if isinstance(node, str):
         return str(node)
-    raise SpecError(
-        [f"{path}:{lines.get(loc, 1)}: found {kind_words(node)}; allowed: text, numbers, booleans, lists and mappings"]
-    )
+    place = _place(loc, lines.get(loc, 0), path)
+    raise SpecError([f"{place}found {kind_words(node)}; allowed: text, numbers, booleans, lists and mappings"])
+
+
+def _place(loc: Location, line: int, path: Path) -> str:
+    """Where something stands, before what was found; of Python values and overrides, which have no lines, its key."""
+    key = ".".join(map(str, loc))
+    return f"{path}{f':{line}' if line else ''}: {key + ': ' if key else ''}"
 
 
 def _line(node: Any, key: Any) -> int | None:

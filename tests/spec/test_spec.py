@@ -236,6 +236,12 @@ def line_of(text: str, part: str) -> int:
             "  group_width: 20\n  options: {heads: 2}",
             r"options\.heads: found .* heads; allowed .*: none",
         ),
+        ("seeds: [0, 1]", "seeds: !include seeds.yaml", r":\d+: seeds: found the tag !include; allowed: text, numbers"),
+        (
+            "seeds: [0, 1]",
+            "seeds: !!python/object:os.system [0]",
+            r"seeds: found the tag !!python/object:os.system; allowed",
+        ),
         ("name: small", "name: ../small", r"name: found '\.\./small'; allowed: a name of"),
         ("name: small", "name: [small]", r"name: found \['small'\]"),
         ("kind: mlp", "kind: rnn", r"found 'rnn'; allowed: mlp, cnn"),

@@ -156,6 +156,7 @@ HEAD = "architecture,depth,seed,"
     ("text", "message"),
     [
         ("train.accuracy\nresnet,8,0,0.9\nresnet,8,1,95.2\n", "row 2: train.accuracy: found 95.2; allowed: a share"),
+        ("train.accuracy\nresnet,8,0,0.9\nresnet,8,1,inf\n", "row 2: train.accuracy: found inf; allowed: a share"),
         ("train.accuracy,train.accuracy\nresnet,8,0,.9,.8\n", "column train.accuracy twice"),
         ("width,model.width\nresnet,8,0,16,32\n", "column width twice"),
         ("model.depth\nresnet,8,0,16\n", "column depth twice"),
@@ -205,6 +206,27 @@ def test_nested_and_missing_values_of_a_parquet(tmp_path: Path) -> None:
     frame.assign(curve=[[1, 2], [3]]).to_parquet(path)
     with pytest.raises(BadTable, match=r"column curve with what is no number \(row 1"):
         read_rows(path, "x", "unknown")
+
+
+def test_networks_are_called_what_a_table_calls_them(tmp_path: Path) -> None:
+    """NA, None and null are gaps in every other column."""
+    names = ["NA", "None", "null", "nan", "n/a", "7"]
+    path = tmp_path / "names.csv"
+    rows = "".join(f"{name},8,0,NA,{'relu' if i else 'NA'}\n" for i, name in enumerate(names))
+    path.write_text(f"architecture,depth,seed,test.accuracy,activation\n{rows}")
+    found = read_rows(path, "names", "unknown")
+    assert [row.trial.model.architecture for row in found] == names
+    assert [row.trial.model.activation for row in found[:2]] == [None, "relu"]
+
+
+def test_an_infinite_value_is_one_of_a_run_that_diverged(tmp_path: Path) -> None:
+    path = tmp_path / "inf.csv"
+    path.write_text(
+        "architecture,depth,seed,train.loss,test.accuracy,outcome\na,8,0,inf,0.5,\na,8,1,2,0.5,\na,8,2,inf,.5,trained\n"
+    )
+    found = read_rows(path, "inf", "unknown")
+    assert [row.outcome for row in found] == ["diverged", "trained", "trained"]
+    assert [row.metrics.get("train.loss") for row in found] == [None, 2.0, None]
 
 
 def test_fields_of_all_kinds_are_factors(tmp_path: Path) -> None:

@@ -112,6 +112,11 @@ def _csv(path: Path) -> pd.DataFrame:
     if longer is not None:
         raise BadTable(f"{path}: row {longer}: found more values than the header has columns; allowed: as many")
     frame = pd.read_csv(path, header=0, names=range(len(names)), index_col=False, skipinitialspace=True)
+    for i in (i for i, name in enumerate(names) if column_name(name) == NEEDED[0]):
+        # A network may be called NA, None or null, which are gaps elsewhere.
+        as_texts: dict[str, Any] = {"dtype": {i: str}, "usecols": [i], "keep_default_na": False, "na_values": [""]}
+        texts = pd.read_csv(path, header=0, names=range(len(names)), index_col=False, skipinitialspace=True, **as_texts)
+        frame[i] = texts[i]
     # What pandas writes without a name is the number of the row.
     counted = [i for i, name in enumerate(names) if not name and frame[i].tolist() == list(range(len(frame)))]
     frame = frame.drop(columns=counted)
@@ -166,6 +171,6 @@ def _mistakes(name: str, values: Iterable[Any]) -> Iterator[str]:
             kind = "texts" if isinstance(value, str) else "what is no number"
             yield f"found the column {name} with {kind} (row {number}: {str(value)[:40]!r}); allowed: {ALLOWED}"
             return
-        if value is not None and name.endswith(SHARES) and math.isfinite(value) and not lowest <= value <= 1:
+        if value is not None and name.endswith(SHARES) and not lowest <= value <= 1:
             yield f"row {number}: {name}: found {value:g}; allowed: a share from {lowest} to 1, percent divided by 100"
             return

@@ -99,7 +99,7 @@ def _row(values: Mapping[str, Any], table: ResultTable, dataset: str, chance: fl
     )
     return Row(
         trial,
-        _outcome(values, measured),
+        _outcome(values, measured, infinite=any(is_number(values[k]) and math.isinf(values[k]) for k in table.metrics)),
         measured,
         float(seconds or 0.0),
         None if parameters is None else _whole(parameters, "parameters", 1, 10**15),
@@ -209,14 +209,15 @@ def _told(part: Any) -> Any:
     return part.model_construct(given, **values)
 
 
-def _outcome(values: Mapping[str, Any], measured: Mapping[str, float]) -> Outcome:
+def _outcome(values: Mapping[str, Any], measured: Mapping[str, float], *, infinite: bool) -> Outcome:
+    """As it is told; else by what was measured: an infinite value, such as a loss, is one of a run that diverged."""
     told = values.get("outcome")
     if told is not None:
         for outcome in OUTCOMES:
             if told == outcome:
                 return outcome  # type: ignore[return-value]
         raise BadTable(f"outcome: found {told!r}; allowed: {', '.join(OUTCOMES)}")
-    if not measured.keys() - {CHANCE_SCORE, CHANCE_LOSS}:
+    if infinite or not measured.keys() - {CHANCE_SCORE, CHANCE_LOSS}:
         return "diverged"
     chance, accuracy = measured.get(CHANCE_SCORE), measured.get("train.accuracy", measured.get("test.accuracy"))
     return "untrained" if chance is not None and accuracy is not None and accuracy <= chance else "trained"
