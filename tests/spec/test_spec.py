@@ -73,6 +73,14 @@ def test_include_and_exclude(tmp_path):
     assert cells == {("plainnet", 8), ("plainnet", 20), ("resnet", 8), ("resnet", 20), ("resnet", 38)}
 
 
+def test_what_several_families_refuse_alike_is_one_line(tmp_path):
+    said = refused(tmp_path, GOOD.replace("[8, 20]", "[8, 21]")).splitlines()
+    assert [line.split(": ", 2)[2] for line in said] == [
+        "found the depth 21; allowed for plainnet (mlp), resnet (mlp): 2n + 2, the nearest are 20 and 22",
+        "found the depth 21; allowed for resnext (mlp): 3n + 2, the nearest are 20 and 23",
+    ]
+
+
 def test_a_name_and_the_mapping_of_a_name_are_one_value_where_cells_are_excluded(tmp_path):
     for written, excluded in (
         ("adamw", "{name: adamw}"),

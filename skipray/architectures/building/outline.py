@@ -200,11 +200,13 @@ def finish(
     bias = model.normalization == "none" and order != "fixup"  # Fixup has scalar biases of its own
     dirac = model.initialisation == "dirac"
     made: dict[Block, Block] = {}  # equal blocks are one object, so that sizes at depth 1202 take milliseconds
-    for block in blocks:
+    finished: dict[int, Block] = {}  # and one object is looked at once: the hash of a block is that of all its layers
+    for block in {id(block): block for block in blocks}.values():
         if block not in made:
             layers = tuple(replace(layer, bias=bias, dirac=dirac) for layer in block.layers)
             projection = block.projection and replace(block.projection, bias=bias)
             made[block] = replace(block, layers=layers, projection=projection)
+        finished[id(block)] = made[block]
     last = blocks[-1]
     features = last.outputs + (last.inputs if last.skip == "concatenation" else 0)
     return Outline(
@@ -217,7 +219,7 @@ def finish(
         stem=replace(stem, bias=bias),
         bare_stem=order == "pre" or (order == "dense" and not pool),
         pool=pool,
-        blocks=tuple(made[block] for block in blocks),
+        blocks=tuple(finished[id(block)] for block in blocks),
         classifier=WeightLayer(features, classes, bias=True),
         layer_scale=model.layer_scale,
         stochastic_depth=model.stochastic_depth or 0.0,

@@ -15,12 +15,13 @@ BYTES = 4
 
 
 def sizes(outline: Outline, input_shape: tuple[int, int, int]) -> Sizes:
-    """Counts of a whole network, each distinct block counted once and multiplied."""
-    blocks = Counter(outline.blocks)
+    """Counts of a whole network, each distinct block, which is one object in an outline, counted once and multiplied."""
+    counts = Counter(map(id, outline.blocks))
     parameters, flops, kept = _ends(outline, input_shape)
     extra = activations.kept(outline.activation)
     kept += extra * _ends_activated(outline)
-    for block, times in blocks.items():
+    for block in {id(block): block for block in outline.blocks}.values():
+        times = counts[id(block)]
         parameters += times * _block_parameters(outline, block)
         flops += times * _block_flops(block)
         kept += times * (_block_kept(outline, block) + extra * _block_activated(outline, block))

@@ -1,6 +1,7 @@
 """What is wrong in a document, with its place."""
 
 import difflib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pydantic
@@ -8,6 +9,9 @@ import pydantic
 from skipray.spec.document import Document, Location, SpecError
 from skipray.spec.fields import Section
 from skipray.spec.words import allowed_words, fields_at, is_union_tag, show
+
+ALLOWED_FOR = "; allowed for "
+"""In a message: before what it is that allows no more than what follows, such as a family."""
 
 
 class Mistakes:
@@ -48,7 +52,7 @@ class Mistakes:
             SpecError: with one line for each mistake.
         """
         if self.lines:
-            raise SpecError(dict.fromkeys(self.lines))
+            raise SpecError(_merged(dict.fromkeys(self.lines)))
 
     def _describe(self, model: type[Section], detail: Any, loc: Location) -> str:
         parts = tuple(p for p in detail["loc"] if not is_union_tag(p))
@@ -65,6 +69,17 @@ class Mistakes:
         return self.document.mistake(
             here, f"found {show(detail['input'])}; allowed: {allowed_words(model, parts, detail)}"
         )
+
+
+def _merged(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, where several families refuse one value alike as one line that names them."""
+    whose: dict[tuple[str, str], list[str]] = {}
+    for line in lines:
+        head, mark, rest = line.partition(ALLOWED_FOR)
+        family, _, allowed = rest.partition(": ")
+        whose.setdefault((head, allowed) if mark else (line, ""), []).append(family)
+    for (head, allowed), families in whose.items():
+        yield f"{head}{ALLOWED_FOR}{', '.join(families)}: {allowed}" if families != [""] else head
 
 
 def nearest(model: type[Section], parts: tuple[Any, ...]) -> tuple[Any, ...] | None:
