@@ -11,7 +11,7 @@ from skipray.metrics import describe
 from skipray.records import CHANCE_LOSS
 from skipray.report.chart import Chart, Level, Table
 from skipray.report.depth_figures import DepthFigure, by_depth
-from skipray.report.groups import Facet, Layout
+from skipray.report.groups import Facet, Layout, family
 from skipray.report.numbers import number
 from skipray.report.predicted import predicted_table
 from skipray.report.published import Published, published_for
@@ -28,6 +28,8 @@ MARKS = (
     "lies within the depths tried"
 )
 """What a main figure's marks are; its caption goes on."""
+NEAR = 0.01
+"""Chances that lie no farther apart, such as those of two splits of one data set, are one line."""
 
 
 def accuracy_by_depth(
@@ -46,6 +48,8 @@ def accuracy_by_depth(
         without a trial that has logged it, it is not known."""
         here = [chance for chance, group in zip(chances, groups, strict=True) if group in facet.groups]
         told = sorted({float(f"{chance:.3g}") for chance in here if chance == chance})
+        if len(told) > 1 and told[-1] - told[0] <= NEAR:
+            return (Level(sum(told) / len(told), f"chance {number(told[0])} to {number(told[-1])}"),)
         return tuple(Level(y, f"chance {number(y)}") for y in told)
 
     known = published_for(cells.values())
@@ -64,6 +68,7 @@ def accuracy_by_depth(
     chart = by_depth(aggregate, layout, figure)
     if chart is None:
         return None
+    chart = replace(chart, caption=chart.caption + _diverged_words(aggregate))
     # The report's first table has the means.
     tables = (
         predicted_table(aggregate, layout, predicted or {}),
@@ -84,7 +89,19 @@ def loss_by_depth(aggregate: "Aggregate", layout: Layout) -> Chart | None:
         levels=lambda facet: (Level(float(alone.mean()), "the mean alone"),) if alone.nunique() == 1 else (),
         limits=True,
     )
-    return by_depth(aggregate, layout, figure)
+    chart = by_depth(aggregate, layout, figure)
+    return chart and replace(chart, caption=chart.caption + _diverged_words(aggregate))
+
+
+def _diverged_words(aggregate: "Aggregate") -> str:
+    """That networks which diverged, and so have no last score, are not drawn, and how many of each family."""
+    trials = aggregate.trials
+    if "outcome" not in trials or not (trials["outcome"] == "diverged").any():
+        return ""
+    families = trials["trial_id"].map(aggregate.groups).map(family, na_action="ignore")
+    lost = (trials["outcome"] == "diverged").groupby(families, sort=False).agg(["sum", "count"])
+    named = [f"{row['sum']} of {row['count']} of {name}" for name, row in lost[lost["sum"] > 0].iterrows()]
+    return f" Networks that diverged are not drawn: {', '.join(named)}."
 
 
 def _published_table(aggregate: "Aggregate", known: tuple[Published, ...]) -> Table:

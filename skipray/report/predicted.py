@@ -60,7 +60,8 @@ def predicted_table(
     left = f" {MAX_ROWS} of {len(said)} are listed." if len(said) > MAX_ROWS else ""
     order = order_of_limits(measured, predicted)
     agreement = f" {words(order)}" if order is not None else ""
-    premises = " ".join(dict.fromkeys(f"{limit.source}: {limit.premise}." for _, limit in said))
+    sources = dict.fromkeys(f"{limit.source}: {limit.premise}." for _, limit in said)
+    premises = " ".join(text[:1].upper() + text[1:] for text in sources)
     return Table(
         f"Limit measured and predicted at initialisation, as {layout.depth_words}, and measured over predicted (of two "
         "predicted depths over the first). No prediction knows the learning rate or the length of the training."

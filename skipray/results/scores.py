@@ -29,7 +29,9 @@ class CellScore:
     means: Mapping[str, float | None]
     """Of each of SPLITS; None where no seed has one."""
     counts: Mapping[str, int]
-    """Of each of SPLITS: seeds that the mean is over. A seed that diverged may have a score on one alone."""
+    """Of each of SPLITS: seeds that the mean is over."""
+    diverged: int = 0
+    """Seeds that have diverged, whose last scores are those of the network before: in no mean."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,14 @@ class Scores:
         """
         names = list(names)
         return [
-            {**c.cell.row(names), "metric": self.metric, "seeds": c.seeds, "scored": c.scored, **c.means}
+            {
+                **c.cell.row(names),
+                "metric": self.metric,
+                "seeds": c.seeds,
+                "scored": c.scored,
+                "diverged": c.diverged,
+                **c.means,
+            }
             for c in self.cells
         ]
 
@@ -63,7 +72,12 @@ def scores_of(seeds: Mapping[Cell, int], trials: "pd.DataFrame", cells: Mapping[
     """
     if "recipe.epochs" in trials:
         trials = trials[trials["recipe.epochs"] != 0]
+    diverged: Counter[Cell] = Counter()
+    if "outcome" in trials:
+        lost = trials["outcome"] == "diverged"
+        diverged.update(cells[i] for i in trials["trial_id"][lost] if i in cells)
     metric = (judged_by(trials) if len(trials) else ACCURACIES)[0].partition(".")[2]
+    trials = trials[~lost] if diverged else trials
     values: dict[tuple[Cell, str], list[float]] = {}
     for split in SPLITS:
         column = f"{split}.{metric}"
@@ -77,7 +91,7 @@ def scores_of(seeds: Mapping[Cell, int], trials: "pd.DataFrame", cells: Mapping[
         own = {split: values.get((cell, split), []) for split in SPLITS}
         means = {split: sum(v) / len(v) if v else None for split, v in own.items()}
         counts = {split: len(v) for split, v in own.items()}
-        found.append(CellScore(cell, asked, max(counts.values()), means, counts))
+        found.append(CellScore(cell, asked, max(counts.values()), means, counts, diverged[cell]))
     return Scores(metric, tuple(found))
 
 

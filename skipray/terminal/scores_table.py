@@ -12,6 +12,8 @@ from skipray.terminal.visible import escape
 MOST_GROUPS = 24
 """Groups whose accuracies are shown; the report has all."""
 
+DIVERGED = "div."
+
 
 def scores_table(scores: Scores, depth: str = "depth") -> Grid | None:
     """Mean train and test accuracy (or loss) over the seeds, groups down and depths across; how many seeds a mean is
@@ -21,7 +23,7 @@ def scores_table(scores: Scores, depth: str = "depth") -> Grid | None:
         depth: with what it counts, here and below: `SweepSpec.depth_words`.
     """
     cells = {c.cell: c for c in scores.cells}
-    if not any(c.scored for c in scores.cells):
+    if not any(c.scored or c.diverged for c in scores.cells):
         return None
     depths = sorted({cell.depth for cell in cells})
     groups = list(dict.fromkeys(cell.group for cell in cells))
@@ -29,17 +31,18 @@ def scores_table(scores: Scores, depth: str = "depth") -> Grid | None:
         (f"{escape(group.label)}, {split}", *(_score_text(cells.get(Cell(group, depth)), split) for depth in depths))
         for group in groups[:MOST_GROUPS]
         for split in SPLITS
-        if any(c.means[split] is not None for c in scores.cells if c.cell.group == group)
+        if any(c.means[split] is not None or c.diverged for c in scores.cells if c.cell.group == group)
     ]
     left = len(groups) - MOST_GROUPS
-    caption = f"and {left} more groups, which the report has" if left > 0 else ""
-    return Grid(_columns(f"{scores.metric} at {depth}", depths), tuple(rows), caption, across=True)
+    notes = [f"and {left} more groups, which the report has"] if left > 0 else []
+    notes += [f"{DIVERGED}: each seed that has finished diverged"] if any(DIVERGED in row for row in rows) else []
+    return Grid(_columns(f"{scores.metric} at {depth}", depths), tuple(rows), "; ".join(notes), across=True)
 
 
 def _score_text(score: CellScore | None, split: str) -> str:
     mean = score.means[split] if score is not None else None
     if score is None or mean is None:
-        return "-"
+        return DIVERGED if score is not None and score.diverged and not score.scored else "-"
     count = score.counts[split]
     partial = f" {count}/{score.seeds}" if count < score.seeds else ""
     return f"{_number(mean)}{partial}"

@@ -103,6 +103,9 @@ def test_what_a_network_reached_before_it_diverged_is_no_result(uri: str, tmp_pa
     series = next(s for s in made.series if s.metric == "train.accuracy")
     assert series.depth.count(DEPTHS[-1]) == 1
     assert "2 of 12 networks diverged and are left out" in series.trend.notes
+    chart = accuracy_by_depth(made, layout)
+    assert chart is not None
+    assert chart.caption.endswith("Networks that diverged are not drawn: 2 of 12 of plain.")
 
 
 def test_the_line_of_chance_is_what_limits_are_counted_from(uri: str, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_mean_of_some_seeds_says_of_how_many() -> None:
     records = scores.records(made.factor_names)
     assert records[0] == {
         "architecture": "plainnet", "depth": 8, "normalization": "layer", "learning_rate": RATES[0],
-        "metric": "accuracy", "seeds": 3, "scored": 2, "train": pytest.approx(0.008), "test": 0.5,
+        "metric": "accuracy", "seeds": 3, "scored": 2, "diverged": 0, "train": pytest.approx(0.008), "test": 0.5,
     }  # fmt: skip
     empty = scores_by_now(made, made.trials(), trials.iloc[:0])
     assert scores_table(empty) is None
@@ -83,6 +83,24 @@ def test_a_mean_of_some_seeds_says_of_how_many() -> None:
     assert "2/3" not in train
     assert "0.500 2/3" in test, "each mean says what it is over itself"
     assert [c.scored for c in empty.cells] == [0] * 24
+
+
+def test_a_network_that_diverged_has_no_score() -> None:
+    """Its last one is that of the network before."""
+    made = sweep([8, 14])
+    trials = read(made).assign(outcome="trained")
+    deep = trials["trial_id"].map({t.trial_id: t.cell for t in made.trials()}).map(lambda cell: cell.depth == 14)
+    trials.loc[deep, "outcome"] = "diverged"
+    trials.loc[0, "outcome"] = "diverged"
+    scores = scores_by_now(made, made.trials(), trials)
+    found = [(c.cell.depth, c.diverged, c.scored) for c in scores.cells]
+    assert found[0] == (8, 1, 2)
+    assert set(found[1:]) == {(8, 0, 3), (14, 3, 0)}
+    lines = shown(scores_table(scores), 100)
+    assert lines[1].split()[-3:] == ["0.008", "2/3", "div."]
+    assert "div.: each seed that has finished diverged" in " ".join(lines)
+    trials["outcome"] = "diverged"
+    assert scores_table(scores_by_now(made, made.trials(), trials)) is not None
 
 
 def test_what_nothing_has_trained_has_no_accuracy() -> None:

@@ -15,7 +15,7 @@ BYTES = 4
 
 
 def sizes(outline: Outline, input_shape: tuple[int, int, int]) -> Sizes:
-    """Counts of a whole network, each distinct block, which is one object in an outline, counted once and multiplied."""
+    """Counts of a whole network, each distinct block, one object in an outline, counted once and multiplied."""
     counts = Counter(map(id, outline.blocks))
     parameters, flops, kept = _ends(outline, input_shape)
     extra = activations.kept(outline.activation)
