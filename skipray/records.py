@@ -40,8 +40,9 @@ LAYER_COLUMNS = (
 
 epoch int; layer str; layer_index int (0 = stem); tensor str (hidden, branch, skip, weight, weight_update,
 weight_gradient, output_gradient); unfolding str (matrix, samples, channels, height, width, out, in); centred bool;
-phase str (train | eval: batch or running statistics); statistic str and version int: the definition; value float64;
-censored int (-1 the truth is below, 0, 1 above); reason str, empty unless the value is absent (NaN).
+phase str (eval: evaluation mode; train: at epoch 0 the same with batch statistics, later training mode); statistic str
+and version int: the definition; value float64; censored int (-1 the truth is below, 0, 1 above); reason str, empty
+unless the value is absent (NaN).
 """
 
 

@@ -1,7 +1,8 @@
 """`skipray twins`: how alike twins' representations are, layer by layer, from the saved weights of finished runs.
 
 Twins have depth, seed and all factors in common but the family: the roles of the paper's claims (`claims: {plain, skip,
-aggregated}`). They are compared by linear CKA (Kornblith et al. 2019) on the fixed probe batch, in evaluation mode.
+aggregated}`). They are compared by linear CKA (Kornblith et al. 2019) on the fixed probe batch, in evaluation mode, of
+networks that nothing trained with batch statistics.
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ def _represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> _Re
 
     from skipray.metrics.computing.as_found import as_found
     from skipray.metrics.computing.grams import centred_gram
+    from skipray.metrics.computing.modes import evaluation_mode
     from skipray.probe import layers_of
     from skipray.probe.batch import Batch
     from skipray.trial import numerics
@@ -134,12 +136,13 @@ def _represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> _Re
         network = probed.network
         batch = Batch((probed.inputs,), samples=len(probed.inputs))
         layers = layers_of(network, batch, trial.probe.layers, probed.lone).hidden
-        with as_found(network), torch.no_grad():
+        untrained = trial.recipe.epochs == 0
+        with as_found(network), torch.no_grad(), evaluation_mode(network, batch_statistics=untrained):
             handles = [
                 layer.output.register_forward_hook(lambda module, given, output, name=layer.name: keep(name, output))
                 for layer in layers
             ]
-            network.eval()(probed.inputs)
+            network(probed.inputs)
             for handle in handles:
                 handle.remove()
     if not all(bool(gram.isfinite().all()) for gram in found.values()):

@@ -14,7 +14,8 @@ of the matrix case. Statistics of entries stand under the first unfolding, which
 
 
 def headline_phase(epoch: int) -> str:
-    """Batch statistics (`train`) at initialisation, where the running ones are still the identity; `eval` after."""
+    """Evaluation mode (`eval`), at initialisation with batch statistics (`train`), since the running ones are still the
+    identity there."""
     return "train" if epoch == 0 else "eval"
 
 

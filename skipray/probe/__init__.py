@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from skipray.extension.field_docs import show_fields
 from skipray.metrics import Entry, chosen, headline_phase
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.modes import evaluation_mode, keeps_statistics, training_mode
 from skipray.probe import headline
 from skipray.probe.batch import Batch, check_network, read_batch
 from skipray.probe.capture import Wanted, capture
@@ -28,7 +29,7 @@ from skipray.probe.reduction import Reduced
 from skipray.probe.rows import rows
 from skipray.records import LAYER_COLUMNS, Histogram
 from skipray.spec import ProbeSpec
-from skipray.torch_private import DROPOUTS, STATISTICS_NORMS, uncompiled
+from skipray.torch_private import DROPOUTS, uncompiled
 
 __all__ = ["Measurement", "asked_for", "measure", "probe"]
 
@@ -158,8 +159,9 @@ def measure(
 ) -> Measurement:
     """The probe of a trial, by its preset.
 
-    The headline phase has batch statistics at epoch 0, where the running ones are still the identity, and running
-    statistics afterwards.
+    The headline phase is evaluation mode, at epoch 0 with batch statistics, since the running ones are still the
+    identity. The preset `full` measures the other phase too, where the two differ: at epoch 0 the running statistics,
+    afterwards training mode as a whole (batch statistics, dropout, branches that are left out).
 
     Args:
         inputs: (samples, channels, height, width), the sweep's fixed probe batch.
@@ -183,11 +185,13 @@ def measure(
     why = no_updates if full else ""
     batch = Batch((inputs,), labels=labels, samples=len(inputs))
     layers = layers_of(network, batch, spec.layers, lone)
-    reduced = capture(network, batch, layers, wanted, phase=main, weight_updates=updates, no_updates=why, loss=loss)
-    if full and _modes_differ(network):
-        other = "eval" if main == "train" else "train"
+    with evaluation_mode(network, batch_statistics=epoch == 0):
+        reduced = capture(network, batch, layers, wanted, phase=main, weight_updates=updates, no_updates=why, loss=loss)
+    if full and _phases_differ(network, epoch):
         passing = Wanted(metrics, gradients=True, branches=True, centre_all=True, weights=False)
-        reduced += capture(network, batch, layers, passing, phase=other, loss=loss)
+        with training_mode(network) if epoch else evaluation_mode(network):
+            other = "train" if epoch else "eval"
+            reduced += capture(network, batch, layers, passing, phase=other, loss=loss)
     table = rows(reduced, epoch, metrics)
     if epoch == 0 and not wanted.gradients and trained_together:
         sizes = _gradient_norms(network, batch, layers, metrics, min(trained_together, len(inputs)), loss)
@@ -220,7 +224,8 @@ def _gradient_norms(
     wanted = Wanted(sizes, gradients=True, branches=False, centre_all=False, weights=False, norms_only=True)
     part = Batch((batch.arguments[0][:samples],), labels=batch.labels[:samples], samples=samples)
     try:
-        return capture(network, part, layers, wanted, phase="train", loss=loss)
+        with evaluation_mode(network, batch_statistics=True):
+            return capture(network, part, layers, wanted, phase=headline_phase(0), loss=loss)
     except (RuntimeError, ValueError):
         return []  # what cannot be differentiated is not trained, and can still be measured otherwise
 
@@ -231,8 +236,10 @@ def asked_for(spec: ProbeSpec) -> tuple[Entry, ...]:
     return chosen(spec.metrics, [name for name, wanted in asked.items() if wanted])
 
 
-def _modes_differ(network: nn.Module) -> bool:
-    return any(isinstance(module, STATISTICS_NORMS + DROPOUTS) for module in network.modules())
+def _phases_differ(network: nn.Module, epoch: int) -> bool:
+    """Whether the other phase than the headline's is another function."""
+    modules = list(network.modules())
+    return any(map(keeps_statistics, modules)) or (epoch > 0 and any(isinstance(m, DROPOUTS) for m in modules))
 
 
 def _histograms(reduced: list[Reduced], epoch: int) -> tuple[Histogram, ...]:

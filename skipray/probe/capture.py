@@ -68,7 +68,7 @@ def capture(
     Args:
         batch: with labels where gradients are wanted.
         layers: the hidden representations to look at.
-        phase: `train` or `eval`, the mode that the network is put into for the pass.
+        phase: `train` or `eval`, what the mode is called that the network is in.
         no_updates: why there are no weight updates, where they are to be named as absent.
         loss: of the output and the labels; the mean cross-entropy of class scores when left out.
     """
@@ -77,7 +77,6 @@ def capture(
     weights = weight_layers(network, layers.hidden) if wanted.weights else []
     # Inside, a parametrised weight is one tensor, whose gradient can be asked for.
     with as_found(network), torch.inference_mode(False), parametrize.cached():
-        network.train(phase == "train") if network.training != (phase == "train") else None
         try:
             taps = layers.taps(branches=wanted.branches, attention=wanted.attention)
             pass_.last = sum(tap.tensor == "hidden" for tap in taps) - 1

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from skipray.metrics import Absent, NetworkMetric
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.modes import evaluation_mode
 from skipray.metrics.computing.network import TrainedNetwork
 from skipray.metrics.computing.own import of_network
 from skipray.probe import asked_for, layers_of
@@ -15,7 +16,6 @@ from skipray.probe.batch import Batch
 from skipray.probe.layers import declared_layers
 from skipray.probe.weights import weight_layers
 from skipray.spec import ProbeSpec
-from skipray.torch_private import BATCH_NORMS
 
 
 def initial_weights(network: nn.Module) -> dict[str, Tensor]:
@@ -46,15 +46,11 @@ def generalization_measures(
         loss: of scores and labels, the mean over the samples.
         seed: of the noise that flatness, neighbours, Lanczos and Hutchinson draw.
         lone: names of the blocks, where there are too few to be found by structure.
-        trained: if not, only what says something of a network at initialisation, batch normalization with the batch's
-            own statistics, since the running ones are still the identity.
+        trained: if not, only what says something of a network at initialisation, normalizations with the batch's own
+            statistics, since the running ones are still the identity.
     """
     out: dict[str, float] = {}
-    with as_found(network):
-        network.eval()
-        for module in network.modules():
-            if not trained and isinstance(module, BATCH_NORMS):
-                module.train()
+    with as_found(network), evaluation_mode(network, batch_statistics=not trained):
         with torch.no_grad():
             scores = network(inputs)
         if not bool(scores.isfinite().all()):

@@ -15,21 +15,25 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from skipray.spec.fields import Recipe
+from skipray.spec.fields import ModelSpec, Recipe
 
 FIRST_NUMERICS = 1
-REVISIONS: tuple[tuple[int, Callable[[Recipe], bool]], ...] = (
+REVISIONS: tuple[tuple[int, Callable[[Recipe, ModelSpec], bool]], ...] = (
     # Rates of an own optimizer's groups follow the schedule with their ratios, and it is told a weight decay of 0.
-    (2, lambda recipe: recipe.optimizer is not None and ":" in recipe.optimizer["name"]),
+    (2, lambda recipe, model: recipe.optimizer is not None and ":" in recipe.optimizer["name"]),
+    # Nothing is dropped where a network is measured before training. What a family of one's own drops is not known
+    # here; its weights are also other layers' since, and those that its pass does not use are left out.
+    (3, lambda recipe, model: bool(model.dropout or model.stochastic_depth) or ":" in model.architecture),
 )
-"""Version, and whether the numbers of a trial with such a recipe are other ones since; the CHANGELOG says which."""
+"""Version, and whether the numbers of a trial with such a recipe and network are other ones since; the CHANGELOG says
+which."""
 NUMERICS_VERSION = max(version for version, _ in REVISIONS)
 """The latest of skipray's numerics."""
 
 
-def numerics_version(recipe: Recipe) -> int:
-    """The version of skipray's numerics at which the numbers of trials with such a recipe last changed."""
-    return max((version for version, concerns in REVISIONS if concerns(recipe)), default=FIRST_NUMERICS)
+def numerics_version(recipe: Recipe, model: ModelSpec) -> int:
+    """The version of skipray's numerics at which the numbers of trials with such a recipe and network last changed."""
+    return max((version for version, concerns in REVISIONS if concerns(recipe, model)), default=FIRST_NUMERICS)
 
 
 FIRST_FIELDS: dict[str, frozenset[str]] = {

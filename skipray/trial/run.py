@@ -29,6 +29,7 @@ from skipray.architectures.building.passes.running import Passes
 from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes, subset_size
 from skipray.extension import as_launched
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.modes import evaluation_mode
 from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.records import EpochRecord, Outcome, TrialRecord
@@ -44,7 +45,7 @@ from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable
 from skipray.trial.training import EpochEnd, TrainingProgress, autocast, make_optimizer, to_device, train
-from skipray.trial.training.evaluation import Evaluation, evaluate, evaluation_mode, gaps
+from skipray.trial.training.evaluation import Evaluation, evaluate, gaps
 from skipray.trial.training.losses import judging_loss, probing_loss
 from skipray.trial.training.rest import Rest
 from skipray.trial.training.state import (

@@ -17,7 +17,8 @@ from skipray.spec.trial import stored_trial
 ROOT = Path(__file__).parents[2]
 PINNED = json.loads((ROOT / "tests" / "golden" / "trial_ids.json").read_text())
 """Sweep -> number of trials, the first and last id, and a digest over all of them, as commit 81fe7fb made them,
-of a later sweep as the commit that pinned it did."""
+of a later sweep as the commit that pinned it did, and those of huang2016 with stochastic depth as version 3 of the
+numbers has them."""
 
 
 def summary(sweep: SweepSpec) -> dict[str, object]:
@@ -71,10 +72,18 @@ def test_a_revision_moves_the_ids_of_the_trials_that_it_concerns_alone() -> None
     own = trial.recipe.model_copy(update={"optimizer": {"name": "optimizers:Lion"}})
     moved = replace(trial, recipe=own)
     assert (trial.numerics_version, moved.numerics_version) == (1, 2)
-    assert numerics_version(trial.recipe.model_copy(update={"optimizer": {"name": "adamw"}})) == 1
+    assert numerics_version(trial.recipe.model_copy(update={"optimizer": {"name": "adamw"}}), trial.model) == 1
     before = stored_trial("of-before", numerics=1, **_fields(moved))
     assert (before.trial_id, before.numerics_version, before.identity["numerics_version"]) == ("of-before", 1, 1)
     assert stored_trial("of-today", numerics=2, **_fields(moved)).stored_numerics is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dropout": 0.1}, {"stochastic_depth": 0.5}, {"architecture": "nets:Mine"}], ids=str
+)
+def test_networks_that_were_measured_with_dropout_before_training_have_another_version(changes: dict[str, Any]) -> None:
+    trial = load_sweep(ROOT / "sweeps" / "quickstart.yaml").trials()[0]
+    assert replace(trial, model=trial.model.model_copy(update=changes)).numerics_version == 3
 
 
 def _fields(trial: TrialSpec) -> dict[str, Any]:

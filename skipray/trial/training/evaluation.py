@@ -1,19 +1,17 @@
 """Loss and accuracy of a network on a split, without changing the network."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from torch import nn
 
 from skipray.datasets import Images, Splits, batches, fixed_order, subset_size
 from skipray.metrics import Absent, Entry, GapMetric, SplitMetric, entries
 from skipray.metrics.computing.judged import Judged
 from skipray.metrics.computing.own import of_batch, of_splits
-from skipray.torch_private import BATCH_NORMS
 from skipray.trial.training.losses import Objective, counted, mean_cross_entropy
 
 INPUTS_PER_BATCH = 2**20
@@ -119,28 +117,3 @@ def gaps(train: Evaluation, test: Evaluation, names: Sequence[str] = ()) -> dict
             with suppress(Absent):
                 found[metric.key] = of_splits(entry, train.values[metric.of], test.values[metric.of])
     return found
-
-
-@contextmanager
-def evaluation_mode(network: nn.Module, *, batch_statistics: bool = False) -> Iterator[None]:
-    """Evaluation mode for a while; modes and buffers are left as they were found.
-
-    Args:
-        batch_statistics: batch normalization takes the batch's own statistics, for a network whose running statistics
-            are still the identity (before the first step).
-    """
-    modes = [(module, module.training) for module in network.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()] if batch_statistics else []
-    network.eval()
-    if batch_statistics:
-        for module in network.modules():
-            if isinstance(module, BATCH_NORMS):
-                module.train()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        with torch.no_grad():
-            for buffer, value in buffers:
-                buffer.copy_(value)

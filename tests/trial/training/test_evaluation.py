@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from skipray.trial.training.evaluation import evaluate, evaluation_mode, subset_size
+from skipray.metrics.computing.modes import evaluation_mode
+from skipray.trial.training.evaluation import evaluate, subset_size
 
 
 def splits(samples, features=4):

@@ -1,0 +1,131 @@
+"""Which function of a network each phase of a record describes."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skipray.architectures import build
+from skipray.metrics.computing.modes import evaluation_mode
+from skipray.probe import measure
+from skipray.probe.generalization import generalization_measures
+from skipray.spec import ModelSpec, ProbeSpec
+
+DEFAULT, FULL = ProbeSpec(samples=16), ProbeSpec(samples=16, preset="full")
+KEY = ["layer", "layer_index", "tensor", "unfolding", "centred", "statistic"]
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    return torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(1)), torch.arange(16) % 10
+
+
+def family(name: str, **changes: object) -> nn.Module:
+    fields = {"architecture": name, "depth": 14, "kind": "mlp", "width": 32, "normalization": "none"}
+    fields |= {"initialisation": "he_normal", "activation": "relu"} | changes
+    return build(ModelSpec(**fields), (1, 8, 8), 10, seed=0)
+
+
+class OwnNorm(nn.Module):
+    """Batch normalization of one's own."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean(0) if self.training else self.running_mean
+        return x - mean
+
+
+class Own(nn.Module):
+    """A network of one's own, with what differs in training."""
+
+    def __init__(self, dropped: Callable[[Tensor, bool], Tensor], norm: nn.Module | None = None) -> None:
+        super().__init__()
+        self.stem, self.norm, self.head = nn.Linear(64, 8), norm or nn.Identity(), nn.Linear(8, 10)
+        self.dropped = dropped
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.dropped(self.norm(self.stem(x.flatten(1))), self.training))
+
+
+def own(dropped: Callable[[Tensor, bool], Tensor], norm: nn.Module | None = None) -> nn.Module:
+    torch.manual_seed(0)
+    return Own(dropped, norm)
+
+
+def as_it_is(x: Tensor, training: bool) -> Tensor:
+    return x
+
+
+def half(x: Tensor, training: bool) -> Tensor:
+    return functional.dropout(x, 0.5, training)
+
+
+BLOCKS = {"residual_scale": 1}
+PAIRS = {
+    "dropout": lambda on: family("plainnet", **({"dropout": 0.5} if on else {})),
+    "dropout in blocks": lambda on: family("resnet", **BLOCKS, **({"dropout": 0.5} if on else {})),
+    "stochastic depth": lambda on: family(
+        "resnet", **BLOCKS, normalization="batch", **({"stochastic_depth": 0.9} if on else {})
+    ),
+    "functional dropout": lambda on: own(half if on else as_it_is),
+    "functional dropout behind a norm": lambda on: own(half if on else as_it_is, nn.BatchNorm1d(8)),
+    "functional dropout behind an own norm": lambda on: own(half if on else as_it_is, OwnNorm(8)),
+    "functional dropout behind an instance norm": lambda on: own(
+        half if on else as_it_is, nn.Sequential(nn.Unflatten(1, (2, 4)), nn.InstanceNorm1d(2), nn.Flatten())
+    ),
+}
+"""Networks with and without what draws in training."""
+
+
+def told(table: pd.DataFrame) -> dict[tuple[object, ...], float]:
+    known = table.dropna(subset="value")
+    return dict(zip(known[KEY].itertuples(index=False, name=None), known["value"], strict=True))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("spec", [DEFAULT, FULL], ids=["default", "full"])
+def test_before_training_batch_statistics_are_all_that_is_as_in_training(name: str, spec: ProbeSpec) -> None:
+    """Gradients at the outputs too: nothing is dropped, in whatever way the network does that."""
+    inputs, labels = batch()
+    found = [PAIRS[name](on).train() for on in (True, False)]
+    tables = [measure(n, inputs, labels, spec, epoch=0, trained_together=8).layers for n in found]
+    dropping, plain = (told(t[t["phase"] == "train"]) for t in tables)
+    assert dropping == plain
+    assert any(tensor == "output_gradient" for _, _, tensor, *_ in plain)
+    assert all(module.training for n in found for module in n.modules()), "left as it was"
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_before_training_the_scores_are_those_of_the_same_function(name: str) -> None:
+    """What is judged, what is probed and what network metrics read is one network."""
+    inputs, labels = batch()
+    network = PAIRS[name](True).train()
+    with evaluation_mode(network, batch_statistics=True), torch.no_grad():
+        scores = network(inputs)
+    seen: list[Tensor] = []
+    handle = network.register_forward_hook(lambda module, given, output: seen.append(output.detach()))
+    measure(network, inputs, labels, DEFAULT, epoch=0, trained_together=16)
+    in_probe = len(seen)
+    generalization_measures(network, inputs, labels, spec=DEFAULT, trained=False)
+    handle.remove()
+    # Where the layers are is asked in evaluation mode.
+    assert any(torch.equal(s, scores) for s in seen[:in_probe])
+    assert any(torch.equal(s, scores) for s in seen[in_probe:])
+
+
+def test_normalizations_take_the_batchs_statistics_before_training() -> None:
+    """Of torch's and of one's own: the running ones of before training would leave the means."""
+    inputs, _ = batch()
+    for norm in (nn.BatchNorm1d(8, affine=False), OwnNorm(8)):
+        network = own(half, norm)
+        seen: list[Tensor] = []
+        handle = norm.register_forward_hook(lambda module, given, output, seen=seen: seen.append(output.detach()))
+        with evaluation_mode(network, batch_statistics=True):
+            network(inputs + 1)
+        handle.remove()
+        assert seen[0].mean(0).abs().max() < 1e-5
