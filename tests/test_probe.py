@@ -574,15 +574,21 @@ class Blocks(nn.Module):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("grad", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 def test_a_model_of_another_library(dtype, grad):
-    model = Blocks().to(dtype).to(memory_format=torch.channels_last)
-    seen = []
+    seen, passes = [], []
+
+    class Counted(Blocks):
+        def forward(self, x: torch.Tensor) -> dict[str, object]:
+            passes.append(1)
+            return super().forward(x)
+
+    model = Counted().to(dtype).to(memory_format=torch.channels_last)
     model.head.register_forward_hook(lambda *_: seen.append(1))
     before = state(model)
     images, labels = batch(6, (3, 16, 16))
     with grad():
         table = probe(model, (images.to(dtype), labels % 5))
     assert_same(state(model), before)
-    assert len(seen) == 1, "its own hooks still see each pass"
+    assert len(seen) == len(passes) > 0, "its own hooks still see each pass"
     hidden = list(table[table["tensor"] == "hidden"].drop_duplicates("layer")["layer"])
     assert hidden[:5] == ["embed", "act", "norms.0", "norms.0#2", "attention[0]"]
     assert {"act#2", "lstm[0]", "lstm[1][0]", "head"} <= set(hidden)

@@ -9,7 +9,7 @@ backward pass's graph.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -27,6 +27,7 @@ from skipray.probe.capture import Wanted, capture
 from skipray.probe.layers import Layers, find_layers
 from skipray.probe.reduction import Reduced
 from skipray.probe.rows import rows
+from skipray.probe.weights import weight_layers
 from skipray.records import LAYER_COLUMNS, Histogram
 from skipray.spec import ProbeSpec
 from skipray.torch_private import DROPOUTS, uncompiled
@@ -119,7 +120,7 @@ def probe(
     metrics = chosen()
     wanted = Wanted(metrics, gradients=read.labels is not None, branches=True, centre_all=True)
     phase = "train" if model.training else "eval"
-    found_layers = layers_of(model, read, layers)
+    found_layers = layers_of(model, read, layers, as_it_is=True)
     reduced = capture(model, read, found_layers, wanted, phase=phase, loss=loss)
     table = rows(reduced, 0, metrics)
     absent = table["reason"] != ""
@@ -132,16 +133,28 @@ def probe(
 
 
 def layers_of(
-    model: nn.Module, batch: Batch, patterns: Sequence[str] | None = None, lone: Sequence[str] = ()
+    model: nn.Module,
+    batch: Batch,
+    patterns: Sequence[str] | None = None,
+    lone: Sequence[str] = (),
+    *,
+    as_it_is: bool = False,
 ) -> Layers:
-    """The hidden representations that are measured, and by which rule they were found; the network stays as found."""
+    """The hidden representations that are measured, and by which rule they were found; the network stays as found.
+
+    Args:
+        patterns, lone: as in `find_layers`.
+        as_it_is: whether the network is measured in the mode that it is in, and not in evaluation mode.
+    """
 
     def run() -> None:
-        model.eval()
-        batch.passed(model)
+        with evaluation_mode(model):
+            batch.passed(model)
 
     with as_found(model), torch.inference_mode(False):
-        return find_layers(model, run, patterns, lone)
+        found = find_layers(model, run, patterns, lone, (lambda: batch.passed(model)) if as_it_is else run)
+        used = {weight.name for weight in weight_layers(model, found)}
+        return replace(found, unused=tuple(w.layer for w in weight_layers(model) if w.name not in used))
 
 
 def measure(

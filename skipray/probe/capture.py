@@ -16,6 +16,7 @@ from skipray.probe.batch import Batch, given_loss, score_loss
 from skipray.probe.head import linear_end
 from skipray.probe.histogram import histogram
 from skipray.probe.layers import REAL, Layers, Tap
+from skipray.probe.passed import tensors_in
 from skipray.probe.reduction import (
     Reduced,
     TensorPlace,
@@ -74,12 +75,12 @@ def capture(
     """
     hooks: list[Any] = []
     pass_ = _Pass(wanted, phase, batch.samples, ends_before_scores=not layers.whole)
-    weights = weight_layers(network, layers.hidden) if wanted.weights else []
+    weights = weight_layers(network, layers) if wanted.weights else []
     # Inside, a parametrised weight is one tensor, whose gradient can be asked for.
     with as_found(network), torch.inference_mode(False), parametrize.cached():
         try:
             taps = layers.taps(branches=wanted.branches, attention=wanted.attention)
-            pass_.last = sum(tap.tensor == "hidden" for tap in taps) - 1
+            pass_.last = layers.tensors - 1
             for tap in taps:
                 hooks.append(tap.module.register_forward_hook(pass_.hook(tap)))
             with torch.set_grad_enabled(wanted.gradients):
@@ -133,7 +134,7 @@ class _Pass:
             if tap.tensor == REAL:
                 self.real = output.detach()
                 return
-            for suffix, tensor in _tensors(output):
+            for suffix, tensor in tensors_in(output):
                 self._see(tap, suffix, tensor)
 
         return see
@@ -198,7 +199,7 @@ class _Pass:
         loss: Callable[[Any, Any], Tensor] | None,
     ) -> None:
         if loss is None:
-            scores, value = score_loss(output, labels, _tensors(output))
+            scores, value = score_loss(output, labels, tensors_in(output))
             self.scores.classes = scores.shape[1]
             self._see_logits(scores)
         else:
@@ -256,16 +257,3 @@ def _samples_first(tensor: Tensor, samples: int) -> tuple[Tensor, bool]:
         return tensor, True
     axes = [axis for axis, size in enumerate(tensor.shape) if size == samples]
     return (tensor.movedim(axes[0], 0), True) if len(axes) == 1 else (tensor, False)
-
-
-def _tensors(output: Any) -> list[tuple[str, Tensor]]:
-    """Floating tensors with samples and features in a module's output, each with the suffix of its place."""
-    if isinstance(output, Tensor):
-        return [("", output)] if output.is_floating_point() and output.ndim >= 2 else []
-    if isinstance(output, Mapping):
-        items = [(f".{name}", value) for name, value in output.items()]
-    elif isinstance(output, tuple | list):
-        items = [(f"[{i}]", value) for i, value in enumerate(output)]
-    else:
-        return []
-    return [(name + inner, tensor) for name, value in items for inner, tensor in _tensors(value)]

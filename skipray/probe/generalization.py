@@ -55,17 +55,18 @@ def generalization_measures(
             scores = network(inputs)
         if not bool(scores.isfinite().all()):
             return {}
-        layers = weight_layers(network)
+        batch = Batch((inputs,), samples=len(inputs))
+        settings = ProbeSpec() if spec is None else spec
+        places = layers_of(network, batch, settings.layers, lone)
+        layers = weight_layers(network, places)
         start = None if initial is None else [initial[layer.name] for layer in layers]
         weights, declared = [layer.weight() for layer in layers], declared_layers(network)
         hidden = declared.hidden if declared is not None and declared.declared else None
-        batch = Batch((inputs,), samples=len(inputs))
-        settings = ProbeSpec() if spec is None else spec
-        places = [layer.output for layer in layers_of(network, batch, settings.layers, lone).hidden]
         last = layers[-1].module if layers and scores.ndim == 2 and len(weights[-1]) == scores.shape[1] else None
         measured = TrainedNetwork(
-            network, inputs, labels, scores, weights, start, hidden, loss, seed, representations=places, classifier=last
-        )
+            network, inputs, labels, scores, weights, start, hidden, loss, seed,
+            representations=[layer.output for layer in places.hidden], classifier=last,
+        )  # fmt: skip
         has_classes = scores.ndim == 2 and labels.ndim == 1 and not labels.is_floating_point()
         for entry in asked_for(settings):
             if (

@@ -9,13 +9,14 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
 from skipray.architectures import HiddenLayer
 from skipray.probe.blocks import repeated_blocks
+from skipray.probe.passed import WatchedPass, watched_pass
 
 DECLARATIONS = ("skipray_layers", "hidden_layers")
 """Methods without arguments that say where to look: names of modules, or HiddenLayers. The second one is read only
@@ -24,6 +25,9 @@ where it gives HiddenLayers, since a network of one's own may use the name for a
 
 REAL = "real"
 """Kind of a tap that is not measured: which tokens are no padding."""
+
+NAMED = 3
+"""So many unused layers are named."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,34 @@ class Tap:
 class Layers:
     """The hidden representations of a network."""
 
-    rule: str
-    """How they were found, in words."""
+    kind: str
+    """What they are called, one of them: `repeated block`."""
+    told: str
+    """How they were found, in words that follow their number."""
     hidden: tuple[HiddenLayer, ...]
     declared: bool
     """Whether the network has told which they are, with their branches and weights."""
     whole: bool
     """Whether they are all of the network, so that the scores are the last of them."""
+    passed: WatchedPass | None = None
+    """What a pass has shown; None where the network tells all of it."""
+    unused: tuple[str, ...] = ()
+    """Layers whose weights the pass does not use: they are not measured."""
+
+    @property
+    def rule(self) -> str:
+        """How many there are in a pass, and how they were found, in words."""
+        given = [layer for layer in self.hidden if self.passed is None or self.passed.gives(layer.output)]
+        number = "" if self.whole and self.hidden[0].name == "" else _count(len(given), self.kind)
+        named = ", ".join(self.unused[:NAMED]) + (f" and {len(self.unused) - NAMED} more" * (len(self.unused) > NAMED))
+        return f"{number}{self.told}" + f"; without {named}, which a pass does not use" * bool(self.unused)
+
+    @property
+    def tensors(self) -> int:
+        """How many hidden tensors there are, each call of a module and each of several outputs counted."""
+        if self.declared or self.passed is None:
+            return len(self.hidden)
+        return sum(self.passed.gives(layer.output) for layer in self.hidden)
 
     def taps(self, *, branches: bool, attention: bool) -> list[Tap]:
         """Where to look.
@@ -71,37 +96,47 @@ class Layers:
 
 
 def find_layers(
-    network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] | None = None, lone: Sequence[str] = ()
+    network: nn.Module,
+    run: Callable[[], Any],
+    patterns: Sequence[str] | None = None,
+    lone: Sequence[str] = (),
+    measured: Callable[[], Any] | None = None,
 ) -> Layers:
     """The hidden representations of a network.
 
     Args:
-        run: passes a batch through the network; used where blocks are looked for by structure.
+        run: passes a batch through the network in evaluation mode; used where blocks are looked for by structure.
         patterns: names of modules, `*` for any part between dots and `**` for any parts.
         lone: names of the blocks where there are too few to be found by structure (`skipray.trial.lone_block`).
+        measured: passes it as it will be measured, which shows what the pass uses; `run` when left out.
 
     Raises:
         ValueError: a pattern fits no module; `skipray_layers()` gives what cannot be used.
     """
+    found = _chosen(network, run, patterns, lone)
+    if found.declared and any(layer.weights for layer in found.hidden):
+        return found
+    return replace(found, passed=watched_pass(network, measured or run))
+
+
+def _chosen(network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] | None, lone: Sequence[str]) -> Layers:
     if patterns is not None:
-        names = _matching(network, patterns)
-        return _of_names(network, names, f"{_count(len(names), 'module')} named by {', '.join(patterns)}")
+        return _of_names(network, _matching(network, patterns), "module", f" named by {', '.join(patterns)}")
     declared = declared_layers(network)
     if declared is not None:
         return declared
     blocks = repeated_blocks(network, run)
     if blocks:
         kind = type(network.get_submodule(blocks[0])).__name__
-        return _of_names(network, blocks, f"{_count(len(blocks), 'repeated block')} ({kind}), found by structure")
+        return _of_names(network, blocks, "repeated block", f" ({kind}), found by structure")
     if lone:
         kind = type(network.get_submodule(lone[0])).__name__
-        return _of_names(network, lone, f"{_count(len(lone), 'block')} ({kind}), repeated in a deeper network")
+        return _of_names(network, lone, "block", f" ({kind}), repeated in a deeper network")
     names = [name for name, module in network.named_modules() if name and _computes(name, module)]
     if not names:
         # A single layer is all that there is.
-        return Layers("the network as a whole", (HiddenLayer("", network, None, None, ()),), False, True)
-    layers = _of_names(network, names, f"{_count(len(names), 'module')} that compute by themselves")
-    return Layers(layers.rule, layers.hidden, False, True)
+        return Layers("", "the network as a whole", (HiddenLayer("", network, None, None, ()),), False, True)
+    return replace(_of_names(network, names, "module", " that compute by themselves"), whole=True)
 
 
 def declared_layers(network: nn.Module) -> Layers | None:
@@ -115,10 +150,10 @@ def declared_layers(network: nn.Module) -> Layers | None:
         if found is None:
             continue
         if all(isinstance(layer, HiddenLayer) for layer in found):
-            return Layers(f"{_count(len(found), 'layer')} named by the network", tuple(found), True, False)
+            return Layers("layer", " named by the network", tuple(found), True, False)
         if method == "skipray_layers":
             names = _matching(network, [_name_in(network, one) for one in found])
-            return _of_names(network, names, f"{_count(len(names), 'layer')} named by the network")
+            return _of_names(network, names, "layer", " named by the network")
     return None
 
 
@@ -158,9 +193,9 @@ def _name_in(network: nn.Module, one: Any) -> str:
     )
 
 
-def _of_names(network: nn.Module, names: Sequence[str], rule: str) -> Layers:
+def _of_names(network: nn.Module, names: Sequence[str], kind: str, told: str) -> Layers:
     hidden = tuple(HiddenLayer(name, network.get_submodule(name), None, None, ()) for name in names)
-    return Layers(rule, hidden, False, False)
+    return Layers(kind, told, hidden, False, False)
 
 
 def _matching(network: nn.Module, patterns: Sequence[str]) -> list[str]:

@@ -1,13 +1,11 @@
 """Which parameters of a network are weight matrices and kernels."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from skipray.architectures import HiddenLayer
-from skipray.probe.layers import declared_layers
+from skipray.probe.layers import Layers, declared_layers
 from skipray.torch_private import CONVOLUTIONS, NORMS
 
 MATRICES = (nn.Linear, nn.Bilinear, *CONVOLUTIONS, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
@@ -43,7 +41,7 @@ class WeightParameter:
         return (effective() if callable(effective) else self.learned).detach()
 
 
-def weight_layers(network: nn.Module, hidden: Sequence[HiddenLayer] = ()) -> list[WeightParameter]:
+def weight_layers(network: nn.Module, layers: Layers | None = None) -> list[WeightParameter]:
     """Weight matrices and kernels in order, each once however often it is shared.
 
     No biases, gains of norms, layer scales, positions, tokens or embeddings. Where the network says which its layers
@@ -51,8 +49,9 @@ def weight_layers(network: nn.Module, hidden: Sequence[HiddenLayer] = ()) -> lis
     after them.
 
     Args:
-        hidden: of any other network, its hidden representations: a weight inside one has its index, one behind them
-            their number.
+        layers: of any other network, its hidden representations and what a pass has shown: only weights that it used
+            are then given, in that order, each with the index of the hidden tensor that it leads to
+            (`skipray.probe.passed`). All of them in the order of their definition when left out.
     """
     declared = declared_layers(network)
     if declared is not None and any(layer.weights for layer in declared.hidden):
@@ -60,8 +59,10 @@ def weight_layers(network: nn.Module, hidden: Sequence[HiddenLayer] = ()) -> lis
         indexed = [(index, name) for index, layer in enumerate(declared.hidden) for name in layer.weights]
         indexed += [(len(declared.hidden), name) for name in ("classifier.weight",) if name in parameters]
     else:
-        names = list(_weights(network))
-        indexed = list(zip(_indices(names, [layer.name for layer in hidden]), names, strict=True))
+        indexed = list(enumerate(_weights(network)))
+    if layers is not None and layers.passed is not None:
+        names = [name for _, name in indexed]
+        indexed = layers.passed.indexed(network, names, layers.hidden, declared=layers.declared)
     return [_layer(network, index, name) for index, name in indexed]
 
 
@@ -93,16 +94,3 @@ def _is_weight(module: nn.Module, name: str, tensor: Tensor) -> bool:
         return "weight" in name
     matrix = sum(size > 1 for size in tensor.shape) > 1
     return matrix and not NO_MATRIX & set(name.lower().split("_"))
-
-
-def _indices(names: Sequence[str], layers: Sequence[str]) -> list[int]:
-    """The index of the layer that each weight lies in; before the first one 0, else the number of those before it."""
-    if not layers:
-        return list(range(len(names)))
-    found, passed = [], 0
-    for name in names:
-        inside = next((i for i, layer in enumerate(layers) if name.startswith(f"{layer}.") or layer == ""), None)
-        if inside is not None:
-            passed = inside + 1
-        found.append(passed if inside is None else inside)
-    return found

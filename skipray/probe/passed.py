@@ -1,0 +1,157 @@
+"""What one pass of a network shows: which modules it calls, in which order, and which parameters it uses."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
+
+from skipray.architectures import HiddenLayer
+
+
+@dataclass(frozen=True)
+class WatchedPass:
+    """One pass of a network."""
+
+    calls: tuple[tuple[nn.Module, int], ...]
+    """The modules in the order in which their calls ended, each with how many tensors to measure it gave."""
+    uses: Mapping[str, int]
+    """Parameter, of a module that was not called -> how many calls had ended when it was first used."""
+
+    def gives(self, module: nn.Module) -> int:
+        """How many tensors to measure a module gave, in all of its calls."""
+        return sum(count for called, count in self.calls if called is module)
+
+    def indexed(
+        self, network: nn.Module, names: Sequence[str], hidden: Sequence[HiddenLayer], *, declared: bool
+    ) -> list[tuple[int, str]]:
+        """The weights that the pass used, in its order, each with its layer's index.
+
+        That is the index of the first hidden tensor behind the end of the first call of the module that has the weight;
+        behind the last one their number. Of a module that was not called, as a weight in a ParameterList, its first use
+        counts.
+
+        Args:
+            names: of the parameters.
+            declared: whether hidden representations have their places as indices, and not the order of the calls.
+        """
+        first: dict[int, int] = {}
+        for end, (module, _) in enumerate(self.calls):
+            first.setdefault(id(module), end)
+        places = self._places(hidden, declared=declared)
+        uses = list(self.uses)
+        found: list[tuple[int, int, str]] = []
+        for name in names:
+            module = network.get_submodule(name.rpartition(".")[0])
+            if id(module) in first:
+                found.append((first[id(module)], len(uses), name))
+            elif name in self.uses:  # before the call that ended next
+                found.append((self.uses[name], uses.index(name), name))
+        return [(places[position], name) for position, _, name in sorted(found, key=lambda one: one[:2])]
+
+    def _places(self, hidden: Sequence[HiddenLayer], *, declared: bool) -> list[int]:
+        """Of each call, and of behind the last, the index of the first hidden tensor there or later."""
+        index = {id(layer.output): i for i, layer in enumerate(hidden)}
+        seen, starts = 0, []
+        for module, count in self.calls:
+            known = id(module) in index and count > 0
+            starts.append((index[id(module)] if declared else seen) if known else None)
+            seen += count if known else 0
+        following = len(hidden) if declared else seen
+        places = [following]
+        for start in reversed(starts):
+            following = following if start is None else start
+            places.append(following)
+        return places[::-1]
+
+
+def watched_pass(network: nn.Module, run: Callable[[], Any]) -> WatchedPass:
+    """Passes a batch through the network, twice where some of its weights lie in modules that are not called.
+
+    Args:
+        run: passes the batch.
+    """
+    with torch.no_grad(), parametrize.cached():
+        calls = _calls(network, run)
+        called = {id(module) for module, _ in calls}
+        apart = {
+            name: tensor
+            for module, name, tensor in _parameters(network)
+            if tensor.ndim >= 2 and id(module) not in called
+        }
+        uses: dict[str, int] = {}
+        if apart:
+            calls = _calls(network, run, lambda calls: _Uses(apart, uses, calls))
+    return WatchedPass(tuple(calls), uses)
+
+
+def _calls(
+    network: nn.Module,
+    run: Callable[[], Any],
+    within: Callable[[list[tuple[nn.Module, int]]], AbstractContextManager[Any]] = lambda calls: nullcontext(),
+) -> list[tuple[nn.Module, int]]:
+    calls: list[tuple[nn.Module, int]] = []
+
+    def after(module: nn.Module, arguments: Any, output: Any) -> None:
+        calls.append((module, len(tensors_in(output))))
+
+    handles = [module.register_forward_hook(after) for module in network.modules()]
+    try:
+        with within(calls):
+            run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
+
+
+def _parameters(network: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Each parameter, and what each parametrization makes, with the module that has it and its name in the network."""
+    for prefix, module in network.named_modules():
+        if "parametrizations" in prefix.split("."):
+            continue
+        made = list(module.parametrizations) if parametrize.is_parametrized(module) else []
+        for name in [*(n for n, _ in module.named_parameters(recurse=False)), *made]:
+            yield module, f"{prefix}.{name}" if prefix else name, getattr(module, name)
+
+
+class _Uses(TorchFunctionMode):
+    """Notes when functions of torch are first given certain tensors."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], uses: dict[str, int], calls: Sequence[Any]) -> None:
+        super().__init__()
+        self.names: dict[int, list[str]] = {}
+        for name, tensor in tensors.items():
+            self.names.setdefault(id(tensor), []).append(name)
+        self.uses, self.calls = uses, calls
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._note((args, kwargs))
+        return func(*args, **(kwargs or {}))
+
+    def _note(self, value: Any) -> None:
+        if isinstance(value, Tensor):
+            for name in self.names.get(id(value), ()):
+                self.uses.setdefault(name, len(self.calls))
+        elif isinstance(value, Mapping):
+            self._note(list(value.values()))
+        elif isinstance(value, tuple | list):
+            for inner in value:
+                self._note(inner)
+
+
+def tensors_in(output: Any) -> list[tuple[str, Tensor]]:
+    """Floating tensors with samples and features in a module's output, each with the suffix of its place."""
+    if isinstance(output, Tensor):
+        return [("", output)] if output.is_floating_point() and output.ndim >= 2 else []
+    if isinstance(output, Mapping):
+        items = [(f".{name}", value) for name, value in output.items()]
+    elif isinstance(output, tuple | list):
+        items = [(f"[{i}]", value) for i, value in enumerate(output)]
+    else:
+        return []
+    return [(name + inner, tensor) for name, value in items for inner, tensor in tensors_in(value)]
