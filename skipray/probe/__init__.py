@@ -21,10 +21,12 @@ from skipray.extension.field_docs import show_fields
 from skipray.metrics import Entry, chosen, headline_phase
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.modes import evaluation_mode, keeps_statistics, training_mode
+from skipray.metrics.computing.same_draws import same_draws
 from skipray.probe import headline
 from skipray.probe.batch import Batch, check_network, read_batch
 from skipray.probe.capture import Wanted, capture
 from skipray.probe.layers import Layers, find_layers
+from skipray.probe.passed import tensors_in
 from skipray.probe.reduction import Reduced
 from skipray.probe.rows import rows
 from skipray.probe.weights import weight_layers
@@ -34,6 +36,8 @@ from skipray.torch_private import DROPOUTS, uncompiled
 
 __all__ = ["Measurement", "asked_for", "measure", "probe"]
 
+ATTEMPTS = 4
+"""So many passes in each mode are compared, to see whether they differ."""
 PROBE_COLUMNS = [column for column in LAYER_COLUMNS if column not in ("epoch", "reason")]
 
 
@@ -179,7 +183,7 @@ def measure(
     Args:
         inputs: (samples, channels, height, width), the sweep's fixed probe batch.
         labels: (samples,) classes.
-        weight_updates: parameter name -> the last step's change, measured by the preset `full`.
+        weight_updates: weight's name -> the last step's change, measured by the preset `full`.
         no_updates: why there are none, which the preset `full` then notes.
         loss: of the scores and labels; the mean cross-entropy of class scores when left out.
         lone: names of the blocks, where there are too few to be found by structure.
@@ -200,7 +204,7 @@ def measure(
     layers = layers_of(network, batch, spec.layers, lone)
     with evaluation_mode(network, batch_statistics=epoch == 0):
         reduced = capture(network, batch, layers, wanted, phase=main, weight_updates=updates, no_updates=why, loss=loss)
-    if full and _phases_differ(network, epoch):
+    if full and _phases_differ(network, batch, epoch):
         passing = Wanted(metrics, gradients=True, branches=True, centre_all=True, weights=False)
         with training_mode(network) if epoch else evaluation_mode(network):
             other = "train" if epoch else "eval"
@@ -249,10 +253,30 @@ def asked_for(spec: ProbeSpec) -> tuple[Entry, ...]:
     return chosen(spec.metrics, [name for name, wanted in asked.items() if wanted])
 
 
-def _phases_differ(network: nn.Module, epoch: int) -> bool:
-    """Whether the other phase than the headline's is another function."""
+def _phases_differ(network: nn.Module, batch: Batch, epoch: int) -> bool:
+    """Whether the other phase than the headline's is another function. A network that asks for its mode itself is seen
+    to differ by what it gives out, in a few passes, since what it does in training may be left to chance."""
     modules = list(network.modules())
-    return any(map(keeps_statistics, modules)) or (epoch > 0 and any(isinstance(m, DROPOUTS) for m in modules))
+    if any(map(keeps_statistics, modules)):
+        return True
+    if epoch == 0:
+        return False
+    if any(isinstance(module, DROPOUTS) for module in modules):
+        return True
+    device = batch.arguments[0].device
+    with as_found(network), torch.inference_mode(False), torch.no_grad():
+        for attempt in range(ATTEMPTS):
+            given = []
+            for mode in (evaluation_mode, training_mode):
+                with mode(network), same_draws(device, attempt):
+                    given.append([(n, t.nan_to_num()) for n, t in tensors_in(batch.passed(network))])
+            first, second = given
+            if len(first) != len(second) or any(
+                name != other or not torch.equal(one, two)
+                for (name, one), (other, two) in zip(first, second, strict=True)
+            ):
+                return True
+    return False
 
 
 def _histograms(reduced: list[Reduced], epoch: int) -> tuple[Histogram, ...]:

@@ -23,6 +23,15 @@ def initial_weights(network: nn.Module) -> dict[str, Tensor]:
     return {layer.name: layer.weight().clone() for layer in weight_layers(network)}
 
 
+def learned_weights(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of every weight that updates are of, by its name: of a parametrised one what acts in evaluation mode.
+
+    The network stays as found, though a parametrization may change its buffers at each look (spectral norm).
+    """
+    with as_found(network), evaluation_mode(network), torch.no_grad():
+        return {layer.name: layer.learned.detach().clone() for layer in weight_layers(network)}
+
+
 def generalization_measures(
     network: nn.Module,
     inputs: Tensor,

@@ -31,7 +31,7 @@ from skipray.extension import as_launched
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.modes import evaluation_mode
 from skipray.probe import measure
-from skipray.probe.generalization import generalization_measures, initial_weights
+from skipray.probe.generalization import generalization_measures, initial_weights, learned_weights
 from skipray.records import EpochRecord, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.torch_private import is_watched
@@ -167,6 +167,7 @@ class _Attempt:
                 on_step=self._between_steps,
                 on_epoch=self._after_epoch,
                 keep_updates=lambda epoch: self.trial.probe.preset == "full" and self._probes(epoch),
+                weights_of=learned_weights,
                 workers=self.trial.resources.threads,
                 forward=forward or self._passes,
             )

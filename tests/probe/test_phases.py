@@ -1,5 +1,6 @@
 """Which function of a network each phase of a record describes."""
 
+import random
 from collections.abc import Callable
 
 import pandas as pd
@@ -7,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrizations
 
 from skipray.architectures import build
 from skipray.metrics.computing.modes import evaluation_mode
 from skipray.probe import measure
-from skipray.probe.generalization import generalization_measures
+from skipray.probe.generalization import generalization_measures, learned_weights
 from skipray.spec import ModelSpec, ProbeSpec
 
 DEFAULT, FULL = ProbeSpec(samples=16), ProbeSpec(samples=16, preset="full")
@@ -129,3 +131,53 @@ def test_normalizations_take_the_batchs_statistics_before_training() -> None:
             network(inputs + 1)
         handle.remove()
         assert seen[0].mean(0).abs().max() < 1e-5
+
+
+def sometimes(x: Tensor, training: bool) -> Tensor:
+    return x * 2 if training and random.random() < 0.6 else x
+
+
+@pytest.mark.parametrize(
+    ("network", "phases"),
+    [
+        (lambda: own(as_it_is), {"eval"}),
+        (lambda: own(lambda x, training: x + torch.rand_like(x)), {"eval"}),
+        (lambda: own(lambda x, training: x * 2 if training else x), {"eval", "train"}),
+        (lambda: own(half), {"eval", "train"}),
+        (lambda: own(sometimes), {"eval", "train"}),
+        (lambda: family("resnet", residual_scale=1, stochastic_depth=0.9), {"eval", "train"}),
+        (lambda: family("resnet", residual_scale=1, dropout=0.5), {"eval", "train"}),
+        (lambda: family("resnet", residual_scale=1), {"eval"}),
+    ],
+    ids=["alike", "noise in both", "asks", "function", "by chance", "stochastic depth", "dropout", "plain"],
+)
+def test_the_other_phase_is_measured_where_the_network_differs_in_it(
+    network: Callable[[], nn.Module], phases: set[str]
+) -> None:
+    inputs, labels = batch()
+    random.seed(0)
+    drawn = random.getstate()
+    found = measure(network(), inputs, labels, FULL, epoch=1).layers
+    assert set(found["phase"]) == phases
+    assert random.getstate() == drawn
+
+
+@pytest.mark.parametrize(
+    "make", [parametrizations.weight_norm, parametrizations.spectral_norm], ids=["norm", "spectral"]
+)
+def test_updates_are_of_the_weights_that_act(make: Callable[[nn.Module], nn.Module]) -> None:
+    """Looking at them moves nothing: spectral norm's own iteration takes a step at each look in training."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), make(nn.Linear(64, 8)), nn.ReLU(), nn.Linear(8, 10)).train()
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    before = learned_weights(network)
+    assert all(torch.equal(state[name], tensor) for name, tensor in network.state_dict().items())
+    assert set(before) == {"1.weight", "3.weight"}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.1
+    updates = {name: weight - before[name] for name, weight in learned_weights(network).items()}
+    network.eval()
+    assert torch.equal(updates["1.weight"], network[1].weight.detach() - before["1.weight"])
+    found = measure(network, *batch(), FULL, epoch=1, weight_updates=updates).layers
+    assert set(found[found["tensor"] == "weight_update"]["layer"]) == {"1", "3"}

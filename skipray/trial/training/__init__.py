@@ -55,13 +55,18 @@ class TrainingProgress:
     """Training samples of the epoch classified correctly so far; counted during a he2015 warm-up only."""
 
 
+def matrices(network: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of each parameter with two axes or more, by its name."""
+    return {n: p.detach().clone() for n, p in network.named_parameters() if p.ndim >= 2}
+
+
 @dataclass(frozen=True)
 class EpochEnd:
     epoch: int
     learning_rate: float
     """Of the last step."""
     weight_updates: dict[str, torch.Tensor] | None
-    """Parameter name -> change by the last step, of parameters with two axes or more, where they were asked for."""
+    """Name of a weight -> its change by the last step, where they were asked for."""
 
 
 def to_device(network: nn.Module, device: torch.device) -> nn.Module:
@@ -83,6 +88,7 @@ def train(
     on_step: Callable[[], None],
     on_epoch: Callable[[EpochEnd], None],
     keep_updates: Callable[[int], bool] = lambda epoch: False,
+    weights_of: Callable[[nn.Module], dict[str, torch.Tensor]] = matrices,
     workers: int = 1,
     forward: Forward | None = None,
 ) -> bool:
@@ -96,6 +102,7 @@ def train(
         on_step: called between two steps of an epoch; may save the state, and may raise.
         on_epoch: called after each epoch, before `progress` enters the next.
         keep_updates: whether an epoch's last weight update is wanted.
+        weights_of: copies of the weights that updates are of, by name; leaves the network as found.
         workers: processes that decode images which are read while they are used.
         forward: what gives the network's scores in a step, such as its compiled form; the network itself when left out.
 
@@ -138,7 +145,8 @@ def train(
             progress.step += 1
             is_last = progress.step == steps_per_epoch
             before: dict[str, torch.Tensor] = {}
-            keep = partial(_keep_weights, network, before) if is_last and keep_updates(progress.epoch) else None
+            kept = is_last and keep_updates(progress.epoch)
+            keep = partial(_keep, network, before, weights_of) if kept else None
             loss, correct = taking.take(inputs, targets, y, rate, keep)
             progress.loss += loss
             if correct is not None:
@@ -149,7 +157,7 @@ def train(
             if not is_last:
                 on_step()
         if updates is not None:
-            updates = {n: p.detach() - updates[n] for n, p in network.named_parameters() if n in updates}
+            updates = {name: weight - updates[name] for name, weight in weights_of(network).items() if name in updates}
         if counts_correct:
             progress.warm = progress.warm or int(progress.correct) > WARM_ACCURACY * samples
         on_epoch(EpochEnd(progress.epoch, rate, updates))
@@ -166,5 +174,7 @@ def _normalised(splits: Splits) -> tuple[Images, Callable[[torch.Tensor], torch.
     return splits.normalise(splits.train_x), lambda batch: batch
 
 
-def _keep_weights(network: nn.Module, kept: dict[str, torch.Tensor]) -> None:
-    kept.update({n: p.detach().clone() for n, p in network.named_parameters() if p.ndim >= 2})
+def _keep(
+    network: nn.Module, kept: dict[str, torch.Tensor], weights_of: Callable[[nn.Module], dict[str, torch.Tensor]]
+) -> None:
+    kept.update(weights_of(network))
