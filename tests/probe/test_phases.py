@@ -133,6 +133,18 @@ def test_normalizations_take_the_batchs_statistics_before_training() -> None:
         assert seen[0].mean(0).abs().max() < 1e-5
 
 
+def attending() -> nn.Module:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.head = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.inner(x[:, 0], x[:, 0], x[:, 0], need_weights=False)[0].mean(1))
+
+    return Attending()
+
+
 def sometimes(x: Tensor, training: bool) -> Tensor:
     return x * 2 if training and random.random() < 0.6 else x
 
@@ -148,8 +160,19 @@ def sometimes(x: Tensor, training: bool) -> Tensor:
         (lambda: family("resnet", residual_scale=1, stochastic_depth=0.9), {"eval", "train"}),
         (lambda: family("resnet", residual_scale=1, dropout=0.5), {"eval", "train"}),
         (lambda: family("resnet", residual_scale=1), {"eval"}),
+        (attending, {"eval"}),
     ],
-    ids=["alike", "noise in both", "asks", "function", "by chance", "stochastic depth", "dropout", "plain"],
+    ids=[
+        "alike",
+        "noise in both",
+        "asks",
+        "function",
+        "by chance",
+        "stochastic depth",
+        "dropout",
+        "plain",
+        "other kernels",
+    ],
 )
 def test_the_other_phase_is_measured_where_the_network_differs_in_it(
     network: Callable[[], nn.Module], phases: set[str]
