@@ -180,7 +180,7 @@ class Recipe(Section):
     Bag of Tricks, section 3.1)."""
     loss: Choice | None = None
     """cross_entropy (with `label_smoothing`), binary, mse, or `module:name`: a function of (scores, targets) whose
-    value is the mean over the batch; cross-entropy when left out."""
+    value is the mean over the batch's samples, or labels that count; cross-entropy when left out."""
     mixing: Choice | None = None
     """mixup or cutmix with its `alpha` (Zhang et al. 2018; Yun et al. 2019), from torchvision.transforms.v2."""
     gradient_accumulation: Positive = 1

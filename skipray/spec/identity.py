@@ -11,29 +11,60 @@ concerns is raised, and of no others: results that nothing has changed are not h
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from skipray.spec.fields import ModelSpec, Recipe
+from skipray.extension import catalog
+from skipray.spec.fields import DatasetSpec
+from skipray.spec.samples import task_of
+
+if TYPE_CHECKING:
+    from skipray.spec.trial import TrialSpec
+
+
+def _optimizer_of_ones_own(trial: "TrialSpec") -> bool:
+    """Rates of an own optimizer's groups follow the schedule with their ratios, and it is told a weight decay of 0."""
+    chosen = trial.recipe.optimizer
+    return chosen is not None and ":" in chosen["name"]
+
+
+def _was_measured_otherwise(trial: "TrialSpec") -> bool:
+    """Nothing is dropped where a network is measured before training. What a family of one's own drops is not known
+    here; its weights are also other layers' since, and those that its pass does not use are left out."""
+    model = trial.model
+    return bool(model.dropout or model.stochastic_depth) or ":" in model.architecture
+
+
+def _counts_labels_by_position(trial: "TrialSpec") -> bool:
+    """Pieces of a batch weigh as much as they have labels, and the warm-up of he2015 looks at the share of these."""
+    recipe = trial.recipe
+    counts = recipe.gradient_accumulation > 1 or (recipe.schedule == "he2015" and recipe.warmup_epochs > 0)
+    return counts and _is_labelled_by_position(trial.dataset)
+
+
+def _is_labelled_by_position(dataset: DatasetSpec) -> bool:
+    """False too where the data set is a file of another machine's: what was run there keeps the version it says."""
+    try:
+        return task_of(catalog.find("datasets", dataset.name), dataset) == "positions"
+    except Exception:
+        return False
+
 
 FIRST_NUMERICS = 1
-REVISIONS: tuple[tuple[int, Callable[[Recipe, ModelSpec], bool]], ...] = (
-    # Rates of an own optimizer's groups follow the schedule with their ratios, and it is told a weight decay of 0.
-    (2, lambda recipe, model: recipe.optimizer is not None and ":" in recipe.optimizer["name"]),
-    # Nothing is dropped where a network is measured before training. What a family of one's own drops is not known
-    # here; its weights are also other layers' since, and those that its pass does not use are left out.
-    (3, lambda recipe, model: bool(model.dropout or model.stochastic_depth) or ":" in model.architecture),
+REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
+    (2, _optimizer_of_ones_own),
+    (3, _was_measured_otherwise),
+    (3, _counts_labels_by_position),
 )
-"""Version, and whether the numbers of a trial with such a recipe and network are other ones since; the CHANGELOG says
-which."""
+"""Version, and whether the numbers of a trial are other ones since; the CHANGELOG says which."""
 NUMERICS_VERSION = max(version for version, _ in REVISIONS)
 """The latest of skipray's numerics."""
 
 
-def numerics_version(recipe: Recipe, model: ModelSpec) -> int:
-    """The version of skipray's numerics at which the numbers of trials with such a recipe and network last changed."""
-    return max((version for version, concerns in REVISIONS if concerns(recipe, model)), default=FIRST_NUMERICS)
+def numerics_version(trial: "TrialSpec") -> int:
+    """The version of skipray's numerics at which the numbers of such a trial last changed."""
+    return max((version for version, concerns in REVISIONS if concerns(trial)), default=FIRST_NUMERICS)
 
 
 FIRST_FIELDS: dict[str, frozenset[str]] = {

@@ -51,7 +51,7 @@ class TrialSpec:
     @property
     def numerics_version(self) -> int:
         """The version of skipray's numerics that the numbers follow from; it enters the id."""
-        return numerics_version(self.recipe, self.model) if self.stored_numerics is None else self.stored_numerics
+        return numerics_version(self) if self.stored_numerics is None else self.stored_numerics
 
     @cached_property
     def trial_id(self) -> str:

@@ -11,7 +11,7 @@ from pydantic import create_model
 
 from skipray.spec import Recipe, SweepSpec, TrialSpec, load_sweep
 from skipray.spec import fields as spec_fields
-from skipray.spec.identity import FIRST_FIELDS, hashed_fields, numerics_version
+from skipray.spec.identity import FIRST_FIELDS, hashed_fields
 from skipray.spec.trial import stored_trial
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def test_a_revision_moves_the_ids_of_the_trials_that_it_concerns_alone() -> None
     own = trial.recipe.model_copy(update={"optimizer": {"name": "optimizers:Lion"}})
     moved = replace(trial, recipe=own)
     assert (trial.numerics_version, moved.numerics_version) == (1, 2)
-    assert numerics_version(trial.recipe.model_copy(update={"optimizer": {"name": "adamw"}}), trial.model) == 1
+    assert replace(trial, recipe=trial.recipe.model_copy(update={"optimizer": {"name": "adamw"}})).numerics_version == 1
     before = stored_trial("of-before", numerics=1, **_fields(moved))
     assert (before.trial_id, before.numerics_version, before.identity["numerics_version"]) == ("of-before", 1, 1)
     assert stored_trial("of-today", numerics=2, **_fields(moved)).stored_numerics is None
@@ -84,6 +84,23 @@ def test_a_revision_moves_the_ids_of_the_trials_that_it_concerns_alone() -> None
 def test_networks_that_were_measured_with_dropout_before_training_have_another_version(changes: dict[str, Any]) -> None:
     trial = load_sweep(ROOT / "sweeps" / "quickstart.yaml").trials()[0]
     assert replace(trial, model=trial.model.model_copy(update=changes)).numerics_version == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "version"),
+    [
+        ("sorting", {"gradient_accumulation": 2}, 3),
+        ("sorting", {"schedule": "he2015", "warmup_epochs": 1.0}, 3),
+        ("sorting", {}, 1),
+        ("digits", {"gradient_accumulation": 2}, 1),
+        ("not_on_this_machine:data", {"gradient_accumulation": 2}, 1),
+    ],
+)
+def test_labels_by_position_are_counted_since_version_3(name: str, changes: dict[str, Any], version: int) -> None:
+    trial = load_sweep(ROOT / "sweeps" / "quickstart.yaml").trials()[0]
+    dataset = trial.dataset.model_copy(update={"name": name})
+    moved = replace(trial, dataset=dataset, recipe=trial.recipe.model_copy(update=changes))
+    assert moved.numerics_version == version
 
 
 def _fields(trial: TrialSpec) -> dict[str, Any]:

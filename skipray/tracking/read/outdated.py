@@ -58,7 +58,7 @@ def outdated(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialS
     others = [row for row in rows if today.get(row.trial_id, row.trial_id) not in known]
     run = find_sweep_run(uri, sweep.name)
     own = Counter(
-        (t.numerics_version, numerics_version(t.recipe, t.model))
+        (t.numerics_version, numerics_version(t))
         for t in trials
         if t.trial_id in have and t.stored_numerics is not None
     )

@@ -15,6 +15,7 @@ from torch import nn
 from skipray.datasets import Images, Splits, batches
 from skipray.spec import Recipe
 from skipray.trial.channels_last import memory_format
+from skipray.trial.training.losses import labelled_alike
 from skipray.trial.training.mixing import mixing_of
 from skipray.trial.training.optimizers import Optimizer, make_optimizer
 from skipray.trial.training.precision import autocast
@@ -52,7 +53,7 @@ class TrainingProgress:
     loss: torch.Tensor = field(default_factory=lambda: torch.zeros(()))
     """Sum of the epoch's batch losses so far, on the device."""
     correct: torch.Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64))
-    """Training samples of the epoch classified correctly so far; counted during a he2015 warm-up only."""
+    """Training labels of the epoch that were named rightly so far; counted during a he2015 warm-up only."""
 
 
 def matrices(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -116,7 +117,8 @@ def train(
     check_steps = CUDA_CHECK_STEPS if device.type == "cuda" else 1
     counts_correct = recipe.schedule == "he2015" and recipe.warmup_epochs > 0
     image_format = memory_format(network)
-    taking = Step(network, recipe, optimizer, counts_correct=counts_correct, forward=forward)
+    alike = labelled_alike(splits.train_y)
+    taking = Step(network, recipe, optimizer, counts_correct=counts_correct, alike=alike, forward=forward)
     mix = mixing_of(recipe, splits.classes)
     progress.loss, progress.correct = progress.loss.to(device), progress.correct.to(device)
     augment = recipe.augmentation == "standard"
@@ -159,7 +161,7 @@ def train(
         if updates is not None:
             updates = {name: weight - updates[name] for name, weight in weights_of(network).items() if name in updates}
         if counts_correct:
-            progress.warm = progress.warm or int(progress.correct) > WARM_ACCURACY * samples
+            progress.warm = progress.warm or int(progress.correct) > WARM_ACCURACY * splits.labelled
         on_epoch(EpochEnd(progress.epoch, rate, updates))
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.loss.zero_()

@@ -79,6 +79,19 @@ def _function(name: str) -> Objective:
     return own[name] if name in own else catalog.find("loss", name)
 
 
+def counted_by_sample(targets: torch.Tensor) -> torch.Tensor:
+    """How many of each sample's labels by position count, (N,) on the CPU."""
+    return (targets != IGNORED).flatten(1).sum(1).cpu()
+
+
+def labelled_alike(labels: torch.Tensor) -> bool:
+    """Whether every sample has as many labels that count, at least one."""
+    if labels.ndim == 1 or labels.is_floating_point():
+        return True
+    counts = counted_by_sample(labels)
+    return bool((counts == counts[0]).all()) and int(counts[0]) > 0
+
+
 def counted(targets: torch.Tensor) -> int:
     """How many labels of a batch count."""
     return len(targets) if targets.ndim == 1 or targets.is_floating_point() else int((targets != IGNORED).sum())

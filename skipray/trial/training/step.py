@@ -1,6 +1,6 @@
 """One step: a batch through the network in one piece or several, backward, and the optimizer's update."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ from skipray.architectures.building.passes.network import passes_of
 from skipray.architectures.building.passes.running import Passes
 from skipray.metrics.accuracy import right
 from skipray.spec import Recipe
-from skipray.trial.training.losses import IGNORED, mean_cross_entropy, training_loss
+from skipray.trial.training.losses import IGNORED, counted_by_sample, mean_cross_entropy, training_loss
 from skipray.trial.training.optimizers import Optimizer
 from skipray.trial.training.precision import autocast
 
@@ -32,11 +32,14 @@ class Step:
         optimizer: Optimizer,
         *,
         counts_correct: bool = False,
+        alike: bool = False,
         forward: Forward | None = None,
     ):
         """
         Args:
             counts_correct: whether what is named rightly is counted.
+            alike: whether every sample is known to have as many labels that count, at least one; else they are counted
+                in each batch with labels by position, for which a GPU has to be waited for.
             forward: what gives the network's scores, with its parameters; when left out the network itself, or its
                 passes written out where it has them.
         """
@@ -47,7 +50,7 @@ class Step:
         plain = self.objective is mean_cross_entropy
         self._whole = self.forward if plain and isinstance(self.forward, Passes) else None
         """What gives loss and gradients at once."""
-        self.counts_correct = counts_correct
+        self.counts_correct, self.alike = counts_correct, alike
 
     def take(
         self,
@@ -57,7 +60,8 @@ class Step:
         learning_rate: float,
         before_update: BeforeUpdate | None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Train on one batch.
+        """Train on one batch. One without any label that counts goes through the network, which may keep statistics of
+        it, and changes neither weights nor the optimizer's state: its loss is 0.
 
         Args:
             targets: what the loss takes: labels, or what mixing has made of them.
@@ -68,11 +72,13 @@ class Step:
             The batch's mean loss before the update, and how many labels were named rightly where that is counted.
         """
         seen: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+        shares = self._shares(targets)
 
         def evaluate() -> torch.Tensor:
             self.optimizer.zero_grad()
             # One that is evaluated again needs the same inputs again: a network may write into what it is given.
-            found = self._gradients(inputs.clone() if self.optimizer.closed else inputs, targets, labels)
+            given = inputs.clone() if self.optimizer.closed else inputs
+            found = self._gradients(given, targets, labels, shares)
             if self.recipe.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.parameters, self.recipe.gradient_clip_norm)
             if self.optimizer.closed:  # LBFGS takes views of gradients, which channels-last ones do not have
@@ -82,6 +88,10 @@ class Step:
             seen.append(found)
             return found[0]
 
+        if not any(shares):
+            if before_update:
+                before_update()
+            return self._gradients(inputs, targets, labels, shares)
         if self.optimizer.closed:  # it evaluates the loss itself, as often as it likes
             if before_update:
                 before_update()
@@ -94,13 +104,14 @@ class Step:
         return seen[0]
 
     def _gradients(
-        self, inputs: torch.Tensor, targets: torch.Tensor, labels: torch.Tensor
+        self, inputs: torch.Tensor, targets: torch.Tensor, labels: torch.Tensor, shares: list[float]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Adds the gradients of the batch's mean loss to the parameters; the mean loss, and what was right."""
         loss: torch.Tensor | None = None
         correct: torch.Tensor | None = None
-        for x, y, named, share in self._pieces(inputs, targets, labels):
-            piece, scores = self._back(x, y, share)
+        split = ((t,) if len(shares) == 1 else t.tensor_split(len(shares)) for t in (inputs, targets, labels))
+        for x, y, named, share in zip(*split, shares, strict=True):
+            piece, scores = self._back(x, y, share) if share else self._unlabelled(x)
             loss = piece if loss is None else loss + piece
             if self.counts_correct:
                 hits = right(scores, named)
@@ -120,14 +131,20 @@ class Step:
         piece.backward()
         return piece.detach(), scores.detach()
 
-    def _pieces(
-        self, inputs: torch.Tensor, targets: torch.Tensor, labels: torch.Tensor
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]]:
-        """The batch's pieces, and each one's share of its samples."""
-        count = min(self.recipe.gradient_accumulation, len(inputs))
-        if count == 1:
-            yield inputs, targets, labels, 1.0
-            return
-        split = (t.tensor_split(count) for t in (inputs, targets, labels))
-        for x, y, named in zip(*split, strict=True):
-            yield x, y, named, len(x) / len(inputs)
+    def _unlabelled(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """A piece that nothing is said of: the mean over its labels would be 0 / 0."""
+        with autocast(self.recipe, x.device):
+            scores = self.forward(x).detach()
+        return torch.zeros((), device=scores.device), scores
+
+    def _shares(self, targets: torch.Tensor) -> list[float]:
+        """Each piece's share of what the batch's mean loss is a mean over: samples, or the labels that count. All are 0
+        where there is no such label."""
+        pieces = min(self.recipe.gradient_accumulation, len(targets))
+        if self.alike or targets.ndim == 1 or targets.is_floating_point():
+            counts = [len(piece) for piece in targets.tensor_split(pieces)] if pieces > 1 else [len(targets)]
+        else:
+            of_samples = counted_by_sample(targets)
+            counts = [int(piece.sum()) for piece in of_samples.tensor_split(pieces)]
+        whole = sum(counts)
+        return [count / whole if whole else 0.0 for count in counts]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from skipray.spec import Recipe
-from skipray.trial.training.losses import IGNORED, judging_loss, training_loss
+from skipray.trial.training.losses import IGNORED, judging_loss, labelled_alike, training_loss
 from skipray.trial.training.mixing import mixing_of
 from skipray.trial.training.optimizers import make_optimizer
 from skipray.trial.training.step import Step
@@ -98,3 +98,71 @@ def test_a_batch_in_pieces_has_the_gradient_of_the_whole(pieces):
     assert torch.allclose(found[0][0], found[1][0], atol=1e-6)
     assert torch.allclose(found[0][1], found[1][1])
     assert found[0][2] == found[1][2]
+
+
+class Positions(nn.Module):
+    """Scores for each position, and a count of the passes in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(2, 4)
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, x):
+        self.passes += self.training
+        return self.map(x)
+
+
+def by_position():
+    """8 samples of 3 positions; of the first six some have a label or two, the last two have none."""
+    x = torch.randn(8, 3, 2, generator=torch.Generator().manual_seed(0))
+    y = torch.arange(24).reshape(8, 3) % 4
+    y[torch.rand(8, 3, generator=torch.Generator().manual_seed(1)) < 0.5] = IGNORED
+    y[6:] = IGNORED
+    return x, y
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 8])
+@pytest.mark.parametrize("loss", [None, "binary", "mse", {"name": "cross_entropy", "label_smoothing": 0.1}])
+def test_pieces_weigh_as_much_as_they_have_labels(pieces, loss):
+    x, y = by_position()
+    found = []
+    for count in (1, pieces):
+        torch.manual_seed(1)
+        net = Positions()
+        r = recipe(gradient_accumulation=count, loss=loss)
+        step = Step(net, r, make_optimizer(net, r), counts_correct=True)
+        value, correct = step.take(x, y, y, 0.1, None)
+        assert int(net.passes) == count
+        found.append((net.map.weight.detach(), value, int(correct)))
+    assert torch.allclose(found[0][0], found[1][0], atol=1e-6)
+    assert torch.allclose(found[0][1], found[1][1])
+    assert found[0][2] == found[1][2]
+
+
+@pytest.mark.parametrize("optimizer", [None, "adamw", "lbfgs"])
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_batch_without_a_label_changes_nothing(optimizer, pieces):
+    x, y = by_position()
+    net = Positions()
+    r = recipe(
+        gradient_accumulation=pieces, optimizer=optimizer, momentum=None if optimizer else 0.9,
+        weight_decay=0.0 if optimizer == "lbfgs" else 0.1,
+    )  # fmt: skip
+    made = make_optimizer(net, r)
+    step = Step(net, r, made)
+    step.take(x, y, y, 0.1, None)
+    before = [p.detach().clone() for p in net.parameters()], {k: v.clone() for k, v in made.tensors().items()}
+    passes, called = int(net.passes), []
+    loss, _ = step.take(x[6:], y[6:], y[6:], 0.1, lambda: called.append(True))
+    assert (float(loss), int(net.passes), called) == (0.0, passes + pieces, [True])
+    assert all(torch.equal(a, b) for a, b in zip(before[0], net.parameters(), strict=True))
+    assert all(torch.equal(v, before[1][k]) for k, v in made.tensors().items())
+
+
+def test_samples_with_as_many_labels_each_need_no_count():
+    y = by_position()[1]
+    assert not labelled_alike(y)
+    assert not labelled_alike(y[6:])
+    assert labelled_alike(y.new_zeros(4))
+    assert labelled_alike(torch.tensor([[IGNORED, 1], [2, IGNORED]]))
