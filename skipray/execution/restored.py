@@ -45,7 +45,8 @@ def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> 
     from skipray.probe.generalization import initial_weights
     from skipray.trial.lone_block import lone_blocks
     from skipray.trial.training import to_device
-    from skipray.trial.training.state import CheckpointRefused, put_tensors
+    from skipray.trial.training.rest import Rest
+    from skipray.trial.training.state import CheckpointRefused, metadata, put_tensors
 
     device = torch.device(trial.resources.device)
     splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(device)
@@ -54,7 +55,10 @@ def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> 
     initial = initial_weights(network)
     try:
         if weights is not None:
-            put_tensors(network, load(weights))
+            tensors, rest = load(weights), Rest(network)
+            remembered = rest.read_text(metadata(weights).get("skipray", "").partition(" ")[2])
+            put_tensors(network, tensors)
+            rest.put(remembered)
     except (SafetensorError, CheckpointRefused, RuntimeError) as error:
         raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
     inputs, labels = splits.probe_batch(trial.probe.samples)

@@ -104,6 +104,22 @@ def check_kept(network: nn.Module, optimizer: Optimizer, who: str) -> None:
     restore_network(network, optimizer, tensors)
 
 
+def check_remembered(rest: Rest, who: str) -> None:
+    """Refuse what a step of training has changed and no checkpoint can hold.
+
+    Args:
+        rest: of the network, from when it was built, `watched`.
+    """
+    lost = rest.lost()
+    if lost:
+        name, kind = next(iter(lost.items()))
+        more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise UnfitNetwork(
+            f"{who}: found that a pass changes {name}, a {kind}, which cannot be saved{more}; allowed: numbers, texts, "
+            "tensors, arrays, generators of random numbers, collections of them, objects made in build that hold them"
+        )
+
+
 def check_measured(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tensor, lone: Sequence[str]) -> None:
     """Evaluate and measure the network as at a trial's end: what raises there would do so after the training, three
     times. Refuse one whose passes in evaluation mode change its parameters: how often it was measured, which is no part

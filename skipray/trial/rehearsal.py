@@ -23,6 +23,7 @@ from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state
 from skipray.trial.training import make_optimizer
 from skipray.trial.training.losses import training_loss
+from skipray.trial.training.rest import Rest
 from skipray.trial.training.schedule import FACTOR, learning_rate
 from skipray.trial.training.step import Step
 
@@ -71,6 +72,7 @@ def rehearse(
         network, left = architectures.build_and_say(trial.model, input_shape, outputs, seed=trial.seed)
         who = trial.model.architecture
         own, built = ":" in who, [name for name, _ in network.named_parameters()]
+        rest = Rest(network, watched=True) if own else None
         if own:
             own_network.check_repeatable(trial, network, input_shape, outputs, random=random)
         check_scores(network, made_up_samples(input_shape), outputs, who, task)
@@ -93,7 +95,8 @@ def rehearse(
         with batch_statistics_checked(network, trial):
             check_loss(network, x, y, trial)
             Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
-        if own:
+        if rest is not None:
+            own_network.check_remembered(rest, who)
             own_network.check_known_weights(network, made_up_samples(input_shape), who)
         if own or trial.probe.has_own_metrics:
             count = min(samples, trial.probe.samples, PROBED) if trial.probe.has_own_metrics else 2

@@ -204,6 +204,46 @@ def test_the_weights_give_what_the_run_itself_measured(file: Path) -> None:
     assert {"flatness", "norm.distance", "calibration_error"} <= found.metrics.keys()
 
 
+REMEMBERS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.stem, self.head = nn.Linear(64, 16), nn.Linear(16, classes)
+        self.register_buffer("mean", torch.zeros(16), persistent=False)
+        self.steps = 0
+    def forward(self, x):
+        x = self.stem(x.flatten(1))
+        if self.training:
+            self.mean.mul_(0.9).add_(0.1 * x.detach().mean(0))
+            self.steps += 1
+        return self.head(torch.tanh(x - self.mean) / (1 + 0.1 * self.steps))
+
+class family:
+    def build(model, shape, classes):
+        return Net(classes)
+"""
+
+
+def test_weights_have_what_a_network_remembers(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "remembering.py").write_text(REMEMBERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = ["factors.architecture=[remembering:family]", "model={}"]
+    trial = load_sweep(file, own).trials()[0]
+    record = run_trial(trial)
+    assert record.weights is not None
+    assert load(record.weights).keys() == {f"{part}.{name}" for part in ("stem", "head") for name in ("weight", "bias")}
+    assert run_trial(trial).weights == record.weights
+    found = measure_weights(trial, record.weights, epoch=2)
+    key = [c for c in LAYER_COLUMNS if c not in ("value", "reason", "censored")]
+    both = record.layers.merge(found.layers, on=key)
+    assert len(both) == len(found.layers)
+    np.testing.assert_array_equal(both["value_x"], both["value_y"])
+    measure_weights(trial, save(load(record.weights)), epoch=2)  # a file from before it
+
+
 def test_weights_that_are_not_the_networks_are_refused(file: Path) -> None:
     trial = load_sweep(file).trials()[0]
     with pytest.raises(ValueError, match="the weights of plainnet-d008-s00 cannot be used"):

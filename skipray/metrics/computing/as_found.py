@@ -1,4 +1,5 @@
-"""Leaves a network as found: weights, buffers, mode, gradients, hooks, random numbers, precision settings."""
+"""Leaves a network as found: weights, buffers, mode, gradients, hooks, what it remembers in attributes, random numbers,
+precision settings."""
 
 import random
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from skipray.torch_private import OWN_STATE, buffers_of, put_buffer
+from skipray.metrics.computing.remembered import Remembered
+from skipray.torch_private import buffers_of, put_buffer
 
 
 @contextmanager
@@ -26,7 +28,7 @@ def as_found(network: nn.Module) -> Iterator[None]:
         for module in modules
         for name, buffer in buffers_of(module).items()
     ]
-    attributes = [(module, *_plain_attributes(module)) for module in modules]
+    remembered = Remembered(network)
     requires = [(parameter, parameter.requires_grad) for parameter in parameters]
     devices = sorted({p.device.index or 0 for p in parameters if p.device.type == "cuda"})
     matmul, convolution = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
@@ -48,8 +50,7 @@ def as_found(network: nn.Module) -> Iterator[None]:
             if buffer is not None and value is not None and not torch.equal(buffer, value):
                 with torch.no_grad():
                     buffer.copy_(value)
-        for module, plain, contents in attributes:
-            _restore(module, plain, contents)
+        remembered.put_back()
         for parameter, flag in requires:
             parameter.requires_grad_(flag)
 
@@ -60,29 +61,3 @@ def _copies(network: nn.Module, arguments: Any, named: dict[str, Any]) -> tuple[
         tuple(a.clone() if isinstance(a, torch.Tensor) else a for a in arguments),
         {n: a.clone() if isinstance(a, torch.Tensor) else a for n, a in named.items()},
     )
-
-
-_HOLDERS = frozenset((list, dict, set))
-Contents = dict[str, list[Any] | dict[Any, Any] | set[Any]]
-
-
-def _plain_attributes(module: nn.Module) -> tuple[dict[str, Any], Contents]:
-    """The attributes that a forward pass may set, the mode among them, and what their lists, mappings and sets hold."""
-    plain = vars(module).copy()
-    for name in OWN_STATE:
-        plain.pop(name, None)
-    return plain, {n: v.copy() for n, v in plain.items() if type(v) in _HOLDERS}
-
-
-def _restore(module: nn.Module, plain: dict[str, Any], contents: Contents) -> None:
-    own = vars(module)
-    for name in own.keys() - plain.keys() - set(OWN_STATE):
-        del own[name]
-    for name, value in plain.items():
-        if own.get(name) is not value or name not in own:
-            own[name] = value
-    for name, held in contents.items():
-        value = own[name]
-        if value != held:
-            value.clear()
-            value.extend(held) if isinstance(value, list) else value.update(held)

@@ -1,175 +1,179 @@
 """What a network keeps that its parameters and persistent buffers do not hold.
 
-These are other buffers, extra states, and what its modules have in attributes: counters, running means, generators of
-random numbers.
+These are other buffers, extra states, and what its modules remember (`skipray.metrics.computing.remembered`): counters,
+running means, generators of random numbers, in attributes of modules, of what these hold, and of the user's classes.
 
-Only what has changed since the network was built goes to a checkpoint, so a network of skipray's adds nothing. What is
-read back is data alone: a foreign file cannot run code.
+Only what has changed since the network was built goes to a checkpoint or a file of weights, so a network of skipray's
+adds nothing. What is read back is data alone: a foreign file cannot run code.
 """
 
+import base64
+import binascii
 import io
-import json
 import pickle
-import random
-from collections import deque
-from collections.abc import Mapping
-from itertools import zip_longest
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skipray.metrics.computing.remembered import attributes, user_classes
 from skipray.torch_private import OWN_STATE, buffers_of, put_buffer
+from skipray.trial.training.as_data import AsData, NotKept, bits, settled
 from skipray.trial.training.state import CheckpointRefused, ExtraStateRefused, other_states
 
 NAME = "network.rest"
-ATOMS = (type(None), bool, int, float, str, bytes)
-COLLECTIONS = {"list": list, "tuple": tuple, "set": set, "deque": deque}
-BIT_GENERATORS = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64, np.random.MT19937)
 MODE = "training"
 """The attribute that says in which mode a module is, which whoever uses the network sets."""
-
-
-class NotKept(Exception):
-    """A value of a kind that cannot be told from data."""
+HEADER_BYTES = 2**26
+"""At most so much goes into the header of a file of weights, which may have 100 MB."""
+TOO_LARGE = "-"
+GONE, LOST = "gone", "lost"
+"""In place of a value: it was removed since the network was built; it is of a kind that cannot be kept."""
+Place = tuple[str, str, str]
+"""Kind (extra, buffer, attribute, class), path of the module (with the class's name), name."""
 
 
 class Rest:
     """The rest of one network's state, from when it was built."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, *, watched: bool = False):
+        """
+        Args:
+            watched: whether what is of no known kind is looked at too, as far as it can be pickled, for `lost`.
+        """
         self.network = network
-        self._built = {place: pickle.dumps(value) for place, value in self._values().items()}
+        self._data = AsData(network, watched=watched)
+        values = self._values()
+        self._built = {place: bits(value) for place, value in values.items()}
+
+    def changed(self) -> dict[Place, Any]:
+        """What has changed since the network was built, as data."""
+        values = self._values()
+        found = {p: v for p, v in values.items() if bits(v) != self._built.get(p)}
+        return found | {p: (GONE, None) for p in self._built if p not in values}
+
+    def lost(self) -> dict[str, str]:
+        """Names of attributes that have changed and cannot be kept, and what they are."""
+        return {".".join(p[1:]).strip("."): v[1] for p, v in self.changed().items() if _is(v, LOST)}
 
     def tensors(self) -> dict[str, Tensor]:
         """What has changed, as one tensor of bytes for a checkpoint; nothing where nothing has."""
-        changed = {p: v for p, v in self._values().items() if pickle.dumps(v) != self._built.get(p)}
-        if not changed:
-            return {}
-        file = io.BytesIO()
-        torch.save(changed, file)
-        return {NAME: torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)}
+        held = self._bytes()
+        return {NAME: torch.frombuffer(bytearray(held), dtype=torch.uint8)} if held else {}
 
-    def read(self, tensors: Mapping[str, Tensor]) -> dict[tuple[str, str, str], Any]:
+    def text(self) -> str:
+        """The same for the header of a file of weights; empty where nothing has."""
+        held = self._bytes()
+        return base64.b64encode(held).decode() if len(held) <= HEADER_BYTES else TOO_LARGE
+
+    def _bytes(self) -> bytes:
+        changed = self.changed()
+        if not changed:
+            return b""
+        file = io.BytesIO()
+        torch.save({settled(place): settled(value) for place, value in changed.items()}, file)
+        return file.getvalue()
+
+    def read(self, tensors: Mapping[str, Tensor]) -> dict[Place, Any]:
         """What `tensors` gave, for `put`.
 
         Raises:
-            CheckpointRefused: it is no such thing.
+            CheckpointRefused: it is no such thing, it is another network's, or not all could be kept.
         """
-        if NAME not in tensors:
-            return {}
+        return self._read(tensors[NAME].numpy().tobytes()) if NAME in tensors else {}
+
+    def read_text(self, text: str) -> dict[Place, Any]:
+        """What `text` gave, for `put`.
+
+        Raises:
+            CheckpointRefused: as `read`.
+        """
+        if text == TOO_LARGE:
+            raise CheckpointRefused(f"found more than {HEADER_BYTES} bytes beside its weights, which were not saved")
         try:
-            return dict(torch.load(io.BytesIO(tensors[NAME].numpy().tobytes()), weights_only=True))
-        except (RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            return self._read(base64.b64decode(text, validate=True)) if text else {}
+        except binascii.Error as error:
             raise CheckpointRefused(f"found a state whose rest cannot be read: {error}") from error
 
-    def put(self, found: Mapping[tuple[str, str, str], Any]) -> None:
-        """Put back what was read, into the objects that are there where they can take it."""
-        modules = dict(self.network.named_modules())
-        for (kind, path, name), value in found.items():
-            module = modules[path]
-            if kind == "extra":
-                module.set_extra_state(_decoded(value, None))
-            elif kind == "buffer":
-                put_buffer(module, name, _decoded(value, buffers_of(module).get(name)))
-            else:
-                own = module.__dict__
-                own[name] = _decoded(value, own.get(name))
+    def _read(self, held: bytes) -> dict[Place, Any]:
+        try:
+            found = dict(torch.load(io.BytesIO(held), weights_only=True))
+            missing = [place for place in found if self._owner(place) is None]
+        except (RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
+            raise CheckpointRefused(f"found a state whose rest cannot be read: {error}") from error
+        if missing:
+            raise CheckpointRefused(f"found the rest of another network: it has {'.'.join(missing[0][1:])}")
+        if lost := [(place, value[1]) for place, value in found.items() if _is(value, LOST)]:
+            place, what = lost[0]
+            raise CheckpointRefused(f"found {'.'.join(place[1:]).strip('.')}, a {what}, which cannot be kept")
+        return found
 
-    def _values(self) -> dict[tuple[str, str, str], Any]:
-        """Kind, module and name of each value that can be kept -> the value as data."""
+    def put(self, found: Mapping[Place, Any]) -> None:
+        """Put back what was read, into the objects that are there where they can take it."""
+        for place, value in found.items():
+            kind, _, name = place
+            owner = self._owner(place)
+            if kind == "extra":
+                owner.set_extra_state(self._data.decoded(value, None))
+            elif kind == "buffer":
+                gone = _is(value, GONE)
+                put_buffer(owner, name, None if gone else self._data.decoded(value, buffers_of(owner).get(name)))
+            elif _is(value, GONE):
+                delattr(owner, name)
+            elif kind == "class":
+                setattr(owner, name, self._data.decoded(value, vars(owner).get(name)))
+            else:
+                own = owner.__dict__
+                own[name] = self._data.decoded(value, own.get(name))
+
+    def _owner(self, place: Place) -> Any:
+        """What has the attribute or buffer; None where the network has no such module or class."""
+        kind, path, _ = place
+        path, _, name = path.partition(":") if kind == "class" else (path, "", "")
+        module = dict(self.network.named_modules()).get(path)
+        if kind != "class" or module is None:
+            return module
+        return next((cls for cls in user_classes(module) if cls.__qualname__ == name), None)
+
+    def _values(self) -> dict[Place, Any]:
+        """Place of each value -> the value as data, or that it cannot be kept."""
+        self._data.begin()
         state = self.network.state_dict()
-        found: dict[tuple[str, str, str], Any] = {}
+        found: dict[Place, Any] = {}
         for name, value in other_states(state).items():
             try:
-                found["extra", name.rpartition(".")[0], ""] = _encoded(value)
+                found["extra", name.rpartition(".")[0], ""] = self._data.encoded(value, None)
             except NotKept as why:
                 raise ExtraStateRefused(
                     f"found the extra state {name} with a {why}; allowed: numbers, texts, tensors, and lists, tuples, "
                     "sets and mappings of them"
                 ) from None
+        for place, value in self._held(state):
+            try:
+                found[place] = self._data.encoded(value, place)
+            except NotKept as why:
+                found[place] = (LOST, str(why))
+        self._data.end()
+        return found
+
+    def _held(self, state: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
+        """Buffers beside the state's, and attributes of the modules and of their classes."""
+        seen: set[type] = set()
         for path, module in self.network.named_modules():
             prefix = f"{path}." if path else ""
             for name, buffer in buffers_of(module).items():
                 if buffer is not None and prefix + name not in state:
-                    found["buffer", path, name] = _encoded(buffer)
+                    yield ("buffer", path, name), buffer
             for name, value in vars(module).items():
-                if name in OWN_STATE or name == MODE:
-                    continue
-                try:
-                    found["attribute", path, name] = _encoded(value)
-                except NotKept:
-                    continue
-        return found
+                if name not in OWN_STATE and name != MODE:
+                    yield ("attribute", path, name), value
+            for cls in user_classes(module):
+                if cls not in seen:
+                    seen.add(cls)
+                    for name, value in attributes(cls).items():
+                        yield ("class", f"{path}:{cls.__qualname__}", name), value
 
 
-def _encoded(value: Any) -> Any:
-    """A value as what `torch.load` reads without running code: kind and content."""
-    kind = type(value)
-    if kind in ATOMS:
-        return value
-    if kind is Tensor:
-        return ("tensor", value.detach().cpu().clone())
-    for name, collection in COLLECTIONS.items():
-        if kind is collection:
-            return (name, [_encoded(item) for item in value])
-    if kind is dict:
-        return ("dict", [(_encoded(key), _encoded(item)) for key, item in value.items()])
-    if kind is torch.Generator:
-        return ("generator", value.get_state())
-    if kind is random.Random:
-        return ("random", json.dumps(value.getstate()))
-    if kind is np.random.Generator and type(value.bit_generator) in BIT_GENERATORS:
-        return ("numpy", json.dumps(value.bit_generator.state, default=np.ndarray.tolist))
-    raise NotKept(kind.__name__)
-
-
-def _decoded(value: Any, there: Any) -> Any:
-    """The value: the object that is there with the value in it, where it is of the kind; else a new one."""
-    if type(value) in ATOMS:
-        return value
-    kind, content = value
-    if kind == "tensor":
-        if isinstance(there, Tensor) and (there.shape, there.dtype) == (content.shape, content.dtype):
-            with torch.no_grad():
-                return there.copy_(content)
-        return content
-    if kind == "dict":
-        known = there if isinstance(there, dict) else {}
-        pairs = [(_decoded(key, None), item) for key, item in content]
-        return _refilled(dict, there, {key: _decoded(item, known.get(key)) for key, item in pairs})
-    if kind in COLLECTIONS:
-        inside = list(there) if isinstance(there, list | tuple | deque) else []
-        items = [_decoded(item, old) for item, old in zip_longest(content, inside[: len(content)])]
-        return _refilled(COLLECTIONS[kind], there, items)
-    return _generator(kind, content, there)
-
-
-def _generator(kind: str, content: Any, there: Any) -> Any:
-    """A generator of random numbers in the state that was saved."""
-    if kind == "generator":
-        torchs = there if isinstance(there, torch.Generator) else torch.Generator()
-        torchs.set_state(content)
-        return torchs
-    state = json.loads(content)
-    if kind == "random":
-        python = there if isinstance(there, random.Random) else random.Random()
-        version, words, spare = state
-        python.setstate((version, tuple(words), spare))
-        return python
-    made = next(bits for bits in BIT_GENERATORS if bits.__name__ == state["bit_generator"])
-    numpys = there if isinstance(there, np.random.Generator) else np.random.Generator(made())
-    if type(numpys.bit_generator) is not made:
-        numpys = np.random.Generator(made())
-    numpys.bit_generator.state = state
-    return numpys
-
-
-def _refilled(kind: Any, there: Any, content: Any) -> Any:
-    """A collection with this content: the one that is there, which others may hold too, where it can be changed."""
-    if type(there) is not kind or kind is tuple:
-        return kind(content)
-    there.clear()
-    (there.extend if kind in (list, deque) else there.update)(content)
-    return there
+def _is(value: Any, mark: str) -> bool:
+    return isinstance(value, tuple) and value[0] == mark

@@ -55,7 +55,7 @@ def unpack(trial_id: str, blob: bytes) -> tuple[dict[str, torch.Tensor], dict[st
     """
     try:
         tensors = load_tensors(blob)
-        header = json.loads(_metadata(blob)["skipray"])
+        header = json.loads(metadata(blob)["skipray"])
         found = {key: header[key] for key in ("state_version", "trial_id", "torch")}
         values = header["values"]
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -67,10 +67,11 @@ def unpack(trial_id: str, blob: bytes) -> tuple[dict[str, torch.Tensor], dict[st
     return tensors, values
 
 
-def _metadata(blob: bytes) -> dict[str, str]:
+def metadata(blob: bytes) -> dict[str, str]:
+    """The texts in the header of a whole safetensors file; empty where it has none."""
     # The format: eight bytes of length, little-endian, then a JSON header of that length. `load` has checked both.
     length = int.from_bytes(blob[:8], "little")
-    return dict(json.loads(blob[8 : 8 + length])["__metadata__"])
+    return dict(json.loads(blob[8 : 8 + length]).get("__metadata__", {}))
 
 
 def network_tensors(network: nn.Module, optimizer: Optimizer) -> dict[str, torch.Tensor]:

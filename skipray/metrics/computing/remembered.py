@@ -1,0 +1,246 @@
+"""What a network remembers beside parameters and buffers, to be put back as it was.
+
+That is what its modules have in attributes, and all that these lead to: lists and mappings, tensors and arrays,
+generators of random numbers, objects of the user's classes with their attributes, and these classes' own attributes.
+Everything is put back in place, so that whoever else holds an object finds it as it was.
+"""
+
+import random
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from enum import Enum
+from functools import lru_cache, partial
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skipray.torch_private import OWN_STATE, changes_in_place
+
+LIBRARIES = sys.stdlib_module_names | {"torch", "torchvision", "numpy", "skipray", "pydantic"}
+"""Their objects and classes are left alone, but for modules and what is listed here."""
+FIXED = frozenset(
+    (type(None), bool, int, float, complex, str, bytes, type, FunctionType, ModuleType, torch.dtype, torch.device)
+)
+"""Kinds that cannot change, or that are no state of a network's."""
+GENERATORS: dict[str, tuple[Any, Callable[[Any], Any], Callable[[Any, Any], None]]] = {
+    "generator": (torch.Generator, lambda g: g.get_state(), lambda g, state: g.set_state(state)),
+    "random": (random.Random, lambda g: g.getstate(), lambda g, state: g.setstate(state)),
+    "numpy": (
+        np.random.Generator,
+        lambda g: g.bit_generator.state,
+        lambda g, state: setattr(g.bit_generator, "state", state),
+    ),
+    "numpy bits": (np.random.BitGenerator, lambda g: g.state, lambda g, state: setattr(g, "state", state)),
+    "numpy legacy": (
+        np.random.RandomState,
+        lambda g: g.get_state(legacy=False),
+        lambda g, state: g.set_state(state),
+    ),
+}
+"""Kind of generator -> its class, what reads its state, and what sets it."""
+
+
+@lru_cache(maxsize=1024)
+def is_users(cls: Any) -> bool:
+    """Whether a class is none of a library's whose objects are left alone."""
+    return cls.__module__.partition(".")[0] not in LIBRARIES
+
+
+def has_attributes(value: Any) -> bool:
+    """Whether it is looked into for attributes: a module, or an object of a class of the user's."""
+    kind: Any = type(value)
+    if isinstance(value, type | Enum | FunctionType):
+        return False
+    return isinstance(value, nn.Module) or kind is SimpleNamespace or is_users(kind)
+
+
+def attributes(value: Any) -> dict[str, Any]:
+    """The attributes of a module, an object or a class that may be state, by name."""
+    if isinstance(value, type):
+        return {
+            name: held
+            for name, held in vars(value).items()
+            if not (name.startswith("__") or isinstance(held, type) or hasattr(type(held), "__get__"))
+        }
+    kind: Any = type(value)
+    found = dict(getattr(value, "__dict__", {}))
+    for name in _slots(kind):
+        if hasattr(value, name):
+            found[name] = getattr(value, name)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _slots(kind: Any) -> tuple[str, ...]:
+    found = (cls.__dict__.get("__slots__", ()) for cls in kind.__mro__)
+    names = (name for slots in found for name in ((slots,) if isinstance(slots, str) else slots))
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
+
+
+def user_classes(value: Any) -> tuple[type, ...]:
+    """The classes of the user's that an object is of."""
+    kind: Any = type(value)
+    return _users_of(kind)
+
+
+@lru_cache(maxsize=1024)
+def _users_of(kind: Any) -> tuple[type, ...]:
+    return tuple(cls for cls in kind.__mro__ if is_users(cls) and not issubclass(cls, Enum))
+
+
+def inside(value: Any) -> tuple[Any, ...]:
+    """What a bound method or a partial function holds."""
+    if isinstance(value, MethodType):
+        return (value.__self__,)
+    return (value.func, *value.args, *value.keywords.values()) if isinstance(value, partial) else ()
+
+
+def generator_kind(value: Any) -> str | None:
+    """The kind of a generator of random numbers whose state can be set; None of anything else."""
+    if isinstance(value, random.SystemRandom):
+        return None
+    return next((kind for kind, (cls, _, _) in GENERATORS.items() if isinstance(value, cls)), None)
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor has values of its own that can be copied and written."""
+    strided = tensor.layout is torch.strided and not tensor.is_quantized
+    return strided and tensor.device.type != "meta" and not tensor.is_inference()
+
+
+class Remembered:
+    """All of it as it stands, to be put back."""
+
+    def __init__(self, network: nn.Module):
+        """Reads; costs a copy of every tensor that is neither a parameter nor a buffer of the network's."""
+        self._known: dict[int, Any] = {id(t): t for t in (*network.parameters(), *network.buffers())}
+        """Objects that were seen, by their id, which is theirs as long as they are held here."""
+        self._back: list[Callable[[], None]] = []
+        self._empty: list[dict[Any, Any]] = []
+        """Most mappings of modules are: those of their hooks."""
+        self._waiting: list[Any] = list(network.modules())
+        self._parts = {id(module) for module in self._waiting}
+        while self._waiting:
+            self._note(self._waiting.pop())
+
+    def put_back(self) -> None:
+        """Make everything as it was."""
+        for back in self._back:
+            back()
+        for mapping in self._empty:
+            if mapping:
+                mapping.clear()
+
+    def _note(self, value: Any) -> None:
+        if type(value) in FIXED or id(value) in self._known:
+            return
+        self._known[id(value)] = value
+        if isinstance(value, Tensor):
+            self._note_tensor(value)
+        elif isinstance(value, np.ndarray):
+            self._note_array(value)
+        elif isinstance(value, list | deque):
+            self._note_items(value)
+        elif isinstance(value, dict):
+            self._note_mapping(value)
+        elif isinstance(value, set):
+            self._note_set(value)
+        elif isinstance(value, tuple | frozenset):
+            self._waiting += value
+        elif (kind := generator_kind(value)) is not None:
+            _, read, write = GENERATORS[kind]
+            self._back.append(partial(write, value, read(value)))
+        else:
+            self._waiting += inside(value)
+        if has_attributes(value):
+            self._note_attributes(value)
+            for cls in user_classes(value):
+                if id(cls) not in self._known:
+                    self._known[id(cls)] = cls
+                    self._note_attributes(cls)
+
+    def _note_tensor(self, value: Tensor) -> None:
+        if not is_plain(value):
+            return
+        held, changes = value.detach().clone(), changes_in_place(value)
+
+        def back() -> None:
+            if value.shape != held.shape or value.dtype != held.dtype:
+                value.data = held
+            elif changes_in_place(value) != changes or not torch.equal(value, held):
+                with torch.no_grad():
+                    value.copy_(held)
+
+        self._back.append(back)
+
+    def _note_array(self, value: np.ndarray) -> None:
+        if value.dtype.hasobject:
+            self._waiting += value.ravel().tolist()
+        if value.flags.writeable:
+            held = value.copy()
+            self._back.append(lambda: np.copyto(value, held) if value.shape == held.shape else None)
+
+    def _note_items(self, value: Any) -> None:
+        held = list(value)
+        self._waiting += held
+
+        def back() -> None:
+            if not _are_the_same(value, held):
+                value.clear()
+                value.extend(held)
+
+        self._back.append(back)
+
+    def _note_mapping(self, value: dict[Any, Any]) -> None:
+        held = list(value.items())
+        self._waiting += (item for _, item in held)
+
+        def back() -> None:
+            if not (_are_the_same(value, [k for k, _ in held]) and _are_the_same(value.values(), [v for _, v in held])):
+                value.clear()
+                for key, item in held:  # a Counter's update adds
+                    value[key] = item
+
+        self._back.append(back)
+
+    def _note_set(self, value: set[Any]) -> None:
+        held = set(value)
+        self._waiting += held
+
+        def back() -> None:
+            if value != held:
+                value.clear()
+                value.update(held)
+
+        self._back.append(back)
+
+    def _note_attributes(self, owner: Any) -> None:
+        """Of an object, a class, or a module: of the network's own but for parameters, buffers and parts."""
+        left_alone = OWN_STATE if id(owner) in self._parts else ()
+        held = {name: value for name, value in attributes(owner).items() if name not in left_alone}
+        for value in held.values():
+            kind = type(value)
+            if kind in (dict, OrderedDict) and not value:
+                self._empty.append(value)
+            elif kind not in FIXED:
+                self._waiting.append(value)
+        put, drop = (setattr, delattr) if isinstance(owner, type) else (object.__setattr__, object.__delattr__)
+
+        def back() -> None:
+            now = attributes(owner)
+            for name in now.keys() - held.keys() - set(left_alone):
+                drop(owner, name)
+            for name, value in held.items():
+                if name not in now or now[name] is not value:
+                    put(owner, name, value)
+
+        self._back.append(back)
+
+
+def _are_the_same(found: Any, held: list[Any]) -> bool:
+    """Whether these are the very same objects in the same order."""
+    return len(found) == len(held) and all(a is b for a, b in zip(found, held, strict=True))
