@@ -43,6 +43,16 @@ def _counts_labels_by_position(trial: "TrialSpec") -> bool:
     return counts and _is_labelled_by_position(trial.dataset)
 
 
+def _decays_scales(trial: "TrialSpec") -> bool:
+    """Scales and biases of several axes are no weights: weight decay on weights spares them, and Muon does."""
+    recipe, model = trial.recipe, trial.model
+    muon = recipe.optimizer is not None and recipe.optimizer["name"] == "muon"
+    if ":" in model.architecture:
+        return recipe.weight_decay_on == "weights" or muon
+    maps = model.kind == "cnn" and (model.architecture == "highway" or model.layer_scale is not None)
+    return recipe.weight_decay_on == "weights" and maps
+
+
 def _is_labelled_by_position(dataset: DatasetSpec) -> bool:
     """False too where the data set is a file of another machine's: what was run there keeps the version it says."""
     try:
@@ -56,6 +66,7 @@ REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
     (2, _optimizer_of_ones_own),
     (3, _was_measured_otherwise),
     (3, _counts_labels_by_position),
+    (3, _decays_scales),
 )
 """Version, and whether the numbers of a trial are other ones since; the CHANGELOG says which."""
 NUMERICS_VERSION = max(version for version, _ in REVISIONS)

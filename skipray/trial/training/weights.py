@@ -1,11 +1,35 @@
 """Which parameters weight decay acts on, where it does not act on all."""
 
 from torch import nn
+from torch.nn.utils import parametrize
 
-from skipray.torch_private import NORMS
+from skipray.torch_private import CONVOLUTIONS, NORMS
+
+LAYERS: tuple[type[nn.Module], ...] = (
+    nn.Linear, *CONVOLUTIONS, nn.Bilinear, nn.Embedding, nn.EmbeddingBag, nn.RNNBase, nn.RNNCellBase,
+    nn.MultiheadAttention,
+)  # fmt: skip
+"""What has weights by their names."""
 
 
 def is_decayed(network: nn.Module, name: str, parameter: nn.Parameter) -> bool:
-    """Whether a parameter is a weight: two axes or more, and not a normalization's (whose gain may have several)."""
-    module = network.get_submodule(name.rpartition(".")[0])
-    return parameter.ndim >= 2 and not isinstance(module, NORMS)
+    """Whether a parameter is a weight: one of a layer's own, or whatever else has more than one axis longer than 1.
+
+    A layer's weight is one whatever its shape, also of a single row. Of a weight that torch has parametrised in two
+    parts (`weight_norm`) the direction is one, and the length is a scale. Nothing of a normalization is, whose gain may
+    have several axes.
+    """
+    path, _, part = name.rpartition(".")
+    module = network.get_submodule(path)
+    if isinstance(module, parametrize.ParametrizationList):  # path: LAYER.parametrizations.TENSOR
+        above, _, tensor = path.rpartition(".")
+        module = network.get_submodule(above.rpartition(".")[0])
+        is_scale = part == "original0" and hasattr(network.get_submodule(path), "original1")
+        part = f"{tensor}_g" if is_scale else tensor  # as weight_norm was named before
+    if isinstance(module, NORMS):
+        return False
+    if isinstance(module, LAYERS) or getattr(module, "is_linear_map", False):
+        has_weights_name = part.startswith(("weight", "in_proj_weight", "q_proj", "k_proj", "v_proj"))
+        if has_weights_name:
+            return parameter.ndim >= 2 and not part.endswith("_g")
+    return sum(size > 1 for size in parameter.shape) > 1

@@ -7,13 +7,16 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import orthogonal, weight_norm
 
+from skipray.architectures.building.linear_maps import GroupedLinear
 from skipray.spec import Recipe
 from skipray.spec.optimizers import ARGUMENTS, DROPPED, REFUSED, WITHOUT_DECAY
 from skipray.spec.recipes import OF_SGD
 from skipray.trial.training.optimizers import make_optimizer, optimizer_class, refusal
 from skipray.trial.training.state import network_tensors, pack, restore_network, unpack
 from skipray.trial.training.step import Step
+from skipray.trial.training.weights import is_decayed
 
 CLASSES = {
     name: cls
@@ -126,6 +129,30 @@ def test_no_decay_on_norms_biases_and_scales(optimizer):
     made.step(0.5)
     moved = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {"0.0.weight", "1.weight"}
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain, self.token = nn.Parameter(torch.ones(4, 1, 1)), nn.Parameter(torch.ones(1, 1, 4))
+        self.table = nn.Parameter(torch.ones(1, 3, 4))
+        self.one_row, self.one_column, self.memory = nn.Linear(4, 1), nn.Linear(1, 4), nn.RNN(1, 2)
+        self.normed, self.normed_row = (weight_norm(nn.Linear(4, size)) for size in (4, 1))
+        self.turned = orthogonal(nn.Linear(4, 4))
+        self.grouped = GroupedLinear(4, 4, 4, bias=True)
+        self.attention = nn.MultiheadAttention(4, 2, add_bias_kv=True)
+        self.norm = nn.LayerNorm((3, 4))
+
+
+def test_weights_are_told_by_their_layer_and_scales_by_their_axes():
+    net = Scaled()
+    decayed = {name for name, p in net.named_parameters() if is_decayed(net, name, p)}
+    assert decayed == {
+        "table", "one_row.weight", "one_column.weight", "memory.weight_ih_l0", "memory.weight_hh_l0",
+        "normed.parametrizations.weight.original1", "normed_row.parametrizations.weight.original1",
+        "turned.parametrizations.weight.original", "grouped.weight",
+        "attention.in_proj_weight", "attention.out_proj.weight",
+    }  # fmt: skip
 
 
 OWN = """
