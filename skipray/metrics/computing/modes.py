@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from skipray.torch_private import STATISTICS_NORMS
+from skipray.torch_private import BATCH_NORMS, STATISTICS_NORMS
 
 
 def keeps_statistics(module: nn.Module) -> bool:
@@ -23,22 +23,31 @@ def evaluation_mode(network: nn.Module, *, batch_statistics: bool = False) -> It
     Args:
         batch_statistics: normalizations take the batch's own statistics, for a network whose running statistics are
             still the identity (before the first step). Nothing else is as in training: no dropout, no branch left out.
+            One value a channel, as a split of one sample may give, has no statistics, and is taken as it is by torch's
+            own batch normalization, which would refuse it.
     """
     modes = [(module, module.training) for module in network.modules()]
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()] if batch_statistics else []
     network.eval()
-    if batch_statistics:
-        for module in network.modules():
-            if keeps_statistics(module):
-                module.train()
+    norms = [module for module in network.modules() if keeps_statistics(module)] if batch_statistics else []
+    for norm in norms:
+        norm.train()
+    checking = [norm for norm in norms if isinstance(norm, BATCH_NORMS) and not hasattr(norm, "takes_one_value")]
+    hooks = [norm.register_forward_pre_hook(_by_values) for norm in checking]
     try:
         yield
     finally:
+        for hook in hooks:
+            hook.remove()
         for module, training in modes:
             module.training = training
         with torch.no_grad():
             for buffer, value in buffers:
                 buffer.copy_(value)
+
+
+def _by_values(norm: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+    norm.train(arguments[0].numel() > arguments[0].shape[1])
 
 
 @contextmanager

@@ -84,3 +84,13 @@ def test_overflow_is_reported_not_hidden():
 @pytest.mark.parametrize(("train_samples", "size"), [(100, 256), (1286, 256), (5000, 500), (45_000, 2500)])
 def test_the_size_of_the_part(train_samples, size):
     assert subset_size(train_samples) == size
+
+
+def test_one_value_a_channel_is_taken_as_it_is_where_batch_statistics_are_asked_for():
+    net = nn.Sequential(nn.BatchNorm1d(3))
+    with evaluation_mode(net, batch_statistics=True):
+        one = torch.randn(1, 3)
+        assert torch.allclose(net(one), one, rtol=1e-4)
+        assert torch.allclose(net(torch.randn(50, 3)).mean(0), torch.zeros(3), atol=1e-6), "several have a mean"
+    assert not net[0]._forward_pre_hooks
+    assert net[0].training
