@@ -30,7 +30,6 @@ from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes
 from skipray.extension import as_launched
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.modes import evaluation_mode
-from skipray.metrics.computing.remembered import Remembered
 from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights, learned_weights
 from skipray.records import EpochRecord, Outcome, TrialRecord
@@ -100,7 +99,7 @@ def run_trial(
         try:
             return attempt.run(on_refused)
         finally:
-            attempt.as_built.put_back()
+            attempt.rest.as_built.put_back()
             del attempt
             if trial.resources.device == "cuda":
                 gc.collect()
@@ -124,8 +123,6 @@ class _Attempt:
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
         self.rest = Rest(self.network)
-        self.as_built = Remembered(self.network)
-        """Also of classes of the user's, which trials of one process share."""
         self._refuse_untrainable(classes)
         few = self.splits.normalise(self.splits.train_x[torch.arange(2)])
         self.lone = lone_blocks(trial, self.network, few, shape, classes)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skipray.metrics.computing.remembered import attributes, user_classes
+from skipray.metrics.computing.remembered import Remembered, attributes, user_classes
 from skipray.torch_private import OWN_STATE, buffers_of, put_buffer
 from skipray.trial.training.as_data import AsData, NotKept, bits, settled
 from skipray.trial.training.state import CheckpointRefused, ExtraStateRefused, other_states
@@ -43,6 +43,8 @@ class Rest:
             watched: whether what is of no known kind is looked at too, as far as it can be pickled, for `lost`.
         """
         self.network = network
+        self.as_built = Remembered(network)
+        """To be put back: classes of the user's are shared by the trials of a process."""
         self._data = AsData(network, watched=watched)
         values = self._values()
         self._built = {place: bits(value) for place, value in values.items()}
