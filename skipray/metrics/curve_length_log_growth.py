@@ -58,7 +58,7 @@ def curve_lengths(
 
     def keep(layer: nn.Module, arguments: object, output: object) -> None:
         tangent = forward_ad.unpack_dual(output).tangent if isinstance(output, torch.Tensor) else None
-        if tangent is not None and len(tangent) == points:
+        if tangent is not None and tangent.shape[:1] == (points,):
             found.append(float(tangent.detach().double().flatten(1).norm(dim=1).mean()) * 2 * math.pi)
 
     first, second = inputs[0], inputs[1]

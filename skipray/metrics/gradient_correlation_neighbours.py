@@ -48,6 +48,8 @@ def neighbour_gradient_correlation(
 
     from skipray.metrics.computing.input_gradients import input_gradients
 
+    if not inputs.is_floating_point():
+        raise Absent("inputs are token numbers, which have no neighbours")
     step = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(seed)).to(inputs)
     flat, size = step.flatten(1), inputs.flatten(1).norm(dim=1)
     neighbours = inputs + (flat * (distance * size / flat.norm(dim=1))[:, None]).reshape(inputs.shape)

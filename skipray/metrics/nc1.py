@@ -17,6 +17,7 @@ METRIC = NetworkMetric(
     low=0.0,
     better="lower",
     asked="full",
+    version=2,
 )
 
 

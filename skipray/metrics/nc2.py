@@ -18,6 +18,7 @@ METRIC = NetworkMetric(
     low=0.0,
     better="lower",
     asked="full",
+    version=2,
 )
 
 

@@ -18,6 +18,7 @@ METRIC = NetworkMetric(
     high=2.0,
     better="lower",
     asked="full",
+    version=2,
 )
 
 

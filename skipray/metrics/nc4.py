@@ -18,6 +18,7 @@ METRIC = NetworkMetric(
     high=1.0,
     better="lower",
     asked="full",
+    version=2,
 )
 
 

@@ -44,6 +44,9 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
 
     Args:
         input_shape: of one sample, without the sample axis.
+
+    Raises:
+        Absent: the network makes numbers of one type alone (`x.float()`), and refuses another.
     """
     import torch
     from torch.func import functional_call
@@ -72,10 +75,14 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
         for module, factor in scales:
             module.factor = factor**2  # type: ignore[operator]
         network.eval()
-        device = next(iter(squared.values())).device
+        device = next((weight.device for weight in squared.values()), torch.device("cpu"))
         ones = torch.ones(1, *input_shape, dtype=torch.float64, device=device)
         with torch.no_grad():
             total = functional_call(network, {**squared, **buffers}, (ones,)).sum()
+    except RuntimeError as error:
+        if isinstance(error, torch.cuda.OutOfMemoryError):
+            raise
+        raise Absent(f"the network does not compute in float64: {str(error).partition(chr(10))[0]}") from None
     finally:
         for module, training in modes:
             module.training = training

@@ -12,8 +12,8 @@ from torch.nn.utils import parametrize
 
 from skipray.metrics import Entry, LayerMetric
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.linear_end import linear_end
 from skipray.probe.batch import Batch, given_loss, score_loss
-from skipray.probe.head import linear_end
 from skipray.probe.histogram import histogram
 from skipray.probe.layers import REAL, Layers, Tap
 from skipray.probe.passed import tensors_in

@@ -71,10 +71,9 @@ def generalization_measures(
         start = None if initial is None else [initial[layer.name] for layer in layers]
         weights, declared = [layer.weight() for layer in layers], declared_layers(network)
         hidden = declared.hidden if declared is not None and declared.declared else None
-        last = layers[-1].module if layers and scores.ndim == 2 and len(weights[-1]) == scores.shape[1] else None
         measured = TrainedNetwork(
             network, inputs, labels, scores, weights, start, hidden, loss, seed,
-            representations=[layer.output for layer in places.hidden], classifier=last,
+            representations=[layer.output for layer in places.hidden],
         )  # fmt: skip
         has_classes = scores.ndim == 2 and labels.ndim == 1 and not labels.is_floating_point()
         for entry in asked_for(settings):

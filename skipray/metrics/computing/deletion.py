@@ -28,7 +28,8 @@ def block_deletion(
     """Each block deleted in turn (Veit, Wilber and Belongie 2016, section 4.1).
 
     A residual block loses its branch, so that its skip is what is left. A plain block is replaced by the identity; one
-    that changes the shape cannot be, and is left out, as is the stem. Measured in the mode that the network is in.
+    that changes the shape cannot be, and is left out, as are the stem, blocks that give out several tensors, and those
+    that are not called. Measured in the mode that the network is in.
 
     Args:
         layers: skipray.architectures.HiddenLayer, from input to output, as the network names them.
@@ -52,18 +53,21 @@ def block_deletion(
 def _without(network: nn.Module, inputs: Tensor, layer: Any, previous: nn.Module) -> Tensor | None:
     handles = []
     seen: dict[str, Tensor] = {}
-    fits = True
+    fits = False
 
     def keep(module: nn.Module, arguments: Any, output: Tensor) -> None:
         seen["input"] = output
 
     def replace(module: nn.Module, arguments: Any, output: Tensor) -> Tensor:
         nonlocal fits
-        fits = seen["input"].shape == output.shape
-        return seen["input"] if fits else output
+        before = seen.get("input")
+        fits = isinstance(before, Tensor) and isinstance(output, Tensor) and before.shape == output.shape
+        return before if fits and before is not None else output
 
     def silence(module: nn.Module, arguments: Any, output: Tensor) -> Tensor:
-        return torch.zeros_like(output)
+        nonlocal fits
+        fits = isinstance(output, Tensor)
+        return torch.zeros_like(output) if fits else output
 
     hooks: list[tuple[nn.Module, Callable[..., Any]]] = [(layer.branch, silence)]
     if layer.branch is None:

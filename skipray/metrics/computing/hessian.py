@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skipray.metrics import Absent
 from skipray.metrics.computing.as_found import as_found
 
 TRACE_DRAWS = 100
@@ -28,13 +29,19 @@ def curvature(
 ) -> Curvature:
     """Largest eigenvalue (Lanczos) and trace (Hutchinson 1990, `draws` sign vectors) of the mean loss's Hessian.
 
-    The loss is the cross-entropy. Both follow from `seed`. Measured in the mode that the network is in, which is left
+    The loss is the cross-entropy; weights that it does not follow from have no part. Both follow from `seed`. Measured in the mode that the network is in, which is left
     as found; batch norm in training mode couples samples, so measure in evaluation mode.
+
+    Raises:
+        Absent: the loss follows from no weight that is trained, or a layer cannot be differentiated forward.
     """
     with warnings.catch_warnings():
         # torch's forward-mode derivatives and a dependency of curvlinops compile functions in a deprecated way.
         warnings.filterwarnings("ignore", message=".*torch.jit")
-        return _top_and_trace(network, inputs, labels, seed, draws)
+        try:
+            return _top_and_trace(network, inputs, labels, seed, draws)
+        except NotImplementedError as error:
+            raise Absent(f"a layer cannot be differentiated forward: {error}") from None
 
 
 def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int, draws: int) -> Curvature:
@@ -42,8 +49,8 @@ def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int
     from curvlinops import HessianLinearOperator
     from scipy.sparse.linalg import eigsh
 
-    parameters = [p for p in network.parameters() if p.requires_grad]
     with as_found(network), torch.enable_grad():
+        parameters = _used(network, inputs[:2], labels[:2])
         operator = HessianLinearOperator(network, nn.CrossEntropyLoss(), parameters, [(inputs, labels)])
         size = operator.shape[1]
         generator = np.random.default_rng(seed)
@@ -59,3 +66,13 @@ def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int
             found.append(float(v @ (as_scipy @ v)))
     error = float(np.std(found, ddof=1)) / math.sqrt(draws) if draws > 1 else math.inf
     return Curvature(top, sum(value / draws for value in found), error)
+
+
+def _used(network: nn.Module, inputs: Tensor, labels: Tensor) -> list[nn.Parameter]:
+    """The trained parameters that the loss follows from; not those of a head for training alone."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    loss = nn.functional.cross_entropy(network(inputs), labels)
+    if not trained or not loss.requires_grad:
+        raise Absent("the loss follows from no weight that is trained")
+    found = torch.autograd.grad(loss, trained, allow_unused=True)
+    return [p for p, gradient in zip(trained, found, strict=True) if gradient is not None]

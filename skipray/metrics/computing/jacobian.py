@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.input_gradients import gradient, leaf
 from skipray.spectrum import singular_values
 
 
@@ -15,10 +16,13 @@ def jacobian_singular_values(network: nn.Module, inputs: Tensor) -> np.ndarray:
 
     Args:
         inputs: (samples, ...).
+
+    Raises:
+        Absent: no gradient reaches the inputs.
     """
     with as_found(network), torch.enable_grad():
-        x = inputs.detach().clone().requires_grad_()
+        x = leaf(inputs)
         logits = network(x.clone())
-        rows = [torch.autograd.grad(logits[:, c].sum(), x, retain_graph=True)[0] for c in range(logits.shape[1])]
+        rows = [gradient(logits[:, c].sum(), x, again=True) for c in range(logits.shape[1])]
     jacobian = torch.stack(rows, 1).flatten(2)
     return np.stack([singular_values(j) for j in jacobian])

@@ -18,6 +18,7 @@ from skipray.metrics.computing.deletion import Deletion, block_deletion
 from skipray.metrics.computing.grams import centred_gram
 from skipray.metrics.computing.hessian import Curvature, curvature
 from skipray.metrics.computing.jacobian import jacobian_singular_values
+from skipray.metrics.computing.linear_end import maker_of
 from skipray.metrics.computing.same_draws import same_draws
 from skipray.metrics.computing.spectral_norms import log_spectral_product, spectral_norms
 
@@ -45,8 +46,6 @@ class TrainedNetwork:
     """Of whatever a metric draws."""
     representations: Sequence[nn.Module] = ()
     """Modules whose outputs are the hidden representations, in order."""
-    classifier: nn.Module | None = None
-    """The linear layer that makes the scores, where one does."""
 
     @cached_property
     def spectral_norms(self) -> list[float]:
@@ -86,37 +85,74 @@ class TrainedNetwork:
         found: list[Tensor] = []
 
         def keep(module: nn.Module, arguments: object, output: object) -> None:
-            if isinstance(output, Tensor) and len(output) == len(self.inputs):
+            if isinstance(output, Tensor) and output.shape[:1] == self.inputs.shape[:1]:
                 found.append(made(output))
 
         self.watched([module.register_forward_hook(keep) for module in self.representations])
         return found
+
+    @property
+    def classifier(self) -> nn.Linear | None:
+        """The linear layer that makes the scores, where one does."""
+        return self._classifier[0] if self._classifier else None
+
+    @cached_property
+    def _classifier(self) -> tuple[nn.Linear, int] | None:
+        """The linear layer that makes the scores, and in which of its calls, 0 the first; found in the graph of a pass
+        of two samples."""
+        calls: list[tuple[Any, nn.Linear]] = []
+
+        def keep(module: nn.Module, given: object, output: Tensor) -> None:
+            assert isinstance(module, nn.Linear)
+            calls.append((output.grad_fn, module))
+
+        x = self.inputs[:2].clone()
+        x.requires_grad_(x.is_floating_point())
+        linear = [module for module in self.module.modules() if isinstance(module, nn.Linear)]
+        with torch.enable_grad():
+            scores = self._passed([module.register_forward_hook(keep) for module in linear], x)
+        which = maker_of(scores, [function for function, _ in calls])
+        if which is None or calls[which][1].out_features != self.scores.shape[-1]:
+            return None
+        layer = calls[which][1]
+        return layer, sum(module is layer for _, module in calls[:which])
 
     @cached_property
     def classes(self) -> Classes:
         """The features before the classifier, by class.
 
         Raises:
-            Absent: no linear layer makes the scores, or fewer than two classes have two samples.
+            Absent: no linear layer makes the scores, it has more than one row of features a sample, or fewer than two
+                classes have two samples.
         """
-        if not isinstance(self.classifier, nn.Linear):
+        if self._classifier is None:
             raise Absent("no linear layer makes the scores")
+        layer, call = self._classifier
         seen: list[Tensor] = []
-        self.watched([self.classifier.register_forward_pre_hook(lambda module, given: seen.append(given[0]))])
-        layer = self.classifier
+
+        def keep(module: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+            seen.append(given[0] if given else named["input"])
+
+        self.watched([layer.register_forward_pre_hook(keep, with_kwargs=True)])
+        features = seen[call].detach().double()
+        if features.ndim != 2:
+            raise Absent("the layer that makes the scores has several rows of features a sample")
         bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias.detach()
-        features = seen[-1].detach().double()
         found = Classes(features, self.labels, layer.weight.detach().double(), bias.double().to(features.device))
-        if features.ndim != 2 or len(found.present) < 2:
+        if len(found.present) < 2:
             raise Absent("fewer than two classes have two samples each")
         return found
 
     def watched(self, handles: list[RemovableHandle]) -> Tensor:
         """The scores of one pass of the probe batch with hooks, which are then removed; of what the network draws, the
         same in every pass."""
+        with torch.no_grad():
+            return self._passed(handles, self.inputs)
+
+    def _passed(self, handles: list[RemovableHandle], inputs: Tensor) -> Tensor:
         try:
-            with torch.no_grad(), same_draws(self.inputs.device, self.seed):
-                scores: Tensor = self.module(self.inputs)
+            with same_draws(self.inputs.device, self.seed):
+                scores: Tensor = self.module(inputs)
                 return scores
         finally:
             for handle in handles:

@@ -5,6 +5,7 @@ classes - 1; and so is that of every tensor which reaches the scores through lin
 every sample: a classifier, pooling by means, reshaping.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -16,6 +17,8 @@ LINEAR = {
 }  # fmt: skip
 """Names of autograd's functions, without their numbers."""
 PARAMETER = ("AccumulateGrad", "TBackward")
+ALIKE = {"DivBackward", "LogSoftmaxBackward", "MulBackward"}
+"""What leaves the order of a sample's scores as it was."""
 
 
 def linear_end(scores: Tensor) -> tuple[list[Any], Tensor | None]:
@@ -31,14 +34,33 @@ def linear_end(scores: Tensor) -> tuple[list[Any], Tensor | None]:
         chain.append(function)
         if _name(function) not in LINEAR:
             break
-        inputs = [f for f, _ in function.next_functions if f is not None]
         if weight is None:
-            weight = next((w for w in map(_parameter, inputs) if w is not None and w.ndim == 2), None)
-        others = [f for f in inputs if _parameter(f) is None]
-        if len(others) != 1:
-            break
-        function = others[0]
+            inputs = (_parameter(f) for f, _ in function.next_functions if f is not None)
+            weight = next((w for w in inputs if w is not None and w.ndim == 2), None)
+        function = _only_input(function)
     return chain, weight
+
+
+def maker_of(scores: Tensor, functions: Sequence[Any]) -> int | None:
+    """Which of autograd's functions makes the scores, but for linear operations without weights and what leaves their
+    order; None where none does, or where the scores are made of several tensors.
+
+    Args:
+        functions: `grad_fn` of what each layer has given out, held since.
+    """
+    function = scores.grad_fn
+    while function is not None:
+        for i, one in enumerate(functions):
+            if one is function:
+                return i
+        function = _only_input(function) if _name(function) in LINEAR | ALIKE else None
+    return None
+
+
+def _only_input(function: Any) -> Any:
+    """The function that makes the one input besides parameters; None where there are several."""
+    others = [f for f, _ in function.next_functions if f is not None and _parameter(f) is None]
+    return others[0] if len(others) == 1 else None
 
 
 def _name(function: Any) -> str:
