@@ -5,8 +5,9 @@ from skipray.metrics.computing.entries import Entries
 
 METRIC = LayerMetric(
     key="dead_fraction",
-    definition="share of the units (features, or channels at every position) that are 0 for every sample",
+    definition="share of the units (features of rows and tokens, channels at every position) that are 0 for every sample",
     source="Lu et al. 2020",
+    version=2,
     axis="dead units, share",
     low=0.0,
     high=1.0,

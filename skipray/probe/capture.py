@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 from skipray.metrics import Entry, LayerMetric
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.linear_end import linear_end
+from skipray.probe.axes import Axes, axes_of
 from skipray.probe.batch import Batch, given_loss, score_loss
 from skipray.probe.histogram import histogram
 from skipray.probe.layers import REAL, Layers, Tap
@@ -74,7 +75,7 @@ def capture(
         loss: of the output and the labels; the mean cross-entropy of class scores when left out.
     """
     hooks: list[Any] = []
-    pass_ = _Pass(wanted, phase, batch.samples, ends_before_scores=not layers.whole)
+    pass_ = _Pass(wanted, phase, batch.samples, axes_of(network), ends_before_scores=not layers.whole)
     weights = weight_layers(network, layers) if wanted.weights else []
     # Inside, a parametrised weight is one tensor, whose gradient can be asked for.
     with as_found(network), torch.inference_mode(False), parametrize.cached():
@@ -113,8 +114,8 @@ class _Scores:
 class _Pass:
     """What one forward (and backward) pass has found so far."""
 
-    def __init__(self, wanted: Wanted, phase: str, samples: int, *, ends_before_scores: bool) -> None:
-        self.wanted, self.phase, self.samples = wanted, phase, samples
+    def __init__(self, wanted: Wanted, phase: str, samples: int, axes: Axes, *, ends_before_scores: bool) -> None:
+        self.wanted, self.phase, self.samples, self.axes = wanted, phase, samples, axes
         self.ends_before_scores = ends_before_scores
         """Whether the scores are no hidden layer: their gradient is then that of a layer behind the last one."""
         self.reduced: list[Reduced] = []
@@ -149,7 +150,7 @@ class _Pass:
         else:
             index = tap.layer_index
         tensor, of_samples = _samples_first(tensor, self.samples)
-        place = TensorPlace(layer, index, tap.tensor, self.phase, of_samples)
+        place = TensorPlace(layer, index, tap.tensor, self.phase, of_samples, self.axes.channels_first(tensor))
         if tap.tensor == "attention":
             self.reduced.append(reduce_entries(tensor, place, self.wanted.metrics, real=self.real))
             return

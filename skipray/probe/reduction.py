@@ -30,6 +30,8 @@ class TensorPlace:
     phase: str
     of_samples: bool = True
     """Of an activation, whether axis 0 is the samples."""
+    channels_first: bool = False
+    """Of one with three axes, whether they are (samples, channels, positions) and no tokens."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def reduce_tensor(
     modes = (0,) if tensor.ndim == 2 else tuple(range(tensor.ndim))
     spectra = {(blank.unfoldings[s.mode], s.centred): _capped(s, rank_cap) for s in work.spectra(modes)}
     known = Entries(tensor, extremes=(low, high), gram=work.sample_gram, exponent=work.exponent, finite=True,
-                    real=real)  # fmt: skip
+                    real=real, channels_first=place.channels_first)  # fmt: skip
     return _measured(replace(blank, spectra=spectra), known, metrics)
 
 

@@ -42,6 +42,11 @@ def test_dead_units_are_features_or_channels():
     maps[:, 1] = 0
     maps[:, 2, 0, 0] = 0
     assert m.dead_fraction(maps) == pytest.approx(1 / 5)
+    tokens = torch.ones(4, 3, 8)
+    tokens[:, :, :2] = 0
+    tokens[:, 1] = 0
+    assert m.dead_fraction(tokens) == pytest.approx(2 / 8)
+    assert m.dead_fraction(tokens.movedim(2, 1)[..., None]) == pytest.approx(2 / 8), "the same as channels"
 
 
 def test_the_rest():

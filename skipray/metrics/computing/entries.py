@@ -1,4 +1,5 @@
-"""A tensor's entries, and what is already known of them. Axis 0 is the samples, axis 1 the units.
+"""A tensor's entries, and what is already known of them. Axis 0 is the samples; the units are the last axis of rows and
+of tokens (samples, tokens, features), and axis 1, the channels, of all else.
 
 Sums are taken in float64.
 """
@@ -29,6 +30,7 @@ class Entries:
         rows: the matrix in float64, and the squared length of each of its rows.
         finite: whether no entry is NaN or infinite, where that is known.
         real: (samples, tokens), which tokens of a tensor of tokens are no padding; all of them when left out.
+        channels_first: whether three axes are (samples, channels, positions) and no tokens.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Entries:
         rows: tuple[np.ndarray, np.ndarray] | None = None,
         finite: bool | None = None,
         real: Tensor | None = None,
+        channels_first: bool = False,
     ):
         self.tensor, self._real = tensor, real
+        self._axis = 2 if tensor.ndim == 3 and not channels_first else 1
         self._extremes, self._gram, self._exponent, self._rows = extremes, gram, exponent, rows
         self._finite = finite
 
@@ -114,16 +118,19 @@ class Entries:
         if self.tensor.ndim < 2 or not self.size:
             found = tuple(self.tensor.shape)
             raise ValueError(f"found shape {found}; allowed: samples and units, at least one of each")
-        return self.tensor.shape[1]
+        return self.tensor.shape[self._axis]
 
     @cached_property
     def dead_units(self) -> int:
-        """How many units are 0 for every sample, at every position."""
-        units = self.units
+        """How many units are 0 for every sample, at every position, padding left out."""
+        units, x = self.units, self.tensor
+        if self._real is not None and self._axis == 2:
+            return int((x[self._real] == 0).all(0).sum())
         if self._extremes is None:
-            return int((self.tensor == 0).movedim(1, 0).flatten(1).all(1).sum())
+            return int((x == 0).movedim(self._axis, 0).flatten(1).all(1).sum())
         low, high = self._extremes
-        return int(((low == 0) & (high == 0)).reshape(units, -1).all(1).sum())
+        zero = (low == 0) & (high == 0)
+        return int((zero.T if self._axis == 2 else zero).reshape(units, -1).all(1).sum())
 
     @cached_property
     def unit_sum(self) -> tuple[float, int]:

@@ -29,8 +29,9 @@ def curvature(
 ) -> Curvature:
     """Largest eigenvalue (Lanczos) and trace (Hutchinson 1990, `draws` sign vectors) of the mean loss's Hessian.
 
-    The loss is the cross-entropy; weights that it does not follow from have no part. Both follow from `seed`. Measured in the mode that the network is in, which is left
-    as found; batch norm in training mode couples samples, so measure in evaluation mode.
+    The loss is the cross-entropy; weights that it does not follow from have no part. Both follow from `seed`. Measured
+    in the mode that the network is in, which is left as found; batch norm in training mode couples samples, so measure
+    in evaluation mode.
 
     Raises:
         Absent: the loss follows from no weight that is trained, or a layer cannot be differentiated forward.
