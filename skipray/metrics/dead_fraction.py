@@ -5,7 +5,7 @@ from skipray.metrics.computing.entries import Entries
 
 METRIC = LayerMetric(
     key="dead_fraction",
-    definition="share of the units (features of rows and tokens, channels at every position) that are 0 for every sample",
+    definition="share of the units (features, those of tokens too, or channels) that are 0 for every sample everywhere",
     source="Lu et al. 2020",
     version=2,
     axis="dead units, share",

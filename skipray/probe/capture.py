@@ -88,7 +88,7 @@ def capture(
                 leaves: list[Tensor] = []
                 output = batch.passed(network, leaves=leaves if wanted.gradients else None)
                 pass_.weights(weights, {layer.name: layer.weight() for layer in weights}, "weight")
-                pass_.weights(weights, weight_updates or {}, "weight_update")
+                pass_.weights(weights, _by_outputs(weights, weight_updates or {}), "weight_update")
                 if no_updates:
                     pass_.no_weights(weights, "weight_update", no_updates)
                 if wanted.gradients:
@@ -211,14 +211,15 @@ class _Pass:
             return
         gradients = torch.autograd.grad(value, targets, allow_unused=True)
         found = {layer.name: g for layer, g in zip(weights, gradients, strict=False) if g is not None}
-        self.weights(weights, found, "weight_gradient")
+        self.weights(weights, _by_outputs(weights, found), "weight_gradient")
 
     def no_weights(self, layers: Sequence[WeightParameter], kind: str, reason: str) -> None:
         """Notes that there is no tensor of a kind, and why."""
         for layer in layers:
             place = TensorPlace(layer.layer, layer.layer_index, kind, self.phase)
             metrics, centred = self.wanted.metrics, self.wanted.centre_all
-            self.reduced.append(absent_tensor(layer.learned, place, metrics, centred=centred, reason=reason))
+            like = layer.by_outputs(layer.learned)
+            self.reduced.append(absent_tensor(like, place, metrics, centred=centred, reason=reason))
 
     def weights(self, layers: Sequence[WeightParameter], tensors: Mapping[str, Tensor], kind: str) -> None:
         """Reduces the tensors that belong to weight layers; small ones of equal shape together."""
@@ -250,6 +251,11 @@ class _Pass:
             inner = [i for i, layer in enumerate(measured) if layer.layer_index <= self.last] or range(len(measured))
             for i in {inner[0], inner[-1]}:
                 self._add_histogram(start + i, tensors[measured[i].name])
+
+
+def _by_outputs(layers: Sequence[WeightParameter], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors by their weight's name, each with the outputs of its layer first."""
+    return {layer.name: layer.by_outputs(tensors[layer.name]) for layer in layers if layer.name in tensors}
 
 
 def _samples_first(tensor: Tensor, samples: int) -> tuple[Tensor, bool]:

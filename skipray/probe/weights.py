@@ -10,6 +10,7 @@ from skipray.torch_private import CONVOLUTIONS, NORMS
 
 MATRICES = (nn.Linear, nn.Bilinear, *CONVOLUTIONS, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
 """Modules of torch whose parameters named weight are factors of a product."""
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 NO_MATRIX = {
     "bias", "scale", "gamma", "beta", "gain", "pos", "position", "positional", "token", "tokens", "cls", "embed",
@@ -36,9 +37,18 @@ class WeightParameter:
         return tensor
 
     def weight(self) -> Tensor:
-        """What acts on the input: the parameter, or what a layer with an `effective_weight` makes of it (Dirac)."""
+        """What acts on the input: the parameter, or what a layer with an `effective_weight` makes of it (Dirac); its
+        outputs first."""
         effective = getattr(self.module, "effective_weight", None)
-        return (effective() if callable(effective) else self.learned).detach()
+        return self.by_outputs((effective() if callable(effective) else self.learned).detach())
+
+    def by_outputs(self, tensor: Tensor) -> Tensor:
+        """A tensor of the parameter's shape with the layer's outputs on axis 0 and what each of them sees on axis 1:
+        transposed convolutions have them the other way about, (in, out / groups, ...)."""
+        if not isinstance(self.module, TRANSPOSED) or self.attribute != "weight":
+            return tensor
+        split = tensor.unflatten(0, (self.module.groups, -1)).transpose(1, 2)
+        return split.flatten(0, 1)
 
 
 def weight_layers(network: nn.Module, layers: Layers | None = None) -> list[WeightParameter]:
