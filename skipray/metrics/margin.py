@@ -17,6 +17,7 @@ METRIC = NetworkMetric(
     parts=("q10", "q50", "q90"),
     definition="quantiles of the right score less the largest other one, by the product of the layers' spectral norms",
     source="Bartlett, Foster and Telgarsky 2017, section 1",
+    version=2,
     axis="normalised margin",
     better="higher",
 )

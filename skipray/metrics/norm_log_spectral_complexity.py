@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 METRIC = NetworkMetric(
     key="norm.log_spectral_complexity",
-    definition="ln of Π‖A‖ (Σ (‖A − M‖₂₁ / ‖A‖)^(2/3))^(3/2), A the weights, M the initial ones",
+    definition="ln of Π‖A‖ (Σ (‖A − M‖₂₁ / ‖A‖)^(2/3))^(3/2), A the weights, as often as they act, M the initial ones",
     source="Bartlett, Foster and Telgarsky 2017, equation 1.2",
+    version=2,
     axis="log spectral complexity",
     unit="nats",
     better="lower",
@@ -27,11 +28,15 @@ METRIC = NetworkMetric(
 def measure(network: TrainedNetwork) -> float:
     if network.initial is None:
         raise Absent("the initial weights are not known")
-    return log_spectral_complexity(network.weights, network.initial, norms=network.spectral_norms)
+    return log_spectral_complexity(network.weights, network.initial, norms=network.spectral_norms, uses=network.uses)
 
 
 def log_spectral_complexity(
-    weights: Sequence[Tensor], initial: Sequence[Tensor], *, norms: Sequence[float] | None = None
+    weights: Sequence[Tensor],
+    initial: Sequence[Tensor],
+    *,
+    norms: Sequence[float] | None = None,
+    uses: Sequence[int] | None = None,
 ) -> float:
     """Natural logarithm of the spectral complexity (Bartlett, Foster and Telgarsky 2017, equation 1.2).
 
@@ -41,6 +46,7 @@ def log_spectral_complexity(
 
     Args:
         norms: `spectral_norms(weights)`, where they are known.
+        uses: how often each weight acts in a pass, and is one of the A_i; once when left out.
     """
     from skipray.metrics.computing.spectral_norms import (
         log_or_minus_infinity,
@@ -49,10 +55,11 @@ def log_spectral_complexity(
     )
 
     norms = spectral_norms(weights) if norms is None else norms
+    uses = [1] * len(weights) if uses is None else uses
     total = 0.0
-    for (weight, start), norm in zip(zip(weights, initial, strict=True), norms, strict=True):
+    for weight, start, norm, count in zip(weights, initial, norms, uses, strict=True):
         moved = (weight.detach().double() - start.detach().double()).reshape(len(weight), -1)
         if norm == 0:
             return -math.inf
-        total += (float(moved.norm(dim=1).sum()) / norm) ** (2 / 3)
-    return log_spectral_product(weights, norms=norms) + 1.5 * log_or_minus_infinity(total)
+        total += count * (float(moved.norm(dim=1).sum()) / norm) ** (2 / 3)
+    return log_spectral_product(weights, norms=norms, uses=uses) + 1.5 * log_or_minus_infinity(total)

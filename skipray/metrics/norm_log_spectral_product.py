@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 METRIC = NetworkMetric(
     key="norm.log_spectral_product",
-    definition="natural logarithm of the product of the layers' spectral norms, kernels as their unfolding by outputs",
+    definition="natural logarithm of the product of the layers' spectral norms, kernels as their unfolding by outputs, "
+    "a weight as often as its layer is called",
     source="Bartlett, Foster and Telgarsky 2017",
+    version=2,
     axis="log product of spectral norms",
     unit="nats",
     better="lower",

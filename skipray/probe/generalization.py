@@ -73,7 +73,7 @@ def generalization_measures(
         hidden = declared.hidden if declared is not None and declared.declared else None
         measured = TrainedNetwork(
             network, inputs, labels, scores, weights, start, hidden, loss, seed,
-            representations=[layer.output for layer in places.hidden],
+            representations=[layer.output for layer in places.hidden], weight_names=[layer.name for layer in layers],
         )  # fmt: skip
         has_classes = scores.ndim == 2 and labels.ndim == 1 and not labels.is_floating_point()
         for entry in asked_for(settings):

@@ -21,8 +21,8 @@ TENSORS = {"weight": 3, "weight_update": 2, "output_gradient": 2, "weight_gradie
 """Kinds of tensors whose statistics have changed: they have at least this version. Weights, 2: where a layer has an
 effective weight (Dirac) that one, and no longer the learned part alone. Gradients, 2: the rank of those that reach the
 scores linearly is at most classes - 1, and of no others; 1 took the last block for such a one in all families. Weights
-and their gradients, 3, and updates, 2: those of transposed convolutions have their outputs first, and what hooks make of
-others (the old weight norm, pruning) is one weight; before it was two, or the one that is learned."""
+and their gradients, 3, and updates, 2: those of transposed convolutions have their outputs first, and what hooks make
+of others (the old weight norm, pruning) is one weight; before it was two, or the one that is learned."""
 
 
 @dataclass(frozen=True)

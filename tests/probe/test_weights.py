@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from skipray.metrics import singularity
 from skipray.metrics.computing.spectral_norms import spectral_norms
 from skipray.probe import measure, probe
 from skipray.probe.generalization import generalization_measures, initial_weights

@@ -21,6 +21,7 @@ from skipray.metrics.computing.jacobian import jacobian_singular_values
 from skipray.metrics.computing.linear_end import maker_of
 from skipray.metrics.computing.same_draws import same_draws
 from skipray.metrics.computing.spectral_norms import log_spectral_product, spectral_norms
+from skipray.metrics.computing.uses import uses
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class TrainedNetwork:
     """Of whatever a metric draws."""
     representations: Sequence[nn.Module] = ()
     """Modules whose outputs are the hidden representations, in order."""
+    weight_names: Sequence[str] = ()
+    """Of the weights, as the module has them; where they are not known, each is taken to act once."""
 
     @cached_property
     def spectral_norms(self) -> list[float]:
@@ -53,9 +56,22 @@ class TrainedNetwork:
         return spectral_norms(self.weights)
 
     @cached_property
+    def uses(self) -> list[int]:
+        """How often each weight acts in one pass."""
+        if not self.weight_names:
+            return [1] * len(self.weights)
+
+        def run(handles: list[RemovableHandle]) -> None:
+            with torch.no_grad():
+                self._passed(handles, self.inputs[:2])
+
+        return uses(self.module, self.weight_names, run)
+
+    @cached_property
     def log_spectral_product(self) -> float:
-        """Natural logarithm of the product of the spectral norms; -inf where a weight is zero."""
-        return log_spectral_product(self.weights, norms=self.spectral_norms)
+        """Natural logarithm of the product of the spectral norms, each as often as its weight acts; -inf where a weight
+        is zero."""
+        return log_spectral_product(self.weights, norms=self.spectral_norms, uses=self.uses)
 
     @cached_property
     def deletions(self) -> list[Deletion]:

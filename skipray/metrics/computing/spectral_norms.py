@@ -30,15 +30,20 @@ def spectral_norms(weights: Sequence[Tensor]) -> list[float]:
     return found
 
 
-def log_spectral_product(weights: Sequence[Tensor], *, norms: Sequence[float] | None = None) -> float:
+def log_spectral_product(
+    weights: Sequence[Tensor], *, norms: Sequence[float] | None = None, uses: Sequence[int] | None = None
+) -> float:
     """Natural logarithm of the product of the layers' spectral norms; a kernel counts as its unfolding by outputs.
 
     -inf where a weight is zero.
 
     Args:
         norms: `spectral_norms(weights)`, where they are known.
+        uses: how often each weight acts in a pass, and is a factor; once when left out.
     """
-    return sum(log_or_minus_infinity(norm) for norm in (spectral_norms(weights) if norms is None else norms))
+    norms = spectral_norms(weights) if norms is None else norms
+    uses = [1] * len(weights) if uses is None else uses
+    return sum(count * log_or_minus_infinity(norm) for norm, count in zip(norms, uses, strict=True))
 
 
 def log_or_minus_infinity(value: float) -> float:
