@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,21 @@ METRIC = NetworkMetric(
 )
 
 
+ONE_TYPE = re.compile("dtype|double", re.IGNORECASE)
+"""In torch's errors of numbers of two types."""
+
+
 def measure(network: TrainedNetwork) -> float:
     from torch.nn.utils.parametrize import is_parametrized
+
+    from skipray.metrics.computing.hooked_weights import hooked
 
     if not network.inputs.is_floating_point():
         raise Absent("token numbers, which an input of ones cannot stand for")
     if any(is_parametrized(module) for module in network.module.modules()):
         raise Absent("a parametrised weight's square is not what squared originals make")
+    if any(hooked(module) for module in network.module.modules()):
+        raise Absent("the square of a weight that a hook makes is not what squared originals make")
     return log_path_norm(network.module, network.inputs.shape[1:])
 
 
@@ -80,7 +89,7 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
         with torch.no_grad():
             total = functional_call(network, {**squared, **buffers}, (ones,)).sum()
     except RuntimeError as error:
-        if isinstance(error, torch.cuda.OutOfMemoryError):
+        if not ONE_TYPE.search(str(error)):
             raise
         raise Absent(f"the network does not compute in float64: {str(error).partition(chr(10))[0]}") from None
     finally:

@@ -51,8 +51,8 @@ def rehearse(sweep: SweepSpec) -> tuple[str, ...]:
     """Try what a sweep's trials would do.
 
     Returns:
-        Sentences about what a user should know: which parameters an initialisation has not reached, and at which layers
-        a network that does not name them is measured.
+        Sentences about what a user should know: which parameters an initialisation has not reached, at which layers a
+        network that does not name them is measured, and what could be a matrix and is not measured as a weight.
 
     Raises:
         SpecError: a line for each mistake, with its place.
@@ -93,6 +93,8 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
         if found.layers and trial.probe.preset != "none":
             where = f"{trial.model.architecture}, depth {trial.model.depth}"
             notes.setdefault(f"{where}: measured at {found.layers}")
+        if found.unmeasured and trial.probe.preset != "none":
+            notes.setdefault(f"{trial.model.architecture}: no weights, by name or shape: {_few(found.unmeasured)}")
     if not mistakes:
         for trial in _networks(sweep):
             try:

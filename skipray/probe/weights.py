@@ -1,22 +1,22 @@
 """Which parameters of a network are weight matrices and kernels."""
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from skipray.metrics.computing.hooked_weights import TRANSPOSED, acting, hooked
 from skipray.probe.layers import Layers, declared_layers
+from skipray.probe.names import has_matrix_shape, is_matrix
 from skipray.torch_private import CONVOLUTIONS, NORMS
 
 MATRICES = (nn.Linear, nn.Bilinear, *CONVOLUTIONS, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
-"""Modules of torch whose parameters named weight are factors of a product."""
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+"""Modules of torch that have factors of a product, and whatever derives from them."""
 LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
-NO_MATRIX = {
-    "bias", "scale", "gamma", "beta", "gain", "pos", "position", "positional", "token", "tokens", "cls", "embed",
-    "embedding", "table", "query", "queries",
-}  # fmt: skip
-"""In a parameter's name, of a module that is not torch's: what is added, looked up, or multiplied entry by entry."""
+FACTORS = re.compile(r"weight(_(ih|hh|hr).*)?|(in|q|k|v)_proj_weight")
+"""Names of their parameters that are factors."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class WeightParameter:
     layer: str
     layer_index: int
     name: str
-    """The parameter's name in the network; of a parametrised one the name of what its originals make."""
+    """The parameter's name in the network; of one that is made of others (parametrised, or by a hook) its own."""
     module: nn.Module
     """The layer itself."""
     attribute: str
@@ -32,7 +32,7 @@ class WeightParameter:
 
     @property
     def learned(self) -> Tensor:
-        """What gradients and updates are of: the parameter; of a parametrised weight the weight that acts."""
+        """What gradients and updates are of: the parameter; of a weight that is made of others the one that acts."""
         tensor: Tensor = getattr(self.module, self.attribute)
         return tensor
 
@@ -40,7 +40,8 @@ class WeightParameter:
         """What acts on the input: the parameter, or what a layer with an `effective_weight` makes of it (Dirac); its
         outputs first."""
         effective = getattr(self.module, "effective_weight", None)
-        return self.by_outputs((effective() if callable(effective) else self.learned).detach())
+        made = acting(self.module, self.attribute) if self.attribute in hooked(self.module) else self.learned
+        return self.by_outputs((effective() if callable(effective) else made).detach())
 
     def by_outputs(self, tensor: Tensor) -> Tensor:
         """A tensor of the parameter's shape with the layer's outputs on axis 0 and what each of them sees on axis 1:
@@ -88,8 +89,7 @@ def _weights(network: nn.Module) -> list[str]:
     for prefix, module in network.named_modules():
         if "parametrizations" in prefix.split("."):
             continue
-        made = list(module.parametrizations) if parametrize.is_parametrized(module) else []
-        for name in [*(n for n, _ in module.named_parameters(recurse=False)), *made]:
+        for name in _own_tensors(module):
             tensor = getattr(module, name)
             if id(tensor) not in seen and _is_weight(module, name, tensor):
                 seen[id(tensor)] = tensor
@@ -97,10 +97,42 @@ def _weights(network: nn.Module) -> list[str]:
     return found
 
 
+def left_out(network: nn.Module) -> list[str]:
+    """Names of the parameters with the shape of a matrix that `weight_layers` leaves out for their names, or for a
+    first axis of one; none where the network says what its weights are, and none of torch's own layers."""
+    declared = declared_layers(network)
+    if declared is not None and any(layer.weights for layer in declared.hidden):
+        return []
+    weights, found = set(_weights(network)), []
+    taken = {id(tensor) for name, tensor in network.named_parameters(remove_duplicate=False) if name in weights}
+    for prefix, module in network.named_modules():
+        known = isinstance(module, (*NORMS, *LOOKUPS))
+        if _is_of_torch(module) or "parametrizations" in prefix.split("."):
+            continue
+        for name in _own_tensors(module):
+            tensor, path = getattr(module, name), f"{prefix}.{name}" if prefix else name
+            of_kind = known and name in ("weight", "bias")
+            if has_matrix_shape(tensor) and path not in weights and id(tensor) not in taken and not of_kind:
+                found.append(path)
+    return found
+
+
+def _own_tensors(module: nn.Module) -> list[str]:
+    """Names of a module's own parameters, and of what is made of some of them in their place."""
+    by_hooks = hooked(module)
+    originals = {name for of in by_hooks.values() for name in of}
+    own = [name for name, _ in module.named_parameters(recurse=False) if name not in originals]
+    made: Any = module.parametrizations if parametrize.is_parametrized(module) else ()
+    return [*own, *by_hooks, *made]
+
+
+def _is_of_torch(module: nn.Module) -> bool:
+    return type(module).__module__.partition(".")[0] == "torch"
+
+
 def _is_weight(module: nn.Module, name: str, tensor: Tensor) -> bool:
-    if tensor.ndim < 2 or isinstance(module, (*NORMS, *LOOKUPS)) or "norm" in type(module).__name__.lower():
+    if tensor.ndim < 2 or isinstance(module, (*NORMS, *LOOKUPS)):
         return False
-    if isinstance(module, MATRICES):
-        return "weight" in name
-    matrix = sum(size > 1 for size in tensor.shape) > 1
-    return matrix and not NO_MATRIX & set(name.lower().split("_"))
+    if isinstance(module, MATRICES) and (FACTORS.fullmatch(name) or _is_of_torch(module)):
+        return FACTORS.fullmatch(name) is not None
+    return is_matrix(module, name, tensor)

@@ -14,6 +14,7 @@ from skipray.extension import own_code
 from skipray.metrics.computing.as_found import as_found
 from skipray.probe import layers_of
 from skipray.probe.batch import Batch
+from skipray.probe.weights import left_out
 from skipray.spec import TrialSpec
 from skipray.spec.samples import Task
 from skipray.spec.shapes import TokenShape
@@ -42,6 +43,8 @@ class Rehearsed:
     """Names of the parameters that the initialisation has left as they were built."""
     layers: str
     """Which layers are measured and by which rule they were found; empty where the network names them."""
+    unmeasured: tuple[str, ...] = ()
+    """Names of parameters that could be matrices, and are not measured as such for their names."""
 
 
 class Untrainable(SkiprayError, ValueError):
@@ -79,7 +82,8 @@ def rehearse(
         lone = lone_blocks(trial, network, made_up_samples(input_shape), input_shape, outputs)
         if own:
             own_network.check_made(network, built, who)
-        found = Rehearsed(left, layers_rule(network, made_up_samples(input_shape), trial.probe.layers, lone))
+        rule = layers_rule(network, made_up_samples(input_shape), trial.probe.layers, lone)
+        found = Rehearsed(left, rule, tuple(left_out(network)))
         if not trial.recipe.epochs:
             return found
         check_schedule(trial, samples)

@@ -69,6 +69,14 @@ def constant(model, classes):
     nn.init.constant_(net[1].weight, 7.0)
     return net
 
+class Positioned(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.pos_embed = nn.Parameter(torch.ones(4, 4))
+        self.head = nn.Linear(16, classes)
+    def forward(self, x):
+        return self.head((x.reshape(-1, 4, 4) + self.pos_embed).flatten(1))
+
 class Attention(nn.Module):
     def __init__(self, classes, heads):
         super().__init__()
@@ -88,6 +96,7 @@ class Block(nn.Module):
 
 stacked = family(lambda m, c: flat(nn.Sequential(Block(), Block()), nn.Linear(16, c)))
 plain = family(lambda m, c: flat(nn.Linear(16, c)))
+positioned = family(lambda m, c: Positioned(c))
 attends = family(lambda m, c: Attention(c, m.options["heads"]))
 pair = family(lambda m, c: Pair())
 double = family(lambda m, c: flat(nn.Linear(16, c)).double())
@@ -287,6 +296,12 @@ def test_the_scheme_reaches_attention_and_says_what_it_leaves(tmp_path):
     network = architectures.build(sweep.cells[0].model, (1, 1, 16), 4, seed=0)
     for piece in network.attention.in_proj_weight.chunk(3):
         assert torch.allclose(piece @ piece.T, torch.eye(4), atol=1e-5)
+
+
+def test_what_a_name_keeps_from_being_a_weight_is_said(tmp_path):
+    said = "own_nets:positioned: no weights, by name or shape: pos_embed"
+    assert said in rehearse(load(tmp_path, "positioned"))
+    assert said not in rehearse(load(tmp_path, "positioned", "probe.preset=none"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Weights that a hook makes of others before each pass: `torch.nn.utils.weight_norm` and `spectral_norm`, which are
+older than `torch.nn.utils.parametrizations`, and `torch.nn.utils.prune`."""
+
+import torch
+from torch import Tensor, nn
+
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def hooked(module: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Name of each weight that a hook makes -> the names of the parameters that it is made of."""
+    own = {name for name, _ in module.named_parameters(recurse=False)}
+    found = {}
+    for name in own:
+        base, _, ending = name.rpartition("_")
+        of = {"orig": (name,), "g": (name, f"{base}_v")}.get(ending, ())
+        if of and own.issuperset(of) and base not in own and isinstance(vars(module).get(base), Tensor):
+            found[base] = of
+    return dict(sorted(found.items()))
+
+
+def acting(module: nn.Module, name: str) -> Tensor:
+    """The weight that the next pass in evaluation mode makes: that of the last one is older than a step."""
+    made = hooked(module)[name]
+    original: Tensor = getattr(module, made[-1])
+    others: dict[str, Tensor] = dict(module.named_buffers(recurse=False))
+    if len(made) == 2:
+        gain: Tensor = getattr(module, made[0])
+        axes = [axis for axis, size in enumerate(gain.shape) if size == 1] if gain.ndim else None
+        return original * (gain / torch.linalg.vector_norm(original, dim=axes, keepdim=bool(gain.ndim)))
+    if f"{name}_mask" in others:
+        return original * others[f"{name}_mask"]
+    if f"{name}_u" in others and f"{name}_v" in others:
+        rows = (original.transpose(0, 1) if isinstance(module, TRANSPOSED) else original).flatten(1)
+        left, right = others[f"{name}_u"], others[f"{name}_v"]
+        if rows.shape == (len(left), len(right)):
+            return original / (left @ rows @ right)
+    last: Tensor = getattr(module, name)
+    return last
