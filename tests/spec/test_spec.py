@@ -405,6 +405,16 @@ def test_an_adaptive_sweep_has_every_depth_that_a_family_can_have(tmp_path):
 @pytest.mark.parametrize(
     ("text", "overrides", "found"),
     [
+        (
+            TUNE,
+            ["recipe.learning_rate={value: 0.1, rule: inverse_depth, reference: 8}"],
+            "tune.space.learning_rate: found it beside recipe.learning_rate, which follows the depth by a rule; allowed",
+        ),
+        (
+            TUNE,
+            ["include=[{architecture: plainnet, depth: 26, recipe.learning_rate: 0.2}]"],
+            "include.0.recipe.learning_rate: found it beside tune.space, which sets it; allowed: one of the two",
+        ),
         (TUNE, ["tune.space.lerning_rate={low: 1, high: 2, scale: log}"], "did you mean learning_rate?"),
         (TUNE, ["tune.space.epochs={low: 1, high: 2, scale: log}"], "found no number of the recipe"),
         (TUNE, ["tune.space.learning_rate.low=1.0"], r"tune.space.learning_rate.high: found 1.0; allowed: above low"),

@@ -4,6 +4,7 @@ import difflib
 
 from skipray.spec import recipes
 from skipray.spec.cell import bare_name
+from skipray.spec.depth_rules import is_rule
 from skipray.spec.fields import Adaptive, Recipe, SweepFile, Tune
 from skipray.spec.ranges import wrong_end
 from skipray.spec.reading.mistakes import Mistakes
@@ -22,6 +23,13 @@ def check_tune(file: SweepFile, tune: Tune, mistakes: Mistakes) -> None:
             continue
         if name in factors:
             mistakes.add(here, "found a factor of this sweep; allowed: what is not compared")
+        if is_rule(file.recipe.get(name)):
+            allowed = "one of the two, since a point of the study is one number for all depths"
+            mistakes.add(here, f"found it beside recipe.{name}, which follows the depth by a rule; allowed: {allowed}")
+        for i, row in enumerate(file.include):
+            for key in row:
+                if bare_name(key) == name:
+                    mistakes.add(("include", i, key), "found it beside tune.space, which sets it; allowed: one of the two")
         schedule = file.recipe.get("schedule", recipes.ENDING[0])
         if name == "final_learning_rate" and schedule not in recipes.ENDING:
             allowed = f"with {', '.join(recipes.ENDING)}"
