@@ -136,7 +136,9 @@ def aggregate(
         return result
     study = tracking.read_study(sweep, tracking_uri, failed=True)
     default = _as_defined(sweep, default_finals(everything), of_trial)
-    table = fairness_table(study, pd.concat([trials, default], ignore_index=True))
+    compared = pd.concat([trials, default], ignore_index=True)
+    recorded = everything.set_index("trial_id")["outcome"]
+    table = fairness_table(study, compared.assign(recorded=compared["trial_id"].map(recorded)))
     return _with_tuning(result, everything, default, table)
 
 

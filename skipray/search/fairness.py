@@ -1,11 +1,12 @@
 """Was every cell treated alike? The fairness audit of a tuned sweep, as a table with a row per cell.
 
 What is checked: the same number of tuning trials in every cell, selection on validation alone, no choice on the edge of
-a range. A cell where no point ends better than chance is `untrainable`: a result, not a breach.
+a range. A cell where nothing ends better than chance, no point and no final of either setting, is `untrainable`: a
+result, not a breach.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -26,7 +27,8 @@ def fairness_table(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         study: with the scores that are tracked.
-        trials: finals of both settings, with the outcome that the sweep's `trained` gives each.
+        trials: finals of both settings, with the outcome that the sweep's `trained` gives each, and `recorded`, the
+            one that each has recorded itself: trained where it ended better than chance.
 
     Returns:
         `cell`, a skipray.spec.Cell, and its `depth`; `points` and `tuning_trials` that ended, and `failed` trials among
@@ -44,7 +46,10 @@ def fairness_table(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
         edges = edges_of(study.tune, decision.rounds, points) if decision.complete else frozenset()
         choice = Choice(cell, points, best_point(points) if decision.complete else None, edges)
         named = {"cell": cell.cell, "depth": cell.cell.depth}
-        rows.append(named | _row(study, choice, decision.complete) | _finals(study.sweep, choice, trials))
+        ours = _finals(study.sweep, choice, trials)
+        row = named | _row(study, choice) | _compared(ours)
+        row["untrainable"] = decision.complete and choice.untrainable and not any(map(_trains, ours.values()))
+        rows.append(row)
     table = pd.DataFrame(rows)
     if decision.complete:
         table["breach"] = _breaches(table)
@@ -53,7 +58,7 @@ def fairness_table(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _row(study: Study, choice: Choice, complete: bool) -> dict[str, object]:
+def _row(study: Study, choice: Choice) -> dict[str, object]:
     points = [p for p in choice.points if p.told]
     scores = [s for p in points for s in p.scores if s is not None]
     row: dict[str, object] = {
@@ -70,7 +75,6 @@ def _row(study: Study, choice: Choice, complete: bool) -> dict[str, object]:
     accuracy = choice.points[choice.best].accuracy if choice.best is not None else None
     row["chosen.validation_accuracy"] = math.nan if accuracy is None else accuracy
     row["edges"] = ", ".join(f"{name} {side}" for name, side in sorted(choice.edges))
-    row["untrainable"] = complete and choice.untrainable
     return row
 
 
@@ -89,11 +93,20 @@ def _stable(points: Sequence[Point]) -> dict[str, object]:
     return {STABLE_RATE: math.log10(max(trained)), f"{STABLE_RATE}.censored": int(max(trained) == max(tried))}
 
 
-def _finals(sweep: SweepSpec, choice: Choice, trials: pd.DataFrame) -> dict[str, object]:
+def _finals(sweep: SweepSpec, choice: Choice, trials: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Setting -> the cell's finals in it."""
+    asked = {"default": default_finals_of(sweep, choice.cell), "tuned": finals_of(sweep, choice)}
+    return {s: trials[trials["trial_id"].isin([t.trial_id for t in wanted])] for s, wanted in asked.items()}
+
+
+def _trains(finals: pd.DataFrame) -> bool:
+    return bool(((finals["recorded"] == "trained") | (finals["outcome"] == "trained")).any())
+
+
+def _compared(ours: Mapping[str, pd.DataFrame]) -> dict[str, object]:
     """The cell's finals in both settings, side by side."""
     row: dict[str, object] = {}
-    for setting, asked in (("default", default_finals_of(sweep, choice.cell)), ("tuned", finals_of(sweep, choice))):
-        finals = trials[trials["trial_id"].isin([t.trial_id for t in asked])]
+    for setting, finals in ours.items():
         accuracy = finals["test.accuracy"].astype(float) if "test.accuracy" in finals else pd.Series(dtype=float)
         row[f"{setting}.test_accuracy"] = float(accuracy.mean()) if accuracy.notna().any() else math.nan
         row[f"{setting}.trained_share"] = float((finals["outcome"] == "trained").mean()) if len(finals) else math.nan

@@ -212,6 +212,7 @@ def finals_table(study: Study) -> pd.DataFrame:
             "phase": [t.phase for t in known],
             "setting": [t.setting for t in known],
             "outcome": "trained",
+            "recorded": "trained",
             "test.accuracy": [{"default": 0.8, "tuned": 0.9, "point": 0.1}[t.setting] for t in known],
         }
     )
@@ -243,10 +244,22 @@ class TestFairness:
         study = study_with(sweep())
         for p in study.points(3, ()):
             study.scores[p.trials[0].trial_id] = SeedScore("untrained", 0.1, 2.3)
-        table = fairness_table(study, finals_table(study))
+        finals = finals_table(study).assign(outcome="untrained", recorded="untrained")
+        table = fairness_table(study, finals)
         assert list(table["untrainable"]) == [False, False, False, True]
         assert set(table["breach"]) == {""}
         assert table[f"{STABLE_RATE}.censored"].iloc[3] == -1
+
+    @pytest.mark.parametrize("setting", ["default", "tuned"])
+    @pytest.mark.parametrize("column", ["outcome", "recorded"])
+    def test_a_cell_with_a_final_that_trains_is_not_untrainable(self, setting: str, column: str) -> None:
+        study = study_with(sweep())
+        for p in study.points(3, ()):
+            study.scores[p.trials[0].trial_id] = SeedScore("untrained", 0.1, 2.3)
+        finals = finals_table(study).assign(outcome="untrained", recorded="untrained")
+        last = finals.index[finals["setting"] == setting][-1]
+        finals.loc[last, column] = "trained"
+        assert not fairness_table(study, finals)["untrainable"].any()
 
     def test_failed_trials_are_a_breach_of_their_cell(self) -> None:
         study = study_with(sweep())
