@@ -166,7 +166,9 @@ def fairness_listing(aggregate: "Aggregate") -> Table | None:
     columns = ("Cell", "Points", "Diverged", "Untrained", *words, "Validation", "Test, default", "Test, tuned", "Note")
     rows = []
     for row in frame.to_dict("records"):
-        note = row["breach"] or ("untrainable: no point and no final ends better than chance" if row["untrainable"] else "")
+        note = row["breach"] or (
+            "untrainable: no point and no final ends better than chance" if row["untrainable"] else ""
+        )
         rows.append((
             plain(row["cell"].label), str(row["points"]),
             _percent(row[DIVERGED_SHARE]), _percent(row[UNTRAINED_SHARE]),

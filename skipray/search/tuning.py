@@ -8,15 +8,17 @@ apart; Google's Deep Learning Tuning Playbook gives the number of layers as its 
 Pure: from results to decisions, and the same decisions from the same results in whatever order they came.
 """
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 from skipray.spec import SearchRange, TrialSpec, Tune
 from skipray.spec.fields import Recipe
-from skipray.spec.points import Setting, first_points, fraction, sobol_points
+from skipray.spec.points import FIRST_POINTS, Setting, fraction, sobol_points
+from skipray.spec.values import canonical_json
 from skipray.spec.words import value_limits
 
 Side = tuple[str, Literal["low", "high"]]
@@ -135,32 +137,67 @@ def extra_points(tune: Tune) -> int:
     return math.ceil(tune.trials / 2)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """The points of a study that share a range: the first ones, or those of one side of one extension."""
+
+    round: int
+    """0 of the first points, else which extension it is, from 1."""
+    numbers: range
+    """Of its points. They depend on its own side alone, not on which other sides are extended; so there may be gaps."""
+    space: Mapping[str, SearchRange]
+    """Of an extension the new slab alone; the other ranges are as they were, so that no side's points wait for
+    another's."""
+    salt: str
+    """Scrambles its Sobol points, which more trials go on with."""
+    name: str
+    """Tells its points from those of all other stages of the cell, where they depend on earlier results; empty of the
+    first points, which more trials go on with. An extension follows from how many those were."""
+
+
+def stages(tune: Tune, rounds: Sequence[Round]) -> tuple[Stage, ...]:
+    """The stages of every cell by the numbers of their points, those of extensions last."""
+    return _stages(tune.model_dump_json(), tuple(rounds))
+
+
 @lru_cache(maxsize=64)
-def _settings(tune_json: str, rounds: tuple[Round, ...]) -> tuple[tuple[int, Setting], ...]:
+def _stages(tune_json: str, rounds: tuple[Round, ...]) -> tuple[Stage, ...]:
     tune = Tune.model_validate_json(tune_json)
-    settings = list(enumerate(first_points(tune)))
+    found = [Stage(0, range(tune.trials), tune.space, FIRST_POINTS, "")]
     sides_of_space = [(name, side) for name in tune.space for side in ("low", "high")]
     extra = extra_points(tune)
     for number, sides in enumerate(rounds):
         before = extended(tune, rounds[:number])
         for name, side in sorted(sides):
-            # Only the new slab; the other ranges as they were, so that no side's points wait for another's.
             new = _wider(name, tune.space[name], before[name], side)
             slab = {"low": new.low, "high": before[name].low} if side == "low" else {
                 "low": before[name].high, "high": new.high
             }  # fmt: skip
-            reach = before | {name: new.model_copy(update=slab)}
-            salt = f"skipray tuning, extension {number + 1}, {name} {side}"
-            place = number * len(sides_of_space) + sides_of_space.index((name, side))
-            settings += enumerate(sobol_points(reach, extra, salt), start=tune.trials + place * extra)
-    return tuple(sorted(settings))
+            start = tune.trials + extra * (number * len(sides_of_space) + sides_of_space.index((name, side)))
+            follows_from = [tune.trials, [sorted(r) for r in rounds[:number]], name, side]
+            found.append(
+                Stage(
+                    number + 1,
+                    range(start, start + extra),
+                    before | {name: new.model_copy(update=slab)},
+                    f"skipray tuning, extension {number + 1}, {name} {side}",
+                    hashlib.sha256(canonical_json(follows_from).encode()).hexdigest()[:8],
+                )
+            )
+    return tuple(sorted(found, key=lambda s: s.numbers.start))
+
+
+@lru_cache(maxsize=64)
+def _settings(tune_json: str, rounds: tuple[Round, ...]) -> tuple[tuple[int, Setting], ...]:
+    return tuple(
+        point
+        for stage in _stages(tune_json, rounds)
+        for point in zip(stage.numbers, sobol_points(stage.space, len(stage.numbers), stage.salt), strict=True)
+    )
 
 
 def settings_of(tune: Tune, rounds: Sequence[Round]) -> tuple[tuple[int, Setting], ...]:
-    """The Sobol points of every cell with their numbers, those of extensions last.
-
-    A point's number depends on its own side alone, not on which other sides are extended; so there may be gaps.
-    """
+    """The Sobol points of every cell with their numbers, those of extensions last."""
     return _settings(tune.model_dump_json(), tuple(rounds))
 
 

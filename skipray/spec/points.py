@@ -11,6 +11,8 @@ from skipray.spec.values import canonical_json
 
 Setting = tuple[tuple[str, float], ...]
 """Recipe fields and their values, in the order of the space."""
+FIRST_POINTS = "skipray tuning"
+"""Salt of the points before any extension."""
 DIGITS = 6
 """Significant digits of a point: the last bits of exp and log, which differ between machines, are not in a trial_id."""
 
@@ -56,7 +58,7 @@ def fraction(value: float, reach: SearchRange) -> float:
 
 def first_points(tune: Tune) -> tuple[Setting, ...]:
     """The points of a Sobol study before any extension."""
-    return sobol_points(tune.space, tune.trials, "skipray tuning")
+    return sobol_points(tune.space, tune.trials, FIRST_POINTS)
 
 
 def study_key(cell: TrialSpec, tune: Tune) -> str:
@@ -71,6 +73,25 @@ def study_key(cell: TrialSpec, tune: Tune) -> str:
     space = {name: reach.model_dump() for name, reach in tune.space.items()}
     asked = {"cell": shared, "space": space, "sampler": tune.sampler, "seeds": list(tune.seeds)}
     return hashlib.sha256(canonical_json(asked).encode()).hexdigest()[:32]
+
+
+def stage_tag(study: str, stage: str) -> str:
+    """What the points of a study's stage are tagged with; its first stage has no name.
+
+    >>> stage_tag("5d0c", "a1"), stage_tag("5d0c", "")
+    ('5d0c.a1', '5d0c')
+    """
+    return f"{study}.{stage}" if stage else study
+
+
+def told_apart(tag: str) -> tuple[str, str]:
+    """A tag's study and stage.
+
+    >>> told_apart("5d0c.a1"), told_apart("5d0c")
+    (('5d0c', 'a1'), ('5d0c', ''))
+    """
+    study, _, stage = tag.partition(".")
+    return study, stage
 
 
 def point_trials(cell: TrialSpec, tune: Tune, setting: Setting, index: int, study: str) -> tuple[TrialSpec, ...]:

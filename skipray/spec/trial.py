@@ -34,7 +34,7 @@ class TrialSpec:
     setting: Literal["default", "tuned", "point"] = "default"
     """The recipe as the file has it, as tuning chose it for the cell, or one point of the study."""
     study: str = ""
-    """Of a tuning trial: the study's key, the same for all its points (`skipray.search.tuning.study_key`)."""
+    """Of a tuning trial: the key of its study, and which stage of it the point is of (`spec.points.stage_tag`)."""
     point: int | None = None
     """Of a tuning trial: the point's number in its study, from 0."""
     factors: tuple[str, ...] = ()

@@ -283,3 +283,83 @@ def test_a_point_that_was_found_finished_is_looked_up() -> None:
     assert trial is not None
     work.tell(trial, TrialResult(trial.trial_id, "finished", message="found finished in the tracking store"))
     assert study.scores[trial.trial_id] == SeedScore("trained", 0.5, 1.0)
+
+
+TPE = ("factors.depth=[8, 20]", "seeds=[0, 1]", "factors.architecture=[plainnet, resnet]", "tune.sampler=tpe")
+
+
+def tpe(*overrides: str) -> SweepSpec:
+    return tuned_sweep(*TPE, "tune.space.learning_rate={low: 0.001, high: 0.3, scale: log}", *overrides)
+
+
+def edgy(trial: TrialSpec) -> float:
+    """Best beyond the range at one depth, so that it is extended."""
+    return 5.0 if trial.model.depth == 20 else 0.05
+
+
+def rates(work: TunedWork, cell: int) -> list[float]:
+    return [dict(p.setting)["learning_rate"] for p in work.study.points(cell, work.decision.rounds)]
+
+
+@pytest.mark.parametrize("best", [by_depth, edgy], ids=["inside", "extended"])
+@pytest.mark.parametrize("space", [(), ("tune.space.weight_decay={low: 1e-6, high: 1e-2, scale: log}",)])
+def test_tpe_points_follow_from_the_file_alone(
+    tmp_path: Path, best: Callable[[TrialSpec], float], space: tuple[str, ...]
+) -> None:
+    sweep, truth = tpe("tune.seeds=[100, 101]", *space), peak_at(best)
+    undisturbed = Ledger()
+    expected, _ = drive(sweep, truth, undisturbed, None, workers=1)
+    assert expected.decision.rounds or best is by_depth
+    dice = random.Random(8)
+    for workers in (2, 3, 16):
+        journal, ledger = tmp_path / f"{workers}.log", Ledger()
+        for _ in range(4):
+            with pytest.raises(Killed):
+                drive(sweep, truth, ledger, journal, kill_after=dice.randrange(1, 16), workers=workers)
+        work, _ = drive(sweep, truth, ledger, journal, workers=workers, noise=lambda trial: dice.uniform(0.5, 2))
+        assert ledger.scores == undisturbed.scores
+        assert work.decision == expected.decision
+
+
+@pytest.mark.parametrize("best", [by_depth, edgy], ids=["inside", "extended"])
+@pytest.mark.parametrize(("before", "now"), [(4, 8), (8, 4), (2, 16)])
+def test_tpe_chooses_the_same_whichever_number_of_trials_ran_before(
+    best: Callable[[TrialSpec], float], before: int, now: int
+) -> None:
+    truth, ledger = peak_at(best), Ledger()
+    fresh, _ = drive(tpe(f"tune.trials={now}"), truth, Ledger(), None)
+    drive(tpe(f"tune.trials={before}"), truth, ledger, None)
+    again, _ = drive(tpe(f"tune.trials={now}"), truth, ledger, None)
+    assert again.decision == fresh.decision
+    for cell in range(4):
+        first, extension = rates(again, cell)[:now], rates(again, cell)[now:]
+        assert all(0.001 <= rate <= 0.3 for rate in first)
+        assert bool(extension) == bool(again.decision.rounds)
+        assert all(rate < 0.001 or rate > 0.3 for rate in extension), "a range is extended by tries beyond it"
+
+
+def test_tpe_points_of_earlier_skiprays_count_for_the_ranges_that_they_lie_in() -> None:
+    """Up to 0.2 the points of an extension were numbered on, over the whole extended range."""
+    study = Study(tpe("tune.trials=4"))
+    ledger = Ledger()
+    for cell, key in enumerate(study.keys):
+        for number, rate in enumerate([0.002, 0.01, 0.05, 0.29, 2.0 + cell, 0.1]):
+            trial = study.trials_of(cell, number, (("learning_rate", rate),))[0]
+            ledger.points[key, number] = trial
+            ledger.scores[trial.trial_id] = SeedScore("trained", 0.9 if rate == 0.29 else 0.5, 1.0)
+    points = dict(ledger.points)
+    work, _ = drive(tpe("tune.trials=4"), peak_at(edgy), ledger, None)
+    assert ledger.points == points, "nothing is left to be tuned"
+    assert rates(work, 2) == [0.002, 0.01, 0.05, 0.29, 4.0, 0.1]
+    longer, _ = drive(tpe("tune.trials=8", "tune.extensions=0"), peak_at(edgy), ledger, None)
+    assert rates(longer, 2)[:4] == [0.002, 0.01, 0.05, 0.29]
+    assert all(0.001 <= rate <= 0.3 for rate in rates(longer, 2)), "no rate from beyond the range"
+    assert rates(longer, 2)[5] == 0.1
+
+
+def test_a_sampler_that_repeats_itself_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skipray.scheduling.work.tuned.suggest", lambda asked: (("learning_rate", 0.01),))
+    ledger = Ledger()
+    work, _ = drive(tpe(), peak_at(by_depth), ledger, None, workers=3)
+    assert work.decision.complete
+    assert set(ledger.runs.values()) == {1}

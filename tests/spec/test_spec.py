@@ -408,7 +408,7 @@ def test_an_adaptive_sweep_has_every_depth_that_a_family_can_have(tmp_path):
         (
             TUNE,
             ["recipe.learning_rate={value: 0.1, rule: inverse_depth, reference: 8}"],
-            "tune.space.learning_rate: found it beside recipe.learning_rate, which follows the depth by a rule; allowed",
+            "tune.space.learning_rate: found it beside recipe.learning_rate, which follows the depth by a rule",
         ),
         (
             TUNE,

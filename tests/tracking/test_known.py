@@ -8,7 +8,7 @@ import pytest
 
 from skipray import tracking
 from skipray.records import EpochRecord
-from skipray.search.tuning import SeedScore
+from skipray.search.tuning import Round, SeedScore, stages
 from skipray.spec import Adaptive, SearchRange, SweepSpec, TrialSpec, Tune
 from skipray.storage import TrialPlace
 
@@ -68,6 +68,36 @@ def test_points_of_tpe_are_found_by_their_studys_key(toys: SimpleNamespace, reco
     assert found.points(0, ())[0].trials[0].trial_id == suggested.trial_id
     other = TUNE.model_copy(update={"sampler": "tpe", "seeds": (101,)})
     assert tracking.read_study(replace(sweep, tune=other), failed=False).points(0, ()) == ()
+
+
+def test_a_point_that_has_run_for_another_study_tells_its_score(
+    toys: SimpleNamespace, record: Callable[..., None]
+) -> None:
+    sweep = replace(toys.sweep("tuned", depths=(8,)), tune=TUNE)
+    for trial in sweep.trials():
+        if trial.phase == "tune":
+            record(sweep, trial, 0.5)
+    more = replace(sweep, tune=TUNE.model_copy(update={"seeds": (100, 101)}))
+    study = tracking.read_study(more, failed=False)
+    told = [[score is not None for score in p.scores] for cell in (0, 1) for p in study.points(cell, ())]
+    assert told == [[True, False]] * 8
+
+
+def test_points_of_an_extension_are_told_from_the_first_ones(
+    toys: SimpleNamespace, record: Callable[..., None]
+) -> None:
+    tune = TUNE.model_copy(update={"sampler": "tpe", "extensions": 1})
+    sweep = replace(toys.sweep("tpe", depths=(8,)), tune=tune)
+    high: Round = frozenset({("learning_rate", "high")})
+    stage = stages(tune, (high,))[1]
+    study = tracking.read_study(replace(sweep, name="never"), failed=False)
+    suggested = study.trials_of(0, stage.numbers[0], (("learning_rate", 3.0),), stage.name)[0]
+    record(sweep, suggested, 0.8)
+    found = tracking.read_study(sweep, failed=False)
+    assert found.points(0, ()) == ()
+    assert [p.trials[0].trial_id for p in found.points(0, (high,))] == [suggested.trial_id]
+    longer = replace(sweep, tune=tune.model_copy(update={"trials": 16}))
+    assert tracking.read_study(longer, failed=False).points(0, (high,)) == ()
 
 
 def test_of_an_adaptive_sweep_only_what_was_started(toys: SimpleNamespace, record: Callable[..., None]) -> None:

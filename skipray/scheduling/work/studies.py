@@ -1,24 +1,25 @@
-"""Optuna's studies of a tuned sweep, one per cell: where its samplers suggest points, and what optuna-dashboard shows.
+"""Optuna's studies of a tuned sweep, one per cell: what optuna-dashboard shows.
 
-The truth about a tuning trial is its run in the tracking store. The journal mirrors it, and holds besides what a
-sampler has suggested and no run shows yet; where it is lost it is made again.
+The truth about a tuning trial is its run in the tracking store. The journal mirrors it; where it is lost it is made
+again.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.distributions import BaseDistribution
+from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
+from skipray.scheduling.work.suggesting import STATES, distribution
 from skipray.search.study import Study
 from skipray.search.tuning import Point, Round, extended
-from skipray.spec import SearchRange, Tune
-from skipray.spec.points import Setting
+from skipray.spec.points import DIGITS, Setting
 
 LOCK_SECONDS = 5
 """The lock of a driver that was killed while it wrote is taken over after so long; a launch's lease is its own."""
@@ -29,10 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Studies:
-    """The studies of all cells, brought up to what is known.
-
-    Points that the journal has suggested and that no run shows are added to the study, so that none is lost.
-    """
+    """The studies of all cells, brought up to what is known. A point is told from others by its setting."""
 
     def __init__(self, study: Study, path: Path | None = None):
         """
@@ -42,16 +40,16 @@ class Studies:
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = study
-        self._open: list[dict[int, optuna.trial.Trial]] = [{} for _ in study.cells]
-        """Number of a point -> Optuna's trial, which is running."""
-        self._told: list[set[int]] = [set() for _ in study.cells]
+        self._open: list[dict[Setting, optuna.trial.Trial]] = [{} for _ in study.cells]
+        """Optuna's trials that are running."""
+        self._told: list[set[Setting]] = [set() for _ in study.cells]
         storage: BaseStorage = InMemoryStorage() if path is None else _journal(path)
         self.studies = [
             optuna.create_study(
                 storage=storage,
                 study_name=f"{study.sweep.name}: {study.cells[cell].cell.label} {key[:8]}",
                 direction="maximize",
-                sampler=_sampler(study, cell),
+                sampler=RandomSampler(seed=0),  # never asked: every point is enqueued
                 load_if_exists=True,
             )
             for cell, key in enumerate(study.keys)
@@ -59,22 +57,13 @@ class Studies:
         for cell in range(len(study.cells)):
             self._adopt(cell)
 
-    def suggest(self, cell: int, rounds: tuple[Round, ...]) -> tuple[int, Setting]:
-        """A new point from the cell's sampler: its number and setting."""
-        known = self._study.points(cell, rounds)
-        number = max((p.number for p in known), default=-1) + 1
-        space = extended(self._study.tune, rounds if len(known) >= self._study.tune.trials else ())
-        trial = self.studies[cell].ask(_distributions(space))
-        setting = tuple((name, _rounded(trial.params[name], r.low, r.high)) for name, r in space.items())
-        self._begin(cell, number, trial)
-        return number, setting
-
     def enqueue(self, cell: int, number: int, setting: Setting, rounds: tuple[Round, ...]) -> None:
-        """A point that is known beforehand begins; nothing happens where it has begun already."""
-        if number in self._open[cell] or number in self._told[cell]:
+        """A point begins; nothing happens where it has begun already."""
+        key = _key(setting)
+        if key in self._open[cell] or key in self._told[cell]:
             return
         self.studies[cell].enqueue_trial(dict(setting), user_attrs={NUMBER: number})
-        self._begin(cell, number, self.studies[cell].ask(self._distributions(rounds)))
+        self._open[cell][key] = self.studies[cell].ask(self._distributions(rounds))
 
     def tell(self, cell: int, point: Point, rounds: tuple[Round, ...]) -> None:
         """Every trial of a point has ended.
@@ -82,13 +71,13 @@ class Studies:
         A diverged point is told as pruned: samplers count it as worse than any that ended, and learn to keep away. A
         failed one is told as failed: it says nothing about the setting.
         """
-        number = point.number
-        if number in self._told[cell]:
+        key = _key(point.setting)
+        if key in self._told[cell]:
             return
         value = point.accuracy
-        state = TrialState.COMPLETE if value is not None else _STATES.get(point.outcome, TrialState.FAIL)
-        trial = self._open[cell].pop(number, None)
-        attributes = {NUMBER: number, OUTCOME: point.outcome, TRIALS: [t.trial_id for t in point.trials]}
+        state = TrialState.COMPLETE if value is not None else STATES.get(point.outcome, TrialState.FAIL)
+        trial = self._open[cell].pop(key, None)
+        attributes = {NUMBER: point.number, OUTCOME: point.outcome, TRIALS: [t.trial_id for t in point.trials]}
         if trial is None:
             self.studies[cell].add_trial(
                 optuna.trial.create_trial(
@@ -103,41 +92,33 @@ class Studies:
             for name, attribute in attributes.items():
                 trial.set_user_attr(name, attribute)
             self.studies[cell].tell(trial, value, state=state)
-        self._told[cell].add(number)
+        self._told[cell].add(key)
 
     def _distributions(self, rounds: tuple[Round, ...]) -> dict[str, BaseDistribution]:
-        return _distributions(extended(self._study.tune, rounds))
-
-    def _begin(self, cell: int, number: int, trial: optuna.trial.Trial) -> None:
-        trial.set_user_attr(NUMBER, number)
-        self._open[cell][number] = trial
+        return {name: distribution(reach) for name, reach in extended(self._study.tune, rounds).items()}
 
     def _adopt(self, cell: int) -> None:
         """Go on with what a killed driver has left in the journal."""
         study = self.studies[cell]
-        widest = _widest(self._study.tune)
+        every: Round = frozenset((name, side) for name in self._study.tune.space for side in _SIDES)
+        widest = self._distributions((every,) * self._study.tune.extensions)
         while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            study.ask(_distributions(widest))  # enqueued, and the driver died before it asked
+            study.ask(widest)  # enqueued, and the driver died before it asked
         for frozen in study.get_trials(deepcopy=False):
-            number = frozen.user_attrs.get(NUMBER)
+            key = self._key_of(frozen)
             if frozen.state.is_finished():
-                if number is not None and frozen.state != TrialState.FAIL:
-                    self._told[cell].add(number)  # a failed point runs again, as a trial of its own
-            elif number is None or number in self._open[cell]:
-                study.tell(
-                    frozen.number, state=TrialState.FAIL
-                )  # the launch that asked for it ended before it had a trial
+                if key is not None and frozen.state != TrialState.FAIL:
+                    self._told[cell].add(key)  # a failed point runs again, as a trial of its own
+            elif key is None or key in self._open[cell]:
+                study.tell(frozen.number, state=TrialState.FAIL)  # its launch ended before it had a trial
             else:
                 trial = _gone_on_with(study, frozen)
                 if trial is not None:
-                    self._open[cell][number] = trial
-                names = self._study.tune.space
-                if self._study.tune.sampler != "sobol" and all(n in frozen.params for n in names):
-                    self._study.add(
-                        self._study.keys[cell],
-                        number,
-                        tuple((n, _rounded(frozen.params[n], widest[n].low, widest[n].high)) for n in names),
-                    )
+                    self._open[cell][key] = trial
+
+    def _key_of(self, frozen: optuna.trial.FrozenTrial) -> Setting | None:
+        found = frozen.params
+        return _key([(name, found[name]) for name in self._study.tune.space if name in found]) or None
 
 
 def _gone_on_with(study: optuna.Study, frozen: optuna.trial.FrozenTrial) -> optuna.trial.Trial | None:
@@ -157,7 +138,12 @@ def _number_in_storage(frozen: optuna.trial.FrozenTrial) -> int | None:
     return getattr(frozen, "_trial_id", None)
 
 
-_STATES = {"diverged": TrialState.PRUNED}
+def _key(setting: Iterable[tuple[str, float]]) -> Setting:
+    """A setting as it is told from others; skipray 0.2 kept what a sampler had suggested with all its digits."""
+    return tuple((name, float(f"{value:.{DIGITS}g}")) for name, value in setting)
+
+
+_SIDES: tuple[Literal["low"], Literal["high"]] = ("low", "high")
 
 
 def _journal(path: Path) -> JournalStorage:
@@ -183,26 +169,3 @@ def _mend(path: Path) -> None:
     content = path.read_bytes()
     if content and not content.endswith(b"\n"):
         path.write_bytes(content[: content.rfind(b"\n") + 1])
-
-
-def _sampler(study: Study, cell: int) -> BaseSampler:
-    if study.tune.sampler == "sobol":
-        return RandomSampler(seed=0)  # never asked: every point is enqueued
-    startup = max(2, study.tune.trials // 4)
-    # A sampler that begins again, after a kill, must not suggest its first points again.
-    seed = (int(study.keys[cell][:8], 16) + len(study.points(cell, ()))) % 2**32
-    return TPESampler(seed=seed, n_startup_trials=startup, constant_liar=True)
-
-
-def _widest(tune: Tune) -> dict[str, SearchRange]:
-    """The ranges after every extension on every side."""
-    every: Round = frozenset({(name, "low") for name in tune.space} | {(name, "high") for name in tune.space})
-    return extended(tune, [every] * tune.extensions)
-
-
-def _distributions(space: Mapping[str, SearchRange]) -> dict[str, BaseDistribution]:
-    return {name: FloatDistribution(r.low, r.high, log=r.scale == "log") for name, r in space.items()}
-
-
-def _rounded(value: float, low: float, high: float) -> float:
-    return min(max(float(f"{value:.6g}"), low), high)

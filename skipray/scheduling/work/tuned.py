@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 
 from skipray.scheduling.work.protocol import TrialResult
 from skipray.scheduling.work.studies import Studies
+from skipray.scheduling.work.suggesting import suggest
 from skipray.search.finals import default_finals, finals
-from skipray.search.study import Study
+from skipray.search.study import OpenPoint, Study
 from skipray.search.tuning import Decision, SeedScore
 from skipray.spec import TrialSpec
 
@@ -124,14 +125,23 @@ class TunedWork:
 
     def _suggest(self) -> None:
         """Ask a sampler of its own for the next point of the cell that has the fewest, the longest first."""
+        while not self._points and (asked := self._asked()) is not None:
+            setting = suggest(asked)
+            self.study.add(asked.tag, asked.number, setting)
+            trials = self.study.trials_of(asked.cell, asked.number, setting, asked.stage.name)
+            self._points = [t for t in reversed(trials) if t.trial_id not in self._begun]
+            if not self._points:  # the same setting again, which counts as tried
+                self.decision = self.study.decide()
+                self._refill()
+
+    def _asked(self) -> OpenPoint | None:
         if self.study.tune.sampler == "sobol":
-            return
+            return None
         rounds = self.decision.rounds
         known = [len(self.study.points(cell, rounds)) for cell in range(len(self.study.cells))]
         short = [cell for cell, count in enumerate(known) if count < self.study.count(rounds)]
-        if not short:
-            return
-        cell = min(short, key=lambda c: (known[c], -self._seconds(self.study.cells[c])))
-        number, setting = self._studies.suggest(cell, rounds)
-        self.study.add(self.study.keys[cell], number, setting)
-        self._points = list(reversed(self.study.trials_of(cell, number, setting)))
+        for cell in sorted(short, key=lambda c: (known[c], -self._seconds(self.study.cells[c]))):
+            asked = self.study.open_point(cell, rounds)
+            if asked is not None:
+                return asked
+        return None

@@ -23,13 +23,7 @@ def check_tune(file: SweepFile, tune: Tune, mistakes: Mistakes) -> None:
             continue
         if name in factors:
             mistakes.add(here, "found a factor of this sweep; allowed: what is not compared")
-        if is_rule(file.recipe.get(name)):
-            allowed = "one of the two, since a point of the study is one number for all depths"
-            mistakes.add(here, f"found it beside recipe.{name}, which follows the depth by a rule; allowed: {allowed}")
-        for i, row in enumerate(file.include):
-            for key in row:
-                if bare_name(key) == name:
-                    mistakes.add(("include", i, key), "found it beside tune.space, which sets it; allowed: one of the two")
+        _check_set_elsewhere(file, name, mistakes)
         schedule = file.recipe.get("schedule", recipes.ENDING[0])
         if name == "final_learning_rate" and schedule not in recipes.ENDING:
             allowed = f"with {', '.join(recipes.ENDING)}"
@@ -56,6 +50,18 @@ def check_tune(file: SweepFile, tune: Tune, mistakes: Mistakes) -> None:
         mistakes.add(("tune", "seeds"), f"found {seed} twice; allowed: each seed once")
     for seed in sorted(set(tune.seeds) & set(file.seeds)):
         mistakes.add(("tune", "seeds"), f"found {seed}, a seed of the sweep; allowed: others, so that finals are fresh")
+
+
+def _check_set_elsewhere(file: SweepFile, name: str, mistakes: Mistakes) -> None:
+    """A tuned field is one number for a point, whatever the network."""
+    if is_rule(file.recipe.get(name)):
+        allowed = "one of the two, since a point of the study is one number for all depths"
+        found = f"found it beside recipe.{name}, which follows the depth by a rule"
+        mistakes.add(("tune", "space", name), f"{found}; allowed: {allowed}")
+    for i, row in enumerate(file.include):
+        for key in row:
+            if bare_name(key) == name:
+                mistakes.add(("include", i, key), "found it beside tune.space, which sets it; allowed: one of the two")
 
 
 def check_adaptive(file: SweepFile, adaptive: Adaptive, mistakes: Mistakes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from skipray.spec import Recipe, SweepSpec, TrialSpec
 from skipray.spec.former import apart_from_code, former_ids, with_other_hashes
-from skipray.spec.points import study_key
+from skipray.spec.points import stage_tag, study_key, told_apart
 from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.row import RunRow
 from skipray.tracking.read.sweep_run import find_sweep_run
@@ -107,15 +107,16 @@ def points_today(sweep: SweepSpec, uri: str, rows: Iterable[RunRow]) -> Iterator
     equal = _equal(sweep, uri)
     cells = {study_key(other, tune): (other, cell) for cell in sweep.cells for other in with_other_hashes(cell, equal)}
     for row in rows:
-        if row.study not in cells or row.recipe is None:
+        key, stage = told_apart(row.study or "")
+        if key not in cells or row.recipe is None:
             yield row
             continue
-        other, cell = cells[row.study]
+        other, cell = cells[key]
         recipe = Recipe.model_validate_json(row.recipe)
         for seed in tune.seeds:
             if replace(other, recipe=recipe, seed=seed).trial_id == row.trial_id:
                 now = replace(cell, recipe=recipe, seed=seed).trial_id
-                yield replace(row, trial_id=now, study=study_key(cell, tune))
+                yield replace(row, trial_id=now, study=stage_tag(study_key(cell, tune), stage))
 
 
 def accepted_code(sweep: SweepSpec, tracking_uri: str | None = None) -> list[Accepted]:

@@ -54,8 +54,9 @@ def read_study(sweep: SweepSpec, tracking_uri: str | None = None, *, failed: boo
         failed: whether a failed point counts as told. A launch runs it again; a report does not wait for it.
     """
     uri = resolve_uri(sweep, tracking_uri)
-    keys = set((study := Study(sweep)).keys)
-    rows = [row for row in points_today(sweep, uri, child_runs(uri, sweep.name)) if row.study in keys]
+    study = Study(sweep)
+    # A trial that has ended tells its score whatever it was run for: a study with one more seed has the same points.
+    rows = list(points_today(sweep, uri, child_runs(uri, sweep.name)))
     _add_points(study, rows)
     ledger = ledger_of(rows)
     study.scores |= scores_of(uri, sweep, ledger)
