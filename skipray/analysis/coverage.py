@@ -17,8 +17,10 @@ MOST_GROUPS_MISSING = 4
 
 
 def asked_for(sweep: SweepSpec, known: Sequence[TrialSpec]) -> tuple[TrialSpec, ...]:
-    """The trials that the answer rests on: of a tuned sweep the tuned finals, none before tuning is complete."""
-    return tuple(t for t in known if sweep.tune is None or t.setting == "tuned")
+    """The trials that the answer rests on: of a tuned sweep, and of its table, the tuned finals; none before tuning
+    is complete."""
+    tuned = tuple(t for t in known if t.setting == "tuned")
+    return tuple(known) if sweep.tune is None and not tuned else tuned
 
 
 def planned_finals(sweep: SweepSpec) -> tuple[TrialSpec, ...]:

@@ -129,8 +129,9 @@ def _breaches(table: pd.DataFrame) -> list[str]:
 
 
 def headline(sweep: SweepSpec, trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials that trends and claims rest on: of a tuned sweep the finals of the chosen settings, else all."""
-    if sweep.tune is None:
-        return trials
+    """The trials that trends and claims rest on: of a tuned sweep, and of a table of one, the finals of the chosen
+    settings, else all."""
     kept = (trials["phase"] == "final") & (trials["setting"] == "tuned")
+    if sweep.tune is None and not kept.any():
+        return trials
     return trials[kept.to_numpy(dtype=bool)].reset_index(drop=True)

@@ -101,9 +101,12 @@ class Frame:
     def __init__(self, sweep: SweepSpec):
         cells = sweep.cells
         factors = {bare_name(key) for key in sweep.factors} | {name for cell in cells for name in cell.factors}
-        self._tuned = set(sweep.tune.space) if sweep.tune is not None else set()
         self._model = {f: {getattr(c.model, f) for c in cells} for f in ModelSpec.model_fields if f not in factors}
         self._recipe = {f: {getattr(c.recipe, f) for c in cells} for f in Recipe.model_fields if f not in factors}
+        tuned = [t.recipe for t in sweep.stored or () if t.setting == "tuned"] if sweep.tune is None else []
+        # A table tells what was tuned by its trials alone.
+        self._tuned = {f for f, values in self._recipe.items() if any(getattr(r, f) not in values for r in tuned)}
+        self._tuned |= set(sweep.tune.space) if sweep.tune is not None else set()
         self.factors = factors
         self._shared = {_shared(c, factors) for c in cells}
         self._hashes = {name: value for c in cells for name, value in c.source_hashes}

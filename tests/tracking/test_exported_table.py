@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,9 @@ import pytest
 
 from skipray import launch, tracking
 from skipray.analysis.aggregation import aggregate
+from skipray.records import EpochRecord
+from skipray.spec import SearchRange, Tune
+from skipray.storage import TrialPlace
 from skipray.tracking.exchange.exported_table import export_table, table_of
 from skipray.tracking.exchange.prior import import_table
 from skipray.tracking.exchange.table import BadTable
@@ -52,7 +56,7 @@ def test_what_is_imported_again_is_the_same(golden: str, sqlite: str, tmp_path: 
     assert limits[0] == limits[1]
 
 
-def test_points_of_a_study_are_left_out_and_a_trial_is_told_once() -> None:
+def test_points_of_a_study_are_left_out_and_each_setting_is_told_once() -> None:
     trials = pd.DataFrame(
         {
             "trial_id": ["a", "b", "c"],
@@ -69,8 +73,58 @@ def test_points_of_a_study_are_left_out_and_a_trial_is_told_once() -> None:
         }
     )
     table = table_of(trials)
-    assert list(table) == ["architecture", "depth", "seed", "recipe.learning_rate", "outcome", "train.accuracy"]
-    assert table.to_numpy().tolist() == [["resnet", 8, 0, 0.1, "trained", 0.5]]
+    columns = ["setting", "architecture", "depth", "seed", "recipe.learning_rate", "outcome", "train.accuracy"]
+    assert list(table) == columns
+    both = [[setting, "resnet", 8, 0, 0.1, "trained", 0.5] for setting in ("default", "tuned")]
+    assert table.to_numpy().tolist() == both, "here both settings are the same trial"
+
+
+TUNE = Tune(space={"learning_rate": SearchRange(low=1e-3, high=1.0, scale="log")}, trials=4, seeds=(100,), extensions=0)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_tuned_sweep_that_is_imported_again_is_judged_by_its_tuned_finals(
+    sqlite: str, toys: SimpleNamespace, tmp_path: Path, suffix: str
+) -> None:
+    sweep = replace(toys.sweep(depths=(8, 14), seeds=(0, 1)), tune=TUNE)
+    address = tracking.prepare(sweep, sqlite)
+    for phase in ("tune", "final"):
+        for trial in [t for t in tracking.known_trials(sweep, sqlite).trials if t.phase == phase]:
+            cell = [c.cell for c in sweep.cells].index(trial.cell)
+            accuracy = 0.9 if trial.point == cell % 4 else 0.3 + trial.seed / 100
+            lease = TrialPlace(tracking.storage_url(sweep, sqlite), sweep.name, trial.trial_id).acquire()
+            recorder = tracking.Recorder(address, trial, lease)
+            recorder.start()
+            values = {"validation.accuracy": accuracy, "validation.loss": 1.0, "train.accuracy": accuracy}
+            epochs = (EpochRecord(2, 1_700_000_000_000, values),)
+            recorder.finish(replace(toys.record(trial), epochs=epochs))
+    known = tracking.known_trials(sweep, sqlite)
+    tuned = {t.cell: t.recipe.learning_rate for t in known.trials if t.setting == "tuned"}
+    assert known.to_come == 0
+    assert len(set(tuned.values())) > 1
+    tracking.write_manifest(address, sweep, known.trials, {})
+    path = tmp_path / f"toy{suffix}"
+    export_table("toy", path, sqlite)
+    import_table(path, "back", sqlite)
+    again = tracking.stored_sweep("back", sqlite)
+    assert again is not None
+    assert set(again.sweep.factors) <= {"architecture", "depth"}, "what tuning chose is no factor"
+    here, there = aggregate(again.sweep, sqlite), aggregate(sweep, sqlite)
+    assert set(here.trials["setting"]) == {"tuned"}
+    by = ["architecture", "depth", "seed", "recipe.learning_rate", "train.accuracy"]
+    left, right = (a.trials[by].sort_values(by, ignore_index=True) for a in (here, there))
+    pd.testing.assert_frame_equal(left, right, check_dtype=False, check_exact=True)
+    assert len(here.coverage) == len(there.coverage) == len(sweep.cells)
+    twice = tmp_path / f"twice{suffix}"
+    export_table("back", twice, sqlite)
+    assert twice.read_bytes() == path.read_bytes() or suffix == ".parquet"
+
+
+def test_another_setting_is_refused(sqlite: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("architecture,depth,seed,setting,train.accuracy\na,8,0,best,0.5\n")
+    with pytest.raises(BadTable, match="row 1: setting: found 'best'; allowed: default, tuned"):
+        import_table(path, "a", sqlite)
 
 
 def test_what_a_table_cannot_tell_is_refused(

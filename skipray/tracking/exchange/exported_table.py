@@ -17,6 +17,7 @@ from skipray.tracking.exchange.table import (
     MAPPINGS,
     NEEDED,
     NOT_METRICS,
+    SETTING,
     BadTable,
     column_name,
     is_factor_column,
@@ -44,7 +45,7 @@ class ExportedTable:
 
 def export_table(name: str, path: Path, tracking_uri: str | None = None) -> ExportedTable:
     """Write the finished trials of a sweep as CSV or Parquet, by the file's suffix: those of its cells and seeds, not
-    the points of a tuning study.
+    the points of a tuning study. A tuned sweep's are told apart by a column `setting`.
 
     Raises:
         TrackingRefused: the store has no such sweep, or none of its trials is finished.
@@ -99,9 +100,7 @@ def table_of(trials: pd.DataFrame) -> pd.DataFrame:
         and pd.api.types.is_numeric_dtype(trials[key])
         and trials[key].notna().any()
     }
-    table = pd.DataFrame(settings | _known(trials) | numbers)
-    # A cell's default and its tuned setting can be the same trial.
-    return table.drop_duplicates([*settings], ignore_index=True)
+    return pd.DataFrame(settings | _known(trials) | numbers).drop_duplicates([*settings], ignore_index=True)
 
 
 def _settings(trials: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
@@ -109,6 +108,8 @@ def _settings(trials: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
     columns = [str(c) for c in trials.columns]
     factors = columns[: columns.index("phase")] if "phase" in columns else [*NEEDED]
     fields = [c for c in columns if c.startswith(_FIELDS)]
+    if SETTING in columns and (trials[SETTING] == "tuned").any():
+        yield SETTING, trials[SETTING]
     told = set[str]()
     for column in [*NEEDED, *factors, *fields]:
         name = column_name(column)

@@ -1,7 +1,8 @@
 """Finished results from elsewhere, published or older, as a sweep: a CSV or Parquet table with a row per trial.
 
 Columns `architecture`, `depth` and `seed`; any field of model, recipe or data set (`width`, `recipe.learning_rate`,
-`dataset`), which becomes a factor where the results differ in it; numbers under MLflow's keys (`train.accuracy`,
+`dataset`), which becomes a factor where the results differ in it; `setting` (default, tuned), of which the tuned ones
+are the answer and the default ones tell the factors; numbers under MLflow's keys (`train.accuracy`,
 `test.accuracy`, ...); `outcome` (trained, untrained, diverged), `epochs`, `parameters` and `time.train_seconds` where
 they are known. Nothing is made up for what the table does not say.
 """
@@ -72,12 +73,13 @@ def import_table(
         say(text)
     address = open_sweep(sweep, tracking_uri)
     have = read_ledger(sweep, address.uri).finished
-    missing = [row for row in rows if row.trial.trial_id not in have]
+    # A cell's default and its tuned setting can be the same trial.
+    missing = {r.trial.trial_id: r for r in reversed(rows) if r.trial.trial_id not in have}
     sizes = {r.trial.trial_id: {} if r.parameters is None else {"parameters": r.parameters} for r in rows}
     write_manifest(address, sweep, sweep.trials(), sizes)  # first: an import that is cut off says what it lacks
     time_ms = int(path.stat().st_mtime * 1000)
     source = f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
-    for row in missing:
+    for row in reversed(missing.values()):
         run = TrialRun(address, row.trial, attempt=1, guard=lambda: None, look_first=True)
         run.finish(_record(row, time_ms, source), {})
     finish_sweep(address)

@@ -25,7 +25,9 @@ from skipray.spec.values import plain
 from skipray.tracking.schema import PROFILE_PREFIX, TIME_KEY
 
 NEEDED = ("architecture", "depth", "seed")
-KNOWN = (*NEEDED, "outcome", "epochs", "parameters", TIME_KEY)
+SETTING = "setting"
+"""default or tuned, of results that were tuned by cell: what `tune:` chose is no factor."""
+KNOWN = (*NEEDED, SETTING, "outcome", "epochs", "parameters", TIME_KEY)
 EPOCHS_FACTOR = "recipe.epochs"
 """Its column is a factor; `epochs` alone only says how long each trial was."""
 MAPPINGS = ("options", "rules")

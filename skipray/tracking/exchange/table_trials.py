@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,7 +22,7 @@ from skipray.spec.fields import DEEPEST, LARGEST, Section
 from skipray.spec.models import OPTION
 from skipray.spec.values import Frozen, freeze
 from skipray.spec.words import allowed_words, show
-from skipray.tracking.exchange.table import MAPPINGS, BadTable, ResultTable, is_number
+from skipray.tracking.exchange.table import MAPPINGS, SETTING, BadTable, ResultTable, is_number
 from skipray.tracking.schema import OUTCOMES, TIME_KEY
 
 LAST_EPOCH = 1
@@ -45,6 +45,11 @@ class Row:
 
 def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, chance: float | None) -> list[Row]:
     """A row per trial. BadTable with a line for each mistake."""
+    for number, values in enumerate(table.rows, 1):
+        try:
+            _setting(values)
+        except BadTable as error:
+            raise BadTable(f"row {number}: {error}") from None
     factors = tuple(dict.fromkeys(["architecture", "depth", *map(bare_name, _different(table))]))
     made, mistakes, seen = [], [], dict[Any, int]()
     for number, values in enumerate(table.rows, 1):
@@ -54,7 +59,7 @@ def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, cha
             mistakes.append(f"row {number}: {error}")
             continue
         trial = _as_told(replace(row.trial, sweep=name, fingerprint=fingerprint, factors=factors))
-        twin = seen.setdefault((trial.cell, trial.seed), number)
+        twin = seen.setdefault((trial.cell, trial.seed, trial.setting), number)
         if twin != number:
             mistakes.append(
                 f"row {number}: found the trial of row {twin} again; allowed: each once, with a column for each field "
@@ -67,9 +72,11 @@ def trials_of(table: ResultTable, name: str, dataset: str, fingerprint: str, cha
 
 
 def _different(table: ResultTable) -> Iterator[str]:
-    """The fields that results differ in; of a field that only some families have, its values where it is told."""
+    """The fields that results differ in; of a field that only some families have, its values where it is told. Where
+    there are tuned settings, those of the default setting tell: what tuning chose for each cell is compared by none."""
+    rows = [row for row in table.rows if _setting(row) == "default"] or table.rows
     for name in table.factors:
-        values = [row[name] for row in table.rows if row[name] is not None]
+        values = [row[name] for row in rows if row[name] is not None]
         if any(value != values[0] for value in values):
             yield name
 
@@ -96,6 +103,7 @@ def _row(values: Mapping[str, Any], table: ResultTable, dataset: str, chance: fl
         probe=ProbeSpec(preset="none"),
         resources=Resources(),
         save_weights=False,
+        setting=_setting(values),
     )
     return Row(
         trial,
@@ -207,6 +215,13 @@ def _told(part: Any) -> Any:
         for name, value in ((name, getattr(part, name)) for name in type(part).model_fields)
     }
     return part.model_construct(given, **values)
+
+
+def _setting(values: Mapping[str, Any]) -> Literal["default", "tuned"]:
+    told = values.get(SETTING)
+    if told not in (None, "default", "tuned"):
+        raise BadTable(f"{SETTING}: found {show(told)}; allowed: default, tuned")
+    return "tuned" if told == "tuned" else "default"
 
 
 def _outcome(values: Mapping[str, Any], measured: Mapping[str, float], *, infinite: bool) -> Outcome:
