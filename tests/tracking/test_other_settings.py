@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from skipray import tracking
-from skipray.spec import SweepSpec, TrialSpec
+from skipray.spec import Adaptive, SearchRange, SweepSpec, TrialSpec, Tune
 
 
 def finish(toys: SimpleNamespace, sweep: SweepSpec, uri: str, trials: tuple[TrialSpec, ...]) -> None:
@@ -36,6 +36,37 @@ def test_a_changed_setting_is_named_until_its_trials_have_run(sqlite: str, toys:
     assert said.startswith("1 finished with other settings")
     finish(toys, now, sqlite, now.trials()[:1])
     assert tracking.other_settings(now, sqlite, now.trials()) == []
+
+
+def test_what_a_narrowed_search_for_depths_leaves_out_is_named(sqlite: str, toys: SimpleNamespace) -> None:
+    old = replace(toys.sweep(depths=(8, 14, 20)), adaptive=Adaptive(low=8, high=20, width=1.5, max_trials=9))
+    finish(toys, old, sqlite, old.trials()[:6:2])
+    assert tracking.other_settings(old, sqlite, old.trials()) == []
+    cells = tuple(c for c in old.cells if c.model.depth > 8)
+    now = replace(old, cells=cells, adaptive=Adaptive(low=14, high=20, width=1.5, max_trials=12))
+    left = [t for t in old.trials()[:6:2] if t.model.depth == 8]
+    (said,) = tracking.other_settings(now, sqlite, now.trials())
+    several = "s" if len(left) > 1 else ""
+    assert said.startswith(f"{len(left)} finished trial{several} of plainnet at depth 8 (adaptive.low 8, now 14): they")
+    (said,) = tracking.other_settings(with_decay(old, 0.25), sqlite, ())
+    assert "recipe.weight_decay" in said
+
+
+def test_points_and_finals_of_another_study_are_named(sqlite: str, toys: SimpleNamespace) -> None:
+    reach = SearchRange(low=1e-3, high=0.3, scale="log")
+    tune = Tune(space={"learning_rate": reach}, trials=4, seeds=(100,), extensions=0)
+    old = replace(toys.sweep(depths=(8,)), tune=tune)
+    finish(toys, old, sqlite, old.trials())
+    assert tracking.other_settings(old, sqlite, old.trials()) == []
+    narrow = {"learning_rate": reach.model_copy(update={"high": 0.2})}
+    now = replace(old, tune=tune.model_copy(update={"space": narrow}))
+    points = sum(t.phase == "tune" for t in old.trials())
+    (said,) = tracking.other_settings(now, sqlite, now.trials())
+    changed = "tune.space.learning_rate.high 0.3, now 0.2"
+    assert said.startswith(f"{points} finished points of another study ({changed}): they stay in the store")
+    fewer = replace(old, tune=tune.model_copy(update={"trials": 2}))
+    (said,) = tracking.other_settings(fewer, sqlite, fewer.trials())
+    assert said.startswith(f"{points // 2} finished points of this study (tune.trials 4, now 2): they stay")
 
 
 def test_seeds_and_cells_that_were_taken_out_are_no_other_settings(sqlite: str, toys: SimpleNamespace) -> None:

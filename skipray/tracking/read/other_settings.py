@@ -10,6 +10,7 @@ from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.former import aliases
 from skipray.tracking.read.ledger import child_runs
 from skipray.tracking.read.manifest import read_manifests
+from skipray.tracking.read.other_searches import other_searches
 from skipray.tracking.read.sweep_run import find_sweep_run
 
 CODE = ("source_hashes", "numerics_version")
@@ -21,15 +22,15 @@ def other_settings(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[
     """A sentence for each setting that was changed since trials finished, of those that have not run with it yet.
 
     Args:
-        trials: that the sweep has by now. Of a tuned or an adaptive sweep nothing is said: what it runs follows from
-            its results.
+        trials: that the sweep has by now. Of a tuned or an adaptive sweep its own are asked for: what it runs follows
+            from its results (`other_searches`).
     """
-    if sweep.tune is not None or sweep.adaptive is not None:
-        return []
     uri = resolve_uri(sweep, tracking_uri)
     run = find_sweep_run(uri, sweep.name)
     if run is None:
         return []
+    if sweep.tune is not None or sweep.adaptive is not None:
+        return other_searches(sweep, uri, run)
     known = {t.trial_id for t in trials}
     manifests = read_manifests(uri, run)
     former = {t.trial_id: t for m in manifests for t in m.sweep.stored or () if t.trial_id not in known}
