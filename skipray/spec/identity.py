@@ -39,7 +39,8 @@ def _was_measured_otherwise(trial: "TrialSpec") -> bool:
 def _counts_labels_by_position(trial: "TrialSpec") -> bool:
     """Pieces of a batch weigh as much as they have labels, and the warm-up of he2015 looks at the share of these."""
     recipe = trial.recipe
-    counts = recipe.gradient_accumulation > 1 or (recipe.schedule == "he2015" and recipe.warmup_epochs > 0)
+    warms = recipe.schedule == "he2015" and (recipe.warmup_epochs or 0) > 0
+    counts = (recipe.gradient_accumulation or 1) > 1 or warms  # a table's trial may lack any field
     return counts and _is_labelled_by_position(trial.dataset)
 
 

@@ -106,6 +106,20 @@ def test_no_default_of_ours_is_a_setting_of_theirs(sqlite: str, tmp_path: Path) 
     assert {limit.premise for limit in of_groups(made.sweep).values()} != {""}
 
 
+def test_a_table_of_names_like_code_is_of_no_version_of_ours(sqlite: str, tmp_path: Path) -> None:
+    """A revision of skipray's numbers moves no id of results from elsewhere, and nothing is said of them."""
+    path = tmp_path / "own.csv"
+    path.write_text("architecture,depth,seed,dropout,test.accuracy\nnets:vit,8,0,0.1,.5\nnets:vit,8,1,0.2,.6\n")
+    rows = read_rows(path, "own", "unknown")
+    assert {row.trial.numerics_version for row in rows} == {1}
+    import_table(path, "own", sqlite)
+    stored = tracking.stored_sweep("own", sqlite)
+    assert stored is not None
+    assert tracking.outdated(stored.sweep, sqlite, stored.sweep.trials()) == []
+    again = import_table(path, "own", sqlite)
+    assert (again.runs, again.known) == (0, 2)
+
+
 def test_ids_of_a_table_are_what_they_were_with_the_defaults(tmp_path: Path) -> None:
     """A table that was imported before is found again: what it does not say stands in its ids as it did then."""
     path = tmp_path / "x.csv"

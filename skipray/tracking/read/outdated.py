@@ -50,6 +50,8 @@ def outdated(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[TrialS
     Args:
         trials: that the sweep has by now.
     """
+    if sweep.of_table:
+        return []
     uri = resolve_uri(sweep, tracking_uri)
     today = aliases(sweep, uri, trials)
     known = {t.trial_id for t in trials}
