@@ -52,7 +52,7 @@ def main() -> None:
         raise SystemExit(2)
     shutil.copyfile(report / "figures" / f"{given.figure}.svg", HERE / f"{page_name}.svg")
     (HERE / "data").mkdir(exist_ok=True)
-    table = export_table(given.name, HERE / "data" / f"{given.name}.csv", given.tracking_uri)
+    table = export_table(given.name, HERE / "data" / f"{given.name}.csv", given.tracking_uri, force=True)
     trials = read_trials(load_sweep(sweep), given.tracking_uri)
     found = json.loads((report / "claims.json").read_text())
     lines = [how_it_was_run(given.name, given.tracking_uri, trials)]

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from skipray.errors import InputRefused
+from skipray.outputs import check_output
 from skipray.records import STATES
 from skipray.terminal.standing import Standing
 
@@ -26,11 +27,22 @@ def check_metrics(path: Path | None) -> None:
     """Raise InputRefused for a file that can never be written, before anything starts."""
     if path is None:
         return
-    if path.suffix != SUFFIX:
-        raise InputRefused(f"--metrics: found {path}; allowed: a file that ends in {SUFFIX}, such as skipray{SUFFIX}")
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        what = "is a folder" if path.is_dir() else "its folder is missing"
-        raise InputRefused(f"--metrics: found {path}; {what}; allowed: a file in a folder that exists")
+    check_output(path, (SUFFIX,), replace=True, option="--metrics")
+    if path.exists() and not _is_ours(path):
+        raise InputRefused(
+            f"--metrics: found {path}, which no launch of skipray has written; allowed: another name, in a folder that "
+            "exists"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a launch has written the file, which the next writes over; nothing is lost with an empty one."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(65_536)
+    except OSError as error:
+        raise InputRefused(f"--metrics: found {path}, which cannot be read: {error.strerror}") from None
+    return not start or b"skipray_launch_running" in start
 
 
 class MetricsFile:

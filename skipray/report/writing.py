@@ -31,7 +31,7 @@ from skipray.report.page import render
 from skipray.report.preliminary import finished_words, marked
 from skipray.results import document
 from skipray.results.judged import aggregate_result
-from skipray.results.kept import CLAIMS, PAGE
+from skipray.results.kept import CLAIMS, PAGE, TRENDS
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
@@ -83,7 +83,7 @@ def write(aggregate: "Aggregate", folder: Path, *, refresh_seconds: int | None =
             found[place] = [_save(marked(chart, words), figures, data, beside) for chart in present]
         saved = [one for place in range(len(parts)) for one in found[place]]
         charts = [one.chart for one in saved]
-        trends = folder / "trends.parquet"
+        trends = folder / TRENDS
         fits.trends_frame(aggregate).to_parquet(trends, index=False)
         claims = folder / CLAIMS
         claims.write_text(

@@ -6,6 +6,7 @@ showed. A file that is missing or was altered, or a record that cannot be read, 
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any
 from skipray.errors import InputRefused
 from skipray.spec.seal import is_sealed, sealed
 
-PAGE, CLAIMS = "report.html", "claims.json"
-"""Files of every report: the page, and what `skipray aggregate --json` prints."""
+PAGE, CLAIMS, TRENDS = "report.html", "claims.json", "trends.parquet"
+"""Files of every report: the page, what `skipray aggregate --json` prints, and the fitted trends."""
 RECORD = "made-from.json"
 FORMAT = 1
 """Raised when the record means something else; one of another format is not read."""
@@ -30,8 +31,13 @@ class OtherSweep(InputRefused):
 
 
 def keep_other(folder: Path, name: str) -> None:
-    """Raise OtherSweep where a folder holds a report of another sweep than this."""
+    """Raise OtherSweep where a folder holds a report of another sweep than this, or a page that is no report's."""
     found = _told(_claims(folder)).get("sweep")
+    if found is None and os.path.lexists(folder / PAGE) and not (folder / TRENDS).exists():
+        raise OtherSweep(
+            f"{folder}: found a {PAGE} that is not skipray's; allowed: --force to write it over, or --folder for "
+            "another place"
+        )
     if isinstance(found, str) and found != name:
         raise OtherSweep(
             f"{folder}: found a report of the sweep {found}, this one would be of {name}; allowed: --force to write it "

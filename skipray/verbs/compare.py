@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from skipray.errors import InputRefused
-from skipray.spec import SpecError
+from skipray.outputs import check_output
 from skipray.verbs.shared.loading import load_to_read
-from skipray.verbs.shared.options import JsonOption, UriOption
+from skipray.verbs.shared.options import JsonOption, UriOption, WriteOverOption
 from skipray.verbs.shared.speaking import print_json, tell
 
 Sweep = "A sweep's file or its name; NAME@URI for one of another store."
@@ -25,6 +25,7 @@ def compare(
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE", help="Also draw the trends: a .svg, .pdf or .png.")
     ] = None,
+    force: WriteOverOption = False,
     every: Annotated[bool, typer.Option("--all", help="Also list what does not differ.")] = False,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
@@ -37,9 +38,8 @@ def compare(
     from skipray.analysis.comparison import nothing_shared
     from skipray.report.paper import FORMATS
 
-    if figure is not None and (figure.suffix[1:].lower() not in FORMATS or not figure.parent.is_dir()):
-        wanted = ", ".join(f".{name}" for name in FORMATS)
-        raise SpecError([f"--figure: found {figure}; allowed: a file in a folder that exists, which ends in {wanted}"])
+    if figure is not None:
+        check_output(figure, [f".{name}" for name in FORMATS], replace=force, option="--figure")
     results = []
     for text in (a, b):
         name, _, uri = text.partition("@")

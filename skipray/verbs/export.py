@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from skipray.verbs.shared.options import JsonOption, UriOption
+from skipray.outputs import check_output
+from skipray.verbs.shared.options import JsonOption, UriOption, WriteOverOption
 from skipray.verbs.shared.speaking import print_json
 
 EXAMPLES = (
@@ -21,27 +22,29 @@ def export(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="The file to write; NAME.skipray.zip when left out. One that ends in .csv or .parquet gets a row "
-            "for each finished trial, and nothing else.",
+            help="The file to write, which ends in .zip; NAME.skipray.zip when left out. One that ends in .csv or "
+            ".parquet gets a row for each finished trial, and nothing else.",
         ),
     ] = None,
+    force: WriteOverOption = False,
     as_json: JsonOption = False,
     tracking_uri: UriOption = None,
 ) -> None:
     """Write a sweep with its runs, files and report, or a table of its trials, for `skipray import` at any other
     store."""
     from skipray.tracking.exchange.exported_table import FORMATS, export_table
-    from skipray.tracking.exchange.exporting import export_sweep
+    from skipray.tracking.exchange.exporting import ENDING, export_sweep
 
     path = file or Path(f"{sweep}.skipray.zip")
+    check_output(path, (ENDING, *FORMATS), replace=force)
     if path.suffix.lower() in FORMATS:
-        table = export_table(sweep, path, tracking_uri)
+        table = export_table(sweep, path, tracking_uri, force=force)
         if as_json:
             print_json("export", {"sweep": sweep, "file": str(table.path), "trials": table.trials})
         else:
             print(f"{table.path}: {table.trials} trials, {table.columns} columns")
         return
-    made = export_sweep(sweep, path, tracking_uri)
+    made = export_sweep(sweep, path, tracking_uri, force=force)
     if as_json:
         print_json("export", {"sweep": sweep, "file": str(made.path), "runs": made.runs, "files": made.files})
     else:

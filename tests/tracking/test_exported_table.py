@@ -147,5 +147,11 @@ def test_the_command(golden: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert launch.run(["export", "golden", str(path), "--tracking-uri", golden, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["trials"] == len(pd.read_csv(path))
-    assert launch.run(["export", "absent", str(path), "--tracking-uri", golden]) == 2
+    before = path.read_bytes()
+    assert launch.run(["export", "golden", str(path), "--tracking-uri", golden]) == 2
+    assert "there already; allowed: another name, or --force" in capsys.readouterr().err
+    assert launch.run(["export", "golden", str(path), "--tracking-uri", golden, "--force"]) == 0
+    assert path.read_bytes() == before
+    capsys.readouterr()
+    assert launch.run(["export", "absent", str(tmp_path / "absent.csv"), "--tracking-uri", golden]) == 2
     assert "found no sweep 'absent'" in capsys.readouterr().err

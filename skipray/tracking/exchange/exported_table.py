@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from skipray.errors import written_to
+from skipray.outputs import check_output
 from skipray.tracking.address import TrackingRefused, redact, resolve_uri
 from skipray.tracking.exchange.prior import UNKNOWN, read_rows
 from skipray.tracking.exchange.table import (
@@ -43,16 +44,21 @@ class ExportedTable:
     columns: int
 
 
-def export_table(name: str, path: Path, tracking_uri: str | None = None) -> ExportedTable:
+def export_table(name: str, path: Path, tracking_uri: str | None = None, *, force: bool = False) -> ExportedTable:
     """Write the finished trials of a sweep as CSV or Parquet, by the file's suffix: those of its cells and seeds, not
     the points of a tuning study. A tuned sweep's are told apart by a column `setting`.
 
+    Args:
+        force: whether a file that is there is written over.
+
     Raises:
+        skipray.errors.InputRefused: the file is there already, or can never be written.
         TrackingRefused: the store has no such sweep, or none of its trials is finished.
         TrackingAway: the store cannot be reached.
         BadTable: what the trials differ in cannot be told in a column, such as a number that follows the depth by a
             rule.
     """
+    check_output(path, FORMATS, replace=force)
     uri = resolve_uri(None, tracking_uri)
     stored = stored_sweep(name, uri)
     if stored is None:

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray import __version__
+from skipray.errors import written_to
+from skipray.outputs import check_output
 from skipray.tracking.address import is_sql, resolve_uri
 from skipray.tracking.checksums import read_checksums
 from skipray.tracking.client import reach
@@ -25,6 +27,9 @@ from skipray.tracking.schema import ARTIFACTS
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+ENDING = ".zip"
+"""What the name of an archive's file ends with."""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -35,20 +40,25 @@ class Exported:
     files: int
 
 
-def export_sweep(name: str, path: Path, tracking_uri: str | None = None) -> Exported:
+def export_sweep(name: str, path: Path, tracking_uri: str | None = None, *, force: bool = False) -> Exported:
     """Write a sweep's runs, those that were deleted left out, into an archive.
 
+    Args:
+        force: whether a file that is there is written over.
+
     Raises:
+        skipray.errors.InputRefused: the file is there already, or can never be written.
         TrackingRefused: the store has no such sweep.
         TrackingAway: the store cannot be reached.
     """
+    check_output(path, (ENDING,), replace=force)
     uri = resolve_uri(None, tracking_uri)
     sweep = find_sweep_run(uri, name)
     if sweep is None:
         raise no_sweep(uri, name)
     run_ids = [sweep.run_id, *sorted(row.run_id for row in child_runs(uri, name))]
     count = 0
-    with ArchiveWriter(path) as archive:
+    with written_to(path), ArchiveWriter(path) as archive:
         numbers = {}
         for position, run_id in enumerate(run_ids):
             number = numbers[run_id] = f"{position:06d}"

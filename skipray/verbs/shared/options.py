@@ -42,8 +42,12 @@ FolderOption = Annotated[
 ]
 ForceOption = Annotated[
     bool,
-    typer.Option("--force", help="Overwrite a report of more trials or of another sweep, which is kept otherwise."),
+    typer.Option(
+        "--force",
+        help="Overwrite a report of more trials or of another sweep, or another page, which are kept otherwise.",
+    ),
 ]
+WriteOverOption = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
 AddressOption = Annotated[
     str | None,
     typer.Option("--address", metavar="HOST:PORT", help="Address of a running Ray cluster, or auto; else RAY_ADDRESS."),
