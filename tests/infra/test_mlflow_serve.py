@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = ROOT / "infra" / "mlflow" / "serve"
 BIN = Path(sys.executable).parent
+NAME = "mlflow.example.org:5000"
+"""By which clients call it, as the documented command has it."""
 ADMIN = "a-long-password-of-the-test"
 
 
@@ -72,7 +75,7 @@ def server(
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [SERVE],
-            env=settings(folder, port, PYTHONPATH=str(auth_packages)),
+            env=settings(folder, port, PYTHONPATH=str(auth_packages), MLFLOW_SERVER_ALLOWED_HOSTS=NAME),
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -122,6 +125,7 @@ def test_who_gets_in(server: tuple[int, subprocess.Popen[bytes]]) -> None:
     assert ask(port, SEARCH, post=body, password="a-wrong-password") == 401
     assert ask(port, SEARCH, post=body, password=ADMIN) == 200
     assert ask(port, SEARCH, post=body, password=ADMIN, host=f"localhost:{port}") == 200
+    assert ask(port, SEARCH, post=body, password=ADMIN, host=NAME) == 200
     assert ask(port, SEARCH, post=body, password=ADMIN, host="evil.example") == 403
     assert ask(port, SEARCH, post=body, password=ADMIN, host="192.168.0.7:5000") == 403
 
@@ -147,6 +151,21 @@ def test_it_refuses_to_start_open(tmp_path: Path, more: dict[str, str], found: s
     )
     assert done.returncode != 0
     assert found in done.stderr
+
+
+def test_the_documented_command_keeps_secrets_and_files_apart() -> None:
+    readme = (ROOT / "infra" / "README.md").read_text()
+    (command,) = re.findall(r"^    (POSTGRES_PASSWORD_FILE=.*?infra/mlflow/serve)$", readme, re.M | re.S)
+    said = dict(word.split("=", 1) for word in command.replace("\\\n", " ").split() if "=" in word)
+    assert said["MLFLOW_SERVER_ALLOWED_HOSTS"] == NAME
+    assert {k.rpartition("_")[0]: v for k, v in said.items() if k.endswith("_FILE")} == {
+        "POSTGRES_PASSWORD": "infra/secrets/postgres_password",
+        "MLFLOW_ADMIN_PASSWORD": "infra/secrets/mlflow_admin_password",
+        "MLFLOW_SECRET_KEY": "infra/secrets/mlflow_secret_key",
+    }
+    assert said["MLFLOW_ARTIFACTS_DESTINATION"].startswith("/")
+    header = SERVE.read_text().partition("set -euo")[0]
+    assert all(name in header for name in said)
 
 
 def _session(pid: int) -> int | None:
