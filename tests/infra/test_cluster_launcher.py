@@ -1,6 +1,7 @@
 """infra/ray: the cluster launcher's files against Ray's own schema and defaults."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,33 @@ def test_ray_accepts_it(path: Path) -> None:
     prepared = prepare_config(copy.deepcopy(load(path)))
     validate_config(prepared)
     assert prepared["head_node_type"] in prepared["available_node_types"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
+def test_the_image_has_what_the_launcher_uses(path: Path) -> None:
+    """A node installs nothing: the image is made without pip, and a container is not root's."""
+    image = (ROOT / "infra" / "Dockerfile").read_text()
+    prepared = prepare_config(copy.deepcopy(load(path)))
+    commands = [c for key, value in prepared.items() if key.endswith("setup_commands") for c in value]
+    assert [c for c in commands if "install" in c] == []
+    installed = re.search(r"apt-get install --yes --no-install-recommends (.*?) \\", image)
+    assert installed is not None
+    assert {"openssh-client", "rsync", "tmux"} <= set(installed[1].split())
+    assert "SHELL=/bin/bash" in image, "else tmux starts the user's own, which is nologin"
+    assert "--read-only" not in " ".join(prepared["docker"]["run_options"]), "a launch writes its report"
+
+
+def test_what_ray_imports_for_aws_is_locked_and_documented() -> None:
+    lock = ROOT / "infra" / "ray" / "aws.lock"
+    own = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text(), re.M))
+    shared = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.M))
+    assert set(own) == {"boto3", "s3transfer"}
+    assert not set(own) & set(shared)
+    assert own["boto3"] == shared["botocore"], "the two are released together"
+    assert "jmespath" in shared
+    for text in (ROOT / "infra" / "README.md", ROOT / "docs" / "guides" / "cluster.md"):
+        install, up = (text.read_text().index(word) for word in ("-r infra/ray/aws.lock", "ray up infra/ray/aws.yaml"))
+        assert install < up, text.name
 
 
 def test_a_wrong_key_is_noticed() -> None:

@@ -64,6 +64,28 @@ def test_ports_are_published_on_loopback_only(compose: dict[str, Any]) -> None:
     assert compose["services"]["postgres"]["networks"] == ["cluster"]
 
 
+def test_the_documented_launch_can_write_its_report(compose: dict[str, Any]) -> None:
+    """It writes reports/NAME below the image's working directory, as the image's user, and nothing else there."""
+    readme = (ROOT / "infra" / "README.md").read_text()
+    command = re.search(r"exec (\S+) ray job submit -- python -m skipray\.launch (.*)", readme)
+    assert command is not None
+    service = compose["services"][command[1]]
+    assert "--folder" not in command[2]
+    assert "working_dir" not in service
+    image = (ROOT / "infra" / "Dockerfile").read_text()
+    user, folder = re.findall(r"^USER (\d+):", image, re.M)[-1], re.findall(r"^WORKDIR (.*)$", image, re.M)[-1]
+    assert service["read_only"] is True
+    assert f"reports:{folder}/reports" in service["volumes"]
+    # Docker gives a new volume the owner that the folder has in the image; of one that is not there, root.
+    made = re.search(r"install --directory --owner=(\w+) --group=\w+ (.*?) \\", image)
+    assert made is not None
+    assert f"{folder}/reports" in made[2].split()
+    assert f"useradd --uid {user} " in image
+    assert f" {made[1]} \\" in image
+    assert service["environment"]["SKIPRAY_STORAGE"] in {v.split(":")[1] for v in service["volumes"]}
+    assert any(place.startswith(f"/home/{made[1]}:uid={user},") for place in service["tmpfs"]), "caches"
+
+
 def test_ray_asks_for_the_token_and_mlflow_for_known_hosts(compose: dict[str, Any]) -> None:
     for name in ("ray-head", "ray-worker"):
         environment = compose["services"][name]["environment"]

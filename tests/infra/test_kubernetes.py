@@ -1,6 +1,7 @@
 """infra/kubernetes against Kubernetes' own schemas, and KubeRay's objects against our copy of the fields used."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,20 @@ def test_ray_asks_for_the_token_and_matches_the_locked_version() -> None:
     assert cluster["spec"]["authOptions"]["mode"] == "token"
     lock = (ROOT / "requirements.lock").read_text()
     assert f"\nray=={cluster['spec']['rayVersion']} " in lock
+
+
+def test_a_launch_can_write_its_report() -> None:
+    """The head, where the launch runs: in the image's working directory, which is its user's."""
+    folder = re.findall(r"^WORKDIR (.*)$", (ROOT / "infra" / "Dockerfile").read_text(), re.M)[-1]
+    (job,) = objects(FOLDER / "rayjob.yaml")
+    assert "--folder" not in job["spec"]["entrypoint"]
+    pod = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    (head,) = pod["containers"]
+    assert "workingDir" not in head
+    assert pod["securityContext"]["runAsUser"] == 1000
+    mounted = {m["mountPath"]: not m.get("readOnly") for m in head["volumeMounts"]}
+    writable = not head["securityContext"].get("readOnlyRootFilesystem")
+    assert mounted.get(f"{folder}/reports", mounted.get(folder, writable))
 
 
 def test_workers_are_spot_and_scale_from_nothing() -> None:
