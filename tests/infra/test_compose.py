@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
+from skipray.tracking.address import STORE_FOLDER
+
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "infra" / "compose.yaml"
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "compose.json").read_text())
@@ -65,7 +67,8 @@ def test_ports_are_published_on_loopback_only(compose: dict[str, Any]) -> None:
 
 
 def test_the_documented_launch_can_write_its_report(compose: dict[str, Any]) -> None:
-    """It writes reports/NAME below the image's working directory, as the image's user, and nothing else there."""
+    """It writes below the image's working directory, as the image's user: reports/NAME, and what is kept beside a store
+    (a tuner's journal, a cache)."""
     readme = (ROOT / "infra" / "README.md").read_text()
     command = re.search(r"exec (\S+) ray job submit -- python -m skipray\.launch (.*)", readme)
     assert command is not None
@@ -75,14 +78,16 @@ def test_the_documented_launch_can_write_its_report(compose: dict[str, Any]) -> 
     image = (ROOT / "infra" / "Dockerfile").read_text()
     user, folder = re.findall(r"^USER (\d+):", image, re.M)[-1], re.findall(r"^WORKDIR (.*)$", image, re.M)[-1]
     assert service["read_only"] is True
-    assert f"reports:{folder}/reports" in service["volumes"]
+    places = {volume.split(":")[1] for volume in service["volumes"]}
+    written = {f"{folder}/reports", f"{folder}/{STORE_FOLDER}"}
+    assert written <= places
     # Docker gives a new volume the owner that the folder has in the image; of one that is not there, root.
-    made = re.search(r"install --directory --owner=(\w+) --group=\w+ (.*?) \\", image)
+    made = re.search(r"install --directory --owner=(\w+) --group=\w+ (.*?) &&", image, re.S)
     assert made is not None
-    assert f"{folder}/reports" in made[2].split()
+    assert written <= set(made[2].split())
     assert f"useradd --uid {user} " in image
     assert f" {made[1]} \\" in image
-    assert service["environment"]["SKIPRAY_STORAGE"] in {v.split(":")[1] for v in service["volumes"]}
+    assert service["environment"]["SKIPRAY_STORAGE"] in places
     assert any(place.startswith(f"/home/{made[1]}:uid={user},") for place in service["tmpfs"]), "caches"
 
 
