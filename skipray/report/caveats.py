@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from skipray.report.coverage import CoverageMap
-from skipray.report.words import counted
+from skipray.wording import counted
 
 if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from skipray.report.groups import plain
 from skipray.report.numbers import beside, number
-from skipray.report.words import counted, interval, probability, span
+from skipray.report.words import interval, probability, span
+from skipray.wording import counted
 
 if TYPE_CHECKING:
     from skipray.claims import Claim, Part

@@ -18,10 +18,6 @@ def probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def span(word: str, values: Iterable[int]) -> str:
     rising = sorted(values)
     if len(rising) <= 3:

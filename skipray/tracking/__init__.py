@@ -26,6 +26,7 @@ from skipray.tracking.read.damage import measurement_of
 from skipray.tracking.read.declared import declarations
 from skipray.tracking.read.former import accepted_code
 from skipray.tracking.read.former_names import finished_elsewhere
+from skipray.tracking.read.gone import gone
 from skipray.tracking.read.integrity import Damage, damaged, damaged_beside, store_damage
 from skipray.tracking.read.known import KnownTrials, known_trials, read_study
 from skipray.tracking.read.launches import Launches, living_owner, read_launches
@@ -39,13 +40,11 @@ from skipray.tracking.read.readback import read_histograms, read_histories, read
 from skipray.tracking.read.state import states
 from skipray.tracking.read.sweep_run import (
     SweepRun,
-    deleted_sweep,
-    deleted_words,
     find_sweep_run,
     sweep_runs,
     sweep_status,
 )
-from skipray.tracking.read.sweeps import tracked_sweeps
+from skipray.tracking.read.sweeps import renamed_sweeps, tracked_sweeps
 from skipray.tracking.ui import run_page, sweep_pages, ui_command, ui_environment, where_to_look
 from skipray.tracking.write.accepting import accept_code
 from skipray.tracking.write.answer import Answer, write_answer
@@ -110,8 +109,6 @@ __all__ = [
     "damaged",
     "damaged_beside",
     "declarations",
-    "deleted_sweep",
-    "deleted_words",
     "deliver_pending",
     "examine",
     "exists",
@@ -122,6 +119,7 @@ __all__ = [
     "forget_finished",
     "forget_storage",
     "git_state",
+    "gone",
     "has_manifest",
     "import_client",
     "is_sql",
@@ -151,6 +149,7 @@ __all__ = [
     "record_checksums",
     "record_own_checksums",
     "redact",
+    "renamed_sweeps",
     "repair",
     "replace_files",
     "resolve_uri",

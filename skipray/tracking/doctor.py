@@ -14,22 +14,27 @@ from skipray.tracking.files import local_folder, read_file
 from skipray.tracking.read.artifacts import HISTOGRAMS
 from skipray.tracking.read.damage import WEIGHTS, broken, can_be_measured
 from skipray.tracking.read.former import aliases, renamed
+from skipray.tracking.read.gone import gone, stray_runs
 from skipray.tracking.read.integrity import damaged, damaged_beside, words_beside
 from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.launches import FORGOTTEN, living_owner, read_launches
 from skipray.tracking.read.ledger import Ledger, child_runs, ledger_of
 from skipray.tracking.read.outdated import outdated
 from skipray.tracking.read.row import RunRow
-from skipray.tracking.read.sweep_run import deleted_sweep, sweep_runs
+from skipray.tracking.read.sweep_run import sweep_runs
+from skipray.tracking.schema import PARENT
 from skipray.tracking.several import reads_at_once, several
+from skipray.wording import counted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SHOWN = 10
 """Foreign files that are named."""
-Kind = Literal["stale", "duplicate", "orphan", "truncated", "undelivered", "deleted", "other code", "storage"]
-Action = Literal["", "end", "delete", "restore", "measure", "forget"]
+Kind = Literal[
+    "stale", "duplicate", "orphan", "truncated", "undelivered", "deleted", "renamed", "stray", "other code", "storage"
+]
+Action = Literal["", "end", "delete", "restore", "restore run", "rename", "adopt", "measure", "forget"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Problem:
     kind: Kind
     """stale: RUNNING although no launch is living. duplicate: a second run of a finished trial, or of the sweep.
     orphan: a run of no trial of the sweep. truncated: a finished run whose files are missing or damaged. undelivered: a
-    result in the storage. deleted: the sweep's experiment was deleted in MLflow. other code: finished with other code
+    result in the storage. deleted: the sweep's experiment, or its own run, was deleted in MLflow. renamed: its
+    experiment was. stray: runs of trials under another run than the sweep's own. other code: finished with other code
     than today's. storage: the last launch kept its checkpoints elsewhere."""
     trial_id: str
     run_id: str
@@ -49,6 +55,16 @@ class Problem:
     """What `repair` does about it; empty when it leaves it alone."""
     action: Action = ""
     """How it is mended; `measure` by skipray.execution.mending, since that needs the network."""
+    under: str = ""
+    """The run that stray runs are under; `run_id` is then the one that they belong under."""
+
+
+_OF_GONE: Mapping[str, tuple[Kind, str, Action]] = {
+    "experiment deleted": ("deleted", "restored, with its runs", "restore"),
+    "experiment renamed": ("renamed", "named as the sweep again", "rename"),
+    "run deleted": ("deleted", "restored", "restore run"),
+}
+"""How a sweep can be gone -> kind of the finding, its remedy, and how it is mended."""
 
 
 def examine(
@@ -66,11 +82,11 @@ def examine(
     if foreign:
         more = f", and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
         say(f"the storage holds what is not skipray's, and is left alone: {', '.join(foreign[:SHOWN])}{more}")
-    gone = deleted_sweep(uri, sweep.name)
-    if gone is not None:
-        held = f", and {len(waiting)} results wait in the storage" if waiting else ""
-        what = f"experiment {sweep.name} was deleted in MLflow{held}"
-        return [Problem("deleted", "", gone, what, "restored, with its runs", "restore")]
+    lost = gone(uri, sweep.name)
+    if lost is not None:
+        held = f", and {counted(len(waiting), 'result waits', 'results wait')} in the storage" if waiting else ""
+        kind, remedy, action = _OF_GONE[lost.how]
+        return [Problem(kind, "", lost.key, lost.what + held, remedy, action)]
     known = tuple(known_trials(sweep, uri).trials if trials is None else trials)
     wanted = {t.trial_id for t in known}
     rows = list(renamed(child_runs(uri, sweep.name), aliases(sweep, uri, known)))
@@ -103,6 +119,13 @@ def repair(sweep: SweepSpec, findings: Iterable[Problem], tracking_uri: str | No
                 mlflow.set_terminated(finding.run_id, "KILLED")
             elif finding.action == "restore":
                 mlflow.restore_experiment(finding.run_id)
+            elif finding.action == "restore run":
+                mlflow.restore_run(finding.run_id)
+            elif finding.action == "rename":
+                mlflow.rename_experiment(finding.run_id, sweep.name)
+            elif finding.action == "adopt":
+                for run_id in stray_runs(uri, sweep.name, finding.run_id).get(finding.under, ()):
+                    mlflow.set_tag(run_id, PARENT, finding.run_id)
             else:
                 mlflow.delete_run(finding.run_id)
 
@@ -132,6 +155,10 @@ def _of_sweeps_run(uri: str, name: str) -> Iterator[Problem]:
     for run in runs[1:]:
         what = f"a second run of the sweep's own; {runs[0].run_id} is older"
         yield Problem("duplicate", "", run.run_id, what, "marked as deleted", "delete")
+    for parent, under in stray_runs(uri, name, runs[0].run_id).items():
+        state = "is a second one" if parent in {run.run_id for run in runs} else "was deleted in MLflow"
+        what = f"{counted(len(under), 'run')} of trials under {parent}, a run of the sweep's own that {state}"
+        yield Problem("stray", "", runs[0].run_id, what, "put under the sweep's run", "adopt", parent)
 
 
 def _of_runs(rows: Sequence[RunRow], wanted: set[str], ledger: Ledger, *, launched: bool) -> Iterator[Problem]:

@@ -29,7 +29,7 @@ def doctor(
     from skipray import tracking
 
     with tracking.one_look(tell):
-        spec = load_to_read(sweep, overrides, tracking_uri, deleted_too=True)
+        spec = load_to_read(sweep, overrides, tracking_uri, gone_too=True)
         if accept:
             check_code(spec, tracking_uri, accept=True)
         findings = tracking.examine(spec, tracking_uri, say=tell)

@@ -9,7 +9,7 @@ import typer
 from skipray.results.kept import FewerTrials
 from skipray.verbs.shared.beginning import begin_first
 from skipray.verbs.shared.code import AcceptOption, check_code
-from skipray.verbs.shared.loading import budget_of, load, report_folder, use_data
+from skipray.verbs.shared.loading import budget_of, load, refuse_gone, report_folder, use_data
 from skipray.verbs.shared.notifying import NotifyOption, check_notify, notifying
 from skipray.verbs.shared.options import (
     AddressOption,
@@ -85,6 +85,7 @@ def launch(
         from skipray.execution.launching import launch_sweep
 
         stack.enter_context(tracking.one_look(tell))
+        refuse_gone(spec.name, spec, tracking_uri)
         check_code(spec, tracking_uri, accept=accept)
         watched = nullcontext() if metrics is None else MetricsFile(metrics, spec.name, tell)
         with notifying(notify, spec.name) as counts, watched as file:

@@ -18,7 +18,8 @@ def list(as_json: JsonOption = False, tracking_uri: UriOption = None) -> None:
     here = shipped.sweeps_here()
     packaged = shipped.sweeps_in_package()
     tracked = tracking.tracked_sweeps(tracking_uri)
+    renamed = {name: found.name for name, found in tracking.renamed_sweeps(tracking_uri).items()}
     if as_json:
-        print_json("list", {"here": here, "package": packaged, "store": tracked})
+        print_json("list", {"here": here, "package": packaged, "store": tracked, "renamed": renamed})
         return
-    show_sweeps(here, packaged, tracked)
+    show_sweeps(here, packaged, tracked, renamed)

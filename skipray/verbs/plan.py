@@ -8,7 +8,7 @@ import typer
 from skipray.records import State
 from skipray.spec import SweepSpec
 from skipray.verbs.shared.code import check_code
-from skipray.verbs.shared.loading import budget_of, load, refuse_deleted
+from skipray.verbs.shared.loading import budget_of, load, refuse_gone
 from skipray.verbs.shared.options import BudgetOption, JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs.shared.speaking import print_json, tell
 
@@ -42,7 +42,7 @@ def plan(
     if not offline:
         from skipray import tracking
 
-        refuse_deleted(spec.name, spec, tracking_uri)
+        refuse_gone(spec.name, spec, tracking_uri)
         with tracking.one_look(tell):
             check_code(spec, tracking_uri)
             if tracking.exists(spec, tracking_uri):

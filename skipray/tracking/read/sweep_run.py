@@ -1,6 +1,5 @@
 """The sweep's own run, with all its tags: what holds for the sweep as a whole stands there."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -101,15 +100,6 @@ def deleted_sweep(uri: str, name: str) -> str | None:
 
     found = reach(uri, lambda c: c.get_experiment_by_name(name))
     return str(found.experiment_id) if found is not None and found.lifecycle_stage == "deleted" else None
-
-
-def deleted_words(uri: str, name: str, experiment: str) -> str:
-    """That a sweep's experiment was deleted, and the command that brings it back, in a sentence."""
-    address = shlex.quote(redact(uri))
-    return (
-        f"experiment {name} was deleted in MLflow; `MLFLOW_TRACKING_URI={address} mlflow experiments restore "
-        f"-x {experiment}` restores it with its runs, `mlflow gc` removes it for good"
-    )
 
 
 def http_experiment(uri: str, name: str) -> str | None:

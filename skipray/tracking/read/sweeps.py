@@ -1,5 +1,7 @@
 """Which sweeps a tracking store holds."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import column, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -10,22 +12,50 @@ from skipray.tracking.schema import SWEEP
 EXPERIMENT_TAGS = table("experiment_tags", column("experiment_id"), column("key"), column("value"))
 
 
+@dataclass(frozen=True)
+class Tracked:
+    """The experiment of a sweep."""
+
+    experiment_id: str
+    name: str
+    """Today's, which can be changed in MLflow."""
+    sweep: str
+    """The sweep's name, which its experiment is found by."""
+
+
 def tracked_sweeps(tracking_uri: str | None = None) -> list[str]:
-    """The names of the sweeps in a store, sorted. Creates nothing: a store that is not there has none.
+    """The names of the sweeps in a store, sorted; without those of `renamed_sweeps`. Creates nothing: a store that is
+    not there has none.
 
     Raises:
         TrackingAway: the store cannot be reached.
     """
-    uri = resolve_uri(None, tracking_uri)
-    return sorted(_from_sql(uri) if is_sql(uri) else http_sweeps(uri).values())
+    return sorted(each.name for each in _tracked(resolve_uri(None, tracking_uri)) if each.name == each.sweep)
 
 
-def _from_sql(uri: str) -> list[str]:
+def renamed_sweeps(tracking_uri: str | None = None) -> dict[str, Tracked]:
+    """Sweep -> its experiment, of those that are not found: their experiment was renamed in MLflow, and there is no
+    other of the sweep's name.
+
+    Raises:
+        TrackingAway: the store cannot be reached.
+    """
+    tracked = _tracked(resolve_uri(None, tracking_uri))
+    names = {each.name for each in tracked}
+    return {each.sweep: each for each in tracked if each.sweep not in names}
+
+
+def _tracked(uri: str) -> list[Tracked]:
+    found = _from_sql(uri) if is_sql(uri) else _from_server(uri)
+    return sorted(found, key=lambda each: int(each.experiment_id))
+
+
+def _from_sql(uri: str) -> list[Tracked]:
     path = sqlite_path(uri)
     if path is not None and not path.exists():
         return []
     query = (
-        select(EXPERIMENTS.c.name)
+        select(EXPERIMENTS.c.experiment_id, EXPERIMENTS.c.name, EXPERIMENT_TAGS.c.value)
         .select_from(EXPERIMENTS.join(EXPERIMENT_TAGS, EXPERIMENT_TAGS.c.experiment_id == EXPERIMENTS.c.experiment_id))
         .where(EXPERIMENTS.c.lifecycle_stage == "active", EXPERIMENT_TAGS.c.key == SWEEP)
     )
@@ -33,20 +63,24 @@ def _from_sql(uri: str) -> list[str]:
         with engine(uri).connect() as connection:
             if not engine(uri).dialect.has_table(connection, "experiment_tags"):
                 return []
-            return [str(name) for name in connection.execute(query).scalars()]
+            return [Tracked(*map(str, row)) for row in connection.execute(query)]
     except SQLAlchemyError as error:
         raise away(uri, error) from None
 
 
 def http_sweeps(uri: str) -> dict[str, str]:
     """Experiment id -> name of a server's sweeps, through MLflow's client."""
+    return {each.experiment_id: each.name for each in _from_server(uri)}
+
+
+def _from_server(uri: str) -> list[Tracked]:
     from skipray.tracking.client import reach
 
-    found: dict[str, str] = {}
+    found: list[Tracked] = []
     token: str | None = None
     while True:
         page = reach(uri, lambda c, token=token: c.search_experiments(page_token=token))  # type: ignore[misc]
-        found |= {str(e.experiment_id): e.name for e in page if SWEEP in e.tags}
+        found += [Tracked(str(e.experiment_id), e.name, e.tags[SWEEP]) for e in page if SWEEP in e.tags]
         token = page.token
         if not token:
             return found

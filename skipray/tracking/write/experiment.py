@@ -28,7 +28,7 @@ from skipray.tracking.address import (
 from skipray.tracking.checksums import LIST, checksums_of
 from skipray.tracking.client import reach
 from skipray.tracking.files import read_file, write_files
-from skipray.tracking.read.sweep_run import deleted_words
+from skipray.tracking.read.gone import gone
 from skipray.tracking.schema import KIND, SWEEP, list_tag
 from skipray.tracking.write.empty_store import begun_from_empty
 from skipray.tracking.write.schema_lock import schema_lock
@@ -53,7 +53,8 @@ def open_sweep(sweep: SweepSpec, tracking_uri: str | None = None) -> Address:
 
     Raises:
         TrackingAway: the store cannot be reached.
-        TrackingRefused: the experiment was deleted by hand, or the store refuses it.
+        TrackingRefused: the experiment was deleted or renamed by hand, the sweep's own run was deleted, or the store
+            refuses it.
         skipray.errors.InputRefused: what lies where the store's folder goes is none.
     """
     uri = resolve_uri(sweep, tracking_uri)
@@ -135,6 +136,8 @@ def _experiment(uri: str, sweep: SweepSpec, mine: str) -> "Experiment":
         from mlflow.exceptions import MlflowException
 
         found = mlflow.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage != "active":
+            _refuse_gone(uri, name)
         if found is None:
             try:
                 return mlflow.get_experiment(mlflow.create_experiment(name, location, tags=tags))
@@ -144,11 +147,16 @@ def _experiment(uri: str, sweep: SweepSpec, mine: str) -> "Experiment":
                 found = mlflow.get_experiment_by_name(name)  # another driver was first
                 if found is None:  # MLflow says so of other troubles of a database too
                     raise
-        if found.lifecycle_stage != "active":
-            raise TrackingRefused(deleted_words(uri, name, found.experiment_id))
         return found
 
     return reach(uri, find_or_create)
+
+
+def _refuse_gone(uri: str, name: str) -> None:
+    """Raise TrackingRefused rather than begin a sweep from nothing whose runs the store holds."""
+    found = gone(uri, name)
+    if found is not None:
+        raise TrackingRefused(str(found))
 
 
 def _parent(uri: str, experiment: "Experiment", sweep: SweepSpec, mine: str) -> str:
@@ -168,6 +176,8 @@ def _parent(uri: str, experiment: "Experiment", sweep: SweepSpec, mine: str) -> 
 
     def find_or_create(mlflow: "MlflowClient") -> str:
         found = all_of(mlflow)
+        if not found:
+            _refuse_gone(uri, sweep.name)
         while not found and time.monotonic() < end:
             time.sleep(0.1)
             found = all_of(mlflow)

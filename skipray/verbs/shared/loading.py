@@ -23,34 +23,34 @@ def load(sweep: str, overrides: list[str] | None) -> SweepSpec:
 
 
 def load_to_read(
-    sweep: str, overrides: list[str] | None, tracking_uri: str | None, *, deleted_too: bool = False
+    sweep: str, overrides: list[str] | None, tracking_uri: str | None, *, gone_too: bool = False
 ) -> SweepSpec:
     """The sweep of a verb that reads what was tracked: its file, or, without one, what its store has under its name.
 
     Where the file names code that is not here, the store's sweep is read, as far as the file selects it.
 
     Args:
-        deleted_too: whether the verb is for sweeps that were deleted in MLflow too, which others refuse.
+        gone_too: whether the verb is for sweeps too that were deleted or renamed in MLflow, which others refuse.
     """
     path = sweep_path(sweep, shipped=False)
     if path.exists():
         spec = _selected(path, overrides or (), tracking_uri)
-        if not deleted_too:
-            refuse_deleted(spec.name, spec, tracking_uri)
+        if not gone_too:
+            refuse_gone(spec.name, spec, tracking_uri)
         return spec
     if is_name(sweep):
-        refuse_deleted(sweep, None, tracking_uri)
+        refuse_gone(sweep, None, tracking_uri)
     return _read_by_name(sweep, overrides, tracking_uri)
 
 
-def refuse_deleted(name: str, spec: SweepSpec | None, tracking_uri: str | None) -> None:
-    """Raise InputRefused where a sweep's experiment was deleted: nothing of it would be found."""
+def refuse_gone(name: str, spec: SweepSpec | None, tracking_uri: str | None) -> None:
+    """Raise InputRefused where a sweep's experiment was deleted or renamed in MLflow, or its own run was deleted:
+    nothing of it would be found."""
     from skipray import tracking
 
-    uri = tracking.resolve_uri(spec, tracking_uri)
-    deleted = tracking.deleted_sweep(uri, name)
-    if deleted is not None:
-        raise InputRefused(tracking.deleted_words(uri, name, deleted))
+    found = tracking.gone(tracking.resolve_uri(spec, tracking_uri), name)
+    if found is not None:
+        raise InputRefused(str(found))
 
 
 def _read_by_name(sweep: str, overrides: list[str] | None, tracking_uri: str | None) -> SweepSpec:
