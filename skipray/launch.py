@@ -91,8 +91,6 @@ def main(arguments: list[str] | None = None) -> None:
     keep_others_from_writing()
     _spare_warnings()
     mend_streams(one_object="--json" in arguments)
-    if getattr(_verb_of(arguments), "ENDS_AS_ANOTHER_PROGRAM", False):
-        sys.exit(run(arguments))
     sys.exit(supervised(partial(run, arguments), partial(_say_death, arguments)))
 
 

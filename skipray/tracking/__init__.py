@@ -21,6 +21,7 @@ from skipray.tracking.address import (
 )
 from skipray.tracking.client import import_client
 from skipray.tracking.doctor import Problem, examine, forget_storage, repair
+from skipray.tracking.old_database import refuse_other_schema
 from skipray.tracking.read.code_at_hand import lacking, lacks
 from skipray.tracking.read.damage import measurement_of
 from skipray.tracking.read.declared import declarations
@@ -149,6 +150,7 @@ __all__ = [
     "record_checksums",
     "record_own_checksums",
     "redact",
+    "refuse_other_schema",
     "renamed_sweeps",
     "repair",
     "replace_files",

@@ -2,17 +2,22 @@
 
 import errno
 import os
+import signal
 import socket
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from skipray.errors import InputRefused
+from skipray.scheduling.work.parent import end_with_parent
 from skipray.verbs.shared.options import UriOption
 
-ENDS_AS_ANOTHER_PROGRAM = True
-"""It becomes MLflow's server, which signals reach without a parent in between."""
+END_SECONDS = 10.0
+"""From the signal that ends MLflow's server until it is killed."""
 MOST_SWEEPS = 8
 """Sweeps whose pages are named; a store of more is looked through in its list of experiments."""
 
@@ -36,6 +41,7 @@ def ui(
         command = tracking.ui_command(uri, port)
     except ValueError as error:
         raise InputRefused(str(error)) from None
+    tracking.refuse_other_schema(uri)
     if not _is_free(port):
         raise InputRefused(
             f"--port: found {port}, where another program listens; allowed: a free one, such as {port + 1}"
@@ -50,7 +56,33 @@ def ui(
         print(f"all sweeps: {base}/#/experiments?{tracking.TRAINING}")
     print("MLflow's pages are there in a few seconds; Ctrl-C ends them")
     sys.stdout.flush()
-    os.execvpe(command[0], command, tracking.ui_environment(uri))  # a signal to this process reaches the server
+    code = _serve(command, tracking.ui_environment(uri))
+    if code:
+        raise typer.Exit(1)
+
+
+def _serve(command: list[str], environment: dict[str, str]) -> int:
+    """Run MLflow's server until it ends or this process is interrupted: then it is asked to end, without Ctrl-C's own
+    signal, which it answers with a traceback.
+
+    Returns:
+        Its exit code.
+    """
+    here = os.getpid()
+    with subprocess.Popen(
+        command, env=environment, process_group=0, preexec_fn=lambda: end_with_parent(here, 130)
+    ) as server:
+        try:
+            return server.wait()
+        finally:
+            with suppress(ProcessLookupError):  # when all of them have ended
+                os.killpg(server.pid, signal.SIGTERM)
+                end = time.monotonic() + END_SECONDS
+                while time.monotonic() < end:
+                    server.poll()
+                    os.killpg(server.pid, 0)
+                    time.sleep(0.05)
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 def _is_free(port: int) -> bool:

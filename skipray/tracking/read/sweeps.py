@@ -13,7 +13,7 @@ EXPERIMENT_TAGS = table("experiment_tags", column("experiment_id"), column("key"
 
 
 @dataclass(frozen=True)
-class Tracked:
+class TrackedSweep:
     """The experiment of a sweep."""
 
     experiment_id: str
@@ -33,7 +33,7 @@ def tracked_sweeps(tracking_uri: str | None = None) -> list[str]:
     return sorted(each.name for each in _tracked(resolve_uri(None, tracking_uri)) if each.name == each.sweep)
 
 
-def renamed_sweeps(tracking_uri: str | None = None) -> dict[str, Tracked]:
+def renamed_sweeps(tracking_uri: str | None = None) -> dict[str, TrackedSweep]:
     """Sweep -> its experiment, of those that are not found: their experiment was renamed in MLflow, and there is no
     other of the sweep's name.
 
@@ -45,12 +45,12 @@ def renamed_sweeps(tracking_uri: str | None = None) -> dict[str, Tracked]:
     return {each.sweep: each for each in tracked if each.sweep not in names}
 
 
-def _tracked(uri: str) -> list[Tracked]:
+def _tracked(uri: str) -> list[TrackedSweep]:
     found = _from_sql(uri) if is_sql(uri) else _from_server(uri)
     return sorted(found, key=lambda each: int(each.experiment_id))
 
 
-def _from_sql(uri: str) -> list[Tracked]:
+def _from_sql(uri: str) -> list[TrackedSweep]:
     path = sqlite_path(uri)
     if path is not None and not path.exists():
         return []
@@ -63,7 +63,7 @@ def _from_sql(uri: str) -> list[Tracked]:
         with engine(uri).connect() as connection:
             if not engine(uri).dialect.has_table(connection, "experiment_tags"):
                 return []
-            return [Tracked(*map(str, row)) for row in connection.execute(query)]
+            return [TrackedSweep(*map(str, row)) for row in connection.execute(query)]
     except SQLAlchemyError as error:
         raise away(uri, error) from None
 
@@ -73,14 +73,14 @@ def http_sweeps(uri: str) -> dict[str, str]:
     return {each.experiment_id: each.name for each in _from_server(uri)}
 
 
-def _from_server(uri: str) -> list[Tracked]:
+def _from_server(uri: str) -> list[TrackedSweep]:
     from skipray.tracking.client import reach
 
-    found: list[Tracked] = []
+    found: list[TrackedSweep] = []
     token: str | None = None
     while True:
         page = reach(uri, lambda c, token=token: c.search_experiments(page_token=token))  # type: ignore[misc]
-        found += [Tracked(str(e.experiment_id), e.name, e.tags[SWEEP]) for e in page if SWEEP in e.tags]
+        found += [TrackedSweep(str(e.experiment_id), e.name, e.tags[SWEEP]) for e in page if SWEEP in e.tags]
         token = page.token
         if not token:
             return found
