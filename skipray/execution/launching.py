@@ -185,6 +185,7 @@ def _run(
     from skipray.scheduling.ray.attempt import WorkerContext
     from skipray.scheduling.ray.capacity import Capacity
     from skipray.scheduling.ray.run import run
+    from skipray.scheduling.ray.taken import Taken
     from skipray.scheduling.work.queue import work_of
 
     context = WorkerContext(
@@ -223,7 +224,7 @@ def _run(
     live = LiveAnswer(sweep, address, len(known.trials) + known.to_come, len(ledger.finished))
     estimates = {p.trial.trial_id: p.seconds for p in plan.unfinished}
     with Progress(known.trials, states, estimates, sweep.depth_words) as progress, delivery, live:
-        listeners = _Listeners(progress, (progress, tally, live), on_standing, ahead)
+        listeners = _Listeners(progress, (progress, tally, live), on_standing, ahead, Taken(cluster, shares).words)
         summary = run(
             work,
             sweep,
@@ -255,6 +256,7 @@ class _Listeners:
     others: tuple[_Listener, ...]
     on_standing: Callable[[Callable[[], Standing]], None]
     ahead: Ahead
+    taken: Callable[[], str]
 
     def on_event(self, event: "Event") -> None:
         for one in self.others:
@@ -264,7 +266,7 @@ class _Listeners:
         self.on_standing(self.progress.standing)
 
     def on_wait(self) -> None:
-        self.progress.on_wait()
+        self.progress.on_wait(self.taken)
         self.on_standing(self.progress.standing)
 
 

@@ -6,7 +6,7 @@ Everything goes to standard error; standard output is for results.
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -135,12 +135,16 @@ class Progress:
                 print(visible(text), file=sys.stderr, flush=True)
         self._refresh(force=self._left() == 0)
 
-    def on_wait(self) -> None:
-        """Tell it that time passes: now and then it says what is being waited for."""
+    def on_wait(self, taken: Callable[[], str] = lambda: "") -> None:
+        """Tell it that time passes: now and then it says what is being waited for.
+
+        Args:
+            taken: what others hold that a first trial needs, in words; empty where they hold nothing.
+        """
         now = time.monotonic()
         if now - self._last_word >= SILENT_SECONDS:
             self._last_word = now
-            self.say(f"{self._summary()}; waiting for {self._awaited(now)}")
+            self.say(f"{self._summary()}; waiting for {self._awaited(now, taken)}")
 
     def standing(self) -> Standing:
         """Where the launch stands now."""
@@ -151,8 +155,11 @@ class Progress:
         """Whether trials run, and none is left that waits for a worker."""
         return bool(self._running) and self._left() == len(self._running)
 
-    def _awaited(self, now: float) -> str:
+    def _awaited(self, now: float, taken: Callable[[], str]) -> str:
         if not self._running:
+            words = taken()
+            if words:
+                return f"room on the cluster, which others use: {words} (`ray status`)"
             return f"a worker to start and import what it needs{busy_machine()}"
         trial, since = min(self._running.values(), key=lambda item: item[1])
         others = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
