@@ -47,15 +47,22 @@ REMEDIES = (
         r"\b403\b|PERMISSION_DENIED",
         "let the server's permissions, or the proxy before it, accept this user and this machine",
     ),
+    (
+        r"\b404\b",
+        "see that the address is the server's own, with the path before it under which a proxy serves it, if any",
+    ),
     ("", "see that the server runs, and that the address is reached from here (localhost is each machine's own)"),
 )
 """A pattern of what a server said, or did not say, and what to do about it: the first that fits."""
 
+_CUT_BODY = re.compile(r"\s*Response body: '[^']*$")
+"""What is left of an answer's text in the first line of what MLflow says of it."""
 _NO_SERVER = (
     (r"Max retries exceeded.*\[Errno -?\d+\] ([A-Za-z][A-Za-z ]*)", "no connection ({})"),
     (r"Max retries exceeded.*timed out", "no connection (timed out)"),
     (r"Max retries exceeded.*without response", "the connection was closed without an answer"),
     (r"Max retries exceeded.*too many (\d+) error responses", "only errors {}"),
+    (r"error code (\d{3}) != 200.*Response body: '\s*<", "an answer {} that is a web page and not MLflow's"),
     (r"Read timed out\. \(read timeout=([\d.]+)\)", "no answer within {} s"),
 )
 """A pattern of what urllib3 says, and what that is in words."""
@@ -154,7 +161,7 @@ def _plainly(text: str) -> str:
         found = re.search(pattern, text)
         if found:
             return words.format(*found.groups())
-    return text
+    return _CUT_BODY.sub("", text)
 
 
 def _with_remedy(uri: str, words: str) -> str:

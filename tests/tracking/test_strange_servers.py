@@ -1,6 +1,8 @@
 """Servers and proxies that answer 200 with something else, or pass each request on twice; a cache that has rotted."""
 
 import itertools
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,3 +132,37 @@ def test_a_server_that_is_not_there_is_told_in_a_few_words(uri: str, words: str)
         reach(uri, lambda client: client.search_experiments(), retries=())
     assert str(raised.value).startswith(f"{uri}: {words}")
     assert len(str(raised.value)) < 220
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (404, "<!doctype html>\n<title>404 Not Found</title>", "an answer 404 that is a web page and not MLflow's"),
+        (404, "no such page\nhere", "error code 404 != 200."),
+        (502, "<html>\n<h1>Bad Gateway</h1>", "only errors 502; see that the server runs"),
+    ],
+)
+def test_a_page_that_is_not_mlflows_is_told_as_such(status: int, body: str, words: str) -> None:
+    """Such as under a path that a proxy does not know."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        do_POST = do_GET
+
+        def log_message(self, *arguments: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}/wrong"
+        with pytest.raises(tracking.TrackingAway) as raised:
+            reach(uri, lambda client: client.search_experiments(), retries=())
+        server.shutdown()
+    said = str(raised.value)
+    assert words in said
+    assert "Response body" not in said
+    assert ("with the path before it under which a proxy serves it" in said) == (status == 404)
