@@ -7,9 +7,10 @@ Exit codes: 0 all done; 1 an internal error; 2 bad input; 3 some trials failed; 
 """
 
 if __name__ == "__main__":
-    from skipray.terminal.at_start import end_at_signals
+    from skipray.terminal.at_start import end_at_signals, refuse_hidden_libraries
 
     end_at_signals()
+    refuse_hidden_libraries()
 
 import errno
 import gc

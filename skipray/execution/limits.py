@@ -2,6 +2,7 @@
 without naming them: refused in a sentence before anything starts."""
 
 import resource
+from pathlib import Path
 
 from skipray.errors import InputRefused
 
@@ -33,6 +34,21 @@ def check_limits(*, trains: bool = False, draws: bool = False) -> None:
         needs = "the drawing of figures needs"
         elsewhere = ", or launch with --no-report and write the report elsewhere"
         _check(resource.RLIMIT_AS, DRAWING_ADDRESSES, "addresses (`ulimit -v`)", needs, elsewhere)
+
+
+def check_working_directory() -> None:
+    """
+    Raises:
+        InputRefused: its path is not UTF-8, which Ray takes for no folder, in the midst of its start.
+    """
+    here = str(Path.cwd())
+    try:
+        here.encode()
+    except UnicodeEncodeError:
+        raise InputRefused(
+            f"found the path {here!a} of the working directory, which is not UTF-8; allowed: a working directory whose "
+            "path is, since Ray takes no other"
+        ) from None
 
 
 def _check(kind: int, needed: int, what: str, who_needs: str, otherwise: str = "", *, in_bytes: bool = True) -> None:

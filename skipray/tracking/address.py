@@ -138,6 +138,11 @@ def _usable(path: Path) -> Path:
         raise BadAddress(
             f"found the SQLite file {str(path)!r}: {error.strerror}; allowed: a file that can be made"
         ) from None
+    if not _is_text(real):
+        raise BadAddress(
+            f"found the path {str(real)!a} of the SQLite file, which is not UTF-8; allowed: a folder whose path is "
+            "(--tracking-uri sqlite:////ANOTHER/skipray.db)"
+        )
     found = [mark for mark in NO_PLACE if mark in str(real)]
     if found:
         raise BadAddress(
@@ -150,6 +155,15 @@ def _usable(path: Path) -> Path:
             "SQLite takes (--tracking-uri sqlite:////SHORTER/skipray.db)"
         )
     return real
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a path is UTF-8, as all of it must be that goes into an address or a message."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_quotes() -> None:
