@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from skipray import storage, tracking
 from skipray.spec import SweepSpec, TrialSpec
+from skipray.wording import counted
 
 if TYPE_CHECKING:
     from skipray.tracking import Address, KnownTrials, Pending, RunServer
@@ -107,7 +108,7 @@ class DeliveryThread(threading.Thread):
 
 def waiting_words(results: int, away: str = "") -> str:
     """Such as `2 results wait for the tracking store (no connection)`."""
-    wait = "1 result waits" if results == 1 else f"{results} results wait"
+    wait = counted(results, "result waits", "results wait")
     return f"{wait} for the tracking store" + (f" ({away})" if away else "")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skipray.execution.delivery import waiting_words
 from skipray.planning.budget import BudgetFit
+from skipray.wording import counted
 
 if TYPE_CHECKING:
     from skipray.tracking import Address, KnownTrials, Ledger
@@ -46,7 +47,7 @@ class LaunchEnd:
         12 trials; none was missing
         """
         if not (self.ran or self.failed or self.interrupted or self.why):
-            return f"{self.total} trials; none was missing"
+            return f"{counted(self.total, 'trial')}; none was missing"
         said = [f"{self.ran} of {self.total} trials finished in {self.seconds:.0f} s"]
         said += [f"{self.failed} failed"] if self.failed else []
         said += ["interrupted"] if self.interrupted else []

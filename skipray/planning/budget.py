@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from skipray.search.tuning import extra_points
 from skipray.spec import SweepSpec, TrialSpec
+from skipray.wording import counted
 
 SEEDS = 3
 """Fewer do not tell noise from a trend: depths are lost before they are."""
@@ -29,7 +30,7 @@ class Budget:
     trials: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.trials} trials" if self.trials is not None else f"{(self.seconds or 0) / 3600:.3g} h"
+        return counted(self.trials, "trial") if self.trials is not None else f"{(self.seconds or 0) / 3600:.3g} h"
 
 
 _UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}

@@ -7,6 +7,7 @@ from rich.table import Table
 from skipray.analysis.comparison import Difference
 from skipray.terminal.display import console
 from skipray.terminal.visible import escape
+from skipray.wording import counted
 
 
 def show_comparison(found: Iterable[Difference], a: str, b: str, *, every: bool) -> None:
@@ -28,5 +29,5 @@ def show_comparison(found: Iterable[Difference], a: str, b: str, *, every: bool)
     if table.row_count:
         out.print(table)
     results = [one for one in found if one.kind != "setting"]
-    count = sum(one.differs for one in results)
-    out.print(f"{len(results)} results compared, {count} differ beyond their intervals")
+    beyond = counted(sum(one.differs for one in results), "differs", "differ")
+    out.print(f"{counted(len(results), 'result')} compared, {beyond} beyond their intervals")

@@ -17,6 +17,7 @@ from skipray.spec import Cell, Group, SweepSpec, TrialSpec
 from skipray.terminal.blocks import Block, Column, Grid, Line, show
 from skipray.terminal.scores_table import scores_table, state_grid
 from skipray.terminal.visible import escape
+from skipray.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +60,9 @@ def plan_line(plan: Plan) -> str:
     depths = sorted({cell.model.depth for cell in plan.sweep.cells})
     reach = f"{depths[0]} to {depths[-1]}" if len(depths) > 1 else str(depths[0])
     span = f"{plan.sweep.depth_words} {reach}"
+    trials = f"{counted(len(plan.trials), 'trial')}{_to_come(plan)}"
     return (
-        f"{plan.sweep.path}: {len(plan.trials)} trials{_to_come(plan)}, {span}, {plan.count('finished')} finished, "
+        f"{plan.sweep.path}: {trials}, {span}, {plan.count('finished')} finished, "
         f"about {duration(plan.total_seconds)} at {plan.concurrency} at once"
     )
 
@@ -106,14 +108,14 @@ def show_plan(plan: Plan) -> None:
         depths = [cell.model.depth for cell in plan.sweep.cells]
         out.print(
             f"Depths are chosen while it runs, from {len(set(depths))} between {min(depths)} and {max(depths)}: "
-            f"at most {plan.sweep.adaptive.max_trials} trials per group."
+            f"at most {counted(plan.sweep.adaptive.max_trials, 'trial')} per group."
         )
-    counted = f"{len(plan.trials)} trials{_to_come(plan)}, {plan.count('finished')} finished; "
+    by_now = f"{counted(len(plan.trials), 'trial')}{_to_come(plan)}, {plan.count('finished')} finished; "
     if plan.count("finished") == len(plan.trials) and not _to_come(plan):
-        out.print(counted + "nothing is left to run.")
+        out.print(by_now + "nothing is left to run.")
     else:
         rest = f"about {duration(plan.total_seconds)} for the rest at {plan.concurrency} at once, longest first."
-        out.print(counted + rest)
+        out.print(by_now + rest)
     out.print(f"[dim]Times are estimates from {plan.speed.source}; starting up comes on top.[/dim]")
 
 
@@ -127,8 +129,8 @@ def _to_come(plan: Plan) -> str:
 def fit_lines(reached: BudgetFit) -> list[str]:
     """What a budget reaches for, and what is lost in which order."""
     seconds = reached.budget.seconds
-    budget = duration(seconds) if seconds is not None else f"{reached.budget.trials} trials"
-    kept = f"budget of {budget}: {reached.trials} trials, about {duration(reached.seconds)}"
+    budget = duration(seconds) if seconds is not None else counted(reached.budget.trials or 0, "trial")
+    kept = f"budget of {budget}: {counted(reached.trials, 'trial')}, about {duration(reached.seconds)}"
     if reached.extension:
         kept += f" (and {reached.extension} more for each side of a range that has to be widened)"
     if not reached.lost:
@@ -218,8 +220,8 @@ def aggregate_blocks(result: "Aggregate") -> list[Block]:
     if line:
         found.append(Line(escape(line), style="dim"))
     for group, frontier in result.frontiers:
-        verdict = _SEARCH_VERDICTS[frontier.verdict]
-        found.append(Line(f"search for the limit of {escape(group.label)}: {frontier.trials} trials, {verdict}"))
+        said = f"{counted(frontier.trials, 'trial')}, {_SEARCH_VERDICTS[frontier.verdict]}"
+        found.append(Line(f"search for the limit of {escape(group.label)}: {said}"))
     if len(result.tuning.fairness):
         found.append(_fairness_table(result.tuning.fairness))
     return [*found, *(Line(f"[yellow]audit:[/yellow] {escape(breach)}") for breach in result.audit)]

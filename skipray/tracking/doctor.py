@@ -187,10 +187,10 @@ def _of_files(uri: str, rows: Sequence[RunRow], say: Callable[[str], None]) -> I
     files: Mapping[str, set[str]] = defaultdict(set)
     unchecked = sum(not are_listed(row.artifacts) for row in rows)
     if unchecked:
+        runs = counted(unchecked, "run was", "runs were")
         say(
-            f"{unchecked} runs were recorded without checksums, by an earlier skipray: their files can be read, or are "
-            "named; a number in them that has changed cannot be told. --repair records checksums of the files as they "
-            "are now"
+            f"{runs} recorded without checksums, by an earlier skipray: their files can be read, or are named; a "
+            "number in them that has changed cannot be told. --repair records checksums of the files as they are now"
         )
     for damage in damaged(uri, rows, thorough=True, say=say):
         wrong[damage.run_id].append(f"{damage.file} {damage.what}")

@@ -25,6 +25,7 @@ from skipray.trends.fitted import FittedCurve, LimitsFound, around
 from skipray.trends.fitting import Observed, fit_curves, left_out_errors
 from skipray.trends.in_step import in_step
 from skipray.trends.variances import estimate_variances
+from skipray.wording import counted
 
 TOO_FEW_DEPTHS = "too few depths"
 NO_CURVE_FITS = "no curve fits"
@@ -218,7 +219,7 @@ def fit_depth_trends(
         [
             _concluded(one, found, [next(errors) for _ in found.usable], next(limits))
             if found
-            else _nothing(TOO_FEW_DEPTHS, f"{len(one.observed.y)} values")
+            else _nothing(TOO_FEW_DEPTHS, counted(len(one.observed.y), "value"))
             for one, found in zip(ready, chosen, strict=True)
         ]
     )
@@ -260,11 +261,11 @@ def _prepared(one: DepthSeries, curves: Sequence[str] | None, fixed: dict[str, f
     depths = np.unique(x)
     bound = _bind(curves, depths, fixed, unit)
     if not bound or (len(depths) < 3 and not curves):
-        return _nothing(TOO_FEW_DEPTHS, f"{len(depths)} depths")
+        return _nothing(TOO_FEW_DEPTHS, counted(len(depths), "depth"))
     seen = int(np.sum(signs == 0))
     bound = [b for b in bound if seen > b.size]
     if not bound:
-        return _nothing(TOO_FEW_DEPTHS, f"{seen} uncensored values")
+        return _nothing(TOO_FEW_DEPTHS, counted(seen, "uncensored value"))
     many = curves is None or len(curves) > 1
     if many and signs.any() and np.ptp(y[signs == 0]) == 0:
         return _nothing(NO_CURVE_FITS, "the values that are not censored are all equal")

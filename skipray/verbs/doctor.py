@@ -10,6 +10,7 @@ from skipray.verbs.shared.code import AcceptOption, check_code
 from skipray.verbs.shared.loading import load_to_read
 from skipray.verbs.shared.options import JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs.shared.speaking import print_json, tell
+from skipray.wording import counted
 
 EXAMPLES = (
     "skipray doctor quickstart",
@@ -41,10 +42,12 @@ def doctor(
     if repair:
         recorded = tracking.record_checksums(spec, tracking_uri)
         if recorded:
-            tell(f"{recorded} runs that had no checksums have those of their files as they are now")
+            runs = counted(recorded, "run that had no checksums has", "runs that had no checksums have")
+            tell(f"{runs} those of their files as they are now")
         own = tracking.record_own_checksums(spec, tracking_uri)
         if own:
-            tell(f"{own} files of the sweep's own run that had no checksums have those that they have now")
+            of_own = "of the sweep's own run that had no checksums"
+            tell(f"{counted(own, f'file {of_own} has', f'files {of_own} have')} those that they have now")
         forgotten = tracking.forget_storage(spec, tracking_uri)
         if forgotten:
             tell(f"the next launch may keep its checkpoints elsewhere than in {forgotten}")
@@ -57,4 +60,4 @@ def doctor(
         remedy = "repaired" if finding in mended else finding.remedy or "left alone"
         where = f" (trial {finding.trial_id[:8]}, run {finding.run_id[:8]})" if finding.run_id else ""
         print(visible(f"{finding.kind}: {finding.what}{where}: {remedy}"))
-    print(f"{len(findings)} findings, {len(mended)} repaired" if findings else "nothing is wrong")
+    print(f"{counted(len(findings), 'finding')}, {len(mended)} repaired" if findings else "nothing is wrong")

@@ -8,6 +8,7 @@ import typer
 from skipray.outputs import check_output
 from skipray.verbs.shared.options import JsonOption, UriOption, WriteOverOption
 from skipray.verbs.shared.speaking import print_json
+from skipray.wording import counted
 
 EXAMPLES = (
     "skipray export quickstart",
@@ -42,10 +43,10 @@ def export(
         if as_json:
             print_json("export", {"sweep": sweep, "file": str(table.path), "trials": table.trials})
         else:
-            print(f"{table.path}: {table.trials} trials, {table.columns} columns")
+            print(f"{table.path}: {counted(table.trials, 'trial')}, {counted(table.columns, 'column')}")
         return
     made = export_sweep(sweep, path, tracking_uri, force=force)
     if as_json:
         print_json("export", {"sweep": sweep, "file": str(made.path), "runs": made.runs, "files": made.files})
     else:
-        print(f"{made.path}: {made.runs} runs, {made.files} files")
+        print(f"{made.path}: {counted(made.runs, 'run')}, {counted(made.files, 'file')}")

@@ -8,6 +8,7 @@ import typer
 from skipray.errors import InputRefused
 from skipray.verbs.shared.options import JsonOption, UriOption
 from skipray.verbs.shared.speaking import print_json, tell
+from skipray.wording import counted
 
 INTERRUPTED = "interrupted; import the same file again to go on: what is there already stays as it is"
 TABLES = (".csv", ".parquet")
@@ -50,4 +51,5 @@ def import_(
     if as_json:
         print_json("import", {"sweep": made.name, "runs": made.runs, "known": made.known})
     else:
-        print(f"sweep {made.name}: {made.runs} runs added, {made.known} were there already")
+        known = counted(made.known, "was", "were")
+        print(f"sweep {made.name}: {counted(made.runs, 'run')} added, {known} there already")

@@ -24,6 +24,7 @@ from skipray.verbs.shared.options import (
 )
 from skipray.verbs.shared.reporting import import_report, report_on, standing_report
 from skipray.verbs.shared.speaking import print_json, tell
+from skipray.wording import counted
 
 if TYPE_CHECKING:
     from skipray.execution.ended import LaunchEnd
@@ -67,9 +68,10 @@ def launch(
     ] = None,
 ) -> None:
     """Run what is missing of a sweep, then report. Launch again after any interruption: nothing is repeated."""
-    from skipray.execution.limits import check_limits
+    from skipray.execution.limits import check_limits, check_working_directory
     from skipray.execution.metrics_file import MetricsFile, check_metrics
 
+    check_working_directory()
     check_notify(notify)
     check_metrics(metrics)
     spec = load(sweep, overrides)
@@ -157,7 +159,8 @@ def _end(
         show(made.shown, console())
         print(f"report: {made.html}")
     else:
-        print(f"{ended.total} trials, {ended.ran} run now; no report was asked for: `skipray report {sweep}` makes it")
+        trials = counted(ended.total, "trial")
+        print(f"{trials}, {ended.ran} run now; no report was asked for: `skipray report {sweep}` makes it")
     if ended.undelivered or ended.failed:
         raise typer.Exit(3)
 
@@ -185,9 +188,10 @@ def _say_interrupted(spec: "SweepSpec", ended: "LaunchEnd", *, as_json: bool) ->
 
 def _say_what_is_left(sweep: str, ended: "LaunchEnd") -> None:
     if ended.undelivered:
-        tell(f"{ended.undelivered} results wait for the tracking store; launch again to deliver them")
+        results = counted(ended.undelivered, "result waits", "results wait")
+        tell(f"{results} for the tracking store; launch again to deliver {'it' if ended.undelivered == 1 else 'them'}")
     if ended.failed:
-        tell(f"{ended.failed} trials failed: `skipray status {sweep}` says why")
+        tell(f"{counted(ended.failed, 'trial')} failed: `skipray status {sweep}` says why")
 
 
 def _say_fit(reached: "BudgetFit") -> None:

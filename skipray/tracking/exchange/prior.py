@@ -30,6 +30,7 @@ from skipray.tracking.read.readback import read_trials
 from skipray.tracking.write.experiment import finish_sweep, open_sweep
 from skipray.tracking.write.manifest import write_manifest
 from skipray.tracking.write.run import TrialRun
+from skipray.wording import counted
 
 UNKNOWN = "unknown"
 """The data set of results that do not say what they were obtained on."""
@@ -85,7 +86,9 @@ def import_table(
     finish_sweep(address)
     left = {t.trial_id for t in stored.sweep.trials()} - {r.trial.trial_id for r in rows} if stored else set()
     if left:
-        say(f"{name}: {len(left)} results of the table as it was imported before are no longer part of the sweep")
+        results = counted(len(left), "result of the table", "results of the table")
+        are = "is" if len(left) == 1 else "are"
+        say(f"{name}: {results} as it was imported before {are} no longer part of the sweep")
     return Imported(name, len(missing), len(rows) - len(missing))
 
 

@@ -8,6 +8,7 @@ import typer
 
 from skipray.spec import SweepSpec, TrialSpec
 from skipray.verbs.shared.speaking import tell
+from skipray.wording import counted
 
 AcceptOption = Annotated[
     bool,
@@ -36,7 +37,8 @@ def check_code(spec: SweepSpec, tracking_uri: str | None, *, accept: bool = Fals
     found = tracking.outdated(spec, tracking_uri, trials)
     accepted = tracking.accept_code(spec, tracking_uri, found) if accept else []
     for one in accepted:
-        tell(f"{one.finished} trials of another {one.name} are taken as this code's")
+        taken = counted(one.finished, f"trial of another {one.name} is", f"trials of another {one.name} are")
+        tell(f"{taken} taken as this code's")
     left = [str(one) for one in found if one not in accepted]
     left += tracking.other_settings(spec, tracking_uri, trials) + tracking.other_probes(spec, tracking_uri, trials)
     for sentence in left:

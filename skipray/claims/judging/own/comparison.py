@@ -8,6 +8,7 @@ from skipray.claims.judging.estimates import censored_mean, difference_within
 from skipray.claims.judging.own._metrics import ACCURACIES, diverged_as, missing
 from skipray.claims.judging.unpaired import unpaired
 from skipray.spec.claims import ComparisonClaim
+from skipray.wording import counted
 
 
 def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
@@ -36,7 +37,7 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
     if estimate is None:
         return untested(statement, what, _lacking(data, claim, pairs))
     estimate = difference_within(estimate, claim.metric)
-    words = f"{name} less {than}: {estimate.at}{estimate.effect:+.3g} in {claim.metric}, {len(pairs)} pairs"
+    words = f"{name} less {than}: {estimate.at}{estimate.effect:+.3g} in {claim.metric}, {counted(len(pairs), 'pair')}"
     part = Comparison(
         f"{claim.metric} of {name} less {than}'s", estimate, "", "the difference is as claimed",
         "the difference is not as claimed", -claim.margin if claim.direction == "below" else claim.margin,
@@ -52,12 +53,13 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
 def _lacking(data: SweepData, claim: ComparisonClaim, pairs: pd.DataFrame) -> str:
     """Why there is nothing to compare."""
     if len(pairs):
+        count = counted(len(pairs), "pair")
         if pairs.groupby("cell")["seed"].nunique().max() < 2:
-            return f"{len(pairs)} pairs of twins, and no two of one depth: nothing tells how far seeds differ"
-        return f"{len(pairs)} pairs of twins, with bounds to both sides alone"
+            return f"{count} of twins, and no two of one depth: nothing tells how far seeds differ"
+        return f"{count} of twins, with bounds to both sides alone"
     blind = pairs.attrs["uninformative"]
     if blind:
-        return f"{blind} pairs of twins, each beyond the same bound: their difference is not known"
+        return f"{counted(blind, 'pair')} of twins, each beyond the same bound: their difference is not known"
     return f"0 pairs of twins with {claim.metric}{unpaired(data, claim.family, claim.than)}"
 
 
