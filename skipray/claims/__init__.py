@@ -17,9 +17,10 @@ from typing import Any
 import pandas as pd
 
 from skipray.claims.judging.by_data import on_each_data_set
+from skipray.claims.judging.change import change_over_depths
 from skipray.claims.judging.claim import PAPER_SOURCE, Claim, Comparison, Finding, Part, Verdict, finding, untested
 from skipray.claims.judging.data import PAPER, ROLES, SweepData
-from skipray.claims.judging.estimates import change_over_depths, mean_of, mean_over_cells
+from skipray.claims.judging.estimates import mean_of, mean_over_cells
 from skipray.claims.judging.own import judge_own
 from skipray.claims.judging.verdict import Stated, judged
 from skipray.extension import catalog

@@ -8,7 +8,9 @@ counts as wholly changed; diverged plain ones are left out.
 
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims.judging.data import DivergedValue, SweepData, diverged_remark
+from skipray.claims.judging.either_way import either_way, spread, ways
 from skipray.claims.judging.estimates import level_within, mean_of
+from skipray.claims.judging.evidence import Mean
 from skipray.claims.judging.unpaired import unpaired
 
 ID = "C10"
@@ -27,9 +29,11 @@ WHOLLY_CHANGED = DivergedValue(WHOLLY)
 def judge(data: SweepData) -> Finding:
     plain, skip = (data.name(role) for role in ROLES)
     statement = f"Deleting one block leaves a {skip}'s output near what it was; a {plain}'s not"
-    pairs = data.pairs(NEEDS[0], "plain", "skip", diverged={"skip": WHOLLY_CHANGED})
-    own = data.measured(NEEDS[0], data.of("skip"), diverged=WHOLLY_CHANGED)
-    change, more = mean_of(own.assign(cell=data.cells(own)), "value"), mean_of(pairs, "difference")
+    counted = ways(data, WHOLLY_CHANGED, "plain", "skip", "skip")
+    compared = [data.pairs(NEEDS[0], "plain", "skip", diverged=way) for way in counted]
+    pairs = compared[0]
+    change, survivors = (_level(data, diverged) for diverged in (WHOLLY_CHANGED, None))
+    more, *others = (mean_of(one, "difference") for one in compared)
     plains = mean_of(pairs, "value_first")
     if change is None or more is None or plains is None:
         names = f"{plain.lower()} and {skip.lower()}"
@@ -38,17 +42,18 @@ def judge(data: SweepData) -> Finding:
             f"Run {names} at the same depths and seeds with `probe: {{preset: full}}`, which deletes blocks.",
             f"no pairs with {NEEDS[0]} and two seeds{unpaired(data, 'plain', 'skip')}",
         )
+    level, lead = either_way(change, [survivors] if others else [], "below"), either_way(more, others, "above")
     parts = [
         Comparison(
-            f"{skip}'s change", level_within(change, NEEDS[0]), "relative change", f"a {skip} stays near what it was",
+            f"{skip}'s change", level, "relative change", f"a {skip} stays near what it was",
             f"a {skip} does not stay near what it was", NEAR, "below", WHOLLY, f"a {skip} changes by more than half",
         ),
         Comparison(
-            f"{plain}'s change above {skip}'s", more, "relative change", f"a {plain} changes more than a {skip}",
+            f"{plain}'s change above {skip}'s", lead, "relative change", f"a {plain} changes more than a {skip}",
             f"a {plain} does not change more than a {skip}",
         ),
     ]  # fmt: skip
-    words = f"{skip}'s logits change by {change.effect:.2g}, {plain}'s by {plains.effect:.2g}"
+    words = f"{skip}'s logits change by {change.effect:.2g}, {plain}'s by {plains.effect:.2g}{spread(lead)}"
     return finding(
         statement, parts, pairs["seed"], pairs["depth"],
         supported=f"A {skip} hardly notices a deleted block, a {plain} does: {words}.",
@@ -59,3 +64,10 @@ def judge(data: SweepData) -> Finding:
             data.of(*ROLES), f"a {skip}'s output counts as wholly changed, {plain}s are left out"
         ),
     )  # fmt: skip
+
+
+def _level(data: SweepData, diverged: DivergedValue | None) -> Mean | None:
+    """The change of networks with skips."""
+    own = data.measured(NEEDS[0], data.of("skip"), diverged=diverged)
+    mean = mean_of(own.assign(cell=data.cells(own)), "value")
+    return None if mean is None else level_within(mean, NEEDS[0])

@@ -8,8 +8,10 @@ initialisation). A diverged plain network does not train, and does not lag; a di
 import pandas as pd
 
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims.judging.data import NOTHING_RIGHT, SweepData, diverged_remark
-from skipray.claims.judging.estimates import difference_within, mean_over_cells, share_of_seeds
+from skipray.claims.judging.data import NOTHING_RIGHT, DivergedValue, SweepData, diverged_remark
+from skipray.claims.judging.either_way import either_way, spread
+from skipray.claims.judging.estimates import difference_within, mean_of, share_of_seeds
+from skipray.claims.judging.evidence import Mean
 
 ID = "C11"
 SOURCE = PAPER_SOURCE
@@ -34,33 +36,32 @@ def judge(data: SweepData) -> Finding:
         return untested(statement, what, "the initialisation was not tracked")
     plain = data.of("plain")
     plain = plain[plain[column].isin(["dirac", "delta_orthogonal"])]
-    residual = data.measured("test.accuracy", data.of("skip"), diverged=NOTHING_RIGHT)
-    if plain.empty or residual.empty:
+    twins = data.measured("test.accuracy", data.of("skip"), diverged=NOTHING_RIGHT)
+    if plain.empty or twins.empty:
         return untested(statement, what, f"no such {plain_name}s, or no {skip} with a test accuracy")
     share = share_of_seeds(
         (plain["outcome"] == "trained").to_numpy(dtype=float), data.cells(plain), plain["seed"].to_numpy()
     )
-    mine = data.measured("test.accuracy", plain)
-    twin = residual.groupby(["depth", "seed"], as_index=False)["value"].mean()
-    both = mine.merge(twin, on=["depth", "seed"], suffixes=("_plain", "_twin"))
-    lag = None
-    if len(both):
-        points = 100.0 * (both["value_twin"] - both["value_plain"]).to_numpy()
-        lag = mean_over_cells(points, data.cells(both), both["seed"].to_numpy())
+    lost = [(None, NOTHING_RIGHT), (None, None), (NOTHING_RIGHT, None)]
+    compared = [_paired(data, plain, *way) for way in lost]
+    both = compared[0]
+    lag, *others = map(_lead, compared)
     if share is None or lag is None:
         return untested(statement, f"{what} At least two seeds.", "fewer than two shared seeds")
-    lag = difference_within(lag, "test.accuracy", 100.0)
+    some = (pd.concat([plain, data.of("skip")])["outcome"] == "diverged").any()
+    lead = either_way(lag, others if some else [], "above")
     parts = [
         Comparison(
             f"share of these {plain_name}s that train", share, f"of {share.count} seeds", "they train",
             "they do not train", MAJORITY,
         ),
         Comparison(
-            f"{skip}'s lead in test accuracy", lag, "points", f"they lag {skip}", f"they do not lag {skip}", MARGIN
+            f"{skip}'s lead in test accuracy", lead, "points", f"they lag {skip}", f"they do not lag {skip}", MARGIN
         ),
     ]  # fmt: skip
     way = "leads" if lag.effect >= 0 else "lags"
     words = f"{100 * share.effect:.0f} % train over {share.count} seeds; {skip} {way} by {abs(lag.effect):.2g} points"
+    words += spread(lead)
     return finding(
         statement, parts, both["seed"], both["depth"],
         supported=f"{kinds} train but lag: {words}.",
@@ -71,3 +72,19 @@ def judge(data: SweepData) -> Finding:
             pd.concat([plain, data.of("skip")]), f"{plain_name}s count as not trained, {skip}s as all wrong"
         ),
     )  # fmt: skip
+
+
+def _paired(
+    data: SweepData, plain: pd.DataFrame, lost: DivergedValue | None, lost_twin: DivergedValue | None
+) -> pd.DataFrame:
+    """These plain networks with the mean of their twins of the same depth and seed: `lead` in points, and `cell`."""
+    mine = data.measured("test.accuracy", plain, diverged=lost)
+    theirs = data.measured("test.accuracy", data.of("skip"), diverged=lost_twin)
+    twin = theirs.groupby(["depth", "seed"], as_index=False)["value"].mean()
+    both = mine.merge(twin, on=["depth", "seed"], suffixes=("_plain", "_twin"))
+    return both.assign(lead=100.0 * (both["value_twin"] - both["value_plain"]), cell=data.cells(both))
+
+
+def _lead(both: pd.DataFrame) -> Mean | None:
+    mean = mean_of(both, "lead")
+    return None if mean is None else difference_within(mean, "test.accuracy", 100.0)

@@ -7,9 +7,10 @@ refuted where it is surely less than half-way there, counted from the shallowest
 
 import pandas as pd
 
+from skipray.claims.judging.change import change_of, deepest_of_two
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, Side, finding, untested
 from skipray.claims.judging.data import LEFT_OUT, SweepData, diverged_remark, exploded_remark
-from skipray.claims.judging.estimates import change_over_depths, difference_within, level_within, mean_of
+from skipray.claims.judging.estimates import difference_within, level_within, mean_of
 from skipray.claims.judging.evidence import Mean
 
 ID = "C3"
@@ -31,18 +32,19 @@ def judge(data: SweepData) -> Finding:
     words: list[str] = []
     for key, margin in (("effective_rank", RANK), ("mean_cosine", COSINE)):
         table = data.measured(f"hidden.{key}.last", data.of("plain"))
-        if table.empty or table["depth"].nunique() < 2:
+        moved = change_of(table, data.strata(table))
+        deepest = deepest_of_two(table, data.cells(table))
+        if moved.mean is None or deepest is None:
             continue
-        shallow, deep = (table[table["depth"] == end] for end in (table["depth"].min(), table["depth"].max()))
+        shallow, deep = (table[table["depth"] == end] for end in (table["depth"].min(), deepest))
         near = mean_of(deep.assign(cell=data.cells(deep)), "value")
-        change = change_over_depths(table, data.strata(table))
-        if near is None or change is None:
-            continue
+        assert near is not None
         metric = f"hidden.{key}.last"
-        near, change = level_within(near, metric), difference_within(change, metric)
-        parts += _both(key.replace("_", " "), near, change, margin, 0.5 * (1 + float(shallow["value"].mean())), deep)
+        near, change = level_within(near, metric), difference_within(moved.mean, metric)
+        half_way = 0.5 * (1 + float(shallow["value"].mean()))
+        parts += _both(key.replace("_", " "), near, change, margin, half_way, f"at depth {deepest}", moved.ends)
         used.append(table)
-        words.append(f"{key.replace('_', ' ')} {near.effect:.3g} at depth {deep['depth'].max()} ({change.effect:+.3g})")
+        words.append(f"{key.replace('_', ' ')} {near.effect:.3g} at depth {deepest} ({change.effect:+.3g})")
     if len(parts) < 4:
         return untested(
             statement,
@@ -61,16 +63,15 @@ def judge(data: SweepData) -> Finding:
     )  # fmt: skip
 
 
-def _both(label: str, near: Mean, change: Mean, margin: float, half_way: float, deep: pd.DataFrame) -> list[Comparison]:
+def _both(label: str, near: Mean, change: Mean, margin: float, half_way: float, at: str, ends: str) -> list[Comparison]:
     """The two parts of one measure."""
     falls = label == "effective rank"
     side: Side = "below" if falls else "above"
     verb = "fall" if falls else "rise"
-    at = f"at depth {deep['depth'].max()}"
     furthest = max(margin, half_way) if falls else min(margin, half_way)
     return [
         Comparison(
-            f"change of {label} from the shallowest to the deepest depth", change, "",
+            f"change of {label} {ends}", change, "",
             f"{label} {verb}s with depth", f"{label} does not {verb} with depth", 0.0, side,
         ),
         Comparison(

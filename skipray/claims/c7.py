@@ -11,6 +11,7 @@ import pandas as pd
 
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims.judging.data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
+from skipray.claims.judging.either_way import either_way, spread, ways
 from skipray.claims.judging.estimates import censored_mean, mean_of
 from skipray.claims.judging.evidence import Mean
 from skipray.claims.judging.unpaired import unpaired
@@ -30,7 +31,9 @@ MATCHED = 0.1
 def judge(data: SweepData) -> Finding:
     skip, aggregated = (data.name(role) for role in ROLES)
     statement = f"kappa(H): {aggregated} below {skip} at matched parameters; falls with cardinality"
-    pairs = data.pairs(CONDITION, "skip", "aggregated", diverged={"aggregated": BEYOND_PRECISION})
+    counted = ways(data, BEYOND_PRECISION, "skip", "aggregated", "aggregated")
+    compared = [data.pairs(CONDITION, "skip", "aggregated", diverged=way) for way in counted]
+    pairs = compared[0]
     if pairs.empty:
         return untested(
             statement, f"Run {skip.lower()} and {aggregated.lower()} at the same depths and seeds, with the probe on.",
@@ -39,7 +42,7 @@ def judge(data: SweepData) -> Finding:
     note = "Parameter counts were not tracked: whether the twins match is not known."
     if "model.parameters_first" in pairs.columns:
         ratio = (pairs["model.parameters_second"] / pairs["model.parameters_first"]).astype(float)
-        matched = pairs[np.abs(np.log(ratio)) <= np.log1p(MATCHED)].reset_index(drop=True)
+        matched = _matched(pairs)
         note = f"{len(matched)} of {len(pairs)} pairs have parameter counts within {100 * MATCHED:.0f} %."
         if matched.empty:
             return untested(
@@ -49,15 +52,17 @@ def judge(data: SweepData) -> Finding:
                 f"times {skip.lower()}'s.",
                 note,
             )
+        compared = [_matched(one) for one in compared]
         pairs = matched
-    estimate = censored_mean(pairs, "difference")
+    estimate, *others = (censored_mean(one, "difference") for one in compared)
     if estimate is None:
         return untested(statement, "Run at least two shared seeds.", "fewer than two shared seeds")
     size = f"{estimate.size_at}{abs(estimate.effect):.2g}"
-    words = f"{size} decades {'below' if estimate.effect > 0 else 'above'} {skip}'s"
+    evidence = either_way(estimate, others, "above")
+    words = f"{size} decades {'below' if estimate.effect > 0 else 'above'} {skip}'s{spread(evidence).replace(';', ',')}"
     parts = [
         Comparison(
-            f"{skip} above {aggregated}", estimate, "decades", f"{aggregated}'s kappa is below {skip}'s",
+            f"{skip} above {aggregated}", evidence, "decades", f"{aggregated}'s kappa is below {skip}'s",
             f"{aggregated}'s kappa is not below {skip}'s", MARGIN,
         )
     ]  # fmt: skip
@@ -83,6 +88,12 @@ def judge(data: SweepData) -> Finding:
         )
         + exploded_remark(data.of(*ROLES)),
     )  # fmt: skip
+
+
+def _matched(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Those whose parameter counts are alike."""
+    ratio = (pairs["model.parameters_second"] / pairs["model.parameters_first"]).astype(float)
+    return pairs[np.abs(np.log(ratio)) <= np.log1p(MATCHED)].reset_index(drop=True)
 
 
 def _fall_with_cardinality(data: SweepData) -> Mean | None:

@@ -4,9 +4,13 @@ Part: percentage points, paired by depth, seed and factors. The paper reports 0.
 aggregated network has a test accuracy of 0; pairs with a diverged skip network are left out.
 """
 
+import pandas as pd
+
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims.judging.data import NOTHING_RIGHT, SweepData, diverged_remark
-from skipray.claims.judging.estimates import difference_within, mean_over_cells
+from skipray.claims.judging.either_way import either_way, spread, ways
+from skipray.claims.judging.estimates import difference_within, mean_of
+from skipray.claims.judging.evidence import Mean
 from skipray.claims.judging.unpaired import unpaired
 
 ID = "C8"
@@ -22,19 +26,21 @@ ENOUGH_SEEDS = 5
 def judge(data: SweepData) -> Finding:
     skip, aggregated = (data.name(role) for role in ROLES)
     statement = f"Test accuracy: {aggregated} above {skip}"
-    pairs = data.pairs("test.accuracy", "aggregated", "skip", diverged={"aggregated": NOTHING_RIGHT})
+    counted = ways(data, NOTHING_RIGHT, "aggregated", "skip", "aggregated")
+    compared = [data.pairs("test.accuracy", "aggregated", "skip", diverged=way) for way in counted]
+    pairs = compared[0]
     seeds = pairs["seed"].nunique() if len(pairs) else 0
     if seeds < ENOUGH_SEEDS:
         names = f"{skip.lower()} and {aggregated.lower()}"
         what = f"Run {names} at the same depths with at least {ENOUGH_SEEDS} seeds."
         return untested(statement, what, f"{seeds} shared seeds{unpaired(data, 'aggregated', 'skip')}")
-    points = 100.0 * pairs["difference"].to_numpy(dtype=float)
-    estimate = mean_over_cells(points, pairs["cell"].to_numpy(), pairs["seed"].to_numpy())
-    assert estimate is not None
-    estimate = difference_within(estimate, "test.accuracy", 100.0)
-    words = f"{estimate.effect:+.2g} points"
+    estimate, *others = map(_points, compared)
+    if estimate is None:
+        return untested(statement, "Run at least two seeds at one depth.", "no two shared seeds at one depth")
+    evidence = either_way(estimate, others, "above")
+    words = f"{estimate.effect:+.2g} points{spread(evidence)}"
     part = Comparison(
-        f"{aggregated} above {skip}", estimate, "points", f"{aggregated} is above {skip}",
+        f"{aggregated} above {skip}", evidence, "points", f"{aggregated} is above {skip}",
         f"{aggregated} is not above {skip}", MARGIN,
     )  # fmt: skip
     return finding(
@@ -45,3 +51,9 @@ def judge(data: SweepData) -> Finding:
         facts=words,
         remark=diverged_remark(data.of(*ROLES), f"{aggregated}s count as all wrong, {skip}s are left out"),
     )  # fmt: skip
+
+
+def _points(pairs: pd.DataFrame) -> Mean | None:
+    """The mean lead in percentage points."""
+    mean = mean_of(pairs.assign(difference=100.0 * pairs["difference"]), "difference")
+    return None if mean is None else difference_within(mean, "test.accuracy", 100.0)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from skipray.claims.judging.estimates import change_over_depths, mean_over_cells, ratio_over_cells, share_of_seeds
+from skipray.claims.judging.change import change_over_depths
+from skipray.claims.judging.estimates import mean_over_cells, ratio_over_cells, share_of_seeds
 from skipray.claims.judging.evidence import Lead, Mean, Ratio, Share, excluded_rate
 from skipray.trends import trainability_shift
 

@@ -120,64 +120,6 @@ def censored_mean(table: pd.DataFrame, column: str) -> Mean | None:
     return Mean(bounds.effect, below, bounds.freedom, above)
 
 
-def change_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Mean | None:
-    """`value` at the deepest depth less that at the shallowest, seed by seed, mean over the strata.
-
-    Args:
-        table: `depth, seed, value`, and `censored` where some are bounds. Where both ends are bounds to the same side
-            their change is not known, and the seed is left out.
-        stratum: (rows,) the combination of the other factors.
-
-    Returns:
-        None with fewer than two depths, or fewer than two seeds that have both.
-    """
-    rows = []
-    known = table.assign(cell=stratum, censored=table["censored"] if "censored" in table.columns else 0)
-    for name, one in known.groupby("cell", sort=False):
-        if one["depth"].nunique() > 1:
-            seen = ["seed", "value", "censored"]
-            shallow, deep = (one.loc[one["depth"] == end, seen] for end in _ends(one["depth"]))
-            both = shallow.merge(deep, on="seed", suffixes=("", "_deep"))
-            blind = (both["censored"] == both["censored_deep"]) & (both["censored"] != 0)
-            signs = np.sign(both["censored_deep"] - both["censored"]).astype(int)
-            change = both["value_deep"] - both["value"]
-            rows.append(both.assign(cell=name, change=change, censored=signs)[~blind])
-    return censored_mean(pd.concat(rows), "change") if rows else None
-
-
-def without_diverged_start(table: pd.DataFrame, stratum: np.ndarray) -> pd.DataFrame:
-    """The rows of `change_over_depths` without the diverged networks at its shallowest depth: counted as wholly wrong
-    there, they would make the change with depth a good one. Where all diverged, the next depth is the shallowest."""
-    well = (table["outcome"] != "diverged").to_numpy(dtype=bool)
-    first = table["depth"].where(well).groupby(stratum).transform("min")
-    return table[well | (table["depth"] > first).to_numpy(dtype=bool)]
-
-
-def over_depths(table: pd.DataFrame, stratum: np.ndarray) -> str:
-    """`from depth 8 to 110`: what `change_over_depths` spans; in other words where strata have other ends."""
-    ends = table.groupby(stratum)["depth"].agg(["min", "max"])
-    ends = ends[ends["min"] < ends["max"]].drop_duplicates()
-    if len(ends) == 1:
-        return f"from depth {ends['min'].iloc[0]} to {ends['max'].iloc[0]}"
-    return "from the shallowest depth to the deepest of each combination of factors"
-
-
-def _ends(depth: pd.Series) -> tuple[int, int]:
-    return int(depth.min()), int(depth.max())
-
-
-def line_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> float:
-    """Rise of `value` over the depths tried along a line in log depth that is parallel in every stratum; NaN for one
-    depth. Arguments as of `change_over_depths`."""
-    log_depth = np.log(table["depth"].to_numpy(dtype=float))
-    value = table["value"].to_numpy(dtype=float)
-    level = log_depth - pd.Series(log_depth).groupby(stratum).transform("mean").to_numpy()
-    about = value - pd.Series(value).groupby(stratum).transform("mean").to_numpy()
-    spread = float(np.sum(level**2))
-    rise = float(np.ptp(log_depth) * (level @ about) / spread) if spread > 0 else float("nan")
-    return 0.0 if abs(rise) < ROUNDING * max(1.0, float(np.abs(value).max())) else rise
-
-
 def share_of_seeds(succeeds: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Share | None:
     """Share of networks that succeed, mean over cells; the seeds are what is independent.
 

@@ -10,15 +10,15 @@ ACCURACIES = ("train.accuracy", "test.accuracy")
 """Of which a network with a non-finite loss has none. A gap between two is no accuracy: 0 would be a good one."""
 
 
-def diverged_as(metric: str, speaks_well: bool) -> DivergedValue | None:
-    """What a diverged network counts as where a claim speaks well of its family: accuracy 0; else it is left out."""
-    return NOTHING_RIGHT if speaks_well and metric in ACCURACIES else None
+def counted_as(metric: str) -> DivergedValue | None:
+    """What a diverged network counts as where it is not left out; None of a metric of which it has no worst value."""
+    return NOTHING_RIGHT if metric in ACCURACIES else None
 
 
 def of_family(data: SweepData, metric: str, family: str, diverged: DivergedValue | None = None) -> pd.DataFrame:
     """Trials of a family that have the metric, with their `stratum`."""
     table = data.measured(metric, data.of(family), diverged=diverged)
-    return table.assign(stratum=data.strata(table)) if len(table) else table
+    return table.assign(stratum=data.strata(table))
 
 
 def missing(data: SweepData, *metrics: str) -> str:

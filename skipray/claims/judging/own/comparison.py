@@ -4,8 +4,10 @@ import pandas as pd
 
 from skipray.claims.judging.claim import Comparison, Finding, finding, untested
 from skipray.claims.judging.data import SweepData, diverged_remark
+from skipray.claims.judging.either_way import either_way, spread, ways
 from skipray.claims.judging.estimates import censored_mean, difference_within
-from skipray.claims.judging.own._metrics import ACCURACIES, diverged_as, missing
+from skipray.claims.judging.evidence import Mean
+from skipray.claims.judging.own._metrics import ACCURACIES, counted_as, missing
 from skipray.claims.judging.unpaired import unpaired
 from skipray.spec.claims import ComparisonClaim
 from skipray.wording import counted
@@ -23,21 +25,20 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
         else f"{claim.metric}: {name} {relation} {than}{size}"
     )
     statement = claim.statement or made
-    counts = {
-        family: outcome
-        for family, side in ((claim.family, "above"), (claim.than, "below"))
-        if (outcome := diverged_as(claim.metric, claim.direction == side)) is not None
-    }
     what = f"Run {claim.family} and {claim.than} at the same depths with two or more shared seeds."
     absent = missing(data, claim.metric)
     if absent:
         return untested(statement, what, absent)
-    pairs = data.pairs(claim.metric, claim.family, claim.than, diverged=counts)
-    estimate = censored_mean(pairs, "difference") if len(pairs) else None
-    if estimate is None:
+    good = {"above": claim.family, "below": claim.than}.get(claim.direction, "")
+    treated = ways(data, counted_as(claim.metric), claim.family, claim.than, good)
+    compared = [data.pairs(claim.metric, claim.family, claim.than, diverged=way) for way in treated]
+    pairs = compared[0]
+    told, *others = (_mean(one, claim.metric) for one in compared)
+    if told is None:
         return untested(statement, what, _lacking(data, claim, pairs))
-    estimate = difference_within(estimate, claim.metric)
-    words = f"{name} less {than}: {estimate.at}{estimate.effect:+.3g} in {claim.metric}, {counted(len(pairs), 'pair')}"
+    estimate = either_way(told, others, claim.direction)
+    difference = f"{told.at}{told.effect:+.3g} in {claim.metric}"
+    words = f"{name} less {than}: {difference}, {counted(len(pairs), 'pair')}{spread(estimate)}"
     part = Comparison(
         f"{claim.metric} of {name} less {than}'s", estimate, "", "the difference is as claimed",
         "the difference is not as claimed", -claim.margin if claim.direction == "below" else claim.margin,
@@ -48,6 +49,11 @@ def judge(claim: ComparisonClaim, data: SweepData) -> Finding:
         supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
         remark=diverged_remark(data.of(claim.family, claim.than), _counted(claim)),
     )  # fmt: skip
+
+
+def _mean(pairs: pd.DataFrame, metric: str) -> Mean | None:
+    mean = censored_mean(pairs, "difference") if len(pairs) else None
+    return None if mean is None else difference_within(mean, metric)
 
 
 def _lacking(data: SweepData, claim: ComparisonClaim, pairs: pd.DataFrame) -> str:

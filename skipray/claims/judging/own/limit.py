@@ -91,24 +91,20 @@ def _against_depth(claim: LimitClaim, data: SweepData) -> Finding:
 def _settling(table: pd.DataFrame, data: SweepData, than: int, direction: Side) -> tuple[int, Share | OneWay] | None:
     """The depth that says most about a limit against a depth, and the share that trains there.
 
-    Where the depth itself was not tried, the next deeper one can show that the limit lies above it (most train there),
-    the next shallower one that it lies below (most do not), and neither can show the opposite.
+    Where the depth itself has not two seeds, the next deeper one that has can show that the limit lies above it (most
+    train there), the next shallower one that it lies below (most do not), and neither can show the opposite.
     """
 
     def trained_at(depth: int) -> Share | None:
         there = table[table["depth"] == depth]
         return share_of_seeds((there["outcome"] == "trained").to_numpy(), data.cells(there), there["seed"].to_numpy())
 
-    tried = np.unique(table["depth"].to_numpy(dtype=int))
-    if than in tried:
-        share = trained_at(than)
-        return None if share is None else (than, share)
-    sides = {"above": tried[tried > than][:1], "below": tried[tried < than][-1:]}
-    found: dict[str, tuple[int, OneWay]] = {}
-    for side, depths in sides.items():
-        for depth in depths:
-            if (share := trained_at(int(depth))) is not None:
-                found[side] = int(depth), OneWay(share, side == "above")
+    shares = {int(depth): trained_at(int(depth)) for depth in np.unique(table["depth"].to_numpy(dtype=int))}
+    known = {depth: share for depth, share in shares.items() if share is not None}
+    if than in known:
+        return than, known[than]
+    sides = {"above": [depth for depth in known if depth > than][:1], "below": [d for d in known if d < than][-1:]}
+    found = {side: (depth, OneWay(known[depth], side == "above")) for side, depths in sides.items() for depth in depths}
     speaks = {side: (one.effect > 0.5) == one.above and one.effect != 0.5 for side, (_, one) in found.items()}
     other = "below" if direction == "above" else "above"
     for side in (direction, other):

@@ -1,17 +1,14 @@
 """A declared trend: how a metric of a family changes from its shallowest depth to its deepest, seed by seed."""
 
-import numpy as np
+from dataclasses import dataclass
 
+from skipray.claims.judging.change import Change, change_of
 from skipray.claims.judging.claim import Comparison, Finding, Side, finding, untested
 from skipray.claims.judging.data import SweepData, diverged_remark
-from skipray.claims.judging.estimates import (
-    change_over_depths,
-    difference_within,
-    line_over_depths,
-    over_depths,
-    without_diverged_start,
-)
-from skipray.claims.judging.own._metrics import diverged_as, missing, of_family
+from skipray.claims.judging.either_way import either_way, spread
+from skipray.claims.judging.estimates import difference_within
+from skipray.claims.judging.evidence import Evidence, Mean
+from skipray.claims.judging.own._metrics import counted_as, missing, of_family
 from skipray.spec.claims import TrendClaim
 
 _WANTED: dict[str, Side] = {"rising": "above", "falling": "below", "flat": "within"}
@@ -23,32 +20,56 @@ def judge(claim: TrendClaim, data: SweepData) -> Finding:
     size = f" by {'less' if claim.direction == 'flat' else 'more'} than {claim.margin:g}" if claim.margin else ""
     verb = {"rising": "rises", "falling": "falls", "flat": "changes"}[claim.direction]
     statement = claim.statement or f"{claim.metric} of {name} {verb}{size} with depth"
-    lost = diverged_as(claim.metric, claim.direction != "falling")
     what = f"Run {claim.family} at two or more depths with two or more seeds."
     absent = missing(data, claim.metric)
     if absent:
         return untested(statement, what, absent)
-    whole = of_family(data, claim.metric, claim.family, lost)
-    table = without_diverged_start(whole, whole["stratum"].to_numpy()) if len(whole) else whole
-    strata = table["stratum"].to_numpy() if len(table) else np.zeros(0)
-    change = change_over_depths(table, strata) if len(table) else None
-    bounds = int((table["censored"] != 0).sum())
-    if change is None:
-        known = f", or {bounds} values of which only a bound is known" if bounds else ""
-        return untested(statement, what, f"fewer than two depths or seeds{known}")
-    change = difference_within(change, claim.metric)
-    line = "" if bounds else f" (along a line {line_over_depths(table, strata):+.3g})"
-    words = f"{change.at}{change.effect:+.3g} {over_depths(table, strata)}{line}"
+    found = _seen(claim, data)
+    change = found.change
+    if found.evidence is None or change.mean is None:
+        return untested(statement, what, change.lacks)
+    bounds = int((change.rows["censored"] != 0).sum())
+    line = "" if bounds else f" (along a line {change.along_a_line:+.3g})"
+    words = f"{change.mean.at}{change.mean.effect:+.3g} {change.ends}{line}{spread(found.evidence)}"
     words += f"; {bounds} values are bounds" if bounds else ""
     part = Comparison(
-        f"change of {claim.metric} of {name}", change, "", "it changes as claimed", "it does not change as claimed",
-        -claim.margin if claim.direction == "falling" else claim.margin, _WANTED[claim.direction],
+        f"change of {claim.metric} of {name}", found.evidence, "", "it changes as claimed",
+        "it does not change as claimed", -claim.margin if claim.direction == "falling" else claim.margin,
+        _WANTED[claim.direction],
     )  # fmt: skip
-    counted = "they count as all wrong" if lost else "they are left out"
-    if len(table) < len(whole):
-        counted += ", and are left out at the shallowest depth"
     return finding(
-        statement, [part], table["seed"], table["depth"],
+        statement, [part], change.rows["seed"], change.rows["depth"],
         supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
-        remark=diverged_remark(data.of(claim.family), counted),
+        remark=diverged_remark(data.of(claim.family), found.counted),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Seen:
+    change: Change
+    """That is told."""
+    evidence: Evidence | None
+    counted: str
+    """What its diverged networks count as, in words."""
+
+
+def _seen(claim: TrendClaim, data: SweepData) -> _Seen:
+    """The change with diverged networks counted against the claim, and the evidence with them counted in either way."""
+    bad = counted_as(claim.metric)
+    without, whole = (of_family(data, claim.metric, claim.family, lost) for lost in (None, bad))
+    left_out, counted = (change_of(table, table["stratum"].to_numpy()) for table in (without, whole))
+    against = bad is not None and claim.direction != "falling"
+    told, other = (counted, left_out) if against else (left_out, counted)
+    said = "they count as all wrong" if against else "they are left out"
+    if against and (~whole.index.isin(told.rows.index) & (whole["outcome"] == "diverged")).any():
+        said += ", and are left out at the shallowest depth"
+    if told.mean is None:
+        return _Seen(told, None, said)
+    shown, second = (_within(one.mean, claim.metric) for one in (told, other))
+    assert shown is not None
+    others = [] if bad is None or len(without) == len(whole) else [second]
+    return _Seen(told, either_way(shown, others, _WANTED[claim.direction]), said)
+
+
+def _within(mean: Mean | None, metric: str) -> Mean | None:
+    return None if mean is None else difference_within(mean, metric)
