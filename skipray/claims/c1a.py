@@ -1,16 +1,17 @@
 """C1a: a plain network's trainability limit lies below its twins'.
 
 Parts, one for each twin: doublings of depth that the twin trains further, over the depths tried (a lower bound where
-the twin never breaks), from one logistic regression of `trained` on ln(depth) for both families, paired by depth,
-seed and factors (`skipray.trends.trainability_shift`).
+the twin never breaks), from one logistic regression of `trained` on ln(depth) for all trials of both families, with a
+limit for each combination of factors that both have (`skipray.trends.trainability_shift`).
 """
 
 import pandas as pd
 
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
-from skipray.claims.judging.data import SweepData, combinations
+from skipray.claims.judging.data import SweepData
 from skipray.claims.judging.evidence import Lead
-from skipray.trends import trainability_limit, trainability_shift
+from skipray.claims.judging.lead import lead_of
+from skipray.trends import trainability_limit
 
 ID = "C1a"
 SOURCE = PAPER_SOURCE
@@ -28,35 +29,26 @@ def judge(data: SweepData) -> Finding:
         names = " or ".join(data.family(r) or data.name(r).lower() for r in ("skip", "aggregated"))
         what = f"Run {data.family('plain') or 'a plain family'} and {names} at the same depths and seeds."
         return untested(statement, what, "no twins to compare")
-    trials = data.trials.assign(trained=data.trials["outcome"] == "trained", place=range(len(data.trials)))
     parts: list[Comparison] = []
     used: list[pd.DataFrame] = []
+    lacking: list[str] = []
     for twin in data.twins:
-        is_plain, is_twin = (trials["architecture"] == data.family(role) for role in ("plain", twin))
-        plain, other = trials[is_plain], trials[is_twin]
-        shared = [f for f in data.factors if plain[f].notna().all() and other[f].notna().all()]
-        keys = ["depth", "seed", *shared]
-        plain = plain.merge(other[keys].drop_duplicates(), on=keys)
-        other = other.merge(plain[keys].drop_duplicates(), on=keys)
-        if plain["depth"].nunique() < 2 or plain["seed"].nunique() < 2:
+        found = lead_of(data, "plain", twin)
+        if isinstance(found, str):
+            lacking.append(found)
             continue
-        both = pd.concat([plain, other])
-        shift = trainability_shift(
-            both["depth"], both["trained"], both["architecture"] == data.family(twin),
-            cell=combinations(both, shared), seed=both["seed"],
-        )  # fmt: skip
         name = data.name(twin)
         parts.append(
             Comparison(
-                f"{name} beyond {plain_name}", Lead(shift), "doublings of depth", f"{name} trains deeper",
+                f"{name} beyond {plain_name}", Lead(found.shift), "doublings of depth", f"{name} trains deeper",
                 f"{name} does not train deeper", MARGIN,
             )
         )  # fmt: skip
-        used.append(both)
+        used.append(found.trials)
     if not parts:
-        what = "Run at least two depths with at least two shared seeds."
-        return untested(statement, what, "fewer than two seeds or depths")
-    rows = pd.concat(used).drop_duplicates("place")  # plain networks are compared with each twin
+        return untested(statement, "Run at least two depths with at least two seeds.", lacking[0])
+    rows = pd.concat(used)
+    rows = rows[~rows.index.duplicated()]  # plain networks are compared with each twin
     words = "; ".join(
         f"{data.name(role)} {_limit_words(own)}"
         for role in ("plain", *data.twins)

@@ -354,3 +354,24 @@ def test_a_narrowed_family_that_is_not_there_is_refused(tmp_path: Path, family: 
     path.write_text(f"{text}claims:\n  own: [{claim}]\n", encoding="utf-8")
     with pytest.raises(SpecError, match=said):
         load_sweep(path)
+
+
+def test_a_family_may_be_called_as_a_role_is(table) -> None:
+    """The paper's claims still speak of the family that plays the role."""
+    trials = planted(table, 0.05, 0.02, seeds=6)
+    trials["architecture"] = trials["architecture"].map({"vit": "skip", "cnn": "plain"})
+    claims = [
+        ComparisonClaim(
+            id="a", kind="comparison", metric="test.accuracy", family="skip", than="plain", direction="above"
+        ),
+        TrendClaim(id="t", kind="trend", metric="test.accuracy", family="plain", direction="rising"),
+        LimitClaim(id="l", kind="limit", family="skip", direction="above", than="plain"),
+    ]
+    found = {c.id: c for c in judge(trials, own=claims, factors=())}
+    assert {found[key].verdict for key in ("a", "t", "l")} == {"supported"}
+    assert "skip less plain: +0.0496" in found["a"].sentence
+    assert found["C1a"].verdict == "not tested"
+    bound = {c.id: c for c in judge(trials, own=claims, factors=(), roles={"plain": "skip", "skip": "plain"})}
+    assert bound["a"].sentence == found["a"].sentence
+    assert bound["C1a"].statement == "skip's trainability limit lies below its twins'"
+    assert bound["C1a"].verdict == "refuted"

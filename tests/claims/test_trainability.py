@@ -1,8 +1,11 @@
 """C1a, C1b and C11 on synthetic sweeps whose truth is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from skipray.claims import judge
+from skipray.spec.claims import LimitClaim
 from skipray.trends import trainability_limit
 
 DEPTHS = (8, 20, 38, 56, 74, 110)
@@ -140,3 +143,51 @@ def test_c11(trains: float, lead: float, wanted: str, table, verdict) -> None:
     few = verdict("C11", table(measure, seeds=5, families=("plainnet", "resnet")))
     assert few.parts[0].verdict == "inconclusive"
     assert few.parts[0].p == pytest.approx(0.5**5 if trains else 1.0)
+
+
+def searched(family: str, limit: float, depths: tuple[int, ...], first: int) -> pd.DataFrame:
+    """As a search leaves them: a seed or two at each of a family's own depths, most of them about its limit."""
+    rows = [
+        (f"{family}-{d}-{s}", family, d, (first + s) % 8, "trained" if d < limit else "untrained")
+        for i, d in enumerate(depths)
+        for s in ([2 * i, 2 * i + 1] if abs(np.log(d / limit)) < 0.4 else [2 * i])
+    ]
+    return pd.DataFrame(rows, columns=["trial_id", "architecture", "depth", "seed", "outcome"])
+
+
+def test_limits_that_were_searched_for_are_compared_by_all_trials() -> None:
+    """Hardly two trials share depth and seed."""
+    trials = pd.concat(
+        [
+            searched("plainnet", 27, (8, 12, 18, 22, 26, 30, 34, 40), 0),
+            searched("resnet", 170, (40, 90, 130, 150, 164, 178, 190, 200), 1),
+        ]
+    )
+    further = LimitClaim(id="x", kind="limit", family="resnet", direction="above", than="plainnet")
+    found = {c.id: c for c in judge(trials, own=[further], factors=())}
+    for claim in (found["x"], found["C1a"]):
+        assert claim.verdict == "supported"
+        assert claim.low is not None
+        assert 1.5 < claim.low < np.log2(170 / 27) < claim.high
+        assert set(claim.depths) == set(trials["depth"])
+    assert "PlainNet near depth 28; ResNet near depth 170" in found["C1a"].sentence
+
+
+def test_limits_are_compared_within_what_both_families_have(table) -> None:
+    """Of width 64 there is one family alone, which says nothing of the other one's limit."""
+    rng = np.random.default_rng(0)
+    both = table(breaking({"a": 30, "b": 60}, rng), families=("a", "b")).assign(width=32)
+    alone = table(breaking({"b": 1e9}, rng), families=("b",)).assign(width=64)
+    trials = pd.concat([both, alone]).assign(trial_id=lambda t: range(len(t)))
+    further = LimitClaim(id="x", kind="limit", family="b", direction="above", than="a")
+    with_it, without = (judge(t, own=[further], factors=["width"])[0] for t in (trials, both))
+    assert (with_it.verdict, with_it.effect) == (without.verdict, without.effect)
+    apart = pd.concat([both[both["architecture"] == "a"], alone])
+    found = judge(apart, own=[further], factors=["width"])[0]
+    assert found.verdict == "not tested"
+    assert found.reason == (
+        "fewer than two depths of both families: twins share their width, and a has 32 and b 64; `a width=...` in a "
+        "claim compares across it"
+    )
+    one = judge(both[both["seed"] == 0], own=[further], factors=["width"])[0]
+    assert one.reason == "fewer than two seeds of both families"

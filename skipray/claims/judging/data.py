@@ -144,6 +144,13 @@ class SweepData:
         """The architecture behind a role, or the name itself. A role without a family is no architecture's name."""
         return self.roles.get(name, "" if name in ROLES else name)
 
+    @property
+    def by_family(self) -> "SweepData":
+        """The same tables, in which the name of a role that is a family's too is that family: for claims of one's own,
+        which name families."""
+        named = set(ROLES) & set(self.trials["architecture"])
+        return replace(self, roles={**self.roles, **{name: name for name in named}}) if named else self
+
     def name(self, family: str) -> str:
         """A role or family as sentences name it; a role without a family by what it is of in the paper."""
         name, *values = family.split(" ")

@@ -29,6 +29,7 @@ _JUDGES: dict[type, Callable[[Any, SweepData], Finding]] = {
 
 def judge_own(claim: OwnClaim, data: SweepData) -> Finding:
     """What a declared claim finds in the data: on each data set, but for one that names data sets itself."""
+    data = data.by_family
     if isinstance(claim, CodedClaim):
         return coded.judge(claim, data)
     judge = partial(_JUDGES[type(claim)], claim)

@@ -1,21 +1,20 @@
 """A declared claim about a trainability limit: against another family's, or against a depth.
 
-Against a family: doublings of depth from one logistic regression of both, as C1a. Against a depth: whether more
-(above) or fewer (below) than half of the seeds train there, judged exactly; at the nearest depth tried that can
-show it where that depth was not: most train at a deeper one, or most do not at a shallower one. Six seeds are the
-fewest that can show it.
+Against a family: doublings of depth from one logistic regression of all trials of both, as C1a. Against a depth:
+whether more (above) or fewer (below) than half of the seeds train there, judged exactly; at the nearest depth that can
+show it where that depth has not two seeds: most train at a deeper one, or most do not at a shallower one. Six seeds are
+the fewest that can show it.
 """
 
 import numpy as np
 import pandas as pd
 
 from skipray.claims.judging.claim import Comparison, Finding, Side, finding, untested
-from skipray.claims.judging.data import SweepData, combinations
+from skipray.claims.judging.data import SweepData
 from skipray.claims.judging.estimates import share_of_seeds
 from skipray.claims.judging.evidence import Lead, OneWay, Share
-from skipray.claims.judging.unpaired import unpaired
+from skipray.claims.judging.lead import lead_of
 from skipray.spec.claims import LimitClaim
-from skipray.trends import trainability_shift
 
 
 def judge(claim: LimitClaim, data: SweepData) -> Finding:
@@ -25,28 +24,18 @@ def judge(claim: LimitClaim, data: SweepData) -> Finding:
 def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
     name, other = data.name(claim.family), data.name(than)
     statement = claim.statement or f"The trainability limit of {name} lies {claim.direction} {other}'s"
-    trials = data.trials.assign(trained=data.trials["outcome"] == "trained")
-    first, second = (data.of(family) for family in (than, claim.family))
-    shared = data.shared_factors(than, claim.family)
-    keys = ["depth", "seed", *shared]
-    both = trials.loc[first.index.union(second.index)]
-    both = both.assign(second=both.index.isin(second.index))
-    pairs = both.groupby(keys)["second"].transform("nunique") if len(both) else both["seed"]
-    both = both[pairs == 2] if len(both) else both
-    if both["depth"].nunique() < 2 or both["seed"].nunique() < 2:
-        what = f"Run {claim.family} and {than} at two or more depths with two or more shared seeds."
-        return untested(statement, what, f"fewer than two shared depths or seeds{unpaired(data, claim.family, than)}")
-    shift = trainability_shift(
-        both["depth"], both["trained"], both["second"], cell=combinations(both, shared),
-        seed=both["seed"],
-    )  # fmt: skip
-    words = f"{name} trains {_how_far(shift.doublings, other)}"
+    found = lead_of(data, than, claim.family)
+    if isinstance(found, str):
+        return untested(
+            statement, f"Run {claim.family} and {than} at two or more depths with two or more seeds.", found
+        )
+    words = f"{name} trains {_how_far(found.shift.doublings, other)}"
     part = Comparison(
-        f"limit of {name} beyond {other}'s", Lead(shift), "doublings of depth", "the limits lie as claimed",
+        f"limit of {name} beyond {other}'s", Lead(found.shift), "doublings of depth", "the limits lie as claimed",
         "the limits do not lie as claimed", 0.0, claim.direction,
     )  # fmt: skip
     return finding(
-        statement, [part], both["seed"], both["depth"],
+        statement, [part], found.trials["seed"], found.trials["depth"],
         supported=f"As claimed: {words}.", refuted=f"Not as claimed: {words}.", open=f"Open: {words}.", facts=words,
     )  # fmt: skip
 
