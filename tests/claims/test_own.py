@@ -86,6 +86,15 @@ def test_claims_are_read_and_leave_trials_alone(tmp_path: Path) -> None:
             "claims:\n  own:\n  - {id: a, kind: trend, metric: test.accuracy, family: resnet, direction: flat}\n",
             "found a margin of 0; allowed: above 0",
         ),
+        (
+            "claims:\n  own:\n"
+            "  - {id: a, kind: correlation, metric: test.loss, other: test.loss, direction: positive}\n",
+            "claims.own.0.other: found test.loss, the metric itself; allowed: another one",
+        ),
+        (
+            "claims:\n  own:\n  - {id: a, kind: limit, family: resnet, direction: above, than: resnet}\n",
+            "claims.own.0.than: found resnet, the family itself; allowed: another one",
+        ),
         ("claims:\n  own:\n  - {id: a, kind: 'nowhere:x'}\n", "claims.own.0.kind: found 'nowhere:x', but importing"),
     ],
 )
@@ -321,6 +330,17 @@ def test_a_claim_may_compare_two_values_of_a_factor() -> None:
     assert "8 pairs" in found["a"].sentence
     assert "+0.003 from depth 2 to 8" in found["t"].sentence
     assert re.search(r"pre trains 1 doubling of depth further than", found["l"].sentence)
+
+
+def test_a_family_is_itself_in_whatever_order_its_values_stand(tmp_path: Path) -> None:
+    text = SWEEP.replace("activation: relu, residual_scale: 1", "residual_scale: 1").replace("width: 64, ", "")
+    text = text.replace("depth: [8, 20]", "depth: [8, 20], width: [32, 64], activation: [relu, tanh]")
+    family, than = "plainnet width=32 activation=relu", "plainnet activation=relu width=32"
+    claim = f"{{id: a, kind: comparison, metric: test.accuracy, family: {family}, than: {than}, direction: above}}"
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{text}claims:\n  own: [{claim}]\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="than: found plainnet activation=relu width=32, the family itself"):
+        load_sweep(path)
 
 
 def test_networks_that_go_without_a_factor_are_named_none(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from skipray import metrics
 from skipray.extension import catalog
 from skipray.spec.cell import Group, value_text
-from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, LimitClaim, narrowed
+from skipray.spec.claims import KINDS, Claims, ClaimsField, CodedClaim, CorrelationClaim, LimitClaim, narrowed
 from skipray.spec.document import Location
 from skipray.spec.reading.mistakes import Mistakes
 from skipray.spec.words import show
@@ -87,8 +87,11 @@ class ClaimsReader:
             if isinstance(value, str):
                 depth = ", or a depth" if isinstance(claim, LimitClaim) and field == "than" else ""
                 self._check_family(value, (*here, field), depth)
-        if getattr(claim, "than", None) == getattr(claim, "family", None) and hasattr(claim, "than"):
-            self.mistakes.add((*here, "than"), f"found {claim.than}, the family itself; allowed: another one")
+        than = getattr(claim, "than", None)
+        if isinstance(than, str) and narrowed(than) == narrowed(claim.family):
+            self.mistakes.add((*here, "than"), f"found {than}, the family itself; allowed: another one")
+        if isinstance(claim, CorrelationClaim) and claim.other == claim.metric:
+            self.mistakes.add((*here, "other"), f"found {claim.other}, the metric itself; allowed: another one")
         if getattr(claim, "direction", None) in ("within", "flat") and claim.margin == 0:
             self.mistakes.add(
                 (*here, "margin") if "margin" in item else here, "found a margin of 0; allowed: above 0, to be within"
