@@ -23,6 +23,7 @@ from skipray.trends.bound_curve import BoundCurve
 from skipray.trends.design import Design, build_design
 from skipray.trends.fitted import FittedCurve, LimitsFound, around
 from skipray.trends.fitting import Observed, fit_curves, left_out_errors
+from skipray.trends.given import seeds_of, signs_of
 from skipray.trends.in_step import in_step
 from skipray.trends.variances import estimate_variances
 from skipray.wording import counted
@@ -198,11 +199,14 @@ def fit_depth_trends(
         fixed: parameter name -> value to hold it at, in every curve that has it.
 
     Raises:
-        ValueError: arrays of different lengths, values that are not finite, depths that are not positive, an unknown
-            curve, a fixed parameter that no curve has, no resamples, bounds that no number lies between.
+        ValueError: arrays of different lengths, values that are not finite, depths that are not positive, values
+            without a seed, anything but -1, 0 and 1 in `censored`, an unknown curve, a fixed parameter that is not
+            finite or that no curve has, no resamples, bounds that no number lies between.
     """
-    if resamples < 1:
-        raise ValueError(f"found {resamples} resamples; allowed: at least 1")
+    if resamples < 1 or resamples != int(resamples):
+        raise ValueError(f"found {resamples} resamples; allowed: a whole number, at least 1")
+    if strange := {name: value for name, value in (fixed or {}).items() if not np.isfinite(value)}:
+        raise ValueError(f"found fixed {strange}; allowed: finite numbers")
     names = list(curves) if curves is not None else list(catalog.names("curves"))
     trends = [_prepared(one, curves, dict(fixed or {})) for one in series]
     ready = [one for one in trends if isinstance(one, _Prepared)]
@@ -345,8 +349,8 @@ def _checked(
     depth: ArrayLike, value: ArrayLike, censored: ArrayLike | None, seed: ArrayLike | None
 ) -> tuple[Array, Array, np.ndarray, np.ndarray | None]:
     x, y = np.asarray(depth, dtype=float), np.asarray(value, dtype=float)
-    signs = np.zeros(len(x), dtype=int) if censored is None else np.asarray(censored).astype(int)
-    seeds = None if seed is None else np.asarray(seed)
+    signs = np.zeros(len(x), dtype=int) if censored is None else signs_of("censored", censored)
+    seeds = seeds_of(seed)
     lengths = {"depth": x.shape, "value": y.shape, "censored": signs.shape}
     if seeds is not None:
         lengths["seed"] = seeds.shape
@@ -358,8 +362,6 @@ def _checked(
         raise ValueError("found values that are not finite; allowed: finite ones, a censored one as its bound")
     if not (np.all(np.isfinite(x)) and np.all(x > 0)):
         raise ValueError("found depths that are not positive; allowed: weight layers")
-    if not np.all(np.isin(signs, (-1, 0, 1))):
-        raise ValueError(f"found censored {sorted(set(signs.tolist()))}; allowed: -1 below, 0, 1 above")
     return x, y, signs, seeds
 
 

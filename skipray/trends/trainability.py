@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from skipray.curves import Array
 from skipray.trends.design_effect import CHI_SQUARE_95, design_effect
+from skipray.trends.given import seeds_of, whether
 from skipray.trends.limit_surface import Profiles, profiles
 
 ALL_OF = 6
@@ -71,7 +72,7 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, seed: ArrayLike 
 
     Args:
         depth: (trials,) weight layers, positive.
-        trained: (trials,) whether each trial trained. A diverged trial did not.
+        trained: (trials,) whether each trial trained, booleans or 0 and 1. A diverged trial did not.
         seed: (trials,) of each trial; where seeds differ as wholes, the interval is widened accordingly.
 
     Returns:
@@ -79,11 +80,12 @@ def trainability_limit(depth: ArrayLike, trained: ArrayLike, *, seed: ArrayLike 
         and None where there were fewer. None trained: `below`, likewise. No failure ever moves `low` deeper than that.
 
     Raises:
-        ValueError: arrays of different lengths, no trials, depths that are not positive.
+        ValueError: arrays of different lengths, no trials, depths that are not positive, anything but booleans or 0 and
+            1 in `trained`, trials without a seed.
     """
     x = np.asarray(depth, dtype=float)
-    y = np.asarray(trained).astype(bool)
-    seeds = None if seed is None else np.asarray(seed)
+    y = whether("trained", trained)
+    seeds = seeds_of(seed)
     if x.ndim != 1 or x.shape != y.shape or (seeds is not None and seeds.shape != x.shape):
         raise ValueError(f"found depth {x.shape} and trained {y.shape}; allowed: one-dimensional arrays of one length")
     if not len(x) or not np.all(np.isfinite(x)) or not np.all(x > 0):

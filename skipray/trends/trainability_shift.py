@@ -17,6 +17,7 @@ from scipy.special import expit
 
 from skipray.curves import Array
 from skipray.trends.design_effect import cut, seed_effect
+from skipray.trends.given import seeds_of, whether
 from skipray.trends.logistic_grid import TINY, log_likelihood, midpoints, peak_height, steepnesses
 
 MIDPOINTS, STEEPNESSES = 161, 24
@@ -116,18 +117,19 @@ def trainability_shift(
 
     Args:
         depth: (trials,) weight layers, positive; at least two depths.
-        trained: (trials,) whether each trial trained.
-        second: (trials,) whether it is of the second family.
+        trained: (trials,) whether each trial trained, booleans or 0 and 1.
+        second: (trials,) whether it is of the second family, likewise.
         cell: (trials,) combination of other factors; each has a limit of its own, the factor between families is one.
         seed: (trials,) of each trial; where seeds differ as wholes, the interval is widened accordingly.
 
     Raises:
-        ValueError: arrays of different lengths, fewer than two depths, depths that are not positive, or one family.
+        ValueError: arrays of different lengths, fewer than two depths, depths that are not positive, one family,
+            anything but booleans or 0 and 1 in `trained` or `second`, trials without a seed.
     """
     x = np.asarray(depth, dtype=float)
-    y, twin = np.asarray(trained).astype(bool), np.asarray(second).astype(bool)
+    y, twin = whether("trained", trained), whether("second", second)
     cells = np.zeros(x.shape) if cell is None else np.asarray(cell)
-    seeds = None if seed is None else np.asarray(seed)
+    seeds = seeds_of(seed)
     shapes = {x.shape, y.shape, twin.shape, cells.shape} | (set() if seeds is None else {seeds.shape})
     if x.ndim != 1 or len(shapes) > 1:
         raise ValueError(f"found arrays of shapes {sorted(shapes)}; allowed: one-dimensional arrays of one length")

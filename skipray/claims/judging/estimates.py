@@ -9,6 +9,7 @@ import pandas as pd
 
 from skipray.claims.judging.evidence import Mean, Ratio, Share
 from skipray.metrics import describe
+from skipray.trends.given import seeds_of
 
 ROUNDING = float(np.finfo(np.float32).eps)
 """Of what was measured: a standard deviation below it, as a share of the values, is no knowledge."""
@@ -27,8 +28,15 @@ def mean_over_cells(value: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Me
 
     Returns:
         None with fewer than two seeds, or with no cell of two.
+
+    Raises:
+        ValueError: arrays of different lengths, values that are not finite or that have no seed.
     """
-    names, seeds = np.unique(seed, return_inverse=True)
+    if len({np.shape(one) for one in (value, cell, seed)}) > 1:
+        raise ValueError("found values, cells and seeds of different lengths; allowed: arrays of one length")
+    if not np.all(np.isfinite(np.asarray(value, dtype=float))):
+        raise ValueError("found values that are not finite; allowed: finite ones, none where there is no value")
+    names, seeds = np.unique(np.asarray(seeds_of(seed)), return_inverse=True)
     if len(names) < 2:
         return None
     _, cells = np.unique(cell, return_inverse=True)
