@@ -1,5 +1,6 @@
 """What a trial hands up: plain values, no torch, no Ray, no MLflow."""
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -21,6 +22,24 @@ DEFAULT_STORE = "skipray.db"
 CHANCE_SCORE, CHANCE_LOSS = "chance.accuracy", "chance.loss"
 """Logged with a trial's last epoch: share of the most frequent class in the training split, and the cross-entropy of
 naming each class with its frequency, in nats."""
+
+_SHARES = ("accuracy",)
+"""What the names of shares end with: values from 0 to 1."""
+_DIFFERENCES = ("gap.",)
+"""What the names of differences of two values begin with, from -1 to 1 where they are of shares."""
+
+
+def no_share(name: str, value: float) -> str:
+    """What is wrong with a value of a metric that is a share; empty where nothing is.
+
+    >>> no_share("test.accuracy", 95.5), no_share("gap.accuracy", -0.1), no_share("test.loss", 2.3)
+    ('found 95.5; allowed: a share from 0 to 1, percent divided by 100', '', '')
+    """
+    lowest = -1 if name.startswith(_DIFFERENCES) else 0
+    if not name.endswith(_SHARES) or math.isnan(value) or lowest <= value <= 1:
+        return ""
+    return f"found {value:g}; allowed: a share from {lowest} to 1, percent divided by 100"
+
 
 LAYER_COLUMNS = (
     "epoch",

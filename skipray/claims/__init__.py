@@ -85,7 +85,8 @@ def judge(
         remarks: of claims of one's own, by id: what is added to their sentence, such as when they were declared.
 
     Raises:
-        ValueError: trials lacks one of `architecture, depth, seed, outcome`.
+        ValueError: trials lacks one of `architecture, depth, seed, outcome`, has a trial twice, an accuracy that is no
+            share, or a depth or seed that is none; the row is named.
     """
     data = SweepData.read(trials, layers, factors, roles)
     stated = []

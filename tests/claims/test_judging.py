@@ -233,3 +233,38 @@ def test_claims_about_singularity_say_how_many_networks_exploded(table, verdict,
     claim = verdict("C6", table(some_explode))
     assert claim.sentence.endswith("10 of these 90 networks exploded (loss far above chance's).")
     assert "exploded" not in verdict("C6", table(measure)).sentence
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("train.accuracy", 97.1, "row 3: train.accuracy: found 97.1; allowed: a share from 0 to 1, percent divided"),
+        ("gap.accuracy", -1.5, "row 3: gap.accuracy: found -1.5; allowed: a share from -1 to 1, percent divided"),
+        ("depth", 0, "row 3: depth: found 0; allowed: a whole number, at least 1"),
+        ("depth", np.nan, "row 3: depth: found nan; allowed: a whole number, at least 1"),
+        ("seed", 0.5, "row 3: seed: found 0.5; allowed: a whole number, at least 0"),
+    ],
+)
+def test_a_table_that_says_something_else_is_refused(column: str, value, said: str, table) -> None:
+    trials = table(lambda *_: {"train.accuracy": 0.9, "gap.accuracy": 0.1}, families=("resnet",))
+    judge(trials)
+    wrong = trials.astype({column: object})
+    wrong.loc[2, column] = value
+    with pytest.raises(ValueError, match=said):
+        judge(wrong)
+
+
+def test_a_trial_counts_once(table) -> None:
+    """Rows that were given twice made 80 pairs of 20."""
+    trials = table(lambda *_: {"test.accuracy": 0.9}, families=("a", "b"))
+    for twice in (pd.concat([trials, trials]), pd.concat([trials, trials]).drop(columns="trial_id")):
+        with pytest.raises(ValueError, match="row 61: found the trial of row 1 again; allowed: each once"):
+            judge(twice)
+    wider = pd.concat([trials.assign(width=32), trials.assign(width=64)]).drop(columns="trial_id")
+    judge(wider, factors=["width"])
+    with pytest.raises(ValueError, match="with a column for each factor that they differ in"):
+        judge(wider, factors=())
+
+
+def test_what_ones_own_metric_is_called_says_nothing_of_its_values(table) -> None:
+    judge(table(lambda *_: {"my.accuracy": 97.1}))

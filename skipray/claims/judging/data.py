@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skipray.claims.judging.checked import check_trials
 from skipray.metrics import describe, headline_rows, layer_metric
 from skipray.spec.cell import Scalar, bare_name, value_text
 from skipray.spec.claims import narrowed
@@ -109,7 +110,9 @@ class SweepData:
             names = [n for n in dict.fromkeys(names) if n not in _NEEDED]
         # A copy joins the blocks that a table of many columns was made of, each of which costs every choice of rows.
         joined = trials.reset_index(drop=True).copy()
-        return cls(joined, layers, _varied(trials, names), PAPER if roles is None else roles)
+        varied = _varied(trials, names)
+        check_trials(trials, varied)
+        return cls(joined, layers, varied, PAPER if roles is None else roles)
 
     @property
     def data_sets(self) -> list[str]:

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from skipray.errors import SkiprayError
+from skipray.records import no_share
 from skipray.spec import ModelSpec, Recipe
 from skipray.spec.cell import bare_name
 from skipray.spec.data_factors import is_factor
@@ -37,10 +38,6 @@ LONGEST_KEY = 250
 """Characters of a metric's name that MLflow takes."""
 NOT_METRICS = (PROFILE_PREFIX, "time.")
 """What the names of other values than an epoch's begin with."""
-SHARES = ("accuracy",)
-"""What the names of shares end with: values from 0 to 1."""
-DIFFERENCES = ("gap.",)
-"""What the names of differences of two values begin with, from -1 to 1 where they are of shares."""
 
 
 class BadTable(SkiprayError, ValueError):
@@ -167,12 +164,11 @@ def _mistakes(name: str, values: Iterable[Any]) -> Iterator[str]:
     if name.startswith(NOT_METRICS) or name in MAPPINGS:
         yield f"found the column {name}; allowed: {ALLOWED}"
         return
-    lowest = -1 if name.startswith(DIFFERENCES) else 0
     for number, value in enumerate(values, 1):
         if value is not None and not isinstance(value, int | float):
             kind = "texts" if isinstance(value, str) else "what is no number"
             yield f"found the column {name} with {kind} (row {number}: {str(value)[:40]!r}); allowed: {ALLOWED}"
             return
-        if value is not None and name.endswith(SHARES) and not lowest <= value <= 1:
-            yield f"row {number}: {name}: found {value:g}; allowed: a share from {lowest} to 1, percent divided by 100"
+        if value is not None and (wrong := no_share(name, value)):
+            yield f"row {number}: {name}: {wrong}"
             return
