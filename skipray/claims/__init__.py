@@ -78,7 +78,7 @@ def judge(
         layers: `trial_id` and the columns of `skipray.records.LAYER_COLUMNS`; claims about layers need it.
         histories: `trial_id, epoch, metric, value`; no claim needs it today.
         factors: the sweep's factors other than architecture and depth, within which twins are paired; when None, all
-            columns of trials without a dot that are no known metric.
+            columns of trials that are options (`options.heads`), or have no dot and are no known metric.
         roles: role -> architecture, of `plain`, `skip` and `aggregated`; the paper's families when None.
         trained: whether networks were trained at all.
         own: claims that the sweep declares.

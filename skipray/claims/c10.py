@@ -10,7 +10,6 @@ from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, find
 from skipray.claims.judging.data import DivergedValue, SweepData, diverged_remark
 from skipray.claims.judging.either_way import either_way, spread, ways
 from skipray.claims.judging.estimates import level_within, mean_of
-from skipray.claims.judging.evidence import Mean
 from skipray.claims.judging.unpaired import unpaired
 
 ID = "C10"
@@ -32,7 +31,8 @@ def judge(data: SweepData) -> Finding:
     counted = ways(data, WHOLLY_CHANGED, "plain", "skip", "skip")
     compared = [data.pairs(NEEDS[0], "plain", "skip", diverged=way) for way in counted]
     pairs = compared[0]
-    change, survivors = (_level(data, diverged) for diverged in (WHOLLY_CHANGED, None))
+    own = data.measured(NEEDS[0], data.of("skip"), diverged=WHOLLY_CHANGED)
+    change = mean_of(own.assign(cell=data.cells(own)), "value")
     more, *others = (mean_of(one, "difference") for one in compared)
     plains = mean_of(pairs, "value_first")
     if change is None or more is None or plains is None:
@@ -42,10 +42,10 @@ def judge(data: SweepData) -> Finding:
             f"Run {names} at the same depths and seeds with `probe: {{preset: full}}`, which deletes blocks.",
             f"no pairs with {NEEDS[0]} and two seeds{unpaired(data, 'plain', 'skip')}",
         )
-    level, lead = either_way(change, [survivors] if others else [], "below"), either_way(more, others, "above")
+    lead = either_way(more, others, "above")
     parts = [
         Comparison(
-            f"{skip}'s change", level, "relative change", f"a {skip} stays near what it was",
+            f"{skip}'s change", level_within(change, NEEDS[0]), "relative change", f"a {skip} stays near what it was",
             f"a {skip} does not stay near what it was", NEAR, "below", WHOLLY, f"a {skip} changes by more than half",
         ),
         Comparison(
@@ -64,10 +64,3 @@ def judge(data: SweepData) -> Finding:
             data.of(*ROLES), f"a {skip}'s output counts as wholly changed, {plain}s are left out"
         ),
     )  # fmt: skip
-
-
-def _level(data: SweepData, diverged: DivergedValue | None) -> Mean | None:
-    """The change of networks with skips."""
-    own = data.measured(NEEDS[0], data.of("skip"), diverged=diverged)
-    mean = mean_of(own.assign(cell=data.cells(own)), "value")
-    return None if mean is None else level_within(mean, NEEDS[0])

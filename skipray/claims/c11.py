@@ -42,7 +42,7 @@ def judge(data: SweepData) -> Finding:
     share = share_of_seeds(
         (plain["outcome"] == "trained").to_numpy(dtype=float), data.cells(plain), plain["seed"].to_numpy()
     )
-    lost = [(None, NOTHING_RIGHT), (None, None), (NOTHING_RIGHT, None)]
+    lost = [(None, NOTHING_RIGHT), (NOTHING_RIGHT, NOTHING_RIGHT)]
     compared = [_paired(data, plain, *way) for way in lost]
     both = compared[0]
     lag, *others = map(_lead, compared)

@@ -12,7 +12,6 @@ import pandas as pd
 from skipray.claims.judging.change import deepest_of_two
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims.judging.data import BEYOND_PRECISION, CONDITION, SweepData, diverged_remark, exploded_remark
-from skipray.claims.judging.either_way import either_way, spread
 from skipray.claims.judging.estimates import censored_mean, level_within, mean_of
 from skipray.claims.judging.evidence import Mean
 
@@ -38,23 +37,20 @@ def judge(data: SweepData) -> Finding:
             continue
         deepest = table[table["depth"] == depth]
         deepest = deepest.assign(cell=data.cells(deepest))
-        survivors = deepest[deepest["outcome"] != "diverged"]
-        bound, without = (censored_mean(rows, "value") for rows in (deepest, survivors))
+        bound = censored_mean(deepest, "value")
         assert bound is not None  # bounds to one side alone
-        bound, without = (None if one is None else level_within(one, CONDITION) for one in (bound, without))
-        assert bound is not None
-        evidence = either_way(bound, [without] if len(survivors) < len(deepest) else [], "below")
+        bound = level_within(bound, CONDITION)
         name = data.name(role)
         at = f"at depth {depth}"
         parts.append(
             Comparison(
-                f"log10 kappa of {name} {at}", evidence, "decades", f"{name}'s kappa stays finite {at}",
+                f"log10 kappa of {name} {at}", bound, "decades", f"{name}'s kappa stays finite {at}",
                 f"{name}'s kappa is not finite {at}", MARGIN, "below", SINGULAR,
                 f"{name}'s kappa comes within a decade of what float32 can hold {at}",
             )
         )  # fmt: skip
         used.append(deepest)
-        words.append(f"log10 kappa of {name} {bound.at}{bound.effect:.2g} {at}" + spread(evidence).replace(";", ","))
+        words.append(f"log10 kappa of {name} {bound.at}{bound.effect:.2g} {at}")
         fall = _fall_over_layers(data, role)
         if fall is not None:
             parts.append(

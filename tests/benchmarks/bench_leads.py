@@ -12,10 +12,12 @@ many of these repetitions had such at all.
 
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 from bench_frontier import DEPTHS, HIGH, LOW, SEEDS, WIDTH
 
+from skipray.claims.judging.lead import SEARCHED
 from skipray.search.frontier import Belief, find_frontier
 from skipray.trends import trainability_shift
 
@@ -64,6 +66,8 @@ def leads(truth: tuple[float, float, float, float], doublings: float, rng: np.ra
     for chosen in (np.ones(len(depth), dtype=bool), both):
         if len(np.unique(depth[chosen])) > 1 and len(np.unique(seed[chosen])) > 1:
             shift = trainability_shift(depth[chosen], trained[chosen], which[chosen], seed=seed[chosen])
+            if chosen is not both:  # as `lead_of` has it
+                shift = replace(shift, effect=SEARCHED * shift.effect)
             ends.append(np.array([shift.low, shift.high]))
     return ends
 

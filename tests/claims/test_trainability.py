@@ -109,18 +109,16 @@ def test_c1b_of_one_family_is_in_part(table, verdict) -> None:
 
 
 def test_c1b_counts_diverged_networks_as_wrong(table, verdict) -> None:
-    """What a diverged network had reached before is not its accuracy. It makes no rise by itself: those that did not
-    diverge tell of none."""
+    """What a diverged network had reached before is not its accuracy."""
 
     def measure(family, depth, seed):
         outcome = "diverged" if depth >= 56 else "trained"
         return {"train.accuracy": 0.99 - 1e-4 * seed if depth < 74 else np.nan, "outcome": outcome}
 
     claim = verdict("C1b", table(measure))
-    assert claim.verdict == "inconclusive"
+    assert claim.verdict == "refuted"
     assert claim.effect > 50
     assert "+99 points from depth 8 to 110" in claim.sentence
-    assert "+0 to +99, by what diverged" in claim.sentence
     assert "30 of 60 networks diverged: their train error counts as 100 %." in claim.sentence
 
 

@@ -64,6 +64,6 @@ def _twice(trials: pd.DataFrame, factors: Sequence[str]) -> Iterator[str]:
         first = seen.setdefault("|".join(map(str, row)), number)
         if first != number:
             yield (
-                f"row {number}: found the trial of row {first} again; allowed: each once, with a column for each "
-                "factor that they differ in"
+                f"row {number}: found the trial of row {first} again; allowed: each once, told from others by the "
+                "columns that `factors` names"
             )

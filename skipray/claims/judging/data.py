@@ -16,7 +16,9 @@ from skipray.metrics import describe, headline_rows, layer_metric
 from skipray.spec.cell import Scalar, bare_name, value_text
 from skipray.spec.claims import narrowed
 from skipray.spec.data_factors import DATASET
+from skipray.spec.data_factors import OPTION as DATA_OPTION
 from skipray.spec.display_names import display_name
+from skipray.spec.models import OPTION
 
 ROLES = ("plain", "skip", "aggregated")
 PAPER = {"plain": "plainnet", "skip": "resnet", "aggregated": "resnext"}
@@ -102,7 +104,9 @@ class SweepData:
             names = [
                 c
                 for c in map(str, trials.columns)
-                if "." not in c and c not in _NO_FACTORS and not c.endswith(("_seconds", "_bytes"))
+                if ("." not in c or c.startswith((OPTION, DATA_OPTION)))
+                and c not in _NO_FACTORS
+                and not c.endswith(("_seconds", "_bytes"))
             ]
         else:
             # A factor may be written with its section; its column may not be.

@@ -1,8 +1,9 @@
-"""What diverged networks count as is never what decides: a claim is supported where it holds with them counted against
-it, and refuted where it fails with them counted for it.
+"""A claim is supported where it holds with diverged networks counted against it, and refuted where it fails with each
+of them counted as bad, whichever family it is of.
 
-Whether a network that diverged is all wrong or left out moves an effect, and one of the two is always the favourable
-one: for the claim, or against it. Judged by one treatment alone, a comparison could be above, below and within nothing.
+What is left out of the one is what would speak for the claim: to refute it by what is left is to take the favourable
+side again. Judged by one treatment alone, a comparison could be above, below and within nothing; as bad ones diverged
+networks are the same to every claim.
 """
 
 from collections.abc import Sequence
@@ -48,8 +49,7 @@ def either_way(shown: Mean, others: Sequence[Mean | None], wanted: Side) -> Evid
 
     Args:
         shown: the estimate with them counted against the claim.
-        others: with them counted in the other ways; None where too few networks are left then: the claim is not refuted
-            without them.
+        others: with them counted as bad; None where too few networks are left then: the claim is not refuted.
         wanted: the side of the margin that speaks for the claim.
 
     Returns:
@@ -71,7 +71,7 @@ def ways(
     data: SweepData, bad: DivergedValue | None, first: str, second: str, good: str
 ) -> list[dict[str, DivergedValue]]:
     """What diverged networks of two families or roles count as, for `SweepData.pairs`: first as it is told, counted
-    against the claim; then the other ways, where some diverged.
+    against the claim; then, where some diverged, as what they are, bad in either family.
 
     Args:
         bad: what a diverged network counts as where it is not left out; None where it always is.
@@ -80,7 +80,7 @@ def ways(
     told = {good: bad} if good and bad is not None else {}
     if bad is None or not (data.of(first, second)["outcome"] == "diverged").any():
         return [told]
-    return [told, *(way for way in ({}, {first: bad}, {second: bad}) if way != told)]
+    return [told, {first: bad, second: bad}]
 
 
 def spread(evidence: Evidence, unit: str = "") -> str:

@@ -67,7 +67,7 @@ def _seen(claim: TrendClaim, data: SweepData) -> _Seen:
         return _Seen(told, None, said)
     shown, second = (_within(one.mean, claim.metric) for one in (told, other))
     assert shown is not None
-    others = [] if bad is None or len(without) == len(whole) else [second]
+    others = [] if against or bad is None or len(without) == len(whole) else [second]
     return _Seen(told, either_way(shown, others, _WANTED[claim.direction]), said)
 
 
