@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skipray.claims import judge
+from skipray.claims.judging.data import SweepData
+from skipray.claims.judging.own import judge_own
+from skipray.claims.judging.verdict import Stated, judged
 from skipray.spec.claims import ComparisonClaim, TrendClaim
 
 DEPTHS = (8, 20, 38, 56)
@@ -38,7 +41,8 @@ def made(level, diverged, seeds: int = 5, families=("foo", "bar"), sd: float = 0
 
 
 def verdicts(table: pd.DataFrame, claims) -> dict[str, str]:
-    return {c.id: c.verdict for c in judge(table, own=claims, factors=()) if c.own}
+    data = SweepData.read(table, None, ())
+    return {c.id: c.verdict for c in judged([Stated(one.id, "", judge_own(one, data), own=True) for one in claims])}
 
 
 def test_what_diverges_refutes_what_says_something_good_of_it_alone() -> None:

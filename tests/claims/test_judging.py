@@ -260,7 +260,7 @@ def test_a_trial_counts_once(table) -> None:
             judge(twice)
     wider = pd.concat([trials.assign(width=32), trials.assign(width=64)]).drop(columns="trial_id")
     judge(wider, factors=["width"])
-    with pytest.raises(ValueError, match="with a column for each factor that they differ in"):
+    with pytest.raises(ValueError, match="told from others by the columns that `factors` names"):
         judge(wider, factors=())
 
 

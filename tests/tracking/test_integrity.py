@@ -153,7 +153,7 @@ def test_an_edited_list_of_a_runs_files_hides_no_damage(recorded: tuple[SweepSpe
         path.write_bytes(whole[:-1])
         (found,) = tracking.examine(sweep, uri, say=said.append)
         assert "layers.parquet is damaged" in found.what
-        assert said[0].startswith("1 runs were recorded without checksums")
+        assert said[0].startswith("1 run was recorded without checksums")
         path.write_bytes(whole)
 
 
