@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skipray.torch_private import OWN_STATE, changes_in_place
+from skipray.torch_private import OWN_STATE, changes_in_place, is_watched
 
 LIBRARIES = sys.stdlib_module_names | {"torch", "torchvision", "numpy", "skipray", "pydantic"}
 """Their objects and classes are left alone, but for modules and what is listed here."""
@@ -112,6 +112,15 @@ def is_plain(tensor: Tensor) -> bool:
     return strided and tensor.device.type != "meta" and not tensor.is_inference()
 
 
+def remembers_nothing(network: nn.Module) -> bool:
+    """Whether it is a network of skipray's, whose modules, all of them skipray's and torch's, set no attribute in a
+    pass and have no hooks: to look at each attribute would cost a twelfth of a short trial."""
+    if not type(network).__module__.startswith("skipray.") or is_watched(network):
+        return False
+    kinds: set[Any] = {type(module) for module in network.modules()}
+    return not any(map(is_users, kinds))
+
+
 class Remembered:
     """All of it as it stands, to be put back."""
 
@@ -122,7 +131,11 @@ class Remembered:
         self._back: list[Callable[[], None]] = []
         self._empty: list[dict[Any, Any]] = []
         """Most mappings of modules are: those of their hooks."""
+        self._modes: list[tuple[nn.Module, bool]] = []
         self._waiting: list[Any] = list(network.modules())
+        if remembers_nothing(network):
+            self._modes = [(module, module.training) for module in self._waiting]
+            self._waiting = []
         self._parts = {id(module) for module in self._waiting}
         while self._waiting:
             self._note(self._waiting.pop())
@@ -134,6 +147,8 @@ class Remembered:
         for mapping in self._empty:
             if mapping:
                 mapping.clear()
+        for module, training in self._modes:
+            module.training = training
 
     def _note(self, value: Any) -> None:
         if type(value) in FIXED or id(value) in self._known:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skipray.metrics.computing.remembered import Remembered, attributes, user_classes
+from skipray.metrics.computing.remembered import Remembered, attributes, remembers_nothing, user_classes
 from skipray.torch_private import OWN_STATE, buffers_of, put_buffer
 from skipray.trial.training.as_data import AsData, NotKept, bits, settled
 from skipray.trial.training.state import CheckpointRefused, ExtraStateRefused, other_states
@@ -43,6 +43,7 @@ class Rest:
             watched: whether what is of no known kind is looked at too, as far as it can be pickled, for `lost`.
         """
         self.network = network
+        self._by_attributes = not remembers_nothing(network)
         self.as_built = Remembered(network)
         """To be put back: classes of the user's are shared by the trials of a process."""
         self._data = AsData(network, watched=watched)
@@ -167,6 +168,8 @@ class Rest:
             for name, buffer in buffers_of(module).items():
                 if buffer is not None and prefix + name not in state:
                     yield ("buffer", path, name), buffer
+            if not self._by_attributes:
+                continue
             for name, value in vars(module).items():
                 if name not in OWN_STATE and name != MODE:
                     yield ("attribute", path, name), value

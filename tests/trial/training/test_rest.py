@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -15,8 +16,11 @@ import pytest
 import torch
 from torch import nn
 
+from skipray import architectures
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.remembered import remembers_nothing
 from skipray.probe import probe
+from skipray.spec import load_sweep
 from skipray.trial.training.rest import Rest
 from skipray.trial.training.state import CheckpointRefused, put_tensors, saved_tensors
 
@@ -249,3 +253,24 @@ def test_a_rest_of_another_network_or_too_large_is_refused(monkeypatch):
     outer[0].kept = 3
     with pytest.raises(CheckpointRefused, match=r"the rest of another network: it has 0\.kept"):
         rest.read(of_outer.tensors())
+
+
+def test_networks_of_skiprays_remember_nothing_until_a_user_adds_to_them():
+    """Their attributes are looked at only where they can hold state; the mode is put back all the same."""
+    trial = load_sweep(Path(__file__).parents[3] / "sweeps" / "quickstart.yaml").trials()[0]
+    network = architectures.build(trial.model, (1, 8, 8), 10, seed=0)
+    assert remembers_nothing(network)
+    network.train()
+    with as_found(network):
+        network.eval()
+    assert all(module.training for module in network.modules())
+    network.register_forward_hook(lambda *_: None)
+    assert not remembers_nothing(network)
+    assert not remembers_nothing(nn.Sequential(nn.Linear(2, 2)))
+    other = architectures.build(trial.model, (1, 8, 8), 10, seed=0)
+    other.add_module("own", Remembering())
+    assert not remembers_nothing(other)
+
+
+class Remembering(nn.Module):
+    seen = 0
