@@ -76,6 +76,10 @@ NORMS: Kinds = (
     *((nn.RMSNorm,) if hasattr(nn, "RMSNorm") else ()),
 )
 """Normalizations of any kind."""
+MATRICES: Kinds = (nn.Linear, nn.Bilinear, *CONVOLUTIONS, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
+"""Layers that have factors of a product, and whatever derives from them."""
+LOOKUPS: Kinds = (nn.Embedding, nn.EmbeddingBag)
+"""Layers that give out rows of a table."""
 
 
 def changes_in_place(tensor: Tensor) -> int:

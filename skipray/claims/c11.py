@@ -48,8 +48,7 @@ def judge(data: SweepData) -> Finding:
     lag, *others = map(_lead, compared)
     if share is None or lag is None:
         return untested(statement, f"{what} At least two seeds.", "fewer than two shared seeds")
-    some = (pd.concat([plain, data.of("skip")])["outcome"] == "diverged").any()
-    lead = either_way(lag, others if some else [], "above")
+    lead = either_way(lag, others, "above")
     parts = [
         Comparison(
             f"share of these {plain_name}s that train", share, f"of {share.count} seeds", "they train",

@@ -60,6 +60,7 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
     import torch
     from torch.func import functional_call
 
+    from skipray.metrics.computing.modes import evaluation_mode
     from skipray.torch_private import STATISTICS_NORMS
 
     squared = {name: p.detach().double().square() for name, p in network.named_parameters()}
@@ -75,7 +76,6 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
             buffers[f"{dot}running_mean"] = torch.zeros_like(variance)
         if hasattr(module, "effective_weight"):
             squared |= _squared_dirac(module, prefix)
-    modes = [(module, module.training) for module in network.modules()]
     # A branch's fixed scale is a weight of its paths too, and no parameter.
     scales = [
         (module, module.factor) for module in network.modules() if isinstance(getattr(module, "factor", 0), float)
@@ -83,18 +83,15 @@ def log_path_norm(network: nn.Module, input_shape: Sequence[int]) -> float:
     try:
         for module, factor in scales:
             module.factor = factor**2  # type: ignore[operator]
-        network.eval()
         device = next((weight.device for weight in squared.values()), torch.device("cpu"))
         ones = torch.ones(1, *input_shape, dtype=torch.float64, device=device)
-        with torch.no_grad():
+        with torch.no_grad(), evaluation_mode(network):
             total = functional_call(network, {**squared, **buffers}, (ones,)).sum()
     except RuntimeError as error:
         if not ONE_TYPE.search(str(error)):
             raise
         raise Absent(f"the network does not compute in float64: {str(error).partition(chr(10))[0]}") from None
     finally:
-        for module, training in modes:
-            module.training = training
         for module, factor in scales:
             module.factor = factor
     return 0.5 * math.log(float(total)) if total > 0 else -math.inf

@@ -157,6 +157,8 @@ def layers_of(
 
     with as_found(model), torch.inference_mode(False):
         found = find_layers(model, run, patterns, lone, (lambda: batch.passed(model)) if as_it_is else run)
+        if found.passed is None:  # the network tells all of it
+            return found
         used = {weight.name for weight in weight_layers(model, found)}
         return replace(found, unused=tuple(w.layer for w in weight_layers(model) if w.name not in used))
 

@@ -1,6 +1,6 @@
 """What one pass of a network shows: which modules it calls, in which order, and which parameters it uses."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from skipray.architectures import HiddenLayer
+from skipray.metrics.computing.hooked_weights import acting_tensors
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,8 @@ def watched_pass(network: nn.Module, run: Callable[[], Any]) -> WatchedPass:
     with torch.no_grad(), parametrize.cached():
         calls = _calls(network, run)
         called = {id(module) for module, _ in calls}
-        apart = {
-            name: tensor
-            for module, name, tensor in _parameters(network)
-            if tensor.ndim >= 2 and id(module) not in called
-        }
+        inside = ((path, module, name) for path, module, name in acting_tensors(network) if id(module) not in called)
+        apart = {path: tensor for path, module, name in inside if (tensor := getattr(module, name)).ndim >= 2}
         uses: dict[str, int] = {}
         if apart:
             calls = _calls(network, run, lambda calls: _Uses(apart, uses, calls))
@@ -107,16 +105,6 @@ def _calls(
         for handle in handles:
             handle.remove()
     return calls
-
-
-def _parameters(network: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
-    """Each parameter, and what each parametrization makes, with the module that has it and its name in the network."""
-    for prefix, module in network.named_modules():
-        if "parametrizations" in prefix.split("."):
-            continue
-        made = list(module.parametrizations) if parametrize.is_parametrized(module) else []
-        for name in [*(n for n, _ in module.named_parameters(recurse=False)), *made]:
-            yield module, f"{prefix}.{name}" if prefix else name, getattr(module, name)
 
 
 class _Uses(TorchFunctionMode):

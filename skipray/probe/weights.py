@@ -2,21 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from skipray.metrics.computing.hooked_weights import TRANSPOSED, acting, hooked
+from skipray.metrics.computing.hooked_weights import TRANSPOSED, acting, acting_tensors, hooked
 from skipray.probe.layers import Layers, declared_layers
 from skipray.probe.names import has_matrix_shape, is_matrix
-from skipray.torch_private import CONVOLUTIONS, NORMS
+from skipray.torch_private import LOOKUPS, MATRICES, NORMS
 
-MATRICES = (nn.Linear, nn.Bilinear, *CONVOLUTIONS, nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
-"""Modules of torch that have factors of a product, and whatever derives from them."""
-LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 FACTORS = re.compile(r"weight(_(ih|hh|hr).*)?|(in|q|k|v)_proj_weight")
-"""Names of their parameters that are factors."""
+"""Names of the parameters of torch's layers (`MATRICES`) that are factors of a product."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +81,11 @@ def _weights(network: nn.Module) -> list[str]:
     found: list[str] = []
     seen: dict[int, Tensor] = {}
     # The tensors are held: a parametrised weight is made anew at each look, and the next could take a dead one's id.
-    for prefix, module in network.named_modules():
-        if "parametrizations" in prefix.split("."):
-            continue
-        for name in _own_tensors(module):
-            tensor = getattr(module, name)
-            if id(tensor) not in seen and _is_weight(module, name, tensor):
-                seen[id(tensor)] = tensor
-                found.append(f"{prefix}.{name}" if prefix else name)
+    for path, module, name in acting_tensors(network):
+        tensor = getattr(module, name)
+        if id(tensor) not in seen and _is_weight(module, name, tensor):
+            seen[id(tensor)] = tensor
+            found.append(path)
     return found
 
 
@@ -105,25 +97,14 @@ def left_out(network: nn.Module) -> list[str]:
         return []
     weights, found = set(_weights(network)), []
     taken = {id(tensor) for name, tensor in network.named_parameters(remove_duplicate=False) if name in weights}
-    for prefix, module in network.named_modules():
-        known = isinstance(module, (*NORMS, *LOOKUPS))
-        if _is_of_torch(module) or "parametrizations" in prefix.split("."):
+    for path, module, name in acting_tensors(network):
+        of_kind = isinstance(module, (*NORMS, *LOOKUPS)) and name in ("weight", "bias")
+        if _is_of_torch(module) or of_kind or path in weights:
             continue
-        for name in _own_tensors(module):
-            tensor, path = getattr(module, name), f"{prefix}.{name}" if prefix else name
-            of_kind = known and name in ("weight", "bias")
-            if has_matrix_shape(tensor) and path not in weights and id(tensor) not in taken and not of_kind:
-                found.append(path)
+        tensor = getattr(module, name)
+        if has_matrix_shape(tensor) and id(tensor) not in taken:
+            found.append(path)
     return found
-
-
-def _own_tensors(module: nn.Module) -> list[str]:
-    """Names of a module's own parameters, and of what is made of some of them in their place."""
-    by_hooks = hooked(module)
-    originals = {name for of in by_hooks.values() for name in of}
-    own = [name for name, _ in module.named_parameters(recurse=False) if name not in originals]
-    made: Any = module.parametrizations if parametrize.is_parametrized(module) else ()
-    return [*own, *by_hooks, *made]
 
 
 def _is_of_torch(module: nn.Module) -> bool:

@@ -201,8 +201,7 @@ def _plain(node: Any, loc: Location, lines: dict[Location, int], path: Path) -> 
         tag = tag.replace(STANDARD, "!!")
         if tag == "!!str":
             return str(node.value)
-        place = _place(loc, lines.get(loc, 0), path)
-        raise SpecError([f"{place}found the tag {tag}; allowed: text, numbers, booleans, lists and mappings"])
+        raise _no_value(f"the tag {tag}", loc, lines, path)
     if isinstance(node, dict):
         out = {}
         for key, value in node.items():
@@ -227,8 +226,12 @@ def _plain(node: Any, loc: Location, lines: dict[Location, int], path: Path) -> 
         return float(node)
     if isinstance(node, str):
         return str(node)
+    raise _no_value(kind_words(node), loc, lines, path)
+
+
+def _no_value(found: str, loc: Location, lines: Mapping[Location, int], path: Path) -> SpecError:
     place = _place(loc, lines.get(loc, 0), path)
-    raise SpecError([f"{place}found {kind_words(node)}; allowed: text, numbers, booleans, lists and mappings"])
+    return SpecError([f"{place}found {found}; allowed: text, numbers, booleans, lists and mappings"])
 
 
 def _place(loc: Location, line: int, path: Path) -> str:

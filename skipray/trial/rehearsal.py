@@ -12,6 +12,7 @@ from skipray import architectures
 from skipray.errors import SkiprayError
 from skipray.extension import own_code
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.modes import evaluation_mode
 from skipray.probe import layers_of
 from skipray.probe.batch import Batch
 from skipray.probe.weights import left_out
@@ -151,13 +152,8 @@ def layers_rule(
 
 def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: str, task: Task = "classes") -> None:
     """Refuse a network that does not give scores of the right shape."""
-    modes = [(module, module.training) for module in network.modules()]
-    try:
-        with torch.no_grad():
-            found = network.eval()(samples)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with torch.no_grad(), evaluation_mode(network):
+        found = network(samples)
     count = len(samples)
     by_position = task == "positions"
     wanted = (count, samples.shape[1], outputs) if by_position else (count, outputs)

@@ -83,11 +83,11 @@ def ways(
     return [told, {first: bad, second: bad}]
 
 
-def spread(evidence: Evidence, unit: str = "") -> str:
+def spread(evidence: Evidence) -> str:
     """`; -0.35 to +0.099, by what diverged networks count as`; empty where they make no difference."""
     if not isinstance(evidence, Between):
         return ""
     if evidence.lowest is None or evidence.highest is None:
         return "; without what diverged too little is left to tell"
-    ends = (f"{end.effect:+.3g}{unit}" for end in (evidence.lowest, evidence.highest))
+    ends = (f"{end.effect:+.3g}" for end in (evidence.lowest, evidence.highest))
     return f"; {' to '.join(ends)}, {BY_DIVERGED}"

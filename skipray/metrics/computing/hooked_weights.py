@@ -1,8 +1,12 @@
 """Weights that a hook makes of others before each pass: `torch.nn.utils.weight_norm` and `spectral_norm`, which are
 older than `torch.nn.utils.parametrizations`, and `torch.nn.utils.prune`."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -17,6 +21,20 @@ def hooked(module: nn.Module) -> dict[str, tuple[str, ...]]:
         if of and own.issuperset(of) and base not in own and isinstance(vars(module).get(base), Tensor):
             found[base] = of
     return dict(sorted(found.items()))
+
+
+def acting_tensors(network: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
+    """Name in the network, module and attribute of each parameter, and in place of what parametrizations and hooks make
+    others of, of what they make. One that is made is made anew at each look."""
+    for prefix, module in network.named_modules():
+        if "parametrizations" in prefix.split("."):
+            continue
+        by_hooks = hooked(module)
+        originals = {name for of in by_hooks.values() for name in of}
+        own = [name for name, _ in module.named_parameters(recurse=False) if name not in originals]
+        made: Any = module.parametrizations if parametrize.is_parametrized(module) else ()
+        for name in (*own, *by_hooks, *made):
+            yield f"{prefix}.{name}" if prefix else name, module, name
 
 
 def acting(module: nn.Module, name: str) -> Tensor:

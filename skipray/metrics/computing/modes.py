@@ -26,24 +26,27 @@ def evaluation_mode(network: nn.Module, *, batch_statistics: bool = False) -> It
             One value a channel, as a split of one sample may give, has no statistics, and is taken as it is by torch's
             own batch normalization, which would refuse it.
     """
-    modes = [(module, module.training) for module in network.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()] if batch_statistics else []
-    network.eval()
-    norms = [module for module in network.modules() if keeps_statistics(module)] if batch_statistics else []
-    for norm in norms:
-        norm.train()
+    if not batch_statistics:
+        with _modes_kept(network):
+            network.eval()
+            yield
+        return
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    norms = [module for module in network.modules() if keeps_statistics(module)]
     checking = [norm for norm in norms if isinstance(norm, BATCH_NORMS) and not hasattr(norm, "takes_one_value")]
-    hooks = [norm.register_forward_pre_hook(_by_values) for norm in checking]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, training in modes:
-            module.training = training
-        with torch.no_grad():
-            for buffer, value in buffers:
-                buffer.copy_(value)
+    with _modes_kept(network):
+        network.eval()
+        for norm in norms:
+            norm.train()
+        hooks = [norm.register_forward_pre_hook(_by_values) for norm in checking]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+            with torch.no_grad():
+                for buffer, value in buffers:
+                    buffer.copy_(value)
 
 
 def _by_values(norm: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
@@ -53,8 +56,14 @@ def _by_values(norm: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
 @contextmanager
 def training_mode(network: nn.Module) -> Iterator[None]:
     """Training mode for a while; modes are left as they were found."""
+    with _modes_kept(network):
+        network.train()
+        yield
+
+
+@contextmanager
+def _modes_kept(network: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in network.modules()]
-    network.train()
     try:
         yield
     finally:

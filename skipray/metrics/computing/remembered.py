@@ -133,7 +133,8 @@ class Remembered:
         """Most mappings of modules are: those of their hooks."""
         self._modes: list[tuple[nn.Module, bool]] = []
         self._waiting: list[Any] = list(network.modules())
-        if remembers_nothing(network):
+        self.nothing = remembers_nothing(network)
+        if self.nothing:
             self._modes = [(module, module.training) for module in self._waiting]
             self._waiting = []
         self._parts = {id(module) for module in self._waiting}

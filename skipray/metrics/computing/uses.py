@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
-"""A table that is a classifier's weight too acts where it is multiplied with, not where a row is looked up."""
+from skipray.torch_private import LOOKUPS
 
 
 def uses(network: nn.Module, names: Sequence[str], run: Callable[[list[RemovableHandle]], object]) -> list[int]:
@@ -27,6 +26,7 @@ def uses(network: nn.Module, names: Sequence[str], run: Callable[[list[Removable
     modules = dict(network.named_modules(remove_duplicate=False))
     having: defaultdict[int, list[nn.Module]] = defaultdict(list)
     for module in network.modules():
+        # A table that is a classifier's weight too acts where it is multiplied with, not where a row is looked up.
         for parameter in () if isinstance(module, LOOKUPS) else module.parameters(recurse=False):
             having[id(parameter)].append(module)
     found = []

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipray.tracking.address import is_sql, redact
-from skipray.tracking.read.sweep_run import deleted_sweep, http_experiment, sweep_runs
+from skipray.tracking.read.sweep_run import deleted_sweep, experiment_of, sweep_runs
 from skipray.tracking.read.sweeps import renamed_sweeps
-from skipray.tracking.read.tables import RUNS, TAGS, away, engine, find_experiment
+from skipray.tracking.read.tables import RUNS, TAGS, away, engine
 from skipray.tracking.schema import KIND, PARENT
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Gone:
 def gone(uri: str, name: str) -> Gone | None:
     """What has happened to a sweep that is not found under its name although the store holds its runs; None where it is
     found, or where nothing is held of it."""
-    if _experiment(uri, name) is not None:
+    if experiment_of(uri, name) is not None:
         return None if sweep_runs(uri, name) else _run_deleted(uri, name)
     store = f"MLFLOW_TRACKING_URI={shlex.quote(redact(uri))}"
     deleted = deleted_sweep(uri, name)
@@ -80,19 +80,12 @@ def stray_runs(uri: str, name: str, run_id: str) -> dict[str, list[str]]:
     Args:
         run_id: the sweep's run that there is now; empty where there is none.
     """
-    experiment = _experiment(uri, name)
+    experiment = experiment_of(uri, name)
     if experiment is None:
         return {}
     own = _own_runs(uri, experiment) - {run_id}
     found = {parent: _under(uri, experiment, parent) for parent in sorted(own)}
     return {parent: runs for parent, runs in found.items() if runs}
-
-
-def _experiment(uri: str, name: str) -> str | None:
-    if not is_sql(uri):
-        return http_experiment(uri, name)
-    found = find_experiment(uri, name)
-    return str(found) if found is not None else None
 
 
 def _own_runs(uri: str, experiment: str) -> set[str]:

@@ -19,7 +19,7 @@ from skipray.tracking.read.former import aliases, renamed
 from skipray.tracking.read.look import look
 from skipray.tracking.read.pages import Page, found_runs
 from skipray.tracking.read.row import ROW_TAGS, RunRow, made_row, row_of
-from skipray.tracking.read.sweep_run import http_experiment
+from skipray.tracking.read.sweep_run import experiment_of, http_experiment
 from skipray.tracking.read.tables import FETCHED_ROWS, RUNS, TAGS, away, engine, find_experiment
 from skipray.tracking.schema import KIND
 
@@ -57,10 +57,7 @@ class Ledger:
 
 def exists(sweep: SweepSpec, tracking_uri: str | None = None) -> bool:
     """Whether anything was tracked of this sweep. Creates nothing."""
-    uri = resolve_uri(sweep, tracking_uri)
-    if is_sql(uri):
-        return find_experiment(uri, sweep.name) is not None
-    return http_experiment(uri, sweep.name) is not None
+    return experiment_of(resolve_uri(sweep, tracking_uri), sweep.name) is not None
 
 
 def read_ledger(

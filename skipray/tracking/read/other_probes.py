@@ -10,7 +10,6 @@ from skipray.tracking.address import resolve_uri
 from skipray.tracking.read.former import aliases
 from skipray.tracking.read.ledger import child_runs
 from skipray.tracking.read.row import object_of
-from skipray.tracking.read.sweep_run import find_sweep_run
 
 PRESETS = ("none", "default", "full")
 """Each measures what those before it do."""
@@ -26,8 +25,6 @@ def other_probes(sweep: SweepSpec, tracking_uri: str | None, trials: Sequence[Tr
         trials: that the sweep has by now.
     """
     uri = resolve_uri(sweep, tracking_uri)
-    if find_sweep_run(uri, sweep.name) is None:
-        return []
     today = aliases(sweep, uri, trials)
     asked = {t.trial_id: t.probe for t in trials}
     finished: defaultdict[tuple[str, ProbeSpec], set[str]] = defaultdict(set)

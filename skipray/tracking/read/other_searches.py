@@ -14,6 +14,7 @@ from skipray.tracking.read.known import known_trials
 from skipray.tracking.read.ledger import child_runs
 from skipray.tracking.read.manifest import read_manifests
 from skipray.tracking.read.sweep_run import SweepRun
+from skipray.wording import counted
 
 LEAVING_NONE_OUT = ("width", "max_trials", "extensions")
 """Settings of a search that make no finished trial another's."""
@@ -43,13 +44,13 @@ def other_searches(sweep: SweepSpec, uri: str, run: SweepRun) -> list[str]:
 def _of_tuning(sweep: SweepSpec, left: Iterable[TrialSpec]) -> Iterator[str]:
     keys = {*Study(sweep).keys}
     kinds = Counter(
-        ("points of this study" if told_apart(t.study)[0] in keys else "points of another study")
+        ("point", "of this study" if told_apart(t.study)[0] in keys else "of another study")
         if t.phase == "tune"
-        else f"finals in the {t.setting} setting"
+        else ("final", f"in the {t.setting} setting")
         for t in left
     )
-    for kind, count in kinds.items():
-        yield f"{count} finished {kind}"
+    for (kind, which), count in kinds.items():
+        yield f"{counted(count, f'finished {kind}')} {which}"
 
 
 def _of_depths(sweep: SweepSpec, left: Iterable[TrialSpec]) -> Iterator[str]:
@@ -59,7 +60,7 @@ def _of_depths(sweep: SweepSpec, left: Iterable[TrialSpec]) -> Iterator[str]:
         families.setdefault(trial.cell.group.label, []).append(trial.model.depth)
     for family, depths in families.items():
         where = f"depth {min(depths)}" if min(depths) == max(depths) else f"depths {min(depths)} to {max(depths)}"
-        yield f"{len(depths)} finished trial{'s' if len(depths) > 1 else ''} of {family} at {where}"
+        yield f"{counted(len(depths), 'finished trial')} of {family} at {where}"
 
 
 def _changes(sweep: SweepSpec, manifests: Iterable[Manifest]) -> Iterator[str]:

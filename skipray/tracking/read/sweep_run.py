@@ -102,6 +102,14 @@ def deleted_sweep(uri: str, name: str) -> str | None:
     return str(found.experiment_id) if found is not None and found.lifecycle_stage == "deleted" else None
 
 
+def experiment_of(uri: str, name: str) -> str | None:
+    """The id of a sweep's experiment; None where there is none, or a deleted one. Creates nothing."""
+    if not is_sql(uri):
+        return http_experiment(uri, name)
+    found = find_experiment(uri, name)
+    return str(found) if found is not None else None
+
+
 def http_experiment(uri: str, name: str) -> str | None:
     """The id of a sweep's experiment, through MLflow's client; None where there is none, or a deleted one."""
     from skipray.tracking.client import reach

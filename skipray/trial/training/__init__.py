@@ -56,11 +56,6 @@ class TrainingProgress:
     """Training labels of the epoch that were named rightly so far; counted during a he2015 warm-up only."""
 
 
-def matrices(network: nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of each parameter with two axes or more, by its name."""
-    return {n: p.detach().clone() for n, p in network.named_parameters() if p.ndim >= 2}
-
-
 @dataclass(frozen=True)
 class EpochEnd:
     epoch: int
@@ -89,7 +84,7 @@ def train(
     on_step: Callable[[], None],
     on_epoch: Callable[[EpochEnd], None],
     keep_updates: Callable[[int], bool] = lambda epoch: False,
-    weights_of: Callable[[nn.Module], dict[str, torch.Tensor]] = matrices,
+    weights_of: Callable[[nn.Module], dict[str, torch.Tensor]] = lambda network: {},
     workers: int = 1,
     forward: Forward | None = None,
 ) -> bool:
@@ -103,7 +98,7 @@ def train(
         on_step: called between two steps of an epoch; may save the state, and may raise.
         on_epoch: called after each epoch, before `progress` enters the next.
         keep_updates: whether an epoch's last weight update is wanted.
-        weights_of: copies of the weights that updates are of, by name; leaves the network as found.
+        weights_of: copies of the weights that updates are of, by name; leaves the network as found. None when left out.
         workers: processes that decode images which are read while they are used.
         forward: what gives the network's scores in a step, such as its compiled form; the network itself when left out.
 

@@ -11,13 +11,13 @@ import base64
 import binascii
 import io
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from skipray.metrics.computing.remembered import Remembered, attributes, remembers_nothing, user_classes
+from skipray.metrics.computing.remembered import Remembered, attributes, user_classes
 from skipray.torch_private import OWN_STATE, buffers_of, put_buffer
 from skipray.trial.training.as_data import AsData, NotKept, bits, settled
 from skipray.trial.training.state import CheckpointRefused, ExtraStateRefused, other_states
@@ -43,7 +43,6 @@ class Rest:
             watched: whether what is of no known kind is looked at too, as far as it can be pickled, for `lost`.
         """
         self.network = network
-        self._by_attributes = not remembers_nothing(network)
         self.as_built = Remembered(network)
         """To be put back: classes of the user's are shared by the trials of a process."""
         self._data = AsData(network, watched=watched)
@@ -102,7 +101,7 @@ class Rest:
     def _read(self, held: bytes) -> dict[Place, Any]:
         try:
             found = dict(torch.load(io.BytesIO(held), weights_only=True))
-            missing = [place for place in found if self._owner(place) is None]
+            missing = [place for place, owner in self._owners(found).items() if owner is None]
         except (RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
             raise CheckpointRefused(f"found a state whose rest cannot be read: {error}") from error
         if missing:
@@ -114,9 +113,9 @@ class Rest:
 
     def put(self, found: Mapping[Place, Any]) -> None:
         """Put back what was read, into the objects that are there where they can take it."""
+        owners = self._owners(found)
         for place, value in found.items():
-            kind, _, name = place
-            owner = self._owner(place)
+            (kind, _, name), owner = place, owners[place]
             if kind == "extra":
                 owner.set_extra_state(self._data.decoded(value, None))
             elif kind == "buffer":
@@ -130,14 +129,18 @@ class Rest:
                 own = owner.__dict__
                 own[name] = self._data.decoded(value, own.get(name))
 
-    def _owner(self, place: Place) -> Any:
-        """What has the attribute or buffer; None where the network has no such module or class."""
-        kind, path, _ = place
-        path, _, name = path.partition(":") if kind == "class" else (path, "", "")
-        module = dict(self.network.named_modules()).get(path)
-        if kind != "class" or module is None:
-            return module
-        return next((cls for cls in user_classes(module) if cls.__qualname__ == name), None)
+    def _owners(self, places: Iterable[Place]) -> dict[Place, Any]:
+        """What has each attribute or buffer; None where the network has no such module or class."""
+        modules: dict[str, Any] = dict(self.network.named_modules())
+
+        def owner(kind: str, path: str) -> Any:
+            if kind != "class":
+                return modules.get(path)
+            path, _, name = path.partition(":")
+            classes = user_classes(modules[path]) if path in modules else ()
+            return next((cls for cls in classes if cls.__qualname__ == name), None)
+
+        return {place: owner(place[0], place[1]) for place in places}
 
     def _values(self) -> dict[Place, Any]:
         """Place of each value -> the value as data, or that it cannot be kept."""
@@ -168,7 +171,7 @@ class Rest:
             for name, buffer in buffers_of(module).items():
                 if buffer is not None and prefix + name not in state:
                     yield ("buffer", path, name), buffer
-            if not self._by_attributes:
+            if self.as_built.nothing:
                 continue
             for name, value in vars(module).items():
                 if name not in OWN_STATE and name != MODE:

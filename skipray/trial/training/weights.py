@@ -3,13 +3,8 @@
 from torch import nn
 from torch.nn.utils import parametrize
 
-from skipray.torch_private import CONVOLUTIONS, NORMS
-
-LAYERS: tuple[type[nn.Module], ...] = (
-    nn.Linear, *CONVOLUTIONS, nn.Bilinear, nn.Embedding, nn.EmbeddingBag, nn.RNNBase, nn.RNNCellBase,
-    nn.MultiheadAttention,
-)  # fmt: skip
-"""What has weights by their names."""
+from skipray.probe.names import has_matrix_shape
+from skipray.torch_private import LOOKUPS, MATRICES, NORMS
 
 
 def is_decayed(network: nn.Module, name: str, parameter: nn.Parameter) -> bool:
@@ -28,8 +23,8 @@ def is_decayed(network: nn.Module, name: str, parameter: nn.Parameter) -> bool:
         part = f"{tensor}_g" if is_scale else tensor  # as weight_norm was named before
     if isinstance(module, NORMS):
         return False
-    if isinstance(module, LAYERS) or getattr(module, "is_linear_map", False):
+    if isinstance(module, (*MATRICES, *LOOKUPS)) or getattr(module, "is_linear_map", False):
         has_weights_name = part.startswith(("weight", "in_proj_weight", "q_proj", "k_proj", "v_proj"))
         if has_weights_name:
             return parameter.ndim >= 2 and not part.endswith("_g")
-    return sum(size > 1 for size in parameter.shape) > 1
+    return has_matrix_shape(parameter)

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from skipray.datasets import gaussian, open_dataset
 from skipray.datasets.preparing.augmentation import draw, standard
+from skipray.probe.generalization import learned_weights
 from skipray.spec import DatasetSpec, Recipe
 from skipray.trial.training import TrainingProgress, derived_seed, generator, train
 from skipray.trial.training.schedule import learning_rate
@@ -127,7 +128,8 @@ def test_the_last_update_is_kept_where_it_is_wanted(splits):
         if len(steps) == 8:  # after the fourth of five steps of the second epoch
             seen["before"] = net[1].weight.detach().clone()
 
-    _, ends, _ = run(splits, r, net=net, on_step=note, keep_updates=lambda epoch: epoch == 2)
+    wanted = {"keep_updates": lambda epoch: epoch == 2, "weights_of": learned_weights}
+    _, ends, _ = run(splits, r, net=net, on_step=note, **wanted)
     assert ends[0].weight_updates is None
     assert set(ends[1].weight_updates) == {"1.weight", "4.weight"}
     assert torch.equal(ends[1].weight_updates["1.weight"], net[1].weight.detach() - seen["before"])

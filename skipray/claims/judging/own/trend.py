@@ -54,21 +54,21 @@ class _Seen:
 
 
 def _seen(claim: TrendClaim, data: SweepData) -> _Seen:
-    """The change with diverged networks counted against the claim, and the evidence with them counted in either way."""
+    """The change with diverged networks counted against the claim, and the evidence on it."""
     bad = counted_as(claim.metric)
-    without, whole = (of_family(data, claim.metric, claim.family, lost) for lost in (None, bad))
-    left_out, counted = (change_of(table, table["stratum"].to_numpy()) for table in (without, whole))
     against = bad is not None and claim.direction != "falling"
-    told, other = (counted, left_out) if against else (left_out, counted)
+    tables = [
+        of_family(data, claim.metric, claim.family, lost) for lost in dict.fromkeys([bad if against else None, bad])
+    ]
+    told, *others = (change_of(table, table["stratum"].to_numpy()) for table in tables)
     said = "they count as all wrong" if against else "they are left out"
-    if against and (~whole.index.isin(told.rows.index) & (whole["outcome"] == "diverged")).any():
+    if against and (~tables[0].index.isin(told.rows.index) & (tables[0]["outcome"] == "diverged")).any():
         said += ", and are left out at the shallowest depth"
     if told.mean is None:
         return _Seen(told, None, said)
-    shown, second = (_within(one.mean, claim.metric) for one in (told, other))
+    shown, *counted = (_within(one.mean, claim.metric) for one in (told, *others))
     assert shown is not None
-    others = [] if against or bad is None or len(without) == len(whole) else [second]
-    return _Seen(told, either_way(shown, others, _WANTED[claim.direction]), said)
+    return _Seen(told, either_way(shown, counted, _WANTED[claim.direction]), said)
 
 
 def _within(mean: Mean | None, metric: str) -> Mean | None:
