@@ -36,7 +36,7 @@ def mlflow_killed_for_good(stage: Stage) -> None:
         it.training()
         it.strike()
         stage.cluster.kill_mlflow()
-        it.expect_exit(launch, 3, "results wait for the tracking store; launch again to deliver them")
+        it.expect_exit(launch, 3, "for the tracking store; launch again to deliver")
         left = len(it.trials()) - it.finished()
         it.expect(left > 0, "results were not delivered")
         stage.cluster.start_mlflow()

@@ -28,7 +28,7 @@ def exception_in_one_family(stage: Stage) -> None:
         it.expected_failures = 1
         it.strike()
         for _ in range(2):
-            it.expect_exit(it.launch(), 3, "1 trials failed")
+            it.expect_failed(it.launch(), 1)
         spec = load_sweep(it.file)
         ledger = tracking.read_ledger(spec, stage.cluster.tracking_uri)
         causes = [row.failure_message or "" for row in ledger.failed.values()]

@@ -17,6 +17,7 @@ from store import Database, Values, read_values
 
 from skipray import tracking
 from skipray.spec import load_sweep
+from skipray.wording import counted
 from sweeps import CHECKPOINT_SECONDS, SEEDS, write_sweep
 
 sys.path.append(str(ROOT / "infra"))
@@ -134,6 +135,12 @@ class Disturbed:
         for word in words:
             self.expect(word in said, f"the launch says {word!r} (it says {said[-300:]!r})")
         self.expect("Traceback" not in said, f"no traceback for the user: {said[-500:]!r}")
+
+    def expect_failed(self, launch: Launch, trials: int) -> None:
+        """A launch ends with 3 and counts so many failed trials, in its JSON object and for its reader."""
+        self.expect_exit(launch, 3, f"{counted(trials, 'trial')} failed: `skipray status")
+        found = launch.told().get("failed")
+        self.expect(found == trials, f"the launch counts {trials} failed trials, not {found}")
 
     def wait(self, ready: Callable[[], object], what: str, seconds: float = 180.0) -> Any:
         """What `ready` returns once it is true."""
