@@ -195,6 +195,7 @@ class forwarded:
         return int(self._server.getsockname()[1])
 
     def __exit__(self, *_: object) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)  # who waits in `accept` hears nothing of a close
         self._server.close()
 
     def _accept(self) -> None:
