@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 from skipray.extension import catalog
 from skipray.spec import TrialSpec
-from skipray.trial.kept import process_kept
+from skipray.trial.kept import process_kept, skiprays_kept
 from skipray.trial.training.seeds import derived_seed
 
 _paths_at_import: dict[str, tuple[str, ...]] = {}
@@ -37,7 +37,9 @@ def numerics(trial: TrialSpec) -> Iterator[None]:
     found = [getattr(backend, name) for backend, name in backends]
     threads = torch.get_num_threads()
     forked = torch.random.fork_rng(devices=[torch.cuda.current_device()] if cuda else [])
-    with process_kept(), _pools(len(sys.modules)).limit(limits=trial.resources.threads), forked:
+    # skipray's own code changes little: to look at everything is a twentieth of a short trial.
+    kept = process_kept() if names else skiprays_kept()
+    with kept, _pools(len(sys.modules)).limit(limits=trial.resources.threads), forked:
         try:
             torch.set_num_threads(trial.resources.threads)
             for backend, name in backends:

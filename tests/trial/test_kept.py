@@ -19,7 +19,7 @@ from torch import nn
 
 import skipray.trial
 from skipray.datasets import gaussian
-from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec
+from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec, load_sweep
 from skipray.trial import kept, run_trial
 from skipray.trial.kept import process_kept
 
@@ -409,3 +409,22 @@ def test_a_thread_that_ends_with_its_trial_leaves_nothing():
     with process_kept() as what:
         threading.Thread(target=lambda: None, name="short").start()
     assert what.left == []
+
+
+@pytest.mark.parametrize(
+    ("sweep", "changes"),
+    [
+        ("quickstart", ["probe.preset=full"]),
+        ("quickstart", ["recipe.optimizer=adamw", "recipe.schedule=cosine"]),
+        ("xiong2020", []),
+    ],
+)
+def test_a_trial_without_the_users_code_leaves_all_as_it_was(sweep, changes):
+    """Though only what skipray itself is known to change is looked at."""
+    sweeps = next(parent / "sweeps" for parent in Path(__file__).parents if (parent / "sweeps").is_dir())
+    one = load_sweep(sweeps / f"{sweep}.yaml", ["recipe.epochs=1", *changes]).trials()[0]
+    before = surroundings()
+    with process_kept() as what:
+        run_trial(one)
+        assert not moved(before, surroundings())
+    assert (what.changed, what.left) == ([], [])

@@ -16,9 +16,11 @@ Not seen:
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from skipray.trial.kept import left_running, of_python, of_torch, patches
@@ -62,6 +64,27 @@ def process_kept() -> Iterator[Restored]:
             logger.info("set back what a trial had changed in this process: %s", ", ".join(what.changed))
         if what.left:
             logger.warning("a trial has changed what this process cannot set back: %s", ", ".join(what.left))
+
+
+BY_SKIPRAY = re.compile(r".*random numbers|the environment|the warnings filters|torch\.backends.*fp32_precision")
+"""What a trial without code of the user's changes: what it draws and sets, and what imports of libraries set."""
+
+
+@contextmanager
+def skiprays_kept() -> Iterator[None]:
+    """Around a trial without code of the user's: what it changes is as it was."""
+    what = Restored()
+    settings = found(_by_skipray())
+    try:
+        yield
+    finally:
+        for setting, before in settings:
+            _put_back(setting, before, what)
+
+
+@cache
+def _by_skipray() -> tuple[Setting, ...]:
+    return tuple(one for one in (*of_torch.settings(), *of_python.settings()) if BY_SKIPRAY.fullmatch(one.name))
 
 
 def _put_back(setting: Setting, before: Any, what: Restored) -> None:
