@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,15 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def _group(item: pytest.Item) -> str | None:
     marker = item.get_closest_marker("xdist_group")
     return None if marker is None else str(marker.args[0])
+
+
+@pytest.fixture(autouse=True)
+def migrations_are_read_once() -> None:
+    """MLflow loads each of its sixty migrations whenever a store is opened, to know the newest: it is the same one."""
+    utils = sys.modules.get("mlflow.store.db.utils")
+    newest = getattr(utils, "_get_latest_schema_revision", None)
+    if newest is not None and not hasattr(newest, "cache_info"):
+        utils._get_latest_schema_revision = cache(newest)  # type: ignore[union-attr]
 
 
 @pytest.fixture(autouse=True)

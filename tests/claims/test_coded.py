@@ -30,8 +30,7 @@ class Mine:
 """
 
 
-@pytest.fixture
-def trials() -> pd.DataFrame:
+def made_up() -> pd.DataFrame:
     noise = np.random.default_rng(1).normal(size=(3, 3, 4))
     rows = []
     for f, (family, slope) in enumerate((("plainnet", -0.1), ("resnet", 0.0), ("resnext", 0.01))):
@@ -45,6 +44,17 @@ def trials() -> pd.DataFrame:
                      "outcome": "ok", **measured, "hidden.log10_condition.median": 3 - 10 * slope + 10 * wobble}
                 )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def trials() -> pd.DataFrame:
+    return made_up()
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> list[str]:
+    """The other claims, where no code of one's own is judged."""
+    return [repr(claim) for claim in judge(made_up(), factors=[])]
 
 
 @pytest.fixture
@@ -82,10 +92,12 @@ def judged(trials: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("Finding('s', found().parts, seeds=('a',))", "seeds that are ('a',); allowed: whole numbers"),
     ],
 )
-def test_a_finding_that_cannot_be_judged_is_not_tested(judged, trials: pd.DataFrame, returned: str, said: str) -> None:
+def test_a_finding_that_cannot_be_judged_is_not_tested(
+    judged, undisturbed: list[str], returned: str, said: str
+) -> None:
     mine, others = judged(f"return {returned}")
     assert (mine.verdict, mine.reason) == ("not tested", f"coded_claims:Mine returned {said}")
-    assert others == [repr(claim) for claim in judge(trials, factors=[])]
+    assert others == undisturbed
 
 
 @pytest.mark.parametrize(
@@ -97,11 +109,13 @@ def test_a_finding_that_cannot_be_judged_is_not_tested(judged, trials: pd.DataFr
         "np.seterr(all='raise')",
     ],
 )
-def test_what_a_claims_code_does_to_its_data_reaches_no_other_claim(judged, trials: pd.DataFrame, harm: str) -> None:
+def test_what_a_claims_code_does_to_its_data_reaches_no_other_claim(
+    judged, trials: pd.DataFrame, undisturbed: list[str], harm: str
+) -> None:
     before = trials.copy()
     mine, others = judged(f"{harm}; return untested('s', 'w', 'r')")
     assert mine.reason == "r"
-    assert others == [repr(claim) for claim in judge(before, factors=[])]
+    assert others == undisturbed
     pd.testing.assert_frame_equal(trials, before)
 
 
