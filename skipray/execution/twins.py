@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -24,6 +25,7 @@ from skipray.spec import SpecError, SweepSpec, TrialSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from skipray.architectures import HiddenLayer
     from skipray.tracking.read.row import RunRow
 
 COLUMNS = ("plain", "twin", "depth", "seed", "layer_index", "plain_layer", "twin_layer", "cka")
@@ -121,27 +123,26 @@ def _represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> _Re
     from skipray.metrics.computing.as_found import as_found
     from skipray.metrics.computing.grams import centred_gram
     from skipray.metrics.computing.modes import evaluation_mode
+    from skipray.metrics.computing.outputs import tensors_at
     from skipray.probe import layers_of
     from skipray.probe.batch import Batch
     from skipray.trial import numerics
 
     found: dict[str, Tensor] = {}
 
-    def keep(name: str, output: object) -> None:
-        if isinstance(output, torch.Tensor) and len(output) == len(probed.inputs):
-            found[name] = centred_gram(output).cpu()
+    def keep(layer: HiddenLayer, module: object, given: object, output: object) -> None:
+        for place, tensor in tensors_at(output, layers.places.get(layer.output)):
+            if len(tensor) == len(probed.inputs):
+                found[layer.name + place] = centred_gram(tensor).cpu()
 
     with numerics(trial):
         probed = restored(trial, weights, data_root)
         network = probed.network
         batch = Batch((probed.inputs,), samples=len(probed.inputs))
-        layers = layers_of(network, batch, trial.probe.layers, probed.lone).hidden
+        layers = layers_of(network, batch, trial.probe.layers, probed.lone)
         untrained = trial.recipe.epochs == 0
         with as_found(network), torch.no_grad(), evaluation_mode(network, batch_statistics=untrained):
-            handles = [
-                layer.output.register_forward_hook(lambda module, given, output, name=layer.name: keep(name, output))
-                for layer in layers
-            ]
+            handles = [layer.output.register_forward_hook(partial(keep, layer)) for layer in layers.hidden]
             network(probed.inputs)
             for handle in handles:
                 handle.remove()

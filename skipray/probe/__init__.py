@@ -21,12 +21,12 @@ from skipray.extension.field_docs import show_fields
 from skipray.metrics import Entry, chosen, headline_phase
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.modes import evaluation_mode, keeps_statistics, training_mode
+from skipray.metrics.computing.outputs import tensors_in
 from skipray.metrics.computing.same_draws import same_draws
 from skipray.probe import headline
 from skipray.probe.batch import Batch, check_network, read_batch
 from skipray.probe.capture import Wanted, capture
 from skipray.probe.layers import Layers, find_layers
-from skipray.probe.passed import tensors_in
 from skipray.probe.reduction import Reduced
 from skipray.probe.rows import rows
 from skipray.probe.weights import weight_layers

@@ -5,20 +5,25 @@ the input of the next: residual blocks, encoder blocks. Of several kinds the out
 groups blocks of another one (a stage): then those do.
 """
 
-from collections import Counter
-from collections.abc import Callable, Hashable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from skipray.metrics.computing.outputs import tensors_in
 from skipray.torch_private import changes_in_place
 
 CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 
-def repeated_blocks(network: nn.Module, run: Callable[[], Any]) -> tuple[str, ...]:
-    """Names of the blocks in the order in which they are called; empty where there is no chain of at least two.
+def repeated_blocks(network: nn.Module, run: Callable[[], Any]) -> dict[str, frozenset[str]]:
+    """Names of the blocks in the order in which they are called, each with the places, in what it gives out, of its
+    hidden representations; empty where there is no chain of at least two.
+
+    Of several tensors that is what the block itself has made and the next one takes as it is: no attention weights that
+    are given out beside, and no mask that goes through.
 
     Args:
         run: passes a batch through the network.
@@ -30,7 +35,19 @@ def repeated_blocks(network: nn.Module, run: Callable[[], Any]) -> tuple[str, ..
             kinds.setdefault(kind, []).append(name)
     kinds = {kind: names for kind, names in kinds.items() if len(names) > 1}
     if not kinds:
-        return ()
+        return {}
+    watch = _watched(network, run, kinds)
+    chosen = watch.chosen()
+    return {} if chosen is None else {name: watch.places(chosen, name) for name in watch.calls[chosen]}
+
+
+def lone_places(network: nn.Module, run: Callable[[], Any], names: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The same of blocks of which none follows another: of several tensors the first that the block itself has made."""
+    watch = _watched(network, run, {"lone": list(names)})
+    return {name: watch.places("lone", name) for name in names}
+
+
+def _watched(network: nn.Module, run: Callable[[], Any], kinds: dict[Hashable, list[str]]) -> "_Watch":
     watch = _Watch(kinds)
     handles = []
     try:
@@ -42,8 +59,7 @@ def repeated_blocks(network: nn.Module, run: Callable[[], Any]) -> tuple[str, ..
     finally:
         for handle in handles:
             handle.remove()
-    chosen = watch.chosen()
-    return () if chosen is None else tuple(dict.fromkeys(watch.calls[chosen]))
+    return watch
 
 
 def first_tensor(value: Any) -> Tensor | None:
@@ -58,11 +74,12 @@ def first_tensor(value: Any) -> Tensor | None:
 
 
 def _kind(name: str, module: nn.Module) -> Hashable | None:
-    """What blocks of one kind share; None for what is no block: the network, a leaf, a list, what owns no weight."""
+    """What blocks of one kind share; None for what is no block: the network, a list, what owns no weight, a leaf
+    that is not recurrent."""
     if not name or "parametrizations" in name.split(".") or isinstance(module, CONTAINERS):
         return None
     children = list(module.children())
-    if not children or next(module.parameters(), None) is None:
+    if not (children or isinstance(module, nn.RNNBase)) or next(module.parameters(), None) is None:
         return None
     inner = tuple(type(child) for child in children) if type(module) is nn.Sequential else ()
     return (type(module), inner)
@@ -80,14 +97,29 @@ class _Watch:
         """How many calls of a kind gave out what one of another kind inside had given: the first is a stage then."""
         self.latest: dict[Hashable, tuple[Tensor, int]] = {}
         """The last output, and how often it had been changed in place by then: a residual block may add to it."""
+        self.given: dict[Hashable, list[tuple[str, Tensor]]] = {}
+        """All tensors of the last output."""
+        self.taken: dict[Hashable, set[str]] = {kind: set() for kind in kinds}
+        """Places of tensors that the next call took."""
+        self.made: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """Block -> in order, places of tensors that it was not given as they are."""
+        self.entering: dict[str, dict[int, int]] = {}
+        """Block -> of each tensor that it was given, how often it had been changed in place by then."""
 
     def hooks(self, kind: Hashable, name: str, module: nn.Module) -> list[Any]:
         def before(module: nn.Module, arguments: Any, keywords: Any) -> None:
             given = first_tensor((arguments, keywords))
+            taken = {id(tensor): changes_in_place(tensor) for _, tensor in tensors_in((arguments, keywords))}
+            self.taken[kind] |= {place for place, tensor in self.given.get(kind, ()) if id(tensor) in taken}
+            self.entering[name] = taken
             self.links[kind] += given is not None and kind in self.latest and self.latest[kind][0] is given
             self.calls[kind].append(name)
 
         def after(module: nn.Module, arguments: Any, output: Any) -> None:
+            entered = self.entering.pop(name, {})
+            self.given[kind] = given = tensors_in(output)
+            made = [place for place, tensor in given if entered.get(id(tensor)) != changes_in_place(tensor)]
+            self.made[name] |= dict.fromkeys(made)
             found = first_tensor(output)
             if found is None:
                 return
@@ -100,6 +132,11 @@ class _Watch:
             module.register_forward_pre_hook(before, with_kwargs=True),
             module.register_forward_hook(after),
         ]
+
+    def places(self, kind: Hashable, name: str) -> frozenset[str]:
+        """Of a block's hidden representations in its output."""
+        made, taken = self.made[name], self.taken[kind]
+        return frozenset(made.keys() & taken or taken or list(made)[:1])
 
     def chosen(self) -> Hashable | None:
         chains = [kind for kind, calls in self.calls.items() if self.links[kind] >= max(1, (len(calls) - 1) / 2)]

@@ -13,11 +13,11 @@ from torch.nn.utils import parametrize
 from skipray.metrics import Entry, LayerMetric
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.linear_end import linear_end
+from skipray.metrics.computing.outputs import tensors_at, tensors_in
 from skipray.probe.axes import Axes, axes_of
 from skipray.probe.batch import Batch, given_loss, score_loss
 from skipray.probe.histogram import histogram
 from skipray.probe.layers import REAL, Layers, Tap
-from skipray.probe.passed import tensors_in
 from skipray.probe.reduction import (
     Reduced,
     TensorPlace,
@@ -135,7 +135,7 @@ class _Pass:
             if tap.tensor == REAL:
                 self.real = output.detach()
                 return
-            for suffix, tensor in tensors_in(output):
+            for suffix, tensor in tensors_at(output, tap.places):
                 self._see(tap, suffix, tensor)
 
         return see

@@ -74,6 +74,7 @@ def generalization_measures(
         measured = TrainedNetwork(
             network, inputs, labels, scores, weights, start, hidden, loss, seed,
             representations=[layer.output for layer in places.hidden], weight_names=[layer.name for layer in layers],
+            places=places.places,
         )  # fmt: skip
         has_classes = scores.ndim == 2 and labels.ndim == 1 and not labels.is_floating_point()
         for entry in asked_for(settings):

@@ -8,14 +8,14 @@ where a deeper network of its family has shown what blocks are; every module tha
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
 
 from skipray.architectures import HiddenLayer
-from skipray.probe.blocks import repeated_blocks
+from skipray.probe.blocks import lone_places, repeated_blocks
 from skipray.probe.passed import WatchedPass, watched_pass
 
 DECLARATIONS = ("skipray_layers", "hidden_layers")
@@ -39,6 +39,8 @@ class Tap:
     """None: in the order of the calls."""
     tensor: str
     module: nn.Module
+    places: Container[str] | None = None
+    """Of the tensors that are measured in what it gives out; None: all."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Layers:
     """Whether they are all of the network, so that the scores are the last of them."""
     passed: WatchedPass | None = None
     """What a pass has shown; None where the network tells all of it."""
+    places: Mapping[nn.Module, Container[str]] = field(default_factory=dict)
+    """Module -> which of the tensors that it gives out are measured, where these are not all."""
     unused: tuple[str, ...] = ()
     """Layers whose weights the pass does not use: they are not measured."""
 
@@ -85,7 +89,7 @@ class Layers:
         taps = [Tap("", None, REAL, module) for module in masks]
         for i, layer in enumerate(self.hidden):
             index = i if self.declared else None
-            taps.append(Tap(layer.name, index, "hidden", layer.output))
+            taps.append(Tap(layer.name, index, "hidden", layer.output, self.places.get(layer.output)))
             if branches and layer.branch is not None:
                 taps.append(Tap(layer.name, index, "branch", layer.branch))
             if branches and layer.skip is not None:
@@ -116,7 +120,7 @@ def find_layers(
     found = _chosen(network, run, patterns, lone)
     if found.declared and any(layer.weights for layer in found.hidden):
         return found
-    return replace(found, passed=watched_pass(network, measured or run))
+    return replace(found, passed=watched_pass(network, measured or run, found.places))
 
 
 def _chosen(network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] | None, lone: Sequence[str]) -> Layers:
@@ -127,16 +131,22 @@ def _chosen(network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] 
         return declared
     blocks = repeated_blocks(network, run)
     if blocks:
-        kind = type(network.get_submodule(blocks[0])).__name__
-        return _of_names(network, blocks, "repeated block", f" ({kind}), found by structure")
+        kind = type(network.get_submodule(next(iter(blocks)))).__name__
+        found = _of_names(network, tuple(blocks), "repeated block", f" ({kind}), found by structure")
+        return _at(found, network, blocks)
     if lone:
         kind = type(network.get_submodule(lone[0])).__name__
-        return _of_names(network, lone, "block", f" ({kind}), repeated in a deeper network")
+        found = _of_names(network, lone, "block", f" ({kind}), repeated in a deeper network")
+        return _at(found, network, lone_places(network, run, lone))
     names = [name for name, module in network.named_modules() if name and _computes(name, module)]
     if not names:
         # A single layer is all that there is.
         return Layers("", "the network as a whole", (HiddenLayer("", network, None, None, ()),), False, True)
     return replace(_of_names(network, names, "module", " that compute by themselves"), whole=True)
+
+
+def _at(found: Layers, network: nn.Module, places: Mapping[str, frozenset[str]]) -> Layers:
+    return replace(found, places={network.get_submodule(name): there for name, there in places.items() if there})
 
 
 def declared_layers(network: nn.Module) -> Layers | None:

@@ -1,6 +1,6 @@
 """What one pass of a network shows: which modules it calls, in which order, and which parameters it uses."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from skipray.architectures import HiddenLayer
 from skipray.metrics.computing.hooked_weights import acting_tensors
+from skipray.metrics.computing.outputs import tensors_at
 
 
 @dataclass(frozen=True)
@@ -70,32 +71,37 @@ class WatchedPass:
         return places[::-1]
 
 
-def watched_pass(network: nn.Module, run: Callable[[], Any]) -> WatchedPass:
+def watched_pass(
+    network: nn.Module, run: Callable[[], Any], places: Mapping[nn.Module, Container[str]] | None = None
+) -> WatchedPass:
     """Passes a batch through the network, twice where some of its weights lie in modules that are not called.
 
     Args:
         run: passes the batch.
+        places: module -> which of the tensors that it gives out are measured, where these are not all.
     """
+    places = places or {}
     with torch.no_grad(), parametrize.cached():
-        calls = _calls(network, run)
+        calls = _calls(network, run, places)
         called = {id(module) for module, _ in calls}
         inside = ((path, module, name) for path, module, name in acting_tensors(network) if id(module) not in called)
         apart = {path: tensor for path, module, name in inside if (tensor := getattr(module, name)).ndim >= 2}
         uses: dict[str, int] = {}
         if apart:
-            calls = _calls(network, run, lambda calls: _Uses(apart, uses, calls))
+            calls = _calls(network, run, places, lambda calls: _Uses(apart, uses, calls))
     return WatchedPass(tuple(calls), uses)
 
 
 def _calls(
     network: nn.Module,
     run: Callable[[], Any],
+    places: Mapping[nn.Module, Container[str]],
     within: Callable[[list[tuple[nn.Module, int]]], AbstractContextManager[Any]] = lambda calls: nullcontext(),
 ) -> list[tuple[nn.Module, int]]:
     calls: list[tuple[nn.Module, int]] = []
 
     def after(module: nn.Module, arguments: Any, output: Any) -> None:
-        calls.append((module, len(tensors_in(output))))
+        calls.append((module, len(tensors_at(output, places.get(module)))))
 
     handles = [module.register_forward_hook(after) for module in network.modules()]
     try:
@@ -130,16 +136,3 @@ class _Uses(TorchFunctionMode):
         elif isinstance(value, tuple | list):
             for inner in value:
                 self._note(inner)
-
-
-def tensors_in(output: Any) -> list[tuple[str, Tensor]]:
-    """Floating tensors with samples and features in a module's output, each with the suffix of its place."""
-    if isinstance(output, Tensor):
-        return [("", output)] if output.is_floating_point() and output.ndim >= 2 else []
-    if isinstance(output, Mapping):
-        items = [(f".{name}", value) for name, value in output.items()]
-    elif isinstance(output, tuple | list):
-        items = [(f"[{i}]", value) for i, value in enumerate(output)]
-    else:
-        return []
-    return [(name + inner, tensor) for name, value in items for inner, tensor in tensors_in(value)]

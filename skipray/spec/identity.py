@@ -36,6 +36,12 @@ def _was_measured_otherwise(trial: "TrialSpec") -> bool:
     return bool(model.dropout or model.stochastic_depth) or ":" in model.architecture
 
 
+def _has_layers_found_by_structure(trial: "TrialSpec") -> bool:
+    """Of the tensors that a block gives out those are measured that it hands on; which network gives out several is not
+    known here."""
+    return ":" in trial.model.architecture
+
+
 def _counts_labels_by_position(trial: "TrialSpec") -> bool:
     """Pieces of a batch weigh as much as they have labels, and the warm-up of he2015 looks at the share of these."""
     recipe = trial.recipe
@@ -68,6 +74,7 @@ REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
     (3, _was_measured_otherwise),
     (3, _counts_labels_by_position),
     (3, _decays_scales),
+    (4, _has_layers_found_by_structure),
 )
 """Version, and whether the numbers of a trial are other ones since; the CHANGELOG says which."""
 NUMERICS_VERSION = max(version for version, _ in REVISIONS)

@@ -258,3 +258,122 @@ def test_shared_weights_are_one_and_attention_and_recurrence_have_theirs():
         "mixing", "attention.in_proj_weight", "attention.out_proj", "gru.weight_ih_l0", "gru.weight_hh_l0", "conv",
         "tied",
     ]  # fmt: skip
+
+
+class Pair(nn.Module):
+    """As blocks of transformers libraries do: the stream, and attention weights beside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention, self.mlp = nn.MultiheadAttention(4, 2, batch_first=True), nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y, weights = self.attention(x, x, x)
+        return x + y + self.mlp(x).relu(), weights
+
+
+class Named(nn.Module):
+    """A mask goes through in front of the stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mlp = nn.Linear(4, 4)
+
+    def forward(self, both: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {"mask": both["mask"], "x": both["x"] + self.mlp(both["x"]).relu() * both["mask"]}
+
+
+class Reversible(nn.Module):
+    """Two streams."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.f, self.g = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        a = a + self.f(b).tanh()
+        return a, b + self.g(a).tanh()
+
+
+class InPlace(nn.Module):
+    """Adds to what it is given, and gives it out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.f, self.g = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        beside = self.g(x.clone())
+        x += self.f(x.clone()).tanh()
+        return x, beside
+
+
+class Several(nn.Module):
+    def __init__(self, kind: str, blocks: int) -> None:
+        super().__init__()
+        make = {"recurrent": lambda: nn.LSTM(4, 4, batch_first=True), "pair": Pair, "named": Named,
+                "reversible": Reversible, "in place": InPlace}[kind]  # fmt: skip
+        self.kind, self.blocks, self.head = kind, nn.ModuleList([make() for _ in range(blocks)]), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state: object = x.clone()
+        if self.kind == "named":
+            state = {"mask": torch.ones(*x.shape[:2], 1), "x": x}
+        for i, block in enumerate(self.blocks):
+            if self.kind == "reversible":
+                state = block(*(state if i else (x, x + 1)))
+            else:
+                state = block(state)
+                state = state if self.kind == "named" else state[0]
+        stream = {"named": lambda: state["x"], "reversible": lambda: sum(state)}.get(self.kind, lambda: state)()
+        return self.head(stream.mean(1))
+
+
+PLACES = {"recurrent": ["[0]"], "pair": ["[0]"], "named": [".x"], "reversible": ["[0]", "[1]"], "in place": ["[0]"]}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_of_several_outputs_of_a_block_those_are_measured_that_it_makes_and_hands_on(kind: str) -> None:
+    torch.manual_seed(0)
+    network, x = Several(kind, 3).eval(), torch.randn(11, 5, 4)
+    seen: dict[str, torch.Tensor] = {}
+
+    def see(name: str):  # type: ignore[no-untyped-def]
+        def hook(module: nn.Module, given: object, output: object) -> None:
+            items = output.items() if isinstance(output, dict) else enumerate(output)  # type: ignore[arg-type]
+            seen.update({f"{name}{place(key)}": v.clone() for key, v in items if isinstance(v, torch.Tensor)})
+
+        return hook
+
+    def place(key: object) -> str:
+        return f"[{key}]" if isinstance(key, int) else f".{key}"
+
+    handles = [block.register_forward_hook(see(f"blocks.{i}")) for i, block in enumerate(network.blocks)]
+    network(x)
+    for handle in handles:
+        handle.remove()
+    assert rule(network, x).startswith("3 repeated blocks")
+    spec = ProbeSpec(samples=11, preset="full")
+    table = measure(network, x, torch.arange(11) % 3, spec, epoch=1).layers
+    rows = table[
+        (table["tensor"] == "hidden") & (table["statistic"] == "effective_rank")
+        & (table["unfolding"] == "samples") & ~table["centred"] & (table["phase"] == "eval")
+    ]  # fmt: skip
+    expected = [f"blocks.{i}{where}" for i in range(3) for where in PLACES[kind]]
+    assert list(rows["layer"]) == expected
+    assert list(rows["layer_index"]) == list(range(len(expected)))
+    for row in rows.itertuples():
+        values = np.linalg.svd(seen[row.layer].detach().double().numpy().reshape(11, -1), compute_uv=False)
+        share = values[values > 0] / values.sum()
+        assert row.value == pytest.approx(np.exp(-(share * np.log(share)).sum()), rel=1e-5)
+    weights = table[table["tensor"] == "weight"]
+    assert set(weights.loc[weights["layer"] == "head", "layer_index"]) == {len(expected)}
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "pair", "named", "in place"])
+def test_so_are_those_of_the_only_block(kind: str) -> None:
+    network, x = Several(kind, 1).eval(), torch.randn(11, 5, 4)
+    found = layers_of(network, Batch((x,), samples=11), None, ["blocks.0"])
+    (tap,) = found.taps(branches=False, attention=False)
+    assert tap.places == set(PLACES[kind])
+    assert found.tensors == 1

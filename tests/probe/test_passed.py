@@ -76,7 +76,7 @@ def attending(net: Any, x: Tensor) -> Tensor:
 
 
 def recurrent(net: Any, x: Tensor) -> Tensor:
-    return net.head(net.second(net.first(x[:, None])[0])[0][:, -1])
+    return net.head(net.second(net.first(x[:, None])[0].relu())[0][:, -1])
 
 
 NETS: dict[str, tuple[Callable[[], nn.Module], dict[str, int]]] = {

@@ -79,11 +79,13 @@ def test_a_revision_moves_the_ids_of_the_trials_that_it_concerns_alone() -> None
 
 
 @pytest.mark.parametrize(
-    "changes", [{"dropout": 0.1}, {"stochastic_depth": 0.5}, {"architecture": "nets:Mine"}], ids=str
+    ("changes", "version"),
+    [({"dropout": 0.1}, 3), ({"stochastic_depth": 0.5}, 3), ({"architecture": "nets:Mine"}, 4)],
+    ids=str,
 )
-def test_networks_that_were_measured_with_dropout_before_training_have_another_version(changes: dict[str, Any]) -> None:
+def test_networks_that_were_measured_otherwise_have_another_version(changes: dict[str, Any], version: int) -> None:
     trial = load_sweep(ROOT / "sweeps" / "quickstart.yaml").trials()[0]
-    assert replace(trial, model=trial.model.model_copy(update=changes)).numerics_version == 3
+    assert replace(trial, model=trial.model.model_copy(update=changes)).numerics_version == version
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from skipray.metrics.computing.grams import centred_gram
 from skipray.metrics.computing.hessian import Curvature, curvature
 from skipray.metrics.computing.jacobian import jacobian_singular_values
 from skipray.metrics.computing.linear_end import maker_of
+from skipray.metrics.computing.outputs import tensors_at
 from skipray.metrics.computing.same_draws import same_draws
 from skipray.metrics.computing.spectral_norms import log_spectral_product, spectral_norms
 from skipray.metrics.computing.uses import uses
@@ -47,6 +48,8 @@ class TrainedNetwork:
     """Of whatever a metric draws."""
     representations: Sequence[nn.Module] = ()
     """Modules whose outputs are the hidden representations, in order."""
+    places: Mapping[nn.Module, Container[str]] = field(default_factory=dict)
+    """Module -> where these are in what it gives out, where that holds others too."""
     weight_names: Sequence[str] = ()
     """Of the weights, as the module has them; where they are not known, each is taken to act once."""
 
@@ -101,8 +104,8 @@ class TrainedNetwork:
         found: list[Tensor] = []
 
         def keep(module: nn.Module, arguments: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.shape[:1] == self.inputs.shape[:1]:
-                found.append(made(output))
+            tensors = [tensor for _, tensor in tensors_at(output, self.places.get(module))]
+            found.extend(made(tensor) for tensor in tensors if tensor.shape[:1] == self.inputs.shape[:1])
 
         self.watched([module.register_forward_hook(keep) for module in self.representations])
         return found
