@@ -30,6 +30,7 @@ EPSILON = 2.0**-24
 """A number's rounding to float32, in its own units."""
 LEVELS = 1000
 """So many steps between its lowest and its highest number a column has at least, after rounding."""
+PARQUET = (".parquet", ".pq")
 NAMELESS = "Unnamed: "
 """What pandas calls a column without a name, with its number."""
 RENAMED = re.compile(r"(?s).*\.\d+")
@@ -151,9 +152,7 @@ def _read(dataset_json: str, root: str) -> tuple[np.ndarray, np.ndarray, tuple[s
     if texts:
         allowed = "numbers; leave_out takes the names of others, separated by commas"
         raise ValueError(f"{address}: found columns that are no numbers: {_some(texts)}; allowed: {allowed}")
-    gaps = [name for name in table.columns.drop(left_out) if table[name].isna().any()]
-    if gaps:
-        raise ValueError(f"{address}: found empty places in {_some(gaps)}; allowed: a value in every row")
+    _check_gaps(address, table[table.columns.drop(left_out)])
     measured = [*features.columns, *([target] if task(dataset) == "values" else [])]
     _check_numbers(address, table[measured])
     names: tuple[str, ...] = ()
@@ -185,7 +184,7 @@ def _table(address: str) -> pd.DataFrame:
     Raises:
         ValueError: what pandas would read otherwise than it stands there.
     """
-    if address.endswith((".parquet", ".pq")):
+    if address.endswith(PARQUET):
         return pd.read_parquet(address)
     table = pd.read_csv(address)
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for the names of the rows
@@ -198,6 +197,17 @@ def _table(address: str) -> pd.DataFrame:
         if twice:
             raise ValueError(f"more than one column {_some(twice)}")
     return table
+
+
+def _check_gaps(address: str, table: pd.DataFrame) -> None:
+    gaps = [name for name in table.columns if table[name].isna().any()]
+    if gaps:
+        rows = np.flatnonzero(table[gaps[0]].isna())
+        words = "" if address.endswith(PARQUET) else "; NA, nan, null, None and the like are read as empty"
+        where = f"{len(rows)} in {gaps[0]}, the first in row {rows[0] + 1}"
+        raise ValueError(
+            f"{address}: found empty places in {_some(gaps)} ({where}); allowed: a value in every row{words}"
+        )
 
 
 def _check_numbers(address: str, table: pd.DataFrame) -> None:

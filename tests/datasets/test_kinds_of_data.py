@@ -196,6 +196,10 @@ ROWS = [f"{i / 7},{i % 5},{i % 2}" for i in range(20)]
         ([], "t.csv: found no table that can be read: No columns"),
         (["\xff"], "t.csv: found no table that can be read: .*can't decode"),
         ([",b,y", *ROWS], "found a column without a name, .*; allowed: a name, or leave_out: 'Unnamed: 0'"),
+        (
+            ["a,b,y", *ROWS, "1,2,NA"],
+            r"empty places in y \(1 in y, the first in row 21\); .*; NA, nan, .* read as empty",
+        ),
         (["a,b,y", *ROWS, "inf,1,1"], "found numbers that float32 has not in a"),
         (["a,b,y", *ROWS, "1e39,1,1"], "found numbers that float32 has not in a"),
         (["a,b,y", *(f"{1e9 + i},1,{i % 2}" for i in range(20))], r"cannot tell apart: a \(1000000000 to 1000000019\)"),
