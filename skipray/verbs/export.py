@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from skipray.outputs import check_output
+from skipray.verbs.shared.loading import refuse_gone
 from skipray.verbs.shared.options import JsonOption, UriOption, WriteOverOption
 from skipray.verbs.shared.speaking import print_json
 from skipray.wording import counted
@@ -38,6 +39,7 @@ def export(
 
     path = file or Path(f"{sweep}.skipray.zip")
     check_output(path, (ENDING, *FORMATS), replace=force)
+    refuse_gone(sweep, None, tracking_uri)
     if path.suffix.lower() in FORMATS:
         table = export_table(sweep, path, tracking_uri, force=force)
         if as_json:

@@ -198,7 +198,7 @@ ROWS = [f"{i / 7},{i % 5},{i % 2}" for i in range(20)]
         ([",b,y", *ROWS], "found a column without a name, .*; allowed: a name, or leave_out: 'Unnamed: 0'"),
         (
             ["a,b,y", *ROWS, "1,2,NA"],
-            r"empty places in y \(1 in y, the first in row 21\); .*; NA, nan, .* read as empty",
+            r"empty places in y \(1 in y, the first in row 21\); .*; NA, nan",
         ),
         (["a,b,y", *ROWS, "inf,1,1"], "found numbers that float32 has not in a"),
         (["a,b,y", *ROWS, "1e39,1,1"], "found numbers that float32 has not in a"),

@@ -74,9 +74,13 @@ def load_to_build(sweep: str, overrides: list[str] | None, tracking_uri: str | N
     """The sweep of a verb that builds networks of what was tracked: its file, or, without one, what its store has under
     its name, as far as the code that it takes is here. Without a file, overrides say how to probe and nothing else."""
     if sweep_path(sweep, shipped=False).exists():
-        return load(sweep, overrides)
+        spec = load(sweep, overrides)
+        refuse_gone(spec.name, spec, tracking_uri)
+        return spec
     from skipray import tracking
 
+    if is_name(sweep):
+        refuse_gone(sweep, None, tracking_uri)
     stored = tracking.stored_sweep(sweep, tracking_uri) if is_name(sweep) else None
     if stored is None:
         return load(sweep, overrides)
