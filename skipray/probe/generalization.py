@@ -19,15 +19,15 @@ from skipray.spec import ProbeSpec
 
 
 def initial_weights(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of every weight that the probe measures, as it acts, by its parameter's name."""
-    return {layer.name: layer.weight().clone() for layer in weight_layers(network)}
+    """A copy of every weight that the probe measures, as it acts in evaluation mode, by its parameter's name; the
+    network stays as found, though a parametrization may change its buffers at each look (spectral norm)."""
+    with as_found(network), evaluation_mode(network), torch.no_grad():
+        return {layer.name: layer.weight().clone() for layer in weight_layers(network)}
 
 
 def learned_weights(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of every weight that updates are of, by its name: of a parametrised one what acts in evaluation mode.
-
-    The network stays as found, though a parametrization may change its buffers at each look (spectral norm).
-    """
+    """A copy of every weight that updates are of, by its name: of a parametrised one what acts in evaluation mode. The
+    network stays as found."""
     with as_found(network), evaluation_mode(network), torch.no_grad():
         return {layer.name: layer.learned.detach().clone() for layer in weight_layers(network)}
 

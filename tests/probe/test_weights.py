@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import prune
+from torch.nn.utils import parametrizations, prune
 
 from skipray.metrics.computing.spectral_norms import spectral_norms
 from skipray.probe import measure, probe
@@ -243,3 +243,11 @@ def test_a_stale_weight_of_a_hook_is_no_initial_one():
         layer.weight_g *= 7
     (start,) = initial_weights(layer).values()
     assert torch.allclose(start, layer.weight_g * layer.weight_v / layer.weight_v.norm(dim=1, keepdim=True))
+
+
+def test_the_weights_at_the_start_are_looked_at_without_changing_them() -> None:
+    network = nn.Sequential(parametrizations.spectral_norm(nn.Linear(6, 6)), nn.Linear(6, 3)).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    initial_weights(network)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert network.training
