@@ -43,7 +43,7 @@ class Twins:
 
 
 @dataclass(frozen=True)
-class _Representations:
+class Representations:
     """The hidden representations of one trial."""
 
     names: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ def compare_twins(sweep: SweepSpec, *, tracking_uri: str | None = None, data_roo
     if not pairs:
         needed = "needed: finished runs in the roles plain and skip or aggregated (claims: {plain: ..., skip: ...})"
         raise SpecError([f"{sweep.path}: found no finished twins of one depth and seed; {needed}"])
-    seen: dict[str, _Representations] = {}
+    seen: dict[str, Representations] = {}
     rows: list[dict[str, Any]] = []
     left_out = []
     for pair in pairs:
@@ -104,19 +104,19 @@ def _are_twins(one: TrialSpec, other: TrialSpec) -> bool:
     return same and all(a[name] == b[name] for name in shared)
 
 
-def _representations(trial: TrialSpec, uri: str, row: RunRow, data_root: str | None) -> _Representations:
+def _representations(trial: TrialSpec, uri: str, row: RunRow, data_root: str | None) -> Representations:
     """Of the trial's network as it was saved, on the probe batch."""
     weights = tracking.read_weights(uri, row)
     if weights is None:
-        return _Representations(why_not=f"the run of {trial.label} {tracking.why_no_weights(row)}")
+        return Representations(why_not=f"the run of {trial.label} {tracking.why_no_weights(row)}")
     try:
-        return _represented(trial, weights, data_root or os.environ.get("SKIPRAY_DATA"))
+        return represented(trial, weights, data_root or os.environ.get("SKIPRAY_DATA"))
     except (Exception, SystemExit) as error:  # damaged weights, data that are gone, or whatever the user's code raises
         why = str(error) if isinstance(error, SkiprayError | ValueError) else own_code.said(error)
-        return _Representations(why_not=" ".join((why if trial.label in why else f"{trial.label}: {why}").split()))
+        return Representations(why_not=" ".join((why if trial.label in why else f"{trial.label}: {why}").split()))
 
 
-def _represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> _Representations:
+def represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> Representations:
     """What a network with these weights makes of the probe batch."""
     import torch
 
@@ -147,12 +147,12 @@ def _represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> _Re
             for handle in handles:
                 handle.remove()
     if not all(bool(gram.isfinite().all()) for gram in found.values()):
-        return _Representations(why_not=f"{trial.label} has representations that are not finite")
-    return _Representations(tuple(found), tuple(found.values()))
+        return Representations(why_not=f"{trial.label} has representations that are not finite")
+    return Representations(tuple(found), tuple(found.values()))
 
 
 def _rows(
-    sweep: SweepSpec, pair: tuple[TrialSpec, TrialSpec], one: _Representations, other: _Representations
+    sweep: SweepSpec, pair: tuple[TrialSpec, TrialSpec], one: Representations, other: Representations
 ) -> Iterator[dict[str, Any]]:
     from skipray.metrics.cka_consecutive import alignment
 

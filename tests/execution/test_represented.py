@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from skipray.datasets import gaussian
-from skipray.execution.twins import _represented
+from skipray.execution.twins import represented
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec
 from skipray.trial import run_trial
 
@@ -65,7 +65,7 @@ def test_blocks_that_give_out_tuples_are_compared_by_what_they_hand_on(
     )  # fmt: skip
     record = run_trial(trial)
     assert record.weights is not None
-    found = _represented(trial, record.weights, None)
+    found = represented(trial, record.weights, None)
     assert found.names == ("blocks.0[0]", "blocks.1[0]", "blocks.2[0]")
     hidden = record.layers[record.layers["tensor"] == "hidden"]
     assert tuple(dict.fromkeys(hidden["layer"])) == found.names
