@@ -286,7 +286,7 @@ def test_a_network_that_writes_into_its_input_is_measured_on_the_same_input_in_e
     networks = Halves(False), Halves(True)
     networks[1].load_state_dict(networks[0].state_dict())
     expected, found = (
-        generalization_measures(n, x.clone(), y, spec=ProbeSpec(preset="full", hessian=True, jacobian=True))
+        generalization_measures(n, x.clone(), y, spec=ProbeSpec(preset="full", hessian=True, jacobian=True)).values
         for n in networks
     )
     assert found == expected
@@ -521,7 +521,7 @@ def test_dirac_layers_are_measured_by_what_acts():
     assert rows.loc["blocks.0.linear1", "value"] == pytest.approx(expected, rel=1e-6)
     assert expected != pytest.approx(float(torch.linalg.matrix_norm(layer.weight.detach(), 2)), rel=0.01)
     assert set(rows["version"]) == {3}
-    norms = generalization_measures(network, inputs, labels, initial=initial_weights(network))
+    norms = generalization_measures(network, inputs, labels, initial=initial_weights(network)).values
     assert norms["norm.log_spectral_product"] == pytest.approx(np.log(rows["value"]).sum(), rel=1e-6)
     assert norms["norm.distance"] == 0
 

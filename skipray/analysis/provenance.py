@@ -72,7 +72,7 @@ def provenance(sweep: SweepSpec, trials: pd.DataFrame) -> dict[str, str]:
     }
     for package in ("mlflow", "numpy", "scipy", "pandas"):
         found[package] = metadata.version(package)
-    for key in ("torch", "device", "threads", "hostname", "layers"):
+    for key in ("torch", "device", "threads", "hostname", "layers", "absent"):
         column = f"environment.{key}"
         if column in trials:
             found[f"trials: {key}"] = ", ".join(sorted(str(v) for v in trials[column].dropna().unique()))

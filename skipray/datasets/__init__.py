@@ -166,7 +166,7 @@ def _open(dataset_json: str, fingerprint: str, root: str, cache: str) -> Splits:
 
 def _prepare(dataset: DatasetSpec, fingerprint: str, root: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     entry = catalog.find("datasets", dataset.name)
-    raw = entry.load(dataset, root)
+    raw = _loaded(dataset, entry, root)
     found = raw.fingerprint or fingerprint_of(raw)
     if found != fingerprint:
         raise DataCorrupt(f"{dataset.name}: found the fingerprint {found}; allowed: {fingerprint}")
@@ -191,6 +191,14 @@ def _prepare(dataset: DatasetSpec, fingerprint: str, root: Path) -> tuple[dict[s
         "test_y": labels(raw.test_labels, parts.test),
         "balanced": parts.balanced,
     }, {"mean": mean.tolist(), "std": std.tolist()}
+
+
+def _loaded(dataset: DatasetSpec, entry: Any, root: Path) -> Raw:
+    raw = entry.load(dataset, root)
+    if not isinstance(raw, Raw):
+        kind = type(raw).__name__
+        raise DataCorrupt(f"{dataset.name}: found load that gives a {kind}; allowed: skipray.datasets.Raw")
+    return raw
 
 
 def _standardise(dataset: DatasetSpec, shape: tuple[int, ...]) -> str:

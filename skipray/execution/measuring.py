@@ -239,7 +239,7 @@ def measure_weights(
         metrics: dict[str, float] = {}
         if scalars:
             metrics |= found.metrics
-        if scalars and labels.ndim == 1:  # the measures are of scores of classes
+        if scalars:
             metrics |= generalization_measures(
                 network,
                 inputs,
@@ -250,7 +250,7 @@ def measure_weights(
                 seed=trial.seed,
                 lone=probed.lone,
                 trained=epoch > 0,
-            )
+            ).values
         return Measured(
             settings=_settings(trial.probe),
             layers=found.layers,

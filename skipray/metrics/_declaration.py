@@ -179,7 +179,7 @@ class NetworkMetric(Metric):
     trends: tuple[str, ...] = ()
     """Which parts have a depth trend."""
     needs_classes: bool = True
-    """Whether the labels have to be classes."""
+    """Whether each sample has to have one class."""
     at_initialisation: bool = False
     """Whether it says something of a network before training, and is measured where a trial has 0 epochs."""
     MEASURES: ClassVar[tuple[str, ...]] = ("network",)
@@ -217,7 +217,7 @@ class SplitMetric(Metric):
     """Splits that are drawn by epoch."""
     listed: tuple[str, ...] = ()
     needs_classes: bool = True
-    """Whether the labels have to be classes."""
+    """Whether the labels have to be classes, of samples or of positions."""
     MEASURES: ClassVar[tuple[str, ...]] = ("batch",)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 METRIC = NetworkMetric(
     key="flatness",
-    definition="largest relative weight noise whose mean loss rises by at most 0.1 nats",
+    definition="largest relative weight noise whose mean loss rises by at most 0.1, of a cross-entropy nats",
     source="Jiang et al. 2020, appendix C; Dziugaite et al. 2020",
     axis="weight noise that does no harm",
     low=0.0,

@@ -81,6 +81,9 @@ def _tried(sweep: SweepSpec) -> tuple[list[str], list[str]]:
     def refuse(trial: TrialSpec, error: Exception) -> None:
         mistakes.setdefault(_mistake(sweep, trial, error), []).append(trial.label.rpartition("-s")[0])
 
+    for trial in sweep.cells:
+        if note := _more_than_there_is(trial):
+            notes.setdefault(note)
     for trial in _kinds(sweep):
         try:
             _check_samples(trial)
@@ -112,6 +115,14 @@ def _check_samples(trial: TrialSpec) -> None:
         raise NoValidation(trial.dataset.validation_fraction, most)
     if (samples := train_samples(trial)) < FEWEST:
         raise FewSamples(samples)
+
+
+def _more_than_there_is(trial: TrialSpec) -> str:
+    """Empty where the data set has the training samples that are asked for."""
+    asked, name = trial.dataset.train_samples, trial.dataset.name
+    if asked is None or asked <= (left := samples_left(catalog.find("datasets", name), trial.dataset)):
+        return ""
+    return f"{name}: dataset.train_samples is {asked}, and all {left} that there are beside validation are taken"
 
 
 def _held_out(trial: TrialSpec) -> int:

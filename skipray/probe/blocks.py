@@ -1,8 +1,9 @@
 """The repeated blocks of any network, found by its structure: what a family's depth counts.
 
 Modules of one kind (one class; of plain Sequentials, one sequence of classes) are a chain where the output of one is
-the input of the next: residual blocks, encoder blocks. Of several kinds the outermost chain counts, unless it only
-groups blocks of another one (a stage): then those do.
+the input of the next: residual blocks, encoder blocks. One module that is called again with what it gave is a chain
+too: blocks that share their weights. Of several kinds the outermost chain counts, unless it only groups blocks of
+another one (a stage): then those do.
 """
 
 from collections import Counter, defaultdict
@@ -33,7 +34,6 @@ def repeated_blocks(network: nn.Module, run: Callable[[], Any]) -> dict[str, fro
         kind = _kind(name, module)
         if kind is not None:
             kinds.setdefault(kind, []).append(name)
-    kinds = {kind: names for kind, names in kinds.items() if len(names) > 1}
     if not kinds:
         return {}
     watch = _watched(network, run, kinds)

@@ -69,7 +69,9 @@ class Layers:
         given = [layer for layer in self.hidden if self.passed is None or self.passed.gives(layer.output)]
         number = "" if self.whole and self.hidden[0].name == "" else _count(len(given), self.kind)
         named = ", ".join(self.unused[:NAMED]) + (f" and {len(self.unused) - NAMED} more" * (len(self.unused) > NAMED))
-        return f"{number}{self.told}" + f"; without {named}, which a pass does not use" * bool(self.unused)
+        calls = self.passed.called([layer.output for layer in given]) if self.passed is not None else len(given)
+        told = self.told + (f", in {calls} calls" if calls > len(given) else "")
+        return f"{number}{told}" + f"; without {named}, which a pass does not use" * bool(self.unused)
 
     @property
     def tensors(self) -> int:
@@ -117,18 +119,25 @@ def find_layers(
     Raises:
         ValueError: a pattern fits no module; `skipray_layers()` gives what cannot be used.
     """
-    found = _chosen(network, run, patterns, lone)
+    found = _chosen(network, run, patterns, lone, measured or run)
     if found.declared and any(layer.weights for layer in found.hidden):
         return found
     return replace(found, passed=watched_pass(network, measured or run, found.places))
 
 
-def _chosen(network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] | None, lone: Sequence[str]) -> Layers:
+def _chosen(
+    network: nn.Module,
+    run: Callable[[], Any],
+    patterns: Sequence[str] | None,
+    lone: Sequence[str],
+    measured: Callable[[], Any],
+) -> Layers:
     if patterns is not None:
-        return _of_names(network, _matching(network, patterns), "module", f" named by {', '.join(patterns)}")
+        found = _of_names(network, _matching(network, patterns), "module", f" named by {', '.join(patterns)}")
+        return _called(found, network, run)
     declared = declared_layers(network)
     if declared is not None:
-        return declared
+        return declared if declared.declared else _called(declared, network, run)
     blocks = repeated_blocks(network, run)
     if blocks:
         kind = type(network.get_submodule(next(iter(blocks)))).__name__
@@ -139,10 +148,24 @@ def _chosen(network: nn.Module, run: Callable[[], Any], patterns: Sequence[str] 
         found = _of_names(network, lone, "block", f" ({kind}), repeated in a deeper network")
         return _at(found, network, lone_places(network, run, lone))
     names = [name for name, module in network.named_modules() if name and _computes(name, module)]
+    given = watched_pass(network, measured).gives if names else lambda module: 0
+    names = [name for name in names if given(network.get_submodule(name))]
     if not names:
-        # A single layer is all that there is.
+        # A single layer is all that there is, or the network computes with bare weights.
         return Layers("", "the network as a whole", (HiddenLayer("", network, None, None, ()),), False, True)
     return replace(_of_names(network, names, "module", " that compute by themselves"), whole=True)
+
+
+def _called(found: Layers, network: nn.Module, run: Callable[[], Any]) -> Layers:
+    """Refuse layers of which no pass calls any."""
+    passed = watched_pass(network, run)
+    if not any(passed.gives(layer.output) for layer in found.hidden):
+        names = ", ".join(layer.name for layer in found.hidden[:NAMED])
+        raise ValueError(
+            f"found layers {names}, which no pass of the network calls; allowed: modules that its forward calls, and "
+            "that give tensors"
+        )
+    return found
 
 
 def _at(found: Layers, network: nn.Module, places: Mapping[str, frozenset[str]]) -> Layers:

@@ -28,6 +28,11 @@ class WatchedPass:
         """How many tensors to measure a module gave, in all of its calls."""
         return sum(count for called, count in self.calls if called is module)
 
+    def called(self, modules: Sequence[nn.Module]) -> int:
+        """How many calls of these modules gave tensors to measure."""
+        wanted = set(map(id, modules))
+        return sum(id(module) in wanted and count > 0 for module, count in self.calls)
+
     def indexed(
         self, network: nn.Module, names: Sequence[str], hidden: Sequence[HiddenLayer], *, declared: bool
     ) -> list[tuple[int, str]]:

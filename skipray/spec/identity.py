@@ -42,6 +42,11 @@ def _has_layers_found_by_structure(trial: "TrialSpec") -> bool:
     return ":" in trial.model.architecture
 
 
+def _may_loop_a_block(trial: "TrialSpec") -> bool:
+    """A block that is called again with what it gave is a chain of blocks; which network has one is not known here."""
+    return ":" in trial.model.architecture
+
+
 def _counts_labels_by_position(trial: "TrialSpec") -> bool:
     """Pieces of a batch weigh as much as they have labels, and the warm-up of he2015 looks at the share of these."""
     recipe = trial.recipe
@@ -86,6 +91,7 @@ REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
     (3, _decays_scales),
     (4, _has_layers_found_by_structure),
     (4, _has_a_constant_answer_of_its_own),
+    (5, _may_loop_a_block),
 )
 """Version, and whether the numbers of a trial are other ones since; the CHANGELOG says which."""
 NUMERICS_VERSION = max(version for version, _ in REVISIONS)

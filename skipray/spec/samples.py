@@ -102,10 +102,9 @@ def mistakes(
     if task != "classes":
         if recipe.mixing is not None:
             yield "recipe", "mixing", f"found {recipe.mixing['name']}; allowed: data with a class for each sample"
-        asked = [key for key in ("gradients", "hessian", "jacobian") if getattr(probe, key)]
-        asked += ["preset"] if probe.preset == "full" else []
-        for key in asked:
-            yield "probe", key, f"found {getattr(probe, key)!r}; allowed for labels that are {task}: left out"
+        for key in ("hessian", "jacobian") if task == "positions" else ("hessian",):
+            if getattr(probe, key):
+                yield "probe", key, f"found true; allowed for labels that are {task}: left out"
         if recipe.schedule == "he2015" and task == "values":
             yield "recipe", "schedule", "found he2015, whose warm-up looks at accuracy; allowed for values: another"
     if recipe.mixing is not None and recipe.mixing["name"] == "cutmix" and len(shape) != 3:
@@ -132,6 +131,8 @@ def found_fingerprint(entry: Any, dataset: DatasetSpec) -> str:
     root = Path(os.environ.get("SKIPRAY_DATA") or "data").expanduser().absolute()
     try:
         raw = entry.load(dataset, root)
+        if not all(hasattr(raw, name) for name in ARRAYS):
+            return f"of what load gives: found a {type(raw).__name__}; allowed: skipray.datasets.Raw"
         return f"as they are here: fingerprint: {getattr(raw, 'fingerprint', None) or array_fingerprint(raw)}"
     except Exception as error:
         return f"which skipray.datasets.fingerprint_of gives ({type(error).__name__}: {error})"

@@ -38,6 +38,8 @@ class Findings:
     """The latest probe of this attempt."""
     compiling: dict[str, Any] = field(default_factory=dict)
     """How steps were compiled, see `skipray.trial.compiling`: a resumed trial goes on so."""
+    absent: str = ""
+    """Which network metrics have no value at the end, and why."""
 
     def add(self, measured: Measurement) -> None:
         """A probe's results."""
@@ -53,13 +55,15 @@ class Findings:
             return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in _LAYER_TYPES.items()})
         return pd.concat(tables, ignore_index=True).astype(_LAYER_TYPES)
 
-    def layers_rule(self) -> dict[str, str]:
-        """How the layers of a network of one's own were found."""
-        return {"layers": self.last.layers_rule} if self.last and self.last.layers_rule else {}
-
-    def compiled(self) -> dict[str, str]:
-        """torch.compile's mode of the steps, where the recipe asks for one."""
-        return {"compile": str(self.compiling["ran"])} if self.compiling else {}
+    def told(self) -> dict[str, str]:
+        """In words, where there is anything to say: how the layers of a network of one's own were found (`layers`),
+        which network metrics have no value and why (`absent`), torch.compile's mode of the steps (`compile`)."""
+        found = {
+            "layers": self.last.layers_rule if self.last else "",
+            "absent": self.absent,
+            "compile": str(self.compiling["ran"]) if self.compiling else "",
+        }
+        return {key: words for key, words in found.items() if words}
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Tensors and plain values of a checkpoint."""

@@ -17,6 +17,7 @@ from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.spec import TrialSpec
 from skipray.trial.numerics import set_random_state
+from skipray.trial.training.evaluation import gaps, judge
 from skipray.trial.training.losses import judging_loss, probing_loss
 from skipray.trial.training.optimizers import Optimizer
 from skipray.trial.training.rest import Rest
@@ -125,8 +126,10 @@ def check_measured(trial: TrialSpec, network: nn.Module, samples: Tensor, labels
     times. Refuse one whose passes in evaluation mode change its parameters: how often it was measured, which is no part
     of what a trial is, would change its training."""
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    objective, names = judging_loss(trial.recipe), trial.probe.metrics
     with torch.no_grad():
-        network(samples)
+        judged = judge(network(samples), labels, objective, names)
+    gaps(judged, judged, names)
     _measure(trial, network, samples, labels, lone)
     moved = [name for name, parameter in network.named_parameters() if not _same(before.get(name), parameter.detach())]
     if moved:
@@ -140,12 +143,12 @@ def _measure(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tens
     if sum(p.numel() for p in network.parameters()) > MEASURED_PARAMETERS or trial.probe.preset == "none":
         return
     loss = probing_loss(trial.recipe, labels)
-    measure(network, samples, labels, trial.probe, epoch=1, loss=loss, lone=lone)
-    if labels.ndim == 1:
-        generalization_measures(
-            network, samples, labels, initial=initial_weights(network), spec=trial.probe,
-            loss=judging_loss(trial.recipe), seed=trial.seed, lone=lone,
-        )  # fmt: skip
+    trained = trial.recipe.epochs > 0
+    measure(network, samples, labels, trial.probe, epoch=int(trained), loss=loss, lone=lone)
+    generalization_measures(
+        network, samples, labels, initial=initial_weights(network), spec=trial.probe,
+        loss=judging_loss(trial.recipe), seed=trial.seed, lone=lone, trained=trained,
+    )  # fmt: skip
 
 
 def _leaves(scores: Tensor) -> Iterator[Tensor]:

@@ -85,29 +85,42 @@ def rehearse(
             own_network.check_made(network, built, who)
         rule = layers_rule(network, made_up_samples(input_shape), trial.probe.layers, lone)
         found = Rehearsed(left, rule, tuple(left_out(network)))
-        if not trial.recipe.epochs:
-            return found
-        check_schedule(trial, samples)
-        check_trainable(network, who)
-        optimizer = make_optimizer(network, trial.recipe)
-        x = made_up_samples(input_shape)
-        y = made_up_labels(input_shape, outputs, task)
-        if own:
-            own_network.check_kept(network, optimizer, who)
-        if trial.recipe.smallest_piece(samples) == 1:
-            x, y = x[:1], y[:1]
-        network.train()
-        with batch_statistics_checked(network, trial):
-            check_loss(network, x, y, trial)
-            Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
-        if rest is not None:
-            own_network.check_remembered(rest, who)
-            own_network.check_known_weights(network, made_up_samples(input_shape), who)
+        if trial.recipe.epochs:
+            _train(trial, network, input_shape, outputs, samples, task, rest)
         if own or trial.probe.has_own_metrics:
             count = min(samples, trial.probe.samples, PROBED) if trial.probe.has_own_metrics else 2
             x, y = made_up_samples(input_shape, count), made_up_labels(input_shape, outputs, task, count)
             check_measured(trial, network.eval(), x, y, lone)
     return found
+
+
+def _train(
+    trial: TrialSpec,
+    network: nn.Module,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    samples: int,
+    task: Task,
+    rest: Rest | None,
+) -> None:
+    """Take the step; `rest` is of a family of the user's own."""
+    who = trial.model.architecture
+    check_schedule(trial, samples)
+    check_trainable(network, who)
+    optimizer = make_optimizer(network, trial.recipe)
+    x = made_up_samples(input_shape)
+    y = made_up_labels(input_shape, outputs, task)
+    if rest is not None:
+        own_network.check_kept(network, optimizer, who)
+    if trial.recipe.smallest_piece(samples) == 1:
+        x, y = x[:1], y[:1]
+    network.train()
+    with batch_statistics_checked(network, trial):
+        check_loss(network, x, y, trial)
+        Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
+    if rest is not None:
+        own_network.check_remembered(rest, who)
+        own_network.check_known_weights(network, made_up_samples(input_shape), who)
 
 
 def made_up_samples(input_shape: tuple[int, ...], count: int = 2) -> torch.Tensor:

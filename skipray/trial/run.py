@@ -31,7 +31,12 @@ from skipray.extension import as_launched
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.modes import evaluation_mode
 from skipray.probe import measure
-from skipray.probe.generalization import generalization_measures, initial_weights, learned_weights
+from skipray.probe.generalization import (
+    NetworkMeasures,
+    generalization_measures,
+    initial_weights,
+    learned_weights,
+)
 from skipray.records import EpochRecord, Outcome, TrialRecord
 from skipray.spec import TrialSpec
 from skipray.torch_private import is_watched
@@ -187,7 +192,7 @@ class _Attempt:
             weights=self._weights() if self.trial.save_weights else None,
             train_seconds=self.clock.train_seconds,
             probe_seconds=self.clock.probe_seconds,
-            environment=environment(self.device) | self.found.layers_rule() | self.found.compiled(),
+            environment=environment(self.device) | self.found.told(),
             compiling=self.found.compiling,
         )
 
@@ -235,8 +240,10 @@ class _Attempt:
             )
             self.found.add(measured)
             metrics |= measured.metrics
-            if final and labels.ndim == 1:  # the measures are of scores of classes
-                metrics |= self._generalization(inputs, labels, trained=epoch > 0)
+            if final:
+                measures = self._generalization(inputs, labels, trained=epoch > 0)
+                metrics |= measures.values
+                self.found.absent = measures.reasons
         self.clock.probed()
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
         self.found.records.append(EpochRecord(epoch, time.time_ns() // 1_000_000, finite))
@@ -274,7 +281,7 @@ class _Attempt:
             metrics |= {f"part.{part}.{key}": value for key, value in evaluation.values.items()}
         return metrics
 
-    def _generalization(self, inputs: torch.Tensor, labels: torch.Tensor, *, trained: bool) -> dict[str, float]:
+    def _generalization(self, inputs: torch.Tensor, labels: torch.Tensor, *, trained: bool) -> NetworkMeasures:
         return generalization_measures(
             self.network,
             inputs,

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load as load_tensors
 
-from skipray import datasets
+from skipray import architectures, datasets
 from skipray.datasets import DataCorrupt, Raw, fingerprint_of, labels_are, open_dataset, shape_and_classes
 from skipray.datasets.preparing.splits import moments
 from skipray.extension import catalog
@@ -90,7 +91,7 @@ def test_images_by_feature(mine):
         ),
         (CLASSES + 1, {}, "labels outside 0 to 2, or none: from 1 to 3"),
         (CLASSES, {"TRAIN_SAMPLES": 50}, "found 60 training samples; TRAIN_SAMPLES says 50"),
-        (CLASSES, {"INPUT_SHAPE": (4,)}, r"found train images of \(5,\); allowed: \(4,\)"),
+        (CLASSES, {"INPUT_SHAPE": (4,)}, r"found train rows of \(5,\); allowed: \(4,\)"),
         (np.stack([CLASSES] * 2, 1), {}, r"found train labels of shape \(60, 2\); allowed for classes: \(samples,\)"),
         (CLASSES, {"INPUT_SHAPE": TokenShape(5, 9)}, "samples of float32; allowed: int64 of token numbers"),
     ],
@@ -128,8 +129,11 @@ def test_a_regression_on_a_table(tmp_path, monkeypatch):
     text = f"{{name: table, fingerprint: {fingerprint}, options: {options}}}"
     with pytest.raises(SpecError, match="found cross_entropy; allowed for table, whose labels are values: mse"):
         load(tmp_path, text)
-    with pytest.raises(SpecError, match=r"probe.preset: found 'full'; allowed for labels that are values: left out"):
-        load(tmp_path, text, "recipe.loss=mse", "probe.preset=full")
+    with pytest.raises(SpecError, match=r"probe.hessian: found true; allowed for labels that are values: left out"):
+        load(tmp_path, text, "recipe.loss=mse", "probe.hessian=true")
+    said = r"probe.metrics.1: found margin, which needs labels that are classes, and labels that are values; allowed"
+    with pytest.raises(SpecError, match=said):
+        load(tmp_path, text, "recipe.loss=mse", "probe.metrics=[flatness, margin]")
     (trial,) = load(tmp_path, text, "recipe.loss=mse", "recipe.epochs=40", "recipe.learning_rate=0.02").trials()
     record = run_trial(trial)
     last = record.epochs[-1].metrics
@@ -139,6 +143,86 @@ def test_a_regression_on_a_table(tmp_path, monkeypatch):
     assert last["gap.loss"] == pytest.approx(last["test.loss"] - last["train.loss"])
     (idle,) = load(tmp_path, text, "recipe.loss=mse", "recipe.epochs=0").trials()
     assert run_trial(idle).outcome == "untrained"
+
+
+def test_what_needs_no_classes_is_measured_of_values_and_positions(tmp_path, mine):
+    """Against the weights that were left and their definition; what needs a class is absent, and that is said."""
+    values = (FEATURES[:, :2] @ [[1, 2], [0, 1]] / 10).astype(np.float32)
+    dataset = mine(FEATURES, values, TASK="values", OUTPUTS=2, CLASSES=None)
+    text = f"{{name: 'mine:data', fingerprint: {dataset.fingerprint}}}"
+    settings = ("recipe.loss=mse", "probe={preset: full, jacobian: true}", "tracking.save_weights=true")
+    (trial,) = load(tmp_path, text, *settings).trials()
+    record = run_trial(trial)
+    last = record.epochs[-1].metrics
+    shape, outputs = shape_and_classes(trial.dataset)
+    network = architectures.build(trial.model, shape, outputs, seed=trial.seed)
+    start = {name: p.detach().clone() for name, p in network.named_parameters()}
+    network.load_state_dict({k.removeprefix("network/"): v for k, v in load_tensors(record.weights).items()})
+    moved = sum(
+        float((p.detach() - start[n]).double().square().sum()) for n, p in network.named_parameters() if p.ndim > 1
+    )
+    assert last["norm.distance"] == pytest.approx(moved**0.5, rel=1e-6)
+    x = open_dataset(trial.dataset, trial.fingerprint).probe_batch(trial.probe.samples)[0]
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda one: network.eval()(one[None])[0]))(x)
+    rms = jacobian.detach().double().square().sum((1, 2)).div(2).mean().sqrt()
+    assert last["jacobian.rms"] == pytest.approx(float(rms), rel=1e-4)
+    assert 0 <= last["flatness"] <= 1
+    assert {"gradient_correlation", "cka.consecutive.median", "norm.log_path"} <= last.keys()
+    assert not last.keys() & {"margin.q50", "nc1", "calibration_error", "train.accuracy"}
+    absent = record.environment["absent"]
+    assert absent.endswith(": labels are values")
+    assert {"margin", "nc1", "calibration_error"} <= set(absent.partition(":")[0].split(", "))
+
+
+TRANSFORMER = ("factors.architecture=[transformer]",)
+
+
+def test_of_positions(tmp_path):
+    text = "{name: sorting, options: {samples: 60, positions: 5}}"
+    (trial,) = load(tmp_path, text, "probe.preset=full", *TRANSFORMER, model="options: {heads: 2}").trials()
+    record = run_trial(trial)
+    last = record.epochs[-1].metrics
+    assert {"norm.distance", "flatness", "cka.consecutive.median", "train.accuracy"} <= last.keys()
+    absent = dict(part.split(": ", 1)[::-1] for part in record.environment["absent"].split("; "))
+    assert {"margin", "nc1"} <= set(absent["each position has a label"].split(", "))
+    with pytest.raises(SpecError, match=r"probe.jacobian: found true; allowed for labels that are positions: left out"):
+        load(tmp_path, text, "probe.jacobian=true", *TRANSFORMER, model="options: {heads: 2}")
+    with pytest.raises(SpecError, match="found margin, which needs labels that are classes"):
+        load(tmp_path, text, "probe.metrics=[margin]", *TRANSFORMER, model="options: {heads: 2}")
+
+
+def test_a_metric_of_classes_is_refused_only_where_no_data_set_has_classes(tmp_path):
+    both = "[{name: parity, options: {samples: 60}}, {name: sorting, options: {samples: 60}}]"
+    found = load(tmp_path, both, "probe.metrics=[margin]", *TRANSFORMER, model="options: {heads: 2}")
+    assert len(found.cells) == 2
+
+
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        (lambda: (FEATURES, CLASSES), "load gives: found a tuple; allowed: skipray.datasets.Raw"),
+        (
+            lambda: Raw(FEATURES.astype(float), CLASSES, FEATURES, CLASSES),
+            r"train rows of float64; .*astype\(np.float32",
+        ),
+    ],
+)
+def test_what_load_gives_wrongly_is_told(tmp_path, mine, gives, said):
+    dataset = mine(FEATURES, CLASSES, load=lambda d, r: gives())
+    with pytest.raises(SpecError, match=said):
+        load(tmp_path, "{name: 'mine:data'}")
+    with pytest.raises((DataCorrupt, ValueError), match=said.removeprefix("load gives: found ")):
+        datasets.prepare(dataset, dataset.fingerprint)
+
+
+def test_the_first_value_that_is_not_finite_is_named(mine):
+    odd = FEATURES.copy()
+    odd[7, 2], odd[9, 0] = np.inf, np.nan
+    dataset = mine(odd, CLASSES)
+    with pytest.raises(
+        DataCorrupt, match=r"train rows that are not finite, in 2 places, first inf at \[7, 2\]; allowed"
+    ):
+        datasets.prepare(dataset, dataset.fingerprint)
 
 
 def test_a_target_in_units_of_its_deviation(tmp_path, monkeypatch):

@@ -31,7 +31,7 @@ def test_lengths_scatter_as_hanin_and_rolnick_say() -> None:
     found = [
         generalization_measures(
             network(seed, width=32), inputs, labels, spec=ProbeSpec(metrics=("log_length",)), trained=False
-        )
+        ).values
         for seed in range(60)
     ]
     change = np.array([f["log_length.change"] for f in found])
@@ -46,7 +46,7 @@ def test_lengths_scatter_as_hanin_and_rolnick_say() -> None:
 def test_of_a_linear_map_that_keeps_lengths_nothing_changes() -> None:
     inputs, labels = batch()
     orthogonal = network(activation="linear", initialisation="orthogonal")
-    found = generalization_measures(orthogonal, inputs, labels, spec=WANTED, trained=False)
+    found = generalization_measures(orthogonal, inputs, labels, spec=WANTED, trained=False).values
     for key in ("log_length.change", "log_length.squared_change", "log_length.variance", "curve_length.log_growth"):
         assert found[key] == pytest.approx(0, abs=1e-4), key
     # The stem is as wide as the input is long, so that the circle stays one of the first sample's norm.
@@ -62,7 +62,7 @@ def test_a_curve_grows_as_the_root_of_chi_1(gain: float, depth: int, tolerance: 
     tanh = network(
         activation="tanh", initialisation="lecun_normal", width=400, depth=depth, weight_gain=gain, bias_variance=0.09
     )
-    found = generalization_measures(tanh, inputs, labels, spec=WANTED, trained=False)["curve_length.log_growth"]
+    found = generalization_measures(tanh, inputs, labels, spec=WANTED, trained=False).values["curve_length.log_growth"]
     predicted = (depth - 2) * np.log(theory.mean_field("tanh", gain, 0.09).chi_1) / 2
     assert found == pytest.approx(predicted, rel=tolerance)
 
@@ -82,7 +82,7 @@ def test_batch_normalization_takes_the_batchs_statistics_before_training() -> No
     before = {name: value.clone() for name, value in normalized.state_dict().items()}
     scaled = 100 * inputs
     found = [
-        generalization_measures(normalized, x, labels, spec=WANTED, trained=False)["log_length.change"]
+        generalization_measures(normalized, x, labels, spec=WANTED, trained=False).values["log_length.change"]
         for x in (inputs, scaled)
     ]
     assert found[0] == pytest.approx(found[1], abs=1e-3), "the input's scale does not matter"

@@ -180,7 +180,7 @@ def collapsed(scale: float) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
 
 
 def test_neural_collapse_of_a_simplex_is_none():
-    found = generalization_measures(*collapsed(1e-6), spec=FULL)
+    found = generalization_measures(*collapsed(1e-6), spec=FULL).values
     for key in ("nc1", "nc2.lengths", "nc2.angles", "nc3", "nc4"):
         assert found[key] == pytest.approx(0, abs=1e-4), key
 
@@ -190,7 +190,7 @@ def test_neural_collapse_by_its_definitions():
     with torch.no_grad():
         model[2].weight.add_(0.5 * torch.randn(4, 4))
         model[2].bias.add_(0.3 * torch.randn(4))
-    found = generalization_measures(model, x, y, spec=FULL)
+    found = generalization_measures(model, x, y, spec=FULL).values
     h, w, b = x.double().numpy(), model[2].weight.detach().double().numpy(), model[2].bias.detach().double().numpy()
     means = np.stack([h[y.numpy() == c].mean(0) for c in range(4)])
     within = np.mean([np.outer(v - means[c], v - means[c]) for v, c in zip(h, y.numpy(), strict=True)], 0)

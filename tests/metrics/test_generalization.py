@@ -300,7 +300,7 @@ def test_all_measures_of_a_trial(name, kind):
             parameter += 0.01 * torch.randn_like(parameter)
     before = {n: t.clone() for n, t in network.state_dict().items()}
     options = {"initial": initial, "spec": ProbeSpec(preset="full", jacobian=True)}
-    found = generalization_measures(network, inputs, labels, **options)
+    found = generalization_measures(network, inputs, labels, **options).values
     assert all(torch.equal(t, before[n]) for n, t in network.state_dict().items())
     assert network.training
     assert all(math.isfinite(v) for v in found.values())
@@ -312,16 +312,20 @@ def test_all_measures_of_a_trial(name, kind):
         "nc2.lengths", "nc2.angles", "nc3", "nc4",
     }  # fmt: skip
     assert set(found) == expected
-    assert found == generalization_measures(network, inputs, labels, **options)
+    assert found == generalization_measures(network, inputs, labels, **options).values
 
 
 def test_hessian_on_request():
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     inputs, labels = torch.randn(30, 2, 2), torch.randint(3, (30,))
-    found = generalization_measures(model, inputs, labels, spec=ProbeSpec(hessian=True))
+    found = generalization_measures(model, inputs, labels, spec=ProbeSpec(hessian=True)).values
     known = curvature(model.eval(), inputs, labels)
     assert (found["hessian.top_eigenvalue"], found["hessian.trace"]) == (known.top_eigenvalue, known.trace)
     assert found["hessian.trace.standard_error"] == known.trace_error
-    assert found == found | generalization_measures(
-        model, inputs, labels, spec=ProbeSpec(metrics=("hessian_trace", "hessian_top_eigenvalue"))
+    assert (
+        found
+        == found
+        | generalization_measures(
+            model, inputs, labels, spec=ProbeSpec(metrics=("hessian_trace", "hessian_top_eigenvalue"))
+        ).values
     ), "by name"

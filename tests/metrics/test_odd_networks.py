@@ -54,7 +54,7 @@ def samples():
 
 def measures(net, **probe):
     spec = ProbeSpec(**(probe or {"preset": "full"}))
-    return generalization_measures(net, *samples(), initial=initial_weights(net), spec=spec)
+    return generalization_measures(net, *samples(), initial=initial_weights(net), spec=spec).values
 
 
 def collapse(net):
@@ -139,7 +139,7 @@ def test_token_numbers_have_no_gradients():
     x, y = torch.arange(2 * SAMPLES).reshape(SAMPLES, 2) % 9, samples()[1]
     with pytest.raises(Absent, match="token numbers"):
         input_gradients(net, x, y)
-    found = generalization_measures(net, x, y, spec=ProbeSpec(preset="full", jacobian=True))
+    found = generalization_measures(net, x, y, spec=ProbeSpec(preset="full", jacobian=True)).values
     assert {"margin.q50", *COLLAPSE} <= set(found)
 
 

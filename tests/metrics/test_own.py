@@ -57,7 +57,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
         x, y = torch.randn(32, 6), torch.arange(32) % 3
         spec = ProbeSpec(preset="full", gradients=True, metrics=tuple(f"{module}:{name}" for name in names))
-        found = measure(network, x, y, spec, epoch=1).metrics | generalization_measures(network, x, y, spec=spec)
+        found = measure(network, x, y, spec, epoch=1).metrics | generalization_measures(network, x, y, spec=spec).values
         sys.modules.pop(module, None)
         left = [p.detach().clone() for p in network.parameters()], x, torch.rand(()), torch.get_default_dtype()
         return {key: value for key, value in found.items() if "harm" not in key}, repr(left)

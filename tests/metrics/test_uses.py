@@ -73,7 +73,7 @@ def measures(net):
     with torch.no_grad():
         for parameter in net.parameters():
             parameter *= 1.5
-    return generalization_measures(net.eval(), x, y, initial=start)
+    return generalization_measures(net.eval(), x, y, initial=start).values
 
 
 @pytest.mark.parametrize("make", BLOCKS.values(), ids=BLOCKS)

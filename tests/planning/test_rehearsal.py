@@ -420,7 +420,7 @@ def test_skiprays_own_families_are_held_to_it_too(tmp_path):
 
 
 METRICS = """
-from skipray.metrics import LayerMetric, NetworkMetric
+from skipray.metrics import GapMetric, LayerMetric, NetworkMetric, SplitMetric
 
 WORDS = {"definition": "d", "source": "s", "axis": "a"}
 
@@ -439,6 +439,21 @@ class crowd:
     def measure(network):
         assert len(network.inputs) == len(network.labels) == 50
         return len(network.labels)
+
+class splits:
+    METRIC = SplitMetric(key="splits", **WORDS)
+    def measure(batch):
+        return batch.no_such_field
+
+class pairs:
+    METRIC = SplitMetric(key="pairs", **WORDS)
+    def measure(batch):
+        return batch.scores.amax(-1)
+
+class gaps:
+    METRIC = GapMetric(key="gaps", of="accuracy", **WORDS)
+    def measure(train, test):
+        return [][int(train)]
 """
 OF_SKIPRAY = ("factors.architecture=[plainnet]", "factors.depth=[6]", MODEL.replace("model: ", "model="))
 
@@ -448,15 +463,24 @@ OF_SKIPRAY = ("factors.architecture=[plainnet]", "factors.depth=[6]", MODEL.repl
     [
         ("breaks", "own_metrics.py:9: AttributeError: 'TrainedNetwork' object has no attribute 'no_such_thing'"),
         ("text", "own_metrics:text (own_metrics.py:13): found '3'; allowed: a number, NaN or raising Absent"),
+        ("splits", "own_metrics.py:25: AttributeError: 'Judged' object has no attribute 'no_such_field'"),
+        ("pairs", "own_metrics:pairs (own_metrics.py:29): found a Tensor of (2,); allowed: a number"),
+        ("gaps", "own_metrics.py:35: IndexError: list index out of range"),
     ],
 )
 @pytest.mark.parametrize("own_family", [True, False])
-def test_a_metric_of_ones_own_is_tried_before_anything_is_trained(tmp_path, monkeypatch, name, said, own_family):
+@pytest.mark.parametrize("epochs", [2, 0])
+def test_a_metric_of_ones_own_is_tried_before_anything_is_trained(
+    tmp_path, monkeypatch, name, said, own_family, epochs
+):
     (tmp_path / "own_metrics.py").write_text(METRICS)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    changes = () if own_family else OF_SKIPRAY
+    changes = (*(() if own_family else OF_SKIPRAY), f"recipe.epochs={epochs}", "probe.samples=2")
     sweep = load(tmp_path, "plain", *changes, f"probe.metrics=['own_metrics:{name}']")
+    if not epochs and name in ("breaks", "text"):  # of trained networks alone
+        rehearse(sweep)
+        return
     with pytest.raises(SpecError) as caught:
         rehearse(sweep)
     (line,) = caught.value.mistakes
@@ -469,6 +493,12 @@ def test_one_training_sample_is_refused(tmp_path):
     with pytest.raises(SpecError, match=r"dataset\.train_samples: found 1 training sample beside those for validation"):
         rehearse(load(tmp_path, "plain", "dataset.train_samples=1"))
     rehearse(load(tmp_path, "plain", "dataset.train_samples=2"))
+
+
+def test_more_training_samples_than_there_are_is_said(tmp_path):
+    (note,) = rehearse(load(tmp_path, *("plain", *OF_SKIPRAY), "dataset.train_samples=5000"))
+    assert note == "gaussian: dataset.train_samples is 5000, and all 54 that there are beside validation are taken"
+    assert rehearse(load(tmp_path, *("plain", *OF_SKIPRAY), "dataset.train_samples=54")) == ()
 
 
 def test_a_share_for_validation_that_rounds_to_no_sample_is_refused(tmp_path):

@@ -146,6 +146,66 @@ def test_a_pattern_that_fits_nothing_is_told_what_there_is():
         probe(Tower(nn.Sequential(Block(8), Block(8))), torch.randn(4, 5), layers=["bdy.*"])
 
 
+@pytest.mark.parametrize("given", ["patterns", "names"])
+def test_layers_that_no_pass_calls_are_refused(given):
+    class Bare(Tower):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + 0 * nn.functional.linear(self.embed(x), self.spare.weight).sum()
+
+        if given == "names":
+
+            def skipray_layers(self) -> list[str]:
+                return ["spare"]
+
+    model = Bare(nn.Sequential(Block(8), Block(8)))
+    model.spare = nn.Linear(8, 8)
+    with pytest.raises(ValueError, match="found layers spare, which no pass of the network calls; allowed: modules"):
+        probe(model, torch.randn(4, 5), layers=["spare"] if given == "patterns" else None)
+
+
+@pytest.mark.parametrize("kind", ["list", "held"])
+def test_a_network_of_bare_weights_is_measured_at_what_it_gives(kind):
+    class Bare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            weights = [nn.Parameter(torch.randn(5, 5) / 2) for _ in range(3)]
+            self.parts = (
+                nn.ParameterList(weights) if kind == "list" else nn.ModuleList(nn.Linear(5, 5) for _ in weights)
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for part in self.parts:
+                x = torch.tanh(x @ (part if kind == "list" else part.weight))
+            return x
+
+    model, x = Bare(), torch.randn(9, 5)
+    assert rule(model, x) == "the network as a whole"
+    table = probe(model, x)
+    hidden = table[(table["tensor"] == "hidden") & (table["statistic"] == "rms")]
+    assert hidden["value"].tolist() == pytest.approx([model(x).square().mean().sqrt().item()], rel=1e-5)
+    assert table[table["tensor"] == "weight"]["layer"].nunique() == 3
+
+
+def test_a_block_that_is_called_again_is_measured_at_each_of_its_calls():
+    class Looped(Tower):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.embed(x)
+            for _ in range(4):
+                x = self.body(x)
+            return self.head(x)
+
+    model, x = Looped(Block(8)), torch.randn(9, 5)
+    assert rule(model, x) == "1 repeated block (Block), found by structure, in 4 calls"
+    table = probe(model, x)
+    hidden = table[(table["tensor"] == "hidden") & (table["statistic"] == "rms") & ~table["centred"]]
+    assert hidden["layer"].tolist() == ["body", "body#2", "body#3", "body#4"]
+    expected, state = [], model.embed(x)
+    for _ in range(4):
+        state = model.body(state)
+        expected.append(state.double().square().mean().sqrt().item())
+    assert hidden["value"].tolist() == pytest.approx(expected, rel=1e-6)
+
+
 def _named(give: str) -> nn.Module:
     class Named(Tower):
         def skipray_layers(self) -> object:

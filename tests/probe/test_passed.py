@@ -195,7 +195,7 @@ def test_what_a_pass_does_not_use_is_in_no_metric_of_the_network() -> None:
     plain, more = (Net(backwards, layers=layers, head=head, **aux).eval() for aux in ({}, {"aux": lin()}))
     inputs, labels = torch.randn(40, 4), torch.arange(40) % 4
     found = [
-        generalization_measures(n, inputs, labels, initial=initial_weights(n), spec=ProbeSpec(preset="full"))
+        generalization_measures(n, inputs, labels, initial=initial_weights(n), spec=ProbeSpec(preset="full")).values
         for n in (plain, more)
     ]
     assert found[0] == found[1] != {}

@@ -85,7 +85,7 @@ def test_the_spectral_norm_of_a_transposed_convolution_is_of_its_outputs():
     torch.manual_seed(0)
     network = nn.Sequential(nn.ConvTranspose2d(4, 12, 2, 2), nn.Flatten(), nn.Linear(48, 3)).eval()
     x, y = torch.randn(8, 4, 1, 1), torch.randint(3, (8,))
-    found = generalization_measures(network, x, y, initial=initial_weights(network))
+    found = generalization_measures(network, x, y, initial=initial_weights(network)).values
     product = singular_values(by_outputs(network[0]))[0] * singular_values(network[2].weight)[0]
     assert found["norm.log_spectral_product"] == pytest.approx(math.log(product), rel=1e-6)
     assert spectral_norms([weight_layers(network)[0].weight()])[0] == pytest.approx(
@@ -233,7 +233,7 @@ def measured(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[dict
     spectra = table[(table["tensor"] == "weight") & (table["statistic"] == "spectral_norm") & ~table["centred"]]
     found |= dict(zip(spectra["layer"] + spectra["unfolding"], spectra["value"], strict=True))
     assert len(found) >= 4
-    return generalization_measures(network, x, y, initial=start), found
+    return generalization_measures(network, x, y, initial=start).values, found
 
 
 def test_a_stale_weight_of_a_hook_is_no_initial_one():

@@ -112,7 +112,7 @@ def test_a_new_layer_metric_is_measured_tracked_listed_and_documented(added):
 
 def test_a_new_number_of_the_trained_network_is_measured_and_tracked(added):
     model, inputs, labels = network()
-    found = generalization_measures(model, inputs, labels)
+    found = generalization_measures(model, inputs, labels).values
     scores = model.eval()(inputs).detach().double()
     assert found["score.rms"] == pytest.approx(float(scores.square().mean().sqrt()))
     assert metrics.describe("score.rms").trend
@@ -215,7 +215,7 @@ def test_bounds_hold_of_what_is_measured():
             for parameter in model.parameters():
                 change(parameter)
         found = measure(model, inputs, labels, spec, epoch=1)
-        for key, value in (found.metrics | generalization_measures(model, inputs, labels, spec=spec)).items():
+        for key, value in (found.metrics | generalization_measures(model, inputs, labels, spec=spec).values).items():
             if not key.endswith(".censored"):
                 one = metrics.describe(key)
                 slack = 1e-9 * max(1.0, abs(value))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skipray.datasets.preparing.raw import DataCorrupt, Raw
+from skipray.datasets.preparing.raw import DataCorrupt, Raw, samples_are
 from skipray.extension import catalog
 from skipray.spec import DatasetSpec, TokenShape
 from skipray.spec.samples import Task
@@ -26,11 +26,11 @@ def check_arrays(dataset: DatasetSpec, raw: Raw, shape: tuple[int, ...], outputs
         images, labels = getattr(raw, f"{part}_images"), getattr(raw, f"{part}_labels")
         who = f"{dataset.name}: found {part}"
         if images.shape[1:] != tuple(shape):
-            raise DataCorrupt(f"{who} images of {images.shape[1:]}; allowed: {tuple(shape)}")
+            raise DataCorrupt(f"{who} {samples_are(images)} of {images.shape[1:]}; allowed: {tuple(shape)}")
         if not len(labels):
             raise DataCorrupt(f"{who} labels: none; allowed: one for each sample")
         if images.dtype.kind == "f" and not np.isfinite(images).all():
-            raise DataCorrupt(f"{who} images that are not finite")
+            raise DataCorrupt(f"{who} {samples_are(images)} that are not finite, {_places(images)}")
         _check_tokens(who, images, shape)
         _check_values(who, labels, outputs) if task == "values" else _check_classes(who, labels, outputs, task)
     _check_count(dataset, raw)
@@ -50,7 +50,15 @@ def _check_values(who: str, labels: np.ndarray, outputs: int) -> None:
         found = f"{labels.dtype} {labels.shape}"
         raise DataCorrupt(f"{who} labels of {found}; allowed: numbers, (samples, {outputs}), or (samples,) for one")
     if not np.isfinite(labels).all():
-        raise DataCorrupt(f"{who} labels that are not finite, in {int((~np.isfinite(labels)).sum())} places")
+        raise DataCorrupt(f"{who} labels that are not finite, {_places(labels)}")
+
+
+def _places(values: np.ndarray) -> str:
+    """How many values are not finite, and which is the first."""
+    odd = ~np.isfinite(values)
+    first = tuple(map(int, np.unravel_index(int(np.argmax(odd)), odd.shape)))
+    count = int(odd.sum())
+    return f"in {count} {'place' if count == 1 else 'places'}, first {values[first]} at {list(first)}; allowed: numbers"
 
 
 def _check_classes(who: str, labels: np.ndarray, outputs: int, task: Task) -> None:

@@ -60,8 +60,15 @@ class Raw:
                     "positions or outputs)"
                 )
             if images.dtype not in (np.uint8, np.float32, np.int64):
-                allowed = "uint8, float32, and int64 for tokens"
-                raise ValueError(f"found {part} images of {images.dtype}; allowed: {allowed}")
+                allowed = "uint8, float32 (`.astype(np.float32)`), and int64 for tokens"
+                raise ValueError(f"found {part} {samples_are(images)} of {images.dtype}; allowed: {allowed}")
+
+
+def samples_are(samples: np.ndarray) -> str:
+    """What a message calls them: images, rows, or samples."""
+    if samples.ndim == 2:
+        return "samples" if samples.dtype == np.int64 else "rows"
+    return "images" if samples.ndim == 4 else "samples"
 
 
 def fingerprint_of(raw: Raw) -> str:

@@ -10,6 +10,7 @@ from skipray.spec.reading.data import CellData, DataReader
 from skipray.spec.reading.depths import at_depths
 from skipray.spec.reading.mistakes import Mistakes
 from skipray.spec.reading.networks import read_network
+from skipray.spec.reading.probe import check_measurable
 from skipray.spec.reading.recipe import read_recipe
 from skipray.spec.trial import TrialSpec
 from skipray.spec.words import show_cell
@@ -23,6 +24,7 @@ class TrialsReader:
         """The user's own code that the trials run, by `module:name`; None for what is skipray's."""
         self._file, self._mistakes = file, mistakes
         self._data = DataReader(file, mistakes)
+        self._tasks: set[samples.Task] = set()
         self._factors = factor_names(file)
         self._families = family_names(architectures(file))
 
@@ -38,6 +40,7 @@ class TrialsReader:
                 of_cell = self._data.of_cell(cell.values, cell.loc)
                 if of_cell is None:
                     continue
+                self._tasks.add(of_cell.task)
                 before = len(lines)
                 trial = self._trial(cell, of_cell)
                 if trial is None:
@@ -53,6 +56,8 @@ class TrialsReader:
                     seen[trial.trial_id] = called[trial.cell.label] = show_cell(cell.values)
                     trials.append(trial)
         self._data.check_scores()
+        if not lines:
+            check_measurable(self._file.probe, self._tasks, self._mistakes)
         return trials
 
     def _trial(self, cell: WrittenCell, of_cell: CellData) -> TrialSpec | None:

@@ -76,18 +76,35 @@ def evaluate(
             if not labelled:
                 continue
             plain = objective is mean_cross_entropy and y.ndim == 1
-            batch = Judged(scores, y, labelled, None if plain else objective)
-            for entry in metrics:
-                key = entry.metric.key
-                try:
-                    found = of_batch(entry, batch)
-                except Absent:
-                    absent.add(key)
-                    continue
-                # Counts are summed as whole numbers, means in float64.
-                wide = found.double() if found.is_floating_point() else found
-                sums[key] = sums[key] + wide if key in sums else wide
+            _add(Judged(scores, y, labelled, None if plain else objective), metrics, sums, absent)
     return Evaluation({key: total.item() / count for key, total in sums.items() if key not in absent})
+
+
+def judge(scores: torch.Tensor, labels: torch.Tensor, objective: Objective, names: Sequence[str] = ()) -> Evaluation:
+    """What `evaluate` says of one batch.
+
+    Args:
+        names: as in `evaluate`.
+    """
+    sums: dict[str, torch.Tensor] = {}
+    absent: set[str] = set()
+    batch = Judged(scores, labels, counted(labels), objective)
+    _add(batch, _split_metrics(names, has_classes=not labels.is_floating_point()), sums, absent)
+    return Evaluation({key: total.item() / batch.count for key, total in sums.items() if key not in absent})
+
+
+def _add(batch: Judged, metrics: Sequence[Entry], sums: dict[str, torch.Tensor], absent: set[str]) -> None:
+    """Add what each metric is of a batch to its sum."""
+    for entry in metrics:
+        key = entry.metric.key
+        try:
+            found = of_batch(entry, batch)
+        except Absent:
+            absent.add(key)
+            continue
+        # Counts are summed as whole numbers, means in float64.
+        wide = found.double() if found.is_floating_point() else found
+        sums[key] = sums[key] + wide if key in sums else wide
 
 
 @lru_cache(maxsize=8)
