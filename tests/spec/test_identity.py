@@ -80,7 +80,7 @@ def test_a_revision_moves_the_ids_of_the_trials_that_it_concerns_alone() -> None
 
 @pytest.mark.parametrize(
     ("changes", "version"),
-    [({"dropout": 0.1}, 3), ({"stochastic_depth": 0.5}, 3), ({"architecture": "nets:Mine"}, 4)],
+    [({"dropout": 0.1}, 3), ({"stochastic_depth": 0.5}, 3), ({"architecture": "nets:Mine"}, 5)],
     ids=str,
 )
 def test_networks_that_were_measured_otherwise_have_another_version(changes: dict[str, Any], version: int) -> None:

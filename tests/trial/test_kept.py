@@ -19,6 +19,8 @@ from torch import nn
 
 import skipray.trial
 from skipray.datasets import gaussian
+from skipray.metrics import singularity
+from skipray.metrics.singularity import effective_rank
 from skipray.spec import DatasetSpec, ModelSpec, ProbeSpec, Recipe, Resources, TrialSpec, load_sweep
 from skipray.trial import kept, run_trial
 from skipray.trial.kept import process_kept
@@ -57,7 +59,7 @@ CHANGES = [
     "torch.optim.Optimizer.zero_grad = lambda self, set_to_none=True: None",
     "torch.linalg.svdvals = np.linalg.svd = lambda x, *rest, **more: x",
     "import builtins, math; math.log = lambda x, *base: 1.0; builtins.round = lambda x, *digits: 0",
-    "from skipray.metrics import singularity; singularity.power_law_alpha = lambda *given, **more: 7.0",
+    "from skipray.metrics import singularity; singularity.effective_rank = lambda *given, **more: 7.0",
     "torch.backends.mha.set_fastpath_enabled(False)",
     "signal.setitimer(signal.ITIMER_PROF, 0.2)",  # its signal would end the process
     "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY)); os.umask(0o777)",
@@ -131,6 +133,7 @@ def test_a_plain_trial_has_the_same_bits_after_a_family_that_changes_the_process
     assert not moved(before, surroundings())
     assert essence(run_trial(trial())) == undisturbed
     assert not kept.LEFT
+    assert effective_rank([2.0, 1.0]) == singularity.effective_rank([2.0, 1.0]) != 7
 
 
 def test_what_a_modules_import_changes_reaches_no_trial(undisturbed, tmp_path, monkeypatch):

@@ -71,10 +71,13 @@ class Patchable:
         return changed, left
 
     def _shadowing(self) -> Iterator[str]:
-        """Methods that a class did not have itself, and that stand before an inherited one."""
-        if not isinstance(self.one, type):
-            return
+        """Methods that a class did not have itself, and that stand before an inherited one; functions that a module of
+        skipray's did not have, and that stand before what its `__getattr__` gives."""
         now = vars(self.one)
+        if not isinstance(self.one, type):
+            if "__getattr__" in now and self._kinds:
+                yield from (name for name, v in now.items() if name not in self._names and _is_of_others(v))
+            return
         for name in [name for name, v in now.items() if name not in self.functions and self._is_watched(v)]:
             inherited = getattr(super(self.one, self.one), name, None)
             if callable(inherited) and not _is_torchs_wrapper(now[name], inherited):
@@ -155,6 +158,11 @@ def _torchs_classes() -> Iterable[type]:
     homes = (torch.nn, torch.optim, torch.optim.lr_scheduler)
     public = [v for home in homes for v in vars(home).values() if isinstance(v, type)]
     return dict.fromkeys(base for kind in public for base in kind.__mro__ if base.__module__.startswith("torch."))
+
+
+def _is_of_others(value: Any) -> bool:
+    """Whether it is a function that is not skipray's: a module may keep what its `__getattr__` has found."""
+    return isinstance(value, FunctionType) and not str(value.__module__).startswith("skipray.")
 
 
 def _is_torchs_wrapper(now: Any, function: Any) -> bool:
