@@ -1,13 +1,20 @@
 """A metric of one's own that does harm changes no other number, and what is no number is refused at its line."""
 
+import dataclasses
+import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from skipray.metrics.computing.entries import Entries
+from skipray.metrics.computing.judged import Judged
+from skipray.metrics.computing.network import TrainedNetwork
 from skipray.metrics.computing.own import NoNumber
+from skipray.metrics.computing.spectra import Spectra
 from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures
 from skipray.spec import ProbeSpec
@@ -96,3 +103,18 @@ def test_what_a_metric_does_changes_no_other_number(run, kind: str, body: str) -
 def test_what_is_no_number_is_refused_at_its_line(run, kind: str, given: str, said: str) -> None:
     with pytest.raises(NoNumber, match=rf"^harm\d+:Harm \(.*harm\d+\.py:12\): {said}"):
         run(kind, f"return {given}", ("Harm",))
+
+
+GIVEN = {
+    TrainedNetwork: {field.name for field in dataclasses.fields(TrainedNetwork)},
+    Judged: {field.name for field in dataclasses.fields(Judged)},
+    Spectra: {name for name in vars(Spectra([np.ones(2)], [2], [1e-7], [(2, 3)])) if name[0] != "_"} | {"sides"},
+    Entries: {name for name in vars(Entries(torch.ones(2, 3))) if name[0] != "_"} | {"real"},
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_the_guide_says_what_a_metric_is_given(kind):
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "own-metric.md").read_text()
+    (row,) = re.findall(rf"^\| `{kind.__name__}` \| (.*) \|$", guide, flags=re.M)
+    assert set(re.findall("`(\\w+)`", row)) == GIVEN[kind]
