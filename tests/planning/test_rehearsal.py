@@ -240,14 +240,16 @@ def own_nets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     (folder / "own_nets.py").write_text(NETS)
     (folder / "own_schedules.py").write_text(SCHEDULES)
+    (folder / "own_metrics.py").write_text(METRICS)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
+        patch.chdir(folder)
         patch.delitem(sys.modules, "own_nets", raising=False)
         patch.setenv("SKIPRAY_CACHE", str(folder / "cache"))
         yield
         apart._child().end()
-    sys.modules.pop("own_nets", None)
-    sys.modules.pop("own_schedules", None)
+    for name in ("own_nets", "own_schedules", "own_metrics"):
+        sys.modules.pop(name, None)
 
 
 def load(folder, name, *overrides):
@@ -470,12 +472,7 @@ OF_SKIPRAY = ("factors.architecture=[plainnet]", "factors.depth=[6]", MODEL.repl
 )
 @pytest.mark.parametrize("own_family", [True, False])
 @pytest.mark.parametrize("epochs", [2, 0])
-def test_a_metric_of_ones_own_is_tried_before_anything_is_trained(
-    tmp_path, monkeypatch, name, said, own_family, epochs
-):
-    (tmp_path / "own_metrics.py").write_text(METRICS)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
+def test_a_metric_of_ones_own_is_tried_before_anything_is_trained(tmp_path, name, said, own_family, epochs):
     changes = (*(() if own_family else OF_SKIPRAY), f"recipe.epochs={epochs}", "probe.samples=2")
     sweep = load(tmp_path, "plain", *changes, f"probe.metrics=['own_metrics:{name}']")
     if not epochs and name in ("breaks", "text"):  # of trained networks alone
