@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 
+OF_TRIALS = {"layers": "measured at", "absent": "without a value", "compile": "compiled"}
+"""What a trial's environment tells that is not its worker's."""
+
+
 def fixed_settings(aggregate: "Aggregate") -> list[tuple[str, str]]:
     """What every trial of the sweep has in common: the results hold for these values."""
     cells = aggregate.sweep.cells
@@ -33,7 +37,8 @@ def provenance_rows(aggregate: "Aggregate") -> list[tuple[str, str]]:
         shown = [f"{plain(v)}" if len(counts) == 1 else f"{plain(v)} ({n} trials)" for v, n in counts.head(8).items()]
         more = f", and {len(counts) - 8} more" if len(counts) > 8 else ""
         name = column.partition(".")[2]
-        rows.append((name.replace("_", " ") if sweep.of_table else f"workers: {name}", ", ".join(shown) + more))
+        words = name.replace("_", " ") if sweep.of_table else OF_TRIALS.get(name, f"workers: {name}")
+        rows.append((words, ", ".join(shown) + more))
     rows.append(("seeds", ", ".join(map(str, sweep.seeds))))
     rows += [("data set", data_words(cell, table=sweep.of_table)) for cell in sweep.data_cells]
     if sweep.overrides:
