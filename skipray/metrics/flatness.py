@@ -63,6 +63,7 @@ def flatness(
     import torch
 
     from skipray.metrics.computing.as_found import as_found
+    from skipray.metrics.computing.same_draws import each_pass_alike
 
     mean_loss = loss or torch.nn.functional.cross_entropy
     parameters = list(network.parameters())
@@ -80,7 +81,7 @@ def flatness(
             total += float(mean_loss(network(inputs), labels))
         return total / draws - start
 
-    with as_found(network), torch.no_grad():
+    with as_found(network), each_pass_alike(network, inputs.device, seed), torch.no_grad():
         try:
             start = float(mean_loss(network(inputs), labels))
             if rise(LARGEST, start) <= ALLOWED_RISE:

@@ -47,14 +47,16 @@ def neighbour_gradient_correlation(
     import torch
 
     from skipray.metrics.computing.input_gradients import input_gradients
+    from skipray.metrics.computing.same_draws import each_pass_alike
 
     if not inputs.is_floating_point():
         raise Absent("inputs are token numbers, which have no neighbours")
     step = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(seed)).to(inputs)
     flat, size = step.flatten(1), inputs.flatten(1).norm(dim=1)
     neighbours = inputs + (flat * (distance * size / flat.norm(dim=1))[:, None]).reshape(inputs.shape)
-    here = input_gradients(network, inputs, labels, loss).flatten(1).double()
-    there = input_gradients(network, neighbours, labels, loss).flatten(1).double()
+    with each_pass_alike(network, inputs.device, seed):
+        here = input_gradients(network, inputs, labels, loss).flatten(1).double()
+        there = input_gradients(network, neighbours, labels, loss).flatten(1).double()
     known = (here.norm(dim=1) > 0) & (there.norm(dim=1) > 0)
     if not known.any():
         raise Absent("found gradients that are all zero; they have no direction")

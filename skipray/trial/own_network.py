@@ -32,6 +32,16 @@ class UnfitNetwork(SkiprayError, ValueError):
     """A network whose numbers would not be the trial's."""
 
 
+def check_open(network: nn.Module, who: str) -> None:
+    """Refuse scripted modules: no hook can be put on them, so that nothing inside can be measured."""
+    scripted = [name or "the network" for name, m in network.named_modules() if isinstance(m, torch.jit.ScriptModule)]
+    if scripted:
+        raise UnfitNetwork(
+            f"{who}: found modules of torch.jit ({_few(scripted)}), which cannot be measured inside; allowed: the "
+            "modules that they were made from"
+        )
+
+
 def check_repeatable(
     trial: TrialSpec, network: nn.Module, input_shape: tuple[int, ...], outputs: int, *, random: dict[str, Any]
 ) -> None:

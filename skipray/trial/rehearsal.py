@@ -78,6 +78,7 @@ def rehearse(
         own, built = ":" in who, [name for name, _ in network.named_parameters()]
         rest = Rest(network, watched=True) if own else None
         if own:
+            own_network.check_open(network, who)
             own_network.check_repeatable(trial, network, input_shape, outputs, random=random)
         check_scores(network, made_up_samples(input_shape), outputs, who, task)
         lone = lone_blocks(trial, network, made_up_samples(input_shape), input_shape, outputs)

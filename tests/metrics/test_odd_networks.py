@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from skipray.architectures import HiddenLayer
 from skipray.metrics import Absent
@@ -12,7 +13,10 @@ from skipray.metrics.computing.deletion import block_deletion
 from skipray.metrics.computing.hessian import curvature
 from skipray.metrics.computing.input_gradients import input_gradients
 from skipray.metrics.computing.jacobian import jacobian_singular_values
+from skipray.metrics.flatness import flatness
+from skipray.metrics.gradient_correlation_neighbours import neighbour_gradient_correlation
 from skipray.metrics.norm_log_path import log_path_norm
+from skipray.probe import probe
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.spec import ProbeSpec
 
@@ -155,6 +159,71 @@ def test_the_hessian_of_what_has_no_forward_derivative_is_absent():
     bags = nn.Sequential(nn.EmbeddingBag(9, 4), nn.Linear(4, CLASSES)).eval()
     with pytest.raises(Absent, match="cannot be differentiated forward"):
         curvature(bags, torch.arange(2 * SAMPLES).reshape(SAMPLES, 2) % 9, samples()[1])
+
+
+class Sign(torch.autograd.Function):
+    """A sign with the gradient of the identity, as torch's first examples write it."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "function"])
+def test_the_hessian_of_what_torch_differentiates_once_is_absent_and_all_else_is_there(kind):
+    def forward(net, x):
+        return net.head(
+            checkpoint(features, net, x, use_reentrant=False) if kind == "checkpoint" else Sign.apply(net.stem(x))
+        )
+
+    net = Net(forward)
+    with pytest.raises(Absent, match="gradient cannot be differentiated: .*functorch|saved tensor hooks"):
+        curvature(net.eval(), *samples())
+    found = measures(net, preset="full", hessian=True, jacobian=True)
+    assert {"flatness", "gradient_correlation", "jacobian.rms"} <= found.keys()
+    assert "hessian.trace" not in found
+
+
+def noisy(net, x):
+    return net.head(features(net, x) + torch.randn(len(x), CLASSES))
+
+
+def test_what_is_drawn_in_evaluation_too_is_the_same_in_passes_that_are_compared():
+    """As where the draws are constants: of the Hessian, flatness and neighbouring gradients."""
+    torch.manual_seed(5)
+    drawn = torch.randn(SAMPLES, CLASSES)
+    fixed = Net(lambda net, x: net.head(features(net, x) + drawn[: len(x)]))
+    before = torch.get_rng_state()
+    for metric in (curvature, flatness, neighbour_gradient_correlation):
+        found, expected = (metric(net.eval(), *samples(), seed=5) for net in (Net(noisy), fixed))
+        assert found == expected, metric
+    assert flatness(Net(noisy).eval(), *samples(), seed=5) > 0
+    torch.set_rng_state(before)
+
+
+def test_a_part_that_is_compiled_is_measured_without_its_graphs():
+    """Hooks would make it compile again, for each."""
+    compiled: list[int] = []
+
+    def backend(graph, inputs):
+        compiled.append(1)
+        return graph.forward
+
+    body = nn.Sequential(nn.Linear(CLASSES, CLASSES), nn.ReLU())
+    net = Net(lambda net, x: net.head(net.more(net.stem(x))), more=torch.compile(body, backend=backend))
+    plain = Net(lambda net, x: net.head(net.more(net.stem(x))), more=body)
+    plain.load_state_dict({name.replace("_orig_mod.", ""): value for name, value in net.state_dict().items()})
+    assert measures(net) == measures(plain)
+    found, expected = (probe(one.eval(), samples()) for one in (net, plain))
+    assert found["value"].equals(expected["value"])
+    assert not compiled
+    with torch.no_grad():
+        net(samples()[0])
+    assert len(compiled) == 1
 
 
 def test_a_network_of_one_type_of_numbers_has_no_path_norm():

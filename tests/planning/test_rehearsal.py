@@ -184,6 +184,15 @@ class Decays(Acts):
             parameter.data *= 0.99
         return 1.0
 
+class Averages(Acts):
+    def prepare(self, classes):
+        self.average = nn.Linear(16, classes).requires_grad_(False)
+    def forward(self, x):
+        if self.training:
+            self.average.weight.data.lerp_(self.layer.weight.data, 0.1)
+            self.layer.weight.data.clamp_(-0.1, 0.1)
+        return super().forward(x)
+
 class Whole(Acts):
     def forward(self, x):
         return super().forward(x).long()
@@ -198,6 +207,8 @@ def cut(scores, targets):
     return nn.functional.cross_entropy(scores.detach(), targets)
 
 decays = family(lambda m, c: Decays(c))
+averages = family(lambda m, c: Averages(c))
+scripted = family(lambda m, c: flat(torch.jit.script(nn.Sequential(nn.Linear(16, c)))))
 whole = family(lambda m, c: Whole(c))
 counts = family(lambda m, c: Counts(c))
 draws = family(lambda m, c: Draws(c))
@@ -292,6 +303,15 @@ def test_an_option_is_a_factor(tmp_path):
         load(tmp_path, "attends", "factors.options.heads=[1]", "model.options={heads: 2}")
 
 
+def test_weights_that_a_pass_of_training_writes_are_left_by_measurements(tmp_path):
+    """Averages of others, and bounds: the training does not follow from what is measured."""
+    settings = ("probe={preset: full, every_epochs: 1}", "recipe.epochs=3", "tracking.save_weights=true")
+    sweep = load(tmp_path, "averages", *settings)
+    rehearse(sweep)
+    often, seldom = (run_trial(s.trials()[0]) for s in (sweep, load(tmp_path, "averages", *settings[1:])))
+    assert often.weights == seldom.weights is not None
+
+
 def test_the_scheme_reaches_attention_and_says_what_it_leaves(tmp_path):
     sweep = load(tmp_path, "attends", "model.initialisation=orthogonal", "model.options={heads: 2}")
     assert rehearse(sweep)[0] == "own_nets:attends: orthogonal leaves as built: place"
@@ -322,6 +342,7 @@ def test_what_a_name_keeps_from_being_a_weight_is_said(tmp_path):
         ("opaque", "found the extra state _extra_state with a object"),
         ("unmeasured", "The stateless API can't be used"),
         ("decays", "found parameters that a pass in evaluation mode changes (layer.weight, layer.bias)"),
+        ("scripted", "found modules of torch.jit (1, 1.0), which cannot be measured inside; allowed: the modules that"),
         ("whole", "found an output of torch.int64 values; allowed: floating-point numbers"),
         ("attends", "own_nets.py:"),
         ("deep_fails", "own_nets.py:"),

@@ -3,7 +3,7 @@ precision settings."""
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from skipray.metrics.computing.remembered import Remembered
-from skipray.torch_private import buffers_of, put_buffer
+from skipray.torch_private import buffers_of, put_buffer, uncompiled
 
 
 @contextmanager
@@ -19,8 +19,9 @@ def as_found(network: nn.Module) -> Iterator[None]:
     """Restores, also after an error, whatever a forward or backward pass in any mode may change.
 
     A forward pass in training mode moves batch norm's running statistics and draws dropout masks; a measurement must
-    not. Inside, float32 products are done in float32 (no TF32, no autocast), and the network is given copies: one that
-    writes into its input would be measured on another input in each pass.
+    not. Inside, float32 products are done in float32 (no TF32, no autocast), parts that the network has compiled run
+    without their graphs, which hooks would change, and the network is given copies: one that writes into its input would
+    be measured on another input in each pass.
     """
     modules, parameters = list(network.modules()), list(network.parameters())
     buffers = [
@@ -38,7 +39,7 @@ def as_found(network: nn.Module) -> Iterator[None]:
     try:
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-        with torch.random.fork_rng(devices=devices), torch.autocast(kind, enabled=False):
+        with torch.random.fork_rng(devices=devices), torch.autocast(kind, enabled=False), _graphs_left_out(modules):
             yield
     finally:
         given.remove()
@@ -53,6 +54,12 @@ def as_found(network: nn.Module) -> Iterator[None]:
         remembered.put_back()
         for parameter, flag in requires:
             parameter.requires_grad_(flag)
+
+
+def _graphs_left_out(modules: list[nn.Module]) -> AbstractContextManager[Any]:
+    stance = getattr(torch.compiler, "set_stance", None)  # since torch 2.6
+    compiled = any(uncompiled(module) is not module for module in modules)
+    return stance("force_eager") if compiled and stance is not None else nullcontext()
 
 
 def _copies(network: nn.Module, arguments: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

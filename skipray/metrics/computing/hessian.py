@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from skipray.metrics import Absent
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.same_draws import each_pass_alike
 
 TRACE_DRAWS = 100
 
@@ -34,7 +35,8 @@ def curvature(
     in evaluation mode.
 
     Raises:
-        Absent: the loss follows from no weight that is trained, or a layer cannot be differentiated forward.
+        Absent: the loss follows from no weight that is trained, or its gradient cannot be differentiated: a layer has no
+            forward derivative, or checkpoints its activations.
     """
     with warnings.catch_warnings():
         # torch's forward-mode derivatives and a dependency of curvlinops compile functions in a deprecated way.
@@ -43,6 +45,11 @@ def curvature(
             return _top_and_trace(network, inputs, labels, seed, draws)
         except NotImplementedError as error:
             raise Absent(f"a layer cannot be differentiated forward: {error}") from None
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # its passes forward and backward have run before this
+            said = str(error).partition("\n")[0]
+            raise Absent(f"the network's gradient cannot be differentiated: {said}") from None
 
 
 def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int, draws: int) -> Curvature:
@@ -50,7 +57,7 @@ def _top_and_trace(network: nn.Module, inputs: Tensor, labels: Tensor, seed: int
     from curvlinops import HessianLinearOperator
     from scipy.sparse.linalg import eigsh
 
-    with as_found(network), torch.enable_grad():
+    with as_found(network), each_pass_alike(network, inputs.device, seed), torch.enable_grad():
         parameters = _used(network, inputs[:2], labels[:2])
         operator = HessianLinearOperator(network, nn.CrossEntropyLoss(), parameters, [(inputs, labels)])
         size = operator.shape[1]

@@ -55,10 +55,18 @@ def _by_values(norm: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
 
 @contextmanager
 def training_mode(network: nn.Module) -> Iterator[None]:
-    """Training mode for a while; modes are left as they were found."""
+    """Training mode for a while; modes are left as they were found, and parameters, which a pass of training may write
+    itself (averages of others, weights that are kept within bounds)."""
+    before = [(parameter, parameter.detach().clone()) for parameter in network.parameters()]
     with _modes_kept(network):
         network.train()
-        yield
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, value in before:
+                    if not torch.equal(parameter, value):
+                        parameter.copy_(value)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 
 @contextmanager
@@ -20,8 +21,31 @@ def same_draws(device: torch.device, seed: int | None) -> Iterator[None]:
     own = [] if device.type == "cpu" else [device]
     with torch.random.fork_rng(devices=own, device_type=device.type if own else "cuda"):
         if seed is not None:
-            torch.default_generator.manual_seed(seed)
-            for one in own:
-                with torch.get_device_module(one).device(one):
-                    torch.get_device_module(one).manual_seed(seed)
+            _begin(device, seed)
         yield
+
+
+@contextmanager
+def each_pass_alike(network: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
+    """Within, every pass of the network begins its draws at the seed, whoever calls it; behind, draws go on as before.
+
+    Args:
+        device: as of `same_draws`.
+    """
+
+    def begin(module: nn.Module, given: object) -> None:
+        _begin(device, seed)
+
+    hook = network.register_forward_pre_hook(begin)
+    try:
+        with same_draws(device, None):
+            yield
+    finally:
+        hook.remove()
+
+
+def _begin(device: torch.device, seed: int) -> None:
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        with torch.get_device_module(device).device(device):
+            torch.get_device_module(device).manual_seed(seed)
