@@ -181,7 +181,7 @@ def test_the_hessian_of_what_torch_differentiates_once_is_absent_and_all_else_is
         )
 
     net = Net(forward)
-    with pytest.raises(Absent, match="gradient cannot be differentiated: .*functorch|saved tensor hooks"):
+    with pytest.raises(Absent, match=r"gradient cannot be differentiated: .*functorch|saved tensor hooks"):
         curvature(net.eval(), *samples())
     found = measures(net, preset="full", hessian=True, jacobian=True)
     assert {"flatness", "gradient_correlation", "jacobian.rms"} <= found.keys()

@@ -20,8 +20,8 @@ def as_found(network: nn.Module) -> Iterator[None]:
 
     A forward pass in training mode moves batch norm's running statistics and draws dropout masks; a measurement must
     not. Inside, float32 products are done in float32 (no TF32, no autocast), parts that the network has compiled run
-    without their graphs, which hooks would change, and the network is given copies: one that writes into its input would
-    be measured on another input in each pass.
+    without their graphs, which hooks would change, and the network is given copies: one that writes into its input
+    would be measured on another input in each pass.
     """
     modules, parameters = list(network.modules()), list(network.parameters())
     buffers = [

@@ -35,8 +35,8 @@ def curvature(
     in evaluation mode.
 
     Raises:
-        Absent: the loss follows from no weight that is trained, or its gradient cannot be differentiated: a layer has no
-            forward derivative, or checkpoints its activations.
+        Absent: the loss follows from no weight that is trained, or its gradient cannot be differentiated: a layer has
+            no forward derivative, or checkpoints its activations.
     """
     with warnings.catch_warnings():
         # torch's forward-mode derivatives and a dependency of curvlinops compile functions in a deprecated way.
