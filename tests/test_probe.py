@@ -151,6 +151,33 @@ def test_leaves_any_model_as_found(name, training):
     assert_same(state(model), before)
 
 
+class Writes(nn.Module):
+    """Its passes of training write parameters and a parametrization's buffers; it has a buffer that is sparse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.utils.parametrizations.spectral_norm(nn.Linear(6, 8))
+        self.head, self.average = nn.Linear(8, 4), nn.Linear(8, 4).requires_grad_(False)
+        self.register_buffer("edges", torch.eye(8).to_sparse())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.average.weight.data.lerp_(self.head.weight.data, 0.1)
+            self.head.weight.data.clamp_(-0.1, 0.1)
+        return self.head(torch.sparse.mm(self.edges, self.stem(x).T).T)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_leaves_what_a_pass_of_training_writes(training):
+    torch.manual_seed(0)
+    model = Writes().train(training)
+    inputs, labels = torch.randn(9, 6), torch.arange(9) % 4
+    before = {n: t.clone() for n, t in model.state_dict().items() if n != "edges"}
+    probe(model, (inputs, labels))
+    now = model.state_dict()
+    assert all(torch.equal(now[name], value) for name, value in before.items())
+
+
 def _smallest(name: str, kind: str) -> dict[str, object] | None:
     """Settings that a family takes, the smallest depth first."""
     for depth in range(6, 41):

@@ -51,6 +51,23 @@ def note_import(name: str, module: ModuleType) -> None:
         _IMPORTED[name] = (module.__spec__, reaching.source_of(name, reads_data=False).parts)
 
 
+def modules_of(hashes: Iterable[tuple[str, str]]) -> list[ModuleType]:
+    """The user's modules that a trial's own code is in; imports those that it names.
+
+    Args:
+        hashes: `module:name` and the hash that a trial has of it.
+
+    Raises:
+        Exception: whatever an import raises.
+    """
+    names: dict[str, None] = {}
+    for name, _ in hashes:
+        if name not in _IMPORTED:
+            note_import(name, importlib.import_module(name.partition(":")[0]))
+        names |= dict.fromkeys(map(reaching.module_of, _IMPORTED[name][1]))
+    return [module for name in names if isinstance(module := sys.modules.get(name), ModuleType)]
+
+
 def check_imported(hashes: Iterable[tuple[str, str]], dataset: str) -> None:
     """Refuse to run, as the code that is in its files now, what this process imported before it was edited.
 

@@ -9,6 +9,7 @@ backward pass's graph.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, overload
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from skipray.extension.field_docs import show_fields
 from skipray.metrics import Entry, chosen, headline_phase
 from skipray.metrics.computing.as_found import as_found
-from skipray.metrics.computing.modes import evaluation_mode, keeps_statistics, training_mode
+from skipray.metrics.computing.modes import evaluation_mode, keeps_statistics, parameters_kept, training_mode
 from skipray.metrics.computing.outputs import tensors_in
 from skipray.metrics.computing.same_draws import same_draws
 from skipray.probe import headline
@@ -118,6 +119,18 @@ def probe(
     """
     model = uncompiled(model)
     check_network(model)
+    with as_found(model), parameters_kept(model) if model.training else nullcontext():
+        return _probed(model, batch, layers=layers, loss=loss, spectra=spectra)
+
+
+def _probed(
+    model: nn.Module,
+    batch: Any,
+    *,
+    layers: Sequence[str] | None,
+    loss: Callable[[Any, Any], Tensor] | None,
+    spectra: bool,
+) -> pd.DataFrame | tuple[pd.DataFrame, dict[str, np.ndarray]]:
     read = read_batch(model, batch, any_labels=loss is not None)
     if loss is not None and read.labels is None:
         raise ValueError("found a loss and no labels; allowed with a loss: (inputs, labels)")

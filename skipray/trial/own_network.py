@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from skipray import architectures
 from skipray.errors import SkiprayError
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.remembered import is_plain
 from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights
 from skipray.spec import TrialSpec
@@ -115,6 +116,18 @@ def check_kept(network: nn.Module, optimizer: Optimizer, who: str) -> None:
     restore_network(network, optimizer, tensors)
 
 
+def check_trained(network: nn.Module, optimizer: Optimizer, who: str) -> None:
+    """Refuse what has begun to need gradients in training, and that the optimizer was not given."""
+    given = optimizer.given()
+    late = [name for name, p in network.named_parameters() if p.requires_grad and id(p) not in given]
+    if late:
+        raise UnfitNetwork(
+            f"{who}: found parameters that no optimizer trains ({_few(late)}): they were made, or began to need "
+            "gradients, in training; allowed: parameters that build makes, and for an optimizer of your own those that "
+            "need gradients then"
+        )
+
+
 def check_remembered(rest: Rest, who: str) -> None:
     """Refuse what a step of training has changed and no checkpoint can hold.
 
@@ -177,6 +190,7 @@ def _leaves(scores: Tensor) -> Iterator[Tensor]:
 def _same(one: Tensor | None, other: Tensor | None) -> bool:
     if one is None or other is None:
         return False
+    one, other = (tensor if is_plain(tensor) else tensor.to_dense() for tensor in (one, other))
     return one.shape == other.shape and bool(
         torch.equal(one, other) or torch.allclose(one, other, 0, 0, equal_nan=True)
     )

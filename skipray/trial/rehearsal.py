@@ -10,7 +10,7 @@ from torch import nn
 
 from skipray import architectures
 from skipray.errors import SkiprayError
-from skipray.extension import own_code
+from skipray.extension import as_launched, own_code
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.modes import evaluation_mode
 from skipray.probe import layers_of
@@ -76,7 +76,7 @@ def rehearse(
         network, left = architectures.build_and_say(trial.model, input_shape, outputs, seed=trial.seed)
         who = trial.model.architecture
         own, built = ":" in who, [name for name, _ in network.named_parameters()]
-        rest = Rest(network, watched=True) if own else None
+        rest = Rest(network, modules=as_launched.modules_of(trial.source_hashes), watched=True) if own else None
         if own:
             own_network.check_open(network, who)
             own_network.check_repeatable(trial, network, input_shape, outputs, random=random)

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
+from types import ModuleType
 
 import torch
 from safetensors.torch import save as save_tensors
@@ -30,6 +31,7 @@ from skipray.datasets import Splits, labels_are, open_dataset, shape_and_classes
 from skipray.extension import as_launched
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.modes import evaluation_mode
+from skipray.metrics.computing.remembered import Remembered
 from skipray.probe import measure
 from skipray.probe.generalization import (
     NetworkMeasures,
@@ -48,6 +50,7 @@ from skipray.trial.environment import environment
 from skipray.trial.findings import Findings, findings_of
 from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state, set_random_state
+from skipray.trial.own_network import check_trained
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable
 from skipray.trial.training import EpochEnd, TrainingProgress, autocast, make_optimizer, to_device, train
 from skipray.trial.training.evaluation import Evaluation, evaluate, gaps
@@ -100,12 +103,17 @@ def run_trial(
     """
     as_launched.check_imported(trial.source_hashes, trial.dataset.name)
     with numerics(trial):
-        attempt = _Attempt(trial, data_root, checkpoints, on_saved, interrupted)
+        modules = as_launched.modules_of(trial.source_hashes)
+        before = Remembered(torch.nn.Module(), modules)
         try:
-            return attempt.run(on_refused)
+            attempt = _Attempt(trial, data_root, checkpoints, on_saved, interrupted, modules)
+            try:
+                return attempt.run(on_refused)
+            finally:
+                attempt.rest.as_built.put_back()
+                del attempt
         finally:
-            attempt.rest.as_built.put_back()
-            del attempt
+            before.put_back()
             if trial.resources.device == "cuda":
                 gc.collect()
                 torch.cuda.empty_cache()
@@ -121,13 +129,18 @@ class _Attempt:
         checkpoints: Checkpoints | None,
         on_saved: Callable[[Sequence[EpochRecord]], None] | None,
         interrupted: Callable[[], None] | None,
+        modules: Sequence[ModuleType],
     ):
+        """
+        Args:
+            modules: of the user's, that its code is in.
+        """
         self.trial, self.interrupted = trial, interrupted
         self.saving = Saving(checkpoints, on_saved, trial.resources.checkpoint_seconds)
         self.splits: Splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(self.device)
         shape, classes = shape_and_classes(trial.dataset)
         self.network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), self.device)
-        self.rest = Rest(self.network)
+        self.rest = Rest(self.network, modules=modules)
         self._refuse_untrainable(classes)
         few = self.splits.normalise(self.splits.train_x[torch.arange(2)])
         self.lone = lone_blocks(trial, self.network, few, shape, classes)
@@ -197,6 +210,8 @@ class _Attempt:
         )
 
     def _after_epoch(self, end: EpochEnd) -> None:
+        if ":" in self.trial.model.architecture:
+            check_trained(self.network, self.optimizer, self.trial.model.architecture)
         final = end.epoch == self.trial.recipe.epochs
         self._record(end.epoch, {"learning_rate": end.learning_rate}, end.weight_updates, final=final)
         if not final and self.saving.is_due:

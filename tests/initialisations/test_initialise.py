@@ -170,3 +170,40 @@ def test_what_takes_other_arguments_is_refused(change: tuple[str, str], said: st
     with pytest.raises(DeclarationRefused) as caught:
         initialisations.CONTRACT.check("own:scheme", own)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["linear", "convolution", "transposed"])
+@pytest.mark.parametrize(
+    "wrap", ["weight_norm", "spectral_norm", "mask", "spectral_norm of today", "weight_norm of today"]
+)
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+def test_a_scheme_reaches_weights_that_are_made_of_others(wrap, kind, make_model) -> None:
+    """What acts is what the scheme gives a bare layer: as it is, masked, or divided by its spectral norm."""
+    make = {
+        "linear": lambda: nn.Linear(12, 8),
+        "convolution": lambda: nn.Conv2d(4, 8, 3),
+        "transposed": lambda: nn.ConvTranspose2d(4, 8, 3),
+    }[kind]
+    wrapped, plain = nn.Sequential(make()), nn.Sequential(make())
+    model = make_model("plainnet", depth=8, width=4)
+    assert initialisations.initialise(plain, model, seed=3) == ()
+    expected = plain[0].weight.detach()
+    if wrap == "mask":
+        nn.utils.prune.random_unstructured(wrapped[0], "weight", 0.5)
+    else:
+        home = nn.utils.parametrizations if wrap.endswith("today") else nn.utils
+        getattr(home, wrap.partition(" ")[0])(wrapped[0])
+    assert initialisations.initialise(wrapped, model, seed=3) == ()
+    wrapped.eval()(torch.ones(2, 12) if kind == "linear" else torch.ones(2, 4, 5, 5))
+    found = wrapped[0].weight.detach()
+    assert torch.equal(wrapped[0].bias, torch.zeros(8))
+    if wrap == "mask":
+        expected = expected * wrapped[0].weight_mask
+    if wrap.startswith("spectral_norm"):
+        rows = (expected.transpose(0, 1) if kind == "transposed" else expected).flatten(1)
+        exact = wrap == "spectral_norm"  # torch's own vectors are near after so many steps
+        norm = float(torch.linalg.matrix_norm(rows, 2))
+        ratio = float(found.norm() / expected.norm()) * norm
+        assert ratio == pytest.approx(1, rel=1e-5 if exact else 0.1)
+        expected = expected * (ratio / norm)
+    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-7)

@@ -38,10 +38,13 @@ def _measured(build: Callable[[], nn.Module], input_shape: tuple[int, ...]) -> S
 
 def _forward(network: nn.Module, batch: torch.Tensor) -> tuple[int, int]:
     """FLOPs, and the bytes of the distinct storages that autograd saves, parameters and buffers left out."""
-    own = {storage_key(tensor.untyped_storage()) for tensor in (*network.parameters(), *network.buffers())}
+    held = (tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.layout is torch.strided)
+    own = {storage_key(tensor.untyped_storage()) for tensor in held}
     kept: dict[int, torch.UntypedStorage] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.layout is not torch.strided:  # one memory for the places, another one for the values
+            return tensor
         storage = tensor.untyped_storage()
         if (key := storage_key(storage)) not in own:
             kept[key] = storage  # kept alive, so that no later storage gets its number

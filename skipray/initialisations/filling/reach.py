@@ -15,6 +15,10 @@ Rule = Literal["scheme", "zero", "module", "none"]
 with the value that it was built with."""
 
 
+LOOKS = 15
+"""As many as torch takes where it makes a spectral norm."""
+
+
 @dataclass(frozen=True)
 class Reached:
     """A parameter, or a module's own, and how it is set."""
@@ -32,6 +36,7 @@ def parts(network: nn.Module) -> Iterator[Reached]:
     from torch import nn
     from torch.nn.utils import parametrize
 
+    from skipray.metrics.computing.hooked_weights import hooked
     from skipray.torch_private import STATISTICS_NORMS
 
     norms: tuple[type[nn.Module], ...] = (*STATISTICS_NORMS, nn.LayerNorm, nn.GroupNorm)
@@ -40,6 +45,9 @@ def parts(network: nn.Module) -> Iterator[Reached]:
             continue  # the module that it belongs to sets it
         own = [key for key, _ in module.named_parameters(recurse=False)]
         parametrised = list(module.parametrizations) if parametrize.is_parametrized(module) else []
+        by_hooks = hooked(module)
+        own = [key for key in own if not any(key in originals for originals in by_hooks.values())]
+        parametrised += by_hooks
         if isinstance(module, norms):
             yield Reached(name, module, "module")
         elif isinstance(module, nn.MultiheadAttention):
@@ -84,10 +92,15 @@ def is_linear_map(module: nn.Module) -> bool:
 
 
 def put(part: Reached, value: torch.Tensor) -> bool:
-    """Give a parameter its value, through its parametrization where it has one; whether that could be done."""
+    """Give a parameter its value, through its parametrization or hook where it has one; whether that could be done."""
     from torch.nn.utils import parametrize
 
+    from skipray.metrics.computing.hooked_weights import hooked, put_original
+
     key = part.name.rpartition(".")[2]
+    if key in hooked(part.module):
+        put_original(part.module, key, value)
+        return True
     if not parametrize.is_parametrized(part.module, key):
         part.module.get_parameter(key).copy_(value)
         return True
@@ -95,7 +108,22 @@ def put(part: Reached, value: torch.Tensor) -> bool:
         setattr(part.module, key, value.to(getattr(part.module, key)))
     except (NotImplementedError, RuntimeError, ValueError):
         return False  # a parametrization without an inverse
+    _follow(part.module, key)
     return True
+
+
+def _follow(module: nn.Module, key: str) -> None:
+    """Let what a parametrization keeps of its weight, such as the vectors of spectral norm, follow the new one: in
+    training mode it does so at each look."""
+    made: nn.Module = module.parametrizations[key]  # type: ignore[union-attr, assignment, index]
+    if next(made.buffers(), None) is None:
+        return
+    modes = [(inner, inner.training) for inner in made.modules()]
+    made.train()
+    for _ in range(LOOKS):
+        getattr(module, key)
+    for inner, training in modes:
+        inner.training = training
 
 
 def _join(name: str, key: str) -> str:

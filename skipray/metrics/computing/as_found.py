@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skipray.metrics.computing.remembered import Remembered
+from skipray.metrics.computing.remembered import Remembered, is_plain
 from skipray.torch_private import buffers_of, put_buffer, uncompiled
 
 
@@ -48,7 +48,9 @@ def as_found(network: nn.Module) -> Iterator[None]:
         np.random.set_state(legacy)  # noqa: NPY002
         for module, name, buffer, value in buffers:
             put_buffer(module, name, buffer)
-            if buffer is not None and value is not None and not torch.equal(buffer, value):
+            if buffer is None or value is None or not is_plain(buffer):  # torch cannot compare sparse ones
+                continue
+            if not torch.equal(buffer, value):
                 with torch.no_grad():
                     buffer.copy_(value)
         remembered.put_back()

@@ -37,6 +37,35 @@ def acting_tensors(network: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
             yield f"{prefix}.{name}" if prefix else name, module, name
 
 
+def put_original(module: nn.Module, name: str, value: Tensor) -> None:
+    """Give what a hook makes a weight of such values that it makes this one, or, where it divides by the spectral norm,
+    this one divided by its own; a mask stays."""
+    made, buffers = hooked(module)[name], dict(module.named_buffers(recurse=False))
+    original: Tensor = getattr(module, made[-1])
+    with torch.no_grad():
+        original.copy_(value)
+        if len(made) == 2:
+            gain: Tensor = getattr(module, made[0])
+            gain.copy_(torch.linalg.vector_norm(original, dim=_axes(gain), keepdim=bool(gain.ndim)))
+        if f"{name}_u" in buffers and f"{name}_v" in buffers:
+            left, right = buffers[f"{name}_u"], buffers[f"{name}_v"]
+            rows = _rows(module, original)
+            if rows.shape == (len(left), len(right)):
+                u, _, v = torch.linalg.svd(rows.double(), full_matrices=False)
+                left.copy_(u[:, 0])
+                right.copy_(v[0])
+        setattr(module, name, acting(module, name))
+
+
+def _axes(gain: Tensor) -> list[int] | None:
+    return [axis for axis, size in enumerate(gain.shape) if size == 1] if gain.ndim else None
+
+
+def _rows(module: nn.Module, weight: Tensor) -> Tensor:
+    """The matrix whose spectral norm is divided by, its outputs first."""
+    return (weight.transpose(0, 1) if isinstance(module, TRANSPOSED) else weight).flatten(1)
+
+
 def acting(module: nn.Module, name: str) -> Tensor:
     """The weight that the next pass in evaluation mode makes: that of the last one is older than a step."""
     made = hooked(module)[name]
@@ -44,12 +73,11 @@ def acting(module: nn.Module, name: str) -> Tensor:
     others: dict[str, Tensor] = dict(module.named_buffers(recurse=False))
     if len(made) == 2:
         gain: Tensor = getattr(module, made[0])
-        axes = [axis for axis, size in enumerate(gain.shape) if size == 1] if gain.ndim else None
-        return original * (gain / torch.linalg.vector_norm(original, dim=axes, keepdim=bool(gain.ndim)))
+        return original * (gain / torch.linalg.vector_norm(original, dim=_axes(gain), keepdim=bool(gain.ndim)))
     if f"{name}_mask" in others:
         return original * others[f"{name}_mask"]
     if f"{name}_u" in others and f"{name}_v" in others:
-        rows = (original.transpose(0, 1) if isinstance(module, TRANSPOSED) else original).flatten(1)
+        rows = _rows(module, original)
         left, right = others[f"{name}_u"], others[f"{name}_v"]
         if rows.shape == (len(left), len(right)):
             return original / (left @ rows @ right)

@@ -55,18 +55,24 @@ def _by_values(norm: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
 
 @contextmanager
 def training_mode(network: nn.Module) -> Iterator[None]:
-    """Training mode for a while; modes are left as they were found, and parameters, which a pass of training may write
-    itself (averages of others, weights that are kept within bounds)."""
-    before = [(parameter, parameter.detach().clone()) for parameter in network.parameters()]
-    with _modes_kept(network):
+    """Training mode for a while; modes and parameters are left as they were found."""
+    with _modes_kept(network), parameters_kept(network):
         network.train()
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for parameter, value in before:
-                    if not torch.equal(parameter, value):
-                        parameter.copy_(value)
+        yield
+
+
+@contextmanager
+def parameters_kept(network: nn.Module) -> Iterator[None]:
+    """Parameters are as before afterwards: a pass of training may write them itself, as averages of others or weights
+    that are kept within bounds. Costs a copy of each."""
+    before = [(parameter, parameter.detach().clone()) for parameter in network.parameters()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, value in before:
+                if not torch.equal(parameter, value):
+                    parameter.copy_(value)
 
 
 @contextmanager

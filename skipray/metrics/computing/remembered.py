@@ -1,14 +1,15 @@
 """What a network remembers beside parameters and buffers, to be put back as it was.
 
 That is what its modules have in attributes, and all that these lead to: lists and mappings, tensors and arrays,
-generators of random numbers, objects of the user's classes with their attributes, and these classes' own attributes.
-Everything is put back in place, so that whoever else holds an object finds it as it was.
+generators of random numbers, objects of the user's classes with their attributes, these classes' own attributes, and
+what the user's modules and functions keep between calls. Everything is put back in place, so that whoever else holds an
+object finds it as it was.
 """
 
 import random
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import lru_cache, partial
 from types import FunctionType, MethodType, ModuleType, SimpleNamespace
@@ -18,8 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skipray.extension import own_code
 from skipray.torch_private import OWN_STATE, changes_in_place, is_watched
 
+LARGEST_BYTES, LARGEST_COLLECTION = 2**26, 100_000
+"""What is larger in a module is taken for data, which nobody writes into."""
 LIBRARIES = sys.stdlib_module_names | {"torch", "torchvision", "numpy", "skipray", "pydantic"}
 """Their objects and classes are left alone, but for modules and what is listed here."""
 FIXED = frozenset(
@@ -81,6 +85,34 @@ def _slots(kind: Any) -> tuple[str, ...]:
     return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
 
 
+def module_state(module: ModuleType) -> dict[str, Any]:
+    """What a module of the user's has under its names, by name, but for other modules and what is too large to be
+    copied for each trial."""
+    return {
+        name: held
+        for name, held in vars(module).items()
+        if not (name.startswith("__") or isinstance(held, ModuleType) or _is_large(held))
+    }
+
+
+def _is_large(value: Any) -> bool:
+    if isinstance(value, Tensor | np.ndarray):
+        return value.nbytes > LARGEST_BYTES
+    return isinstance(value, list | tuple | dict | set | frozenset | deque) and len(value) > LARGEST_COLLECTION
+
+
+def modules_of(network: nn.Module) -> list[ModuleType]:
+    """The user's modules that the classes of a network are defined in."""
+    classes = {cls for module in network.modules() for cls in user_classes(module)}
+    named = {cls.__module__: sys.modules.get(cls.__module__) for cls in classes}
+    return [m for m in named.values() if m is not None and _is_of_user(getattr(m, "__file__", None) or "")]
+
+
+@lru_cache(maxsize=1024)
+def _is_of_user(file: str) -> bool:
+    return bool(file) and own_code.is_users(file)
+
+
 def user_classes(value: Any) -> tuple[type, ...]:
     """The classes of the user's that an object is of."""
     kind: Any = type(value)
@@ -124,8 +156,12 @@ def remembers_nothing(network: nn.Module) -> bool:
 class Remembered:
     """All of it as it stands, to be put back."""
 
-    def __init__(self, network: nn.Module):
-        """Reads; costs a copy of every tensor that is neither a parameter nor a buffer of the network's."""
+    def __init__(self, network: nn.Module, modules: Iterable[ModuleType] | None = None):
+        """Reads; costs a copy of every tensor that is neither a parameter nor a buffer of the network's.
+
+        Args:
+            modules: of the user's, whose names are put back too; those of the network's classes when left out.
+        """
         self._known: dict[int, Any] = {id(t): t for t in (*network.parameters(), *network.buffers())}
         """Objects that were seen, by their id, which is theirs as long as they are held here."""
         self._back: list[Callable[[], None]] = []
@@ -138,6 +174,8 @@ class Remembered:
             self._modes = [(module, module.training) for module in self._waiting]
             self._waiting = []
         self._parts = {id(module) for module in self._waiting}
+        for module in () if self.nothing and modules is None else modules_of(network) if modules is None else modules:
+            self._note_module(module)
         while self._waiting:
             self._note(self._waiting.pop())
 
@@ -178,6 +216,37 @@ class Remembered:
                 if id(cls) not in self._known:
                     self._known[id(cls)] = cls
                     self._note_attributes(cls)
+
+    def _note_module(self, module: ModuleType) -> None:
+        held = module_state(module)
+        for value in held.values():
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+                self._note_function(value)
+            elif isinstance(value, type) and value.__module__ == module.__name__ and id(value) not in self._known:
+                self._known[id(value)] = value
+                self._note_attributes(value)
+        self._waiting += held.values()
+
+        def back() -> None:
+            now = module_state(module)
+            for name in now.keys() - held.keys():
+                delattr(module, name)
+            for name, value in held.items():
+                if now.get(name, held) is not value:
+                    setattr(module, name, value)
+
+        self._back.append(back)
+
+    def _note_function(self, function: FunctionType) -> None:
+        """What a function keeps between its calls: attributes, defaults that are written into, variables around it."""
+        self._waiting += [vars(function), *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        for cell in function.__closure__ or ():
+            try:
+                value = cell.cell_contents
+            except ValueError:  # empty
+                continue
+            self._waiting.append(value)
+            self._back.append(partial(setattr, cell, "cell_contents", value))
 
     def _note_tensor(self, value: Tensor) -> None:
         if not is_plain(value):

@@ -11,7 +11,7 @@ import pickle
 import random
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from itertools import zip_longest
 from typing import Any
@@ -253,6 +253,27 @@ def settled(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)([settled(item) for item in value])
     return value
+
+
+def packed(values: Mapping[Any, Any]) -> bytes:
+    """Values as data in bytes that `unpacked` reads; nothing where there are none."""
+    if not values:
+        return b""
+    file = io.BytesIO()
+    torch.save({settled(key): settled(value) for key, value in values.items()}, file)
+    return file.getvalue()
+
+
+def unpacked(held: bytes) -> dict[Any, Any]:
+    """What `packed` was given. Runs no code of the bytes.
+
+    Raises:
+        ValueError: they are no such thing.
+    """
+    try:
+        return dict(torch.load(io.BytesIO(held), weights_only=True)) if held else {}
+    except (RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(str(error)) from error
 
 
 def _is_stream(value: Any) -> bool:

@@ -16,12 +16,14 @@ from skipray.extension import catalog
 from skipray.spec import Recipe
 from skipray.spec.optimizers import WITHOUT_DECAY, takes
 from skipray.spec.values import arguments
+from skipray.trial.training.as_data import packed, unpacked
+from skipray.trial.training.optimizer_attributes import OptimizerAttributes, lost
 from skipray.trial.training.sgd import SGD
 from skipray.trial.training.weights import is_decayed
 
 STATE = "optimizer/"
 """What the names of an optimizer's tensors in a checkpoint begin with."""
-REST = "optimizer.rest"
+REST, ATTRIBUTES = "optimizer.rest", "optimizer.attributes/"
 FUSED = ("adam", "adamw")
 """What has one kernel for a whole step on every device."""
 PARTNER = "adamw"
@@ -46,6 +48,14 @@ class Optimizer(Protocol):
         """Put back what `tensors` gave."""
         ...
 
+    def refused(self, tensors: Mapping[str, torch.Tensor]) -> str:
+        """Why these cannot be put back; empty where they can."""
+        ...
+
+    def given(self) -> set[int]:
+        """Ids of the parameters that it has, whether or not they need gradients now."""
+        ...
+
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
     """The optimizer of a recipe over a network's trainable parameters.
@@ -63,7 +73,9 @@ class TorchOptimizer:
         assert recipe.optimizer is not None
         self.name = recipe.optimizer["name"]
         self.closed = self.name == "lbfgs"
-        trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+        # What needs no gradient yet is passed over by each of torch's, but for LBFGS, to which all are one vector.
+        waits = ":" not in self.name and not self.closed
+        trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad or waits]
         parts = [(self.name, arguments(recipe.optimizer), trained)]
         if self.name == "muon":
             is_matrix = {name: p.ndim == 2 and is_decayed(network, name, p) for name, p in trained}
@@ -71,9 +83,14 @@ class TorchOptimizer:
             others = [(name, p) for name, p in trained if not is_matrix[name]]
             parts = [(self.name, parts[0][1], matrices), (PARTNER, {}, others)]
         self.parts = [_made(network, recipe, *part) for part in parts if part[2]]
+        self.attributes = [OptimizerAttributes(network, part) for part in self.parts if ":" in self.name]
+        """Of one of the user's own."""
         self.peak = recipe.learning_rate
         self.own_rates = [[_own_rate(group, self.peak) for group in part.param_groups] for part in self.parts]
         """As they were made, so that a state that is put back does not change what follows from them."""
+
+    def given(self) -> set[int]:
+        return {id(p) for part in self.parts for group in part.param_groups for p in group["params"]}
 
     def zero_grad(self) -> None:
         for part in self.parts:
@@ -92,7 +109,11 @@ class TorchOptimizer:
     def tensors(self) -> dict[str, torch.Tensor]:
         found: dict[str, torch.Tensor] = {}
         rest = [_taken_apart(part.state_dict(), f"{STATE}{i}", found) for i, part in enumerate(self.parts)]
-        return found | {REST: torch.frombuffer(bytearray(json.dumps(rest).encode()), dtype=torch.uint8)}
+        found[REST] = torch.frombuffer(bytearray(json.dumps(rest).encode()), dtype=torch.uint8)
+        for i, own in enumerate(self.attributes):
+            if held := packed(own.changed()):
+                found[f"{ATTRIBUTES}{i}"] = torch.frombuffer(bytearray(held), dtype=torch.uint8)
+        return found
 
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
         rest = json.loads(tensors[REST].numpy().tobytes())
@@ -102,6 +123,19 @@ class TorchOptimizer:
             for index, kept in state["state"].items():
                 _lay_out(kept, parameters[index])
             part.load_state_dict(state)
+        for i, own in enumerate(self.attributes):
+            own.put(_attributes(i, tensors))
+
+    def refused(self, tensors: Mapping[str, torch.Tensor]) -> str:
+        try:
+            return next(filter(None, (lost(_attributes(i, tensors)) for i in range(len(self.attributes)))), "")
+        except ValueError as error:
+            return f"found attributes of the optimizer that cannot be read: {error}"
+
+
+def _attributes(part: int, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    held = tensors.get(f"{ATTRIBUTES}{part}")
+    return {} if held is None else unpacked(held.numpy().tobytes())
 
 
 def optimizer_class(name: str) -> Any:

@@ -1,7 +1,8 @@
 """What a network keeps that its parameters and persistent buffers do not hold.
 
 These are other buffers, extra states, and what its modules remember (`skipray.metrics.computing.remembered`): counters,
-running means, generators of random numbers, in attributes of modules, of what these hold, and of the user's classes.
+running means, generators of random numbers, in attributes of modules, of what these hold, and of the user's classes and
+modules of code; and which parameters have gradients.
 
 Only what has changed since the network was built goes to a checkpoint or a file of weights, so a network of skipray's
 adds nothing. What is read back is data alone: a foreign file cannot run code.
@@ -9,17 +10,16 @@ adds nothing. What is read back is data alone: a foreign file cannot run code.
 
 import base64
 import binascii
-import io
-import pickle
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from skipray.metrics.computing.remembered import Remembered, attributes, user_classes
+from skipray.metrics.computing.remembered import Remembered, attributes, module_state, modules_of, user_classes
 from skipray.torch_private import OWN_STATE, buffers_of, put_buffer
-from skipray.trial.training.as_data import AsData, NotKept, bits, settled
+from skipray.trial.training.as_data import AsData, NotKept, bits, packed, unpacked
 from skipray.trial.training.state import CheckpointRefused, ExtraStateRefused, other_states
 
 NAME = "network.rest"
@@ -28,23 +28,29 @@ MODE = "training"
 HEADER_BYTES = 2**26
 """At most so much goes into the header of a file of weights, which may have 100 MB."""
 TOO_LARGE = "-"
-GONE, LOST = "gone", "lost"
-"""In place of a value: it was removed since the network was built; it is of a kind that cannot be kept."""
+GONE, LOST, UNTOLD = "gone", "lost", "untold"
+"""In place of a value: it was removed since the network was built; it is of a kind that cannot be kept; the same, and
+that is no reason to refuse anything."""
 Place = tuple[str, str, str]
-"""Kind (extra, buffer, attribute, class), path of the module (with the class's name), name."""
+"""Kind (extra, buffer, attribute, class, gradient: whether a parameter has one, global: a name in a module of the
+user's, module, parameter), path of the module (with the class's name), name."""
 
 
 class Rest:
     """The rest of one network's state, from when it was built."""
 
-    def __init__(self, network: nn.Module, *, watched: bool = False):
+    def __init__(self, network: nn.Module, *, modules: Sequence[ModuleType] | None = None, watched: bool = False):
         """
         Args:
+            modules: of the user's, that the trial's code is in; those of the network's classes when left out.
             watched: whether what is of no known kind is looked at too, as far as it can be pickled, for `lost`.
         """
         self.network = network
-        self.as_built = Remembered(network)
-        """To be put back: classes of the user's are shared by the trials of a process."""
+        self.modules = modules_of(network) if modules is None else modules
+        self.as_built = Remembered(network, self.modules)
+        """To be put back: modules and classes of the user's are shared by the trials of a process."""
+        self._modules = {path: _kind(module) for path, module in network.named_modules()}
+        self._parameters = dict(network.named_parameters())
         self._data = AsData(network, watched=watched)
         values = self._values()
         self._built = {place: bits(value) for place, value in values.items()}
@@ -52,7 +58,7 @@ class Rest:
     def changed(self) -> dict[Place, Any]:
         """What has changed since the network was built, as data."""
         values = self._values()
-        found = {p: v for p, v in values.items() if bits(v) != self._built.get(p)}
+        found = {p: v for p, v in values.items() if bits(v) != self._built.get(p) and not _is(v, UNTOLD)}
         return found | {p: (GONE, None) for p in self._built if p not in values}
 
     def lost(self) -> dict[str, str]:
@@ -70,12 +76,7 @@ class Rest:
         return base64.b64encode(held).decode() if len(held) <= HEADER_BYTES else TOO_LARGE
 
     def _bytes(self) -> bytes:
-        changed = self.changed()
-        if not changed:
-            return b""
-        file = io.BytesIO()
-        torch.save({settled(place): settled(value) for place, value in changed.items()}, file)
-        return file.getvalue()
+        return packed(self.changed())
 
     def read(self, tensors: Mapping[str, Tensor]) -> dict[Place, Any]:
         """What `tensors` gave, for `put`.
@@ -100,9 +101,9 @@ class Rest:
 
     def _read(self, held: bytes) -> dict[Place, Any]:
         try:
-            found = dict(torch.load(io.BytesIO(held), weights_only=True))
+            found = unpacked(held)
             missing = [place for place, owner in self._owners(found).items() if owner is None]
-        except (RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        except (ValueError, TypeError) as error:
             raise CheckpointRefused(f"found a state whose rest cannot be read: {error}") from error
         if missing:
             raise CheckpointRefused(f"found the rest of another network: it has {'.'.join(missing[0][1:])}")
@@ -122,8 +123,11 @@ class Rest:
                 gone = _is(value, GONE)
                 put_buffer(owner, name, None if gone else self._data.decoded(value, buffers_of(owner).get(name)))
             elif _is(value, GONE):
-                delattr(owner, name)
-            elif kind == "class":
+                if name in vars(owner):
+                    delattr(owner, name)
+            elif kind == "gradient":
+                getattr(owner, name).requires_grad_(value)
+            elif kind in ("class", "global"):
                 setattr(owner, name, self._data.decoded(value, vars(owner).get(name)))
             else:
                 own = owner.__dict__
@@ -132,8 +136,11 @@ class Rest:
     def _owners(self, places: Iterable[Place]) -> dict[Place, Any]:
         """What has each attribute or buffer; None where the network has no such module or class."""
         modules: dict[str, Any] = dict(self.network.named_modules())
+        users = {module.__name__: module for module in self.modules}
 
         def owner(kind: str, path: str) -> Any:
+            if kind == "global":
+                return users.get(path)
             if kind != "class":
                 return modules.get(path)
             path, _, name = path.partition(":")
@@ -159,9 +166,18 @@ class Rest:
             try:
                 found[place] = self._data.encoded(value, place)
             except NotKept as why:
-                found[place] = (LOST, str(why))
+                # In a module a cache of any kind may lie.
+                found[place] = (UNTOLD if place[0] == "global" else LOST, str(why))
         self._data.end()
-        return found
+        return found | self._replaced()
+
+    def _replaced(self) -> dict[Place, Any]:
+        """Modules and parameters in the place of others that the network was built with: a network that is built anew
+        has not the former, and no optimizer trains the latter."""
+        modules, parameters = dict(self.network.named_modules()), dict(self.network.named_parameters())
+        odd = [("module", path, "") for path, built in self._modules.items() if _kind(modules.get(path)) != built]
+        odd += [("parameter", *_split(name)) for name, p in self._parameters.items() if parameters.get(name) is not p]
+        return {place: (LOST, f"{place[0]} that was replaced in training") for place in odd}
 
     def _held(self, state: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
         """Buffers beside the state's, and attributes of the modules and of their classes."""
@@ -173,6 +189,8 @@ class Rest:
                     yield ("buffer", path, name), buffer
             if self.as_built.nothing:
                 continue
+            for name, parameter in module.named_parameters(recurse=False):
+                yield ("gradient", path, name), parameter.requires_grad
             for name, value in vars(module).items():
                 if name not in OWN_STATE and name != MODE:
                     yield ("attribute", path, name), value
@@ -181,6 +199,18 @@ class Rest:
                     seen.add(cls)
                     for name, value in attributes(cls).items():
                         yield ("class", f"{path}:{cls.__qualname__}", name), value
+        for module in self.modules:
+            for name, value in module_state(module).items():
+                yield ("global", module.__name__, name), value
+
+
+def _kind(module: nn.Module | None) -> tuple[Any, str]:
+    return type(module), module.extra_repr() if module is not None else ""
+
+
+def _split(name: str) -> tuple[str, str]:
+    path, _, last = name.rpartition(".")
+    return path, last
 
 
 def _is(value: Any, mark: str) -> bool:

@@ -25,7 +25,8 @@ class SGD:
     closed = False
 
     def __init__(self, network: nn.Module, recipe: Recipe):
-        self.parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self.parameters = dict(network.named_parameters())
+        """Also those that need no gradient yet: a step passes over them."""
         self.recipe = recipe
         self.momentum = recipe.momentum or 0.0
         # Zeros, so that the first step needs no case of its own: 0 times the momentum plus the gradient.
@@ -45,6 +46,9 @@ class SGD:
         alike = len({(p.device, p.dtype) for p in self.parameters.values()}) == 1
         self._kernel = fused_sgd() if alike else None
         """What torch's function calls for each kind of tensor, after it has sorted them, which takes longer."""
+
+    def given(self) -> set[int]:
+        return set(map(id, self.parameters.values()))
 
     def zero_grad(self) -> None:
         for parameter in self.parameters.values():
@@ -83,6 +87,9 @@ class SGD:
     def tensors(self) -> dict[str, torch.Tensor]:
         """The momenta, for a checkpoint."""
         return {f"{STATE}{name}": momentum for name, momentum in self.momenta.items()}
+
+    def refused(self, tensors: Mapping[str, torch.Tensor]) -> str:
+        return ""
 
     def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Put back what `tensors` gave, in place: memory formats stay."""

@@ -15,6 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from skipray.errors import SkiprayError
+from skipray.metrics.computing.remembered import is_plain
 from skipray.torch_private import buffers_of, put_buffer
 from skipray.trial.training.optimizers import Optimizer
 
@@ -80,8 +81,9 @@ def network_tensors(network: nn.Module, optimizer: Optimizer) -> dict[str, torch
 
 
 def saved_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters and persistent buffers by name."""
-    return {name: value for name, value in network.state_dict().items() if isinstance(value, torch.Tensor)}
+    """Parameters and persistent buffers by name; no sparse ones, which safetensors cannot hold: as they were built, a
+    network that is built anew has them."""
+    return {name: v for name, v in network.state_dict().items() if isinstance(v, torch.Tensor) and is_plain(v)}
 
 
 def other_states(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,8 +95,10 @@ def restore_network(network: nn.Module, optimizer: Optimizer, tensors: dict[str,
     """Put back what `network_tensors` gave, in place: memory formats stay.
 
     Raises:
-        CheckpointRefused: the tensors are another network's.
+        CheckpointRefused: the tensors are another network's, or hold not all of the optimizer; both are as before.
     """
+    if why := optimizer.refused(tensors):
+        raise CheckpointRefused(why)
     saved = {name.removeprefix("network/"): t for name, t in tensors.items() if name.startswith("network/")}
     put_tensors(network, saved)
     optimizer.restore(tensors)
@@ -122,7 +126,9 @@ def put_tensors(network: nn.Module, saved: Mapping[str, torch.Tensor]) -> None:
             put_buffer(module, name, None)
         elif found is not None and (buffer is None or (buffer.shape, buffer.dtype) != (found.shape, found.dtype)):
             put_buffer(module, name, torch.empty_like(found, device=device if buffer is None else buffer.device))
-    network.load_state_dict({**saved, **other_states(network.state_dict())})
+    now = network.state_dict()
+    beside = {name: v for name, v in now.items() if isinstance(v, torch.Tensor) and not is_plain(v)}
+    network.load_state_dict({**saved, **beside, **other_states(now)})
 
 
 def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> torch.Size | None:
