@@ -6,6 +6,7 @@ import types
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from skipray import architectures, initialisations
 from skipray.extension import catalog
@@ -172,10 +173,12 @@ def test_what_takes_other_arguments_is_refused(change: tuple[str, str], said: st
     assert said in str(caught.value)
 
 
+OF = ("", " of today")
+"""A function of torch.nn.utils, or of torch.nn.utils.parametrizations."""
+
+
 @pytest.mark.parametrize("kind", ["linear", "convolution", "transposed"])
-@pytest.mark.parametrize(
-    "wrap", ["weight_norm", "spectral_norm", "mask", "spectral_norm of today", "weight_norm of today"]
-)
+@pytest.mark.parametrize("wrap", [f"{name}{of}" for name in ("weight_norm", "spectral_norm") for of in OF] + ["mask"])
 @pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
 def test_a_scheme_reaches_weights_that_are_made_of_others(wrap, kind, make_model) -> None:
     """What acts is what the scheme gives a bare layer: as it is, masked, or divided by its spectral norm."""
@@ -189,7 +192,7 @@ def test_a_scheme_reaches_weights_that_are_made_of_others(wrap, kind, make_model
     assert initialisations.initialise(plain, model, seed=3) == ()
     expected = plain[0].weight.detach()
     if wrap == "mask":
-        nn.utils.prune.random_unstructured(wrapped[0], "weight", 0.5)
+        prune.random_unstructured(wrapped[0], "weight", 0.5)
     else:
         home = nn.utils.parametrizations if wrap.endswith("today") else nn.utils
         getattr(home, wrap.partition(" ")[0])(wrapped[0])

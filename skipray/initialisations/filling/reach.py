@@ -115,7 +115,7 @@ def put(part: Reached, value: torch.Tensor) -> bool:
 def _follow(module: nn.Module, key: str) -> None:
     """Let what a parametrization keeps of its weight, such as the vectors of spectral norm, follow the new one: in
     training mode it does so at each look."""
-    made: nn.Module = module.parametrizations[key]  # type: ignore[union-attr, assignment, index]
+    made: nn.Module = module.parametrizations[key]  # type: ignore[assignment, index]
     if next(made.buffers(), None) is None:
         return
     modes = [(inner, inner.training) for inner in made.modules()]
