@@ -1,6 +1,7 @@
 """What the numbers of a sweep were made with, and what speaks against them."""
 
 import platform
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -28,10 +29,26 @@ def audit(sweep: SweepSpec, trials: pd.DataFrame) -> list[str]:
         if len(ran) > 1:  # of auto
             counts = ", ".join(f"{mode} {count}" for mode, count in sorted(ran.items()))
             breaches.append(f"steps were compiled in some trials and not in others: {counts}")
+    if "environment.metrics" in trials:
+        breaches += _versions_of_metrics(trials["environment.metrics"].dropna().astype(str))
     if len(sweep.seeds) < 3 and sweep.adaptive is None:
         seeds = "1 seed" if len(sweep.seeds) == 1 else f"{len(sweep.seeds)} seeds"
         breaches.append(f"{seeds} per cell: at least 3 are needed to tell noise from a trend")
     return breaches
+
+
+def _versions_of_metrics(told: pd.Series) -> list[str]:
+    """A sentence for each metric of one's own that was measured with several versions of its code."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for text, count in told.value_counts().items():
+        for part in str(text).split(", "):
+            name, _, code = part.rpartition(" ")
+            counts[name][code] += int(count)
+    return [
+        f"{name} was measured with {len(codes)} versions of its code ({', '.join(map(str, codes.values()))} trials)"
+        for name, codes in counts.items()
+        if len(codes) > 1
+    ]
 
 
 def audit_store(

@@ -277,7 +277,8 @@ def covers(have: str | None, asked: ProbeSpec) -> bool:
     if not have:
         return False
     # A run from before there were histograms has none.
-    own = ProbeSpec.model_validate_json(json.dumps({"histograms": False} | json.loads(have)))
+    settings = {key: value for key, value in json.loads(have).items() if key in ProbeSpec.model_fields}
+    own = ProbeSpec.model_validate_json(json.dumps({"histograms": False} | settings))
     return (
         own.samples == asked.samples
         and (own.preset == asked.preset or own.preset == "full")

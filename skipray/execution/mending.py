@@ -76,7 +76,8 @@ def remade_files(trial: TrialSpec, weights: bytes, run: Finished, torn: Collecti
 
 def _probe(settings: Mapping[str, Any]) -> ProbeSpec:
     # A measurement from before there were histograms has none.
-    return ProbeSpec.model_validate_json(json.dumps({"histograms": False} | dict(settings)))
+    known = {key: value for key, value in settings.items() if key in ProbeSpec.model_fields}
+    return ProbeSpec.model_validate_json(json.dumps({"histograms": False} | known))
 
 
 def remade(trial: TrialSpec, weights: bytes, probe: str | None, epoch: int, *, trained: bool) -> dict[str, bytes]:

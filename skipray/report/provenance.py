@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from skipray.analysis.aggregation import Aggregate
 
 
-OF_TRIALS = {"layers": "measured at", "absent": "without a value", "compile": "compiled"}
+OF_TRIALS = {"layers": "measured at", "absent": "without a value", "metrics": "own metrics", "compile": "compiled"}
 """What a trial's environment tells that is not its worker's."""
 
 

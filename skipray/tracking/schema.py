@@ -15,7 +15,8 @@ TRIAL_ID = "skipray.trial_id"
 OUTCOME = "skipray.outcome"
 ATTEMPT = "skipray.attempt"
 PROBE = "skipray.probe"
-"""Canonical JSON of the ProbeSpec that the run was measured with."""
+"""Canonical JSON of the ProbeSpec that the run was measured with, and of which code own metrics had, under CODE."""
+CODE = "code"
 ENVIRONMENT = "skipray.environment"
 """JSON of TrialRecord.environment."""
 COMPILING = "skipray.compiling"
@@ -97,10 +98,11 @@ def run_tags(
 def result_tags(trial: TrialSpec, record: TrialRecord, attempt: int) -> dict[str, str]:
     """Tags of a finished trial's run."""
     compiling = {COMPILING: json.dumps(record.compiling, sort_keys=True)} if record.compiling else {}
+    code = {CODE: record.environment["metrics"]} if "metrics" in record.environment else {}
     return compiling | {
         OUTCOME: record.outcome,
         ATTEMPT: str(attempt),
-        PROBE: canonical_json(trial.probe.model_dump()),
+        PROBE: canonical_json(trial.probe.model_dump() | code),
         ENVIRONMENT: json.dumps(record.environment, sort_keys=True),
     }
 

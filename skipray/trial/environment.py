@@ -3,11 +3,13 @@
 import platform
 import socket
 import sys
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 
 from skipray import __version__
+from skipray.extension import reaching
 
 
 def environment(device: torch.device) -> dict[str, str]:
@@ -26,3 +28,10 @@ def environment(device: torch.device) -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
         "hostname": socket.gethostname(),
     }
+
+
+def own_metrics(names: Iterable[str]) -> dict[str, str]:
+    """Which code the user's own metrics had: `metrics`, each `module:name` with the beginning of its hash; nothing
+    where there are none."""
+    found = [f"{name} {reaching.source_of(name).hash[:12]}" for name in sorted(names) if ":" in name]
+    return {"metrics": ", ".join(found)} if found else {}

@@ -46,7 +46,7 @@ from skipray.trial.chance import chance, constant_loss
 from skipray.trial.checkpoints import Checkpoints, Saving
 from skipray.trial.clock import Clock
 from skipray.trial.compiling import forward_of
-from skipray.trial.environment import environment
+from skipray.trial.environment import environment, own_metrics
 from skipray.trial.findings import Findings, findings_of
 from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state, set_random_state
@@ -205,7 +205,7 @@ class _Attempt:
             weights=self._weights() if self.trial.save_weights else None,
             train_seconds=self.clock.train_seconds,
             probe_seconds=self.clock.probe_seconds,
-            environment=environment(self.device) | self.found.told(),
+            environment=environment(self.device) | self.found.told() | own_metrics(self.trial.probe.metrics),
             compiling=self.found.compiling,
         )
 

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -128,14 +129,26 @@ _addresses: dict[tuple[str, str], tracking.Address] = {}
 """Store and sweep -> address: preparing takes as long as several toy trials."""
 
 
-def record_one(sweep: SweepSpec, trial: TrialSpec, uri: str | None = None, **changes: int) -> tracking.Recorder:
-    """A whole attempt of a trial, as a worker makes it."""
+def record_one(
+    sweep: SweepSpec,
+    trial: TrialSpec,
+    uri: str | None = None,
+    *,
+    environment: dict[str, str] | None = None,
+    **changes: int,
+) -> tracking.Recorder:
+    """A whole attempt of a trial, as a worker makes it.
+
+    Args:
+        environment: what its worker says besides.
+    """
     key = (tracking.resolve_uri(sweep, uri), sweep.name)
     address = _addresses[key] = _addresses.get(key) or tracking.prepare(sweep, uri)
     lease = TrialPlace(tracking.storage_url(sweep, uri), sweep.name, trial.trial_id).acquire()
     made = tracking.Recorder(address, trial, lease)
     made.start()
-    made.finish(make_record(trial, **changes))
+    record = make_record(trial, **changes)
+    made.finish(replace(record, environment=record.environment | (environment or {})))
     lease.place.remove()  # as its launch does, once it knows
     return made
 

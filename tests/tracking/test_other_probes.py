@@ -8,6 +8,7 @@ import pytest
 
 from skipray import tracking
 from skipray.spec import SweepSpec
+from skipray.trial.environment import own_metrics
 
 
 def with_probe(sweep: SweepSpec, **fields: Any) -> SweepSpec:
@@ -44,3 +45,20 @@ def test_what_finished_trials_lack(
     found = tracking.other_probes(sweep, sqlite, sweep.trials())
     assert len(found) == (said is not None)
     assert said is None or (found[0].startswith("3 finished without what the probe asks") and said in found[0])
+
+
+def test_a_metric_of_ones_own_that_was_edited_since(sqlite: str, toys: SimpleNamespace, tmp_path, monkeypatch) -> None:
+    """Of trials from before it was recorded nothing is known."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_metric.py"
+    file.write_text("from skipray.metrics import NetworkMetric\nclass one:\n    METRIC = None\n    SCALE = 1\n")
+    sweep = with_probe(toys.sweep(), metrics=("edited_metric:one",))
+    tracking.prepare(sweep, sqlite)
+    first, second, third = sweep.trials()[:3]
+    toys.record_one(sweep, first, sqlite)
+    for trial in (second, third):
+        toys.record_one(sweep, trial, sqlite, environment=own_metrics(trial.probe.metrics))
+    assert tracking.other_probes(sweep, sqlite, sweep.trials()) == []
+    file.write_text(file.read_text().replace("SCALE = 1", "SCALE = 2"))
+    (said,) = tracking.other_probes(sweep, sqlite, sweep.trials())
+    assert said.startswith("2 were measured with another edited_metric:one, and keep its values: under another key, ")
