@@ -8,6 +8,7 @@ networks that nothing trained with batch statistics.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -129,11 +130,14 @@ def represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> Repr
     from skipray.trial import numerics
 
     found: dict[str, Tensor] = {}
+    calls: Counter[str] = Counter()
 
     def keep(layer: HiddenLayer, module: object, given: object, output: object) -> None:
         for place, tensor in tensors_at(output, layers.places.get(layer.output)):
             if len(tensor) == len(probed.inputs):
-                found[layer.name + place] = centred_gram(tensor).cpu()
+                name = layer.name + place
+                calls[name] += 1
+                found[f"{name}#{calls[name]}" if calls[name] > 1 else name] = centred_gram(tensor).cpu()
 
     with numerics(trial):
         probed = restored(trial, weights, data_root)

@@ -75,11 +75,12 @@ def first_tensor(value: Any) -> Tensor | None:
 
 def _kind(name: str, module: nn.Module) -> Hashable | None:
     """What blocks of one kind share; None for what is no block: the network, a list, what owns no weight, a leaf
-    that is not recurrent."""
+    of torch's that is not recurrent."""
     if not name or "parametrizations" in name.split(".") or isinstance(module, CONTAINERS):
         return None
     children = list(module.children())
-    if not (children or isinstance(module, nn.RNNBase)) or next(module.parameters(), None) is None:
+    is_block = children or isinstance(module, nn.RNNBase) or type(module).__module__.partition(".")[0] != "torch"
+    if not is_block or next(module.parameters(), None) is None:
         return None
     inner = tuple(type(child) for child in children) if type(module) is nn.Sequential else ()
     return (type(module), inner)

@@ -8,7 +8,7 @@ where a deeper network of its family has shown what blocks are; every module tha
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -139,6 +139,8 @@ def _chosen(
     if declared is not None:
         return declared if declared.declared else _called(declared, network, run)
     blocks = repeated_blocks(network, run)
+    if blocks and measured is not run and not _is_called(network, blocks, measured):
+        blocks = repeated_blocks(network, measured)  # the mode that it is measured in has others
     if blocks:
         kind = type(network.get_submodule(next(iter(blocks)))).__name__
         found = _of_names(network, tuple(blocks), "repeated block", f" ({kind}), found by structure")
@@ -158,14 +160,19 @@ def _chosen(
 
 def _called(found: Layers, network: nn.Module, run: Callable[[], Any]) -> Layers:
     """Refuse layers of which no pass calls any."""
-    passed = watched_pass(network, run)
-    if not any(passed.gives(layer.output) for layer in found.hidden):
+    if not _is_called(network, [layer.name for layer in found.hidden], run):
         names = ", ".join(layer.name for layer in found.hidden[:NAMED])
         raise ValueError(
             f"found layers {names}, which no pass of the network calls; allowed: modules that its forward calls, and "
             "that give tensors"
         )
     return found
+
+
+def _is_called(network: nn.Module, names: Iterable[str], run: Callable[[], Any]) -> bool:
+    """Whether a pass calls any of these modules, and it gives tensors."""
+    passed = watched_pass(network, run)
+    return any(passed.gives(network.get_submodule(name)) for name in names)
 
 
 def _at(found: Layers, network: nn.Module, places: Mapping[str, frozenset[str]]) -> Layers:

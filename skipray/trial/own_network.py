@@ -174,6 +174,11 @@ def _measure(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tens
     )  # fmt: skip
 
 
+def leaves(found: Tensor, beside: Tensor) -> list[Tensor]:
+    """The tensors that a backward pass from a number would give gradients to, but for one."""
+    return list({id(leaf): leaf for leaf in _leaves(found) if leaf is not beside}.values())
+
+
 def _leaves(scores: Tensor) -> Iterator[Tensor]:
     """The tensors that a backward pass from the scores would give gradients to."""
     waiting, seen = [scores.grad_fn], set()

@@ -12,7 +12,7 @@ from skipray import architectures
 from skipray.errors import SkiprayError
 from skipray.extension import as_launched, own_code
 from skipray.metrics.computing.as_found import as_found
-from skipray.metrics.computing.modes import evaluation_mode
+from skipray.metrics.computing.modes import evaluation_mode, parameters_kept
 from skipray.probe import layers_of
 from skipray.probe.batch import Batch
 from skipray.probe.weights import left_out
@@ -117,6 +117,7 @@ def _train(
         x, y = x[:1], y[:1]
     network.train()
     with batch_statistics_checked(network, trial):
+        check_output_of_training(network, x, who)
         check_loss(network, x, y, trial)
         Step(network, trial.recipe, optimizer).take(x, y, y, trial.recipe.learning_rate, None)
     if rest is not None:
@@ -182,13 +183,34 @@ def check_scores(network: nn.Module, samples: torch.Tensor, outputs: int, who: s
         raise Untrainable(f"{who}: found an output of {found.dtype} values; allowed: floating-point numbers")
 
 
+def check_output_of_training(network: nn.Module, samples: torch.Tensor, who: str) -> None:
+    """Refuse a network that gives something else in training mode, as one with heads for training alone, or scores that
+    nothing can be trained by."""
+    with as_found(network), parameters_kept(network):
+        found = network(samples)
+    if not isinstance(found, torch.Tensor):
+        raise Untrainable(
+            f"{who}: found an output in training mode that is a {type(found).__name__}; allowed: one tensor, as in "
+            "evaluation mode"
+        )
+    if not found.requires_grad:
+        raise Untrainable(f"{who}: found scores that no gradient comes from; allowed: scores made with gradients on")
+
+
 def check_loss(network: nn.Module, samples: torch.Tensor, labels: torch.Tensor, trial: TrialSpec) -> None:
     """Refuse a loss of the user's own that gives no number to lower."""
     name = trial.recipe.loss["name"] if trial.recipe.loss else ""
     if ":" not in name:
         return
     with as_found(network):
-        found = training_loss(trial.recipe)(network(samples), labels)
+        scores = network(samples).detach().requires_grad_()
+        found = training_loss(trial.recipe)(scores, labels)
+    if isinstance(found, torch.Tensor) and (own := own_network.leaves(found, scores)):
+        shapes = ", ".join(str(tuple(leaf.shape)) for leaf in own)
+        raise Untrainable(
+            f"{name}: found weights of its own ({shapes}), which nothing trains; allowed: weights of the network",
+            "loss",
+        )
     if not isinstance(found, torch.Tensor) or found.ndim or not found.requires_grad:
         kind = type(found).__name__
         if isinstance(found, torch.Tensor):

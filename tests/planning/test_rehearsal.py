@@ -4,8 +4,10 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import load as load_tensors
 
 from skipray import architectures
+from skipray.datasets import open_dataset
 from skipray.extension import apart
 from skipray.planning.rehearsal import rehearse
 from skipray.spec import SpecError, load_sweep
@@ -193,6 +195,15 @@ class Averages(Acts):
             self.layer.weight.data.clamp_(-0.1, 0.1)
         return super().forward(x)
 
+class Aux(Acts):
+    def forward(self, x):
+        scores = super().forward(x)
+        return (scores, scores) if self.training else scores
+
+class Detached(Acts):
+    def forward(self, x):
+        return super().forward(x).detach()
+
 class Whole(Acts):
     def forward(self, x):
         return super().forward(x).long()
@@ -207,6 +218,29 @@ def cut(scores, targets):
     return nn.functional.cross_entropy(scores.detach(), targets)
 
 decays = family(lambda m, c: Decays(c))
+aux = family(lambda m, c: Aux(c))
+detached = family(lambda m, c: Detached(c))
+TEMPERATURE = nn.Parameter(torch.ones(()))
+
+def tempered(scores, targets):
+    return nn.functional.cross_entropy(scores * TEMPERATURE, targets)
+
+class Sharp(torch.optim.SGD):
+    # Sharpness-aware: a step needs two passes (Foret et al. 2021).
+    def step(self, closure):
+        with torch.enable_grad():
+            loss = closure()
+        moved = [(p, p.grad * 0.05) for g in self.param_groups for p in g["params"]]
+        with torch.no_grad():
+            for p, shift in moved:
+                p += shift
+        with torch.enable_grad():
+            closure()
+        with torch.no_grad():
+            for p, shift in moved:
+                p -= shift
+        super().step()
+        return loss
 averages = family(lambda m, c: Averages(c))
 scripted = family(lambda m, c: flat(torch.jit.script(nn.Sequential(nn.Linear(16, c)))))
 whole = family(lambda m, c: Whole(c))
@@ -312,6 +346,39 @@ def test_weights_that_a_pass_of_training_writes_are_left_by_measurements(tmp_pat
     assert often.weights == seldom.weights is not None
 
 
+def test_a_loss_with_weights_of_its_own_is_refused(tmp_path):
+    said = (
+        r"recipe.loss: own_nets:tempered: found weights of its own \(\(\)\), which nothing trains; allowed: weights of"
+    )
+    with pytest.raises(SpecError, match=said):
+        rehearse(load(tmp_path, "plain", "recipe.loss=own_nets:tempered"))
+
+
+def test_an_optimizer_whose_step_asks_for_a_closure_is_given_one(tmp_path):
+    """Against its step on the whole training split, written out."""
+    settings = ("recipe.optimizer=own_nets:Sharp", "recipe.weight_decay=0", "recipe.batch_size=54")
+    sweep = load(tmp_path, "plain", *settings, "tracking.save_weights=true")
+    rehearse(sweep)
+    trial = sweep.trials()[0]
+    splits = open_dataset(trial.dataset, trial.fingerprint)
+    network = architectures.build(trial.model, (1, 1, 16), 4, seed=trial.seed)
+    assert len(splits.train_y) == 54
+    x, parameters = splits.normalise(splits.train_x), list(network.parameters())
+
+    def gradients():
+        return torch.autograd.grad(torch.nn.functional.cross_entropy(network(x), splits.train_y), parameters)
+
+    before = [p.detach().clone() for p in parameters]
+    first = gradients()
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, first, strict=True):
+            parameter += 0.05 * gradient
+    expected = [p - 0.01 * g for p, g in zip(before, gradients(), strict=True)]
+    found = load_tensors(run_trial(trial).weights)
+    for (name, _), value in zip(network.named_parameters(), expected, strict=True):
+        assert torch.allclose(found[name], value, atol=1e-6)
+
+
 def test_the_scheme_reaches_attention_and_says_what_it_leaves(tmp_path):
     sweep = load(tmp_path, "attends", "model.initialisation=orthogonal", "model.options={heads: 2}")
     assert rehearse(sweep)[0] == "own_nets:attends: orthogonal leaves as built: place"
@@ -342,6 +409,8 @@ def test_what_a_name_keeps_from_being_a_weight_is_said(tmp_path):
         ("opaque", "found the extra state _extra_state with a object"),
         ("unmeasured", "The stateless API can't be used"),
         ("decays", "found parameters that a pass in evaluation mode changes (layer.weight, layer.bias)"),
+        ("aux", "found an output in training mode that is a tuple; allowed: one tensor, as in evaluation mode"),
+        ("detached", "found scores that no gradient comes from; allowed: scores made with gradients on"),
         ("scripted", "found modules of torch.jit (1, 1.0), which cannot be measured inside; allowed: the modules that"),
         ("whole", "found an output of torch.int64 values; allowed: floating-point numbers"),
         ("attends", "own_nets.py:"),
@@ -359,7 +428,11 @@ def test_what_cannot_be_trained_is_refused_with_its_family_and_place(tmp_path, n
 
 @pytest.mark.parametrize(
     ("loss", "found"),
-    [("nothing", "a NoneType"), ("each", "a tensor of (2,)"), ("cut", "a number that no gradient comes from")],
+    [
+        ("nothing", "a NoneType"),
+        ("each", "a tensor of (2,)"),
+        ("cut", "a number that no gradient comes from"),
+    ],
 )
 def test_a_loss_that_gives_no_number_to_lower_is_refused_at_its_line(tmp_path, loss, found):
     with pytest.raises(SpecError) as caught:

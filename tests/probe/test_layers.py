@@ -206,6 +206,42 @@ def test_a_block_that_is_called_again_is_measured_at_each_of_its_calls():
     assert hidden["value"].tolist() == pytest.approx(expected, rel=1e-6)
 
 
+class Gain(nn.Module):
+    """A block of bare parameters, without a module inside."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(width, width) / width**0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.tanh(x @ self.weight)
+
+
+def test_blocks_that_hold_parameters_themselves_are_repeated_blocks():
+    model = Tower(nn.Sequential(*[Gain(8) for _ in range(3)]))
+    assert rule(model, torch.randn(9, 5)) == "3 repeated blocks (Gain), found by structure"
+
+
+def test_where_another_part_runs_in_training_its_blocks_are_measured():
+    """As of a network that is evaluated by an average of itself."""
+
+    class Averaged(Tower):
+        def __init__(self) -> None:
+            super().__init__(nn.Sequential(Block(8), Block(8)))
+            self.average = nn.Sequential(Block(8), Block(8), Block(8))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.embed(x)
+            return self.head(self.body(x) if self.training else self.average(x))
+
+    model, x = Averaged(), torch.randn(9, 5)
+    for training, part, count in ((True, "body", 2), (False, "average", 3)):
+        table = probe(model.train(training), x)
+        assert table.attrs["layers"].startswith(f"{count} repeated blocks (Block), found by structure")
+        names = dict.fromkeys(table[table["tensor"] == "hidden"]["layer"])
+        assert list(names) == [f"{part}.{i}" for i in range(count)]
+
+
 def _named(give: str) -> nn.Module:
     class Named(Tower):
         def skipray_layers(self) -> object:

@@ -4,6 +4,7 @@ State goes to a checkpoint and back without loss: tensors as they are, in their 
 other value in a JSON text that keeps each bit of a float.
 """
 
+import inspect
 import json
 import numbers
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ class Optimizer(Protocol):
     """One step of a recipe."""
 
     closed: bool
-    """Whether a step evaluates the loss again, by a closure, as LBFGS does."""
+    """Whether a step evaluates the loss again, by a closure, as LBFGS does, and one of the user's whose `step` asks."""
 
     def zero_grad(self) -> None: ...
 
@@ -72,9 +73,8 @@ class TorchOptimizer:
     def __init__(self, network: nn.Module, recipe: Recipe):
         assert recipe.optimizer is not None
         self.name = recipe.optimizer["name"]
-        self.closed = self.name == "lbfgs"
         # What needs no gradient yet is passed over by each of torch's, but for LBFGS, to which all are one vector.
-        waits = ":" not in self.name and not self.closed
+        waits = ":" not in self.name and self.name != "lbfgs"
         trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad or waits]
         parts = [(self.name, arguments(recipe.optimizer), trained)]
         if self.name == "muon":
@@ -83,6 +83,7 @@ class TorchOptimizer:
             others = [(name, p) for name, p in trained if not is_matrix[name]]
             parts = [(self.name, parts[0][1], matrices), (PARTNER, {}, others)]
         self.parts = [_made(network, recipe, *part) for part in parts if part[2]]
+        self.closed = self.name == "lbfgs" or any(map(_needs_closure, self.parts))
         self.attributes = [OptimizerAttributes(network, part) for part in self.parts if ":" in self.name]
         """Of one of the user's own."""
         self.peak = recipe.learning_rate
@@ -131,6 +132,12 @@ class TorchOptimizer:
             return next(filter(None, (lost(_attributes(i, tensors)) for i in range(len(self.attributes)))), "")
         except ValueError as error:
             return f"found attributes of the optimizer that cannot be read: {error}"
+
+
+def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step of it cannot be asked for without one."""
+    taken = list(inspect.signature(optimizer.step).parameters.values())
+    return bool(taken) and taken[0].default is taken[0].empty and taken[0].kind is taken[0].POSITIONAL_OR_KEYWORD
 
 
 def _attributes(part: int, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
