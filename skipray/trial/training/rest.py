@@ -49,8 +49,9 @@ class Rest:
         self.modules = modules_of(network) if modules is None else modules
         self.as_built = Remembered(network, self.modules)
         """To be put back: modules and classes of the user's are shared by the trials of a process."""
-        self._modules = {path: _kind(module) for path, module in network.named_modules()}
-        self._parameters = dict(network.named_parameters())
+        nothing = self.as_built.nothing  # then it replaces nothing either
+        self._modules = {} if nothing else {path: _kind(module) for path, module in network.named_modules()}
+        self._parameters = {} if nothing else dict(network.named_parameters())
         self._data = AsData(network, watched=watched)
         values = self._values()
         self._built = {place: bits(value) for place, value in values.items()}
