@@ -10,7 +10,8 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
 - `storage_key`: tells storages apart where there is no memory, on the meta device. Publicly: where their memory begins.
 - `buffers_of`, `put_buffer`: a module's buffers, those that are None too, to be put back. Publicly: those that are
   tensors.
-- `uncompiled`: the module within what torch.compile gives, which has its weights. Publicly: it is taken as it is.
+- `uncompiled`, `is_compiled`: the module within what torch.compile gives, which has its weights, and whether there is one.
+  Publicly: it is taken as it is.
 - `import_compiler`: torch's compiler keeps headers beside the folder that it is told, in /tmp/torchinductor_USER, which
   may be another user's; it finds that folder once, when it is imported. Publicly: they lie there.
 - `from_compiler`: whether torch's compiler has raised an error, and not the network that it compiles. Publicly: it goes
@@ -112,6 +113,11 @@ def uncompiled(module: nn.Module) -> nn.Module:
     """The module that torch.compile has wrapped: the same weights, without its graphs; else the module."""
     inner = getattr(module, "_orig_mod", module)
     return inner if isinstance(inner, nn.Module) else module
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether torch.compile has wrapped another module in this one. Asked of each module, a hundred times a trial."""
+    return "_orig_mod" in getattr(module, "_modules", ())
 
 
 def import_compiler(folder: Path) -> None:

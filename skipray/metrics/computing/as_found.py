@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from skipray.metrics.computing.remembered import Remembered, is_plain
-from skipray.torch_private import buffers_of, put_buffer, uncompiled
+from skipray.torch_private import buffers_of, is_compiled, put_buffer
 
 
 @contextmanager
@@ -60,8 +60,7 @@ def as_found(network: nn.Module) -> Iterator[None]:
 
 def _graphs_left_out(modules: list[nn.Module]) -> AbstractContextManager[Any]:
     stance = getattr(torch.compiler, "set_stance", None)  # since torch 2.6
-    compiled = any(uncompiled(module) is not module for module in modules)
-    return stance("force_eager") if compiled and stance is not None else nullcontext()
+    return stance("force_eager") if stance is not None and any(map(is_compiled, modules)) else nullcontext()
 
 
 def _copies(network: nn.Module, arguments: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
