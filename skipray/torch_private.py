@@ -10,8 +10,8 @@ place, or what it serves is left out; nothing that a number of a sweep rests on 
 - `storage_key`: tells storages apart where there is no memory, on the meta device. Publicly: where their memory begins.
 - `buffers_of`, `put_buffer`: a module's buffers, those that are None too, to be put back. Publicly: those that are
   tensors.
-- `uncompiled`, `is_compiled`: the module within what torch.compile gives, which has its weights, and whether there is one.
-  Publicly: it is taken as it is.
+- `uncompiled`, `is_compiled`: the module within what torch.compile gives, which has its weights, and whether there is
+  one. Publicly: it is taken as it is.
 - `import_compiler`: torch's compiler keeps headers beside the folder that it is told, in /tmp/torchinductor_USER, which
   may be another user's; it finds that folder once, when it is imported. Publicly: they lie there.
 - `from_compiler`: whether torch's compiler has raised an error, and not the network that it compiles. Publicly: it goes
