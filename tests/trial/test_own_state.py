@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load as load_tensors
 
+from skipray.metrics.computing.remembered import Remembered, module_state
 from skipray.spec import load_sweep
 from skipray.trial import run_trial
 
@@ -220,3 +221,23 @@ def test_parameters_that_no_optimizer_has_end_the_trial(tmp_path, code):
         run_trial(trial(tmp_path, "grows"))
     with pytest.raises(ValueError, match=r"no optimizer trains \(net.3.weight, net.3.bias\)"):
         run_trial(trial(tmp_path, "thaws", f"{OPTIMIZER}Slows"))
+
+
+def test_what_is_large_or_a_librarys_in_a_module_is_left_alone(tmp_path, monkeypatch):
+    """To copy it for each measurement would cost more than the trial."""
+    (tmp_path / "holds_much.py").write_text(
+        "import os, numpy as np, pandas as pd, torch\nfrom torch import nn\n"
+        "BIG = {'x': [np.zeros((2000, 1000))]}\nWORDS = list(map(str, range(100_000)))\n"
+        "FRAME = pd.DataFrame({'a': [1]})\nTEACHER = nn.Linear(2000, 1000)\n"
+        "SMALL, HEAD, COUNT, NAME = [1, [2]], nn.Linear(2, 2), 3, 'x'\n"
+        "class Mine:\n    pass\nOWN = Mine()\ndef f():\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("holds_much")
+    assert set(module_state(module)) == {"SMALL", "HEAD", "COUNT", "NAME", "Mine", "OWN", "f"}
+    before = Remembered(torch.nn.Module(), [module])
+    module.SMALL[1].append(3)
+    module.COUNT, module.NEW, module.OWN.field = 4, 5, 6
+    before.put_back()
+    assert (module.SMALL, module.COUNT, hasattr(module, "NEW"), vars(module.OWN)) == ([1, [2]], 3, False, {})
+    sys.modules.pop("holds_much")

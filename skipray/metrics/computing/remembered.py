@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from skipray.extension import own_code
 from skipray.torch_private import OWN_STATE, changes_in_place, is_watched
 
-LARGEST_BYTES, LARGEST_COLLECTION = 2**26, 100_000
+LARGEST_BYTES, BYTES_AN_ENTRY, DEEPEST = 2**22, 64, 3
 """What is larger in a module is taken for data, which nobody writes into."""
 LIBRARIES = sys.stdlib_module_names | {"torch", "torchvision", "numpy", "skipray", "pydantic"}
 """Their objects and classes are left alone, but for modules and what is listed here."""
@@ -86,19 +86,41 @@ def _slots(kind: Any) -> tuple[str, ...]:
 
 
 def module_state(module: ModuleType) -> dict[str, Any]:
-    """What a module of the user's has under its names, by name, but for other modules and what is too large to be
-    copied for each trial."""
+    """What a module of the user's has under its names, by name, but for other modules, objects of libraries, and what
+    is too large to be copied for each trial."""
     return {
         name: held
         for name, held in vars(module).items()
-        if not (name.startswith("__") or isinstance(held, ModuleType) or _is_large(held))
+        if not (name.startswith("__") or isinstance(held, ModuleType) or _is_a_librarys(held) or _is_large(held))
     }
 
 
+def _is_a_librarys(value: Any) -> bool:
+    """Whether it is an object with attributes of a class that the user has not written, such as a table of pandas."""
+    if isinstance(value, nn.Module) or not has_attributes(value):
+        return False
+    home = sys.modules.get(type(value).__module__)
+    if home is None or home.__name__ == "__main__":
+        return home is None
+    return not _is_of_user(getattr(home, "__file__", None) or "")
+
+
 def _is_large(value: Any) -> bool:
+    return _bytes_of(value) > LARGEST_BYTES
+
+
+def _bytes_of(value: Any, depth: int = 0) -> int:
+    """About how much memory a value holds: arrays and tensors, also in collections, and entries of collections."""
     if isinstance(value, Tensor | np.ndarray):
-        return value.nbytes > LARGEST_BYTES
-    return isinstance(value, list | tuple | dict | set | frozenset | deque) and len(value) > LARGEST_COLLECTION
+        return int(value.nbytes) if isinstance(value, np.ndarray) or value.layout is torch.strided else 0
+    if isinstance(value, nn.Module):
+        return sum(_bytes_of(tensor) for tensor in (*value.parameters(), *value.buffers()))
+    if not isinstance(value, list | tuple | dict | set | frozenset | deque):
+        return 0
+    found = len(value) * BYTES_AN_ENTRY
+    if found > LARGEST_BYTES or depth == DEEPEST:
+        return found
+    return found + sum(_bytes_of(item, depth + 1) for item in _that_may_change(value))
 
 
 def modules_of(network: nn.Module) -> list[ModuleType]:
@@ -204,7 +226,7 @@ class Remembered:
         elif isinstance(value, set):
             self._note_set(value)
         elif isinstance(value, tuple | frozenset):
-            self._waiting += value
+            self._waiting += _that_may_change(value)
         elif (kind := generator_kind(value)) is not None:
             _, read, write = GENERATORS[kind]
             self._back.append(partial(write, value, read(value)))
@@ -271,7 +293,7 @@ class Remembered:
 
     def _note_items(self, value: Any) -> None:
         held = list(value)
-        self._waiting += held
+        self._waiting += _that_may_change(held)
 
         def back() -> None:
             if not _are_the_same(value, held):
@@ -282,7 +304,7 @@ class Remembered:
 
     def _note_mapping(self, value: dict[Any, Any]) -> None:
         held = list(value.items())
-        self._waiting += (item for _, item in held)
+        self._waiting += _that_may_change(value)
 
         def back() -> None:
             if not (_are_the_same(value, [k for k, _ in held]) and _are_the_same(value.values(), [v for _, v in held])):
@@ -294,7 +316,7 @@ class Remembered:
 
     def _note_set(self, value: set[Any]) -> None:
         held = set(value)
-        self._waiting += held
+        self._waiting += _that_may_change(held)
 
         def back() -> None:
             if value != held:
@@ -324,6 +346,12 @@ class Remembered:
                     put(owner, name, value)
 
         self._back.append(back)
+
+
+def _that_may_change(collection: Any) -> list[Any]:
+    """The values in it without numbers, texts and the like, of which there may be many."""
+    values = collection.values() if isinstance(collection, dict) else collection
+    return [value for value in values if type(value) not in FIXED]
 
 
 def _are_the_same(found: Any, held: list[Any]) -> bool:
