@@ -221,8 +221,7 @@ def measure_weights(
     from skipray.trial import numerics
     from skipray.trial.training.losses import judging_loss, probing_loss
 
-    with numerics(trial):
-        probed = restored(trial, weights, data_root)
+    with numerics(trial), restored(trial, weights, data_root) as probed:
         network, inputs, labels = probed.network, probed.inputs, probed.labels
         started = time.perf_counter()
         found = measure(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,8 +29,10 @@ class RestoredNetwork:
     """Names of its blocks, where there are too few to be found by structure."""
 
 
-def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> RestoredNetwork:
-    """Builds the network and reads the batch; within `skipray.trial.numerics`.
+@contextmanager
+def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> Iterator[RestoredNetwork]:
+    """Builds the network and reads the batch; within `skipray.trial.numerics`. What the user's modules and classes keep
+    is the trial's inside, and as before afterwards.
 
     Args:
         weights: a safetensors file, as the trial has left it; None for the network as it was initialised.
@@ -42,6 +46,8 @@ def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> 
 
     from skipray import architectures
     from skipray.datasets import open_dataset, shape_and_classes
+    from skipray.extension import as_launched
+    from skipray.metrics.computing.remembered import Remembered
     from skipray.probe.generalization import initial_weights
     from skipray.trial.lone_block import lone_blocks
     from skipray.trial.training import to_device
@@ -51,16 +57,24 @@ def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> 
     device = torch.device(trial.resources.device)
     splits = open_dataset(trial.dataset, trial.fingerprint, data_root).to(device)
     shape, classes = shape_and_classes(trial.dataset)
-    network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), device)
-    initial = initial_weights(network)
+    modules = as_launched.modules_of(trial.source_hashes)
+    before = Remembered(torch.nn.Module(), modules)
     try:
-        if weights is not None:
-            tensors, rest = load(weights), Rest(network)
-            remembered = rest.read_text(metadata(weights).get("skipray", "").partition(" ")[2])
-            put_tensors(network, tensors)
-            rest.put(remembered)
-    except (SafetensorError, CheckpointRefused, RuntimeError) as error:
-        raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
-    inputs, labels = splits.probe_batch(trial.probe.samples)
-    lone = lone_blocks(trial, network, inputs[:2], shape, classes)
-    return RestoredNetwork(network, initial, inputs, labels, lone)
+        network = to_device(architectures.build(trial.model, shape, classes, seed=trial.seed), device)
+        rest, initial = Rest(network, modules=modules), initial_weights(network)
+        try:
+            if weights is not None:
+                tensors = load(weights)
+                remembered = rest.read_text(metadata(weights).get("skipray", "").partition(" ")[2])
+                put_tensors(network, tensors)
+                rest.put(remembered)
+        except (SafetensorError, CheckpointRefused, RuntimeError) as error:
+            raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
+        inputs, labels = splits.probe_batch(trial.probe.samples)
+        lone = lone_blocks(trial, network, inputs[:2], shape, classes)
+        try:
+            yield RestoredNetwork(network, initial, inputs, labels, lone)
+        finally:
+            rest.as_built.put_back()
+    finally:
+        before.put_back()

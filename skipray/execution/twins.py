@@ -139,8 +139,7 @@ def represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> Repr
                 calls[name] += 1
                 found[f"{name}#{calls[name]}" if calls[name] > 1 else name] = centred_gram(tensor).cpu()
 
-    with numerics(trial):
-        probed = restored(trial, weights, data_root)
+    with numerics(trial), restored(trial, weights, data_root) as probed:
         network = probed.network
         batch = Batch((probed.inputs,), samples=len(probed.inputs))
         layers = layers_of(network, batch, trial.probe.layers, probed.lone)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load as load_tensors
 
+from skipray.execution.measuring import measure_weights
 from skipray.metrics.computing.remembered import Remembered, module_state
 from skipray.spec import load_sweep
 from skipray.trial import run_trial
@@ -241,3 +242,21 @@ def test_what_is_large_or_a_librarys_in_a_module_is_left_alone(tmp_path, monkeyp
     before.put_back()
     assert (module.SMALL, module.COUNT, hasattr(module, "NEW"), vars(module.OWN)) == ([1, [2]], 3, False, {})
     sys.modules.pop("holds_much")
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [("remembers", ()), ("freezes", ()), ("plain", ("recipe.loss=stateful_code:growing_loss",))],
+)
+def test_saved_weights_are_measured_with_what_the_trial_kept(tmp_path, code, name, overrides):
+    """The same as at the trial's end; and nothing of it is left."""
+    spec = trial(tmp_path, name, *overrides, "probe.preset=full")
+    record = run_trial(spec)
+    last = record.epochs[-1].metrics
+    for _ in range(2):
+        found = measure_weights(spec, record.weights, epoch=3)
+        assert {key: last[key] for key in found.metrics if "update" not in key} == {
+            key: value for key, value in found.metrics.items() if "update" not in key
+        }
+        assert {"flatness", "margin.q50"} <= found.metrics.keys()
+        assert (code.SEEN, code.BUILT, hasattr(code, "SUM")) == ([], 0, False)

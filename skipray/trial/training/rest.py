@@ -103,7 +103,10 @@ class Rest:
     def _read(self, held: bytes) -> dict[Place, Any]:
         try:
             found = unpacked(held)
-            missing = [place for place, owner in self._owners(found).items() if owner is None]
+            owners = self._owners(found)
+            # Of a loss's module, say, whoever looks at the network alone knows nothing.
+            found = {place: v for place, v in found.items() if place[0] != "global" or owners[place] is not None}
+            missing = [place for place in found if owners[place] is None]
         except (ValueError, TypeError) as error:
             raise CheckpointRefused(f"found a state whose rest cannot be read: {error}") from error
         if missing:
