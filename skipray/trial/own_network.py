@@ -4,7 +4,7 @@ It is the same each time it is built, all of its weights are known, its state ca
 Tried before anything is trained.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import torch
@@ -116,9 +116,14 @@ def check_kept(network: nn.Module, optimizer: Optimizer, who: str) -> None:
     restore_network(network, optimizer, tensors)
 
 
-def check_trained(network: nn.Module, optimizer: Optimizer, who: str) -> None:
-    """Refuse what has begun to need gradients in training, and that the optimizer was not given."""
-    given = optimizer.given()
+def check_trained(network: nn.Module, optimizer: Optimizer, who: str, *, from_the_start: Set[int]) -> None:
+    """Refuse what has begun to need gradients in training, and that the optimizer was not given.
+
+    Args:
+        from_the_start: ids of the parameters that needed gradients when it was made: an optimizer of the user's may
+            leave some of them alone.
+    """
+    given = optimizer.given() | from_the_start
     late = [name for name, p in network.named_parameters() if p.requires_grad and id(p) not in given]
     if late:
         raise UnfitNetwork(

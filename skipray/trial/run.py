@@ -211,7 +211,8 @@ class _Attempt:
 
     def _after_epoch(self, end: EpochEnd) -> None:
         if ":" in self.trial.model.architecture:
-            check_trained(self.network, self.optimizer, self.trial.model.architecture)
+            who = self.trial.model.architecture
+            check_trained(self.network, self.optimizer, who, from_the_start=self.rest.trained)
         final = end.epoch == self.trial.recipe.epochs
         self._record(end.epoch, {"learning_rate": end.learning_rate}, end.weight_updates, final=final)
         if not final and self.saving.is_due:

@@ -111,6 +111,10 @@ class Wraps(torch.optim.Optimizer):
         self.inner.param_groups[0]["lr"] = self.param_groups[0]["lr"]
         return self.inner.step(closure)
 
+class Spares(Slows):
+    def __init__(self, params, lr, weight_decay=0.0):
+        super().__init__([p for p in params if p.ndim > 1], lr, weight_decay)
+
 class Opaque(Slows):
     def step(self, closure=None):
         self.beyond = (n for n in range(3))
@@ -188,7 +192,7 @@ OPTIMIZER = "recipe.optimizer=stateful_code:"
     [
         ("freezes", ()), ("thaws", ()), ("swaps", ()), ("renews", ()), ("remembers", ()),
         ("plain", ("recipe.loss=stateful_code:growing_loss",)), ("plain", ("recipe.schedule=stateful_code:falling",)),
-        ("plain", (f"{OPTIMIZER}Slows",)), ("plain", (f"{OPTIMIZER}Wraps",)), ("plain", (f"{OPTIMIZER}Opaque",)),
+        *(("plain", (f"{OPTIMIZER}{name}",)) for name in ("Slows", "Spares", "Wraps", "Opaque")),
         ("thaws", ("recipe.optimizer=null", "recipe.momentum=0.9")),
     ],
 )  # fmt: skip

@@ -52,6 +52,8 @@ class Rest:
         nothing = self.as_built.nothing  # then it replaces nothing either
         self._modules = {} if nothing else {path: _kind(module) for path, module in network.named_modules()}
         self._parameters = {} if nothing else dict(network.named_parameters())
+        self.trained = frozenset(id(p) for p in self._parameters.values() if p.requires_grad)
+        """Ids of the parameters that needed gradients; of a network of skipray's none is told."""
         self._data = AsData(network, watched=watched)
         values = self._values()
         self._built = {place: bits(value) for place, value in values.items()}
