@@ -204,7 +204,7 @@ def check_loss(network: nn.Module, samples: torch.Tensor, labels: torch.Tensor, 
         return
     with as_found(network):
         scores = network(samples).detach().requires_grad_()
-        found = training_loss(trial.recipe)(scores, labels)
+        found = training_loss(trial.recipe)(scores.clone(), labels)  # which it may write into
     if isinstance(found, torch.Tensor) and (own := own_network.leaves(found, scores)):
         shapes = ", ".join(str(tuple(leaf.shape)) for leaf in own)
         raise Untrainable(
