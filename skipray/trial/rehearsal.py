@@ -31,6 +31,8 @@ from skipray.trial.training.step import Step
 
 SCHEDULE_STEPS = 2000
 """At so many steps a schedule of the user's own is tried: of a longer training evenly, from the first to the last."""
+ROUTED = 64
+"""At most so many made-up samples are passed to see what a pass uses."""
 PROBED = 256
 """At most so many made-up samples are measured where a metric is the user's own: as many as a probe has, since such a
 metric may need more than two."""
@@ -84,7 +86,7 @@ def rehearse(
         lone = lone_blocks(trial, network, made_up_samples(input_shape), input_shape, outputs)
         if own:
             own_network.check_made(network, built, who)
-        rule = layers_rule(network, made_up_samples(input_shape), trial.probe.layers, lone)
+        rule = layers_rule(network, input_shape, trial.probe.layers, lone)
         found = Rehearsed(left, rule, tuple(left_out(network)))
         if trial.recipe.epochs:
             _train(trial, network, input_shape, outputs, samples, task, rest)
@@ -155,11 +157,16 @@ def check_measured(
 
 
 def layers_rule(
-    network: nn.Module, samples: torch.Tensor, patterns: Sequence[str] | None, lone: Sequence[str] = ()
+    network: nn.Module, input_shape: tuple[int, ...], patterns: Sequence[str] | None, lone: Sequence[str] = ()
 ) -> str:
-    """Which layers are measured, and by which rule."""
+    """Which layers are measured, and by which rule. What two samples do not use, such as an expert that neither is sent
+    to, is asked of more."""
     try:
-        found = layers_of(network, Batch((samples,), samples=len(samples)), patterns, lone)
+        for count in (2, ROUTED):
+            samples = made_up_samples(input_shape, count)
+            found = layers_of(network, Batch((samples,), samples=count), patterns, lone)
+            if not found.unused:
+                break
     except ValueError as error:
         raise Untrainable(str(error), "probe.layers" if patterns else "") from error
     return "" if found.declared else found.rule

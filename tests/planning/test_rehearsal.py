@@ -229,6 +229,21 @@ def in_place(scores, targets):
     scores /= 2
     return nn.functional.cross_entropy(scores, targets)
 
+class Routes(nn.Module):
+    # Each sample is sent to one of four experts.
+    def __init__(self, classes):
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(16, classes) for _ in range(4))
+        self.spare = nn.Linear(16, classes)
+    def forward(self, x):
+        x = x.flatten(1)
+        chosen = x[:, :4].argmax(1)
+        parts = [self.experts[i](x[chosen == i]) for i in range(4) if (chosen == i).any()]
+        places = torch.cat([torch.nonzero(chosen == i)[:, 0] for i in range(4)])
+        return torch.cat(parts)[places.argsort()]
+
+routes = family(lambda m, c: Routes(c))
+
 class Sharp(torch.optim.SGD):
     # Sharpness-aware: a step needs two passes (Foret et al. 2021).
     def step(self, closure):
@@ -348,6 +363,11 @@ def test_weights_that_a_pass_of_training_writes_are_left_by_measurements(tmp_pat
     rehearse(sweep)
     often, seldom = (run_trial(s.trials()[0]) for s in (sweep, load(tmp_path, "averages", *settings[1:])))
     assert often.weights == seldom.weights is not None
+
+
+def test_experts_that_two_samples_are_not_sent_to_are_not_called_unused(tmp_path):
+    (note,) = rehearse(load(tmp_path, "routes"))
+    assert note.endswith("measured at 4 modules that compute by themselves; without spare, which a pass does not use")
 
 
 def test_a_loss_with_weights_of_its_own_is_refused(tmp_path):
