@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import type_before_parametrizations as class_of
 
 from skipray.metrics.computing.outputs import tensors_in
 from skipray.torch_private import changes_in_place
@@ -79,11 +80,12 @@ def _kind(name: str, module: nn.Module) -> Hashable | None:
     if not name or "parametrizations" in name.split(".") or isinstance(module, CONTAINERS):
         return None
     children = list(module.children())
-    is_block = children or isinstance(module, nn.RNNBase) or type(module).__module__.partition(".")[0] != "torch"
+    own = class_of(module)  # a parametrised module has a class of its own
+    is_block = children or isinstance(module, nn.RNNBase) or own.__module__.partition(".")[0] != "torch"
     if not is_block or next(module.parameters(), None) is None:
         return None
-    inner = tuple(type(child) for child in children) if type(module) is nn.Sequential else ()
-    return (type(module), inner)
+    inner = tuple(class_of(child) for child in children) if own is nn.Sequential else ()
+    return (own, inner)
 
 
 class _Watch:
@@ -93,11 +95,14 @@ class _Watch:
         self.kinds = kinds
         self.calls: dict[Hashable, list[str]] = {kind: [] for kind in kinds}
         self.links: Counter[Hashable] = Counter()
-        """How many calls had the output of the call before, of the same kind, as their input."""
+        """How many calls had the output of the call before, of the same kind, among their arguments: `layer(graph, x)`
+        has it behind others."""
         self.ends: Counter[tuple[Hashable, Hashable]] = Counter()
         """How many calls of a kind gave out what one of another kind inside had given: the first is a stage then."""
         self.latest: dict[Hashable, tuple[Tensor, int]] = {}
         """The last output, and how often it had been changed in place by then: a residual block may add to it."""
+        self.stream: dict[Hashable, int] = {}
+        """The first tensor of the last output that the block itself has made; `given` holds it."""
         self.given: dict[Hashable, list[tuple[str, Tensor]]] = {}
         """All tensors of the last output."""
         self.taken: dict[Hashable, set[str]] = {kind: set() for kind in kinds}
@@ -113,7 +118,8 @@ class _Watch:
             taken = {id(tensor): changes_in_place(tensor) for _, tensor in tensors_in((arguments, keywords))}
             self.taken[kind] |= {place for place, tensor in self.given.get(kind, ()) if id(tensor) in taken}
             self.entering[name] = taken
-            self.links[kind] += given is not None and kind in self.latest and self.latest[kind][0] is given
+            handed = self.latest[kind][0] if kind in self.latest else None
+            self.links[kind] += handed is not None and (handed is given or self.stream[kind] in taken)
             self.calls[kind].append(name)
 
         def after(module: nn.Module, arguments: Any, output: Any) -> None:
@@ -128,6 +134,7 @@ class _Watch:
                 inside = other != kind and self.calls[other][-1].startswith(f"{name}.")
                 self.ends[kind, other] += inside and tensor is found and version == changes_in_place(found)
             self.latest[kind] = found, changes_in_place(found)
+            self.stream[kind] = next((id(tensor) for place, tensor in given if place in made), id(found))
 
         return [
             module.register_forward_pre_hook(before, with_kwargs=True),

@@ -93,11 +93,35 @@ def capture(
                     pass_.no_weights(weights, "weight_update", no_updates)
                 if wanted.gradients:
                     trained = [w for w in weights if w.learned.requires_grad]
-                    pass_.backward(output, batch.labels, trained, leaves, loss)
+                    starts = _Starts(leaves, [p for p in network.parameters() if p.requires_grad])
+                    pass_.backward(output, batch.labels, trained, starts, loss)
         finally:
             for hook in hooks:
                 hook.remove()
     return pass_.reduced
+
+
+@dataclass(frozen=True)
+class _Starts:
+    """Where a backward pass may end."""
+
+    inputs: Sequence[Tensor]
+    parameters: Sequence[Tensor]
+
+    def of(self, value: Tensor) -> Sequence[Tensor]:
+        """The inputs, so that the pass goes all the way where no weight is trained; where it reaches none of them, as
+        behind an embedding of tokens, the parameters."""
+        wanted = set(map(id, self.inputs))
+        functions, seen = [value.grad_fn], set()
+        while functions and wanted:
+            function = functions.pop()
+            if function is None or function in seen:
+                continue
+            seen.add(function)
+            if id(getattr(function, "variable", None)) in wanted:
+                return self.inputs
+            functions += [inner for inner, _ in function.next_functions]
+        return self.parameters
 
 
 @dataclass
@@ -196,7 +220,7 @@ class _Pass:
         output: Any,
         labels: Any,
         weights: Sequence[WeightParameter],
-        leaves: Sequence[Tensor],
+        starts: "_Starts",
         loss: Callable[[Any, Any], Tensor] | None,
     ) -> None:
         if loss is None:
@@ -205,8 +229,7 @@ class _Pass:
             self._see_logits(scores)
         else:
             value = given_loss(loss, output, labels)
-        # The inputs are targets too, so that the pass goes all the way where no weight is trained.
-        targets = [*(layer.learned for layer in weights), *leaves]
+        targets = [*(layer.learned for layer in weights), *starts.of(value)]
         if not targets:
             return
         gradients = torch.autograd.grad(value, targets, allow_unused=True)

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 
 from skipray.extension import catalog
 from skipray.spec.fields import DatasetSpec
-from skipray.spec.samples import task_of
+from skipray.spec.samples import shape_and_outputs, task_of
+from skipray.spec.shapes import TokenShape
 
 if TYPE_CHECKING:
     from skipray.spec.trial import TrialSpec
@@ -45,6 +46,17 @@ def _has_layers_found_by_structure(trial: "TrialSpec") -> bool:
 def _may_loop_a_block(trial: "TrialSpec") -> bool:
     """A block that is called again with what it gave is a chain of blocks; which network has one is not known here."""
     return ":" in trial.model.architecture
+
+
+def _may_hand_on_behind_others(trial: "TrialSpec") -> bool:
+    """Blocks that take the one before as a later argument, and those with parametrised weights, are a chain; which
+    network has them is not known here."""
+    return ":" in trial.model.architecture
+
+
+def _begins_with_tokens(trial: "TrialSpec") -> bool:
+    """Gradients at the output of an embedding, and at all outputs before training, are measured."""
+    return isinstance(_shape(trial.dataset), TokenShape)
 
 
 def _counts_labels_by_position(trial: "TrialSpec") -> bool:
@@ -83,6 +95,14 @@ def _task(dataset: DatasetSpec) -> str:
         return ""
 
 
+def _shape(dataset: DatasetSpec) -> tuple[int, ...]:
+    """Empty where the data set is a file of another machine's."""
+    try:
+        return shape_and_outputs(catalog.find("datasets", dataset.name), dataset)[0]
+    except Exception:
+        return ()
+
+
 FIRST_NUMERICS = 1
 REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
     (2, _optimizer_of_ones_own),
@@ -92,6 +112,8 @@ REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
     (4, _has_layers_found_by_structure),
     (4, _has_a_constant_answer_of_its_own),
     (5, _may_loop_a_block),
+    (6, _may_hand_on_behind_others),
+    (6, _begins_with_tokens),
 )
 """Version, and whether the numbers of a trial are other ones since; the CHANGELOG says which."""
 NUMERICS_VERSION = max(version for version, _ in REVISIONS)

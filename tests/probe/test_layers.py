@@ -222,6 +222,92 @@ def test_blocks_that_hold_parameters_themselves_are_repeated_blocks():
     assert rule(model, torch.randn(9, 5)) == "3 repeated blocks (Gain), found by structure"
 
 
+class Message(Block):
+    """A graph's layer, which takes the graph first."""
+
+    def forward(self, graph: torch.Tensor, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return super().forward(graph @ x)
+
+
+class Dense(nn.Module):
+    """A layer that takes all features so far, as a list."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, width)
+
+    def forward(self, features: list[torch.Tensor]) -> torch.Tensor:
+        return torch.relu(self.linear(torch.cat(features, -1)))
+
+
+class Messages(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Message(8) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        graph = torch.eye(len(x)) + 1 / len(x)
+        for layer in self.layers:
+            x = layer(graph, x)
+        return x
+
+
+class Denses(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Dense(8 + 4 * i, 4) for i in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = [x]
+        for layer in self.layers:
+            features.append(layer(features))
+        return torch.cat(features[1:], -1)[:, :8]
+
+
+@pytest.mark.parametrize("body", [Messages, Denses])
+def test_a_block_may_take_the_one_before_behind_other_arguments(body: type[nn.Module]) -> None:
+    """Measured is what each gives out, by a hook."""
+    torch.manual_seed(0)
+    model, x = Tower(body()), torch.randn(9, 5)
+    given: list[torch.Tensor] = []
+    hooks = [m.register_forward_hook(lambda m, i, o: given.append(o.detach())) for m in model.body.layers]  # type: ignore[union-attr]
+    model(x)
+    for hook in hooks:
+        hook.remove()
+    table = probe(model, x)
+    kind = type(model.body.layers[0]).__name__  # type: ignore[union-attr,index]
+    assert table.attrs["layers"].startswith(f"3 repeated blocks ({kind}), found by structure")
+    hidden = table[(table["tensor"] == "hidden") & (table["statistic"] == "rms") & ~table["centred"]]
+    assert hidden["layer"].tolist() == [f"body.layers.{i}" for i in range(3)]
+    expected = [o.double().square().mean().sqrt().item() for o in given]
+    assert hidden["value"].tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_encoder_and_decoder_of_one_kind_by_their_states_alone_are_no_chain() -> None:
+    """A decoder begins with the state of the encoder, and reads nothing of its outputs."""
+
+    class Translator(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.decoder = nn.LSTM(5, 5, batch_first=True), nn.LSTM(5, 5, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            _, state = self.encoder(x)
+            return self.decoder(torch.zeros_like(x), state)[0].mean(1)
+
+    assert "repeated" not in rule(Translator(), torch.randn(9, 4, 5))
+
+
+@pytest.mark.parametrize("scheme", [parametrizations.weight_norm, parametrizations.spectral_norm])
+def test_plain_blocks_whose_weights_are_parametrised_are_the_blocks_they_were(scheme) -> None:
+    def model(scheme) -> nn.Module:
+        return Tower(nn.Sequential(*[nn.Sequential(scheme(nn.Linear(8, 8)), nn.Tanh()) for _ in range(3)]))
+
+    x = torch.randn(9, 5)
+    assert rule(model(scheme), x) == rule(model(lambda layer: layer), x)
+    assert rule(model(scheme), x) == "3 repeated blocks (Sequential), found by structure"
+
+
 def test_where_another_part_runs_in_training_its_blocks_are_measured():
     """As of a network that is evaluated by an average of itself."""
 

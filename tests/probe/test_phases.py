@@ -204,3 +204,40 @@ def test_updates_are_of_the_weights_that_act(make: Callable[[nn.Module], nn.Modu
     assert torch.equal(updates["1.weight"], network[1].weight.detach() - before["1.weight"])
     found = measure(network, *batch(), FULL, epoch=1, weight_updates=updates).layers
     assert set(found[found["tensor"] == "weight_update"]["layer"]) == {"1", "3"}
+
+
+class Discretised(nn.Module):
+    """Numbers that become tokens inside, so that no gradient reaches the inputs."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x.long())
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("spec", [DEFAULT, FULL], ids=["default", "full"])
+def test_behind_an_embedding_all_outputs_have_gradients(spec: ProbeSpec, inside: bool) -> None:
+    """In every phase that measures some, the embedding's own output too: against autograd's."""
+    torch.manual_seed(0)
+    layers = [nn.Embedding(7, 8), nn.Flatten(), nn.Linear(32, 8), nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, 3)]
+    network = nn.Sequential(*layers)
+    inputs, labels = torch.randint(7, (16, 4)), torch.arange(16) % 3
+    given = (Discretised(network), inputs + 0.5) if inside else (network, inputs)
+    for epoch in (0, 1):
+        table = measure(*given, labels, spec, epoch=epoch, trained_together=16).layers
+        rows = table[(table["tensor"] == "output_gradient") & (table["statistic"] == "gradient_norm")]
+        assert len(rows) or (epoch, spec) == (1, DEFAULT)
+        hidden = table[table["tensor"] == "hidden"]
+        for phase, group in rows.groupby("phase"):
+            names = set(hidden[hidden["phase"] == phase]["layer"])
+            assert set(group["layer"]) >= names, phase
+    network.eval()
+    first = network[0](inputs)
+    value = functional.cross_entropy(network[1:](first), labels)
+    (gradient,) = torch.autograd.grad(value, first)
+    if spec is FULL:
+        found = rows[(rows["phase"] == "eval") & rows["layer"].str.endswith("0")]["value"].tolist()
+        assert found == pytest.approx([gradient.double().norm().item()], rel=1e-5)

@@ -4,11 +4,13 @@ import hashlib
 import json
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import create_model
 
+from skipray.extension import catalog
 from skipray.spec import Recipe, SweepSpec, TrialSpec, load_sweep
 from skipray.spec import fields as spec_fields
 from skipray.spec.identity import FIRST_FIELDS, hashed_fields
@@ -80,7 +82,7 @@ def test_a_revision_moves_the_ids_of_the_trials_that_it_concerns_alone() -> None
 
 @pytest.mark.parametrize(
     ("changes", "version"),
-    [({"dropout": 0.1}, 3), ({"stochastic_depth": 0.5}, 3), ({"architecture": "nets:Mine"}, 5)],
+    [({"dropout": 0.1}, 3), ({"stochastic_depth": 0.5}, 3), ({"architecture": "nets:Mine"}, 6)],
     ids=str,
 )
 def test_networks_that_were_measured_otherwise_have_another_version(changes: dict[str, Any], version: int) -> None:
@@ -91,14 +93,22 @@ def test_networks_that_were_measured_otherwise_have_another_version(changes: dic
 @pytest.mark.parametrize(
     ("name", "changes", "version"),
     [
-        ("sorting", {"gradient_accumulation": 2}, 3),
-        ("sorting", {"schedule": "he2015", "warmup_epochs": 1.0}, 3),
-        ("sorting", {}, 1),
+        ("positions", {"gradient_accumulation": 2}, 3),
+        ("positions", {"schedule": "he2015", "warmup_epochs": 1.0}, 3),
+        ("positions", {}, 1),
+        ("sorting", {}, 6),
+        ("parity", {}, 6),
         ("digits", {"gradient_accumulation": 2}, 1),
         ("not_on_this_machine:data", {"gradient_accumulation": 2}, 1),
     ],
 )
-def test_labels_by_position_are_counted_since_version_3(name: str, changes: dict[str, Any], version: int) -> None:
+def test_labels_by_position_and_tokens_have_versions(
+    name: str, changes: dict[str, Any], version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`positions` is a data set of numbers with a label for each position."""
+    positions = SimpleNamespace(INPUT_SHAPE=(4, 3), CLASSES=2, TASK="positions")
+    find = catalog.find
+    monkeypatch.setattr(catalog, "find", lambda kind, name: positions if name == "positions" else find(kind, name))
     trial = load_sweep(ROOT / "sweeps" / "quickstart.yaml").trials()[0]
     dataset = trial.dataset.model_copy(update={"name": name})
     moved = replace(trial, dataset=dataset, recipe=trial.recipe.model_copy(update=changes))
