@@ -18,7 +18,7 @@ from skipray.tracking.files import list_tree, write_files
 from skipray.tracking.read.launches import PARAM
 from skipray.tracking.read.ledger import child_runs
 from skipray.tracking.schema import ARTIFACTS, KIND, PARENT, SWEEP, TRIAL_ID
-from skipray.tracking.write.experiment import log_files, open_sweep
+from skipray.tracking.write.experiment import finish_sweep, log_files, open_sweep
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,7 +66,7 @@ def import_archive(path: Path, tracking_uri: str | None = None) -> Imported:
             if run["tags"].get(KIND) == "trial" and run["tags"].get(TRIAL_ID) not in have:
                 _add(address, archive, number, run)
                 added += 1
-        reach(address.uri, lambda c: c.set_terminated(address.parent_run_id, told[parents[0]]["status"]))
+        finish_sweep(address, told[parents[0]]["status"])
         return Imported(name, added, len(told) - 1 - added)
 
 

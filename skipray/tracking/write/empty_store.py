@@ -19,6 +19,7 @@ from skipray.storage.folder import LocalFolder
 from skipray.tracking.address import sqlite_path
 from skipray.tracking.client import reach
 from skipray.tracking.mlflow_private import newest_schema
+from skipray.tracking.write.one_file import left_beside
 
 _OF_A_PLACE = "experiments"
 """The table whose rows name the store's folder."""
@@ -29,13 +30,14 @@ _FILLED = {"alembic_version", "workspaces"}
 @contextmanager
 def begun_from_empty(uri: str) -> Iterator[None]:
     """Within, MLflow opens a store for the first time; the file is there already, whole, where it is a SQLite file. One
-    process at a time.
+    process at a time. Where the log of a file that was removed is left, which SQLite would read into the copy, MLflow
+    makes the store: SQLite removes such a log from beside a file that it makes itself.
 
     Raises:
         OSError: the store has no room, or no place.
     """
     path = sqlite_path(uri)
-    content = None if path is None or path.exists() else _empty()
+    content = None if path is None or path.exists() or left_beside(path) else _empty()
     if path is not None and content is not None:
         # Never over a store that another program has just made.
         LocalFolder(path.parent).create(path.name, content)

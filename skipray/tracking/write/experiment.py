@@ -31,6 +31,7 @@ from skipray.tracking.files import read_file, write_files
 from skipray.tracking.read.gone import gone
 from skipray.tracking.schema import KIND, SWEEP, list_tag
 from skipray.tracking.write.empty_store import begun_from_empty
+from skipray.tracking.write.one_file import into_one_file
 from skipray.tracking.write.schema_lock import schema_lock
 from skipray.tracking.write.views import NOTE, experiment_tags, sweep_note, view_tags
 
@@ -124,6 +125,7 @@ def finish_sweep(address: Address, status: str = "FINISHED", *, tags: Mapping[st
         mlflow.set_terminated(address.parent_run_id, status)
 
     reach(address.uri, end)
+    into_one_file(address.uri)
 
 
 def _experiment(uri: str, sweep: SweepSpec, mine: str) -> "Experiment":
