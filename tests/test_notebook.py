@@ -54,7 +54,7 @@ def test_a_notebook_plans_launches_and_reports(
     said = "".join(printed.values())
     assert not set(said) & {"\x1b", "\r", "\b"}, "lines, without the codes of a terminal"
     lines = printed[1].splitlines()
-    assert "own_networks:vit, depth 1: measured at 1 block (Block), repeated in a deeper network" in lines
+    assert "own_networks:vit, depth 1: measured at 1 block (Block), more in a deeper network" in lines
     assert any(line.startswith("runs: ") for line in lines), "nothing has cleared the cell"
     assert any(line.startswith("4/4 trials") for line in lines)
     assert [o.output_type for o in notebook.cells[1].outputs if o.output_type != "stream"] == []

@@ -232,7 +232,7 @@ def measure_weights(
             epoch=epoch,
             no_updates=TRAINING_IS_OVER,
             loss=probing_loss(trial.recipe, labels),
-            lone=probed.lone,
+            counted=probed.counted,
             trained_together=trial.recipe.trained_together,
         )
         metrics: dict[str, float] = {}
@@ -247,7 +247,7 @@ def measure_weights(
                 spec=trial.probe,
                 loss=judging_loss(trial.recipe),
                 seed=trial.seed,
-                lone=probed.lone,
+                counted=probed.counted,
                 trained=epoch > 0,
             ).values
         return Measured(

@@ -25,8 +25,8 @@ class RestoredNetwork:
     inputs: Tensor
     """The fixed probe batch, (samples, ...)."""
     labels: Tensor
-    lone: tuple[str, ...]
-    """Names of its blocks, where there are too few to be found by structure."""
+    counted: tuple[str, ...]
+    """Names of its blocks, where the structure alone does not tell them."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> 
     from skipray.extension import as_launched
     from skipray.metrics.computing.remembered import Remembered
     from skipray.probe.generalization import initial_weights
-    from skipray.trial.lone_block import lone_blocks
+    from skipray.trial.counted_blocks import blocks_of_depth
     from skipray.trial.training import to_device
     from skipray.trial.training.rest import Rest
     from skipray.trial.training.state import CheckpointRefused, metadata, put_tensors
@@ -71,9 +71,9 @@ def restored(trial: TrialSpec, weights: bytes | None, data_root: str | None) -> 
         except (SafetensorError, CheckpointRefused, RuntimeError) as error:
             raise ValueError(f"the weights of {trial.label} cannot be used: {error}") from None
         inputs, labels = splits.probe_batch(trial.probe.samples)
-        lone = lone_blocks(trial, network, inputs[:2], shape, classes)
+        counted = blocks_of_depth(trial, network, inputs[:2], shape, classes)
         try:
-            yield RestoredNetwork(network, initial, inputs, labels, lone)
+            yield RestoredNetwork(network, initial, inputs, labels, counted)
         finally:
             rest.as_built.put_back()
     finally:

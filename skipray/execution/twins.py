@@ -142,7 +142,7 @@ def represented(trial: TrialSpec, weights: bytes, data_root: str | None) -> Repr
     with numerics(trial), restored(trial, weights, data_root) as probed:
         network = probed.network
         batch = Batch((probed.inputs,), samples=len(probed.inputs))
-        layers = layers_of(network, batch, trial.probe.layers, probed.lone)
+        layers = layers_of(network, batch, trial.probe.layers, probed.counted)
         untrained = trial.recipe.epochs == 0
         with as_found(network), torch.no_grad(), evaluation_mode(network, batch_statistics=untrained):
             handles = [layer.output.register_forward_hook(partial(keep, layer)) for layer in layers.hidden]

@@ -153,14 +153,14 @@ def layers_of(
     model: nn.Module,
     batch: Batch,
     patterns: Sequence[str] | None = None,
-    lone: Sequence[str] = (),
+    counted: Sequence[str] = (),
     *,
     as_it_is: bool = False,
 ) -> Layers:
     """The hidden representations that are measured, and by which rule they were found; the network stays as found.
 
     Args:
-        patterns, lone: as in `find_layers`.
+        patterns, counted: as in `find_layers`.
         as_it_is: whether the network is measured in the mode that it is in, and not in evaluation mode.
     """
 
@@ -169,7 +169,7 @@ def layers_of(
             batch.passed(model)
 
     with as_found(model), torch.inference_mode(False):
-        found = find_layers(model, run, patterns, lone, (lambda: batch.passed(model)) if as_it_is else run)
+        found = find_layers(model, run, patterns, counted, (lambda: batch.passed(model)) if as_it_is else run)
         if found.passed is None:  # the network tells all of it
             return found
         used = {weight.name for weight in weight_layers(model, found)}
@@ -186,7 +186,7 @@ def measure(
     weight_updates: Mapping[str, Tensor] | None = None,
     no_updates: str = "",
     loss: Callable[[Any, Any], Tensor] | None = None,
-    lone: Sequence[str] = (),
+    counted: Sequence[str] = (),
     trained_together: int = 0,
 ) -> Measurement:
     """The probe of a trial, by its preset.
@@ -201,7 +201,7 @@ def measure(
         weight_updates: weight's name -> the last step's change, measured by the preset `full`.
         no_updates: why there are none, which the preset `full` then notes.
         loss: of the scores and labels; the mean cross-entropy of class scores when left out.
-        lone: names of the blocks, where there are too few to be found by structure.
+        counted: names of the blocks, where the structure alone does not tell them.
         trained_together: samples that go through the network at once in training: at epoch 0 the sizes of the gradients
             at the layers' outputs are measured on as many of the inputs. None are where it is 0.
     """
@@ -216,7 +216,7 @@ def measure(
     updates = weight_updates if full else None
     why = no_updates if full else ""
     batch = Batch((inputs,), labels=labels, samples=len(inputs))
-    layers = layers_of(network, batch, spec.layers, lone)
+    layers = layers_of(network, batch, spec.layers, counted)
     with evaluation_mode(network, batch_statistics=epoch == 0):
         reduced = capture(network, batch, layers, wanted, phase=main, weight_updates=updates, no_updates=why, loss=loss)
     if full and _phases_differ(network, batch, epoch):

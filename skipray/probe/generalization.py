@@ -61,7 +61,7 @@ def generalization_measures(
     spec: ProbeSpec | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
     seed: int = 0,
-    lone: Sequence[str] = (),
+    counted: Sequence[str] = (),
     trained: bool = True,
 ) -> NetworkMeasures:
     """Every network metric that is asked for, on one batch in evaluation mode; finite ones only, since an absent value
@@ -75,7 +75,7 @@ def generalization_measures(
         spec: says what is asked for.
         loss: of scores and labels, the mean over the samples.
         seed: of the noise that flatness, neighbours, Lanczos and Hutchinson draw.
-        lone: names of the blocks, where there are too few to be found by structure.
+        counted: names of the blocks, where the structure alone does not tell them.
         trained: if not, only what says something of a network at initialisation, normalizations with the batch's own
             statistics, since the running ones are still the identity.
     """
@@ -89,7 +89,7 @@ def generalization_measures(
         if not bool(scores.isfinite().all()):
             return NetworkMeasures({}, {entry.metric.key: "scores that are not finite" for entry in asked})
         batch = Batch((inputs,), samples=len(inputs))
-        places = layers_of(network, batch, settings.layers, lone)
+        places = layers_of(network, batch, settings.layers, counted)
         layers = weight_layers(network, places)
         start = None if initial is None else [initial[layer.name] for layer in layers]
         weights, declared = [layer.weight() for layer in layers], declared_layers(network)

@@ -1,8 +1,8 @@
 """Which hidden representations of a network are measured, and by which rule they were found.
 
 In this order: patterns of module names that are asked for; what the network says itself, by a method
-`skipray_layers()` (skipray's own families: `hidden_layers()`); repeated blocks found by structure; the only block,
-where a deeper network of its family has shown what blocks are; every module that computes by itself.
+`skipray_layers()` (skipray's own families: `hidden_layers()`); the blocks of which a deeper network of the family has
+more, where structure alone does not tell them; repeated blocks found by structure; every module that computes.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from skipray.architectures import HiddenLayer
-from skipray.probe.blocks import lone_places, repeated_blocks
+from skipray.probe.blocks import block_places, repeated_blocks
 from skipray.probe.passed import WatchedPass, watched_pass
 
 DECLARATIONS = ("skipray_layers", "hidden_layers")
@@ -105,7 +105,7 @@ def find_layers(
     network: nn.Module,
     run: Callable[[], Any],
     patterns: Sequence[str] | None = None,
-    lone: Sequence[str] = (),
+    counted: Sequence[str] = (),
     measured: Callable[[], Any] | None = None,
 ) -> Layers:
     """The hidden representations of a network.
@@ -113,13 +113,13 @@ def find_layers(
     Args:
         run: passes a batch through the network in evaluation mode; used where blocks are looked for by structure.
         patterns: names of modules, `*` for any part between dots and `**` for any parts.
-        lone: names of the blocks where there are too few to be found by structure (`skipray.trial.lone_block`).
+        counted: names of the blocks, where the structure alone does not tell them (`skipray.trial.counted_blocks`).
         measured: passes it as it will be measured, which shows what the pass uses; `run` when left out.
 
     Raises:
         ValueError: a pattern fits no module; `skipray_layers()` gives what cannot be used.
     """
-    found = _chosen(network, run, patterns, lone, measured or run)
+    found = _chosen(network, run, patterns, counted, measured or run)
     if found.declared and any(layer.weights for layer in found.hidden):
         return found
     return replace(found, passed=watched_pass(network, measured or run, found.places))
@@ -129,7 +129,7 @@ def _chosen(
     network: nn.Module,
     run: Callable[[], Any],
     patterns: Sequence[str] | None,
-    lone: Sequence[str],
+    counted: Sequence[str],
     measured: Callable[[], Any],
 ) -> Layers:
     if patterns is not None:
@@ -138,17 +138,15 @@ def _chosen(
     declared = declared_layers(network)
     if declared is not None:
         return declared if declared.declared else _called(declared, network, run)
+    if counted and (measured is run or _is_called(network, counted, measured)):
+        found = _of_names(network, counted, "block", f" ({_classes(network, counted)}), more in a deeper network")
+        return _at(found, network, block_places(network, measured, counted))
     blocks = repeated_blocks(network, run)
     if blocks and measured is not run and not _is_called(network, blocks, measured):
         blocks = repeated_blocks(network, measured)  # the mode that it is measured in has others
     if blocks:
-        kind = type(network.get_submodule(next(iter(blocks)))).__name__
-        found = _of_names(network, tuple(blocks), "repeated block", f" ({kind}), found by structure")
-        return _at(found, network, blocks)
-    if lone:
-        kind = type(network.get_submodule(lone[0])).__name__
-        found = _of_names(network, lone, "block", f" ({kind}), repeated in a deeper network")
-        return _at(found, network, lone_places(network, run, lone))
+        told = f" ({_classes(network, list(blocks)[:1])}), found by structure"
+        return _at(_of_names(network, tuple(blocks), "repeated block", told), network, blocks)
     names = [name for name, module in network.named_modules() if name and _computes(name, module)]
     given = watched_pass(network, measured).gives if names else lambda module: 0
     names = [name for name in names if given(network.get_submodule(name))]
@@ -156,6 +154,10 @@ def _chosen(
         # A single layer is all that there is, or the network computes with bare weights.
         return Layers("", "the network as a whole", (HiddenLayer("", network, None, None, ()),), False, True)
     return replace(_of_names(network, names, "module", " that compute by themselves"), whole=True)
+
+
+def _classes(network: nn.Module, names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(type(network.get_submodule(name)).__name__ for name in names))
 
 
 def _called(found: Layers, network: nn.Module, run: Callable[[], Any]) -> Layers:

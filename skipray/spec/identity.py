@@ -49,8 +49,8 @@ def _may_loop_a_block(trial: "TrialSpec") -> bool:
 
 
 def _may_hand_on_behind_others(trial: "TrialSpec") -> bool:
-    """Blocks that take the one before as a later argument, and those with parametrised weights, are a chain; which
-    network has them is not known here."""
+    """Blocks that take the one before as a later argument, and those with parametrised weights, are a chain, and the
+    chains that depth counts are measured; which network has them is not known here."""
     return ":" in trial.model.architecture
 
 

@@ -149,7 +149,9 @@ def check_remembered(rest: Rest, who: str) -> None:
         )
 
 
-def check_measured(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tensor, lone: Sequence[str]) -> None:
+def check_measured(
+    trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tensor, counted: Sequence[str]
+) -> None:
     """Evaluate and measure the network as at a trial's end: what raises there would do so after the training, three
     times. Refuse one whose passes in evaluation mode change its parameters: how often it was measured, which is no part
     of what a trial is, would change its training."""
@@ -158,7 +160,7 @@ def check_measured(trial: TrialSpec, network: nn.Module, samples: Tensor, labels
     with torch.no_grad():
         judged = judge(network(samples), labels, objective, names)
     gaps(judged, judged, names)
-    _measure(trial, network, samples, labels, lone)
+    _measure(trial, network, samples, labels, counted)
     moved = [name for name, parameter in network.named_parameters() if not _same(before.get(name), parameter.detach())]
     if moved:
         raise UnfitNetwork(
@@ -167,15 +169,15 @@ def check_measured(trial: TrialSpec, network: nn.Module, samples: Tensor, labels
         )
 
 
-def _measure(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tensor, lone: Sequence[str]) -> None:
+def _measure(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tensor, counted: Sequence[str]) -> None:
     if sum(p.numel() for p in network.parameters()) > MEASURED_PARAMETERS or trial.probe.preset == "none":
         return
     loss = probing_loss(trial.recipe, labels)
     trained = trial.recipe.epochs > 0
-    measure(network, samples, labels, trial.probe, epoch=int(trained), loss=loss, lone=lone)
+    measure(network, samples, labels, trial.probe, epoch=int(trained), loss=loss, counted=counted)
     generalization_measures(
         network, samples, labels, initial=initial_weights(network), spec=trial.probe,
-        loss=judging_loss(trial.recipe), seed=trial.seed, lone=lone, trained=trained,
+        loss=judging_loss(trial.recipe), seed=trial.seed, counted=counted, trained=trained,
     )  # fmt: skip
 
 

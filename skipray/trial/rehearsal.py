@@ -21,7 +21,7 @@ from skipray.spec.samples import Task
 from skipray.spec.shapes import TokenShape
 from skipray.torch_private import BATCH_NORMS
 from skipray.trial import own_network
-from skipray.trial.lone_block import lone_blocks
+from skipray.trial.counted_blocks import blocks_of_depth
 from skipray.trial.numerics import numerics, random_state
 from skipray.trial.training import make_optimizer
 from skipray.trial.training.losses import training_loss
@@ -83,17 +83,17 @@ def rehearse(
             own_network.check_open(network, who)
             own_network.check_repeatable(trial, network, input_shape, outputs, random=random)
         check_scores(network, made_up_samples(input_shape), outputs, who, task)
-        lone = lone_blocks(trial, network, made_up_samples(input_shape), input_shape, outputs)
+        counted = blocks_of_depth(trial, network, made_up_samples(input_shape), input_shape, outputs)
         if own:
             own_network.check_made(network, built, who)
-        rule = layers_rule(network, input_shape, trial.probe.layers, lone)
+        rule = layers_rule(network, input_shape, trial.probe.layers, counted)
         found = Rehearsed(left, rule, tuple(left_out(network)))
         if trial.recipe.epochs:
             _train(trial, network, input_shape, outputs, samples, task, rest)
         if own or trial.probe.has_own_metrics:
             count = min(samples, trial.probe.samples, PROBED) if trial.probe.has_own_metrics else 2
             x, y = made_up_samples(input_shape, count), made_up_labels(input_shape, outputs, task, count)
-            check_measured(trial, network.eval(), x, y, lone)
+            check_measured(trial, network.eval(), x, y, counted)
     return found
 
 
@@ -144,11 +144,11 @@ def made_up_labels(input_shape: tuple[int, ...], outputs: int, task: Task, count
 
 
 def check_measured(
-    trial: TrialSpec, network: nn.Module, samples: torch.Tensor, labels: torch.Tensor, lone: Sequence[str]
+    trial: TrialSpec, network: nn.Module, samples: torch.Tensor, labels: torch.Tensor, counted: Sequence[str]
 ) -> None:
     """Measure as at a trial's end; of what raises with a network of skipray's the user's metrics are to blame."""
     try:
-        own_network.check_measured(trial, network, samples, labels, lone)
+        own_network.check_measured(trial, network, samples, labels, counted)
     except Exception as error:
         if ":" in trial.model.architecture:
             raise
@@ -157,14 +157,14 @@ def check_measured(
 
 
 def layers_rule(
-    network: nn.Module, input_shape: tuple[int, ...], patterns: Sequence[str] | None, lone: Sequence[str] = ()
+    network: nn.Module, input_shape: tuple[int, ...], patterns: Sequence[str] | None, counted: Sequence[str] = ()
 ) -> str:
     """Which layers are measured, and by which rule. What two samples do not use, such as an expert that neither is sent
     to, is asked of more."""
     try:
         for count in (2, ROUTED):
             samples = made_up_samples(input_shape, count)
-            found = layers_of(network, Batch((samples,), samples=count), patterns, lone)
+            found = layers_of(network, Batch((samples,), samples=count), patterns, counted)
             if not found.unused:
                 break
     except ValueError as error:

@@ -46,9 +46,9 @@ from skipray.trial.chance import chance, constant_loss
 from skipray.trial.checkpoints import Checkpoints, Saving
 from skipray.trial.clock import Clock
 from skipray.trial.compiling import forward_of
+from skipray.trial.counted_blocks import blocks_of_depth
 from skipray.trial.environment import environment, own_metrics
 from skipray.trial.findings import Findings, findings_of
-from skipray.trial.lone_block import lone_blocks
 from skipray.trial.numerics import numerics, random_state, set_random_state
 from skipray.trial.own_network import check_trained
 from skipray.trial.rehearsal import batch_statistics_checked, check_scores, check_trainable
@@ -143,8 +143,8 @@ class _Attempt:
         self.rest = Rest(self.network, modules=modules)
         self._refuse_untrainable(classes)
         few = self.splits.normalise(self.splits.train_x[torch.arange(2)])
-        self.lone = lone_blocks(trial, self.network, few, shape, classes)
-        """Names of its blocks, where there are too few to be found by structure."""
+        self.counted = blocks_of_depth(trial, self.network, few, shape, classes)
+        """Names of its blocks, where the structure alone does not tell them."""
         self.initial = initial_weights(self.network)
         """For the distance from initialisation. A resumed trial builds its network anew first, so has it too."""
         self.optimizer = make_optimizer(self.network, trial.recipe)
@@ -251,7 +251,7 @@ class _Attempt:
                 epoch=epoch,
                 weight_updates=updates,
                 loss=probing_loss(self.trial.recipe, labels),
-                lone=self.lone,
+                counted=self.counted,
                 trained_together=self.trial.recipe.trained_together,
             )
             self.found.add(measured)
@@ -306,7 +306,7 @@ class _Attempt:
             spec=self.trial.probe,
             loss=judging_loss(self.trial.recipe),
             seed=self.trial.seed,
-            lone=self.lone,
+            counted=self.counted,
             trained=trained,
         )
 

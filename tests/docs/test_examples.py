@@ -23,7 +23,7 @@ from skipray.probe.batch import Batch
 from skipray.probe.reduction import Reduced, TensorPlace, reduce_tensor
 from skipray.spec import ModelSpec, ProbeSpec, TrialSpec, load_sweep
 from skipray.trial import run_trial
-from skipray.trial.lone_block import lone_blocks
+from skipray.trial.counted_blocks import blocks_of_depth
 from skipray.trial.rehearsal import rehearse
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -160,11 +160,12 @@ def test_a_lone_block_is_looked_for_past_a_depth_rule_and_only_where_it_is_neede
     trial = trial_of("own_networks:convnext", 1)
     network, inputs = network_of(trial)
     shape, outputs = shape_and_classes(trial.dataset)
-    assert lone_blocks(trial, network, inputs, shape, outputs) == ("1",)
-    deeper, _ = network_of(trial_of("own_networks:convnext", 2))
-    assert lone_blocks(trial, deeper, inputs, shape, outputs) == (), "found by structure"
+    assert blocks_of_depth(trial, network, inputs, shape, outputs) == ("1",)
+    of_two = trial_of("own_networks:convnext", 2)
+    deeper, _ = network_of(of_two)
+    assert blocks_of_depth(of_two, deeper, inputs, shape, outputs) == (), "found by structure"
     named = replace(trial, probe=ProbeSpec(layers=("0",)))
-    assert lone_blocks(named, network, inputs, shape, outputs) == (), "named by the sweep"
+    assert blocks_of_depth(named, network, inputs, shape, outputs) == (), "named by the sweep"
     module = importlib.import_module("own_networks")
 
     class by_twos(module.convnext):
@@ -177,7 +178,7 @@ def test_a_lone_block_is_looked_for_past_a_depth_rule_and_only_where_it_is_neede
 
     module.by_twos = by_twos
     odd = replace(trial, model=trial.model.model_copy(update={"architecture": "own_networks:by_twos"}))
-    assert lone_blocks(odd, network, inputs, shape, outputs) == ("1",)
+    assert blocks_of_depth(odd, network, inputs, shape, outputs) == ("1",)
 
     class deeper_ends(module.convnext):
         @staticmethod
@@ -188,6 +189,8 @@ def test_a_lone_block_is_looked_for_past_a_depth_rule_and_only_where_it_is_neede
 
     module.deeper_ends = deeper_ends
     ends = replace(trial, model=trial.model.model_copy(update={"architecture": "own_networks:deeper_ends"}))
-    assert lone_blocks(ends, network, inputs, shape, outputs) == (), "what is wrong with a deeper one costs it nothing"
+    assert blocks_of_depth(ends, network, inputs, shape, outputs) == (), (
+        "what is wrong with a deeper one costs it nothing"
+    )
     tower = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    assert lone_blocks(trial, tower, inputs, shape, outputs) == (), "no module of the blocks' class"
+    assert blocks_of_depth(trial, tower, inputs, shape, outputs) == (), "no module of the blocks' class"
