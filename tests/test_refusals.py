@@ -301,3 +301,16 @@ def test_too_little_room_is_a_line_with_its_remedy(
     assert os.strerror(number) in said
     assert "/some/where" in said
     assert remedy in said
+
+
+def test_an_address_of_no_store_is_told_with_what_has_given_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    Path("good.yaml").write_text(SWEEP + "tracking: {uri: 'htp://foo'}\n")
+    assert run(["status", "good.yaml"]) == 2
+    assert "good.yaml: tracking.uri: found the tracking address 'htp://foo'" in capsys.readouterr().err
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://bar")
+    assert run(["status", "good.yaml"]) == 2
+    assert "MLFLOW_TRACKING_URI: found the tracking address 'htp://bar'" in capsys.readouterr().err

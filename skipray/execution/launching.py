@@ -146,10 +146,13 @@ def _ended_before(
     uri = tracking.resolve_uri(sweep, tracking_uri)
     run = tracking.find_sweep_run(uri, sweep.name)
     damaged = run is not None and bool(tracking.damaged_beside(uri, run))
-    # One of an earlier release has no manifest; this is that of its code while that is still at hand.
-    unexplained = run is not None and (damaged or not tracking.has_manifest(uri, run))
+    # One of an earlier release has no manifest; this is that of its code while that is still at hand. Another file was
+    # launched since: the store is to say what this one does.
+    another = run is not None and not tracking.is_latest(uri, run, sweep, known.trials)
+    unexplained = damaged or another
     # Not finished: the last launch was killed between its last trial and its end, so the report is to be logged.
-    unended = damaged or tracking.sweep_status(sweep, tracking_uri) != "FINISHED"
+    replaced = another and run is not None and tracking.has_manifest(uri, run)
+    unended = damaged or replaced or tracking.sweep_status(sweep, tracking_uri) != "FINISHED"
     address = tracking.open_sweep(sweep, tracking_uri) if unended or unexplained else None
     if address is not None and unended:
         with owned(sweep, address, storage_url):

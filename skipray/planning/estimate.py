@@ -97,8 +97,10 @@ def compiled_sizes(trial: TrialSpec) -> int:
 
 
 def memory_bytes(trial: TrialSpec, sizes: Sizes) -> int:
-    """What training keeps in memory: activations of a batch, and the optimiser's copies of the parameters."""
-    return sizes.activation_bytes * trial.recipe.batch_size + 4 * OPTIMISER_COPIES * sizes.parameters
+    """What training keeps in memory: activations of what goes through the network at once, and the optimiser's copies
+    of the parameters."""
+    together = max(piece_sizes(trial.recipe, train_samples(trial)))
+    return sizes.activation_bytes * together + 4 * OPTIMISER_COPIES * sizes.parameters
 
 
 def train_samples(trial: TrialSpec) -> int:

@@ -128,6 +128,8 @@ def _file(document: Document, mistakes: Mistakes) -> SweepFile:
         check_tune(file, file.tune, mistakes)
     if file.adaptive is not None:
         check_adaptive(file, file.adaptive, mistakes)
+    if file.trained.fits.model_fields_set >= {"fraction", "at_least"}:
+        mistakes.add(("trained", "fits", "fraction"), "found it beside at_least; allowed: one of the two")
     mistakes.stop()
     count = math.prod(len(values) for values in file.factors.values()) * len(file.seeds)
     if count > MAX_TRIALS:

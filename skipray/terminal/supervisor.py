@@ -111,6 +111,13 @@ def _trace_exits(crash: int) -> None:
     os._exit = traced
 
 
+def _as_told(number: int) -> int:
+    """SIGTERM as another of SIGNALS that the child hears: while Ray starts, its C++ core answers SIGTERM with a dump of
+    its stack, and ends the process."""
+    heard = (n for n in SIGNALS if n != signal.SIGTERM and signal.getsignal(n) is not signal.SIG_IGN)
+    return number if number != signal.SIGTERM else next(heard, number)
+
+
 class _Parent:
     def __init__(self, child: int, told: int, crash: int, on_death: Callable[[str, str], int]):
         self._child, self._told, self._crash = child, told, crash
@@ -173,7 +180,7 @@ class _Parent:
         self._signals += 1
         self._deadline = min(self._deadline, now + (END_SECONDS if self._signals == 1 else HURRIED_SECONDS))
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._child, number)
+            os.kill(self._child, _as_told(number))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-Z: the child's session stands still while this process does, Ray's workers too, whose groups are their

@@ -61,7 +61,7 @@ from skipray.tracking.write.experiment import (
     prepare,
 )
 from skipray.tracking.write.late_checksums import record_checksums, record_own_checksums
-from skipray.tracking.write.manifest import has_manifest, write_manifest
+from skipray.tracking.write.manifest import has_manifest, is_latest, write_manifest
 from skipray.tracking.write.measurement import (
     Finished,
     Measured,
@@ -123,6 +123,7 @@ __all__ = [
     "gone",
     "has_manifest",
     "import_client",
+    "is_latest",
     "is_sql",
     "known_trials",
     "lacking",

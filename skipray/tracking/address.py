@@ -96,12 +96,20 @@ def resolve_uri(sweep: SweepSpec | None = None, tracking_uri: str | None = None)
     Raises:
         BadAddress: a plain folder or file address, which MLflow no longer writes to.
     """
-    uri = (
-        tracking_uri
-        or os.environ.get("MLFLOW_TRACKING_URI")
-        or (sweep.tracking.uri if sweep is not None else None)
-        or DEFAULT_URI
+    given = (
+        ("", tracking_uri),
+        ("MLFLOW_TRACKING_URI: ", os.environ.get("MLFLOW_TRACKING_URI")),
+        (f"{sweep.path}: tracking.uri: ", sweep.tracking.uri) if sweep is not None else ("", None),
+        ("", DEFAULT_URI),
     )
+    where, uri = next((where, uri) for where, uri in given if uri)
+    try:
+        return _resolved(uri)
+    except BadAddress as error:
+        raise BadAddress(f"{where}{error}") from None
+
+
+def _resolved(uri: str) -> str:
     if uri.startswith("sqlite:///"):
         path, options = _without_options(uri.removeprefix("sqlite:///"))
         if path in ("", ":memory:"):

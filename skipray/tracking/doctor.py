@@ -52,7 +52,7 @@ class Problem:
     what: str
     """In plain words."""
     remedy: str
-    """What `repair` does about it; empty when it leaves it alone."""
+    """What `repair` does about it, or what to know of it; empty when it leaves it alone."""
     action: Action = ""
     """How it is mended; `measure` by skipray.execution.mending, since that needs the network."""
     under: str = ""

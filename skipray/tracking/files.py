@@ -1,7 +1,8 @@
 """Files of a run, wherever they lie: in a folder of this machine, or behind a server.
 
 The address of a run's files is recorded as it was when the run was made. A local store that has been moved or copied
-has its files beside its database all the same, and there they are looked for first: a copy never uses the original's.
+has its files beside its database all the same, and there alone they are looked for: a copy never uses the original's,
+also where it lacks some.
 """
 
 import contextlib
@@ -34,10 +35,7 @@ def local_folder(uri: str, artifact_uri: str, run_id: str) -> Path | None:
     if recorded is None:
         return None
     beside = folder_beside(uri, run_id)
-    if beside is None or not _is_a_stores(recorded):
-        return recorded
-    # A new run of a moved store is in neither place yet: it belongs beside the database.
-    return beside if beside.is_dir() or not recorded.parent.is_dir() else recorded
+    return recorded if beside is None or not _is_a_stores(recorded) else beside
 
 
 def folder_beside(uri: str, run_id: str) -> Path | None:

@@ -1,7 +1,7 @@
 """Find and mend what is wrong with a sweep's runs and storage."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from skipray.verbs.shared.loading import load_to_read
 from skipray.verbs.shared.options import JsonOption, SetOption, SweepArgument, UriOption
 from skipray.verbs.shared.speaking import print_json, tell
 from skipray.wording import counted
+
+if TYPE_CHECKING:
+    from skipray.tracking import Problem
 
 EXAMPLES = (
     "skipray doctor quickstart",
@@ -57,7 +60,16 @@ def doctor(
         )
         return
     for finding in findings:
-        remedy = "repaired" if finding in mended else finding.remedy or "left alone"
+        remedy = _remedy(finding, mended=finding in mended, asked=repair)
         where = f" (trial {finding.trial_id[:8]}, run {finding.run_id[:8]})" if finding.run_id else ""
         print(visible(f"{finding.kind}: {finding.what}{where}: {remedy}"))
     print(f"{counted(len(findings), 'finding')}, {len(mended)} repaired" if findings else "nothing is wrong")
+
+
+def _remedy(finding: "Problem", *, mended: bool, asked: bool) -> str:
+    """What was done about a finding, or would be."""
+    if mended:
+        return f"repaired: {finding.remedy}"
+    if not finding.action:
+        return finding.remedy or "left alone"
+    return "not repaired" if asked else f"with --repair: {finding.remedy}"

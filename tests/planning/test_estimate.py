@@ -7,11 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from skipray import datasets
 from skipray.planning.estimate import CPU, estimate_seconds, memory_bytes, train_samples
+from skipray.planning.notes import notes_of
 from skipray.planning.plan import make_plan, trial_sizes
 from skipray.spec import ProbeSpec, SweepSpec, TrialSpec, load_sweep
 
@@ -142,12 +144,17 @@ def test_evaluated_samples_by_hand() -> None:
     assert datasets.evaluated_samples(known, 900, 1) == (256 + 100 + 50) + (900 + 100 + 50)
 
 
-def test_memory_is_a_batch_and_three_copies_of_the_parameters() -> None:
+def test_memory_is_what_goes_through_at_once_and_three_copies_of_the_parameters() -> None:
     cell = load_sweep(SWEEPS / "quickstart.yaml").cells[0]
     sizes = trial_sizes(cell)
     assert sizes is not None
-    expected = 512 * sizes.activation_bytes + 3 * 4 * sizes.parameters
-    assert memory_bytes(cell, sizes) == expected
+    order = np.arange(train_samples(cell))
+    for size, pieces in ((512, 1), (64, 1), (64, 4), (100_000, 1), (100_000, 3)):
+        changed = {"batch_size": size, "gradient_accumulation": pieces}
+        trial = replace(cell, recipe=cell.recipe.model_copy(update=changed))
+        batches = np.array_split(order, -(-len(order) // size))
+        together = max(len(part) for batch in batches for part in np.array_split(batch, pieces))
+        assert memory_bytes(trial, sizes) == together * sizes.activation_bytes + 3 * 4 * sizes.parameters
 
 
 def test_training_samples_follow_the_split() -> None:
@@ -170,3 +177,21 @@ def test_a_thousand_cells_are_planned_in_seconds(tmp_path) -> None:
     assert len(plan.sweep.cells) == 1200
     assert len(plan.trials) == 6000
     assert time.process_time() - start < 10
+
+
+def test_what_this_machine_has_no_memory_for_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each group the shallowest; not what fits, and nothing of a GPU's."""
+    sweep = load_sweep(SWEEPS / "quickstart.yaml")
+    needs = {(c.cell.group.label, c.model.depth): memory_bytes(c, trial_sizes(c)) for c in sweep.cells}  # type: ignore[arg-type]
+    there = sorted(needs.values())[len(needs) // 2]
+    assert not any(note.startswith("not on this machine: ") for note in notes_of(sweep))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=there))
+    said = [note for note in notes_of(sweep) if "of memory are here" in note]
+    expected: dict[str, int] = {}
+    for (label, depth), needed in sorted(needs.items(), key=lambda item: item[0][1]):
+        if needed > there:
+            expected.setdefault(label, depth)
+    assert expected
+    assert sorted(note.partition(", keeps")[0] for note in said) == sorted(
+        f"not on this machine: {label}, depth {depth}" for label, depth in expected.items()
+    )

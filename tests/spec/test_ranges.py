@@ -47,7 +47,7 @@ def test_a_range_is_the_list_of_its_values(tmp_path: Path) -> None:
     [
         ("{low: 0, high: 1, count: 4, scale: log}", "learning_rate.low: found 0; allowed: above 0 where scale is log"),
         ("{low: 1, high: 1, count: 4, scale: log}", "learning_rate.high: found 1; allowed: above low, 1"),
-        ("{low: 1, high: .nan, count: 4, scale: log}", "learning_rate.high: found nan; allowed: a number"),
+        ("{low: 1, high: .nan, count: 4, scale: log}", "learning_rate.high: found nan; allowed: a finite number"),
         ("{low: 0.1, high: 1, count: 1, scale: log}", "learning_rate.count: found 1; allowed: an integer at least 2"),
         ("{low: 0.1, high: 1, count: 2, scale: cubic}", "allowed: log, linear"),
         ("{lo: 0.1, high: 1, count: 2, scale: log}", "found an unknown key (did you mean low?)"),

@@ -517,3 +517,13 @@ def test_a_mistake_of_an_override_is_said_once_and_of_the_override(override: str
         load_sweep("quickstart", [override])
     assert len(refused.value.mistakes) == 1
     assert str(refused.value).startswith(said)
+
+
+def test_a_share_and_a_number_that_is_enough_exclude_each_other(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "sweeps" / "quickstart.yaml").read_text()
+    for fits in ("fraction: 0.6", "at_least: 0.9"):
+        (tmp_path / "a.yaml").write_text(f"{text}\ntrained: {{fits: {{{fits}}}}}\n")
+        load_sweep(tmp_path / "a.yaml")
+    (tmp_path / "a.yaml").write_text(f"{text}\ntrained: {{fits: {{fraction: 0.6, at_least: 0.9}}}}\n")
+    with pytest.raises(SpecError, match=r"trained\.fits\.fraction: found it beside at_least; allowed: one of the two"):
+        load_sweep(tmp_path / "a.yaml")

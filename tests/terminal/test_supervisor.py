@@ -62,7 +62,8 @@ def test_every_end_has_a_code(work: str, code: int, said: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_passed_on_once_and_a_deaf_child_is_killed_with_all_it_has_started(number: int) -> None:
     # Written past Python's buffer: the signal may come while `print` still has it, which a second one cannot enter.
-    work = f"""signal.signal({int(number)}, lambda *_: os.write(1, b"heard\\n"))
+    heard = signal.SIGINT if number == signal.SIGTERM else number
+    work = f"""signal.signal({int(heard)}, lambda *_: os.write(1, b"heard\\n"))
 other = subprocess.Popen(["sleep", "600"])
 print("other", other.pid, flush=True)
 while True: time.sleep(1)"""
@@ -175,3 +176,23 @@ def test_a_signal_during_the_imports_is_one_word(module: str, imports: int, numb
     assert all(line.startswith("import time:") for line in begun)
     assert said == ["interrupted\n"]
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("ignored", [(), (signal.SIGINT, signal.SIGQUIT)])
+def test_sigterm_reaches_the_child_as_a_signal_that_ray_has_no_handler_for(ignored: tuple[int, ...]) -> None:
+    """Ray's core answers SIGTERM, while it starts, with a dump of its stack. A background job's SIGINT is ignored."""
+    work = "def told(number, frame):\n    print('told', number, flush=True)\n    os._exit(0)\n"
+    work += "for number in (1, 2, 3, 15):\n"
+    work += "    if signal.getsignal(number) is not signal.SIG_IGN: signal.signal(number, told)\n"
+    work += "print('ready', flush=True)\ntime.sleep(60)"
+    before = [signal.signal(number, signal.SIG_IGN) for number in ignored]
+    try:
+        process, _ = start(work)
+    finally:
+        for number, handler in zip(ignored, before, strict=True):
+            signal.signal(number, handler)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert f"told {int(signal.SIGHUP if ignored else signal.SIGINT)}\n" in out

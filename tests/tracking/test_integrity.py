@@ -8,13 +8,15 @@ from types import SimpleNamespace
 import pytest
 from mlflow import MlflowClient
 
-from skipray import tracking
+from skipray import launch, tracking
 from skipray.records import Bins, Histogram
 from skipray.spec import SweepSpec
 from skipray.storage import TrialPlace, artifacts_of
 from skipray.tracking.checksums import checksums_of, read_checksums
+from skipray.tracking.files import read_file, write_files
 from skipray.tracking.read.artifacts import read_artifacts
 from skipray.tracking.read.integrity import words_beside
+from skipray.tracking.read.ledger import child_runs
 from skipray.tracking.read.manifest import read_manifests
 
 FILES = ("layers.parquet", "spectra.npz", "weights.safetensors", "histograms.parquet")
@@ -263,6 +265,44 @@ def test_a_moved_store_has_its_files_and_a_copy_uses_its_own(
         toys.record_one(more, trial, there)
     assert len(tracking.read_layers(more, there)) > 0
     assert not (tmp_path / "skipray-store" / "artifacts").exists(), "what is new was written to where the store was"
+
+
+@pytest.mark.parametrize("lost", ["one run's", "all"])
+def test_a_copy_that_lacks_files_says_so_and_leaves_the_original_alone(
+    recorded: tuple[SweepSpec, str], tmp_path: Path, lost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep, uri = recorded
+    tracking.finish_sweep(tracking.open_sweep(sweep, uri))
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "skipray-store", copy / "skipray-store")
+    shutil.copy(tmp_path / "skipray.db", copy)
+    runs = [copy / "skipray-store" / "artifacts" / row.run_id for row in child_runs(uri, sweep.name)]
+    for run in runs if lost == "all" else runs[:1]:
+        shutil.rmtree(run)
+    there = f"sqlite:///{copy}/skipray.db"
+    found = tracking.examine(sweep, there)
+    assert len(found) == (len(runs) if lost == "all" else 1)
+    assert all(one.what.startswith(f"its files are gone ({copy}") for one in found)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "skipray-store").rglob("*")}
+    written = {"measurements/abcd/layers.parquet": b"x"}
+    for row in child_runs(there, sweep.name):
+        write_files(there, row.artifact_uri, row.run_id, written)
+        assert read_file(there, row.artifact_uri, row.run_id, "measurements/abcd/layers.parquet") == b"x"
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "skipray-store").rglob("*")} == before
+    assert tracking.examine(sweep, uri) == []
+
+
+def test_the_doctor_says_what_was_done_and_what_would_be(
+    recorded: tuple[SweepSpec, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep, uri = recorded
+    shutil.rmtree(next(Path(row.artifact_uri).parent for row in child_runs(uri, sweep.name)))
+    remedy = "marked as deleted; the next launch runs the trial again"
+    for asked, said, count in ((False, "with --repair: ", 0), (True, "repaired: ", 1)):
+        arguments = ["doctor", sweep.name, "--tracking-uri", uri, *(["--repair"] if asked else [])]
+        assert launch.run(arguments) == 0
+        out = capsys.readouterr().out
+        assert f"): {said}{remedy}\n1 finding, {count} repaired\n" in out
 
 
 def test_an_edited_tag_says_nothing() -> None:

@@ -66,9 +66,10 @@ class Mistakes:
         if kind == "missing":
             above = self.document.where(here[:-1])
             return f"{above}: {'.'.join(map(str, here))}: found nothing; allowed: {allowed_words(model, parts, detail)}"
-        return self.document.mistake(
-            here, f"found {show(detail['input'])}; allowed: {allowed_words(model, parts, detail)}"
-        )
+        words = allowed_words(model, parts, detail)
+        if kind == "finite_number":
+            words = words.replace("a number", "a finite number", 1)
+        return self.document.mistake(here, f"found {show(detail['input'])}; allowed: {words}")
 
 
 def _merged(lines: Iterable[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from skipray.errors import written_to
 from skipray.outputs import check_output
+from skipray.spec import SweepSpec
 from skipray.tracking.address import TrackingRefused, redact, resolve_uri
 from skipray.tracking.exchange.prior import UNKNOWN, read_rows
 from skipray.tracking.exchange.table import (
@@ -23,6 +24,7 @@ from skipray.tracking.exchange.table import (
     column_name,
     is_factor_column,
 )
+from skipray.tracking.read.ledger import read_ledger
 from skipray.tracking.read.manifest import stored_sweep
 from skipray.tracking.read.readback import read_trials
 from skipray.tracking.read.sweep_run import no_sweep
@@ -42,13 +44,18 @@ class ExportedTable:
     path: Path
     trials: int
     columns: int
+    left: int
+    """Finished trials of the store that are no part of the sweep as its file is now."""
 
 
-def export_table(name: str, path: Path, tracking_uri: str | None = None, *, force: bool = False) -> ExportedTable:
+def export_table(
+    sweep: str | SweepSpec, path: Path, tracking_uri: str | None = None, *, force: bool = False
+) -> ExportedTable:
     """Write the finished trials of a sweep as CSV or Parquet, by the file's suffix: those of its cells and seeds, not
     the points of a tuning study. A tuned sweep's are told apart by a column `setting`.
 
     Args:
+        sweep: a name: all that the store has of it, in the settings that were launched last; or a sweep: its trials.
         force: whether a file that is there is written over.
 
     Raises:
@@ -59,11 +66,13 @@ def export_table(name: str, path: Path, tracking_uri: str | None = None, *, forc
             rule.
     """
     check_output(path, FORMATS, replace=force)
-    uri = resolve_uri(None, tracking_uri)
+    of_file = None if isinstance(sweep, str) else sweep
+    name, uri = sweep if isinstance(sweep, str) else sweep.name, resolve_uri(of_file, tracking_uri)
     stored = stored_sweep(name, uri)
     if stored is None:
         raise no_sweep(uri, name)
-    table = table_of(read_trials(stored.sweep, uri))
+    trials = read_trials(of_file or stored.sweep, uri)
+    table = table_of(trials)
     if not len(table):
         raise TrackingRefused(f"{redact(uri)}: found no finished trial of {name}; allowed: at least one")
     aside = path.with_name(f".{path.stem}.part{path.suffix}")
@@ -77,7 +86,8 @@ def export_table(name: str, path: Path, tracking_uri: str | None = None, *, forc
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
-    return ExportedTable(path, *table.shape)
+    finished = () if of_file is None else read_ledger(stored.sweep, uri, trials=stored.trials).finished
+    return ExportedTable(path, *table.shape, len({*finished} - {*trials["trial_id"]}))
 
 
 def _refuse_what_is_read_otherwise(aside: Path, name: str) -> None:

@@ -12,7 +12,7 @@ from skipray.tracking.address import Address, redact
 from skipray.tracking.client import reach
 from skipray.tracking.files import list_files
 from skipray.tracking.read.former import ACCEPTED_PREFIX, Accepted
-from skipray.tracking.read.manifest import FOLDER
+from skipray.tracking.read.manifest import FOLDER, read_manifests
 from skipray.tracking.read.sweep_run import SweepRun
 from skipray.tracking.write.experiment import log_files
 
@@ -56,3 +56,14 @@ def _same_code(name: str, files: str, parts: str) -> "RunTag":
 def has_manifest(uri: str, run: SweepRun) -> bool:
     """Whether a sweep's run says what the sweep is: those of skipray 0.1 do not."""
     return bool(list_files(uri, run.artifact_uri, run.run_id, FOLDER))
+
+
+def is_latest(uri: str, run: SweepRun, sweep: SweepSpec, trials: Iterable[TrialSpec]) -> bool:
+    """Whether the latest manifest of a sweep's run is that of the sweep as its file is now, with these trials: not
+    where the file was put back to what was launched before another one."""
+    latest = max(read_manifests(uri, run), key=lambda m: m.written_ms, default=None)
+    if latest is None:
+        return False
+    given = redact(sweep.text), tuple(map(redact, sweep.overrides))
+    ids = {t.trial_id for t in latest.sweep.stored or ()}
+    return (latest.sweep.text, tuple(latest.sweep.overrides)) == given and ids == {t.trial_id for t in trials}
