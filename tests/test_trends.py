@@ -633,3 +633,18 @@ def test_allowed_variances_hold_what_a_cliff_shows() -> None:
         sums.append(found.probability.sum())
     assert np.median(steps) < 5  # depth 38 to 8; a bare power of depth gives hundreds
     assert sums == pytest.approx([1.0] * 20)
+
+
+@pytest.mark.parametrize("truth", [lambda d: 1.25 - 0.3 * d**0.2, lambda d: -0.2 + 1.9 * d**-0.35])
+def test_parameters_give_the_curve_also_where_it_would_run_out_of_bounds(truth) -> None:
+    """An offset that no accuracy can have is that of the curve all the same: cut, it would give another one."""
+    rng = np.random.default_rng(0)
+    depth = np.repeat([2.0, 4.0, 8.0, 16.0, 32.0, 64.0], 4)
+    value = truth(depth) + 0.002 * rng.standard_normal(len(depth))
+    trend = fit_depth_trend(depth, value, seed=np.tile(np.arange(4), 6), curves=["power_law"], bounds=(0, 1))
+    of = {name: triple[0] for name, triple in trend.parameters.items()}
+    curve = of["offset"] + of["coefficient"] * depth ** of["exponent"]
+    assert np.abs(curve - truth(depth)).max() < 0.005
+    assert all(low <= estimate <= high for estimate, low, high in trend.parameters.values())
+    assert not 0 <= of["offset"] <= 1
+    assert any(note.startswith("offset ") and "no value that there can be" in note for note in trend.notes)

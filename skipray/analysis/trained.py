@@ -47,13 +47,13 @@ def judged(sweep: SweepSpec, trials: pd.DataFrame, groups: Sequence[Group]) -> p
     known = np.isfinite(value) & np.isfinite(score.chance)
     asked = sweep.trained
     least = _least(sweep, score)
-    learns = value >= least
+    learns = _reaches(value, least)
     # A trial from before chance was logged: it knew itself how frequent its most frequent class was.
     told = trials[CHANCE_SCORE].notna().to_numpy() if CHANCE_SCORE in trials else np.zeros(len(trials), dtype=bool)
     learns &= told | (trials["outcome"] != "untrained").to_numpy(dtype=bool)
     learns &= ~lost
     bar = np.fmax(_bars(sweep, trials, groups, np.where(known, value, np.nan), score), least)
-    fits = learns & (value >= bar)
+    fits = learns & _reaches(value, bar)
     tag = (trials["outcome"] == "trained").to_numpy(dtype=bool)
     out = trials.copy()
     out[FITS] = np.where(known, fits, tag).astype(float)
@@ -66,6 +66,11 @@ def judged(sweep: SweepSpec, trials: pd.DataFrame, groups: Sequence[Group]) -> p
     judged_as = np.where(fitting, "trained", np.where(exploded, "exploded", "untrained"))
     out["outcome"] = np.where(lost, "diverged", judged_as)
     return out
+
+
+def _reaches(value: np.ndarray, bar: np.ndarray) -> np.ndarray:
+    """Whether values are at least a bar, which is computed: its last bits decide nothing."""
+    return (value >= bar) | np.isclose(value, bar, rtol=1e-9, atol=0.0)
 
 
 def definitions(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[Definition, ...]:
@@ -98,11 +103,10 @@ def definitions(sweep: SweepSpec, trials: pd.DataFrame) -> tuple[Definition, ...
 def _as_told(label: str) -> tuple[Definition, ...]:
     """Of results from elsewhere that lack the score or its chance: what they say of themselves is all there is."""
     why = f"since its {label} or the chance level is not known"
+    said = f"unless its record says otherwise, {why}"
     return (
-        Definition(
-            "fits", FITS, f"A network fits its training set where its own record says that it has trained, {why}"
-        ),
-        Definition("learns", LEARNS, f"A network learns anything where its own record says that it has trained, {why}"),
+        Definition("fits", FITS, f"A network counts as fitting its training set {said}"),
+        Definition("learns", LEARNS, f"A network counts as learning anything {said}"),
         Definition("lags", KEEPS_UP, f"Which networks keep up with their twins cannot be told, {why}"),
     )
 

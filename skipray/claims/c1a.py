@@ -11,7 +11,7 @@ from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, find
 from skipray.claims.judging.data import SweepData
 from skipray.claims.judging.evidence import Lead
 from skipray.claims.judging.lead import lead_of
-from skipray.trends import trainability_limit
+from skipray.trends import Limit, trainability_limit
 
 ID = "C1a"
 SOURCE = PAPER_SOURCE
@@ -49,22 +49,25 @@ def judge(data: SweepData) -> Finding:
         return untested(statement, "Run at least two depths with at least two seeds.", lacking[0])
     rows = pd.concat(used)
     rows = rows[~rows.index.duplicated()]  # plain networks are compared with each twin
-    words = "; ".join(
-        f"{data.name(role)} {_limit_words(own)}"
-        for role in ("plain", *data.twins)
-        if len(own := rows[rows["architecture"] == data.family(role)])
-    )
+    tables = {role: rows[rows["architecture"] == data.family(role)] for role in ("plain", *data.twins)}
+    limits = {
+        role: trainability_limit(own["depth"], own["trained"], seed=own["seed"])
+        for role, own in tables.items()
+        if len(own)
+    }
+    words = "; ".join(f"{data.name(role)} {_limit_words(tables[role], limit)}" for role, limit in limits.items())
+    beyond = {limit.censored for limit in limits.values()}
+    more = [told for side, told in (("above", "deeper networks"), ("below", "shallower ones")) if side in beyond]
     return finding(
         statement, parts, rows["seed"], rows["depth"],
         supported=f"{plain_name} stops training at smaller depths than its twins ({words}).",
         refuted=f"{plain_name} does not stop training before its twins ({words}).",
-        open=f"The limits cannot be told apart yet ({words}); deeper networks or more seeds would tell.",
+        open=f"The limits cannot be told apart yet ({words}); {' or '.join([*more, 'more seeds'])} would tell.",
         facts=words,
     )  # fmt: skip
 
 
-def _limit_words(table: pd.DataFrame) -> str:
-    limit = trainability_limit(table["depth"], table["trained"], seed=table["seed"])
+def _limit_words(table: pd.DataFrame, limit: Limit) -> str:
     if limit.depth is not None:
         return f"near depth {limit.depth:.0f}"
     if limit.censored == "none":

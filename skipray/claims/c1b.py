@@ -1,8 +1,9 @@
 """C1b: the train error of networks with skips does not rise with depth.
 
-Parts, one for each family: its train error at the deepest depth less that at the shallowest, seed by seed, in
-percentage points. A diverged network has a train error of 100 %. How often networks may collapse without any having
-done so among these seeds is said beside it: no interval knows of what it has not seen.
+Parts, one for each family that trains at the shallowest depth (another's error cannot rise): its train error at the
+deepest depth less that at the shallowest, seed by seed, in percentage points. A diverged network has a train error of
+100 %. How often networks may collapse without any having done so among these seeds is said beside it: no interval knows
+of what it has not seen.
 """
 
 import pandas as pd
@@ -28,11 +29,18 @@ def judge(data: SweepData) -> Finding:
     parts: list[Comparison] = []
     used: list[pd.DataFrame] = []
     words: list[str] = []
+    vacuous: list[str] = []
     counted = "their train error counts as 100 %"
     for role in data.twins:
         table = data.measured("train.accuracy", data.of(role), diverged=NOTHING_RIGHT)
         change = change_of(table.assign(value=100.0 * (1.0 - table["value"])), data.strata(table))
         if change.mean is None:
+            continue
+        shallowest = change.rows[change.rows["depth"] == change.rows["depth"].min()]
+        if not (shallowest["outcome"] == "trained").any():
+            vacuous.append(
+                f"no {data.name(role)} of depth {shallowest['depth'].iloc[0]:.0f} trains, which leaves no rise"
+            )
             continue
         lost = data.of(role)["outcome"] == "diverged"
         if not lost[lost].index.isin(change.rows.index).all():
@@ -48,13 +56,15 @@ def judge(data: SweepData) -> Finding:
         used.append(change.rows)
         line = f"{change.along_a_line:+.2g}"
         words.append(f"{name} {rise.effect:+.2g} points {change.ends} (along a line {line}), {_good(change.rows)}")
+    if not parts and vacuous:
+        return untested(statement, "Train shallower networks, or with another recipe.", "; ".join(vacuous))
     if not parts:
         names = " or ".join(data.name(r).lower() for r in ROLES)
         return untested(
             statement, f"Train {names} at two or more depths with two or more seeds.",
             "no train accuracy of a residual family at two depths and two seeds",
         )  # fmt: skip
-    rows, told = pd.concat(used), "; ".join(words)
+    rows, told = pd.concat(used), "; ".join([*words, *vacuous])
     return finding(
         statement, parts, rows["seed"], rows["depth"],
         supported=f"Train error does not rise with depth by {MARGIN:g} point: {told}.",
@@ -66,12 +76,13 @@ def judge(data: SweepData) -> Finding:
 
 
 def _good(table: pd.DataFrame) -> str:
-    """What the seeds at the deepest depth say of collapses."""
+    """What the runs at the deepest depth say of collapses: of all settings of other factors, seed by seed where all of
+    them train."""
     deepest = table[table["depth"] == table["depth"].max()]
-    seeds = (deepest["outcome"] == "trained").groupby(deepest["seed"].to_numpy()).all()
-    good, count = int(seeds.sum()), len(seeds)
-    if good < count:
-        return f"{count - good} of {count} seeds do not train there"
-    return (
-        f"{good} of {count} good runs there exclude a collapse rate above {100 * excluded_rate(good):.0f} % (at 97.5 %)"
-    )
+    trained = deepest["outcome"] == "trained"
+    if not trained.all():
+        runs = "seeds" if not deepest["seed"].duplicated().any() else "runs"
+        return f"{int((~trained).sum())} of {len(trained)} {runs} do not train there"
+    seeds = deepest["seed"].nunique()
+    good = f"{seeds} of {seeds} good runs" if len(trained) == seeds else f"{len(trained)} good runs of {seeds} seeds"
+    return f"{good} there exclude a collapse rate above {100 * excluded_rate(seeds):.0f} % (at 97.5 %)"

@@ -4,7 +4,7 @@ Every curve is linear in some parameters once the others are given, so that it i
 Pereyra 1973): value(depth) = sum_l linear_l * basis_l(depth; nonlinear). A file, or a user's `module:name` object, has
 
 - `LINEAR: dict[str, str]`: names of the linear parameters with their meaning and unit, in the order of the basis;
-- `LEVELS: tuple[str, ...]` (optional): those of them that the value runs into, which keep its natural bounds;
+- `LEVELS: tuple[str, ...]` (optional): those of them that the value runs into; their intervals end at its bounds;
 - `NONLINEAR: dict[str, str]`: the same for the nonlinear ones (may be empty);
 - `ranges(depth) -> tuple[Range, ...]`: where each nonlinear parameter is looked for, from the sorted distinct depths;
 - `basis(depth, nonlinear)`: array (linear parameters, resamples, depths) for `depth` (depths,) and `nonlinear`

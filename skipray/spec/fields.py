@@ -176,8 +176,8 @@ class Recipe(Section):
     """Of torch.optim by its name in lower case with its arguments, `{name: adamw, betas: [0.9, 0.95]}`, or
     `module:name`, whose groups keep their ratios to `learning_rate`; SGD when left out."""
     weight_decay_on: Literal["all", "weights"] = "all"
-    """all: every parameter. weights: matrices and kernels only, not biases, scales and normalizations (He et al. 2019,
-    Bag of Tricks, section 3.1)."""
+    """all: every parameter. weights: matrices, kernels and embeddings only, not biases, scales, normalizations,
+    positions and tokens (He et al. 2019, Bag of Tricks, section 3.1)."""
     loss: Choice | None = None
     """cross_entropy (with `label_smoothing`), binary, mse, or `module:name`: a function of (scores, targets) whose
     value is the mean over the batch's samples, or labels that count; cross-entropy when left out."""

@@ -77,6 +77,12 @@ def _decays_scales(trial: "TrialSpec") -> bool:
     return recipe.weight_decay_on == "weights" and maps
 
 
+def _spares_positions(trial: "TrialSpec") -> bool:
+    """Positions and tokens are no weights; own families have another version as it is."""
+    muon = trial.recipe.optimizer is not None and trial.recipe.optimizer["name"] == "muon"
+    return trial.model.architecture == "transformer" and (trial.recipe.weight_decay_on == "weights" or muon)
+
+
 def _has_a_constant_answer_of_its_own(trial: "TrialSpec") -> bool:
     """The best constant answer is that of the loss, and not the values' mean: outcomes are told from it."""
     loss = trial.recipe.loss
@@ -114,6 +120,7 @@ REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
     (5, _may_loop_a_block),
     (6, _may_hand_on_behind_others),
     (6, _begins_with_tokens),
+    (6, _spares_positions),
 )
 """Version, and whether the numbers of a trial are other ones since; the CHANGELOG says which."""
 NUMERICS_VERSION = max(version for version, _ in REVISIONS)

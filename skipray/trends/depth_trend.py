@@ -25,6 +25,7 @@ from skipray.trends.fitted import FittedCurve, LimitsFound, around
 from skipray.trends.fitting import Observed, fit_curves, left_out_errors
 from skipray.trends.given import seeds_of, signs_of
 from skipray.trends.in_step import in_step
+from skipray.trends.levels import cut_levels, notes_of_levels
 from skipray.trends.variances import estimate_variances
 from skipray.wording import counted
 
@@ -309,9 +310,11 @@ def _concluded(one: _Prepared, found: _Chosen, errors: Sequence[float | None], l
     if p is not None and LACK_OF_FIT_LEVEL <= p < NOTED_LACK_OF_FIT:
         notes.append(f"the curve fits the depths' means poorly (p {p:.2g})")
     notes += [f"{name} lies at the end of the range that is searched" for name in best.at_end()]
+    parameters = cut_levels(best, best.intervals(one.unit, limits), one.bounds)
+    notes += notes_of_levels(best, parameters, one.bounds)
     return DepthTrend(
         curve=best.name,
-        parameters=_within(best, best.intervals(one.unit, limits), one.bounds),
+        parameters=parameters,
         weights=found.weights,
         verdict=NO_CURVE_FITS if p is not None and p < LACK_OF_FIT_LEVEL else best.name,
         tied=tuple(f.name for f in sorted(found.tied, key=lambda f: f.aicc)),
@@ -332,17 +335,6 @@ def _natural(bounds: tuple[float | None, float | None] | None) -> tuple[float, f
     if not found[0] < found[1]:
         raise ValueError(f"found the bounds {low} and {high}; allowed: the lower below the higher")
     return found
-
-
-def _within(
-    fit: FittedCurve, parameters: dict[str, tuple[float, float, float]], bounds: tuple[float, float]
-) -> dict[str, tuple[float, float, float]]:
-    """The parameters with those that are levels, values that the curve runs into, cut at the value's bounds."""
-    levels = getattr(fit.bound.entry, "LEVELS", ())
-    return {
-        name: tuple(float(np.clip(x, *bounds)) for x in triple) if name in levels else triple  # type: ignore[misc]
-        for name, triple in parameters.items()
-    }
 
 
 def _checked(

@@ -38,8 +38,8 @@ class Shift:
     """log2 of the second family's trainability limit over the first's, with the profile of its likelihood."""
 
     doublings: float
-    """Within the depths tried: a limit beyond the deepest counts as the deepest, and so this as a lower bound; the
-    interval's nearer end where that lies outside of it."""
+    """Within the depths that each family was tried at: a limit beyond its deepest counts as the deepest, and so this as
+    a lower bound; the interval's nearer end where that lies outside of it."""
     at: Array = field(repr=False)
     """(shifts,) doublings, ascending."""
     fall: Array = field(repr=False)
@@ -151,7 +151,9 @@ def trainability_shift(
     limit = surface.midpoint[surface.best[:, best, steep]]
     away = limit[index] + log_shift * twin - log_depth
     slopes = np.vstack([*(slope * (index == c) for c in range(len(limit))), away, slope * twin])
-    seen = np.clip(limit + log_shift, depths[0], depths[-1]) - np.clip(limit, depths[0], depths[-1])
+    tried = [[log_depth[(index == c) & (twin == t)] for c in range(len(limit))] for t in (False, True)]
+    ends_of = [np.array([(x.min(), x.max()) if len(x) else depths[[0, -1]] for x in of]).T for of in tried]
+    seen = np.clip(limit + log_shift, *ends_of[1]) - np.clip(limit, *ends_of[0])
     found = Shift(
         doublings=float(seen.mean() / np.log(2)),
         at=surface.shift / np.log(2),

@@ -188,6 +188,12 @@ def test_what_is_missing_is_named(table) -> None:
     assert found.reason == "no run has test.acuracy (the nearest are test.accuracy, gap.accuracy)"
 
 
+def test_without_a_finished_trial_that_is_the_reason(table) -> None:
+    claim = TrendClaim(id="a", kind="trend", metric="test.accuracy", family="vit", direction="rising")
+    none = table(lambda *_: {}).iloc[:0].assign(**{"trained.bar": 0.5})
+    assert judge(none, own=[claim])[0].reason == "no trial is finished"
+
+
 def test_families_that_a_factor_sets_apart_are_told_which(table) -> None:
     claim = ComparisonClaim(
         id="a", kind="comparison", metric="test.accuracy", family="vit", than="cnn", direction="above"
@@ -209,7 +215,7 @@ def test_families_that_a_factor_sets_apart_are_told_which(table) -> None:
 def test_a_negative_lead_is_said_without_a_sign(table) -> None:
     claim = LimitClaim(id="less", kind="limit", family="cnn", direction="above", than="vit")
     sentence = own(planted(table, 0.0, 0.0), claim)["less"].sentence
-    assert re.search(r"cnn trains [\d.]+ doublings of depth less far than vit", sentence)
+    assert re.search(r"cnn trains at least [\d.]+ doublings of depth less far than vit", sentence)
 
 
 def test_roles_bind_the_papers_claims_to_any_families(table, verdict) -> None:
@@ -329,7 +335,7 @@ def test_a_claim_may_compare_two_values_of_a_factor() -> None:
     assert "Transformer options.norm=pre less Transformer options.norm=post: +0.4 in" in found["a"].sentence
     assert "8 pairs" in found["a"].sentence
     assert "+0.003 from depth 2 to 8" in found["t"].sentence
-    assert re.search(r"pre trains 1 doubling of depth further than", found["l"].sentence)
+    assert re.search(r"pre trains at least 1 doubling of depth further than", found["l"].sentence)
 
 
 def test_a_family_is_itself_in_whatever_order_its_values_stand(tmp_path: Path) -> None:
@@ -395,3 +401,54 @@ def test_a_family_may_be_called_as_a_role_is(table) -> None:
     assert bound["a"].sentence == found["a"].sentence
     assert bound["C1a"].statement == "skip's trainability limit lies below its twins'"
     assert bound["C1a"].verdict == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "depths", "strata", "reason", "what"),
+    [
+        (
+            2,
+            (8, 20),
+            ("depth", "architecture"),
+            "without one of two seeds no pair within depth and architecture",
+            "three",
+        ),
+        (1, (8, 20), (), "4 trained runs with both, of 1 seed", "two"),
+        (3, (8,), (), "of which no two that could be compared differ in both", "two"),
+    ],
+)
+def test_why_there_is_no_correlation(table, seeds: int, depths, strata, reason: str, what: str) -> None:
+    rng = np.random.default_rng(0)
+
+    def measure(family, depth, seed):
+        value = 0.5 if len(depths) == 1 else rng.random()
+        return {"test.accuracy": rng.random(), "train.accuracy": value}
+
+    claim = CorrelationClaim(
+        id="k", kind="correlation", metric="test.accuracy", other="train.accuracy", direction="positive", strata=strata
+    )
+    (found,) = [c for c in judge(table(measure, seeds, ("a", "b"), depths), own=[claim]) if c.own]
+    assert found.verdict == "not tested"
+    assert found.reason.endswith(reason)
+    assert f"with {what} or more seeds" in found.sentence
+
+
+def test_a_limit_that_is_no_further_known_than_its_own_depths() -> None:
+    """All of one family train up to 16, none of the other from 32 on: which trains further is open."""
+    rows = [
+        {
+            "trial_id": f"{f}{d}{s}",
+            "architecture": f,
+            "depth": d,
+            "seed": s,
+            "outcome": "trained" if f == "a" else "untrained",
+        }
+        for f, depths in (("a", (4, 8, 16)), ("b", (32, 64, 128)))
+        for d in depths
+        for s in range(4)
+    ]
+    trials = pd.DataFrame(rows).assign(**{"train.accuracy": 0.5})
+    claim = LimitClaim(id="u", kind="limit", family="a", direction="above", than="b")
+    (found,) = [c for c in judge(trials, own=[claim]) if c.own]
+    assert found.verdict == "inconclusive"
+    assert re.search(r"Open: a trains at most [\d.]+ doublings? of depth less far than b\.", found.sentence)

@@ -189,3 +189,50 @@ def test_limits_are_compared_within_what_both_families_have(table) -> None:
     )
     one = judge(both[both["seed"] == 0], own=[further], factors=["width"])[0]
     assert one.reason == "fewer than two seeds of both families"
+
+
+def test_c1b_counts_runs_of_all_settings(table, verdict) -> None:
+    """Of two widths one collapses: no seed is without a network that trains."""
+    rng = np.random.default_rng(0)
+
+    def measure(lost: bool):
+        def of(family, depth, seed):
+            falls = lost and depth == 110
+            outcome = "untrained" if falls else "trained"
+            return {"train.accuracy": 0.99 - 0.2 * falls + 1e-3 * rng.random(), "outcome": outcome}
+
+        return of
+
+    wide, narrow = (table(measure(lost)).assign(width=width) for lost, width in ((False, 128), (True, 8)))
+    assert "5 of 10 runs do not train there" in verdict("C1b", pd.concat([wide, narrow], ignore_index=True)).sentence
+    whole = verdict("C1b", pd.concat([wide, wide.assign(width=64)], ignore_index=True))
+    assert "10 good runs of 5 seeds there exclude a collapse rate above 52 %" in whole.sentence
+
+
+def test_c1b_says_nothing_of_networks_that_train_nowhere(table, verdict) -> None:
+    rng = np.random.default_rng(0)
+
+    def measure(family, depth, seed):
+        trains = family == "resnext"
+        accuracy = (0.99 if trains else 0.1) - 1e-3 * rng.random()
+        return {"train.accuracy": accuracy, "outcome": "trained" if trains else "untrained"}
+
+    claim = verdict("C1b", table(measure))
+    assert claim.verdict == "supported"
+    assert claim.sentence.endswith("no ResNet of depth 8 trains, which leaves no rise.")
+    alone = verdict("C1b", table(measure, families=("plainnet", "resnet")))
+    assert alone.verdict == "not tested"
+    assert alone.reason == "no ResNet of depth 8 trains, which leaves no rise"
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted"),
+    [
+        ({"plainnet": 1, "resnet": 1, "resnext": 1}, "shallower ones or more seeds would tell"),
+        ({"plainnet": 1e9, "resnet": 1e9, "resnext": 1e9}, "deeper networks or more seeds would tell"),
+        ({"plainnet": 40, "resnet": 41, "resnext": 40}, "; more seeds would tell"),
+    ],
+)
+def test_c1a_says_what_would_tell(table, verdict, limits: dict[str, float], wanted: str) -> None:
+    claim = verdict("C1a", table(breaking(limits, np.random.default_rng(0)), seeds=3))
+    assert wanted in claim.sentence

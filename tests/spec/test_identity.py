@@ -91,6 +91,20 @@ def test_networks_that_were_measured_otherwise_have_another_version(changes: dic
 
 
 @pytest.mark.parametrize(
+    ("changes", "version"),
+    [
+        ({}, 1),
+        ({"weight_decay_on": "weights"}, 6),
+        ({"optimizer": {"name": "muon"}}, 6),
+        ({"optimizer": {"name": "adamw"}}, 1),
+    ],
+)
+def test_positions_are_spared_since_version_6(changes: dict[str, Any], version: int) -> None:
+    trial = load_sweep(ROOT / "sweeps" / "xiong2020.yaml").trials()[0]
+    assert replace(trial, recipe=trial.recipe.model_copy(update=changes)).numerics_version == version
+
+
+@pytest.mark.parametrize(
     ("name", "changes", "version"),
     [
         ("positions", {"gradient_accumulation": 2}, 3),

@@ -284,14 +284,16 @@ def test_what_all_results_share_is_no_factor(tmp_path: Path) -> None:
 
 
 def test_chance_decides_what_fits_and_its_absence_is_said(sqlite: str, tmp_path: Path) -> None:
-    path, said = table(tmp_path / "x.csv", note=1), list[str]()
+    bound = {"hidden.log10_condition.median": 3.0, "hidden.log10_condition.median.censored": 1}
+    path, said = table(tmp_path / "x.csv", note=1, **bound), list[str]()
     import_table(path, "x", sqlite, say=said.append)
     assert "only kept" in said[1]
+    assert said[1].endswith("...): note"), "a bound is read with its value"
     assert said[1].endswith("note")
     stored = tracking.stored_sweep("x", sqlite)
     assert stored is not None
     fits, learns, *_ = (one.definition.sentence for one in aggregate(stored.sweep).limit_tables)
-    assert "its own record says" in fits
+    assert "unless its record says otherwise" in fits
     assert "unknown" not in fits + learns
     import_table(path, "x", sqlite, chance=0.1, say=said.append)
     assert "24 results of the table as it was imported before" in said[-1]

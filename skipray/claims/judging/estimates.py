@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.special import gammaincinv
 
 from skipray.claims.judging.evidence import Mean, Ratio, Share
 from skipray.metrics import describe
@@ -14,14 +15,18 @@ from skipray.trends.given import seeds_of
 ROUNDING = float(np.finfo(np.float32).eps)
 """Of what was measured: a standard deviation below it, as a share of the values, is no knowledge."""
 
+SCATTER_TAIL = 0.25
+"""What a variance that few seeds tell may be, for the degrees of freedom: the upper end of this one-sided level."""
+
 
 def mean_over_cells(value: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Mean | None:
     """Mean over cells of the cell means, its standard error clustered by seed.
 
     A seed's residual is scaled by what its cell's mean took of it (Bell & McCaffrey 2002). Degrees of freedom are
     seeds - 1 where cells have the same seeds; else fewer, of the errors that count most, cells and seeds by themselves
-    (Satterthwaite 1946). A cell of one seed says nothing of its own spread: it is given the largest spread of any other
-    cell, as if its error went the way of all that its seed has.
+    (Satterthwaite 1946): of cells that scatter alike, and as they were found to, where a spread that few seeds tell is
+    taken to be as large as three of four such samples show at most. A cell of one seed says nothing of its own spread:
+    it is given the largest spread of any other cell, as if its error went the way of all that its seed has.
 
     Args:
         value, cell, seed: (values,). Values of one seed may have anything in common.
@@ -59,12 +64,21 @@ def mean_over_cells(value: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Me
     least = ROUNDING * max(1.0, float(np.abs(value).max())) / np.sqrt(len(names))
     weight = np.where(several, 1.0 / own, 0.0)
     weight[widest] += lone.sum()
-    by_cell = weight.sum() ** 2 / np.sum(weight[several] ** 2 / (own[several] - 1))
+    by_cell = _freedom(weight[several], own[several] - 1)
+    found = (spread * weight)[several]
+    if found.any():
+        least_chi2 = 2.0 * gammaincinv(0.5 * (own[several] - 1), SCATTER_TAIL)
+        by_cell = min(by_cell, _freedom(found * (own[several] - 1) / least_chi2, own[several] - 1))
     weight = np.bincount(pair_seed[several[pair_cell]], 1.0 / own[pair_cell[several[pair_cell]]] ** 2)
     by_seed = max(1.0, weight.sum() ** 2 / np.sum(weight**2) - 1)
     freedom = float(min(by_cell, by_seed))
     whole = len(names) - 1
     return Mean(float(means.mean()), max(error, float(least)), whole if freedom > whole - 1e-9 else freedom)
+
+
+def _freedom(variance: np.ndarray, freedom: np.ndarray) -> float:
+    """Of a sum of independent variances, each with its own degrees of freedom (Satterthwaite 1946)."""
+    return float(variance.sum() ** 2 / np.sum(variance**2 / freedom))
 
 
 def ratio_over_cells(above: np.ndarray, below: np.ndarray, cell: np.ndarray, seed: np.ndarray) -> Ratio | None:

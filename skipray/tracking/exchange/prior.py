@@ -139,7 +139,9 @@ def _assumed(table: ResultTable, rows: Sequence[Row], chance: float | None) -> l
     ]
     if any(silent_rows):
         said.append(f"{sum(silent_rows)} rows without a number and without an outcome count as diverged")
-    others = [name for name in table.metrics if name not in (*tracked(), CHANCE_SCORE, CHANCE_LOSS)]
+    # What says of a value that it is a bound is read with it.
+    read = {*tracked(), *(f"{name}.censored" for name in tracked()), CHANCE_SCORE, CHANCE_LOSS}
+    others = [name for name in table.metrics if name not in read]
     if others:
         named = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
         said.append(f"only kept, since they are no metrics of skipray's (train.accuracy, test.accuracy, ...): {named}")

@@ -135,7 +135,8 @@ class Scaled(nn.Module):
     def __init__(self):
         super().__init__()
         self.gain, self.token = nn.Parameter(torch.ones(4, 1, 1)), nn.Parameter(torch.ones(1, 1, 4))
-        self.table = nn.Parameter(torch.ones(1, 3, 4))
+        self.table, self.position_bias = nn.Parameter(torch.ones(1, 3, 4)), nn.Parameter(torch.ones(3, 4))
+        self.looked_up, self.mixing = nn.Embedding(5, 4), nn.Parameter(torch.ones(4, 4))
         self.one_row, self.one_column, self.memory = nn.Linear(4, 1), nn.Linear(1, 4), nn.RNN(1, 2)
         self.normed, self.normed_row = (weight_norm(nn.Linear(4, size)) for size in (4, 1))
         self.turned = orthogonal(nn.Linear(4, 4))
@@ -148,7 +149,8 @@ def test_weights_are_told_by_their_layer_and_scales_by_their_axes():
     net = Scaled()
     decayed = {name for name, p in net.named_parameters() if is_decayed(net, name, p)}
     assert decayed == {
-        "table", "one_row.weight", "one_column.weight", "memory.weight_ih_l0", "memory.weight_hh_l0",
+        "one_row.weight", "one_column.weight", "memory.weight_ih_l0", "memory.weight_hh_l0",
+        "looked_up.weight", "mixing",
         "normed.parametrizations.weight.original1", "normed_row.parametrizations.weight.original1",
         "turned.parametrizations.weight.original", "grouped.weight",
         "attention.in_proj_weight", "attention.out_proj.weight",

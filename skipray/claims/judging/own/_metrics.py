@@ -9,6 +9,9 @@ from skipray.claims.judging.data import NOTHING_RIGHT, DivergedValue, SweepData
 ACCURACIES = ("train.accuracy", "test.accuracy")
 """Of which a network with a non-finite loss has none. A gap between two is no accuracy: 0 would be a good one."""
 
+SETTINGS = ("trained.", "dataset.", "model.", "recipe.")
+"""What the names of columns begin with that no run measures."""
+
 
 def counted_as(metric: str) -> DivergedValue | None:
     """What a diverged network counts as where it is not left out; None of a metric of which it has no worst value."""
@@ -24,7 +27,10 @@ def of_family(data: SweepData, metric: str, family: str, diverged: DivergedValue
 def missing(data: SweepData, *metrics: str) -> str:
     """Which of the metrics no run has, and the nearest that some has; empty where all are there."""
     known = [str(c) for c in data.trials.columns if not str(c).endswith(".censored")]
+    known = [name for name in known if not name.startswith(SETTINGS)]
     for metric in metrics:
+        if metric not in known and data.trials.empty:
+            return "no trial is finished"
         if metric not in known:
             near = difflib.get_close_matches(metric, known, n=3)
             return f"no run has {metric}" + (f" (the nearest are {', '.join(near)})" if near else "")

@@ -1,6 +1,7 @@
 """A declared correlation: Kendall's tau of two metrics over the runs that trained."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from skipray.association import granulated_tau
@@ -9,6 +10,7 @@ from skipray.claims.judging.claim import Comparison, Finding, finding, untested
 from skipray.claims.judging.data import SweepData, combinations
 from skipray.claims.judging.own._metrics import missing
 from skipray.spec.claims import CorrelationClaim
+from skipray.wording import counted
 
 
 def judge(claim: CorrelationClaim, data: SweepData) -> Finding:
@@ -34,7 +36,7 @@ def judge(claim: CorrelationClaim, data: SweepData) -> Finding:
         else None
     )  # fmt: skip
     if tau is None:
-        return untested(statement, what, f"{len(table)} trained runs with both, or none that can be compared")
+        return untested(statement, *_lacking(claim, table, what))
     words = f"tau {tau.tau:.2f} over {len(table)} trained runs{within}"
     positive = claim.direction == "positive"
     part = Comparison(
@@ -53,3 +55,16 @@ def _ranked(value: ArrayLike, censored: ArrayLike) -> np.ndarray:
     number, sign = np.asarray(value, dtype=float), np.asarray(censored)
     out = np.where(sign > 0, number.max() + 1, number)
     return np.where(sign < 0, number.min() - 1, out)
+
+
+def _lacking(claim: CorrelationClaim, table: pd.DataFrame, what: str) -> tuple[str, str]:
+    """What to run, and why there is no tau, whose error leaves out one seed at a time, and needs pairs in the rest."""
+    runs = f"{counted(len(table), 'trained run')} with both"
+    seeds = table["seed"].nunique()
+    if seeds < 2:
+        return what, f"{runs}, of {counted(seeds, 'seed')}"
+    strata = list(claim.strata)
+    if strata and seeds == 2 and table.groupby(strata)["seed"].value_counts().max() == 1:
+        within = " and ".join(strata)
+        return what.replace("two or more", "three or more"), f"{runs}: without one of two seeds no pair within {within}"
+    return what, f"{runs}, of which no two that could be compared differ in both"

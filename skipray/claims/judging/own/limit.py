@@ -29,7 +29,7 @@ def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
         return untested(
             statement, f"Run {claim.family} and {than} at two or more depths with two or more seeds.", found
         )
-    words = f"{name} trains {_how_far(found.shift.doublings, other)}"
+    words = f"{name} trains {_how_far(found.shift.doublings, found.shift.bounded, other)}"
     part = Comparison(
         f"limit of {name} beyond {other}'s", Lead(found.shift), "doublings of depth", "the limits lie as claimed",
         "the limits do not lie as claimed", 0.0, claim.direction,
@@ -40,17 +40,24 @@ def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
     )  # fmt: skip
 
 
-def _how_far(doublings: float, other: str) -> str:
-    """`1 doubling of depth further than ResNet`, `as far as ResNet`.
+def _how_far(doublings: float, bounded: tuple[bool, bool], other: str) -> str:
+    """`1 doubling of depth further than ResNet`, `as far as ResNet`; `at least` where the data set no upper bound, as
+    of a family that always trains.
 
-    >>> [_how_far(value, "ResNet") for value in (0.001, 1.0, -0.5)]
+    >>> [_how_far(value, (True, True), "ResNet") for value in (0.001, 1.0, -0.5)]
     ['as far as ResNet', '1 doubling of depth further than ResNet', '0.5 doublings of depth less far than ResNet']
+    >>> [_how_far(value, (True, False), "ResNet") for value in (0.0, 3.0)]
+    ['at least as far as ResNet', 'at least 3 doublings of depth further than ResNet']
+    >>> _how_far(-1.0, (True, False), "ResNet"), _how_far(-2.0, (False, True), "ResNet")
+    ('at most 1 doubling of depth less far than ResNet', 'at least 2 doublings of depth less far than ResNet')
     """
-    size = round(abs(doublings), 2)
+    size, (below, above) = round(abs(doublings), 2), bounded
+    open_ends = {(True, False): doublings >= 0 or size == 0, (False, True): doublings < 0 and size > 0}.get(bounded)
+    at = "" if open_ends is None else "at least " if open_ends else "at most "
     if size == 0:
-        return f"as far as {other}"
+        return f"{at}as far as {other}" + ("" if below or above else ", as far as these depths tell")
     count = "1 doubling" if size == 1 else f"{size:.2g} doublings"
-    return f"{count} of depth {'further' if doublings > 0 else 'less far'} than {other}"
+    return f"{at}{count} of depth {'further' if doublings > 0 else 'less far'} than {other}"
 
 
 def _against_depth(claim: LimitClaim, data: SweepData) -> Finding:
