@@ -1,13 +1,14 @@
 """C1b: the train error of networks with skips does not rise with depth.
 
-Parts, one for each family that trains at the shallowest depth (another's error cannot rise): its train error at the
-deepest depth less that at the shallowest, seed by seed, in percentage points. A diverged network has a train error of
-100 %. How often networks may collapse without any having done so among these seeds is said beside it: no interval knows
-of what it has not seen.
+Parts, one for each family that trains at the shallowest depth (another's error cannot rise): the largest rise of its
+train error from the shallowest depth to any other, seed by seed, in percentage points. A diverged network has a train
+error of 100 %. How often networks may collapse without any having done so among these seeds is said beside it: no
+interval knows of what it has not seen.
 """
 
 import pandas as pd
 
+from skipray.claims.judging.between import Largest, elsewhere, until_between
 from skipray.claims.judging.change import change_of
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims.judging.data import NOTHING_RIGHT, SweepData, diverged_remark
@@ -33,7 +34,8 @@ def judge(data: SweepData) -> Finding:
     counted = "their train error counts as 100 %"
     for role in data.twins:
         table = data.measured("train.accuracy", data.of(role), diverged=NOTHING_RIGHT)
-        change = change_of(table.assign(value=100.0 * (1.0 - table["value"])), data.strata(table))
+        table, strata = table.assign(value=100.0 * (1.0 - table["value"])), data.strata(table)
+        change = change_of(table, strata)
         if change.mean is None:
             continue
         shallowest = change.rows[change.rows["depth"] == change.rows["depth"].min()]
@@ -46,16 +48,18 @@ def judge(data: SweepData) -> Finding:
         if not lost[lost].index.isin(change.rows.index).all():
             counted = "their train error counts as 100 %, and is left out at the shallowest depth"
         rise = difference_within(change.mean, "train.accuracy", 100.0)
+        between = until_between(table, strata, lambda mean: difference_within(mean, "train.accuracy", 100.0))
         name = data.name(role)
         parts.append(
             Comparison(
-                f"rise of {name}'s train error {change.ends}", rise, "points",
+                f"largest rise of {name}'s train error from its shallowest depth on", Largest(rise, between), "points",
                 f"{name}'s train error does not rise", f"{name}'s train error rises", MARGIN, "below",
             )
         )  # fmt: skip
         used.append(change.rows)
         line = f"{change.along_a_line:+.2g}"
-        words.append(f"{name} {rise.effect:+.2g} points {change.ends} (along a line {line}), {_good(change.rows)}")
+        told = f"{change.ends} (along a line {line}{elsewhere(between, rise.effect, MARGIN)})"
+        words.append(f"{name} {rise.effect:+.2g} points {told}, {_good(change.rows)}")
     if not parts and vacuous:
         return untested(statement, "Train shallower networks, or with another recipe.", "; ".join(vacuous))
     if not parts:

@@ -1,11 +1,15 @@
 """A change with depth where some depths lack seeds: between the furthest depths that share two."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from skipray.claims import change_over_depths, judge
+from skipray.claims.judging.between import until_between, within_throughout
 from skipray.claims.judging.change import change_of
+from skipray.claims.judging.claim import Comparison
 from skipray.spec.claims import LimitClaim, TrendClaim
 
 DEPTHS = (8, 20, 38, 56)
@@ -109,3 +113,55 @@ def test_a_limit_is_settled_by_the_next_depth_that_has_two_seeds(table, than: in
     one = judge(trials, own=[claim], factors=())[0]
     assert one.verdict == "supported"
     assert f"at depth {74 if direction == 'above' else 8}, the nearest to {than} that could settle it" in one.sentence
+
+
+def hill(table, middle: float, noise: float, seeds: int = 4, seed: int = 0) -> pd.DataFrame:
+    """0.6 at both ends, `middle` between."""
+    rng = np.random.default_rng(seed)
+    level = {8: 0.6, 20: middle, 38: middle, 56: 0.6}
+    return table(
+        lambda f, d, s: {"test.accuracy": level[d] + noise * rng.standard_normal()}, seeds, ("vit",), tuple(level)
+    )
+
+
+FLAT, RISING = (
+    TrendClaim(id=way, kind="trend", metric="test.accuracy", family="vit", direction=way, margin=margin)
+    for way, margin in (("flat", 0.05), ("rising", 0.0))
+)
+
+
+@pytest.mark.parametrize(("middle", "effect"), [(0.95, 0.35), (0.25, -0.35)])
+def test_what_has_been_elsewhere_is_not_flat(table, middle: float, effect: float) -> None:
+    claim, rising = (c for c in judge(hill(table, middle, 0.01), own=[FLAT, RISING]) if c.own)
+    assert claim.verdict == "refuted"
+    assert claim.effect == pytest.approx(effect, abs=0.02)
+    assert (claim.low > 0.05) if effect > 0 else (claim.high < -0.05)
+    for one in (claim, rising):
+        assert re.search(rf"; in between {'[+]' if effect > 0 else '-'}0\.3[3-7]\d* at depth (20|38)", one.sentence)
+
+
+def test_what_may_have_been_elsewhere_is_open(table) -> None:
+    """0.04 further between, of a margin of 0.05, by noise of 0.02."""
+    rows = hill(table, 0.64, 0.02)
+    ends = rows[rows["depth"].isin([8, 56])].copy()
+    ends["test.accuracy"] = 0.6 + 0.001 * ends["seed"]
+    mixed = pd.concat([ends, rows[~rows["depth"].isin([8, 56])]], ignore_index=True)
+    (claim,) = [c for c in judge(mixed, own=[FLAT]) if c.own]
+    assert claim.verdict == "inconclusive"
+    assert claim.low < 0.05 < claim.high
+    (claim,) = [c for c in judge(ends, own=[FLAT]) if c.own]
+    assert claim.verdict == "supported"
+
+
+@pytest.mark.parametrize(("middle", "wrong"), [(0.6, "refuted"), (0.65, "supported"), (0.65, "refuted")])
+def test_few_flat_series_are_refuted_and_few_hills_as_high_as_the_margin_supported(table, middle, wrong) -> None:
+    rows = hill(table, middle, 0.0).rename(columns={"test.accuracy": "value"})
+    stratum, rng, tries, found = np.array(["all"] * len(rows)), np.random.default_rng(0), 120, 0
+    for _ in range(tries):
+        noisy = rows.assign(value=rows["value"] + 0.03 * rng.standard_normal(len(rows)))
+        last = change_of(noisy, stratum).mean
+        assert last is not None
+        evidence = within_throughout(last, until_between(noisy, stratum, lambda mean: mean), 0.05)
+        part = Comparison("", evidence, "", "", "", 0.05, "within")
+        found += (part.p if wrong == "supported" else part.p_against) <= (0.025 if wrong == "supported" else 0.05)
+    assert found <= 0.05 * tries + 3 * np.sqrt(tries * 0.05 * 0.95)

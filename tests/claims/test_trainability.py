@@ -236,3 +236,20 @@ def test_c1b_says_nothing_of_networks_that_train_nowhere(table, verdict) -> None
 def test_c1a_says_what_would_tell(table, verdict, limits: dict[str, float], wanted: str) -> None:
     claim = verdict("C1a", table(breaking(limits, np.random.default_rng(0)), seeds=3))
     assert wanted in claim.sentence
+
+
+def test_c1b_of_what_collapses_in_between_is_refuted(table, verdict) -> None:
+    """As good at both ends: 83 points worse at three depths between."""
+    rng = np.random.default_rng(0)
+
+    def measure(family, depth, seed):
+        lost = family == "resnet" and depth in (38, 56, 74)
+        accuracy = (0.12 if lost else 0.95) + 0.002 * rng.standard_normal()
+        return {"train.accuracy": accuracy, "outcome": "untrained" if lost else "trained"}
+
+    claim = verdict("C1b", table(measure, families=("plainnet", "resnet")))
+    assert claim.verdict == "refuted"
+    assert claim.effect == pytest.approx(83, abs=0.5)
+    assert claim.low is not None
+    assert claim.low > 80
+    assert "; in between +83" in claim.sentence

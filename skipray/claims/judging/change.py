@@ -58,11 +58,7 @@ def change_of(table: pd.DataFrame, stratum: np.ndarray) -> Change:
             where a change begins, or having been wholly wrong there would make the change a good one.
         stratum: (rows,) the combination of the other factors.
     """
-    names = [str(name) for name in stratum]
-    known = table.assign(cell=names, censored=table["censored"] if "censored" in table.columns else 0)
-    lost = (table["outcome"] == "diverged").to_numpy(dtype=bool) if "outcome" in table.columns else False
-    known["well"] = ~np.broadcast_to(lost, len(table))
-    spans = {str(name): span for name, one in known.groupby("cell", sort=False) if (span := _furthest(one)) is not None}
+    known, spans = _spanned(table, stratum)
     low, high = (known["cell"].map({name: span[i] for name, span in spans.items()}) for i in (0, 1))
     well, depth = known["well"].to_numpy(dtype=bool), known["depth"]
     # Of strata without a span all is kept that may be kept: it tells what was tried.
@@ -71,6 +67,25 @@ def change_of(table: pd.DataFrame, stratum: np.ndarray) -> Change:
     pairs = [_paired(known[known["cell"] == name], span).assign(cell=name) for name, span in spans.items()]
     mean = censored_mean(pd.concat(pairs), "change") if pairs else None
     return Change(mean, table[kept], np.asarray(stratum)[kept], _words(known, spans), _lacking(known))
+
+
+def changes_between(table: pd.DataFrame, stratum: np.ndarray) -> dict[int, Mean]:
+    """The changes from where `change_of` begins to each depth before its end, by depth: what lies between says whether
+    a value that ends as it began has been elsewhere meanwhile.
+
+    Args:
+        table, stratum: as there.
+    """
+    known, spans = _spanned(table, stratum)
+    found: dict[int, Mean] = {}
+    for depth in sorted({int(d) for d in known["depth"]}):
+        within = {name: (low, depth) for name, (low, high) in spans.items() if low < depth < high}
+        pairs = [_paired(known[known["cell"] == name], span).assign(cell=name) for name, span in within.items()]
+        rows = pd.concat(pairs) if pairs else None
+        mean = censored_mean(rows, "change") if rows is not None and len(rows) else None
+        if mean is not None:
+            found[depth] = mean
+    return found
 
 
 def change_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Mean | None:
@@ -86,6 +101,17 @@ def change_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Mean | None:
         None where no two depths share two seeds.
     """
     return change_of(table, stratum).mean
+
+
+def _spanned(table: pd.DataFrame, stratum: np.ndarray) -> tuple[pd.DataFrame, dict[str, Span]]:
+    """The table with its `cell`, `censored` and whether a network did `well`; and cell -> the ends of its change."""
+    known = table.assign(
+        cell=[str(name) for name in stratum], censored=table["censored"] if "censored" in table.columns else 0
+    )
+    lost = (table["outcome"] == "diverged").to_numpy(dtype=bool) if "outcome" in table.columns else False
+    known["well"] = ~np.broadcast_to(lost, len(table))
+    spans = {str(name): span for name, one in known.groupby("cell", sort=False) if (span := _furthest(one)) is not None}
+    return known, spans
 
 
 def deepest_of_two(table: pd.DataFrame, cell: np.ndarray) -> int | None:

@@ -1,7 +1,9 @@
-"""A declared trend: how a metric of a family changes from its shallowest depth to its deepest, seed by seed."""
+"""A declared trend: how a metric of a family changes from its shallowest depth to its deepest, seed by seed. One that
+is flat changes until no other depth either; of others it is said where they have been elsewhere."""
 
 from dataclasses import dataclass
 
+from skipray.claims.judging.between import elsewhere, until_between, within_throughout
 from skipray.claims.judging.change import Change, change_of
 from skipray.claims.judging.claim import Comparison, Finding, Side, finding, untested
 from skipray.claims.judging.data import SweepData, diverged_remark
@@ -31,6 +33,7 @@ def judge(claim: TrendClaim, data: SweepData) -> Finding:
     bounds = int((change.rows["censored"] != 0).sum())
     line = "" if bounds else f" (along a line {change.along_a_line:+.3g})"
     words = f"{change.mean.at}{change.mean.effect:+.3g} {change.ends}{line}{spread(found.evidence)}"
+    words += elsewhere(found.between, change.mean.effect, claim.margin)
     words += f"; {bounds} values are bounds" if bounds else ""
     part = Comparison(
         f"change of {claim.metric} of {name}", found.evidence, "", "it changes as claimed",
@@ -51,6 +54,8 @@ class _Seen:
     evidence: Evidence | None
     counted: str
     """What its diverged networks count as, in words."""
+    between: dict[int, Mean]
+    """Depth -> the change until there, of those between the ends."""
 
 
 def _seen(claim: TrendClaim, data: SweepData) -> _Seen:
@@ -65,10 +70,15 @@ def _seen(claim: TrendClaim, data: SweepData) -> _Seen:
     if against and (~tables[0].index.isin(told.rows.index) & (tables[0]["outcome"] == "diverged")).any():
         said += ", and are left out at the shallowest depth"
     if told.mean is None:
-        return _Seen(told, None, said)
+        return _Seen(told, None, said, {})
     shown, *counted = (_within(one.mean, claim.metric) for one in (told, *others))
     assert shown is not None
-    return _Seen(told, either_way(shown, counted, _WANTED[claim.direction]), said)
+    stratum = tables[0]["stratum"].to_numpy()
+    between = until_between(tables[0], stratum, lambda mean: difference_within(mean, claim.metric))
+    evidence = either_way(shown, counted, _WANTED[claim.direction])
+    if claim.direction == "flat":
+        evidence = within_throughout(evidence, between, claim.margin)
+    return _Seen(told, evidence, said, between)
 
 
 def _within(mean: Mean | None, metric: str) -> Mean | None:
