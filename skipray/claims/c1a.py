@@ -10,7 +10,7 @@ import pandas as pd
 from skipray.claims.judging.claim import PAPER_SOURCE, Comparison, Finding, finding, untested
 from skipray.claims.judging.data import SweepData
 from skipray.claims.judging.evidence import Lead
-from skipray.claims.judging.lead import lead_of
+from skipray.claims.judging.lead import NoLead, lead_of
 from skipray.trends import Limit, trainability_limit
 
 ID = "C1a"
@@ -31,10 +31,10 @@ def judge(data: SweepData) -> Finding:
         return untested(statement, what, "no twins to compare")
     parts: list[Comparison] = []
     used: list[pd.DataFrame] = []
-    lacking: list[str] = []
+    lacking: list[NoLead] = []
     for twin in data.twins:
         found = lead_of(data, "plain", twin)
-        if isinstance(found, str):
+        if isinstance(found, NoLead):
             lacking.append(found)
             continue
         name = data.name(twin)
@@ -46,7 +46,8 @@ def judge(data: SweepData) -> Finding:
         )  # fmt: skip
         used.append(found.trials)
     if not parts:
-        return untested(statement, "Run at least two depths with at least two seeds.", lacking[0])
+        what = lacking[0].what_to_run or "Run at least two depths with at least two seeds."
+        return untested(statement, what, lacking[0].why)
     rows = pd.concat(used)
     rows = rows[~rows.index.duplicated()]  # plain networks are compared with each twin
     tables = {role: rows[rows["architecture"] == data.family(role)] for role in ("plain", *data.twins)}
@@ -64,6 +65,7 @@ def judge(data: SweepData) -> Finding:
         refuted=f"{plain_name} does not stop training before its twins ({words}).",
         open=f"The limits cannot be told apart yet ({words}); {' or '.join([*more, 'more seeds'])} would tell.",
         facts=words,
+        remark="".join(f" {one.why[0].upper()}{one.why[1:]}." for one in lacking),
     )  # fmt: skip
 
 

@@ -205,15 +205,19 @@ class _Pass:
             self.reduced[which] = replace(reduced, histogram=histogram(tensor))
 
     def _see_logits(self, scores: Tensor) -> None:
-        if self.latest is None:
-            return
-        tensor, place = self.latest
+        """Of the mean cross-entropy's scores, whose gradients have one rank less than there are classes."""
+        self.scores.classes = scores.shape[1]
         chain, self.scores.classifier = linear_end(scores)
         self.scores.narrow += [place for function, place in self.functions if any(function is f for f in chain)]
-        if tensor() is not scores and self.ends_before_scores:
-            logits = TensorPlace("classifier", place.layer_index + 1, "hidden", self.phase)
-            self.scores.narrow.append(logits)
-            scores.register_hook(lambda gradient: self._see_gradient(gradient, logits))
+        self.scores.narrow += self._see_scores(scores)
+
+    def _see_scores(self, scores: Tensor) -> list[TensorPlace]:
+        """Looks at the gradient of scores that are no hidden layer; where that is."""
+        if self.latest is None or self.latest[0]() is scores or not self.ends_before_scores:
+            return []
+        place = TensorPlace("classifier", self.latest[1].layer_index + 1, "hidden", self.phase)
+        scores.register_hook(lambda gradient: self._see_gradient(gradient, place))
+        return [place]
 
     def backward(
         self,
@@ -225,9 +229,11 @@ class _Pass:
     ) -> None:
         if loss is None:
             scores, value = score_loss(output, labels, tensors_in(output))
-            self.scores.classes = scores.shape[1]
             self._see_logits(scores)
         else:
+            # Of any loss the same layers are looked at: what compares losses must not compare other layers.
+            if isinstance(output, Tensor) and output.requires_grad:
+                self._see_scores(output)
             value = given_loss(loss, output, labels)
         targets = [*(layer.learned for layer in weights), *starts.of(value)]
         if not targets:

@@ -39,8 +39,8 @@ class DeclaredClaim(Section):
 
     @property
     def tested(self) -> str:
-        """All but the words: what has to be the same for the claim to be the same."""
-        return self.model_dump_json(exclude={"statement"})
+        """All but the words and the name: what has to be the same for the claim to be the same."""
+        return self.model_dump_json(exclude={"statement", "id"})
 
 
 class ComparisonClaim(DeclaredClaim):

@@ -89,6 +89,12 @@ def _has_a_constant_answer_of_its_own(trial: "TrialSpec") -> bool:
     return loss is not None and loss["name"] not in ("cross_entropy", "mse") and _task(trial.dataset) == "values"
 
 
+def _has_no_plain_cross_entropy(trial: "TrialSpec") -> bool:
+    """Of any loss the gradient at the scores is measured, which counts among those at the layers' outputs."""
+    loss = trial.recipe.loss
+    return (loss is not None and loss["name"] != "cross_entropy") or _task(trial.dataset) in ("values", "positions")
+
+
 def _is_labelled_by_position(dataset: DatasetSpec) -> bool:
     return _task(dataset) == "positions"
 
@@ -121,6 +127,7 @@ REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
     (6, _may_hand_on_behind_others),
     (6, _begins_with_tokens),
     (6, _spares_positions),
+    (6, _has_no_plain_cross_entropy),
 )
 """Version, and whether the numbers of a trial are other ones since; the CHANGELOG says which."""
 NUMERICS_VERSION = max(version for version, _ in REVISIONS)

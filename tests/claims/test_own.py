@@ -286,6 +286,7 @@ def test_a_manifest_keeps_the_claims_which_are_known_by_what_they_test(tmp_path:
     assert back.claims == sweep.claims
     claim = back.claims.own[0]
     assert claim.model_copy(update={"statement": "In other words"}).tested == claim.tested
+    assert claim.model_copy(update={"id": "renamed"}).tested == claim.tested
     assert claim.model_copy(update={"margin": 0.02}).tested != claim.tested
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from skipray.claims import judge
+from skipray.claims.judging.one_limit import no_limit
 from skipray.spec.claims import LimitClaim
 from skipray.trends import trainability_limit
 
@@ -253,3 +254,31 @@ def test_c1b_of_what_collapses_in_between_is_refuted(table, verdict) -> None:
     assert claim.low is not None
     assert claim.low > 80
     assert "; in between +83" in claim.sentence
+
+
+def again(family, depth, seed):
+    """ResNet trains at the ends and not between; PlainNet and ResNeXt at all depths."""
+    trains = family != "resnet" or depth not in (38, 56, 74)
+    return {"outcome": "trained" if trains else "untrained", "train.accuracy": 0.95 if trains else 0.12}
+
+
+def test_a_family_that_trains_again_at_deeper_networks_has_no_limit(table, verdict) -> None:
+    reason = "ResNet has no one limit: 0 of 15 train at depths 38 to 74 and 5 of 5 at depth 110"
+    alone = verdict("C1a", table(again, families=("plainnet", "resnet")))
+    assert (alone.verdict, alone.reason) == ("not tested", reason)
+    both = verdict("C1a", table(again))
+    assert both.verdict == "inconclusive"
+    assert both.sentence.endswith(f" {reason}.")
+    claim = LimitClaim(id="x", kind="limit", family="resnet", direction="above", than="plainnet")
+    (own,) = [c for c in judge(table(again, families=("plainnet", "resnet")), own=[claim]) if c.own]
+    assert (own.verdict, own.reason) == ("not tested", reason)
+
+
+def test_of_families_with_a_limit_and_stray_failures_few_are_said_to_have_none() -> None:
+    rng = np.random.default_rng(0)
+    depth, tries, found = np.repeat([8, 20, 38, 56, 74, 110], 5), 300, 0
+    for _ in range(tries):
+        share = 0.85 / (1 + (depth / 56) ** 4)
+        trials = pd.DataFrame({"depth": depth, "trained": rng.random(len(depth)) < share})
+        found += no_limit(trials, np.zeros(len(depth))) != ""
+    assert found <= 0.01 * tries + 3 * np.sqrt(tries * 0.01 * 0.99)

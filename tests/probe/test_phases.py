@@ -241,3 +241,27 @@ def test_behind_an_embedding_all_outputs_have_gradients(spec: ProbeSpec, inside:
     if spec is FULL:
         found = rows[(rows["phase"] == "eval") & rows["layer"].str.endswith("0")]["value"].tolist()
         assert found == pytest.approx([gradient.double().norm().item()], rel=1e-5)
+
+
+def test_of_every_loss_the_same_outputs_have_gradients() -> None:
+    """The scores' too: against autograd's. What compares losses must not compare other layers."""
+    inputs, labels = batch()
+    network = family("resnet", residual_scale=1).eval()
+    losses = {
+        "cross-entropy": (None, labels),
+        "values": (functional.mse_loss, torch.randn(16, 10, generator=torch.Generator().manual_seed(0))),
+        "own": (lambda scores, _: scores.square().mean(), labels),
+        "writes": (lambda scores, targets: functional.cross_entropy(scores.mul_(2), targets), labels),
+    }
+    names = []
+    for loss, targets in losses.values():
+        table = measure(network, inputs, targets, FULL, epoch=1, loss=loss).layers
+        rows = table[(table["tensor"] == "output_gradient") & (table["statistic"] == "gradient_norm")]
+        rows = rows[rows["phase"] == "eval"]
+        names.append(rows["layer"].tolist())
+        scores = network(inputs)
+        value = (loss or functional.cross_entropy)(scores.clone(), targets)
+        (expected,) = torch.autograd.grad(value, scores)
+        found = rows[rows["layer"] == "classifier"]["value"].tolist()
+        assert found == pytest.approx([expected.double().norm().item()], rel=1e-5)
+    assert all(one == names[0] for one in names)

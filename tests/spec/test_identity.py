@@ -107,9 +107,10 @@ def test_positions_are_spared_since_version_6(changes: dict[str, Any], version: 
 @pytest.mark.parametrize(
     ("name", "changes", "version"),
     [
-        ("positions", {"gradient_accumulation": 2}, 3),
-        ("positions", {"schedule": "he2015", "warmup_epochs": 1.0}, 3),
-        ("positions", {}, 1),
+        ("positions", {}, 6),
+        ("values", {"loss": {"name": "mse"}}, 6),
+        ("digits", {"loss": {"name": "mse"}}, 6),
+        ("digits", {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}}, 1),
         ("sorting", {}, 6),
         ("parity", {}, 6),
         ("digits", {"gradient_accumulation": 2}, 1),
@@ -119,10 +120,10 @@ def test_positions_are_spared_since_version_6(changes: dict[str, Any], version: 
 def test_labels_by_position_and_tokens_have_versions(
     name: str, changes: dict[str, Any], version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`positions` is a data set of numbers with a label for each position."""
-    positions = SimpleNamespace(INPUT_SHAPE=(4, 3), CLASSES=2, TASK="positions")
+    """`positions` is a data set of numbers with a label for each position, `values` one of regression."""
+    made = {task: SimpleNamespace(INPUT_SHAPE=(4, 3), CLASSES=2, TASK=task) for task in ("positions", "values")}
     find = catalog.find
-    monkeypatch.setattr(catalog, "find", lambda kind, name: positions if name == "positions" else find(kind, name))
+    monkeypatch.setattr(catalog, "find", lambda kind, name: made[name] if name in made else find(kind, name))
     trial = load_sweep(ROOT / "sweeps" / "quickstart.yaml").trials()[0]
     dataset = trial.dataset.model_copy(update={"name": name})
     moved = replace(trial, dataset=dataset, recipe=trial.recipe.model_copy(update=changes))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from skipray.claims.judging.data import SweepData, combinations
+from skipray.claims.judging.one_limit import no_limit
 from skipray.claims.judging.unpaired import unpaired
 from skipray.trends import Shift, trainability_shift
 
@@ -26,13 +27,20 @@ class LeadFound:
     """Of both families, with `trained` and whether it is of the `second`."""
 
 
-def lead_of(data: SweepData, first: str, second: str) -> LeadFound | str:
+@dataclass(frozen=True)
+class NoLead:
+    why: str
+    what_to_run: str
+    """Empty where it is for the claim to say: more depths or seeds."""
+
+
+def lead_of(data: SweepData, first: str, second: str) -> LeadFound | NoLead:
     """The lead of the second role or family over the first: one limit for each combination of the factors that both
     have, and one factor between the families. Combinations that one of them lacks say nothing of it. Where fewer than
     half of the trials have a twin the depths were searched for, and the lead is known less well (`SEARCHED`).
 
     Returns:
-        Or why there is none.
+        Or why there is none: also where one of them has no one limit, and trains again at deeper networks.
     """
     one, other = data.of(first), data.of(second)
     trials = pd.concat([one.assign(second=False), other.assign(second=True)])
@@ -42,7 +50,13 @@ def lead_of(data: SweepData, first: str, second: str) -> LeadFound | str:
     for name in ("depth", "seed"):
         if (few := trials[name].nunique()) < 2:
             why = unpaired(data, first, second, shared=()) if not few else ""
-            return f"fewer than two {name}s of both families{why}"
+            return NoLead(f"fewer than two {name}s of both families{why}", "")
+    for role, of_second in ((first, False), (second, True)):
+        own = trials[trials["second"] == of_second]
+        if why := no_limit(own, own["cell"].to_numpy()):
+            name = data.name(role)
+            look = f"Look at why deeper {name}s train where shallower ones do not; a limit says nothing of them."
+            return NoLead(f"{name} has no one limit: {why}", look)
     shift = trainability_shift(
         trials["depth"], trials["trained"], trials["second"], cell=trials["cell"], seed=trials["seed"]
     )  # fmt: skip

@@ -13,7 +13,7 @@ from skipray.claims.judging.claim import Comparison, Finding, Side, finding, unt
 from skipray.claims.judging.data import SweepData
 from skipray.claims.judging.estimates import share_of_seeds
 from skipray.claims.judging.evidence import Lead, OneWay, Share
-from skipray.claims.judging.lead import lead_of
+from skipray.claims.judging.lead import NoLead, lead_of
 from skipray.spec.claims import LimitClaim
 
 
@@ -25,10 +25,9 @@ def _against_family(claim: LimitClaim, data: SweepData, than: str) -> Finding:
     name, other = data.name(claim.family), data.name(than)
     statement = claim.statement or f"The trainability limit of {name} lies {claim.direction} {other}'s"
     found = lead_of(data, than, claim.family)
-    if isinstance(found, str):
-        return untested(
-            statement, f"Run {claim.family} and {than} at two or more depths with two or more seeds.", found
-        )
+    if isinstance(found, NoLead):
+        what = f"Run {claim.family} and {than} at two or more depths with two or more seeds."
+        return untested(statement, found.what_to_run or what, found.why)
     words = f"{name} trains {_how_far(found.shift.doublings, found.shift.bounded, other)}"
     part = Comparison(
         f"limit of {name} beyond {other}'s", Lead(found.shift), "doublings of depth", "the limits lie as claimed",
