@@ -14,6 +14,8 @@ class SkiprayError(Exception):
 
     exit_code: int = 2
     """What a command ends with that this error ends."""
+    passing: bool = False
+    """Whether the same command may go well when it is run again at once, in a fresh process."""
 
 
 class InputRefused(SkiprayError, ValueError):

@@ -62,6 +62,8 @@ NO_ROOM = {
     errno.ENFILE: "the machine has too many open files: end something",
 }
 """What a user can do about an error of the system that comes of too little room, or of a permission that is missing."""
+REPEAT = 75
+"""The exit code of a command that is to be run once more: EX_TEMPFAIL of sysexits.h."""
 TRAINING_PACKAGES = ("torch", "torchvision", "ray", "optuna", "safetensors", "sklearn")
 
 
@@ -92,11 +94,17 @@ def main(arguments: list[str] | None = None) -> None:
     keep_others_from_writing()
     _spare_warnings()
     mend_streams(one_object="--json" in arguments)
-    sys.exit(supervised(partial(run, arguments), partial(_say_death, arguments)))
+    died = partial(_say_death, arguments)
+    code = supervised(partial(run, arguments, may_repeat=True), died)
+    sys.exit(supervised(partial(run, arguments), died) if code == REPEAT else code)
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command in this process. Returns its exit code."""
+def run(arguments: list[str], *, may_repeat: bool = False) -> int:
+    """Run one command in this process. Returns its exit code.
+
+    Args:
+        may_repeat: whether REPEAT is returned after an error that may be gone in a fresh process.
+    """
     # Imports make many objects and no garbage: to look for it among them is a tenth of a short command's time.
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
@@ -113,8 +121,9 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as leaving:
         code = leaving.exit_code
     except SkiprayError as error:
-        tell(str(error))
-        code = error.exit_code
+        repeats = may_repeat and error.passing
+        tell(f"{str(error).removesuffix('; try again')}; trying once more" if repeats else str(error))
+        code = REPEAT if repeats else error.exit_code
     except KeyboardInterrupt:
         code = 130
     except SystemExit as error:  # skipray's own verbs raise none

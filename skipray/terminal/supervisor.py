@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from skipray.extension.readable import readable
 from skipray.scheduling.work.parent import end_with_parent
@@ -75,9 +75,14 @@ def supervised(work: Callable[[], int], on_death: Callable[[str, str], int]) -> 
             sys.exit(code)
         os.close(tells)
         waiting = _Parent(child, told, crash.fileno(), on_death)
-        waiting.pass_signals_on()
+        before = waiting.pass_signals_on()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        return waiting.wait()
+        try:
+            return waiting.wait()
+        finally:
+            os.close(told)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _become_child(parent: int, crash: int) -> None:
@@ -130,11 +135,12 @@ class _Parent:
         self._killed = False
         self._code: int | None = None
 
-    def pass_signals_on(self) -> None:
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has asked
-                signal.signal(number, self._pass_on)
-        signal.signal(signal.SIGTSTP, self._stop)
+    def pass_signals_on(self) -> dict[int, Any]:
+        """Returns the handlers that were there before."""
+        heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # the others as `nohup` has asked
+        before: dict[int, Any] = {number: signal.signal(number, self._pass_on) for number in heard}
+        before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stop)
+        return before
 
     def wait(self) -> int:
         status = self._follow()

@@ -196,3 +196,56 @@ def test_sigterm_reaches_the_child_as_a_signal_that_ray_has_no_handler_for(ignor
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
     assert f"told {int(signal.SIGHUP if ignored else signal.SIGINT)}\n" in out
+
+
+REPEATED = """
+import os, sys
+from skipray import launch
+from skipray.scheduling.ray.addresses import ClusterError, StartFailed
+
+def app(arguments, standalone_mode):
+    os.write(1, b"begun\\n")
+    errors = [eval(word) for word in sys.argv[1:]]
+    place = "begun"
+    count = os.path.getsize(place) if os.path.exists(place) else 0
+    with open(place, "a") as file:
+        file.write("x")
+    if count < len(errors) and errors[count] is not None:
+        raise errors[count]
+    return 0
+
+launch.app = app
+launch.main()
+"""
+DEAD = 'StartFailed("its raylet has died")'
+
+
+@pytest.mark.parametrize(
+    ("errors", "code", "begun", "said"),
+    [
+        ([DEAD], 0, 2, "its raylet has died; trying once more\n"),
+        ([DEAD, DEAD], 2, 2, "trying once more\nRay did not start on this machine: its raylet has died; try again\n"),
+        (['ClusterError("no such host")'], 2, 1, "no such host\n"),
+        ([], 0, 1, ""),
+    ],
+)
+def test_a_ray_that_did_not_start_is_started_once_more(
+    errors: list[str], code: int, begun: int, said: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REPEATED, *errors], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (code, "begun\n" * begun)
+    assert done.stderr.endswith(said)
+    assert (done.stderr != "") == bool(errors)
+
+
+def test_the_second_try_is_interrupted_as_the_first_is(tmp_path: Path) -> None:
+    program = REPEATED.replace("    return 0", "    os.write(1, b'waits\\n'); import time; time.sleep(60)")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, DEAD], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(3)] == ["begun\n", "begun\n", "waits\n"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130

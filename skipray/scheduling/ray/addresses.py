@@ -21,6 +21,16 @@ class ClusterError(SpecError):
         super().__init__([message])
 
 
+class StartFailed(ClusterError):
+    """Ray did not come up on this machine: one of its processes has died, or was not there in time. Ports that another
+    program takes at the same moment do that; the next start goes well."""
+
+    passing = True
+
+    def __init__(self, why: str):
+        super().__init__(f"Ray did not start on this machine: {why}; try again")
+
+
 def local_address(address: str | None) -> str | None:
     """The address of the cluster to join; None for a cluster of this machine alone.
 

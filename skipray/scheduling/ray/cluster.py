@@ -14,7 +14,7 @@ from typing import Any
 
 from skipray.planning.cores import usable_cores
 from skipray.scheduling.ray import private
-from skipray.scheduling.ray.addresses import ClusterError, local_address
+from skipray.scheduling.ray.addresses import ClusterError, StartFailed, local_address
 from skipray.scheduling.ray.head import ANSWER_SECONDS, check_reachable, within
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
 from skipray.scheduling.ray.local_start import LocalStart, begin
@@ -26,6 +26,8 @@ LEAVE_SECONDS = 15.0
 """So long Ray's own end is waited for."""
 LEAVE_DEAD_SECONDS = 2.0
 """The same where there is nobody left to end."""
+LATE = "timed out during startup"
+"""In what Ray says where its processes are not there in time."""
 _AWAY = (
     f"found this process connected to a Ray cluster that gives no answer within {ANSWER_SECONDS:g} s; call "
     "`ray.shutdown()`, and launch again"
@@ -124,6 +126,8 @@ def _start(start: LocalStart, trials: int | None, options: dict[str, Any]) -> Cl
     except Exception as error:
         LocalProcesses(before).end()
         start.end()
+        if LATE in str(error):
+            raise StartFailed("its processes were not there within half a minute") from error
         raise ClusterError(_unreachable(None, error)) from error
 
 

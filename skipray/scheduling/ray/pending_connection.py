@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from skipray.errors import InputRefused
-from skipray.scheduling.ray.addresses import ClusterError, local_address
+from skipray.scheduling.ray.addresses import StartFailed, local_address
 from skipray.scheduling.ray.cluster import Cluster, connect, disconnect
 from skipray.scheduling.ray.local_processes import LocalProcesses, descendants
 from skipray.scheduling.ray.local_start import LocalStart, begin
@@ -108,7 +108,7 @@ class PendingConnection:
             started.add_new()
             dead = started.dead()
             if dead:
-                self._error = ClusterError(f"Ray did not start on this machine: its {dead} has died; try again")
+                self._error = StartFailed(f"its {dead} has died")
                 self._ready.set()
                 return
 
