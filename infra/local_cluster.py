@@ -42,6 +42,8 @@ PORTS = range(20_000, 32_000)
 """Below the range from which Linux takes ports for outgoing connections, so that none is lost before its use."""
 OBJECT_STORE_BYTES = 100 * 1024 * 1024
 START_SECONDS = 180.0
+CLOCK_TOLERANCE = 60.0
+"""Seconds by which a creation time may differ from itself: it follows the system's clock, which is set now and then."""
 
 
 @dataclass
@@ -57,18 +59,21 @@ class Session:
         """The process that was started is alive; what it started in turn may outlive it."""
         try:
             leader = psutil.Process(self.pid)
-            return leader.create_time() == self.created and _alive(leader)
+            return self._is(leader) and _alive(leader)
         except psutil.NoSuchProcess:
             return False
 
     def processes(self) -> list[psutil.Process]:
         """Living processes of the session, zombies left out."""
         try:
-            if psutil.Process(self.pid).create_time() != self.created:
+            if not self._is(psutil.Process(self.pid)):
                 return []
         except psutil.NoSuchProcess:
             pass  # the leader is gone; what it started may live on, and keeps the id taken
         return [p for p in psutil.process_iter() if _session_id(p.pid) == self.pid and _alive(p)]
+
+    def _is(self, leader: psutil.Process) -> bool:
+        return abs(leader.create_time() - self.created) < CLOCK_TOLERANCE
 
 
 @dataclass

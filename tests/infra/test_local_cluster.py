@@ -180,3 +180,18 @@ def test_a_folder_without_a_cluster_is_bad_input(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 2
         assert "no cluster" in done.stderr
+
+
+def test_a_clock_that_is_set_makes_no_process_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Creation times follow it: what was started was taken for somebody else's, and lived on after the cluster."""
+    process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
+    try:
+        session = local_cluster.Session(process.pid, psutil.Process(process.pid).create_time())
+        told = psutil.Process.create_time
+        for seconds, ours in ((0.0, True), (0.01, True), (-3.0, True), (1e4, False)):
+            monkeypatch.setattr(psutil.Process, "create_time", lambda self, late=seconds: told(self) + late)
+            assert session.led == ours
+            assert [p.pid for p in session.processes()] == ([process.pid] if ours else [])
+    finally:
+        process.kill()
+        process.wait()
