@@ -34,8 +34,7 @@ def judge(data: SweepData) -> Finding:
     counted = "their train error counts as 100 %"
     for role in data.twins:
         table = data.measured("train.accuracy", data.of(role), diverged=NOTHING_RIGHT)
-        table, strata = table.assign(value=100.0 * (1.0 - table["value"])), data.strata(table)
-        change = change_of(table, strata)
+        change = change_of(table.assign(value=100.0 * (1.0 - table["value"])), data.strata(table))
         if change.mean is None:
             continue
         shallowest = change.rows[change.rows["depth"] == change.rows["depth"].min()]
@@ -48,7 +47,7 @@ def judge(data: SweepData) -> Finding:
         if not lost[lost].index.isin(change.rows.index).all():
             counted = "their train error counts as 100 %, and is left out at the shallowest depth"
         rise = difference_within(change.mean, "train.accuracy", 100.0)
-        between = until_between(table, strata, lambda mean: difference_within(mean, "train.accuracy", 100.0))
+        between = until_between(change, "train.accuracy", 100.0)
         name = data.name(role)
         parts.append(
             Comparison(

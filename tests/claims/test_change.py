@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from skipray.claims import change_over_depths, judge
-from skipray.claims.judging.between import until_between, within_throughout
+from skipray.claims.judging.between import within_throughout
 from skipray.claims.judging.change import change_of
 from skipray.claims.judging.claim import Comparison
 from skipray.spec.claims import LimitClaim, TrendClaim
@@ -159,9 +159,9 @@ def test_few_flat_series_are_refuted_and_few_hills_as_high_as_the_margin_support
     stratum, rng, tries, found = np.array(["all"] * len(rows)), np.random.default_rng(0), 120, 0
     for _ in range(tries):
         noisy = rows.assign(value=rows["value"] + 0.03 * rng.standard_normal(len(rows)))
-        last = change_of(noisy, stratum).mean
-        assert last is not None
-        evidence = within_throughout(last, until_between(noisy, stratum, lambda mean: mean), 0.05)
+        change = change_of(noisy, stratum)
+        assert change.mean is not None
+        evidence = within_throughout(change.mean, change.between, 0.05)
         part = Comparison("", evidence, "", "", "", 0.05, "within")
         found += (part.p if wrong == "supported" else part.p_against) <= (0.025 if wrong == "supported" else 0.05)
     assert found <= 0.05 * tries + 3 * np.sqrt(tries * 0.05 * 0.95)

@@ -1,13 +1,11 @@
 """What a value does until each depth, and not only until the last: one that ends as it began may have been elsewhere
 meanwhile."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-
-from skipray.claims.judging.change import changes_between
+from skipray.claims.judging.change import Change
+from skipray.claims.judging.estimates import difference_within
 from skipray.claims.judging.evidence import LEVEL, Evidence, Mean
 
 
@@ -43,38 +41,10 @@ class Largest:
 
     def p_above(self, margin: float) -> float:
         found = (share * change.p_above(margin) for change, share in zip(self._all, self._shares, strict=True))
-        return min(1.0, *found, 1.0)
+        return min(1.0, *found)
 
     def p_below(self, margin: float) -> float:
         return max(change.p_below(margin) for change in self._all)
-
-
-@dataclass(frozen=True)
-class Smallest:
-    """The smallest of several changes, likewise."""
-
-    last: Evidence
-    between: Mapping[int, Evidence]
-
-    @property
-    def effect(self) -> float:
-        return -self._turned.effect
-
-    @property
-    def _turned(self) -> Largest:
-        return Largest(_Turned(self.last), {depth: _Turned(change) for depth, change in self.between.items()})
-
-    def low(self, tail: float) -> float:
-        return -self._turned.high(tail)
-
-    def high(self, tail: float) -> float:
-        return -self._turned.low(tail)
-
-    def p_above(self, margin: float) -> float:
-        return self._turned.p_below(-margin)
-
-    def p_below(self, margin: float) -> float:
-        return self._turned.p_above(-margin)
 
 
 @dataclass(frozen=True)
@@ -104,12 +74,13 @@ class _Turned:
 class _Every:
     """All changes at once: the last is told, and bounds hold for each."""
 
-    largest: Largest
-    smallest: Smallest
+    last: Evidence
+    largest: Evidence
+    smallest: Evidence
 
     @property
     def effect(self) -> float:
-        return self.largest.last.effect
+        return self.last.effect
 
     def low(self, tail: float) -> float:
         return self.smallest.low(tail)
@@ -127,33 +98,29 @@ class _Every:
 def within_throughout(last: Evidence, between: Mapping[int, Evidence], margin: float) -> Evidence:
     """The evidence on whether no change is beyond a margin: on the largest or the smallest where one of them surely is,
     else on all."""
-    largest, smallest = Largest(last, between), Smallest(last, between)
+    largest = Largest(last, between)
+    smallest = _Turned(Largest(_Turned(last), {depth: _Turned(change) for depth, change in between.items()}))
     if largest.p_above(margin) <= LEVEL:
         return largest
     if smallest.p_below(-margin) <= LEVEL:
         return smallest
-    return _Every(largest, smallest)
+    return _Every(last, largest, smallest)
 
 
-def until_between(table: pd.DataFrame, stratum: np.ndarray, within: Callable[[Mean], Mean]) -> dict[int, Mean]:
-    """The changes until each depth between the ends.
-
-    Args:
-        table, stratum: as of `change_of`.
-        within: ends an interval where the metric does.
-    """
-    return {depth: within(mean) for depth, mean in changes_between(table, stratum).items()}
+def until_between(change: Change, metric: str, unit: float = 1.0) -> dict[int, Mean]:
+    """The changes of a metric until each depth between the ends; `unit` as of `difference_within`."""
+    return {depth: difference_within(mean, metric, unit) for depth, mean in change.between.items()}
 
 
 def elsewhere(between: Mapping[int, Mean], last: float, margin: float) -> str:
     """`; in between +0.35 at depth 20`: where a value has surely been further than at both of its ends, by more than
     the margin; else empty."""
-    said = []
-    for end, sign in ((max(0.0, last) + margin, 1), (min(0.0, last) - margin, -1)):
-        sure = [
-            d for d, c in between.items() if len(between) * (c.p_above(end) if sign > 0 else c.p_below(end)) <= LEVEL
-        ]
-        if sure:
-            depth = max(sure, key=lambda depth: sign * between[depth].effect)
-            said.append(f"{between[depth].effect:+.3g} at depth {depth}")
+    above, below = max(0.0, last) + margin, min(0.0, last) - margin
+    surely = LEVEL / max(1, len(between))
+    higher = [d for d, change in between.items() if change.p_above(above) <= surely]
+    lower = [d for d, change in between.items() if change.p_below(below) <= surely]
+    furthest = [
+        most(depths, key=lambda d: between[d].effect) for most, depths in ((max, higher), (min, lower)) if depths
+    ]
+    said = [f"{between[depth].effect:+.3g} at depth {depth}" for depth in furthest]
     return f"; in between {' and '.join(said)}" if said else ""

@@ -6,7 +6,7 @@ one has too, the next one is taken, and the words say so: a run more never takes
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,21 @@ class Change:
     """`from depth 8 to 110`; in other words where strata have other ends."""
     lacks: str
     """Why there is no mean."""
+    _known: pd.DataFrame = field(repr=False)
+    """All that was given, with its `cell`, `censored` and whether a network did `well`."""
+    _spans: Mapping[str, Span] = field(repr=False)
+    """Cell -> the ends of its change."""
+
+    @property
+    def between(self) -> dict[int, Mean]:
+        """The changes from where it begins to each depth before its end, by depth: they say whether a value that ends
+        as it began has been elsewhere meanwhile."""
+        found: dict[int, Mean] = {}
+        for depth in sorted({int(d) for d in self._known["depth"]}):
+            mean = _mean(self._known, {c: (low, depth) for c, (low, high) in self._spans.items() if low < depth < high})
+            if mean is not None:
+                found[depth] = mean
+        return found
 
     @property
     def along_a_line(self) -> float:
@@ -58,34 +73,19 @@ def change_of(table: pd.DataFrame, stratum: np.ndarray) -> Change:
             where a change begins, or having been wholly wrong there would make the change a good one.
         stratum: (rows,) the combination of the other factors.
     """
-    known, spans = _spanned(table, stratum)
+    known = table.assign(
+        cell=[str(name) for name in stratum], censored=table["censored"] if "censored" in table.columns else 0
+    )
+    lost = (table["outcome"] == "diverged").to_numpy(dtype=bool) if "outcome" in table.columns else False
+    known["well"] = ~np.broadcast_to(lost, len(table))
+    spans = {str(name): span for name, one in known.groupby("cell", sort=False) if (span := _furthest(one)) is not None}
     low, high = (known["cell"].map({name: span[i] for name, span in spans.items()}) for i in (0, 1))
     well, depth = known["well"].to_numpy(dtype=bool), known["depth"]
     # Of strata without a span all is kept that may be kept: it tells what was tried.
     inside = (low.isna() | (depth >= low)) & (high.isna() | (depth <= high)) & (well | (depth > low))
     kept = inside.to_numpy(dtype=bool)
-    pairs = [_paired(known[known["cell"] == name], span).assign(cell=name) for name, span in spans.items()]
-    mean = censored_mean(pd.concat(pairs), "change") if pairs else None
-    return Change(mean, table[kept], np.asarray(stratum)[kept], _words(known, spans), _lacking(known))
-
-
-def changes_between(table: pd.DataFrame, stratum: np.ndarray) -> dict[int, Mean]:
-    """The changes from where `change_of` begins to each depth before its end, by depth: what lies between says whether
-    a value that ends as it began has been elsewhere meanwhile.
-
-    Args:
-        table, stratum: as there.
-    """
-    known, spans = _spanned(table, stratum)
-    found: dict[int, Mean] = {}
-    for depth in sorted({int(d) for d in known["depth"]}):
-        within = {name: (low, depth) for name, (low, high) in spans.items() if low < depth < high}
-        pairs = [_paired(known[known["cell"] == name], span).assign(cell=name) for name, span in within.items()]
-        rows = pd.concat(pairs) if pairs else None
-        mean = censored_mean(rows, "change") if rows is not None and len(rows) else None
-        if mean is not None:
-            found[depth] = mean
-    return found
+    ends, lacks = _words(known, spans), _lacking(known)
+    return Change(_mean(known, spans), table[kept], np.asarray(stratum)[kept], ends, lacks, known, spans)
 
 
 def change_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Mean | None:
@@ -103,17 +103,6 @@ def change_over_depths(table: pd.DataFrame, stratum: np.ndarray) -> Mean | None:
     return change_of(table, stratum).mean
 
 
-def _spanned(table: pd.DataFrame, stratum: np.ndarray) -> tuple[pd.DataFrame, dict[str, Span]]:
-    """The table with its `cell`, `censored` and whether a network did `well`; and cell -> the ends of its change."""
-    known = table.assign(
-        cell=[str(name) for name in stratum], censored=table["censored"] if "censored" in table.columns else 0
-    )
-    lost = (table["outcome"] == "diverged").to_numpy(dtype=bool) if "outcome" in table.columns else False
-    known["well"] = ~np.broadcast_to(lost, len(table))
-    spans = {str(name): span for name, one in known.groupby("cell", sort=False) if (span := _furthest(one)) is not None}
-    return known, spans
-
-
 def deepest_of_two(table: pd.DataFrame, cell: np.ndarray) -> int | None:
     """The deepest depth at which some cell has two seeds; None where there is none.
 
@@ -124,6 +113,12 @@ def deepest_of_two(table: pd.DataFrame, cell: np.ndarray) -> int | None:
     seeds = table.groupby([table["depth"].to_numpy(), np.asarray(cell)])["seed"].nunique()
     enough = seeds[seeds >= ENOUGH].index.get_level_values(0)
     return int(enough.max()) if len(enough) else None
+
+
+def _mean(known: pd.DataFrame, spans: Mapping[str, Span]) -> Mean | None:
+    """Over the cells, of their changes over these spans; None where there is none."""
+    pairs = [_paired(known[known["cell"] == name], span).assign(cell=name) for name, span in spans.items()]
+    return censored_mean(pd.concat(pairs), "change") if pairs else None
 
 
 def _furthest(one: pd.DataFrame) -> Span | None:

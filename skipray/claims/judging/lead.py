@@ -29,6 +29,8 @@ class LeadFound:
 
 @dataclass(frozen=True)
 class NoLead:
+    """Why there is none."""
+
     why: str
     what_to_run: str
     """Empty where it is for the claim to say: more depths or seeds."""

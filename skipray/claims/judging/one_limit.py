@@ -1,6 +1,6 @@
 """Whether a family has one trainability limit: deeper networks that train where shallower ones do not have none."""
 
-from collections.abc import Iterator
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -20,25 +20,26 @@ def no_limit(trials: pd.DataFrame, cell: np.ndarray) -> str:
         trials: of the family, `depth` and `trained`.
         cell: (trials,) combination of factors.
     """
-    pairs = [pair for name in np.unique(cell) for pair in _pairs(trials[np.asarray(cell) == name])]
-    if not pairs:
-        return ""
-    least = min(pairs, key=lambda pair: pair[0])
-    return least[1] if least[0] * len(pairs) <= SURE else ""
+    found = [_stretches(trials[np.asarray(cell) == name]) for name in np.unique(cell)]
+    pairs = sum(count for count, _ in found)
+    p, words = min((of_cell for _, of_cell in found), key=lambda one: one[0], default=(1.0, ""))
+    return words if p * pairs <= SURE else ""
 
 
-def _pairs(trials: pd.DataFrame) -> Iterator[tuple[float, str]]:
-    """(p, words) of each two stretches that meet."""
+def _stretches(trials: pd.DataFrame) -> tuple[int, tuple[float, str]]:
+    """How many pairs of stretches there are that meet, and the least (p, words) among those of which the deeper one
+    trains more often: hardly any, of a family with a limit."""
     of = trials.groupby("depth")["trained"].agg(["sum", "count"])
     depths = [int(depth) for depth in of.index]
-    wins, counts = of["sum"].to_numpy(dtype=int), of["count"].to_numpy(dtype=int)
-    for first in range(len(depths)):
-        for meet in range(first + 1, len(depths)):
-            for end in range(meet + 1, len(depths) + 1):
-                low, high = slice(first, meet), slice(meet, end)
-                a, n, b, m = (int(x.sum()) for x in (wins[low], counts[low], wins[high], counts[high]))
-                there, then = _span(depths[low]), _span(depths[high])
-                yield _more_later(a, n, b, m), f"{a} of {n} train at {there} and {b} of {m} at {then}"
+    wins, counts = ([0, *np.cumsum(of[name]).tolist()] for name in ("sum", "count"))
+    pairs, least = 0, (1.0, "")
+    for first, meet, end in itertools.combinations(range(len(depths) + 1), 3):
+        pairs += 1
+        a, n, b, m = (x[j] - x[i] for i, j in ((first, meet), (meet, end)) for x in (wins, counts))
+        if b * n > a * m and (p := _more_later(a, n, b, m)) < least[0]:
+            there, then = _span(depths[first:meet]), _span(depths[meet:end])
+            least = p, f"{a} of {n} train at {there} and {b} of {m} at {then}"
+    return pairs, least
 
 
 def _span(depths: list[int]) -> str:
@@ -57,6 +58,4 @@ def _more_later(a: int, n: int, b: int, m: int) -> float:
 
 
 def _log_choose(n: int, k: np.ndarray | int) -> np.ndarray:
-    inside = (np.asarray(k) >= 0) & (np.asarray(k) <= n)
-    k = np.where(inside, k, 0)
-    return np.where(inside, gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), -np.inf)
+    return np.asarray(gammaln(n + 1) - gammaln(np.add(k, 1)) - gammaln(np.subtract(n, k) + 1))

@@ -51,8 +51,8 @@ def _how_far(doublings: float, bounded: tuple[bool, bool], other: str) -> str:
     ('at most 1 doubling of depth less far than ResNet', 'at least 2 doublings of depth less far than ResNet')
     """
     size, (below, above) = round(abs(doublings), 2), bounded
-    open_ends = {(True, False): doublings >= 0 or size == 0, (False, True): doublings < 0 and size > 0}.get(bounded)
-    at = "" if open_ends is None else "at least " if open_ends else "at most "
+    less_far = doublings < 0 and size > 0
+    at = "" if below == above else "at most " if less_far == below else "at least "
     if size == 0:
         return f"{at}as far as {other}" + ("" if below or above else ", as far as these depths tell")
     count = "1 doubling" if size == 1 else f"{size:.2g} doublings"

@@ -73,8 +73,7 @@ def _seen(claim: TrendClaim, data: SweepData) -> _Seen:
         return _Seen(told, None, said, {})
     shown, *counted = (_within(one.mean, claim.metric) for one in (told, *others))
     assert shown is not None
-    stratum = tables[0]["stratum"].to_numpy()
-    between = until_between(tables[0], stratum, lambda mean: difference_within(mean, claim.metric))
+    between = until_between(told, claim.metric)
     evidence = either_way(shown, counted, _WANTED[claim.direction])
     if claim.direction == "flat":
         evidence = within_throughout(evidence, between, claim.margin)
