@@ -81,10 +81,7 @@ class CountedBlocks:
 def block_places(network: nn.Module, run: Callable[[], Any], names: Sequence[str]) -> dict[str, frozenset[str]]:
     """Of blocks that are known by name, the places as of `repeated_blocks`. Of one that none of its kind follows: of
     several tensors the first that the block itself has made."""
-    kinds: dict[Kind, list[str]] = {}
-    for name in names:
-        module = network.get_submodule(name)
-        kinds.setdefault(_kind(name, module) or (class_of(module), ()), []).append(name)
+    kinds = {kind: [name for name in members if name in names] for kind, members in _kinds(network).items()}
     watch = _watched(network, run, kinds)
     return {name: watch.places(watch.kind_of[name], name) for name in names}
 
@@ -127,8 +124,7 @@ def first_tensor(value: Any) -> Tensor | None:
 
 
 def _kind(name: str, module: nn.Module) -> Kind | None:
-    """None for what is no block: the network, a list, what owns no weight, a leaf
-    of torch's that is not recurrent."""
+    """None for what is no block: the network, a list, what owns no weight, a leaf of torch's that is not recurrent."""
     if not name or "parametrizations" in name.split(".") or isinstance(module, CONTAINERS):
         return None
     children = list(module.children())

@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 
 from skipray.metrics import Entry, LayerMetric
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.graph_leaves import graph_leaves
 from skipray.metrics.computing.linear_end import linear_end
 from skipray.metrics.computing.outputs import tensors_at, tensors_in
 from skipray.probe.axes import Axes, axes_of
@@ -93,35 +94,19 @@ def capture(
                     pass_.no_weights(weights, "weight_update", no_updates)
                 if wanted.gradients:
                     trained = [w for w in weights if w.learned.requires_grad]
-                    starts = _Starts(leaves, [p for p in network.parameters() if p.requires_grad])
-                    pass_.backward(output, batch.labels, trained, starts, loss)
+                    learned = [p for p in network.parameters() if p.requires_grad]
+                    pass_.backward(output, batch.labels, trained, loss, lambda value: _reached(value, leaves, learned))
         finally:
             for hook in hooks:
                 hook.remove()
     return pass_.reduced
 
 
-@dataclass(frozen=True)
-class _Starts:
-    """Where a backward pass may end."""
-
-    inputs: Sequence[Tensor]
-    parameters: Sequence[Tensor]
-
-    def of(self, value: Tensor) -> Sequence[Tensor]:
-        """The inputs, so that the pass goes all the way where no weight is trained; where it reaches none of them, as
-        behind an embedding of tokens, the parameters."""
-        wanted = set(map(id, self.inputs))
-        functions, seen = [value.grad_fn], set()
-        while functions and wanted:
-            function = functions.pop()
-            if function is None or function in seen:
-                continue
-            seen.add(function)
-            if id(getattr(function, "variable", None)) in wanted:
-                return self.inputs
-            functions += [inner for inner, _ in function.next_functions]
-        return self.parameters
+def _reached(value: Tensor, inputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The inputs, so that the pass goes all the way where no weight is trained; where it reaches none of them, as
+    behind an embedding of tokens, the parameters."""
+    wanted = set(map(id, inputs))
+    return inputs if wanted and any(id(leaf) in wanted for leaf in graph_leaves(value)) else parameters
 
 
 @dataclass
@@ -224,8 +209,8 @@ class _Pass:
         output: Any,
         labels: Any,
         weights: Sequence[WeightParameter],
-        starts: "_Starts",
         loss: Callable[[Any, Any], Tensor] | None,
+        reached: Callable[[Tensor], Sequence[Tensor]],
     ) -> None:
         if loss is None:
             scores, value = score_loss(output, labels, tensors_in(output))
@@ -235,7 +220,7 @@ class _Pass:
             if isinstance(output, Tensor) and output.requires_grad:
                 self._see_scores(output)
             value = given_loss(loss, output, labels)
-        targets = [*(layer.learned for layer in weights), *starts.of(value)]
+        targets = [*(layer.learned for layer in weights), *reached(value)]
         if not targets:
             return
         gradients = torch.autograd.grad(value, targets, allow_unused=True)

@@ -14,6 +14,7 @@ from skipray.extension import as_launched
 from skipray.metrics.computing.as_found import as_found
 from skipray.metrics.computing.modes import evaluation_mode
 from skipray.metrics.computing.remembered import Remembered
+from skipray.probe.batch import Batch
 from skipray.probe.blocks import CountedBlocks, counted_blocks
 from skipray.probe.layers import declared_layers
 from skipray.spec import TrialSpec
@@ -71,8 +72,10 @@ def _more_deeper(
 
 
 def _passed(network: nn.Module, samples: Tensor) -> Callable[[], None]:
+    batch = Batch((samples,), samples=len(samples))
+
     def run() -> None:
         with evaluation_mode(network):
-            network(samples.clone())  # it may begin with an operation in place
+            batch.passed(network)
 
     return run

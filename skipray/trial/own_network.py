@@ -4,7 +4,7 @@ It is the same each time it is built, all of its weights are known, its state ca
 Tried before anything is trained.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from skipray import architectures
 from skipray.errors import SkiprayError
 from skipray.metrics.computing.as_found import as_found
+from skipray.metrics.computing.graph_leaves import graph_leaves
 from skipray.metrics.computing.remembered import is_plain
 from skipray.probe import measure
 from skipray.probe.generalization import generalization_measures, initial_weights
@@ -93,7 +94,7 @@ def check_known_weights(network: nn.Module, samples: Tensor, who: str) -> None:
     known = {id(p) for p in network.parameters()}
     with as_found(network), torch.enable_grad():
         scores = network.train()(samples)
-        unknown = {id(leaf): tuple(leaf.shape) for leaf in _leaves(scores) if id(leaf) not in known}
+        unknown = {id(leaf): tuple(leaf.shape) for leaf in graph_leaves(scores) if id(leaf) not in known}
     if unknown:
         raise UnfitNetwork(
             f"{who}: found {len(unknown)} weights that are no parameters of the network, so that nothing trains them, "
@@ -183,20 +184,7 @@ def _measure(trial: TrialSpec, network: nn.Module, samples: Tensor, labels: Tens
 
 def leaves(found: Tensor, beside: Tensor) -> list[Tensor]:
     """The tensors that a backward pass from a number would give gradients to, but for one."""
-    return list({id(leaf): leaf for leaf in _leaves(found) if leaf is not beside}.values())
-
-
-def _leaves(scores: Tensor) -> Iterator[Tensor]:
-    """The tensors that a backward pass from the scores would give gradients to."""
-    waiting, seen = [scores.grad_fn], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):
-            yield node.variable
-        waiting += [following for following, _ in node.next_functions]
+    return list({id(leaf): leaf for leaf in graph_leaves(found) if leaf is not beside}.values())
 
 
 def _same(one: Tensor | None, other: Tensor | None) -> bool:
