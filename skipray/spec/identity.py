@@ -11,17 +11,19 @@ concerns is raised, and of no others: results that nothing has changed are not h
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
 from skipray.extension import catalog
-from skipray.spec.fields import DatasetSpec
+from skipray.spec.fields import DatasetSpec, Recipe
 from skipray.spec.samples import shape_and_outputs, task_of
 from skipray.spec.shapes import TokenShape
 
 if TYPE_CHECKING:
     from skipray.spec.trial import TrialSpec
+
+Told = TypeVar("Told")
 
 
 def _optimizer_of_ones_own(trial: "TrialSpec") -> bool:
@@ -37,26 +39,17 @@ def _was_measured_otherwise(trial: "TrialSpec") -> bool:
     return bool(model.dropout or model.stochastic_depth) or ":" in model.architecture
 
 
-def _has_layers_found_by_structure(trial: "TrialSpec") -> bool:
-    """Of the tensors that a block gives out those are measured that it hands on; which network gives out several is not
-    known here."""
-    return ":" in trial.model.architecture
-
-
-def _may_loop_a_block(trial: "TrialSpec") -> bool:
-    """A block that is called again with what it gave is a chain of blocks; which network has one is not known here."""
-    return ":" in trial.model.architecture
-
-
-def _may_hand_on_behind_others(trial: "TrialSpec") -> bool:
-    """Blocks that take the one before as a later argument, and those with parametrised weights, are a chain, and the
-    chains that depth counts are measured; which network has them is not known here."""
+def _is_of_ones_own(trial: "TrialSpec") -> bool:
+    """Which network is concerned is not known here. 4: of the tensors that a block gives out those are measured that it
+    hands on. 5: a block that is called again with what it gave is a chain of blocks. 6: so are blocks that take the one
+    before as a later argument, and those with parametrised weights; measured are the chains that depth counts."""
     return ":" in trial.model.architecture
 
 
 def _begins_with_tokens(trial: "TrialSpec") -> bool:
     """Gradients at the output of an embedding, and at all outputs before training, are measured."""
-    return isinstance(_shape(trial.dataset), TokenShape)
+    found = _asked(trial.dataset, shape_and_outputs)
+    return found is not None and isinstance(found[0], TokenShape)
 
 
 def _counts_labels_by_position(trial: "TrialSpec") -> bool:
@@ -70,17 +63,21 @@ def _counts_labels_by_position(trial: "TrialSpec") -> bool:
 def _decays_scales(trial: "TrialSpec") -> bool:
     """Scales and biases of several axes are no weights: weight decay on weights spares them, and Muon does."""
     recipe, model = trial.recipe, trial.model
-    muon = recipe.optimizer is not None and recipe.optimizer["name"] == "muon"
     if ":" in model.architecture:
-        return recipe.weight_decay_on == "weights" or muon
+        return _tells_weights_apart(recipe)
     maps = model.kind == "cnn" and (model.architecture == "highway" or model.layer_scale is not None)
     return recipe.weight_decay_on == "weights" and maps
 
 
 def _spares_positions(trial: "TrialSpec") -> bool:
     """Positions and tokens are no weights; own families have another version as it is."""
-    muon = trial.recipe.optimizer is not None and trial.recipe.optimizer["name"] == "muon"
-    return trial.model.architecture == "transformer" and (trial.recipe.weight_decay_on == "weights" or muon)
+    return trial.model.architecture == "transformer" and _tells_weights_apart(trial.recipe)
+
+
+def _tells_weights_apart(recipe: Recipe) -> bool:
+    """Whether weights are decayed alone, or trained otherwise than the rest."""
+    muon = recipe.optimizer is not None and recipe.optimizer["name"] == "muon"
+    return recipe.weight_decay_on == "weights" or muon
 
 
 def _has_a_constant_answer_of_its_own(trial: "TrialSpec") -> bool:
@@ -100,19 +97,15 @@ def _is_labelled_by_position(dataset: DatasetSpec) -> bool:
 
 
 def _task(dataset: DatasetSpec) -> str:
-    """Empty where the data set is a file of another machine's: what was run there keeps the version it says."""
-    try:
-        return task_of(catalog.find("datasets", dataset.name), dataset)
-    except Exception:
-        return ""
+    return _asked(dataset, task_of) or ""
 
 
-def _shape(dataset: DatasetSpec) -> tuple[int, ...]:
-    """Empty where the data set is a file of another machine's."""
+def _asked(dataset: DatasetSpec, what: Callable[[Any, DatasetSpec], Told]) -> Told | None:
+    """None where the data set is a file of another machine's: what was run there keeps the version it says."""
     try:
-        return shape_and_outputs(catalog.find("datasets", dataset.name), dataset)[0]
+        return what(catalog.find("datasets", dataset.name), dataset)
     except Exception:
-        return ()
+        return None
 
 
 FIRST_NUMERICS = 1
@@ -121,10 +114,8 @@ REVISIONS: tuple[tuple[int, Callable[["TrialSpec"], bool]], ...] = (
     (3, _was_measured_otherwise),
     (3, _counts_labels_by_position),
     (3, _decays_scales),
-    (4, _has_layers_found_by_structure),
     (4, _has_a_constant_answer_of_its_own),
-    (5, _may_loop_a_block),
-    (6, _may_hand_on_behind_others),
+    (6, _is_of_ones_own),
     (6, _begins_with_tokens),
     (6, _spares_positions),
     (6, _has_no_plain_cross_entropy),

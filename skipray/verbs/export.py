@@ -34,14 +34,16 @@ def export(
 ) -> None:
     """Write a sweep with its runs, files and report, or a table of its trials, for `skipray import` at any other
     store."""
+    from skipray.tracking import one_look
     from skipray.tracking.exchange.exported_table import FORMATS, export_table
     from skipray.tracking.exchange.exporting import ENDING, export_sweep
 
     path = file or Path(f"{sweep}.skipray.zip")
     check_output(path, (ENDING, *FORMATS), replace=force)
     if path.suffix.lower() in FORMATS:
-        spec = load_to_read(sweep, None, tracking_uri)
-        table = export_table(spec, path, tracking_uri, force=force)
+        with one_look(tell):
+            spec = load_to_read(sweep, None, tracking_uri)
+            table = export_table(spec, path, tracking_uri, force=force)
         if table.left:
             more, are = counted(table.left, "finished trial", "finished trials"), "is" if table.left == 1 else "are"
             tell(f"{spec.name}: {more} of the store {are} no part of the sweep as its file is now, and left out")
